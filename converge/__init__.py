@@ -1,0 +1,1 @@
+"""The pure part of workspace-tuning: data in, plans and reports out. It knows no pyinfra."""

@@ -1,0 +1,99 @@
+"""One row of the plan: what is set, where, at what risk, with which claim, proved by which check.
+
+A setting is data. Applicability, consent, the desired files, the checks, the report and the docs
+all walk the same rows (``converge.settings.ALL``); nothing about a setting is written twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+
+class Layer(StrEnum):
+    """Where a change lands."""
+
+    NIXOS = "nixos"
+    HOME_MANAGER = "home-manager"
+    PLASMA = "plasma"
+    SESSION = "session"
+
+
+class Phase(StrEnum):
+    """The plan's phases, in the order in which they are rolled out."""
+
+    LIBRARIES = "1"
+    RUNTIMES = "2"
+    ELECTRON = "3"
+    DESKTOP = "4"
+    VIDEO = "5"
+    MEMORY = "memory"
+
+
+class State(StrEnum):
+    """What becomes of a statement of the plan."""
+
+    APPLIED = "applied"  # as written
+    CORRECTED = "corrected"  # in the form that has the wanted effect
+    WITHHELD = "withheld"  # dead, harmful or unproved: only by name (``--data include=<setting>``)
+
+
+class Risk(StrEnum):
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"  # rebuilds the world or can stop a boot: needs ``--data accept=<setting>``
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A gain that the plan expects: ``low``..``high`` percent less or more of ``subject``."""
+
+    subject: str  # what is measured: "zstd compression", "kwin memory"
+    low: float
+    high: float
+    unit: str = "%"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One statement of the plan.
+
+    ``value`` has the shape that its layer reads. For ``nixos`` and ``home-manager`` it is handed
+    to the Nix modules as JSON (``profile.json``, key ``settings.<id>``). For ``plasma`` it is
+    ``{"file": name, "entries": {group: {key: value}}}`` with KConfig's own spelling of keys. For
+    ``session`` it is ``{"variables": {NAME: value}}`` and optionally ``"unit"``, the user unit that
+    alone gets them.
+    """
+
+    id: str  # stable, "subject.detail"; what accept=, include= and reports name
+    title: str  # at most 60 characters, for tables
+    phase: Phase
+    layer: Layer
+    says: str  # what the plan says, in one line, with its section
+    state: State
+    value: object
+    check: str  # id of the check that proves its effect
+    reason: str = ""  # why it is corrected or withheld; the evidence
+    risk: Risk = Risk.LOW
+    claim: Claim | None = None
+    needs: frozenset[str] = frozenset()  # facts without which it is not applicable: NEEDS
+    forcible: bool = True  # False: would stop a boot or the session; include= is refused
+
+    def __post_init__(self) -> None:
+        unknown = self.needs - NEEDS.keys()
+        if unknown:
+            raise ValueError(f"setting {self.id}: unknown needs {sorted(unknown)}")
+        if self.state is not State.APPLIED and not self.reason:
+            raise ValueError(f"setting {self.id}: {self.state} without a reason")
+
+
+#: Facts a setting can need, and how their absence reads in "not applicable: ...".
+NEEDS: Mapping[str, str] = {
+    "nvidia": "the profile has no NVIDIA GPU with its own kernel module",
+    "x11": "the session type of the profile is not x11",
+    "kwin": "the profile has no KWin",
+    "baloo": "the profile has no Baloo",
+    "bootloader": "the workspace has no boot loader of its own",
+}
