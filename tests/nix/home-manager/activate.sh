@@ -1,0 +1,53 @@
+#!/bin/sh
+# Activation of a miniature home generation. Enters: HOME, optionally --driver-version N, DRY_RUN,
+# HOME_MANAGER_BACKUP_EXT, MINIATURE_LOG, MINIATURE_EXIT. Leaves: links in HOME, the profile set
+# (driver version 0), a line in the log.
+#
+# 1. Refuse, before anything is written, files that are not ours, unless they can be moved aside.
+# 2. Link the files of this generation; remove those that only the previous one had.
+# 3. Record this generation: ~/.local/state/home-manager/gcroots/current-home and the profile.
+set -eu
+generation=@generation@
+log=${MINIATURE_LOG-@log@}
+driver=0
+[ "${1:-}" != --driver-version ] || driver=$2
+state=$HOME/.local/state
+current=$state/home-manager/gcroots/current-home
+
+list() { (cd "$1/home-files" && find . ! -type d | sed 's#^\./##'); }
+ours() { case $(readlink "$1" 2>/dev/null) in */home-files/*) return 0 ;; *) return 1 ;; esac; }
+
+list "$generation" | while read -r file; do
+    target=$HOME/$file
+    if { [ -e "$target" ] || [ -L "$target" ]; } && ! ours "$target" && [ -z "${HOME_MANAGER_BACKUP_EXT:-}" ]; then
+        echo "Existing file '$target' would be clobbered" >&2
+        exit 1
+    fi
+done
+
+[ -z "$log" ] || printf 'activate %s\n' "$generation" >> "$log"
+if [ -n "${DRY_RUN:-}" ]; then
+    echo "would activate $generation"
+    exit 0
+fi
+
+if [ -L "$current" ] && [ -d "$current/home-files" ]; then
+    list "$(readlink -f "$current")" | while read -r file; do
+        [ -e "$generation/home-files/$file" ] || ! ours "$HOME/$file" || rm -f "$HOME/$file"
+    done
+fi
+list "$generation" | while read -r file; do
+    target=$HOME/$file
+    mkdir -p "$(dirname "$target")"
+    if { [ -e "$target" ] || [ -L "$target" ]; } && ! ours "$target"; then
+        mv "$target" "$target.$HOME_MANAGER_BACKUP_EXT"
+    fi
+    ln -sfn "$generation/home-files/$file" "$target"
+done
+
+mkdir -p "$(dirname "$current")" "$state/nix/profiles"
+ln -sfn "$generation" "$current"
+if [ "$driver" = 0 ]; then
+    nix-env --profile "$state/nix/profiles/home-manager" --set "$generation"
+fi
+exit "${MINIATURE_EXIT:-0}"

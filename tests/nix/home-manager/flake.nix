@@ -1,0 +1,8 @@
+{
+  description = "A miniature home-manager for tests: options, home-files and a working activate";
+
+  outputs = { self, ... }: {
+    miniature = true;
+    lib.homeManagerConfiguration = import ./eval-config.nix;
+  };
+}

@@ -1,0 +1,89 @@
+# The home-manager options that the layer and the test workspaces set: names, types and defaults as
+# in home-manager; user units, environment.d and shell aliases end up in home.file.
+{ config, lib, pkgs, initialPkgs, ... }:
+let
+  inherit (lib) mkOption types;
+  option = type: default: mkOption { inherit type default; };
+  overlay = lib.mkOptionType { name = "nixpkgs-overlay"; check = lib.isFunction; merge = lib.mergeOneOption; };
+  fileIn = directory: types.submodule ({ name, config, ... }: {
+    options = {
+      enable = option types.bool true;
+      target = mkOption { type = types.str; default = name; apply = target: "${directory}${target}"; };
+      text = option (types.nullOr types.lines) null;
+      source = mkOption { type = types.path; };
+      executable = option (types.nullOr types.bool) null;
+      force = option types.bool false;
+      onChange = option types.lines "";
+    };
+    config.source = lib.mkIf (config.text != null) (lib.mkDefault (pkgs.writeTextFile {
+      name = "hm_file";
+      inherit (config) text;
+      executable = config.executable == true;
+    }));
+  });
+  section = types.attrsOf (types.attrsOf (types.oneOf [ types.bool types.int types.str (types.listOf types.str) ]));
+  ini = sections: lib.concatStringsSep "\n" (lib.mapAttrsToList
+    (name: keys: "[${name}]\n" + lib.concatLines (lib.mapAttrsToList (key: value: "${key}=${toString value}") keys))
+    sections);
+  shell = { enable = option types.bool false; shellAliases = option (types.attrsOf types.str) { }; };
+  aliases = shellName: lib.concatLines
+    (lib.mapAttrsToList (name: value: "alias ${name}=${lib.escapeShellArg value}") config.programs.${shellName}.shellAliases);
+in
+{
+  options = {
+    assertions = option (types.listOf types.unspecified) [ ];
+    warnings = option (types.listOf types.str) [ ];
+    nixpkgs = {
+      overlays = option (types.nullOr (types.listOf overlay)) null;
+      config = option (types.nullOr types.attrs) null;
+    };
+    home = {
+      username = mkOption { type = types.str; };
+      homeDirectory = mkOption { type = types.path; };
+      stateVersion = mkOption { type = types.str; };
+      packages = option (types.listOf types.package) [ ];
+      sessionVariables = option (types.lazyAttrsOf (types.oneOf [ types.str types.path types.int types.float ])) { };
+      shellAliases = option (types.attrsOf types.str) { };
+      file = option (types.attrsOf (fileIn "")) { };
+    };
+    xdg = {
+      configFile = option (types.attrsOf (fileIn ".config/")) { };
+      dataFile = option (types.attrsOf (fileIn ".local/share/")) { };
+    };
+    systemd.user = {
+      slices = option (types.attrsOf section) { };
+      services = option (types.attrsOf section) { };
+      sessionVariables = option (types.attrsOf (types.either types.int types.str)) { };
+    };
+    programs = {
+      bash = shell;
+      zsh = shell;
+      fish = shell;
+      firefox.enable = option types.bool false;
+    };
+    targets.genericLinux.enable = option types.bool false;
+  };
+
+  config = {
+    _module.args.pkgs = lib.mkForce (import initialPkgs.path {
+      inherit lib;
+      inherit (initialPkgs) release;
+      overlays = if config.nixpkgs.overlays == null then [ ] else config.nixpkgs.overlays;
+      config = if config.nixpkgs.config == null then { } else config.nixpkgs.config;
+    });
+    programs = lib.genAttrs [ "bash" "zsh" "fish" ] (_: { shellAliases = lib.mapAttrs (_: lib.mkDefault) config.home.shellAliases; });
+    xdg.configFile = lib.mkMerge [
+      (lib.mapAttrs' (name: unit: lib.nameValuePair "systemd/user/${name}.slice" { text = ini unit; }) config.systemd.user.slices)
+      (lib.mapAttrs' (name: unit: lib.nameValuePair "systemd/user/${name}.service" { text = ini unit; }) config.systemd.user.services)
+      (lib.mkIf (config.systemd.user.sessionVariables != { }) {
+        "environment.d/10-home-manager.conf".text = lib.concatLines
+          (lib.mapAttrsToList (name: value: "${name}=${toString value}") config.systemd.user.sessionVariables);
+      })
+      (lib.mkIf config.programs.fish.enable { "fish/config.fish".text = aliases "fish"; })
+    ];
+    home.file = lib.mkMerge [
+      (lib.mkIf config.programs.bash.enable { ".bashrc".text = aliases "bash"; })
+      (lib.mkIf config.programs.zsh.enable { ".zshrc".text = aliases "zsh"; })
+    ];
+  };
+}

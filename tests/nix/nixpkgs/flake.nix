@@ -1,0 +1,12 @@
+{
+  description = "A miniature nixpkgs for tests: small, offline, built with /bin/sh alone";
+
+  outputs = { self }: {
+    miniature = true;
+    lib = import ./lib // {
+      # As in nixpkgs: returns the evaluated configuration with `pkgs` and `extendModules`.
+      nixosSystem = arguments: import ./nixos/eval-config.nix ({ lib = self.lib; } // arguments);
+    };
+    legacyPackages.x86_64-linux = import ./. { system = "x86_64-linux"; };
+  };
+}

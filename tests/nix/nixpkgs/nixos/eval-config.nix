@@ -1,0 +1,18 @@
+# `lib.nixosSystem` of the miniature: modules in, an evaluated system with `pkgs` and
+# `extendModules` out, in the shape of nixpkgs' nixos/lib/eval-config.nix.
+{ lib, modules, specialArgs ? { }, system ? null, release ? lib.trivial.release, ... }:
+let
+  miniature = [
+    ./options.nix
+    ./nixpkgs.nix
+    ./toplevel.nix
+    { _module.args.release = release; }
+  ] ++ lib.optional (system != null) { nixpkgs.hostPlatform = lib.mkDefault system; };
+
+  withExtras = evaluated: evaluated // {
+    inherit lib;
+    inherit (evaluated._module.args) pkgs;
+    extendModules = arguments: withExtras (evaluated.extendModules arguments);
+  };
+in
+withExtras (lib.evalModules { class = "nixos"; inherit specialArgs; modules = miniature ++ modules; })

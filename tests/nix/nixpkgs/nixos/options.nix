@@ -1,0 +1,121 @@
+# The NixOS options that the layer and the test workspaces set: names, types and defaults as in
+# nixpkgs, implementations only where a test looks at the result.
+{ config, lib, pkgs, release, ... }:
+let
+  inherit (lib) mkOption types;
+  option = type: default: mkOption { inherit type default; };
+  since = version: lib.versionAtLeast release version;
+  text = types.submodule ({ name, config, ... }: {
+    options = {
+      enable = option types.bool true;
+      target = option types.str name;
+      text = option (types.nullOr types.lines) null;
+      source = mkOption { type = types.path; };
+      mode = option types.str "symlink";
+    };
+    config.source = lib.mkIf (config.text != null) (lib.mkDefault (pkgs.writeText "etc-file" config.text));
+  });
+  unit = types.submodule {
+    options = {
+      sliceConfig = option (types.attrsOf types.anything) { };
+      overrideStrategy = option (types.enum [ "asDropinIfExists" "asDropin" ]) "asDropinIfExists";
+      description = option types.str "";
+    };
+  };
+  number = option types.str;
+in
+{
+  options = {
+    assertions = option (types.listOf types.unspecified) [ ];
+    warnings = option (types.listOf types.str) [ ];
+    networking.hostName = option types.str "nixos";
+    environment = {
+      systemPackages = option (types.listOf types.package) [ ];
+      etc = option (types.attrsOf text) { };
+      variables = option (types.attrsOf types.str) { };
+      sessionVariables = option (types.attrsOf types.str) { };
+      shellAliases = option (types.attrsOf (types.nullOr types.str)) { };
+    };
+    nix.settings = option
+      (types.submodule {
+        freeformType = types.attrsOf types.anything;
+        options = {
+          max-jobs = option (types.either types.int (types.enum [ "auto" ])) "auto";
+          cores = option types.int 0;
+          system-features = option (types.listOf types.str) [ "nixos-test" "benchmark" "big-parallel" "kvm" ];
+        };
+      })
+      { };
+    boot = {
+      kernelPackages = option types.raw pkgs.linuxPackages;
+      kernelParams = option (types.listOf types.str) [ ];
+      kernel.sysctl = option (types.attrsOf (types.nullOr (types.oneOf [ types.bool types.str types.int ]))) { };
+      loader = {
+        timeout = option (types.nullOr types.int) 5;
+        grub.enable = option types.bool false;
+        grub.configurationLimit = option types.int 100;
+        systemd-boot.enable = option types.bool false;
+        systemd-boot.configurationLimit = option (types.nullOr types.int) null;
+      };
+    };
+    hardware = {
+      graphics = {
+        enable = option types.bool false;
+        enable32Bit = option types.bool false;
+        extraPackages = option (types.listOf types.package) [ ];
+      };
+      nvidia = {
+        enabled = mkOption { type = types.bool; default = lib.elem "nvidia" config.services.xserver.videoDrivers; };
+        package = mkOption { type = types.package; default = config.boot.kernelPackages.nvidiaPackages.stable; };
+        open = option (types.nullOr types.bool) null;
+        modesetting.enable = option types.bool true;
+        videoAcceleration = option types.bool true;
+      };
+      block.scheduler = option (types.attrsOf types.str) { };
+    };
+    services.xserver.videoDrivers = option (types.listOf types.str) [ "modesetting" "fbdev" ];
+    services.udev.extraRules = option types.lines "";
+    zramSwap = {
+      enable = option types.bool false;
+      algorithm = option types.str "zstd";
+      memoryPercent = option types.ints.positive 50;
+      memoryMax = option (types.nullOr types.int) null;
+      priority = option types.int 5;
+    };
+    systemd.slices = option (types.attrsOf unit) { };
+    programs.firefox = {
+      enable = option types.bool false;
+      package = option types.package pkgs.firefox;
+      preferences = option (types.attrsOf (types.oneOf [ types.bool types.int types.str ])) { };
+    };
+    system = {
+      stateVersion = option types.str release;
+      nixos.version = option types.str "${release}.miniature";
+      build = option (types.lazyAttrsOf types.unspecified) { };
+      replaceDependencies = {
+        replacements = option
+          (types.listOf (types.submodule {
+            options = {
+              oldDependency = mkOption { type = types.package; };
+              newDependency = mkOption { type = types.package; };
+            };
+          })) [ ];
+        cutoffPackages = option (types.listOf types.package) [ ];
+      };
+    };
+  };
+
+  config = lib.mkMerge [
+    {
+      # As the real module: the driver asks for a decision on the open kernel module.
+      assertions = [{
+        assertion = config.hardware.nvidia.enabled && lib.versionAtLeast config.hardware.nvidia.package.version "560" -> config.hardware.nvidia.open != null;
+        message = "You must configure `hardware.nvidia.open` on NVIDIA driver versions >= 560.";
+      }];
+      environment.variables = config.environment.sessionVariables;
+    }
+    (lib.mkIf (config.hardware.nvidia.enabled && config.hardware.nvidia.videoAcceleration) {
+      hardware.graphics.extraPackages = [ pkgs.nvidia-vaapi-driver ];
+    })
+  ];
+}

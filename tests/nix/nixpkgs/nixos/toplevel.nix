@@ -1,0 +1,80 @@
+# system.build.toplevel of the miniature: init, nixos-version, etc, sw and a real
+# bin/switch-to-configuration, built with /bin/sh.
+#
+# What its activation does is visible and harmless: below `miniature.root` it links
+# run/current-system, etc/static and boot/default, and it appends one line to `miniature.log`.
+# The variables MINIATURE_ROOT, MINIATURE_LOG and MINIATURE_EXIT override it for one call.
+{ config, lib, pkgs, ... }:
+let
+  inherit (lib) mkOption types;
+  failed = map (assertion: assertion.message) (lib.filter (assertion: !assertion.assertion) config.assertions);
+  enabled = lib.filter (entry: entry.enable) (lib.attrValues config.environment.etc);
+  slice = name: value:
+    let
+      content = lib.concatStringsSep "\n" ([ "[Slice]" ] ++ lib.mapAttrsToList (key: setting: "${key}=${toString setting}") value.sliceConfig);
+      file = if value.overrideStrategy == "asDropin" || name == "user" then "${name}.slice.d/overrides.conf" else "${name}.slice";
+    in
+    { inherit file; source = pkgs.writeText "slice" (content + "\n"); };
+  etc = map (entry: { file = entry.target; inherit (entry) source; }) enabled
+    ++ map (unit: unit // { file = "systemd/system/${unit.file}"; }) (lib.mapAttrsToList slice config.systemd.slices)
+    ++ [
+    {
+      file = "pam/environment";
+      source = pkgs.writeText "pam-environment"
+        (lib.concatLines (lib.mapAttrsToList (name: value: "${name} DEFAULT=\"${value}\"") config.environment.sessionVariables));
+    }
+    {
+      file = "sysctl.d/60-nixos.conf";
+      source = pkgs.writeText "sysctl"
+        (lib.concatLines (lib.mapAttrsToList (name: value: "${name}=${toString value}") config.boot.kernel.sysctl));
+    }
+  ];
+
+  toplevel = pkgs.stdenv.mkDerivation {
+    name = "nixos-system-${config.networking.hostName}-${config.system.nixos.version}";
+    version = config.system.nixos.version;
+    etcFiles = map (entry: "${entry.file}=${entry.source}") etc;
+    sw = pkgs.buildEnv { name = "system-path"; paths = config.environment.systemPackages; };
+    activation = ./switch-to-configuration.sh;
+    root = toString config.miniature.root;
+    log = toString config.miniature.log;
+    kernel = config.boot.kernelPackages.kernel;
+    driver = lib.optionalString config.hardware.nvidia.enabled config.hardware.nvidia.package;
+    loader = "timeout=${toString config.boot.loader.timeout}";
+    # Enough of the rest that a changed option is a changed system.
+    facts = builtins.toJSON {
+      inherit (config) zramSwap;
+      inherit (config.boot) kernelParams;
+      inherit (config.nix) settings;
+      inherit (config.hardware.block) scheduler;
+      inherit (config.programs.firefox) preferences;
+      modesetting = config.hardware.nvidia.modesetting.enable;
+      replaced = map (r: [ (toString r.oldDependency) (toString r.newDependency) ]) config.system.replaceDependencies.replacements;
+    };
+    buildCommand = ''
+      mkdir -p "$out/bin" "$out/etc"
+      printf '%s' "$version" > "$out/nixos-version"
+      printf '%s\n' "$facts" > "$out/facts.json"
+      printf '%s\n' "$loader" > "$out/loader"
+      printf '#!/bin/sh\n' > "$out/init"
+      ln -s "$sw" "$out/sw"
+      ln -s "$kernel" "$out/kernel"
+      [ -z "$driver" ] || ln -s "$driver" "$out/driver"
+      for entry in $etcFiles; do
+        mkdir -p "$out/etc/$(dirname "''${entry%%=*}")"
+        ln -s "''${entry#*=}" "$out/etc/''${entry%%=*}"
+      done
+      sed -e "s#@toplevel@#$out#" -e "s#@root@#$root#" -e "s#@log@#$log#" "$activation" > "$out/bin/switch-to-configuration"
+      chmod 755 "$out/init" "$out/bin/switch-to-configuration"
+    '';
+  };
+in
+{
+  options.miniature = {
+    root = mkOption { type = types.nullOr types.str; default = null; };
+    log = mkOption { type = types.nullOr types.str; default = null; };
+  };
+  config.system.build.toplevel =
+    if failed == [ ] then lib.foldr lib.warn toplevel config.warnings
+    else throw "\nFailed assertions:\n${lib.concatLines (map (message: "- ${message}") failed)}";
+}

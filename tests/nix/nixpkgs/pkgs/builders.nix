@@ -1,0 +1,81 @@
+# Trivial builders of the miniature package set: text files, scripts, joins.
+final: prev:
+let
+  inherit (prev) lib;
+  run = name: env: buildCommand: final.stdenv.mkDerivation (env // { inherit name buildCommand; });
+in
+{
+  runCommand = run;
+  runCommandLocal = run;
+  runCommandWith = { name, derivationArgs ? { }, ... }: run name derivationArgs;
+
+  writeTextFile = { name, text, executable ? false, destination ? "", ... }:
+    run name { inherit text destination; mode = if executable then "755" else "644"; } ''
+      target=$out$destination
+      mkdir -p "''${target%/*}"
+      printf '%s' "$text" > "$target"
+      chmod "$mode" "$target"
+    '';
+  writeText = name: text: final.writeTextFile { inherit name text; };
+  writeScript = name: text: final.writeTextFile { inherit name text; executable = true; };
+  writeShellScript = name: text: final.writeScript name "#!/bin/sh\n${text}";
+  writeScriptBin = name: text:
+    final.writeTextFile { inherit name text; executable = true; destination = "/bin/${name}"; };
+  writeShellScriptBin = name: text: final.writeScriptBin name "#!/bin/sh\n${text}" // {
+    meta.mainProgram = name;
+  };
+
+  # A tree of links to the files of all `paths`; the first path that has a file wins.
+  symlinkJoin = { name ? "${pname}-${version}", pname ? name, version ? "", paths, postBuild ? "", meta ? { }, passthru ? { }, nativeBuildInputs ? [ ], ... }:
+    final.stdenv.mkDerivation {
+      inherit name pname version meta passthru nativeBuildInputs;
+      paths = map toString paths;
+      buildCommand = ''
+        mkdir -p "$out"
+        for path in $paths; do
+          (cd "$path" && find . -type d -exec mkdir -p "$out/{}" \;)
+          (cd "$path" && find . ! -type d -exec sh -c '[ -e "$2/$1" ] || ln -s "$3/$1" "$2/$1"' sh {} "$out" "$path" \;)
+        done
+      '' + postBuild;
+    };
+
+  # As symlinkJoin, but two packages of equal priority with the same file are an error.
+  buildEnv = { name, paths, ignoreCollisions ? false, pathsToLink ? [ "/" ], postBuild ? "", ... }:
+    let
+      priority = package: toString (package.meta.priority or 5);
+      ordered = builtins.sort (a: b: (a.meta.priority or 5) < (b.meta.priority or 5)) paths;
+    in
+    final.stdenv.mkDerivation {
+      inherit name;
+      paths = map (package: "${priority package}:${toString package}") ordered;
+      buildCommand = ''
+        mkdir -p "$out"
+        taken=$NIX_BUILD_TOP/taken
+        : > "$taken"
+        for entry in $paths; do
+          priority=''${entry%%:*}; path=''${entry#*:}
+          (cd "$path" && find . ! -type d ! -path './nix-support/*') | while read -r file; do
+            if [ -e "$out/$file" ]; then
+              if [ "$(readlink -f "$out/$file")" != "$(readlink -f "$path/$file")" ] && grep -qxF "$priority $file" "$taken"; then
+                echo "error: collision between $(readlink -f "$out/$file") and $path/$file" >&2
+                exit 1
+              fi
+              continue
+            fi
+            echo "$priority $file" >> "$taken"
+            mkdir -p "$out/''${file%/*}"
+            ln -s "$path/$file" "$out/$file"
+          done
+        done
+      '' + postBuild;
+    };
+
+  makeWrapper = final.stdenv.mkDerivation { name = "make-wrapper"; buildCommand = "mkdir -p $out"; };
+  makeShellWrapper = final.makeWrapper;
+  emptyDirectory = run "empty-directory" { } "mkdir -p $out";
+  formats.json = { }: {
+    type = lib.types.anything;
+    generate = name: value: final.writeText name (builtins.toJSON value);
+  };
+  stdenvAdapters.useMoldLinker = stdenv: stdenv;
+}
