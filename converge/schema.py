@@ -1,0 +1,165 @@
+"""A JSON Schema as a set of sentences: data and its source go in, problems with places come out.
+
+The schemas under ``schemas/`` hold the rules; their descriptions are what a message says was
+expected. Two keys of our own are read beside the standard ones: ``x-refused`` gives the reason for
+a value that deserves more than "is not one of", ``x-hint`` what to do about any other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from converge.problem import NodePath, Problem, did_you_mean, nearest, shown
+
+SCHEMAS = Path(__file__).parent.parent / "schemas"
+
+_TYPES = {
+    "string": "text",
+    "integer": "an integer",
+    "boolean": "true or false",
+    "object": "a mapping",
+    "array": "a list",
+}
+
+
+class Source(Protocol):
+    """What can say where its nodes are: a document, or the data of a host."""
+
+    def problem(
+        self,
+        path: NodePath,
+        message: str,
+        hint: str,
+        *,
+        at_key: bool = False,
+        rank: int = 0,
+    ) -> Problem: ...
+
+    def is_damaged(self, path: NodePath) -> bool: ...
+
+
+@cache
+def load_schema(name: str) -> Mapping[str, Any]:
+    """Return the schema ``schemas/<name>.schema.json``."""
+    schema: Mapping[str, Any] = json.loads(
+        (SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8")
+    )
+    return schema
+
+
+def schema_problems(name: str, data: Any, source: Source) -> tuple[Problem, ...]:
+    """Return everything in ``data`` that the schema called ``name`` does not allow."""
+    meant: set[NodePath] = set()  # missing keys that a misspelt one was meant to be
+    missing: list[tuple[NodePath, Problem]] = []
+    found: list[Problem] = []
+    for error in _validator(name).iter_errors(data):
+        path: NodePath = tuple(error.absolute_path)
+        if source.is_damaged(path):
+            continue
+        if error.validator == "additionalProperties":
+            found += _unknown_keys(error, path, source, meant)
+        elif error.validator == "required":
+            missing += _missing_keys(error, path, source)
+        else:
+            found.append(_wrong_value(error, path, source))
+    found += [problem for path, problem in missing if path not in meant]
+    return tuple(dict.fromkeys(found))
+
+
+@cache
+def _validator(name: str) -> Any:
+    from jsonschema import Draft202012Validator, validators
+
+    def is_integer(_checker: object, value: object) -> bool:
+        return type(value) is int  # neither True nor 3.0, which JSON Schema counts as integers
+
+    checker = Draft202012Validator.TYPE_CHECKER.redefine("integer", is_integer)
+    extend: Any = validators.extend
+    return extend(Draft202012Validator, type_checker=checker)(load_schema(name))
+
+
+def _unknown_keys(
+    error: Any, path: NodePath, source: Source, meant: set[NodePath]
+) -> Iterator[Problem]:
+    known: Mapping[str, Any] = error.schema.get("properties", {})
+    for key in error.instance:
+        here = (*path, key)
+        if key in known or source.is_damaged(here):
+            continue
+        free = [name for name in known if name not in error.instance]
+        if guess := nearest(str(key), free):
+            meant.add((*path, guess))
+        otherwise = f"the keys here are {', '.join(known)}"
+        hint = did_you_mean(str(key), free, otherwise)
+        yield source.problem(here, "is not a known key", hint, at_key=True)
+
+
+def _missing_keys(error: Any, path: NodePath, source: Source) -> Iterator[tuple[NodePath, Problem]]:
+    for key in error.validator_value:
+        if key in error.instance:
+            continue
+        rule = error.schema.get("properties", {}).get(key, {})
+        message = f"the key {key} is missing"
+        hint = error.schema.get("x-hint") or f"add it: {_expected(rule)}"
+        yield (*path, key), source.problem(path, message, hint, at_key=True, rank=2)
+
+
+def _wrong_value(error: Any, path: NodePath, source: Source) -> Problem:
+    value, rule = error.instance, error.schema
+    expected = _expected(rule)
+    hint = rule.get("x-hint", f"write {expected}")
+    refused: Mapping[str, str] = rule.get("x-refused", {})
+    if isinstance(value, str) and value in refused:
+        return source.problem(path, f"{value} is refused: {refused[value]}", hint)
+    match error.validator:
+        case "type":
+            wanted = _TYPES.get(str(error.validator_value), str(error.validator_value))
+            return source.problem(path, f"is {_kind(value)}, expected {wanted}", hint)
+        case "enum":
+            names = [str(name) for name in error.validator_value]
+            message = f"{shown(value)} is not known, expected one of {', '.join(names)}"
+            hint = rule.get("x-hint") or rule.get("description", "")
+            return source.problem(path, message, did_you_mean(str(value), names, hint))
+        case "const":
+            message = f"is {shown(value)}, expected {shown(error.validator_value)}"
+            return source.problem(path, message, rule.get("x-hint", "write that"))
+        case "minimum" | "maximum":
+            return source.problem(path, f"{value} is out of range, expected {expected}", hint)
+        case "maxProperties":
+            return source.problem(path, "has keys that do not go together", hint, rank=1)
+        case _:
+            return source.problem(path, f"{shown(value)} does not fit, expected {expected}", hint)
+
+
+def _kind(value: object) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return f"the number {shown(value)}"
+        case str():
+            return f"the text {shown(value)}"
+        case Mapping():
+            return "a mapping"
+        case Sequence():
+            return "a list"
+        case _:
+            return "nothing" if value is None else f"a {type(value).__name__}"
+
+
+def _expected(rule: Mapping[str, Any]) -> str:
+    """Say in words what a rule asks for."""
+    if "const" in rule:
+        return shown(rule["const"])
+    if "enum" in rule:
+        return "one of " + ", ".join(str(name) for name in rule["enum"])
+    kind = _TYPES.get(str(rule.get("type")), "a value")
+    low, high = rule.get("minimum"), rule.get("maximum")
+    if low is not None and high is not None:
+        kind += f" from {low} to {high}"
+    about = rule.get("description", "").split(". ")[0].rstrip(".")
+    return f"{kind}: {about}" if about else kind
