@@ -43,8 +43,10 @@ let
 
   callModule = arguments: f:
     f (arguments // mapAttrs
-      (name: _: arguments.${name} or (arguments.config._module.args.${name}
-        or (throw "A module asks for the argument `${name}', which neither specialArgs nor _module.args has.")))
+      (name: _: arguments.${name} or (
+        arguments.config._module.args.${name}
+          or (throw "A module asks for the argument `${name}', which neither specialArgs nor _module.args has.")
+      ))
       (lib.functionArgs f));
 
   collect = arguments: modules:
@@ -52,12 +54,13 @@ let
       visit = state: entry:
         let module = load arguments entry.file entry.value; in
         if module.key != null && elem module.key state.keys then state
-        else foldl' visit
-          {
-            keys = state.keys ++ lib.optional (module.key != null) module.key;
-            modules = state.modules ++ [ module ];
-          }
-          (map (value: { inherit value; inherit (module) file; }) module.imports);
+        else
+          foldl' visit
+            {
+              keys = state.keys ++ lib.optional (module.key != null) module.key;
+              modules = state.modules ++ [ module ];
+            }
+            (map (value: { inherit value; inherit (module) file; }) module.imports);
     in
     (foldl' visit { keys = [ ]; modules = [ ]; }
       (map (value: { inherit value; file = "<unknown-file>"; }) modules)).modules;
@@ -217,10 +220,12 @@ in
     if length definitions == 1 then (head definitions).value
     else throw "The option `${showPath path}' is defined multiple times while it's expected to be unique.";
   mergeEqualOption = path: definitions:
-    foldl' (value: definition:
-      if definition.value == value then value
-      else throw "The option `${showPath path}' has conflicting definition values: - In `${(head definitions).file}' - In `${definition.file}'")
-      (head definitions).value definitions;
+    foldl'
+      (value: definition:
+        if definition.value == value then value
+        else throw "The option `${showPath path}' has conflicting definition values: - In `${(head definitions).file}' - In `${definition.file}'")
+      (head definitions).value
+      definitions;
   inherit showPath discharge;
   dischargeAll = concatMap discharge;
   evalOptionAt = evalOption;

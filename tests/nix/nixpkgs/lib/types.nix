@@ -61,10 +61,10 @@ let
         modules = modules
           ++ [{ _module.args.name = lib.last path; }]
           ++ map
-            (definition:
-              if isAttrs definition.value then { _file = definition.file; config = definition.value; }
-              else { _file = definition.file; imports = [ definition.value ]; })
-            definitions;
+          (definition:
+            if isAttrs definition.value then { _file = definition.file; config = definition.value; }
+            else { _file = definition.file; imports = [ definition.value ]; })
+          definitions;
       }).config;
   };
   # Sets are merged attribute by attribute, lists are joined, everything else has to agree.

@@ -15,11 +15,12 @@ in
   config = {
     _module.args.pkgs =
       if config.nixpkgs.pkgs != null then config.nixpkgs.pkgs.appendOverlays config.nixpkgs.overlays
-      else import ../. {
-        inherit lib release;
-        inherit (config.nixpkgs) overlays config;
-        localSystem = if builtins.isString platform then { system = platform; } else platform;
-      };
+      else
+        import ../. {
+          inherit lib release;
+          inherit (config.nixpkgs) overlays config;
+          localSystem = if builtins.isString platform then { system = platform; } else platform;
+        };
     assertions = [{
       assertion = config.nixpkgs.pkgs == null || config.nixpkgs.config == { };
       message = "nixpkgs.config has no effect on an externally made nixpkgs.pkgs.";

@@ -73,7 +73,7 @@ in
   makeWrapper = final.stdenv.mkDerivation { name = "make-wrapper"; buildCommand = "mkdir -p $out"; };
   makeShellWrapper = final.makeWrapper;
   emptyDirectory = run "empty-directory" { } "mkdir -p $out";
-  formats.json = { }: {
+  formats.json = {}: {
     type = lib.types.anything;
     generate = name: value: final.writeText name (builtins.toJSON value);
   };

@@ -48,4 +48,4 @@ in
   };
 }
   # Linux builds of this application are in nixpkgs since 26.05.
-// (if since "26.05" then { claude-desktop = program { pname = "claude-desktop"; commands = "claude-desktop"; desktopEntries = "claude-desktop.desktop=claude-desktop %U"; meta = { unfree = true; mainProgram = "claude-desktop"; }; }; } else { })
+  // (if since "26.05" then { claude-desktop = program { pname = "claude-desktop"; commands = "claude-desktop"; desktopEntries = "claude-desktop.desktop=claude-desktop %U"; meta = { unfree = true; mainProgram = "claude-desktop"; }; }; } else { })

@@ -3,24 +3,40 @@ final: prev:
 let
   inherit (prev) lib release;
   since = version: lib.versionAtLeast release version;
-  python = { stdenv, openssl, sqlite, zlib, bzip2, xz, libffi, expat, self, pythonAttr, pname, version
-           , enableOptimizations ? false, reproducibleBuild ? false, enableLTO ? true, enableNoSemanticInterposition ? true }:
-    assert reproducibleBuild -> !enableOptimizations;
-    stdenv.mkDerivation {
-      inherit pname version;
-      __structuredAttrs = since "26.05";
-      buildInputs = [ openssl sqlite zlib bzip2 xz libffi expat ];
-      configureFlags = lib.optional enableLTO "--with-lto" ++ lib.optional enableOptimizations "--enable-optimizations";
-      env.NIX_CFLAGS_COMPILE = lib.optionalString enableNoSemanticInterposition "-fno-semantic-interposition";
-      commands = "python3";
-      passthru = rec {
-        inherit pythonAttr;
-        interpreter = "${self}/bin/python3";
-        pkgs = { python = self; };
-        withPackages = _: self;
+  python =
+    { stdenv
+    , openssl
+    , sqlite
+    , zlib
+    , bzip2
+    , xz
+    , libffi
+    , expat
+    , self
+    , pythonAttr
+    , pname
+    , version
+    , enableOptimizations ? false
+    , reproducibleBuild ? false
+    , enableLTO ? true
+    , enableNoSemanticInterposition ? true
+    }:
+      assert reproducibleBuild -> !enableOptimizations;
+      stdenv.mkDerivation {
+        inherit pname version;
+        __structuredAttrs = since "26.05";
+        buildInputs = [ openssl sqlite zlib bzip2 xz libffi expat ];
+        configureFlags = lib.optional enableLTO "--with-lto" ++ lib.optional enableOptimizations "--enable-optimizations";
+        env.NIX_CFLAGS_COMPILE = lib.optionalString enableNoSemanticInterposition "-fno-semantic-interposition";
+        commands = "python3";
+        passthru = rec {
+          inherit pythonAttr;
+          interpreter = "${self}/bin/python3";
+          pkgs = { python = self; };
+          withPackages = _: self;
+        };
+        meta.mainProgram = "python3";
       };
-      meta.mainProgram = "python3";
-    };
   go = version: final.stdenv.mkDerivation { pname = "go"; inherit version; __structuredAttrs = true; env.GOARCH = "amd64"; commands = "go gofmt"; meta.mainProgram = "go"; };
   slim = final.stdenv.mkDerivation {
     pname = "nodejs-slim";
@@ -55,4 +71,4 @@ in
   fzf = final.stdenv.mkDerivation { pname = "fzf"; version = "0.70.0"; nativeBuildInputs = [ final.go ]; env.CGO_ENABLED = "0"; commands = "fzf"; meta.mainProgram = "fzf"; };
 }
   # Releases that still have the plan's Go: reached its end of life in February 2026.
-// (if lib.versionAtLeast release "26.05" then { } else { go_1_24 = go "1.24.13"; })
+  // (if lib.versionAtLeast release "26.05" then { } else { go_1_24 = go "1.24.13"; })

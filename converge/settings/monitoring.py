@@ -1,0 +1,7 @@
+"""Monitoring aliases."""
+
+from __future__ import annotations
+
+from converge.setting import Setting
+
+ROWS: tuple[Setting, ...] = ()

@@ -1,0 +1,12 @@
+# The home-manager layer: one module a subject, every number from profile.json, nothing generated.
+#
+# The argument's name is unusual on purpose: the user's extraSpecialArgs win over _module.args, so a
+# common name could silently be somebody else's object. It is used in no `imports`.
+{
+  imports = [
+    ./libraries.nix
+    ./marker.nix
+  ];
+
+  _module.args.workspaceTuning = import ./lib/profile.nix ./profile.json;
+}

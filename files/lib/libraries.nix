@@ -1,0 +1,65 @@
+# Phase 1: which libraries, with which flags, by which strategy. Data in, data and one overlay out.
+#
+# Enters: `lib`, the profile, and the layer ("system" for NixOS, "home" for home-manager). Leaves:
+#   packages    names of the layer's libraries, from the groups `libraries.<group>` in force
+#   install     those of them that have commands worth putting in front of the plain ones
+#   strategy    overlay, march, graft, leaf, or none where no strategy is in force
+#   flagsFor    name -> list of compiler flags
+#   overlay     final: prev: the attributes of the strategy and `optimized`
+{ lib, profile, layer }:
+let
+  inherit (profile) settings;
+  inherit (profile.hardware.build) compiler;
+  exceptions = import ./exceptions.nix;
+  optimize = import ./optimize.nix { inherit lib; };
+
+  inForce = id: settings ? ${id};
+  own = lib.filter (id: lib.hasPrefix "libraries.group.${layer}." id) (lib.attrNames settings);
+  gather = key: lib.unique (lib.concatMap (id: settings.${id}.${key} or [ ]) own);
+
+  # Flags that only consent puts here, each with the packages it was given for.
+  consented = lib.filter (id: lib.hasPrefix "libraries.flag." id) (lib.attrNames settings);
+in
+rec {
+  packages = lib.optionals (strategy != "none") (gather "packages");
+  install = lib.optionals (strategy != "none") (gather "install");
+  plain = lib.filter (name: !(exceptions.overlayOnly ? ${name})) packages;
+
+  # At most one of the three is in force; the modules assert it. Copies go with each of them.
+  heavy = lib.filter (name: inForce "libraries.${name}.${layer}") [ "overlay" "march" "graft" ];
+  strategy =
+    if heavy != [ ] then builtins.head heavy
+    else if inForce "libraries.leaf.${layer}" then "leaf"
+    else "none";
+  grafted = settings."libraries.graft.${layer}".packages or [ ];
+  # glibc comes into the overlay by a consent of its own, never with its group.
+  overlaid = lib.optionals (strategy == "overlay")
+    (plain ++ settings."libraries.overlay.glibc".packages or [ ]);
+
+  flagsFor = name:
+    [ "-march=${compiler.march}" "-mtune=${compiler.mtune}" ]
+    ++ lib.optional (!(exceptions.noOptimizationLevel ? ${name})) "-O${toString compiler.optimizationLevel}"
+    ++ lib.optionals (!(exceptions.architectureOnly ? ${name}))
+      (map (id: settings.${id}.flag) (lib.filter (id: lib.elem name settings.${id}.packages) consented));
+
+  # mold is used for copies only, where the package set has one.
+  linked = final: name: package:
+    let mold = if final ? mold-unwrapped then final.mold else final.mold-wrapped; in
+    if lib.elem name (settings."libraries.mold".packages or [ ]) then optimize.withMold mold package else package;
+
+  optimized = name: package: optimize.mkOptimized (flagsFor name) package;
+
+  overlay = final: prev:
+    let
+      here = lib.filter (name: prev ? ${name});
+      changed = lib.genAttrs (here overlaid) (name: optimized name prev.${name});
+      copy = name: linked final name (optimized name prev.${name});
+    in
+    changed // {
+      # New names: nothing that exists is rebuilt. Where the attribute itself is optimized, its copy is
+      # the same package, so that a check asks in one place whatever the strategy is.
+      optimized = (prev.optimized or { })
+      // lib.genAttrs (here plain) copy
+      // lib.genAttrs (here overlaid) (name: final.${name});
+    };
+}

@@ -1,0 +1,31 @@
+# Proof without building: what the evaluated derivations say about every optimized package.
+#
+# Enters: the user's package set and the layer's. Leaves: per package the flags wanted, found, kept
+# (those the package sets itself) and lost, and whether the user's attribute of that name changed.
+{ lib, libraries, basePkgs, pkgs }:
+let
+  words = value: lib.filter (word: word != "")
+    (if builtins.isList value then map toString value else lib.splitString " " (toString value));
+  flagsOf = package: words (package.NIX_CFLAGS_COMPILE or "");
+
+  describe = name:
+    let
+      package = pkgs.optimized.${name};
+      found = flagsOf package;
+      kept = flagsOf basePkgs.${name};
+      wanted = libraries.flagsFor name;
+    in
+    {
+      inherit wanted found kept;
+      missing = lib.subtractLists found wanted;
+      lost = lib.subtractLists found kept;
+      drvPath = builtins.unsafeDiscardStringContext package.drvPath;
+      attributeRebuilt = pkgs.${name}.drvPath != basePkgs.${name}.drvPath;
+    };
+  present = lib.filter (name: pkgs.optimized ? ${name}) libraries.packages;
+in
+{
+  inherit (libraries) strategy;
+  packages = lib.genAttrs present describe;
+  absent = lib.subtractLists present (lib.unique (libraries.plain ++ libraries.overlaid));
+}

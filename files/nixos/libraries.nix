@@ -1,0 +1,60 @@
+# Phase 1, system libraries. Settings: libraries.group.system.*, libraries.{graft,march,overlay}.system.
+{ config, lib, pkgs, workspaceTuning, ... }:
+let
+  libraries = import ./lib/libraries.nix { inherit lib; profile = workspaceTuning; layer = "system"; };
+  exceptions = import ./lib/exceptions.nix;
+  inherit (workspaceTuning.hardware.build) compiler;
+  inherit (libraries) strategy;
+  absent = lib.filter (name: !(pkgs ? ${name})) (libraries.packages ++ libraries.grafted);
+in
+{
+  config = lib.mkMerge [
+    {
+      # Default: no overlay. `pkgs.optimized.<name>` are copies under new names; under the strategy
+      # `overlay` the attributes themselves change and everything above them is rebuilt.
+      nixpkgs.overlays = [ libraries.overlay ];
+
+      # Default: nothing. Commands of the copies, in front of the plain ones of the same name.
+      environment.systemPackages = map (name: lib.hiPrio (lib.getBin pkgs.optimized.${name}))
+        (lib.filter (name: pkgs.optimized ? ${name}) libraries.install);
+
+      assertions = [
+        {
+          assertion = lib.length libraries.heavy <= 1;
+          message = "workspace-tuning: the library strategies ${toString libraries.heavy} exclude each other: accept one of them.";
+        }
+        {
+          assertion = !lib.any (name: exceptions.overlayOnly ? ${name}) libraries.grafted;
+          message = "workspace-tuning: glibc is never grafted: ${exceptions.overlayOnly.glibc}.";
+        }
+      ];
+      warnings = map (name: "workspace-tuning: this nixpkgs has no `${name}`; it is left out of the optimized libraries.") absent;
+    }
+
+    (lib.mkIf (strategy == "graft") {
+      # Default: []. The unpatched system is built, then references to the named libraries are rewritten
+      # in copies of everything that has them. `getLib`, since `pkgs.openssl` alone is its command.
+      system.replaceDependencies.replacements = map
+        (name: {
+          oldDependency = lib.getLib pkgs.${name};
+          newDependency = lib.getLib (libraries.optimized name pkgs.${name});
+        })
+        (lib.filter (name: pkgs ? ${name}) libraries.grafted);
+    })
+
+    (lib.mkIf (strategy == "march") {
+      # Default: the plain system double. 900 wins over the `mkDefault` of a generated
+      # hardware-configuration.nix and yields to a definition that the user wrote.
+      nixpkgs.hostPlatform = lib.mkOverride 900 {
+        inherit (workspaceTuning.hardware) system;
+        gcc = { arch = compiler.march; tune = compiler.mtune; };
+      };
+    })
+
+    (lib.mkIf (workspaceTuning.settings ? "libraries.march.feature") {
+      # Default: nixos-test, benchmark, big-parallel, kvm. Builds for a march ask for this feature, and
+      # the daemon that runs now has to know it: this generation comes before the march one.
+      nix.settings.system-features = [ "gccarch-${compiler.march}" ];
+    })
+  ];
+}
