@@ -1,0 +1,179 @@
+"""A KDE config file held by ConfigObj, so that every byte nobody asked to change comes back.
+
+In: the text of a file. Out: the line in force for an entry, and the text with entries set.
+
+ConfigObj parses, places and writes, but it would reject or respell what KConfig allows (duplicate
+keys, ``key[$d]``, junk, CRLF, quotes, values in another encoding). So it never sees the lines
+themselves. Each line travels as a token that is plain text in ConfigObj's syntax::
+
+    in the file                       what ConfigObj holds
+    # note, blank or skipped line     #7
+    [Basic Settings]                  [Basic%20Settings@8]
+    exclude folders[$e]=$HOME/a/      exclude%20folders@9 = kept
+
+The number makes every token its own, so duplicates cannot collide. A map leads from the token line
+that ConfigObj writes back to the bytes; setting an entry turns its ``kept`` into ``set``, which
+leads to the new bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from urllib.parse import quote
+
+from configobj import ConfigObj
+
+from converge.kconfig_declared import Group
+from converge.kconfig_text import (
+    ROOT,
+    SEPARATOR,
+    EntryLine,
+    HeaderLine,
+    KConfigError,
+    Skipped,
+    print_entry,
+    print_group,
+    read_line,
+)
+
+#: KF6 since 6.21 stops reading a file at this many invalid entries; its next write drops the rest.
+ERROR_LIMIT = 100
+
+
+@dataclass(frozen=True)
+class InForce:
+    """The line that KDE takes an entry from."""
+
+    line: int
+    entry: EntryLine
+    section: str  # token of its header, "" above the first one
+    name: str  # token of the entry
+
+
+class Book:
+    """The lines of one file. ``KConfigError`` where KDE itself would not read all of it."""
+
+    def __init__(self, text: bytes) -> None:
+        self._final_newline = not text or text.endswith(b"\n")
+        self._newline = b"\r\n" if text.partition(b"\n")[0].endswith(b"\r") else b"\n"
+        self._ends_blank = True
+        self._lines: dict[str, bytes] = {}  # token line -> real line
+        self._sections: dict[bytes, str] = {ROOT.encode(): ""}  # group -> token, first header
+        self._in_force: dict[tuple[bytes, bytes], InForce] = {}
+        self._locked: set[tuple[bytes, bytes]] = set()
+        self._translated: dict[tuple[bytes, bytes], int] = {}  # entry -> line of a variant
+        self._rivals: dict[tuple[bytes, bytes], int] = {}  # entry -> line that KF5 takes for it
+        self._config = ConfigObj(
+            list(self._tokens(text)), interpolation=False, list_values=False, raise_errors=True
+        )
+        self._lines[""] = self._newline
+
+    def _tokens(self, text: bytes) -> Iterator[str]:
+        group, section = ROOT.encode(), ""
+        header_locked = file_locked = False
+        errors = 0
+        for number, line in enumerate(BytesIO(text), start=1):
+            token = f"#{number}"
+            match read_line(line):
+                case HeaderLine() as header:
+                    group, header_locked = header.group, header.locked or file_locked
+                    file_locked = file_locked or header.locks_file
+                    section = f"{quote(group, safe='')}@{number}"
+                    self._sections.setdefault(group, section)
+                    token = f"[{section}]"
+                case EntryLine() as entry:
+                    name = f"{quote(entry.key, safe='')}@{number}"
+                    token = f"{name} = kept"
+                    locked = header_locked or "i" in entry.options
+                    self._note(group, InForce(number, entry, section, name), locked=locked)
+                    errors += entry.broken
+                case Skipped() as skipped:
+                    if skipped is Skipped.HEADER:  # the group goes on, but not its lock
+                        header_locked = file_locked
+                    errors += skipped.counts
+            if errors == ERROR_LIMIT:
+                raise KConfigError(
+                    f"this is invalid entry number {ERROR_LIMIT}, and KDE stops reading here",
+                    line=number,
+                    do="remove the broken lines: KDE's next write would drop all that follows",
+                )
+            self._ends_blank = not line.strip()
+            self._lines[token] = line
+            yield token
+
+    def _note(self, group: bytes, found: InForce, *, locked: bool) -> None:
+        """The last line of an entry is in force, or the first locked one."""
+        entry = group, found.entry.key
+        if found.entry.locale is not None:
+            self._translated.setdefault(entry, found.line)
+            return
+        if found.entry.rival:
+            self._rivals.setdefault((group, found.entry.rival), found.line)
+        if entry not in self._locked:
+            self._in_force[entry] = found
+        if locked:
+            self._locked.add(entry)
+
+    def in_force(self, group: Group, key: str) -> InForce | None:
+        """The line that KDE reads this entry from, whatever its locale and its release."""
+        entry, shown = (_inner(group), key.encode()), print_group(group).decode()
+        if line := self._translated.get(entry):
+            raise KConfigError(
+                f"a translation of {key!r} in {shown} takes precedence over the plain key",
+                line=line,
+                do="remove this line, or do not declare the key",
+            )
+        if line := self._rivals.get(entry):
+            raise KConfigError(
+                f"KDE releases before 6.14 take this key for {key!r} in {shown}, later ones do not",
+                line=line,
+                do="remove this line, or do not declare the key",
+            )
+        return self._in_force.get(entry)
+
+    def put(self, group: Group, key: str, options: str, value: str) -> None:
+        """Set an entry: in the line that is in force, else behind the last one of its group."""
+        found = self.in_force(group, key)
+        section = found.section if found else self._section(group)
+        name = found.name if found else f"{quote(key, safe='')}@new"
+        line = print_entry(key, options, value)
+        held = self._config[section] if section else self._config
+        if not section and not held.scalars and held.sections:
+            self._config.comments[held.sections[0]].insert(0, "")  # KDE's blank line before a group
+        held.merge({name: "set"})
+        self._lines[f"{name} = set"] = line + (self._ending(found) if found else self._newline)
+
+    def _ending(self, found: InForce) -> bytes:
+        """A changed line keeps its own line ending."""
+        old = self._lines[f"{found.name} = kept"]
+        return b"\r\n" if old.endswith(b"\r\n") else b"\n" if old.endswith(b"\n") else self._newline
+
+    def _section(self, group: Group) -> str:
+        """The token of a group; a new one begins at the end of the file, after a blank line."""
+        inner = _inner(group)
+        if inner not in self._sections:
+            section = self._sections[inner] = f"{quote(inner, safe='')}@new"
+            self._config[section] = {}
+            blank = [] if self._ends_blank else [""]
+            self._config.comments[section] = self._config.final_comment + blank
+            self._config.final_comment = []
+            self._lines[f"[{section}]"] = print_group(group) + self._newline
+            self._ends_blank = False
+        return self._sections[inner]
+
+    def text(self) -> bytes:
+        """The file with the entries set; it ends with a newline only if it did so before."""
+        lines = [self._lines[token] for token in self._config.write()]
+        if not lines:
+            return b""
+        last = lines.pop()
+        if not self._final_newline and last.endswith(b"\n"):
+            last = last.removesuffix(b"\n").removesuffix(b"\r")
+        whole = (line if line.endswith(b"\n") else line + self._newline for line in lines)
+        return b"".join((*whole, last))
+
+
+def _inner(group: Group) -> bytes:
+    return SEPARATOR.join(group).encode()
