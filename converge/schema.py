@@ -8,7 +8,7 @@ a value that deserves more than "is not one of", ``x-hint`` what to do about any
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -56,7 +56,7 @@ def schema_problems(name: str, data: Any, source: Source) -> tuple[Problem, ...]
     meant: set[NodePath] = set()  # missing keys that a misspelt one was meant to be
     missing: list[tuple[NodePath, Problem]] = []
     found: list[Problem] = []
-    for error in _validator(name).iter_errors(data):
+    for error in _first_of_each(_validator(name).iter_errors(data)):
         path: NodePath = tuple(error.absolute_path)
         if source.is_damaged(path):
             continue
@@ -68,6 +68,15 @@ def schema_problems(name: str, data: Any, source: Source) -> tuple[Problem, ...]
             found.append(_wrong_value(error, path, source))
     found += [problem for path, problem in missing if path not in meant]
     return tuple(dict.fromkeys(found))
+
+
+def _first_of_each(errors: Iterable[Any]) -> Iterator[Any]:
+    """Leave out what a value of the wrong type violates besides."""
+    errors = list(errors)
+    mistyped = {tuple(error.absolute_path) for error in errors if error.validator == "type"}
+    for error in errors:
+        if error.validator == "type" or tuple(error.absolute_path) not in mistyped:
+            yield error
 
 
 @cache
@@ -90,11 +99,13 @@ def _unknown_keys(
         here = (*path, key)
         if key in known or source.is_damaged(here):
             continue
-        free = [name for name in known if name not in error.instance]
-        if guess := nearest(str(key), free):
+        if guess := nearest(str(key), [name for name in known if name not in error.instance]):
             meant.add((*path, guess))
-        otherwise = f"the keys here are {', '.join(known)}"
-        hint = did_you_mean(str(key), free, otherwise)
+            hint = f"did you mean {guess}?"
+        elif guess := nearest(str(key), known):
+            hint = f"remove it: {guess} is there already"
+        else:
+            hint = f"the keys here are {', '.join(known)}"
         yield source.problem(here, "is not a known key", hint, at_key=True)
 
 
@@ -104,35 +115,44 @@ def _missing_keys(error: Any, path: NodePath, source: Source) -> Iterator[tuple[
             continue
         rule = error.schema.get("properties", {}).get(key, {})
         message = f"the key {key} is missing"
-        hint = error.schema.get("x-hint") or f"add it: {_expected(rule)}"
+        about = rule.get("description", "")
+        hint = error.schema.get("x-hint") or (f"add it. {about}" if about else "add it")
         yield (*path, key), source.problem(path, message, hint, at_key=True, rank=2)
 
 
 def _wrong_value(error: Any, path: NodePath, source: Source) -> Problem:
     value, rule = error.instance, error.schema
-    expected = _expected(rule)
-    hint = rule.get("x-hint", f"write {expected}")
+    about: str = rule.get("description", "")
+    hint: str = rule.get("x-hint", about)
     refused: Mapping[str, str] = rule.get("x-refused", {})
     if isinstance(value, str) and value in refused:
         return source.problem(path, f"{value} is refused: {refused[value]}", hint)
     match error.validator:
         case "type":
-            wanted = _TYPES.get(str(error.validator_value), str(error.validator_value))
-            return source.problem(path, f"is {_kind(value)}, expected {wanted}", hint)
+            return source.problem(path, f"is {_kind(value)}, expected {_expected(rule)}", hint)
         case "enum":
             names = [str(name) for name in error.validator_value]
             message = f"{shown(value)} is not known, expected one of {', '.join(names)}"
-            hint = rule.get("x-hint") or rule.get("description", "")
-            return source.problem(path, message, did_you_mean(str(value), names, hint))
+            hint = did_you_mean(str(value), names, rule.get("x-hint", ""))
+            return source.problem(path, message, hint)
         case "const":
             message = f"is {shown(value)}, expected {shown(error.validator_value)}"
-            return source.problem(path, message, rule.get("x-hint", "write that"))
+            return source.problem(path, message, hint)
         case "minimum" | "maximum":
-            return source.problem(path, f"{value} is out of range, expected {expected}", hint)
+            return source.problem(
+                path, f"{value} is out of range, expected {_expected(rule)}", hint
+            )
+        case "minItems":
+            return source.problem(path, "is an empty list", f"name one or more. {about}")
+        case "uniqueItems":
+            return source.problem(path, "names something twice", "name it once")
+        case "maxLength":
+            message = f"is longer than {error.validator_value} characters"
+            return source.problem(path, message, hint)
         case "maxProperties":
             return source.problem(path, "has keys that do not go together", hint, rank=1)
         case _:
-            return source.problem(path, f"{shown(value)} does not fit, expected {expected}", hint)
+            return source.problem(path, f"{shown(value)} does not have the form it needs", hint)
 
 
 def _kind(value: object) -> str:
@@ -152,14 +172,11 @@ def _kind(value: object) -> str:
 
 
 def _expected(rule: Mapping[str, Any]) -> str:
-    """Say in words what a rule asks for."""
+    """Say in words which values a rule takes."""
     if "const" in rule:
         return shown(rule["const"])
     if "enum" in rule:
         return "one of " + ", ".join(str(name) for name in rule["enum"])
     kind = _TYPES.get(str(rule.get("type")), "a value")
     low, high = rule.get("minimum"), rule.get("maximum")
-    if low is not None and high is not None:
-        kind += f" from {low} to {high}"
-    about = rule.get("description", "").split(". ")[0].rstrip(".")
-    return f"{kind}: {about}" if about else kind
+    return kind if low is None or high is None else f"{kind} from {low} to {high}"
