@@ -1,0 +1,173 @@
+"""What a workspace should hold: whole files, and entries of files that the desktop also writes.
+
+Computed on the controller from the repository, the profile and the settings in force. Nix modules
+are copied byte for byte; the profile and the settings reach them as JSON beside them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from converge import layers
+from converge.kconfig import Entry, Group, declared
+from converge.layers import Layer
+from converge.setting import Setting
+from converge.snapshot import Snapshot
+from converge.standing import Stand, Standing
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeFile:
+    """A file that is ours from the first to the last byte."""
+
+    path: str
+    layer: Layer
+    content: bytes
+    mode: int = 0o644
+    root: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class KdeEntries:
+    """Entries of a KDE file: ours by key, in the form that ``converge.kconfig`` takes."""
+
+    path: str
+    entries: Mapping[Group, Mapping[str, str | Entry]]
+    layer: Layer = Layer.PLASMA
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desired:
+    files: tuple[WholeFile, ...] = ()
+    kde: tuple[KdeEntries, ...] = ()
+    kept: frozenset[str] = frozenset()  # of phases that are not part of this run: stay as they are
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """Names of the workspace, as its Nix flakes spell them."""
+
+    workspace: str
+    host: str
+    user: str
+
+
+#: Layer directory on the workspace <- its files in this repository: (source, name in the layer).
+LAYER_SOURCES: Mapping[Layer, tuple[tuple[str, str], ...]] = {
+    Layer.NIXOS: (("files/nixos", ""), ("files/lib", "lib")),
+    Layer.HOME_MANAGER: (("files/home-manager", ""), ("files/lib", "lib")),
+}
+
+
+def desired(
+    repository: Path,
+    snapshot: Snapshot,
+    stands: Iterable[Standing],
+    *,
+    identity: Identity,
+    hardware: Mapping[str, object],
+    root: str,
+    not_applicable: Mapping[Layer, str],
+) -> Desired:
+    """All files and entries for the layers that apply."""
+    standings = tuple(stands)
+    directories = {
+        Layer.NIXOS: layers.system_layer(root),
+        Layer.HOME_MANAGER: snapshot.expand(layers.HOME_LAYER),
+    }
+    files: list[WholeFile] = []
+    for layer, directory in directories.items():
+        if layer not in not_applicable:
+            as_root = layer is Layer.NIXOS
+            current = _settings_now(snapshot, f"{directory}/profile.json")
+            data = {
+                "schemaVersion": 1,
+                "workspace": identity.workspace,
+                "host": identity.host,
+                "user": identity.user,
+                "hardware": hardware,
+                "settings": dict(_nix_settings(layer, standings, current)),
+            }
+            content = (json.dumps(data, indent=2, sort_keys=True) + "\n").encode()
+            sources = dict(_sources(repository, layer))
+            sources["profile.json"] = content
+            files += (
+                WholeFile(path=f"{directory}/{name}", layer=layer, content=text, root=as_root)
+                for name, text in sorted(sources.items())
+            )
+    kept: set[str] = set()
+    for standing in standings:
+        if standing.setting.layer is Layer.SESSION and Layer.SESSION not in not_applicable:
+            path, content = session_file(standing.setting)
+            if standing.in_force:
+                files.append(
+                    WholeFile(path=snapshot.expand(path), layer=Layer.SESSION, content=content)
+                )
+            elif standing.stand is Stand.OTHER_PHASE:
+                kept.add(snapshot.expand(path))
+    return Desired(files=tuple(files), kde=tuple(_kde(snapshot, standings)), kept=frozenset(kept))
+
+
+def _sources(repository: Path, layer: Layer) -> Iterator[tuple[str, bytes]]:
+    for source, into in LAYER_SOURCES[layer]:
+        base = repository / source
+        for path in sorted(base.rglob("*")):
+            if path.is_file():
+                name = path.relative_to(base).as_posix()
+                yield (f"{into}/{name}" if into else name), path.read_bytes()
+
+
+def _settings_now(snapshot: Snapshot, path: str) -> Mapping[str, object]:
+    node = snapshot.nodes.get(path)
+    try:
+        return dict(json.loads(node.content)["settings"]) if node else {}
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def _nix_settings(
+    layer: Layer, standings: Iterable[Standing], current: Mapping[str, object]
+) -> Iterator[tuple[str, object]]:
+    """The layer's settings in force, and those of other phases as they are on the workspace now.
+
+    Session variables also go to NixOS, which hands them to PAM."""
+    mine = {layer, Layer.SESSION} if layer is Layer.NIXOS else {layer}
+    for standing in standings:
+        setting = standing.setting
+        if setting.layer not in mine:
+            continue
+        if standing.in_force:
+            yield setting.id, setting.value
+        elif standing.stand is Stand.OTHER_PHASE and setting.id in current:
+            yield setting.id, current[setting.id]
+
+
+def session_file(setting: Setting) -> tuple[str, bytes]:
+    """Path and bytes of the file that sets the variables of one row of the session layer."""
+    value = setting.value
+    assert isinstance(value, dict)
+    name = setting.id.replace(".", "-")
+    lines = [f"# {setting.title} (workspace-tuning: {setting.id})"]
+    if "unit" in value:
+        path = f"{layers.USER_UNITS}/{value['unit']}.d/60-{name}.conf"
+        lines.append("[Service]")
+        lines += (f"Environment={key}={text}" for key, text in value["variables"].items())
+    else:
+        path = f"{layers.ENVIRONMENT}/60-{name}.conf"
+        lines += (f"{key}={text}" for key, text in value["variables"].items())
+    return path, ("\n".join(lines) + "\n").encode()
+
+
+def _kde(snapshot: Snapshot, standings: Iterable[Standing]) -> Iterator[KdeEntries]:
+    files: dict[str, dict[Group, dict[str, str | Entry]]] = {}
+    for standing in standings:
+        value = standing.setting.value
+        if standing.in_force and standing.setting.layer is Layer.PLASMA and isinstance(value, dict):
+            entries = files.setdefault(value["file"], {})
+            for group, keys in declared(value["entries"]).items():
+                entries.setdefault(group, {}).update(keys)
+    for name, entries in files.items():
+        yield KdeEntries(path=snapshot.expand(f"~/.config/{name}"), entries=entries)

@@ -1,0 +1,400 @@
+"""The difference desired - snapshot: what a dry run shows and a run applies, byte for byte.
+
+In: a snapshot and what is desired. Out: a frozen ``Plan``. Its id is a digest of all that it would
+do, so a saved plan is either exactly the one computed now, or stale.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import PurePosixPath
+
+from converge import kconfig, layers
+from converge.desired import Desired, KdeEntries, WholeFile
+from converge.layers import NixLayer
+from converge.setting import Layer
+from converge.snapshot import Kind, Snapshot
+from converge.standing import Standing
+from converge.written import Written
+
+KEEP = None  # mode of a file that stays as it is; 0600 for a new one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One file that a run would create, replace or remove (``after`` is None)."""
+
+    path: str
+    layer: Layer
+    before: bytes | None
+    after: bytes | None
+    mode: int | None = KEEP
+    root: bool = False
+    kde: bool = False  # written under KConfig's own lock
+    keys: tuple[kconfig.Change, ...] = ()
+    chezmoi_target: str = (
+        ""  # for a live file: chezmoi records the new state; for a source: its target
+    )
+
+    @property
+    def verb(self) -> str:
+        if self.after is None:
+            return "remove"
+        return "create" if self.before is None else "replace"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileDrift:
+    """A file or an entry of ours that somebody else changed since we last wrote it."""
+
+    path: str
+    what: str  # "the file", or "[Group] key"
+    old: str
+    found: str
+    wanted: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Something in place of a managed file that we do not touch, and what to do about it."""
+
+    path: str
+    what: str
+    fix: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """A Nix layer: whether it has to be built, and why or why not."""
+
+    nix: NixLayer
+    needed: bool
+    why: str
+    base: str  # url of the user's flake
+    inputs: str  # digest of the layer's files and of the user's flake
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    workspace: str
+    changes: tuple[Change, ...]
+    drift: tuple[FileDrift, ...]
+    refusals: tuple[Refusal, ...]
+    builds: tuple[Build, ...]
+    sweep: tuple[str, ...]  # staged files that a killed run left
+    warnings: tuple[str, ...]
+    standings: tuple[Standing, ...]
+    not_applicable: Mapping[Layer, str]
+    written: Written  # the record after this plan
+    recorded: bool  # whether the workspace's record says so already
+
+    @property
+    def empty(self) -> bool:
+        builds = any(build.needed for build in self.builds)
+        return self.recorded and not (self.changes or self.sweep or builds)
+
+    @property
+    def id(self) -> str:
+        """Twelve hex digits: the same for the same bytes before and after on the same workspace.
+
+        The first is a letter, so that no command line takes an id for a number."""
+        text = sha256(json.dumps(self.summary(), sort_keys=True).encode()).hexdigest()
+        return "abcdef"[int(text[0], 16) % 6] + text[1:12]
+
+    def summary(self) -> dict[str, object]:
+        """All that the plan does, as JSON; bytes as digests."""
+        return {
+            "workspace": self.workspace,
+            "changes": [
+                {
+                    "path": change.path,
+                    "layer": change.layer.value,
+                    "before": digest(change.before),
+                    "after": digest(change.after),
+                    "mode": change.mode,
+                    "root": change.root,
+                }
+                for change in self.changes
+            ],
+            "builds": [
+                {
+                    "layer": build.nix.layer.value,
+                    "needed": build.needed,
+                    "base": build.base,
+                    "inputs": build.inputs,
+                }
+                for build in self.builds
+            ],
+            "sweep": list(self.sweep),
+        }
+
+
+def digest(content: bytes | None) -> str:
+    return "absent" if content is None else sha256(content).hexdigest()
+
+
+def make_plan(
+    workspace: str,
+    snapshot: Snapshot,
+    wanted: Desired,
+    *,
+    nix_layers: tuple[NixLayer, ...],
+    standings: tuple[Standing, ...],
+    not_applicable: Mapping[Layer, str],
+) -> Plan:
+    """The plan that leads from ``snapshot`` to ``wanted``. Pure: the same in, the same out."""
+    changes: list[Change] = []
+    drift: list[FileDrift] = []
+    refusals: list[Refusal] = []
+    warnings: list[str] = []
+    entries = dict(snapshot.written.entries)
+
+    for file in wanted.files:
+        refusal = refuse(snapshot, file.path, root=file.root)
+        if refusal:
+            refusals.append(refusal)
+            continue
+        node = snapshot.nodes.get(file.path)
+        before = node.content if node else None
+        last = snapshot.written.files.get(file.path)
+        wanted_digest = digest(file.content)
+        if last and digest(before) not in (last, wanted_digest):
+            drift.append(_file_drift(file, last, before))
+        if before != file.content or (node and node.mode != file.mode):
+            changes.append(
+                Change(
+                    path=file.path,
+                    layer=file.layer,
+                    before=before,
+                    after=file.content,
+                    mode=file.mode,
+                    root=file.root,
+                )
+            )
+
+    for kde in wanted.kde:
+        _plan_kde(kde, snapshot, changes, drift, refusals, entries)
+
+    files = {file.path: digest(file.content) for file in wanted.files}
+    changes += _gone(snapshot, wanted, files, not_applicable, warnings)
+    if snapshot.written.damaged:
+        warnings.append(f"{snapshot.state}/written.json is damaged; the machine itself is compared")
+    written = _record(snapshot, changes, files, entries)
+    return Plan(
+        workspace=workspace,
+        changes=tuple(changes),
+        drift=tuple(drift),
+        refusals=tuple(refusals),
+        builds=tuple(_builds(snapshot, wanted, nix_layers, not_applicable, warnings)),
+        sweep=snapshot.leftovers,
+        warnings=tuple(warnings),
+        standings=standings,
+        not_applicable=not_applicable,
+        written=written,
+        recorded=written.same(snapshot.written),
+    )
+
+
+def _record(
+    snapshot: Snapshot,
+    changes: list[Change],
+    files: Mapping[str, str],
+    entries: Mapping[str, Mapping[tuple[kconfig.Group, str], str]],
+) -> Written:
+    """The record after the changes: what is removed, by us or others, is no longer in it."""
+    gone = {change.path for change in changes if change.after is None}
+    still = {
+        path: last
+        for path, last in snapshot.written.files.items()
+        if path in snapshot.nodes and path not in gone
+    }
+    return Written(files=still | files, entries=entries)
+
+
+def _file_drift(file: WholeFile, last: str, before: bytes | None) -> FileDrift:
+    return FileDrift(
+        path=file.path,
+        what="the file",
+        old=last[:12],
+        found=digest(before)[:12],
+        wanted=digest(file.content)[:12],
+    )
+
+
+def refuse(snapshot: Snapshot, path: str, *, root: bool = False) -> Refusal | None:
+    """Why the thing at ``path`` is not ours to replace, or None."""
+    if path in snapshot.unreadable:
+        return Refusal(path=path, what="it cannot be read", fix="see who owns it: ls -l")
+    for parent in PurePosixPath(path).parents:
+        node = snapshot.nodes.get(str(parent))
+        if node and node.kind is not Kind.DIRECTORY:
+            return Refusal(
+                path=str(parent),
+                what=f"a {node.kind} stands where a directory of ours belongs",
+                fix="move it away, then run again",
+            )
+    node = snapshot.nodes.get(path)
+    if node is None:
+        return None
+    if node.kind is Kind.SYMLINK:
+        owner = "home-manager or NixOS" if node.target.startswith("/nix/store/") else "its owner"
+        return Refusal(
+            path=path,
+            what=f"it is a symbolic link to {node.target}",
+            fix=f"let {owner} give the file up, or remove the link; then run again",
+        )
+    if node.kind is not Kind.FILE:
+        return Refusal(
+            path=path, what=f"it is a {node.kind}, not a file", fix="move it away, then run again"
+        )
+    uid = 0 if root else int(snapshot.facts["uid"])
+    if node.uid != uid:
+        name = "root" if root else snapshot.facts["user"]
+        return Refusal(
+            path=path,
+            what=f"it belongs to {node.owner}, not to {name}",
+            fix=f"chown {name} {path}",
+        )
+    return None
+
+
+def _plan_kde(
+    kde: KdeEntries,
+    snapshot: Snapshot,
+    changes: list[Change],
+    drift: list[FileDrift],
+    refusals: list[Refusal],
+    entries: dict[str, Mapping[tuple[kconfig.Group, str], str]],
+) -> None:
+    managed = snapshot.chezmoi.get(kde.path)
+    paths = [kde.path, *([managed.source] if managed else [])]
+    found = [refusal for path in paths if (refusal := refuse(snapshot, path))]
+    if found:
+        refusals += found
+        return
+    live = snapshot.nodes.get(kde.path)
+    source = snapshot.nodes.get(managed.source) if managed else None
+    source_is_ours = False
+    if managed is not None:
+        from converge import chezmoi
+
+        source_is_ours = chezmoi.classify(managed.source).plain
+    try:
+        healed = kconfig.heal(
+            live.content if live else None,
+            source.content if source and source_is_ours else None,
+            managed.last_written if managed else None,
+            kde.entries,
+            live_name=kde.path,
+            source_name=managed.source if managed else "",
+        )
+    except kconfig.KConfigError as error:
+        refusals.append(
+            Refusal(path=kde.path, what=str(error), fix="mend the line by hand, then run again")
+        )
+        return
+    before = snapshot.written.entries.get(kde.path, {})
+    drift += (_entry_drift(kde.path, one) for one in kconfig.drift(healed.changes, before))
+    entries[kde.path] = {**before, **kconfig.remembered(kde.entries)}
+    target = kde.path if source_is_ours else ""
+    if live is None or live.content != healed.text:
+        changes.append(
+            Change(
+                path=kde.path,
+                layer=Layer.PLASMA,
+                before=live.content if live else None,
+                after=healed.text,
+                kde=True,
+                keys=healed.changes,
+                chezmoi_target=target,
+            )
+        )
+    if managed and target and (source is None or source.content != healed.text):
+        changes.append(
+            Change(
+                path=managed.source,
+                layer=Layer.PLASMA,
+                before=source.content if source else None,
+                after=healed.text,
+                chezmoi_target=target,
+            )
+        )
+
+
+def _entry_drift(path: str, one: kconfig.Drift) -> FileDrift:
+    return FileDrift(
+        path=path,
+        what=f"{''.join(f'[{part}]' for part in one.group)} {one.key}",
+        old="(deleted)" if one.old is None else one.old,
+        found="(absent)" if one.found is None else one.found,
+        wanted="(absent)" if one.wanted is None else one.wanted,
+    )
+
+
+def _gone(
+    snapshot: Snapshot,
+    wanted: Desired,
+    files: Mapping[str, str],
+    not_applicable: Mapping[Layer, str],
+    warnings: list[str],
+) -> Iterator[Change]:
+    """Files that we wrote once and that nothing calls for any more."""
+    home = snapshot.expand(layers.HOME_LAYER)
+    for path, last in sorted(snapshot.written.files.items()):
+        node = snapshot.nodes.get(path)
+        if path in files or path in wanted.kept or node is None or node.kind is not Kind.FILE:
+            continue
+        if path.startswith(f"{home}/"):
+            layer = Layer.HOME_MANAGER
+        elif path.startswith(
+            (snapshot.expand(layers.ENVIRONMENT), snapshot.expand(layers.USER_UNITS))
+        ):
+            layer = Layer.SESSION
+        else:
+            layer = Layer.NIXOS
+        if layer in not_applicable:
+            continue
+        if node.sha256 != last:
+            warnings.append(f"{path} is no longer wanted, but somebody changed it: left alone")
+            continue
+        yield Change(
+            path=path,
+            layer=layer,
+            before=node.content,
+            after=None,
+            root=layer is Layer.NIXOS,
+        )
+
+
+def _builds(
+    snapshot: Snapshot,
+    wanted: Desired,
+    nix_layers: tuple[NixLayer, ...],
+    not_applicable: Mapping[Layer, str],
+    warnings: list[str],
+) -> Iterator[Build]:
+    for nix in nix_layers:
+        if nix.layer in not_applicable:
+            continue
+        base = snapshot.flakes[nix.base]
+        for name in base.untracked:
+            warnings.append(f"{base.directory}/{name} is not tracked by git: Nix does not see it")
+        files = {
+            file.path: digest(file.content) for file in wanted.files if file.layer is nix.layer
+        }
+        inputs = sha256(
+            json.dumps([files, base.url, base.digest, nix.attribute], sort_keys=True).encode()
+        ).hexdigest()
+        built, current = snapshot.built.get(nix.layer.value), snapshot.current(nix.profile)
+        if built is None:
+            needed, why = True, "never built from this layer"
+        elif built.inputs != inputs:
+            needed, why = True, "the layer or the user's flake changed since the last build"
+        elif current is None or current.path != built.path:
+            needed, why = True, "the current generation is not the one built from this layer"
+        else:
+            needed, why = False, f"generation {current.number} was built from these inputs"
+        yield Build(nix=nix, needed=needed, why=why, base=base.url, inputs=inputs)

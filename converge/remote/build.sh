@@ -1,0 +1,27 @@
+# Build one layer: nothing of the running system changes, nothing becomes a generation.
+#
+# usage: build.sh LAYER FLAKE ATTRIBUTE BASE INPUTS STATE
+#   FLAKE   directory of the layer flake; BASE  the url that takes the place of its input
+#   INPUTS  digest of all that goes into the build, kept with the result
+# Prints "path STORE_PATH". Exit: 0 built, 70 failed.
+set -u
+LC_ALL=C
+export LC_ALL
+umask 022
+layer=$1 flake=$2 attribute=$3 base=$4 inputs=$5 state=$6
+PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin
+PATH=$PATH:/nix/var/nix/profiles/default/bin
+stop() {
+    printf 'failed %s\n' "$*"
+    exit 70
+}
+mkdir -p -- "$state/roots" "$state/built" || stop "$state: cannot be made"
+
+# Neither nixos-rebuild nor home-manager is needed: the result is named, so exactly it is used.
+nix --extra-experimental-features 'nix-command flakes' build "path:$flake#$attribute" \
+    --override-input base "$base" --no-write-lock-file --out-link "$state/roots/$layer" ||
+    stop "nix build of $attribute"
+path=$(readlink -f -- "$state/roots/$layer") || stop "the build left no result"
+printf '%s %s\n' "$inputs" "$path" >"$state/built/.$layer" || stop "$state/built: cannot be written"
+mv -f -- "$state/built/.$layer" "$state/built/$layer" || stop "$state/built: cannot be written"
+printf 'path %s\n' "$path"

@@ -1,0 +1,20 @@
+# What a build of a layer would do, for a dry run: the layer comes on standard input and is gone
+# again afterwards. Nix itself keeps what it evaluated (derivations, its cache), nothing else stays.
+#
+# usage: estimate.sh ATTRIBUTE BASE <payload
+# Prints Nix's own list of what would be built and fetched, then "estimated".
+set -u
+LC_ALL=C
+export LC_ALL
+umask 077
+attribute=$1 base=$2
+PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin
+PATH=$PATH:/nix/var/nix/profiles/default/bin
+layer=$(mktemp -d "${XDG_RUNTIME_DIR:-${TMPDIR:-/tmp}}/workspace-tuning.XXXXXX") || exit 70
+trap 'rm -rf -- "$layer"' EXIT
+trap 'exit 129' HUP INT TERM
+base64 -d | tar -xf - -C "$layer" || exit 70
+rmdir -- "$layer/new" 2>/dev/null
+nix --extra-experimental-features 'nix-command flakes' build --dry-run "path:$layer#$attribute" \
+    --override-input base "$base" --no-write-lock-file --no-link 2>&1 || exit 70
+echo estimated

@@ -1,0 +1,200 @@
+# Read everything a run needs from one workspace, in one command, and write nothing.
+#
+# usage: read.sh ROOT SYSTEM_FLAKE HOME_FLAKE [-k KDE_FILE]... [-f FILE]... [-d DIRECTORY]...
+#   ROOT          prefix of system paths ("" except in a sandbox)
+#   *_FLAKE       directory of the user's own flake; "~/" is the home directory
+#   -k, -f, -d    managed KDE files, other managed files, directories that are wholly ours
+#
+# Output: lines "WORD VALUE...", then "files" and "directories", each a base64 tar.gz, then "end".
+# Values are data: nothing read here is ever evaluated. Needs POSIX sh, coreutils, GNU tar.
+set -u
+LC_ALL=C
+export LC_ALL
+PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin
+PATH=$PATH:/etc/profiles/per-user/$(id -un)/bin:/nix/var/nix/profiles/default/bin:/usr/sbin:/sbin
+root=$1 system_flake=$2 home_flake=$3
+shift 3
+state=${XDG_STATE_HOME:-$HOME/.local/state}
+
+say() { printf '%s\n' "$*"; }
+first_line() { head -n 1 -- "$1" 2>/dev/null; }
+
+say workspace-read 1
+say fact uid "$(id -u)"
+say fact user "$(id -un)"
+say fact home "$HOME"
+say fact state "$state/workspace-tuning/workspace"
+say fact hostname "$(uname -n)"
+say fact kernel "$(uname -r)"
+say fact boot_id "$(first_line /proc/sys/kernel/random/boot_id)"
+say fact runtime_dir "${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"
+if [ -e "$root/etc/NIXOS" ]; then say mark nixos; fi
+if [ -e "$root/run/ostree-booted" ]; then say mark ostree; fi
+if grep -qi microsoft /proc/version 2>/dev/null; then say mark wsl; fi
+if [ -d "$root/run/systemd/system" ]; then say mark systemd; fi
+if [ -S "${XDG_RUNTIME_DIR:-/run/user/$(id -u)}/bus" ]; then say mark user_bus; fi
+
+for tool in nix nix-env git chezmoi kreadconfig6 kreadconfig5 balooctl6 kwin_x11 kwin_wayland \
+    plasmashell busctl systemctl systemd-run sudo; do
+    if found=$(command -v "$tool"); then say tool "$tool" "$found"; fi
+done
+
+# profile NAME LINK: the current generation, and every generation that is still there.
+profile() {
+    [ -L "$2" ] || return 0
+    current=$(readlink -- "$2")
+    current=${current##*/}
+    for link in "$2"-*-link; do
+        [ -L "$link" ] || continue
+        number=${link%-link}
+        number=${number##*-}
+        mark=old
+        if [ "${link##*/}" = "$current" ]; then mark=current; fi
+        say generation "$1" "$number" "$mark" "$(readlink -- "$link")"
+    done
+}
+system_profile=$root/nix/var/nix/profiles/system
+home_profile=$root/nix/var/nix/profiles/per-user/$(id -un)/home-manager
+if [ -d "$state/nix/profiles" ]; then home_profile=$state/nix/profiles/home-manager; fi
+say profile system "$system_profile"
+say profile home "$home_profile"
+profile system "$system_profile"
+profile home "$home_profile"
+if [ -e "$root/run/current-system" ]; then
+    say running system "$(readlink -f -- "$root/run/current-system")"
+fi
+
+# flake NAME DIRECTORY: how Nix would be told to read it, and a digest of what it would read.
+# git: the commit and the uncommitted changes of tracked files; Nix does not see untracked ones. A
+# flake that merely lies in somebody's repository, untracked or ignored there, is read as a path.
+flake() {
+    # shellcheck disable=SC2088 # the tilde is meant to be literal
+    case $2 in "~/"*) directory=$HOME/${2#??} ;; *) directory=$2 ;; esac
+    if [ ! -e "$directory/flake.nix" ]; then
+        say flake "$1" absent - "$directory"
+        return 0
+    fi
+    if command -v git >/dev/null 2>&1 &&
+        top=$(git --no-optional-locks -C "$directory" rev-parse --show-toplevel 2>/dev/null) &&
+        git --no-optional-locks -C "$directory" ls-files --error-unmatch flake.nix >/dev/null 2>&1
+    then
+        within=$(git --no-optional-locks -C "$directory" rev-parse --show-prefix)
+        digest=$({
+            git --no-optional-locks -C "$top" rev-parse HEAD 2>/dev/null || say unborn
+            git --no-optional-locks -C "$top" -c core.fsmonitor=false diff --cached --binary \
+                --no-ext-diff --no-textconv
+            git --no-optional-locks -C "$top" -c core.fsmonitor=false diff --binary \
+                --no-ext-diff --no-textconv
+        } | sha256sum)
+        say flake "$1" git "${digest%% *}" "$top"
+        if [ -n "$within" ]; then say flake_within "$1" "${within%/}"; fi
+        git --no-optional-locks -C "$directory" ls-files --others --exclude-standard -- '*.nix' |
+            head -n 20 | while IFS= read -r name; do say untracked "$1" "$name"; done
+    elif [ -r "$directory/flake.nix" ]; then
+        digest=$(tar -C "$directory" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner \
+            -cf - . 2>/dev/null | sha256sum)
+        say flake "$1" path "${digest%% *}" "$directory"
+    else
+        say flake "$1" unreadable - "$directory"
+    fi
+}
+flake system "$system_flake"
+flake home "$home_flake"
+
+# start_time PID: when a process started, in ticks since boot (proc_pid_stat(5), field 22).
+start_time() {
+    text=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
+    set -f
+    # shellcheck disable=SC2086 # the fields after the command name, which may hold blanks
+    set -- ${text##*) }
+    set +f
+    say "${20}"
+}
+
+# What the last build of each layer made (remote/build.sh): digest of its inputs, store path.
+for stamp in "$state/workspace-tuning/workspace/built"/*; do
+    if [ -f "$stamp" ]; then say built "${stamp##*/}" "$(first_line "$stamp")"; fi
+done
+
+# The lock of a run: its text, and whether the session that took it is still there.
+lock=$state/workspace-tuning/workspace/lock
+if [ -r "$lock" ]; then
+    anchor='' start='' boot=''
+    while IFS=' ' read -r word value; do
+        case $word in anchor) anchor=$value ;; start) start=$value ;; boot) boot=$value ;; esac
+        say lock "$word" "$value"
+    done <"$lock"
+    alive=no
+    if [ "$boot" = "$(first_line /proc/sys/kernel/random/boot_id)" ] && [ -n "$anchor" ] &&
+        [ "$(start_time "$anchor")" = "$start" ]; then
+        alive=yes
+    fi
+    say lock alive "$alive"
+fi
+
+# classify PATH: absent, unreadable, or one more member of the archive; and what a run that was
+# killed left beside it.
+list=''
+newline='
+'
+classify() {
+    for left in "${1%/*}/.${1##*/}.wt-"*; do
+        if [ -f "$left" ]; then say leftover "$left"; fi
+    done
+    if [ -L "$1" ] || [ -e "$1" ]; then
+        if [ -f "$1" ] && [ ! -L "$1" ] && [ ! -r "$1" ]; then
+            say unreadable "$1"
+        elif [ -d "$1" ] && [ ! -L "$1" ] && [ ! -x "$1" ]; then
+            say unreadable "$1"
+        else
+            list=$list$1$newline
+        fi
+    else
+        say absent "$1"
+    fi
+}
+
+cm() {
+    chezmoi --no-tty --no-pager --color=false --progress=false --refresh-externals=never "$@" \
+        </dev/null
+}
+use_chezmoi=no
+if command -v chezmoi >/dev/null 2>&1 && source=$(cm source-path 2>/dev/null) &&
+    [ -d "$source" ]; then
+    use_chezmoi=yes
+fi
+
+recursive=''
+classify "$state/workspace-tuning/workspace/written.json"
+while [ "$#" -gt 1 ]; do
+    # shellcheck disable=SC2088 # the tilde is meant to be literal
+    case $2 in "~/"*) path=$HOME/${2#??} ;; *) path=$2 ;; esac
+    case $1 in
+        -k)
+            classify "$path"
+            if [ "$use_chezmoi" = yes ] && source=$(cm source-path "$path" 2>/dev/null); then
+                printf 'chezmoi %s\t%s\n' "$path" "$source"
+                entry=$(cm state get --bucket=entryState --key="$path" 2>/dev/null | tr -d '\n')
+                printf 'chezmoi_entry %s\t%s\n' "$path" "$entry"
+                classify "$source"
+            fi
+            ;;
+        -f) classify "$path" ;;
+        -d)
+            if [ -d "$path" ] && [ ! -L "$path" ]; then
+                recursive=$recursive$path$newline
+            else
+                classify "$path"
+            fi
+            ;;
+    esac
+    shift 2
+done
+
+say files
+printf '%s' "$list" | tr '\n' '\0' |
+    tar -cPf - --no-recursion --null --files-from=- | gzip -1 | base64 -w 65536
+say directories
+printf '%s' "$recursive" | tr '\n' '\0' |
+    tar -cPf - --null --files-from=- | gzip -1 | base64 -w 65536
+say end

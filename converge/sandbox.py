@@ -1,0 +1,172 @@
+"""A complete workspace inside one directory: system, home, flakes, KDE files, chezmoi source.
+
+Nothing outside the directory is written: the Nix store, the profiles and the home directory are in
+it. It uses the real nix, chezmoi and KConfig tools where they are installed; what stands in for the
+rest is named by ``left_out``.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+PROJECT = Path(__file__).parent.parent
+NIX = PROJECT / "tests" / "nix"
+MACHINE = PROJECT / "tests" / "data" / "machines" / "shoshin"
+
+KWINRC = """\
+[$Version]
+update_info=kwin.upd:replace-scalein-with-scale,kwin.upd:port-minimizeanimation-effect-to-js
+
+[Compositing]
+Backend=XRender
+LatencyPolicy=Low
+
+[Desktops]
+Id_1=6a1fbe9e-7b46-4d7c-9d0c-0f2b3f1f5f61
+Number=2
+Rows=1
+
+# set by hand, years ago
+[Plugins]
+contrastEnabled=true
+krohnkiteEnabled=false
+
+[Tiling][0a5c1a1e-4f29-5b0c-8c1c-2f6f4b7f0a11]
+tiles={"layoutDirection":"horizontal","tiles":[{"width":0.25},{"width":0.5},{"width":0.25}]}
+
+[Windows]
+FocusPolicy=FocusFollowsMouse
+"""
+
+BALOOFILERC = """\
+[Basic Settings]
+Indexing-Enabled=true
+
+[General]
+dbVersion=2
+exclude filters=*~,*.part,*.o,*.la,node_modules,__pycache__
+exclude filters version=9
+exclude folders[$e]=$HOME/.cache/,$HOME/Mirrors/
+"""
+
+KDEGLOBALS = """\
+[General]
+ColorScheme=BreezeDark
+
+[KDE]
+SingleClick=false
+widgetStyle=Breeze
+"""
+
+KDE_FILES = {"kwinrc": KWINRC, "baloofilerc": BALOOFILERC, "kdeglobals": KDEGLOBALS}
+
+
+def data(root: Path, *, workspace: str = "sandbox", user: str = "") -> dict[str, object]:
+    """Host data of the sandbox in ``root``, made first where it is missing."""
+    root = root.resolve()
+    if not (root / "etc" / "NIXOS").exists():
+        make(root, host=workspace, user=user or getpass.getuser())
+    return {
+        "workspace": workspace,
+        "profile": "inventory/hardware/shoshin.yaml",
+        "host": workspace,
+        "user": user or getpass.getuser(),
+        "root": str(root),
+        "base_nixos": str(root / "etc" / "nixos"),
+        "base_home": "~/.config/home-manager",
+        "_env": dict(environment(root)),
+    }
+
+
+def environment(root: Path) -> Iterator[tuple[str, str]]:
+    """Variables that keep every program inside ``root``."""
+    home = root / "home"
+    yield "HOME", str(home)
+    for name, place in (
+        ("XDG_CONFIG_HOME", home / ".config"),
+        ("XDG_DATA_HOME", home / ".local" / "share"),
+        ("XDG_STATE_HOME", home / ".local" / "state"),
+        ("XDG_CACHE_HOME", home / ".cache"),
+        ("XDG_RUNTIME_DIR", root / "run" / "user"),
+        ("NIX_STORE_DIR", root / "nix" / "store"),
+        ("NIX_STATE_DIR", root / "nix" / "var" / "nix"),
+        ("NIX_LOG_DIR", root / "nix" / "var" / "log" / "nix"),
+        ("NIX_CONF_DIR", root / "etc" / "nix"),
+    ):
+        yield name, str(place)
+    # The store belongs to this user alone: no daemon, whatever the machine has.
+    yield "NIX_REMOTE", "local"
+
+
+def make(root: Path, *, host: str, user: str) -> None:
+    """Set the sandbox up. What is there already is left as it is."""
+    home = root / "home"
+    for directory in (
+        "etc/nix",
+        "etc/nixos",
+        "run/systemd/system",
+        "nix/var/nix",
+        "var/lib",
+        "boot",
+    ):
+        (root / directory).mkdir(parents=True, exist_ok=True)
+    (root / "run" / "user").mkdir(mode=0o700, exist_ok=True)
+    for directory in (".config", ".local/state/nix/profiles", ".local/share/chezmoi/dot_config"):
+        (home / directory).mkdir(parents=True, exist_ok=True, mode=0o700)
+    (root / "etc" / "nix" / "nix.conf").write_text(
+        "sandbox = false\nsubstituters =\nbuild-users-group =\nwarn-dirty = false\n"
+        "experimental-features = nix-command flakes\n"
+    )
+    if MACHINE.is_dir():
+        shutil.copytree(MACHINE, root, dirs_exist_ok=True, symlinks=True)
+    for flake, as_git in ((root / "etc" / "nixos", False), (home / ".config/home-manager", True)):
+        _flake(flake, root=root, home=home, host=host, user=user, as_git=as_git)
+    for name, text in KDE_FILES.items():
+        live = home / ".config" / name
+        live.write_text(text)
+        live.chmod(0o600)
+        (home / ".local/share/chezmoi/dot_config" / f"private_{name}").write_text(text)
+    (root / "etc" / "NIXOS").touch()
+
+
+def _flake(directory: Path, *, root: Path, home: Path, host: str, user: str, as_git: bool) -> None:
+    """A flake as a user would have it, on the miniature nixpkgs or on the named checkouts."""
+    directory.mkdir(parents=True, exist_ok=True)
+    inputs: Mapping[str, str] = {
+        "@NIXPKGS@": os.environ.get("NIXPKGS", str(NIX / "nixpkgs")),
+        "@HOME_MANAGER@": os.environ.get("HOME_MANAGER", str(NIX / "home-manager")),
+    }
+    for source in sorted((NIX / "base").glob("*.nix")):
+        text = source.read_text()
+        for mark, place in inputs.items():
+            text = text.replace(mark, place)
+        (directory / source.name).write_text(text)
+    names = {"host": host, "user": user, "home": str(home), "root": str(root), "log": None}
+    (directory / "host.json").write_text(json.dumps(names, indent=2) + "\n")
+    if as_git:
+        for command in (["init", "-q"], ["add", "-A"]):
+            subprocess.run(["git", "-C", str(directory), *command], check=True)
+        who = ["-c", "user.name=sandbox", "-c", "user.email=sandbox@localhost"]
+        subprocess.run(
+            ["git", "-C", str(directory), *who, "commit", "-qm", "The user's own flake"], check=True
+        )
+
+
+def left_out() -> Iterator[str]:
+    """One line for everything that the sandbox does without on this machine."""
+    if "NIXPKGS" not in os.environ:
+        yield "nixpkgs and home-manager: the miniatures of tests/nix (NIXPKGS, HOME_MANAGER name real ones)"
+    for tool, part in (
+        ("nix", "both Nix layers are not applied"),
+        ("chezmoi", "only the live KDE files are written"),
+        ("kreadconfig6", "KDE files are checked by our own reading"),
+    ):
+        if not (shutil.which(tool) or (tool == "kreadconfig6" and shutil.which("kreadconfig5"))):
+            yield f"{tool}: not installed, so {part}"
+    yield "KWin, Baloo and systemd as PID 1: no desktop runs in a directory"

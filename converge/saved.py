@@ -1,0 +1,29 @@
+"""Plans that were shown, kept on the controller so that one can be looked at again.
+
+A plan is applied by its id only when the plan computed from the workspace as it is now has the
+same id, so nothing is ever applied from this file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from converge.plan import Plan
+from converge.show import unified
+
+
+def save(directory: Path, plan: Plan, *, home: str) -> Path:
+    """Write ``<id>.json`` with the plan's summary and diffs, readable by its owner only."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = directory / f"{plan.id}.json"
+    data = plan.summary() | {
+        "id": plan.id,
+        "diffs": {change.path: unified(change, home=home) for change in plan.changes},
+    }
+    temporary = path.with_suffix(f".{os.getpid()}")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(data, file, indent=1)
+    temporary.replace(path)
+    return path

@@ -1,0 +1,88 @@
+"""Phases 4 and 5, layer session: variables of the user's own systemd manager.
+
+Each row lands in a file of its own under ``~/.config/environment.d``, which the user manager reads
+at its start and which Plasma's session inherits (environment.d(5)); or, where only one unit needs
+the variables, in a drop-in of that unit.
+"""
+
+from __future__ import annotations
+
+from converge.setting import Layer, Phase, Risk, Setting, State
+
+ROWS: tuple[Setting, ...] = (
+    Setting(
+        id="session.kwin-egl",
+        title="KWin renders through EGL",
+        phase=Phase.DESKTOP,
+        layer=Layer.SESSION,
+        says="session variable KWIN_OPENGL_INTERFACE=egl",
+        state=State.WITHHELD,
+        reason="on X11, KWin 5.27, 6.3 and 6.7 then run without compositing; ignored on Wayland",
+        value={
+            "unit": "plasma-kwin_x11.service",
+            "variables": {"KWIN_OPENGL_INTERFACE": "egl"},
+        },
+        check="session.kwin-egl",
+        risk=Risk.HIGH,
+        needs=frozenset({"kwin", "x11"}),
+        forcible=False,
+    ),
+    Setting(
+        id="session.gl-yield",
+        title="The NVIDIA driver sleeps instead of spinning, for KWin",
+        phase=Phase.DESKTOP,
+        layer=Layer.SESSION,
+        says="session variable __GL_YIELD=USLEEP",
+        state=State.WITHHELD,
+        reason="KWin has not needed it since 5.21, and session-wide it slows every GL program; "
+        "when included it is set for KWin alone",
+        value={"unit": "plasma-kwin_x11.service", "variables": {"__GL_YIELD": "USLEEP"}},
+        check="session.gl-yield",
+        needs=frozenset({"kwin", "x11", "nvidia"}),
+    ),
+    Setting(
+        id="session.gl-max-frames",
+        title="The NVIDIA driver queues one frame, for KWin",
+        phase=Phase.DESKTOP,
+        layer=Layer.SESSION,
+        says="session variable __GL_MaxFramesAllowed=1",
+        state=State.WITHHELD,
+        reason="KWin has not needed it since 5.21, and session-wide it slows every GL program; "
+        "when included it is set for KWin alone",
+        value={"unit": "plasma-kwin_x11.service", "variables": {"__GL_MaxFramesAllowed": "1"}},
+        check="session.gl-max-frames",
+        needs=frozenset({"kwin", "x11", "nvidia"}),
+    ),
+    Setting(
+        id="video.variables",
+        title="VA-API and VDPAU use the NVIDIA driver",
+        phase=Phase.VIDEO,
+        layer=Layer.SESSION,
+        says="environment.variables LIBVA_DRIVER_NAME, NVD_BACKEND, VDPAU_DRIVER",
+        state=State.CORRECTED,
+        reason="environment.variables reaches shells only; the session and its units read "
+        "environment.d, and PAM reads environment.sessionVariables",
+        value={
+            "variables": {
+                "LIBVA_DRIVER_NAME": "nvidia",
+                "NVD_BACKEND": "direct",
+                "VDPAU_DRIVER": "nvidia",
+            }
+        },
+        check="video.variables",
+        needs=frozenset({"nvidia"}),
+    ),
+    Setting(
+        id="video.firefox-sandbox",
+        title="Firefox decodes video outside its sandbox",
+        phase=Phase.VIDEO,
+        layer=Layer.SESSION,
+        says="environment.variables MOZ_DISABLE_RDD_SANDBOX=1",
+        state=State.WITHHELD,
+        reason="nvidia-vaapi-driver needs it, but it takes Firefox's decoder out of its sandbox; "
+        "include it if hardware decoding is worth that to you",
+        value={"variables": {"MOZ_DISABLE_RDD_SANDBOX": "1"}},
+        check="video.firefox-sandbox",
+        needs=frozenset({"nvidia"}),
+    ),
+)

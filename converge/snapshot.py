@@ -1,0 +1,322 @@
+"""The observed state of a workspace, as ``remote/read.sh`` prints it in one command.
+
+In: the lines of that program. Out: a frozen ``Snapshot``. Whatever the output does not say is
+unknown, never absent: an incomplete answer raises ``SnapshotError``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import json
+import tarfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import sha256
+
+from converge.written import Written
+
+LIMIT = 64 * 1024 * 1024  # bytes of one unpacked archive; a hostile workspace cannot fill memory
+
+
+class SnapshotError(Exception):
+    """The workspace's answer is incomplete or malformed: its state is unknown."""
+
+
+class Kind(StrEnum):
+    FILE = "regular file"
+    DIRECTORY = "directory"
+    SYMLINK = "symbolic link"
+    FIFO = "FIFO"
+    DEVICE = "device"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """One thing at a managed path. ``content`` only for a file, ``target`` only for a link."""
+
+    path: str
+    kind: Kind
+    mode: int
+    uid: int
+    owner: str
+    content: bytes = b""
+    target: str = ""
+
+    @property
+    def sha256(self) -> str:
+        return sha256(self.content).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """A numbered link of a Nix profile and the store path behind it."""
+
+    number: int
+    path: str
+    current: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flake:
+    """The user's own flake as Nix would read it; ``scheme``: git, path, absent or unreadable."""
+
+    scheme: str
+    digest: str
+    directory: str
+    within: str = ""  # sub-directory of the git repository
+    untracked: tuple[str, ...] = ()  # *.nix files that Nix does not see
+
+    @property
+    def present(self) -> bool:
+        return self.scheme in ("git", "path")
+
+    @property
+    def url(self) -> str:
+        """What ``--override-input base`` takes. Always with a scheme: a bare path that lies in a
+        git repository would silently become ``git+file:``."""
+        if self.scheme == "git":
+            return f"git+file://{self.directory}" + (f"?dir={self.within}" if self.within else "")
+        return f"path:{self.directory}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """Who holds the workspace's lock; ``alive`` is what the workspace itself could see."""
+
+    run: str
+    host: str
+    user: str
+    pid: str
+    since: int  # seconds since the epoch, on the holder's clock
+    alive: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """What the last build of a layer made: digest of all that went in, store path."""
+
+    inputs: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Managed:
+    """What chezmoi says of one target: the path of its source, and the digest of the bytes that
+    chezmoi wrote last ("" where it never did)."""
+
+    source: str
+    last_written: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    facts: Mapping[str, str]
+    marks: frozenset[str]  # nixos, ostree, wsl, systemd, user_bus
+    tools: Mapping[str, str]  # name -> absolute path
+    profiles: Mapping[str, str]  # "system", "home" -> path of the profile link
+    generations: Mapping[str, tuple[Generation, ...]]
+    flakes: Mapping[str, Flake]
+    nodes: Mapping[str, Node]
+    absent: frozenset[str]
+    unreadable: frozenset[str]
+    leftovers: tuple[str, ...]  # staged files of a killed run
+    chezmoi: Mapping[str, Managed] = field(default_factory=dict)
+    built: Mapping[str, Built] = field(default_factory=dict)  # by layer
+    running_system: str = ""
+    lock: Lock | None = None
+    written: Written = field(default_factory=Written)
+
+    @property
+    def home(self) -> str:
+        return self.facts["home"]
+
+    @property
+    def state(self) -> str:
+        """The directory on the workspace for all that outlives a run, 0700."""
+        return self.facts["state"]
+
+    @property
+    def is_root(self) -> bool:
+        return self.facts["uid"] == "0"
+
+    def expand(self, path: str) -> str:
+        """``~/x`` as an absolute path of the workspace's user."""
+        return f"{self.home}/{path[2:]}" if path.startswith("~/") else path
+
+    def current(self, profile: str) -> Generation | None:
+        return next((g for g in self.generations.get(profile, ()) if g.current), None)
+
+
+_KINDS = {
+    tarfile.REGTYPE: Kind.FILE,
+    tarfile.AREGTYPE: Kind.FILE,
+    tarfile.LNKTYPE: Kind.FILE,
+    tarfile.DIRTYPE: Kind.DIRECTORY,
+    tarfile.SYMTYPE: Kind.SYMLINK,
+    tarfile.FIFOTYPE: Kind.FIFO,
+}
+
+
+def _nodes(encoded: str) -> Iterable[Node]:
+    try:
+        data = base64.b64decode(encoded, validate=True)
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
+            size = 0
+            for member in archive:
+                size += member.size
+                if size > LIMIT:
+                    raise SnapshotError(f"the managed files are larger than {LIMIT} bytes")
+                kind = _KINDS.get(member.type, Kind.DEVICE)
+                held = archive.extractfile(member) if kind is Kind.FILE else None
+                yield Node(
+                    path=member.name if member.name.startswith("/") else f"/{member.name}",
+                    kind=kind,
+                    mode=member.mode & 0o7777,
+                    uid=member.uid,
+                    owner=member.uname or str(member.uid),
+                    content=held.read() if held else b"",
+                    target=member.linkname if kind is Kind.SYMLINK else "",
+                )
+    except (binascii.Error, tarfile.TarError, EOFError, OSError, KeyError) as error:
+        raise SnapshotError(f"the archive of managed files is damaged: {error}") from error
+
+
+def _last_written(entry: str) -> str:
+    try:
+        return str(json.loads(entry)["contentsSHA256"]) if entry else ""
+    except (ValueError, KeyError, TypeError):
+        return ""  # an older chezmoi, or a target it never wrote: nothing is known of it
+
+
+def parse(lines: Iterable[str]) -> Snapshot:
+    """The snapshot in the output of ``remote/read.sh``.
+
+    Raises ``SnapshotError`` when the output is cut or is not that program's.
+    """
+    rows = list(lines)
+    if not rows or rows[0] != "workspace-read 1":
+        raise SnapshotError("the workspace did not answer with a snapshot of version 1")
+    if rows[-1] != "end":
+        raise SnapshotError("the snapshot was cut before its end")
+
+    facts: dict[str, str] = {}
+    marks: set[str] = set()
+    tools: dict[str, str] = {}
+    profiles: dict[str, str] = {}
+    generations: dict[str, list[Generation]] = {}
+    flakes: dict[str, Flake] = {}
+    within: dict[str, str] = {}
+    untracked: dict[str, list[str]] = {}
+    absent: set[str] = set()
+    unreadable: set[str] = set()
+    leftovers: list[str] = []
+    sources: dict[str, str] = {}
+    entries: dict[str, str] = {}
+    lock: dict[str, str] = {}
+    built: dict[str, Built] = {}
+    running = ""
+    try:
+        start, middle = rows.index("files"), rows.index("directories")
+    except ValueError as error:
+        raise SnapshotError("the snapshot has no archive of managed files") from error
+
+    for row in rows[1:start]:
+        word, _, rest = row.partition(" ")
+        first, _, second = rest.partition(" ")
+        match word:
+            case "fact":
+                facts[first] = second
+            case "mark":
+                marks.add(first)
+            case "tool":
+                tools[first] = second
+            case "profile":
+                profiles[first] = second
+            case "generation":
+                number, mark, path = second.split(" ", 2)
+                generation = Generation(number=int(number), path=path, current=mark == "current")
+                generations.setdefault(first, []).append(generation)
+            case "running":
+                running = second
+            case "flake":
+                scheme, digest, directory = second.split(" ", 2)
+                flakes[first] = Flake(scheme=scheme, digest=digest, directory=directory)
+            case "built":
+                digest, _, path = second.partition(" ")
+                built[first] = Built(inputs=digest, path=path)
+            case "flake_within":
+                within[first] = second
+            case "untracked":
+                untracked.setdefault(first, []).append(second)
+            case "lock":
+                lock[first] = second
+            case "absent":
+                absent.add(rest)
+            case "unreadable":
+                unreadable.add(rest)
+            case "leftover":
+                leftovers.append(rest)
+            case "chezmoi":
+                path, _, source = rest.rpartition("\t")
+                sources[path] = source
+            case "chezmoi_entry":
+                path, _, entry = rest.partition("\t")
+                entries[path] = entry
+            case _:
+                raise SnapshotError(f"the snapshot has an unknown line: {word[:40]!r}")
+
+    nodes = {node.path: node for node in _nodes("".join(rows[start + 1 : middle]))}
+    nodes |= {node.path: node for node in _nodes("".join(rows[middle + 1 : -1]))}
+    missing = {"uid", "user", "home", "state", "hostname", "boot_id"} - facts.keys()
+    if missing:
+        raise SnapshotError(f"the snapshot lacks the facts {sorted(missing)}")
+    record = f"{facts['state']}/written.json"
+    return Snapshot(
+        facts=facts,
+        marks=frozenset(marks),
+        tools=tools,
+        profiles=profiles,
+        generations={
+            name: tuple(sorted(found, key=lambda one: one.number))
+            for name, found in generations.items()
+        },
+        flakes={
+            name: Flake(
+                scheme=flake.scheme,
+                digest=flake.digest,
+                directory=flake.directory,
+                within=within.get(name, ""),
+                untracked=tuple(untracked.get(name, ())),
+            )
+            for name, flake in flakes.items()
+        },
+        nodes=nodes,
+        absent=frozenset(absent),
+        unreadable=frozenset(unreadable),
+        leftovers=tuple(leftovers),
+        chezmoi={
+            path: Managed(source=source, last_written=_last_written(entries.get(path, "")))
+            for path, source in sources.items()
+        },
+        built=built,
+        running_system=running,
+        lock=_lock(lock),
+        written=Written.parse(nodes[record].content if record in nodes else None),
+    )
+
+
+def _lock(lines: Mapping[str, str]) -> Lock | None:
+    if not lines:
+        return None
+    since = lines.get("since", "")
+    return Lock(
+        run=lines.get("run", "?"),
+        host=lines.get("host", "?"),
+        user=lines.get("user", "?"),
+        pid=lines.get("pid", "?"),
+        since=int(since) if since.isdigit() else 0,
+        alive=lines.get("alive") == "yes",
+    )

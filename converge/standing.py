@@ -1,0 +1,82 @@
+"""Where every setting stands on one workspace: in force, or why not.
+
+In: the rows, the facts of the profile, the workspace's choices, and which layers apply there.
+Out: one ``Standing`` for every row, so that the user always sees the whole plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from converge.setting import NEEDS, Layer, Phase, Risk, Setting, State
+
+
+class Stand(StrEnum):
+    """Why a setting is in force or not."""
+
+    IN_FORCE = "in force"
+    WITHHELD = "withheld"
+    CONSENT = "needs consent"
+    EXCLUDED = "excluded"
+    NOT_APPLICABLE = "not applicable"
+    OTHER_PHASE = "other phase"  # not selected in this run: stays as it is on the workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    setting: Setting
+    stand: Stand
+    why: str = ""
+
+    @property
+    def in_force(self) -> bool:
+        return self.stand is Stand.IN_FORCE
+
+
+class ForbiddenSetting(ValueError):
+    """``include=`` names a setting that would stop a boot or the session."""
+
+
+def standings(
+    settings: Iterable[Setting],
+    *,
+    facts: frozenset[str],
+    not_applicable: Mapping[Layer, str],
+    phases: frozenset[Phase],
+    layers: frozenset[Layer],
+    accept: frozenset[str] = frozenset(),
+    include: frozenset[str] = frozenset(),
+    exclude: frozenset[str] = frozenset(),
+) -> tuple[Standing, ...]:
+    """Where each of ``settings`` stands. ``not_applicable``: layer -> why it is not there.
+
+    Raises ``ForbiddenSetting`` when ``include`` names a setting that may not be forced.
+    """
+
+    def stand(setting: Setting) -> tuple[Stand, str]:
+        if setting.layer in not_applicable:
+            return Stand.NOT_APPLICABLE, not_applicable[setting.layer]
+        lacking = sorted(setting.needs - facts)
+        if lacking:
+            return Stand.NOT_APPLICABLE, NEEDS[lacking[0]]
+        if setting.phase not in phases:
+            return Stand.OTHER_PHASE, f"phase {setting.phase} is not part of this run"
+        if setting.layer not in layers:
+            return Stand.OTHER_PHASE, f"layer {setting.layer} is not part of this run"
+        if setting.id in exclude:
+            return Stand.EXCLUDED, "excluded by choice"
+        if setting.state is State.WITHHELD and setting.id not in include | accept:
+            return Stand.WITHHELD, setting.reason
+        if setting.risk is Risk.HIGH and setting.id not in accept:
+            return Stand.CONSENT, f"high risk; --data accept={setting.id}"
+        return Stand.IN_FORCE, ""
+
+    result = []
+    for setting in settings:
+        if setting.id in include | accept and not setting.forcible:
+            raise ForbiddenSetting(f"{setting.id} cannot be included: {setting.reason}")
+        verdict, why = stand(setting)
+        result.append(Standing(setting=setting, stand=verdict, why=why))
+    return tuple(result)

@@ -1,0 +1,66 @@
+"""Text for a person: colour only on a terminal, tables that fit the width, nothing hostile.
+
+What a workspace sends is untrusted: control characters never reach the terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+_COLOURS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "bold": 1, "dim": 2}
+
+
+class Terminal:
+    """Writes lines to ``stream``; ``width`` columns, 80 where it is not a terminal."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.stream = stream or sys.stdout
+        self.colour = self.stream.isatty() and not os.environ.get("NO_COLOR")
+        columns = shutil.get_terminal_size((80, 24)).columns if self.stream.isatty() else 80
+        self.width = max(40, min(columns, 100))
+
+    def style(self, text: str, *names: str) -> str:
+        if not self.colour or not names:
+            return text
+        codes = ";".join(str(_COLOURS[name]) for name in names)
+        return f"\033[{codes}m{text}\033[0m"
+
+    def line(self, text: str = "", *styles: str) -> None:
+        """One line, in a style. A closed pipe (``| head``) is not an error."""
+        try:
+            print(self.style(plain(text), *styles), file=self.stream)
+        except BrokenPipeError:
+            self.stream = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the process
+
+    def row(self, cells: Sequence[str], widths: Sequence[int], *styles: str) -> None:
+        """A line of a table; the last cell takes what is left of the width, and wraps."""
+        lead = "  " + "".join(f"{fit(c, w):<{w}}  " for c, w in zip(cells, widths, strict=False))
+        lines = (
+            wrap(cells[len(widths)], self.width - len(lead)) if len(cells) > len(widths) else [""]
+        )
+        for number, text in enumerate(lines):
+            self.line((lead if number == 0 else " " * len(lead)) + text, *styles)
+
+
+def plain(text: str) -> str:
+    """``text`` without control characters (an escape sequence could move the cursor)."""
+    return "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+def fit(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Lines of at most ``width``; a word that is longer (a path) stands on its own, uncut."""
+    lines = [""]
+    for word in plain(text).split(" "):
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
+    return lines

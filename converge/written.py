@@ -1,0 +1,65 @@
+"""What the last run wrote on a workspace, kept there (``written.json``), so any controller goes on.
+
+It is a record, not the truth: a damaged one is set aside and the machine itself is compared.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+VERSION = 1
+Group = tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """``files``: path -> sha256. ``entries``: KDE file -> (group, key as declared) -> value.
+    ``damaged``: the record was there but could not be read."""
+
+    run: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    entries: Mapping[str, Mapping[tuple[Group, str], str]] = field(default_factory=dict)
+    damaged: bool = False
+
+    @classmethod
+    def parse(cls, content: bytes | None) -> Written:
+        if content is None:
+            return cls()
+        try:
+            data = json.loads(content)
+            if data["version"] != VERSION:
+                raise ValueError("version")
+            return cls(
+                run=str(data["run"]),
+                files={str(path): str(digest) for path, digest in data["files"].items()},
+                entries={
+                    str(path): {
+                        (tuple(map(str, one["group"])), str(one["key"])): str(one["value"])
+                        for one in entries
+                    }
+                    for path, entries in data["entries"].items()
+                },
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return cls(damaged=True)
+
+    def same(self, other: Written) -> bool:
+        """Whether both say the same was written, whichever run wrote it."""
+        return self.files == other.files and self.entries == other.entries
+
+    def encode(self) -> bytes:
+        data = {
+            "version": VERSION,
+            "run": self.run,
+            "files": dict(self.files),
+            "entries": {
+                path: [
+                    {"group": list(group), "key": key, "value": value}
+                    for (group, key), value in sorted(entries.items())
+                ]
+                for path, entries in self.entries.items()
+            },
+        }
+        return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode()

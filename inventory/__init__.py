@@ -1,0 +1,1 @@
+"""One file a workspace: where it is, and the choices made for it."""

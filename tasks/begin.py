@@ -1,0 +1,73 @@
+"""The work on one workspace: what was given, what was read, what is planned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from converge.choices import Choices
+
+from converge.exits import Exit
+from converge.plan import Plan
+from converge.profile import Profile
+from converge.snapshot import Snapshot
+from tasks import run as runs
+from tasks.remote import Answer
+from tasks.remote import run as remote
+
+
+@dataclass(eq=False)
+class Work:
+    """Passed from step to step. ``open`` is false once this workspace's part is over."""
+
+    host: Any
+    run: runs.Run
+    choices: Choices
+    profile: Profile
+    snapshot: Snapshot | None = None
+    plan: Plan | None = None
+    open: bool = True
+    paths: dict[str, str] = field(default_factory=dict)  # layer -> store path built in this run
+
+    def __repr__(self) -> str:
+        return self.choices.workspace
+
+    def remote(self, program: str, *arguments: str, **options: Any) -> Answer:
+        """Run one program on the workspace (``tasks.remote.run``)."""
+        return remote(self.host, program, arguments, **options)
+
+    def stop(self, code: Exit, why: str) -> None:
+        """End this workspace's part with a reason; the other workspaces go on."""
+        self.open = False
+        self.run.stop_host(self.host.name, code, why)
+
+    def step(self, name: str, status: str, why: str = "") -> None:
+        self.run.record("step", self.host.name, step=name, status=status, why=why)
+
+    def record(self, kind: str, **fields: object) -> None:
+        self.run.record(kind, self.host.name, **fields)
+
+    @property
+    def acts(self) -> bool:
+        """Whether there is something to do for the operations of this workspace."""
+        return self.open and self.plan is not None and not self.plan.empty
+
+    @property
+    def lock(self) -> str:
+        assert self.snapshot is not None
+        return f"{self.snapshot.state}/lock"
+
+    @property
+    def record_directory(self) -> str:
+        """Where the workspace keeps this run's new and old bytes, 0700."""
+        assert self.snapshot is not None
+        return f"{self.snapshot.state}/runs/{self.run.id}"
+
+
+def workspace(host: Any) -> Work:
+    """The work for pyinfra's ``host``. Its input was checked before the connection was made."""
+    run = runs.current
+    if run is None or host.name not in run.inputs:
+        raise RuntimeError("run pyinfra in the project's directory, where config.py is")
+    choices, profile = run.inputs[host.name]
+    return Work(host=host, run=run, choices=choices, profile=profile)

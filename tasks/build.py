@@ -1,0 +1,130 @@
+"""Build the Nix layers and make each result a new generation."""
+
+from __future__ import annotations
+
+import re
+
+from converge.plan import Build
+from tasks.begin import Work
+from tasks.operations import perform
+from tasks.payload import pack_tree
+
+_BUILT = re.compile(r"these (\d+) derivations|this derivation")
+_FETCHED = re.compile(r"paths? will be fetched \(([^)]*)\)")
+
+
+def _needed(work: Work) -> tuple[Build, ...]:
+    if not work.acts or work.plan is None:
+        return ()
+    return tuple(build for build in work.plan.builds if build.needed)
+
+
+def estimate(work: Work) -> None:
+    """Ask Nix what the planned layers would build and fetch, without a file of them in place."""
+    if work.run.yes or not work.open or work.plan is None or work.plan.refusals:
+        return
+    for build in _needed(work):
+        answer = work.remote(
+            "estimate",
+            build.nix.attribute,
+            build.base,
+            stdin=pack_tree(_layer_files(work, build)),
+        )
+        text = "\n".join(answer.lines) if answer.of("estimated") else ""
+        work.record(
+            "estimate",
+            layer=build.nix.layer.value,
+            text=summary(answer.lines) if text else f"not known: {answer.last_error}",
+            derivations=[line.strip() for line in answer.lines if line.strip().endswith(".drv")],
+        )
+
+
+def summary(lines: tuple[str, ...]) -> str:
+    """Nix's dry run in one line: what would be built here, what would be fetched."""
+    text = "\n".join(lines)
+    built = sum(1 for line in lines if line.strip().endswith(".drv"))
+    fetched = _FETCHED.search(text)
+    parts = [f"{built} derivations to build here"]
+    if fetched:
+        parts.append(f"to fetch: {fetched[1]}")
+    return ", ".join(parts)
+
+
+def _layer_files(work: Work, build: Build) -> list[tuple[str, bytes]]:
+    """The files of a layer as they would be: those in place, with the planned ones over them."""
+    assert work.snapshot is not None and work.plan is not None
+    prefix = f"{build.nix.directory}/"
+    files = {
+        path[len(prefix) :]: node.content
+        for path, node in work.snapshot.nodes.items()
+        if path.startswith(prefix) and node.kind == "regular file"
+    }
+    for change in work.plan.changes:
+        if change.path.startswith(prefix):
+            if change.after is None:
+                files.pop(change.path[len(prefix) :], None)
+            else:
+                files[change.path[len(prefix) :]] = change.after
+    return sorted(files.items())
+
+
+def layers(work: Work) -> None:
+    """Build each layer that needs it, as the user. Nothing of the running system changes."""
+    wanted = _needed(work)
+
+    def action() -> str:
+        assert work.snapshot is not None
+        for build in wanted:
+            answer = work.remote(
+                "build",
+                build.nix.layer.value,
+                build.nix.directory,
+                build.nix.attribute,
+                build.base,
+                build.inputs,
+                work.snapshot.state,
+                show=True,
+                timeout=work.host.data.get("build_timeout"),
+            )
+            path = answer.first("path")
+            if not path:
+                return f"{build.nix.layer}: {answer.last_error}"
+            work.paths[build.nix.layer.value] = path
+        return ""
+
+    perform(
+        name="Build the Nix layers",
+        work=work,
+        step="build the Nix layers",
+        action=action,
+        noop="" if wanted else "no layer has to be built",
+    )
+
+
+def generations(work: Work) -> None:
+    """Make each built layer the newest generation of its profile; the older ones are kept."""
+    wanted = _needed(work)
+
+    def action() -> str:
+        assert work.snapshot is not None
+        for build in wanted:
+            path = work.paths[build.nix.layer.value]
+            answer = work.remote(
+                "generation",
+                work.snapshot.profiles[build.nix.profile],
+                path,
+                sudo=build.nix.root and not work.snapshot.is_root,
+            )
+            number = answer.first("generation")
+            if not number:
+                return f"{build.nix.layer}: {answer.last_error}"
+            work.step("generation", "done", f"{build.nix.layer} {number} is {path}")
+        return ""
+
+    perform(
+        name="Make new generations",
+        work=work,
+        step="make new generations",
+        action=action,
+        noop="" if wanted else "no layer was built",
+    )

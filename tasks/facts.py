@@ -1,0 +1,27 @@
+"""pyinfra facts: a command and a parser."""
+
+from __future__ import annotations
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.exceptions import FactProcessError
+from pyinfra.api.facts import FactBase
+
+from converge.snapshot import Snapshot, SnapshotError, parse
+from tasks import remote
+
+
+class WorkspaceSnapshot(FactBase):  # type: ignore[misc]
+    """The state of a workspace, in one remote command. ``None`` is unknown, never absent."""
+
+    def command(self, arguments: list[str]) -> StringCommand:
+        return remote.command("read", arguments)
+
+    @staticmethod
+    def default() -> Snapshot | None:
+        return None
+
+    def process(self, output: list[str]) -> Snapshot:
+        try:
+            return parse(output)
+        except SnapshotError as error:
+            raise FactProcessError(str(error)) from error

@@ -1,0 +1,75 @@
+"""Pack the changed files for ``remote/write.sh``: a manifest and the new bytes in a base64 tar."""
+
+from __future__ import annotations
+
+import base64
+import io
+import tarfile
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+
+from converge.plan import Change, digest
+
+PRIVATE = (".config", ".local", ".local/share", ".local/state")  # 0700 where we have to make them
+
+
+def directories(paths: Iterable[str], home: str) -> Iterator[tuple[str, str]]:
+    """Mode and path of each directory that the files need, parents first."""
+    found: dict[str, str] = {}
+    for path in paths:
+        for parent in reversed(PurePosixPath(path).parents):
+            text = str(parent)
+            if text in ("/", home) or home.startswith(f"{text}/"):
+                continue
+            private = text.startswith(f"{home}/") and text[len(home) + 1 :] in PRIVATE
+            found[text] = "700" if private else "755"
+    return ((mode, path) for path, mode in found.items())
+
+
+def pack(
+    changes: Iterable[Change],
+    *,
+    home: str,
+    sweep: Iterable[str] = (),
+) -> str:
+    """The standard input of ``remote/write.sh`` for these changes."""
+    changes = tuple(changes)
+    lines = [
+        f"dir - {mode} - {path}"
+        for mode, path in directories((c.path for c in changes if c.after is not None), home)
+    ]
+    lines += (f"sweep - - - {path}" for path in sweep)
+    targets: dict[str, None] = {}
+    contents: dict[str, bytes] = {}
+    for number, change in enumerate(changes, 1):
+        before = digest(change.before)
+        if change.after is None:
+            lines.append(f"gone {number} - {before} {change.path}")
+            continue
+        kind = "kde" if change.kde else "file"
+        mode = "keep" if change.mode is None else f"{change.mode:o}"
+        lines.append(f"{kind} {number} {mode} {before} {change.path}")
+        contents[f"new/{number}"] = change.after
+        if change.chezmoi_target:
+            targets[change.chezmoi_target] = None
+    lines += (f"apply - - - {target}" for target in targets)
+    manifest = "".join(f"{line}\n" for line in lines).encode()
+    return _tar({"manifest": manifest, **contents})
+
+
+def pack_tree(files: Iterable[tuple[str, bytes]]) -> str:
+    """The standard input of ``remote/estimate.sh``: the files of a layer, by name."""
+    return _tar(dict(files))
+
+
+def _tar(members: dict[str, bytes]) -> str:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        folder = tarfile.TarInfo("new")
+        folder.type, folder.mode = tarfile.DIRTYPE, 0o700
+        archive.addfile(folder)
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(content), 0o600
+            archive.addfile(member, io.BytesIO(content))
+    return base64.encodebytes(buffer.getvalue()).decode()

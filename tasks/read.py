@@ -1,0 +1,126 @@
+"""Read the workspace once, and compute the plan from what was read."""
+
+from __future__ import annotations
+
+import time
+
+from converge import desired, layers, plan
+from converge.exits import Exit
+from converge.settings import ALL
+from converge.snapshot import Lock, Snapshot
+from converge.standing import ForbiddenSetting, standings
+from tasks.begin import Work
+from tasks.facts import WorkspaceSnapshot
+from tasks.run import PROJECT
+
+
+def arguments(work: Work) -> list[str]:
+    """The arguments of ``remote/read.sh`` for a workspace: its flakes and every managed path."""
+    choices = work.choices
+    found = [choices.root, choices.base_nixos, choices.base_home]
+    for name in layers.KDE_FILES:
+        found += ["-k", f"~/.config/{name}"]
+    for setting in ALL:
+        if setting.layer is layers.Layer.SESSION:
+            found += ["-f", desired.session_file(setting)[0]]
+    for directory in (layers.HOME_LAYER, layers.system_layer(choices.root)):
+        found += ["-d", directory]
+    return found
+
+
+def snapshot(work: Work) -> None:
+    """Read everything in one remote command; refuse when another run is at work."""
+    if not work.open:
+        return
+    found = take(work)
+    if found is None:
+        return
+    work.snapshot = found
+    work.record("snapshot", facts=dict(found.facts), marks=sorted(found.marks))
+    if found.lock and found.lock.alive and not work.run.dry:
+        work.stop(Exit.LOCKED, locked(found.lock))
+    elif found.facts["user"] != work.choices.user:
+        why = (
+            f"connected as {found.facts['user']}, but the workspace belongs to "
+            f"{work.choices.user}: connect as that user"
+        )
+        if work.run.dry:
+            work.record("problem", text=f"{why} (a run refuses)")
+        else:
+            work.stop(Exit.INVALID, why)
+
+
+def take(work: Work) -> Snapshot | None:
+    """Read the workspace; the work is over when that does not succeed."""
+    found: Snapshot | None = work.host.get_fact(
+        WorkspaceSnapshot, arguments=arguments(work), _ignore_errors=True
+    )
+    if found is None:
+        work.stop(Exit.FAILED, "the workspace could not be read; what it said stands above")
+    return found
+
+
+def locked(lock: Lock) -> str:
+    """Who holds the workspace, for a person."""
+    minutes = max(0, int(time.time() - lock.since)) // 60
+    return (
+        f"run {lock.run} by {lock.user} on {lock.host} (process {lock.pid}) has held this "
+        f"workspace for {minutes} min; wait for it, or end it there"
+    )
+
+
+def plan_for(work: Work, found: Snapshot) -> plan.Plan:
+    """The plan for what was read. Raises ``ForbiddenSetting``."""
+    choices, profile = work.choices, work.profile
+    missing = layers.not_applicable(found, profile)
+    stands = standings(
+        ALL,
+        facts=profile.facts,
+        not_applicable=missing,
+        phases=choices.phases,
+        layers=choices.layers,
+        accept=choices.accept,
+        include=choices.include,
+        exclude=choices.exclude,
+    )
+    unselected = {
+        layer: "not part of this run" for layer in layers.Layer if layer not in choices.layers
+    }
+    missing = {**unselected, **missing}
+    identity = desired.Identity(workspace=choices.workspace, host=choices.host, user=choices.user)
+    wanted = desired.desired(
+        PROJECT,
+        found,
+        stands,
+        identity=identity,
+        hardware=profile.raw,
+        root=choices.root,
+        not_applicable=missing,
+    )
+    return plan.make_plan(
+        choices.workspace,
+        found,
+        wanted,
+        nix_layers=layers.nix_layers(
+            found, root=choices.root, host=choices.host, user=choices.user
+        ),
+        standings=stands,
+        not_applicable=missing,
+    )
+
+
+def make(work: Work) -> None:
+    """Compute the plan; a saved one that is named must be exactly this one."""
+    if not work.open or work.snapshot is None:
+        return
+    try:
+        work.plan = plan_for(work, work.snapshot)
+    except ForbiddenSetting as error:
+        work.stop(Exit.INVALID, str(error))
+        return
+    wanted = work.choices.plan
+    if wanted and wanted != work.plan.id:
+        work.stop(
+            Exit.FAILED,
+            f"plan {wanted} is stale: the plan is now {work.plan.id}; look at it with --dry --diff",
+        )

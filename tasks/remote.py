@@ -1,0 +1,99 @@
+"""Run one of ``converge/remote/*.sh`` on a workspace: the single place where commands are made.
+
+A program is one argument of ``sh -c``; what it works on comes as further quoted arguments, and data
+on standard input. Nothing is ever put into program text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from paramiko.ssh_exception import SSHException
+from pyinfra.api.command import QuoteString, StringCommand
+
+PROGRAMS = Path(__file__).parent.parent / "converge" / "remote"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a program printed. ``lost``: the connection broke or the time ran out, so what it did
+    is not known."""
+
+    ok: bool
+    lines: tuple[str, ...]
+    errors: tuple[str, ...] = ()
+    lost: bool = False
+
+    def of(self, word: str) -> tuple[str, ...]:
+        """The rest of every line that begins with ``word``."""
+        return tuple(
+            line[len(word) + 1 :]
+            for line in self.lines
+            if line == word or line.startswith(f"{word} ")
+        )
+
+    def first(self, word: str) -> str:
+        return next(iter(self.of(word)), "")
+
+    @property
+    def last_error(self) -> str:
+        said = self.first("failed") or _last(self.errors) or _last(self.lines)
+        return said or "it gave no reason"
+
+
+def _last(lines: Sequence[str]) -> str:
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+@cache
+def program(name: str) -> str:
+    """The text of ``converge/remote/<name>.sh`` without its comment lines (they cost transfer)."""
+    lines = (PROGRAMS / f"{name}.sh").read_text().splitlines()
+    return "\n".join(line for line in lines if not line.lstrip().startswith("#")) + "\n"
+
+
+def command(name: str, arguments: Sequence[str]) -> StringCommand:
+    """The command that runs a program with its arguments, all quoted."""
+    quoted = [QuoteString(text) for text in (program(name), f"workspace-{name}", *arguments)]
+    return StringCommand("sh", "-c", *quoted)
+
+
+def run(
+    host: Any,
+    name: str,
+    arguments: Sequence[str],
+    *,
+    stdin: str = "",
+    sudo: bool = False,
+    show: bool = False,
+    timeout: int | None = None,
+) -> Answer:
+    """Run a program on ``host``. ``show`` prints its output as it comes; ``timeout`` in seconds.
+
+    Never raises for what happens on the workspace or on the way there."""
+    options: dict[str, Any] = {"_timeout": timeout or host.data.get("_timeout")}
+    environment = host.data.get("_env")
+    if environment:
+        options["_env"] = environment
+    if stdin:
+        options["_stdin"] = stdin
+    if sudo:
+        options["_sudo"] = True
+    try:
+        ok, output = host.run_shell_command(
+            command(name, arguments), print_output=show, print_input=False, **options
+        )
+    except (TimeoutError, OSError, EOFError, SSHException) as error:
+        reason = str(error) or type(error).__name__
+        return Answer(ok=False, lines=(), errors=(reason,), lost=True)
+    lines = tuple(output.stdout_lines)
+    return Answer(
+        ok=bool(ok),
+        lines=lines,
+        errors=tuple(output.stderr_lines),
+        lost=not ok and not lines and not output.stderr_lines,
+    )

@@ -1,0 +1,29 @@
+"""Show the plan: the same in a dry run and before a run."""
+
+from __future__ import annotations
+
+from converge import saved
+from converge.exits import Exit
+from converge.journal import controller_state
+from converge.show import show_plan
+from tasks.begin import Work
+
+
+def plan(work: Work) -> None:
+    """Print and record the plan; it decides what the run ends with if nothing more happens."""
+    run, made = work.run, work.plan
+    if work.open and made is not None and work.snapshot is not None:
+        work.record("plan", id=made.id, summary=made.summary(), empty=made.empty)
+        for drift in made.drift:
+            work.record("drift", **vars(drift))
+        show_plan(run.terminal, made, home=work.snapshot.home, diff=run.diff)
+        if made.refusals:
+            first = made.refusals[0]
+            work.stop(Exit.FAILED, f"{first.path}: {first.what}; to do: {first.fix}")
+        elif made.empty:
+            run.set(work.host.name, Exit.CONVERGED, "nothing to change")
+        else:
+            run.set(work.host.name, Exit.CHANGES, f"plan {made.id}")
+            if run.dry:
+                saved.save(controller_state() / "plans", made, home=work.snapshot.home)
+    run.prepared(work.host.name)
