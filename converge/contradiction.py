@@ -6,6 +6,7 @@ wrong in themselves is left out, because that is reported already.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -88,6 +89,8 @@ def contradictions(document: Document) -> tuple[Problem, ...]:
 
 def _named_after_file(values: _Values) -> Iterator[Problem]:
     name = values.text("workspace")
+    if not re.fullmatch(r"[a-z0-9-]+", name):
+        raise _Unusable
     stem = PurePath(values.document.file).stem
     if name != stem:
         yield values.problem(
@@ -211,13 +214,13 @@ def _tier_fits_memory(values: _Values, tier: str) -> Iterator[Problem]:
 
 def _gpu_generation(values: _Values) -> Iterator[Problem]:
     name = values.text("gpu", "architecture")
-    if values.text("gpu", "vendor") != "nvidia":
+    if values.text("gpu", "vendor") in {"amd", "intel"}:
         yield values.problem(
             ("gpu", "architecture"), "is an NVIDIA generation", "remove it, or correct gpu.vendor"
         )
         return
     generation = hardware.generation(name)
-    if generation is None:
+    if generation is None or values.text("gpu", "vendor") != "nvidia":
         raise _Unusable
     gpu = values.document.data["gpu"]
     capability, chip, device = gpu.get("computeCapability"), gpu.get("chip"), gpu.get("pciId")

@@ -32,6 +32,7 @@ __all__ = ["Document", "InvalidInput", "NodePath", "Place", "Problem", "load", "
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 20
+MAX_PROBLEMS = 100
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def _refuse_hidden(text: str, file: str) -> None:
                 Problem(file, number, index + 1, "", f"{what} is not allowed here", hint)
             )
     if problems:
-        raise InvalidInput(problems)
+        raise InvalidInput(problems[:MAX_PROBLEMS])
 
 
 @dataclass(slots=True)
@@ -239,7 +240,7 @@ class _Tree:
                 self._attach(self._scalar(event, place, path), place, path)
             return
         if self._expects_key():
-            self._stop(place, "a key that is not text", "write keys as plain words")
+            self._stop(place, "a key is a list or a mapping", "write keys as plain words")
         if len(self.stack) >= MAX_DEPTH:
             self._stop(place, f"is nested deeper than {MAX_DEPTH} levels", "remove some levels")
         into: dict[str, Any] | list[Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
@@ -323,6 +324,8 @@ class _Tree:
         self.problems.append(
             Problem(self.file, place.line, place.column, show_path(path), message, hint)
         )
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise InvalidInput(self.problems)
 
     def _stop(self, place: Place, message: str, hint: str) -> NoReturn:
         self._add(place, (), message, hint)

@@ -45,11 +45,10 @@ class Problem:
     rank: int = 0
 
     def __str__(self) -> str:
-        file = self.file if self.file.isprintable() else shown(self.file)
-        where = f"{file}:{self.line}:{self.column}" if self.line else file
+        where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         parts = [where, self.path, self.message] if self.path else [where, self.message]
         text = ": ".join(parts)
-        return f"{text}; {self.hint}" if self.hint else text
+        return _visible(f"{text}; {self.hint}" if self.hint else text)
 
 
 class InvalidInput(Exception):
@@ -85,8 +84,15 @@ def show_path(path: NodePath) -> str:
 def shown(value: object) -> str:
     """Write a value for a message: short, on one line, nothing invisible in it."""
     text = json.dumps(value, ensure_ascii=False, default=str)
-    text = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+    text = _visible(text)
     return text if len(text) <= 80 else f"{text[:76]}...{text[-1]}"
+
+
+def _visible(text: str) -> str:
+    """Write out what a terminal would obey or not show."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
 def hidden_characters(text: str) -> Iterator[tuple[int, str]]:
