@@ -58,7 +58,8 @@ class Book:
     def __init__(self, text: bytes) -> None:
         self._final_newline = not text or text.endswith(b"\n")
         self._newline = b"\r\n" if text.partition(b"\n")[0].endswith(b"\r") else b"\n"
-        self._ends_blank = True
+        self._ends_blank = False
+        self._added = 0
         self._lines: dict[str, bytes] = {}  # token line -> real line
         self._sections: dict[bytes, str] = {ROOT.encode(): ""}  # group -> token, first header
         self._in_force: dict[tuple[bytes, bytes], InForce] = {}
@@ -88,7 +89,7 @@ class Book:
                     token = f"{name} = kept"
                     locked = header_locked or "i" in entry.options
                     self._note(group, InForce(number, entry, section, name), locked=locked)
-                    errors += entry.broken
+                    errors += entry.error
                 case Skipped() as skipped:
                     if skipped is Skipped.HEADER:  # the group goes on, but not its lock
                         header_locked = file_locked
@@ -109,7 +110,7 @@ class Book:
         if found.entry.locale is not None:
             self._translated.setdefault(entry, found.line)
             return
-        if found.entry.rival:
+        if found.entry.rival is not None:
             self._rivals.setdefault((group, found.entry.rival), found.line)
         if entry not in self._locked:
             self._in_force[entry] = found
@@ -137,7 +138,7 @@ class Book:
         """Set an entry: in the line that is in force, else behind the last one of its group."""
         found = self.in_force(group, key)
         section = found.section if found else self._section(group)
-        name = found.name if found else f"{quote(key, safe='')}@new"
+        name = found.name if found else self._new(key.encode())
         line = print_entry(key, options, value)
         held = self._config[section] if section else self._config
         if not section and not held.scalars and held.sections:
@@ -150,15 +151,22 @@ class Book:
         old = self._lines[f"{found.name} = kept"]
         return b"\r\n" if old.endswith(b"\r\n") else b"\n" if old.endswith(b"\n") else self._newline
 
+    def _new(self, name: bytes) -> str:
+        """The token of a name that is not in the file yet."""
+        self._added += 1
+        return f"{quote(name, safe='')}@new{self._added}"
+
     def _section(self, group: Group) -> str:
         """The token of a group; a new one begins at the end of the file, after a blank line."""
         inner = _inner(group)
         if inner not in self._sections:
-            section = self._sections[inner] = f"{quote(inner, safe='')}@new"
-            self._config[section] = {}
-            blank = [] if self._ends_blank else [""]
-            self._config.comments[section] = self._config.final_comment + blank
-            self._config.final_comment = []
+            config = self._config
+            first = not (config.initial_comment or config.scalars or config.sections)
+            blank = [] if first or self._ends_blank else [""]
+            section = self._sections[inner] = self._new(inner)
+            config[section] = {}
+            config.comments[section] = config.final_comment + blank
+            config.final_comment = []
             self._lines[f"[{section}]"] = print_group(group) + self._newline
             self._ends_blank = False
         return self._sections[inner]

@@ -5,7 +5,7 @@ workspace; this page is the protocol, so that both sides of it agree.
 
 KConfig locks ``FILE`` with a QLockFile on ``FILE.lock``, beside the file that a symlink leads to.
 
-1. Create ``FILE.lock`` exclusively (``O_EXCL``; ``set -C`` in a shell). Whoever creates it holds it.
+1. Create ``FILE.lock`` exclusively (``O_EXCL``; ``set -C`` in a shell): whoever does, holds it.
 2. Write ``owner(...)`` into it at once.
 3. Read, merge, replace ``FILE``. Stay well below ``STALE_SECONDS``.
 4. Remove ``FILE.lock``.

@@ -63,10 +63,9 @@ class EntryLine:
     options: str  # of "i" locked, "e" expands variables, "d" deleted; in this order
     value: bytes
     locale: bytes | None = None
-    broken: bool = (
-        False  # an unknown escape: KF5 and KF6 read different values, this is the raw one
-    )
-    rival: bytes = b""  # the other key that KF5 and KF6 before 6.14 take this for
+    broken: bool = False  # KF5 and KF6 read different values, and this is the raw one
+    rival: bytes | None = None  # the other key that KF5 and KF6 before 6.14 take this for
+    error: bool = False  # KF6 counts an error
 
 
 class Skipped(Enum):
@@ -186,15 +185,22 @@ def _read_entry(line: bytes) -> EntryLine | Skipped:
     key = decode(raw)[0]
     value = value.strip(_SPACE)
     text, sound = decode(value)
+    broken = not sound or b"\r" in value
     return EntryLine(
-        key, _ordered(options), text if sound else value, locale, not sound, _rival(key)
+        key=key,
+        options=_ordered(options),
+        value=value if broken else text,
+        locale=locale,
+        broken=broken,
+        rival=_rival(raw, key),
+        error=not sound,
     )
 
 
-def _rival(key: bytes) -> bytes:
-    """The key that a reader which decodes keys twice sees, where it is another one."""
-    twice = decode(key)[0]
-    return twice if twice != key else b""
+def _rival(raw: bytes, key: bytes) -> bytes | None:
+    """What KF5 makes of a key: it drops a carriage return inside a line, and decodes twice."""
+    other = decode(decode(raw.replace(b"\r", b""))[0])[0]
+    return None if other == key else other
 
 
 def _ordered(options: set[str]) -> str:

@@ -7,6 +7,7 @@ canonical form, which shows every entry as KDE understood it.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -91,3 +92,13 @@ def _tool(name: str) -> str:
             pytrace=False,
         )
     return found
+
+
+def unprinted(printed: bytes) -> bytes:
+    """The bytes that KDE's canonical form of a name or value stands for."""
+    names = {b"s": b" ", b"t": b"\t", b"n": b"\n", b"r": b"\r", b"\\": b"\\"}
+    return re.sub(
+        rb"\\(?:x([0-9a-f]{2})|(.))",
+        lambda m: bytes.fromhex(m[1].decode()) if m[1] else names[m[2]],
+        printed,
+    )

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from kconfig_oracle import KDE
 
 from converge.kconfig import Entry, KConfigError, Merged, declared, merge, values
+from tests.kconfig_oracle import KDE
 
 CASES = Path(__file__).parent / "data" / "kconfig"
 #: Real kwinrc and baloofilerc files, where a checkout has them beside it.
