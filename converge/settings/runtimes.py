@@ -1,7 +1,148 @@
-"""Phase 2: language runtimes."""
+"""Phase 2: language runtimes under new attribute names, and what the user compiles with them.
+
+A value names attributes, best first; the Nix module takes the first that the release has and says
+so when it is not the first.
+"""
 
 from __future__ import annotations
 
-from converge.setting import Setting
+from converge.setting import Claim, Layer, Phase, Risk, Setting, State
 
-ROWS: tuple[Setting, ...] = ()
+
+def _row(
+    id: str,
+    title: str,
+    *,
+    says: str,
+    state: State,
+    value: object,
+    check: str,
+    reason: str,
+    risk: Risk = Risk.LOW,
+    claim: Claim | None = None,
+    forcible: bool = True,
+) -> Setting:
+    return Setting(
+        id=id,
+        title=title,
+        phase=Phase.RUNTIMES,
+        layer=Layer.HOME_MANAGER,
+        says=says,
+        state=state,
+        value=value,
+        check=check,
+        reason=reason,
+        risk=risk,
+        claim=claim,
+        forcible=forcible,
+    )
+
+
+ROWS: tuple[Setting, ...] = (
+    _row(
+        "runtimes.python",
+        "Python 3.13 with profile-guided optimization",
+        says="Phase 2: Python 3.13 with PGO, 10-30 %",
+        state=State.CORRECTED,
+        value={"attributes": ["python313"]},
+        check="runtimes.python",
+        reason="an overlay on python313 rebuilds 403 of 952 packages; the new attribute "
+        "python313Optimized rebuilds none. nixpkgs switches it on with enableOptimizations; "
+        "link-time optimization is on there already, so the gain is what is left of the claim",
+        risk=Risk.MEDIUM,
+        claim=Claim(subject="python benchmarks", low=10, high=30),
+    ),
+    _row(
+        "runtimes.node",
+        "Node.js 24 compiled for the CPU",
+        says="Phase 2: Node.js 24 with hardware flags, 10-25 % CPU",
+        state=State.CORRECTED,
+        value={"attributes": ["nodejs_24"]},
+        check="runtimes.node",
+        reason="since 26.05 nodejs_24 only joins links, so the flags go to nodejs-slim_24 below "
+        "the new attribute nodejs_24Optimized. JavaScript is compiled at run time by V8, which "
+        "these flags do not reach; the build takes one to two hours",
+        risk=Risk.MEDIUM,
+        claim=Claim(subject="node benchmarks", low=10, high=25),
+    ),
+    _row(
+        "runtimes.node.pgo",
+        "Node.js with profile-guided optimization",
+        says="Phase 2: Node.js 24 with PGO",
+        state=State.WITHHELD,
+        value={},
+        check="runtimes.node",
+        reason="nixpkgs has no such build of Node.js: it takes two builds and a workload, "
+        "--enable-pgo-generate and --enable-pgo-use",
+        forcible=False,
+    ),
+    _row(
+        "runtimes.node.jemalloc",
+        "Node.js with jemalloc, as a command of its own",
+        says="Phase 2: Node.js 24 with jemalloc, 10-30 % RAM",
+        state=State.WITHHELD,
+        value={},
+        check="runtimes.node",
+        reason="Node.js has no build option for it, and preloading it reaches every program that "
+        "node starts. If forced, it comes as the command node-jemalloc",
+        claim=Claim(subject="node memory", low=10, high=30),
+    ),
+    _row(
+        "runtimes.rust",
+        "Rust programs of the user compiled for the CPU",
+        says="Phase 2: Rust with hardware flags, 8-15 % in binaries",
+        state=State.CORRECTED,
+        value={},
+        check="runtimes.rust",
+        reason="the compiler need not be rebuilt for that: cargo's own configuration "
+        "(~/.cargo/config.toml, target-cpu) reaches what the user compiles, joined with a "
+        "project's own flags",
+        claim=Claim(subject="rust binaries", low=8, high=15),
+    ),
+    _row(
+        "runtimes.rust.compiler",
+        "rustc with PGO, jemalloc and thin LTO",
+        says="Phase 2: Rust with PGO, jemalloc and thin LTO, 10-15 % in rustc",
+        state=State.WITHHELD,
+        value={},
+        check="runtimes.rust",
+        reason="nixpkgs offers none of the three for rustc, and a change to rustc rebuilds LLVM "
+        "and every Rust program",
+        claim=Claim(subject="rustc", low=10, high=15),
+        forcible=False,
+    ),
+    _row(
+        "runtimes.rust.programs",
+        "Single Rust programs compiled for the CPU",
+        says="Phase 2: Rust binaries gain 8-15 %; the plan names no program",
+        state=State.WITHHELD,
+        value={"packages": ["ripgrep", "fd"]},
+        check="runtimes.rust",
+        reason="each takes a local build at every update; both choose vector code at run time "
+        "already. If forced, NIX_RUSTFLAGS of copies under new names (pkgs.optimizedRust)",
+    ),
+    _row(
+        "runtimes.go",
+        "Go toolchain at the CPU's level",
+        says="Phase 2: Go 1.24 with GOAMD64=v3, 3-10 %",
+        state=State.CORRECTED,
+        value={"attributes": ["go_1_24", "go"]},
+        check="runtimes.go",
+        reason="Go 1.24 reached its end of life in February 2026 and is gone from current "
+        "releases, so theirs is taken there. A changed go rebuilds every Go program (144 of 952 "
+        "packages); the new attribute goOptimized rebuilds none",
+        risk=Risk.MEDIUM,
+        claim=Claim(subject="go toolchain", low=3, high=10),
+    ),
+    _row(
+        "runtimes.go.builds",
+        "Go programs of the user at the CPU's level",
+        says="Phase 2: GOAMD64=v3, 3-10 %",
+        state=State.CORRECTED,
+        value={},
+        check="runtimes.go",
+        reason="nixpkgs never sets GOAMD64; go's own file (~/.config/go/env) reaches what the "
+        "user compiles, without a rebuild. Such programs start on no older CPU",
+        claim=Claim(subject="go binaries", low=3, high=10),
+    ),
+)

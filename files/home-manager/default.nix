@@ -5,6 +5,10 @@
 {
   imports = [
     ./libraries.nix
+    ./runtimes.nix
+    ./electron.nix
+    ./monitoring.nix
+    ./variables.nix
     ./marker.nix
   ];
 

@@ -12,13 +12,15 @@
       userHome = pick "homeConfigurations" [ name profile.user ] "--override-input base";
       home = userHome.extendModules { modules = [ self.homeModules.default ]; };
       librariesWith = lib: import ./lib/libraries.nix { inherit lib profile; layer = "home"; };
+      runtimesWith = lib: import ./lib/runtimes.nix { inherit lib profile; };
     in
     {
       homeConfigurations.${name} = home;
 
       # For those who import the layer in their own flake instead.
       homeModules.default = ./default.nix;
-      overlays.default = final: prev: (librariesWith prev.lib).overlay final prev;
+      overlays.default = final: prev:
+        (librariesWith prev.lib).overlay final prev // (runtimesWith prev.lib).overlay final prev;
       hardwareProfiles.${profile.workspace} = profile.hardware;
 
       # Read by checks: nix eval --json .#report
@@ -27,6 +29,7 @@
         libraries = librariesWith home.pkgs.lib;
         basePkgs = userHome.pkgs;
         inherit (home) pkgs;
+        more.runtimes = (runtimesWith home.pkgs.lib).report home.pkgs;
       };
     };
 }

@@ -34,7 +34,7 @@ rec {
   grafted = settings."libraries.graft.${layer}".packages or [ ];
   # glibc comes into the overlay by a consent of its own, never with its group.
   overlaid = lib.optionals (strategy == "overlay")
-    (plain ++ settings."libraries.overlay.glibc".packages or [ ]);
+    (plain ++ lib.optionals (layer == "system") (settings."libraries.overlay.glibc".packages or [ ]));
 
   flagsFor = name:
     [ "-march=${compiler.march}" "-mtune=${compiler.mtune}" ]

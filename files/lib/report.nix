@@ -1,8 +1,9 @@
 # Proof without building: what the evaluated derivations say about every optimized package.
 #
-# Enters: the user's package set and the layer's. Leaves: per package the flags wanted, found, kept
-# (those the package sets itself) and lost, and whether the user's attribute of that name changed.
-{ lib, libraries, basePkgs, pkgs }:
+# Enters: the user's package set and the layer's, what libraries.nix gives, and further facts of the
+# layer. Leaves: per package the flags wanted, found, kept (those the package sets itself) and lost, and
+# whether the user's attribute of that name changed; the further facts beside it.
+{ lib, libraries, basePkgs, pkgs, more ? { } }:
 let
   words = value: lib.filter (word: word != "")
     (if builtins.isList value then map toString value else lib.splitString " " (toString value));
@@ -22,10 +23,11 @@ let
       drvPath = builtins.unsafeDiscardStringContext package.drvPath;
       attributeRebuilt = pkgs.${name}.drvPath != basePkgs.${name}.drvPath;
     };
-  present = lib.filter (name: pkgs.optimized ? ${name}) libraries.packages;
+  named = lib.unique (libraries.plain ++ libraries.overlaid);
+  present = lib.filter (name: pkgs.optimized ? ${name}) named;
 in
-{
+more // {
   inherit (libraries) strategy;
   packages = lib.genAttrs present describe;
-  absent = lib.subtractLists present (lib.unique (libraries.plain ++ libraries.overlaid));
+  absent = lib.subtractLists present named;
 }

@@ -5,6 +5,9 @@
 {
   imports = [
     ./libraries.nix
+    ./video.nix
+    ./memory.nix
+    ./storage.nix
     ./marker.nix
   ];
 

@@ -26,6 +26,10 @@
         libraries = librariesWith system.pkgs.lib;
         basePkgs = userSystem.pkgs;
         inherit (system) pkgs;
+        more.march = system.pkgs.stdenv.hostPlatform.gcc.arch or null;
+        more.driver =
+          if !(profile.settings ? "video.driver") then null
+          else { inherit (system.config.hardware.nvidia.package) version; inherit (system.config.hardware.nvidia) open; };
       };
     };
 }

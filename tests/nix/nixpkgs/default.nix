@@ -14,8 +14,15 @@
 , ...
 }:
 let
-  hostPlatform = { system = localSystem.system or system; isLinux = true; isx86_64 = true; }
-    // (if localSystem ? gcc then { inherit (localSystem) gcc; } else { });
+  # The real library knows every predicate of a platform; the miniature has those that are asked.
+  elaborate = lib.systems.elaborate or (wanted: {
+    isLinux = true;
+    isDarwin = false;
+    isx86_64 = true;
+    extensions.sharedLibrary = ".so";
+  } // wanted);
+  hostPlatform = elaborate ({ system = localSystem.system or system; }
+    // lib.optionalAttrs (localSystem ? gcc) { inherit (localSystem) gcc; });
   settled = { allowUnfree = false; allowUnfreePredicate = _: false; } // config;
 
   base = final: _: {

@@ -43,7 +43,7 @@ in
     filter filterAttrs flip foldl' foldr genList hasPrefix hasSuffix head id isAttrs isList isString
     last length listToAttrs mapAttrs' mapAttrsToList nameValuePair optionals recursiveUpdate
     replaceStrings setAttrByPath stringLength substring tail;
-  inherit (builtins) attrValues mapAttrs isInt isBool all any catAttrs sort zipAttrsWith versionOlder;
+  inherit (builtins) attrValues mapAttrs isInt isBool all any catAttrs sort zipAttrsWith;
 
   isFunction = value: isFunction value || (isAttrs value && value ? __functor);
   functionArgs = f:
@@ -89,10 +89,14 @@ in
     [ "A" "B" "C" "D" "E" "F" "G" "H" "I" "J" "K" "L" "M" "N" "O" "P" "Q" "R" "S" "T" "U" "V" "W" "X" "Y" "Z" ];
   boolToString = value: if value then "true" else "false";
   escapeShellArgs = list: concatStringsSep " " (map escapeShellArg list);
+  versionOlder = version: limit: builtins.compareVersions version limit < 0;
   versionAtLeast = version: wanted: !builtins.lessThan (builtins.compareVersions version wanted) 0;
   getVersion = package: package.version or (builtins.parseDrvName package.name).version;
   getName = package: package.pname or (builtins.parseDrvName package.name).name;
-  versions.major = version: head (builtins.splitVersion version);
+  versions = {
+    major = version: head (builtins.splitVersion version);
+    majorMinor = version: concatStringsSep "." (builtins.genList (elemAt (builtins.splitVersion version)) 2);
+  };
 
   # Messages.
   throwIf = condition: message: value: if condition then throw message else value;

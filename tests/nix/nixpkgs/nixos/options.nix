@@ -25,9 +25,9 @@ let
   number = option types.str;
 in
 {
+  imports = [ ./modules/misc/assertions.nix ];
+
   options = {
-    assertions = option (types.listOf types.unspecified) [ ];
-    warnings = option (types.listOf types.str) [ ];
     networking.hostName = option types.str "nixos";
     environment = {
       systemPackages = option (types.listOf types.package) [ ];

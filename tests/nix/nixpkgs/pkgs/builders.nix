@@ -25,6 +25,11 @@ in
     meta.mainProgram = name;
   };
 
+  # `@name@` in a file, replaced by the value of `name`.
+  replaceVars = file: replacements: final.writeScript (baseNameOf file)
+    (builtins.replaceStrings (map (name: "@${name}@") (lib.attrNames replacements)) (map toString (lib.attrValues replacements))
+      (builtins.readFile file));
+
   # A tree of links to the files of all `paths`; the first path that has a file wins.
   symlinkJoin = { name ? "${pname}-${version}", pname ? name, version ? "", paths, postBuild ? "", meta ? { }, passthru ? { }, nativeBuildInputs ? [ ], ... }:
     final.stdenv.mkDerivation {
@@ -72,10 +77,15 @@ in
 
   makeWrapper = final.stdenv.mkDerivation { name = "make-wrapper"; buildCommand = "mkdir -p $out"; };
   makeShellWrapper = final.makeWrapper;
+  # The options' manual, empty: evaluating it would take longer than everything else.
+  nixosOptionsDoc = _: lib.genAttrs [ "optionsJSON" "optionsCommonMark" "optionsNix" ] (_: final.emptyDirectory);
   emptyDirectory = run "empty-directory" { } "mkdir -p $out";
-  formats.json = {}: {
-    type = lib.types.anything;
-    generate = name: value: final.writeText name (builtins.toJSON value);
-  };
+  # Every format takes any value and writes JSON: what is written is never read by a test.
+  formats = lib.genAttrs [ "json" "toml" "yaml" "ini" "iniWithGlobalSection" "gitIni" "keyValue" "javaProperties" "libconfig" "lua" "xml" "elixirConf" "pythonVars" "hocon" "kdl" "cdn" "plist" "php" "nixConf" "systemd" ]
+    (_: _: {
+      type = lib.types.anything;
+      lib.types.atom = lib.types.anything;
+      generate = name: value: final.writeText name (builtins.toJSON value);
+    });
   stdenvAdapters.useMoldLinker = stdenv: stdenv;
 }

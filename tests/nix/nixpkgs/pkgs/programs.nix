@@ -39,6 +39,9 @@ in
   vaapiVdpau = throw "'vaapiVdpau' has been renamed to/replaced by 'libva-vdpau-driver'";
   pkgsi686Linux = final;
 
+  # Named by home-manager's own modules, and of no interest to the layers.
+  inherit (lib.genAttrs [ "glibcLocales" "diffutils" "gettext" "jq" "ncurses" "shared-mime-info" "desktop-file-utils" "man" "installShellFiles" "nixos-render-docs" "sd-switch" "bash-completion" "lndir" ] (name: program { pname = name; })) glibcLocales diffutils gettext jq ncurses shared-mime-info desktop-file-utils man installShellFiles nixos-render-docs sd-switch bash-completion lndir;
+
   linuxPackages = {
     kernel = program { pname = "linux"; version = if since "26.05" then "6.18.9" else "6.12.60"; };
     nvidiaPackages =

@@ -1,0 +1,164 @@
+# Phase 3, desktop applications: one slice of limits each, and a wrapper for their flags.
+#
+# Settings: electron.app.<name> (one row an application), electron.flag.* and electron.video-decoding
+# (flags of those that are Electron), electron.budget, electron.oom-score.
+# Numbers in a row: MB are MiB as systemd's M, CPU is percent of one core.
+{ config, lib, pkgs, workspaceTuning, ... }:
+let
+  inherit (workspaceTuning) settings;
+  prefix = "electron.app.";
+  rows = lib.concatMap
+    (id: lib.optional (lib.hasPrefix prefix id) (settings.${id} // { name = lib.removePrefix prefix id; }))
+    (lib.attrNames settings);
+
+  # Unit names: a dash inside an identifier is written \x2d, since a plain one separates its parts.
+  escape = lib.replaceStrings [ "-" ] [ "\\x2d" ];
+  # The dash before the name is a level of hierarchy: every application lies below app-tuned.slice.
+  sliceOf = row: "app-tuned-${row.name}";
+
+  # The first attribute that this nixpkgs has and that may be used here (licence, platform).
+  refused = name: !(builtins.tryEval pkgs.${name}.outPath).success;
+  packageOf = row: lib.findFirst (name: pkgs ? ${name} && !refused name) null row.attributes;
+  present = lib.filter (row: packageOf row != null) rows;
+
+  # Flags are for Chromium's own command line; CEF and Qt applications do not take them. One
+  # --enable-features and one --js-flags: of several the last one wins and the others are lost.
+  general = lib.filter (id: lib.hasPrefix "electron.flag." id) (lib.attrNames settings);
+  decoding = settings."electron.video-decoding" or { apps = [ ]; flags = [ ]; features = [ ]; };
+  flagsOf = row:
+    let
+      sources = map (id: settings.${id}) general ++ lib.optional (lib.elem row.name decoding.apps) decoding;
+      gather = key: lib.unique (lib.concatMap (source: source.${key} or [ ]) sources);
+      features = gather "features";
+    in
+    lib.optionals (row.engine == "electron") (
+      [ "--js-flags=--max-old-space-size=${toString row.heapMB}" ]
+      ++ gather "flags"
+      ++ lib.optional (features != [ ]) "--enable-features=${lib.concatStringsSep "," features}"
+    );
+
+  launcher = row: package: program: pkgs.writeShellScript program (builtins.replaceStrings
+    [ "@program@" "@flags@" "@slice@" "@unit@" ]
+    [
+      (lib.escapeShellArg "${package}/bin/${program}")
+      (lib.escapeShellArgs (flagsOf row))
+      "${sliceOf row}.slice"
+      (escape (builtins.head row.desktopIds))
+    ]
+    (builtins.readFile ./launch.sh));
+
+  # The package with its programs exchanged for launchers, and its menu entries pointed at them. An
+  # entry names its program by a word looked up in PATH or by the package's own path: both are met.
+  wrap = row:
+    let
+      package = pkgs.${packageOf row};
+      exchange = program: ''
+        if [ -e "$out/bin/${program}" ]; then
+          rm "$out/bin/${program}"
+          install -m 755 ${launcher row package program} "$out/bin/${program}"
+          printf '%s\n' "s#^((Try)?Exec=)([^[:space:]]*/)?${program}([[:space:]]|\$)#\1$out/bin/${program}\4#" >> "$edits"
+        fi
+      '';
+    in
+    pkgs.symlinkJoin {
+      name = "${lib.getName package}-limited";
+      paths = [ package ];
+      inherit (package) meta;
+      postBuild = ''
+        # A directory that is one link into the package cannot be written to: it becomes links to files.
+        for directory in bin share share/applications; do
+          if [ -L "$out/$directory" ]; then
+            original=$(readlink -f "$out/$directory")
+            rm "$out/$directory"
+            mkdir "$out/$directory"
+            ln -s "$original"/* "$out/$directory/"
+          fi
+        done
+        edits=$NIX_BUILD_TOP/edits
+        : > "$edits"
+        ${lib.concatMapStrings exchange row.programs}
+        if [ ! -s "$edits" ]; then
+          echo "${lib.getName package} has none of the programs ${toString row.programs} in bin/" >&2
+          exit 1
+        fi
+        for entry in "$out"/share/applications/*.desktop; do
+          [ -e "$entry" ] || continue
+          original=$(readlink -f "$entry")
+          rm "$entry"
+          sed -E -f "$edits" "$original" > "$entry"
+        done
+      '';
+    };
+
+  limits = row: {
+    # Default of each: infinity. High slows the application down and reclaims, Max ends it; pages that
+    # went to zram are counted by SwapMax alone. CPU: percent of one core.
+    MemoryHigh = "${toString row.memoryHighMB}M";
+    MemoryMax = "${toString row.memoryMaxMB}M";
+    MemorySwapMax = "${toString row.memorySwapMaxMB}M";
+    CPUQuota = "${toString row.cpuQuotaPercent}%";
+  };
+
+  # Plasma starts an application as app-<id>@<random>.service in app.slice; its drop-in moves it.
+  dropIn = row: id: lib.nameValuePair "systemd/user/app-${escape id}@.service.d/50-workspace-tuning.conf" {
+    text = lib.mkDefault (''
+      [Service]
+      Slice=${sliceOf row}.slice
+    '' + lib.optionalString (settings ? "electron.oom-score") ''
+      OOMScoreAdjust=${toString settings."electron.oom-score".value}
+    '');
+  };
+in
+{
+  config = lib.mkMerge [
+    {
+      # Default: the plain packages. These win over them, in bin/ and in the menu.
+      home.packages = map (row: lib.hiPrio (wrap row)) present;
+
+      # Default: no such slices.
+      systemd.user.slices = lib.listToAttrs (map
+        (row: lib.nameValuePair (sliceOf row) {
+          Unit.Description = "Limits of ${row.title}";
+          Slice = lib.mapAttrs (_: lib.mkDefault) (limits row);
+        })
+        rows);
+      # Default: app.slice for every application; OOM score 200.
+      xdg.configFile = lib.listToAttrs (lib.concatMap (row: map (dropIn row) row.desktopIds) rows);
+
+      assertions = lib.concatMap
+        (row: [
+          {
+            assertion = lib.all builtins.isInt [ row.heapMB row.memoryHighMB row.memoryMaxMB row.memorySwapMaxMB row.cpuQuotaPercent ];
+            message = "workspace-tuning: ${prefix}${row.name}: limits are whole numbers; a fraction would reach systemd in a form that it refuses.";
+          }
+          {
+            assertion = row.memoryHighMB <= row.memoryMaxMB;
+            message = "workspace-tuning: ${prefix}${row.name}: MemoryHigh ${toString row.memoryHighMB}M is above MemoryMax ${toString row.memoryMaxMB}M and would never act.";
+          }
+          {
+            assertion = row.engine != "electron" || row.heapMB <= 3500;
+            message = "workspace-tuning: ${prefix}${row.name}: V8 does not use more than about 3500 MB of heap, whatever it is told.";
+          }
+        ])
+        rows;
+      warnings = lib.concatMap
+        (row:
+          let known = lib.filter (name: pkgs ? ${name}) row.attributes; in
+          lib.optional (packageOf row == null) (
+            if known == [ ] then "workspace-tuning: ${row.title}: this nixpkgs has no ${toString row.attributes}; its limits apply to an installation from elsewhere."
+            else "workspace-tuning: ${row.title}: ${toString known} may not be used here (an unfree licence, or the platform). Allow it in nixpkgs.config of your own flake; until then only its limits are set."
+          ))
+        rows
+      ++ lib.optional (present != [ ] && workspaceTuning.hardware.platform != "nixos" && !config.targets.genericLinux.enable)
+        "workspace-tuning: applications from nixpkgs need the graphics driver of this system: set targets.genericLinux.enable in your own flake.";
+    }
+
+    (lib.mkIf (settings ? "electron.budget" && rows != [ ]) {
+      # Default: no such slice. What all of them together may hold before they are slowed down.
+      systemd.user.slices.app-tuned = {
+        Unit.Description = "Limits of all tuned applications together";
+        Slice.MemoryHigh = lib.mkDefault "${toString settings."electron.budget".memoryHighPercent}%";
+      };
+    })
+  ];
+}

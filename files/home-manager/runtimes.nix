@@ -1,0 +1,66 @@
+# Phase 2, language runtimes, and what the user compiles with them. Settings: runtimes.*
+{ config, lib, options, pkgs, workspaceTuning, ... }:
+let
+  inherit (workspaceTuning) settings;
+  inherit (workspaceTuning.hardware) build;
+  runtimes = import ./lib/runtimes.nix { inherit lib; profile = workspaceTuning; };
+  inForce = id: settings ? ${id};
+
+  chosen = runtimes.chosen pkgs;
+  found = lib.filterAttrs (_: attribute: attribute != null) chosen;
+  release = lib.trivial.release or "this release";
+  lacking = lib.concatLists (lib.mapAttrsToList
+    (runtime: names:
+      let first = builtins.head names; got = chosen.${runtime}; in
+      if got == first then [ ]
+      else if got == null then [ "workspace-tuning: nixpkgs ${release} has none of ${toString names}: runtimes.${runtime} is left out." ]
+      else [ "workspace-tuning: nixpkgs ${release} has no ${first}: ${got} ${pkgs.${got}.version} is used instead." ])
+    runtimes.wanted);
+
+  rustFlags = [ "-C" "target-cpu=${build.rustTargetCpu}" ];
+  ownCargo = config.programs.cargo.enable or false;
+  ownGo = (config.programs.go.enable or false) && options.programs.go ? env;
+in
+{
+  config = lib.mkMerge [
+    {
+      # Default: no overlay. New attributes only; nothing that exists is rebuilt.
+      nixpkgs.overlays = [ runtimes.overlay ];
+
+      # Default: nothing. In front of a plain runtime of the same name in this profile.
+      home.packages = map (runtime: lib.hiPrio pkgs.${runtimes.installed.${runtime}}) (lib.attrNames found)
+        ++ map lib.hiPrio (lib.attrValues (pkgs.optimizedRust or { }));
+      warnings = lacking;
+    }
+
+    (lib.mkIf (inForce "runtimes.node.jemalloc") {
+      # Default: absent. A command of its own: preloading into `node` would reach every program that node
+      # starts (npm scripts, compilers of native modules).
+      home.packages = [
+        (pkgs.writeShellScriptBin "node-jemalloc" ''
+          LD_PRELOAD=${lib.getLib pkgs.jemalloc}/lib/libjemalloc.so exec node "$@"
+        '')
+      ];
+    })
+
+    # Default: rustc compiles for x86-64. cargo joins these flags with those of a project's own
+    # .cargo/config.toml, which a RUSTFLAGS variable would switch off.
+    (lib.mkIf (inForce "runtimes.rust" && ownCargo) (lib.optionalAttrs (options.programs ? cargo) {
+      programs.cargo.settings.build.rustflags = lib.mkDefault rustFlags;
+    }))
+    (lib.mkIf (inForce "runtimes.rust" && !ownCargo) {
+      home.file.".cargo/config.toml".text = lib.mkDefault ''
+        [build]
+        rustflags = ${builtins.toJSON rustFlags}
+      '';
+    })
+
+    # Default: GOAMD64=v1. The file that `go env -w` writes, which then says that it is managed.
+    (lib.mkIf (inForce "runtimes.go.builds" && ownGo) (lib.optionalAttrs (options.programs ? go) {
+      programs.go.env.GOAMD64 = lib.mkDefault build.goamd64;
+    }))
+    (lib.mkIf (inForce "runtimes.go.builds" && !ownGo) {
+      xdg.configFile."go/env".text = lib.mkDefault "GOAMD64=${build.goamd64}\n";
+    })
+  ];
+}

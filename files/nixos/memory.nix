@@ -1,0 +1,42 @@
+# Memory: compressed swap, what the kernel does with it, limits of logged-in users. Settings: memory.*
+{ lib, workspaceTuning, ... }:
+let
+  inherit (workspaceTuning) settings;
+  inherit (workspaceTuning.hardware) memory;
+  inForce = id: settings ? ${id};
+  sysctls = lib.filter (id: settings.${id} ? sysctl) (lib.attrNames settings);
+  slices = lib.filter (id: settings.${id} ? sliceConfig) (lib.attrNames settings);
+in
+{
+  config = lib.mkMerge [
+    (lib.mkIf (inForce "memory.zram" && memory ? zram) {
+      zramSwap = {
+        # Default: false.
+        enable = lib.mkDefault true;
+        # Default: zstd.
+        algorithm = lib.mkDefault memory.zram.algorithm;
+        # Default: 50. A cap on the bytes that go in, before compression; what comes out of it lies in the
+        # same memory. It is no additional memory.
+        memoryPercent = lib.mkDefault memory.zram.percent;
+        # Default: 5. Above that of any disk swap, so that zram fills first.
+        priority = lib.mkDefault memory.zram.priority;
+      };
+    })
+
+    {
+      # Defaults of the kernel: vm.swappiness 60, vfs_cache_pressure 100, dirty_ratio 20,
+      # dirty_background_ratio 10. Swapping to zram is cheap, so more of it; less dirty data, so shorter
+      # waits when it is written.
+      boot.kernel.sysctl = lib.mkMerge (map (id: lib.mapAttrs (_: lib.mkDefault) settings.${id}.sysctl) sysctls);
+
+      # Default: no limits. `user-` is the prefix of every user-<uid>.slice; as a unit file of its own systemd
+      # would refuse it, as a drop-in it applies to each of them.
+      systemd.slices = lib.mkIf (slices != [ ]) {
+        "user-" = {
+          overrideStrategy = "asDropin";
+          sliceConfig = lib.mkMerge (map (id: lib.mapAttrs (_: lib.mkDefault) settings.${id}.sliceConfig) slices);
+        };
+      };
+    }
+  ];
+}
