@@ -13,8 +13,7 @@ from pathlib import Path
 
 from converge import layers
 from converge.kconfig import Entry, Group, declared
-from converge.layers import Layer
-from converge.setting import Setting
+from converge.setting import Layer, Setting
 from converge.snapshot import Snapshot
 from converge.standing import Stand, Standing
 

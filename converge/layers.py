@@ -10,6 +10,7 @@ from converge.setting import Layer
 from converge.snapshot import Snapshot
 
 KDE_FILES = ("kwinrc", "baloofilerc", "kdeglobals")
+SYSTEM_LAYER = "/var/lib/workspace-tuning/nixos"
 HOME_LAYER = "~/.local/share/workspace-tuning/home-manager"
 ENVIRONMENT = "~/.config/environment.d"
 USER_UNITS = "~/.config/systemd/user"
@@ -17,7 +18,7 @@ USER_UNITS = "~/.config/systemd/user"
 
 def system_layer(root: str) -> str:
     """Directory of the NixOS layer; it belongs to root and is world-readable."""
-    return f"{root}/var/lib/workspace-tuning/nixos"
+    return root + SYSTEM_LAYER
 
 
 class Hardware(Protocol):

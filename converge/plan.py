@@ -179,6 +179,14 @@ def make_plan(
         _plan_kde(kde, snapshot, changes, drift, refusals, entries)
 
     files = {file.path: digest(file.content) for file in wanted.files}
+    if any(change.root for change in changes) and not _may_be_root(snapshot):
+        refusals.append(
+            Refusal(
+                path=layers.SYSTEM_LAYER,
+                what=f"{snapshot.facts['user']} cannot become root without a password",
+                fix="allow it (docs/how-to.md), or leave the layer out with --data layers=",
+            )
+        )
     changes += _gone(snapshot, wanted, files, not_applicable, warnings)
     if snapshot.written.damaged:
         warnings.append(f"{snapshot.state}/written.json is damaged; the machine itself is compared")
@@ -198,6 +206,10 @@ def make_plan(
     )
 
 
+def _may_be_root(snapshot: Snapshot) -> bool:
+    return not snapshot.needs_sudo or "sudo" in snapshot.marks
+
+
 def _record(
     snapshot: Snapshot,
     changes: list[Change],
@@ -211,7 +223,7 @@ def _record(
         for path, last in snapshot.written.files.items()
         if path in snapshot.nodes and path not in gone
     }
-    return Written(files=still | files, entries=entries)
+    return Written(files={**still, **files}, entries=entries)
 
 
 def _file_drift(file: WholeFile, last: str, before: bytes | None) -> FileDrift:
@@ -250,9 +262,8 @@ def refuse(snapshot: Snapshot, path: str, *, root: bool = False) -> Refusal | No
         return Refusal(
             path=path, what=f"it is a {node.kind}, not a file", fix="move it away, then run again"
         )
-    uid = 0 if root else int(snapshot.facts["uid"])
-    if node.uid != uid:
-        name = "root" if root else snapshot.facts["user"]
+    if node.uid != int(snapshot.facts["system_uid" if root else "uid"]):
+        name = "root" if root and snapshot.needs_sudo else snapshot.facts["user"]
         return Refusal(
             path=path,
             what=f"it belongs to {node.owner}, not to {name}",

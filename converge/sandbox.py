@@ -161,7 +161,7 @@ def _flake(directory: Path, *, root: Path, home: Path, host: str, user: str, as_
 def left_out() -> Iterator[str]:
     """One line for everything that the sandbox does without on this machine."""
     if "NIXPKGS" not in os.environ:
-        yield "nixpkgs and home-manager: the miniatures of tests/nix (NIXPKGS, HOME_MANAGER name real ones)"
+        yield "nixpkgs, home-manager: miniatures (NIXPKGS and HOME_MANAGER name real checkouts)"
     for tool, part in (
         ("nix", "both Nix layers are not applied"),
         ("chezmoi", "only the live KDE files are written"),

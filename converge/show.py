@@ -47,6 +47,8 @@ def show_plan(terminal: Terminal, plan: Plan, *, home: str, diff: bool) -> None:
 def _title(plan: Plan) -> str:
     if plan.refusals:
         return f"refused, {len(plan.refusals)} things are in the way"
+    if plan.not_applicable.keys() >= set(Layer):
+        return "no layer applies here"
     if plan.empty:
         return "nothing to change"
     builds = sum(build.needed for build in plan.builds)

@@ -114,7 +114,7 @@ class Managed:
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
     facts: Mapping[str, str]
-    marks: frozenset[str]  # nixos, ostree, wsl, systemd, user_bus
+    marks: frozenset[str]  # nixos, ostree, wsl, systemd, user_bus, sudo
     tools: Mapping[str, str]  # name -> absolute path
     profiles: Mapping[str, str]  # "system", "home" -> path of the profile link
     generations: Mapping[str, tuple[Generation, ...]]
@@ -139,8 +139,9 @@ class Snapshot:
         return self.facts["state"]
 
     @property
-    def is_root(self) -> bool:
-        return self.facts["uid"] == "0"
+    def needs_sudo(self) -> bool:
+        """Whether system files and the system profile are out of the user's own reach."""
+        return self.facts["uid"] != self.facts["system_uid"]
 
     def expand(self, path: str) -> str:
         """``~/x`` as an absolute path of the workspace's user."""
@@ -270,7 +271,7 @@ def parse(lines: Iterable[str]) -> Snapshot:
 
     nodes = {node.path: node for node in _nodes("".join(rows[start + 1 : middle]))}
     nodes |= {node.path: node for node in _nodes("".join(rows[middle + 1 : -1]))}
-    missing = {"uid", "user", "home", "state", "hostname", "boot_id"} - facts.keys()
+    missing = {"uid", "system_uid", "user", "home", "state", "hostname", "boot_id"} - facts.keys()
     if missing:
         raise SnapshotError(f"the snapshot lacks the facts {sorted(missing)}")
     record = f"{facts['state']}/written.json"

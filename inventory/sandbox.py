@@ -1,4 +1,4 @@
-"""sandbox: a complete workspace in one directory (SANDBOX, default .sandbox here), to try things."""
+"""sandbox: a complete workspace in one directory, to try things (SANDBOX, default .sandbox)."""
 
 import os
 from pathlib import Path

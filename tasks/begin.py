@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from converge.choices import Choices
-
 from converge.exits import Exit
 from converge.plan import Plan
 from converge.profile import Profile
@@ -70,4 +69,5 @@ def workspace(host: Any) -> Work:
     if run is None or host.name not in run.inputs:
         raise RuntimeError("run pyinfra in the project's directory, where config.py is")
     choices, profile = run.inputs[host.name]
+    run.set(host.name, Exit.FAILED, "ended unexpectedly while it was prepared")
     return Work(host=host, run=run, choices=choices, profile=profile)

@@ -113,7 +113,7 @@ def generations(work: Work) -> None:
                 "generation",
                 work.snapshot.profiles[build.nix.profile],
                 path,
-                sudo=build.nix.root and not work.snapshot.is_root,
+                sudo=build.nix.root and work.snapshot.needs_sudo,
             )
             number = answer.first("generation")
             if not number:

@@ -10,7 +10,7 @@ from converge.snapshot import Snapshot, SnapshotError, parse
 from tasks import remote
 
 
-class WorkspaceSnapshot(FactBase):  # type: ignore[misc]
+class WorkspaceSnapshot(FactBase[Snapshot | None]):
     """The state of a workspace, in one remote command. ``None`` is unknown, never absent."""
 
     def command(self, arguments: list[str]) -> StringCommand:

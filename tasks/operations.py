@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from pyinfra import host as current_host
@@ -17,8 +17,10 @@ from tasks.begin import Work
 Action = Callable[[], str]
 
 
-@operation()  # type: ignore[untyped-decorator]
-def perform(work: Work, step: str, action: Action, noop: str = "") -> Iterator[FunctionCommand]:
+@operation()
+def perform(
+    work: Work, step: str, action: Action, noop: str = ""
+) -> Generator[FunctionCommand, None, None]:
     """Do ``action`` as the step ``step``, unless ``noop`` says why there is nothing to do.
 
     The plan was made from the snapshot, so change detection costs no remote command. An action

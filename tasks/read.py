@@ -6,6 +6,7 @@ import time
 
 from converge import desired, layers, plan
 from converge.exits import Exit
+from converge.setting import Layer
 from converge.settings import ALL
 from converge.snapshot import Lock, Snapshot
 from converge.standing import ForbiddenSetting, standings
@@ -21,7 +22,7 @@ def arguments(work: Work) -> list[str]:
     for name in layers.KDE_FILES:
         found += ["-k", f"~/.config/{name}"]
     for setting in ALL:
-        if setting.layer is layers.Layer.SESSION:
+        if setting.layer is Layer.SESSION:
             found += ["-f", desired.session_file(setting)[0]]
     for directory in (layers.HOME_LAYER, layers.system_layer(choices.root)):
         found += ["-d", directory]
@@ -83,9 +84,7 @@ def plan_for(work: Work, found: Snapshot) -> plan.Plan:
         include=choices.include,
         exclude=choices.exclude,
     )
-    unselected = {
-        layer: "not part of this run" for layer in layers.Layer if layer not in choices.layers
-    }
+    unselected = {layer: "not part of this run" for layer in Layer if layer not in choices.layers}
     missing = {**unselected, **missing}
     identity = desired.Identity(workspace=choices.workspace, host=choices.host, user=choices.user)
     wanted = desired.desired(

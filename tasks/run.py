@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from converge.choices import Choices, check_choices
 from pyinfra.api.state import BaseStateCallback
 
+from converge.choices import Choices, check_choices
 from converge.exits import Exit, worst
 from converge.journal import Journal, JournalError, controller_state, new_run_id
 from converge.problem import InvalidInput, Problem

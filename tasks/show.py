@@ -5,6 +5,7 @@ from __future__ import annotations
 from converge import saved
 from converge.exits import Exit
 from converge.journal import controller_state
+from converge.setting import Layer
 from converge.show import show_plan
 from tasks.begin import Work
 
@@ -21,7 +22,9 @@ def plan(work: Work) -> None:
             first = made.refusals[0]
             work.stop(Exit.FAILED, f"{first.path}: {first.what}; to do: {first.fix}")
         elif made.empty:
-            run.set(work.host.name, Exit.CONVERGED, "nothing to change")
+            nowhere = made.not_applicable.keys() >= set(Layer)
+            why = "no layer applies here" if nowhere else "nothing to change"
+            run.set(work.host.name, Exit.CONVERGED, why)
         else:
             run.set(work.host.name, Exit.CHANGES, f"plan {made.id}")
             if run.dry:

@@ -131,7 +131,7 @@ def root_files(work: Work) -> None:
             controller(),
             "keep",
             stdin=pack(files, home=work.snapshot.home),
-            sudo=not work.snapshot.is_root,
+            sudo=work.snapshot.needs_sudo,
         )
         return verdict(work, answer)
 

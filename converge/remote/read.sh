@@ -28,7 +28,13 @@ say fact hostname "$(uname -n)"
 say fact kernel "$(uname -r)"
 say fact boot_id "$(first_line /proc/sys/kernel/random/boot_id)"
 say fact runtime_dir "${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"
-if [ -e "$root/etc/NIXOS" ]; then say mark nixos; fi
+# System files belong to root; in a sandbox to whoever owns it, and then nothing needs sudo.
+owner=$(stat -c %u -- "$root/var/lib" 2>/dev/null) || owner=0
+say fact system_uid "$owner"
+if [ -e "$root/etc/NIXOS" ]; then
+    say mark nixos
+    if [ "$owner" != "$(id -u)" ] && sudo -n true 2>/dev/null; then say mark sudo; fi
+fi
 if [ -e "$root/run/ostree-booted" ]; then say mark ostree; fi
 if grep -qi microsoft /proc/version 2>/dev/null; then say mark wsl; fi
 if [ -d "$root/run/systemd/system" ]; then say mark systemd; fi

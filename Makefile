@@ -1,0 +1,52 @@
+# make demo   set the sandbox up and run the plan there, twice
+# make test   run the tests; make check: format, lint, types as well
+# make tools  build what is tested against and not packaged: chezmoi, nixpkgs-fmt (Go, Cargo)
+# Each makes its own environment: with uv where it is installed, else with venv and pip.
+
+PYTHON ?= python3
+BIN := .venv/bin
+TOOLS := .tools/bin
+export PATH := $(CURDIR)/$(TOOLS):$(PATH)
+ARGS ?=
+
+.PHONY: demo test check lint tools clean help
+help:
+	@sed -n 's/^# //p' Makefile
+
+$(BIN)/.made: pyproject.toml uv.lock
+	@if command -v uv >/dev/null; then \
+	    uv sync --quiet --group dev; \
+	else \
+	    $(PYTHON) -m venv .venv && \
+	    $(BIN)/python -m pip --quiet --disable-pip-version-check install pip --upgrade && \
+	    $(BIN)/python -m pip --quiet --disable-pip-version-check install --group dev -e .; \
+	fi
+	@touch $@
+
+demo: $(BIN)/.made
+	@$(BIN)/python -m tests.demo $(ARGS)
+
+test: $(BIN)/.made
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(BIN)/.made
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+check: lint test
+
+tools: $(TOOLS)/chezmoi $(TOOLS)/nixpkgs-fmt
+
+$(TOOLS)/chezmoi: tools/go.mod tools/go.sum
+	@mkdir -p $(TOOLS)
+	@echo "building chezmoi"
+	@cd tools && GOFLAGS=-mod=mod go build -o ../$@ github.com/twpayne/chezmoi/v2
+
+$(TOOLS)/nixpkgs-fmt:
+	@mkdir -p .tools
+	@echo "building nixpkgs-fmt"
+	@cargo install --quiet --locked --root .tools nixpkgs-fmt --version 1.3.0
+
+clean:
+	rm -rf .venv .sandbox .tools

@@ -1,0 +1,147 @@
+"""Fixtures: a sandbox, pyinfra as a process, and a throw-away sshd with separate Unix users."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from converge import journal, sandbox
+from tests import sshd
+
+PROJECT = Path(__file__).parent.parent
+PYINFRA = Path(sys.executable).parent / "pyinfra"
+
+INVENTORY = """\
+import json
+from pathlib import Path
+
+from tasks.connection import workspace
+
+hosts = [workspace(**one) for one in json.loads(Path(__file__).with_suffix(".json").read_text())]
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of pyinfra ended: exit code, what it printed, its journal."""
+
+    code: int
+    out: str
+    err: str
+    journal: tuple[journal.Record, ...]
+
+    def kinds(self, kind: str) -> list[journal.Record]:
+        return [record for record in self.journal if record["kind"] == kind]
+
+    @property
+    def last_line(self) -> str:
+        return self.out.rstrip().rpartition("\n")[2]
+
+
+class Cli:
+    """pyinfra in the project's directory, with its own controller state."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.state = directory / "controller"
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "AT_", "NIX_"))},
+            "XDG_STATE_HOME": str(self.state),
+            "PYINFRA_PROGRESS": "off",
+            "PATH": f"{PROJECT / '.tools/bin'}:{os.environ['PATH']}",
+        }
+
+    def inventory(self, *workspaces: dict[str, object], name: str = "some") -> Path:
+        """An inventory file with these workspaces (arguments of tasks.connection.workspace)."""
+        path = self.directory / f"{name}.py"
+        path.write_text(INVENTORY)
+        path.with_suffix(".json").write_text(json.dumps(workspaces))
+        return path
+
+    def start(self, inventory: Path, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(PYINFRA), str(inventory), *arguments],
+            cwd=PROJECT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def end(self, process: subprocess.Popen[str]) -> Outcome:
+        out, err = process.communicate(timeout=300)
+        runs = sorted((self.state / "workspace-tuning/controller/runs").glob("*/journal.jsonl"))
+        records = journal.read(runs[-1]) if runs else ()
+        return Outcome(process.returncode, out, err, records)
+
+    def __call__(self, inventory: Path, *arguments: str) -> Outcome:
+        return self.end(self.start(inventory, *arguments))
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    return Cli(tmp_path)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A sandbox and the inventory that names it."""
+
+    root: Path
+    inventory: Path
+
+    @property
+    def home(self) -> Path:
+        return self.root / "home"
+
+    def config(self, name: str) -> Path:
+        return self.home / ".config" / name
+
+    def source(self, name: str) -> Path:
+        return self.home / ".local/share/chezmoi/dot_config" / f"private_{name}"
+
+
+@pytest.fixture
+def make_box(tmp_path: Path, cli: Cli) -> Callable[..., Box]:
+    """A fresh sandbox; keyword arguments are further choices."""
+
+    def make(name: str = "box", **choices: object) -> Box:
+        root = tmp_path / name
+        data = {**sandbox.data(root), **choices}
+        return Box(root, cli.inventory({"name": data.pop("workspace"), **data}, name=name))
+
+    return make
+
+
+@pytest.fixture
+def desktop(make_box: Callable[..., Box]) -> Box:
+    """A sandbox in which only the layers that need no Nix are selected."""
+    return make_box(layers=["plasma", "session"])
+
+
+@pytest.fixture(scope="session")
+def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Server]:
+    """A real sshd on loopback with two Unix users; its log counts connections and commands."""
+    with sshd.serve(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
+
+
+def tree(root: Path, *, without: tuple[str, ...] = ()) -> dict[str, tuple[int, int, int, int]]:
+    """Inode, modification time, size and mode of everything below ``root``."""
+    found = {}
+    for directory, names, files in os.walk(root):
+        relative = os.path.relpath(directory, root)
+        names[:] = [n for n in names if os.path.normpath(f"{relative}/{n}") not in without]
+        for name in [*names, *files]:
+            path = os.path.join(directory, name)
+            stat = os.lstat(path)
+            found[path] = (stat.st_ino, stat.st_mtime_ns, stat.st_size, stat.st_mode)
+    return found

@@ -1,0 +1,125 @@
+"""A throw-away OpenSSH server on loopback, with separate Unix users and its own keys."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from converge import sandbox
+from tests.tools import missing, need
+
+USERS = ("wt-one", "wt-two")
+
+
+@dataclass
+class Server:
+    directory: Path
+    port: int
+    homes: dict[str, Path]
+
+    @property
+    def log(self) -> str:
+        return (self.directory / "log").read_text(errors="replace")
+
+    def commands(self, user: str) -> int:
+        """How many commands ran for a user since the server started."""
+        return len(re.findall(rf"Starting session: \S+ for {user} ", self.log))
+
+    @property
+    def connections(self) -> int:
+        return self.log.count("Connection from ")
+
+    def choices(self, user: str, **more: object) -> dict[str, object]:
+        """Arguments of ``tasks.connection.workspace`` for a user of this server."""
+        return {
+            "at": f"{user}@127.0.0.1:{self.port}",
+            "ssh_key": str(self.directory / "client"),
+            "ssh_known_hosts_file": str(self.directory / "known_hosts"),
+            "ssh_look_for_keys": False,
+            "ssh_allow_agent": False,
+            "user": user,
+            **more,
+        }
+
+    def box(self, user: str, name: str) -> dict[str, object]:
+        """A sandbox in the user's home directory, and the choices that reach it over SSH."""
+        root = self.homes[user] / name
+        data = sandbox.data(root, workspace=name, user=user)
+        own(root, user)
+        data.pop("workspace")
+        return self.choices(user, **{"name": name, **data})
+
+
+def own(path: Path, user: str) -> None:
+    entry = pwd.getpwnam(user)
+    os.chown(path, entry.pw_uid, entry.pw_gid)
+    for directory, names, files in os.walk(path):
+        for name in (*names, *files):
+            os.chown(os.path.join(directory, name), entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+
+
+@contextlib.contextmanager
+def serve(directory: Path) -> Iterator[Server]:
+    """Start the server; its users live until the end."""
+    program = need("sshd")
+    if os.getuid() != 0:
+        missing("separate Unix users need root: run the tests as root to include SSH")
+    os.chmod(directory, 0o755)
+    for parent in directory.parents:
+        if parent.name.startswith("pytest-"):
+            os.chmod(parent, 0o755)
+    for name in ("host", "client"):
+        key = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / name)]
+        subprocess.run(key, check=True)
+    homes = {user: directory / "homes" / user for user in USERS}
+    (directory / "homes").mkdir()
+    for user, home in homes.items():
+        subprocess.run(["useradd", "-m", "-d", str(home), "-s", "/bin/sh", user], check=True)
+        subprocess.run(["usermod", "-p", "*", user], check=True)  # not locked: sshd lets keys in
+        os.chmod(home, 0o755)
+    port = _free_port()
+    public = (directory / "host.pub").read_text()
+    (directory / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}")
+    shutil.copy(directory / "client.pub", directory / "authorized_keys")
+    (directory / "config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {directory}/host\n"
+        f"AuthorizedKeysFile {directory}/authorized_keys\nStrictModes no\nUsePAM no\n"
+        f"PidFile {directory}/pid\nLogLevel VERBOSE\nMaxStartups 100\nMaxSessions 20\n"
+    )
+    Path("/run/sshd").mkdir(exist_ok=True)
+    with (directory / "log").open("w") as log:
+        process = subprocess.Popen(
+            [program, "-D", "-e", "-f", str(directory / "config")], stderr=log, stdout=log
+        )
+    try:
+        _wait(port, process)
+        yield Server(directory, port, homes)
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+        for user in USERS:
+            subprocess.run(["pkill", "-KILL", "-u", user], check=False)
+            subprocess.run(["userdel", "-f", user], check=False, capture_output=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+    raise RuntimeError("sshd did not start")

@@ -1,0 +1,55 @@
+"""Real programs that tests need. On a machine without one the test is skipped by name; in CI, where
+all of them are installed, a missing one is a failure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import NoReturn
+
+import pytest
+
+_HOW = {
+    "nix": "apt-get install nix-bin, or https://nixos.org/download",
+    "chezmoi": "make tools",
+    "nixpkgs-fmt": "make tools",
+    "kreadconfig": "apt-get install libkf5config-bin (or libkf6config-bin)",
+    "kwriteconfig": "apt-get install libkf5config-bin (or libkf6config-bin)",
+    "sshd": "apt-get install openssh-server",
+    "sudo": "apt-get install sudo",
+    "dash": "apt-get install dash",
+    "shellcheck": "apt-get install shellcheck",
+    "strace": "apt-get install strace",
+    "chromium": "apt-get install chromium",
+}
+_NAMES = {
+    "kreadconfig": ("kreadconfig6", "kreadconfig5"),
+    "kwriteconfig": ("kwriteconfig6", "kwriteconfig5"),
+}
+
+
+def find(name: str) -> str | None:
+    """The path of a program, or None. ``CHEZMOI`` and the like name one that is not on PATH."""
+    named = os.environ.get(name.upper().replace("-", "_"))
+    if named and os.access(named, os.X_OK):
+        return named
+    for one in _NAMES.get(name, (name,)):
+        found = shutil.which(one, path=f"{os.environ['PATH']}:.tools/bin:/usr/sbin:/sbin")
+        if found:
+            return os.path.abspath(found)
+    return None
+
+
+def need(name: str) -> str:
+    """The path of a program that the test cannot do without."""
+    found = find(name)
+    if found:
+        return found
+    missing(f"{name} is not installed: {_HOW.get(name, 'see .ci/run')}")
+
+
+def missing(text: str) -> NoReturn:
+    """Skip with a reason; fail where everything has to be there."""
+    if os.environ.get("CI"):
+        pytest.fail(text)
+    pytest.skip(text)
