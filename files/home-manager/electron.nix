@@ -19,7 +19,9 @@ let
   # The first attribute that this nixpkgs has and that may be used here (licence, platform).
   refused = name: !(builtins.tryEval pkgs.${name}.outPath).success;
   packageOf = row: lib.findFirst (name: pkgs ? ${name} && !refused name) null row.attributes;
-  present = lib.filter (row: packageOf row != null) rows;
+  # Without a desktop nothing is installed; what is there from elsewhere still gets its limits.
+  present = lib.optionals (workspaceTuning.hardware.session.desktop != "none")
+    (lib.filter (row: packageOf row != null) rows);
 
   # Flags are for Chromium's own command line; CEF and Qt applications do not take them. One
   # --enable-features and one --js-flags: of several the last one wins and the others are lost.

@@ -3,6 +3,6 @@
 
   outputs = { self, ... }: {
     miniature = true;
-    lib.homeManagerConfiguration = import ./eval-config.nix;
+    lib.homeManagerConfiguration = import ./lib/eval-config.nix;
   };
 }

@@ -5,7 +5,7 @@
     miniature = true;
     lib = import ./lib // {
       # As in nixpkgs: returns the evaluated configuration with `pkgs` and `extendModules`.
-      nixosSystem = arguments: import ./nixos/eval-config.nix ({ lib = self.lib; } // arguments);
+      nixosSystem = arguments: import ./nixos/lib/eval-config.nix ({ lib = self.lib; } // arguments);
     };
     legacyPackages.x86_64-linux = import ./. { system = "x86_64-linux"; };
   };

@@ -1,11 +1,11 @@
 # `lib.nixosSystem` of the miniature: modules in, an evaluated system with `pkgs` and
 # `extendModules` out, in the shape of nixpkgs' nixos/lib/eval-config.nix.
-{ lib, modules, specialArgs ? { }, system ? null, release ? lib.trivial.release, ... }:
+{ lib ? import ../../lib, modules, specialArgs ? { }, system ? null, release ? lib.trivial.release, ... }:
 let
   miniature = [
-    ./options.nix
-    ./nixpkgs.nix
-    ./toplevel.nix
+    ../options.nix
+    ../nixpkgs.nix
+    ../toplevel.nix
     { _module.args.release = release; }
   ] ++ lib.optional (system != null) { nixpkgs.hostPlatform = lib.mkDefault system; };
 

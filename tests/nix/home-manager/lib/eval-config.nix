@@ -20,8 +20,8 @@ withExtras (lib.evalModules {
   class = "homeManager";
   specialArgs = extraSpecialArgs;
   modules = modules ++ [
-    ./options.nix
-    ./generation.nix
+    ../options.nix
+    ../generation.nix
     {
       nixpkgs = { config = lib.mkDefault pkgs.config; inherit (pkgs) overlays; };
       _module.args.initialPkgs = pkgs;

@@ -1,0 +1,1 @@
+"""Evaluating, building and activating the Nix layers for tests."""

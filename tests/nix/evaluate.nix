@@ -1,0 +1,56 @@
+# Both layers over a user's configuration, without flakes: one evaluation, many answers.
+#
+# Enters: directories of the layers and of the checkouts, a release of the miniature, and modules that
+# stand for what a user wrote. Leaves: the user's own system and home, and those that the layers make.
+{ layers
+, nixpkgs ? ./nixpkgs
+, homeManager ? ./home-manager
+, base ? ./base
+, release ? null
+, userSystem ? { }
+, userHome ? { }
+, unfree ? true
+, host ? builtins.fromJSON (builtins.readFile (base + "/host.json"))
+}:
+let
+  released = if release == null then { } else { inherit release; };
+  miniature = builtins.pathExists (nixpkgs + "/nixos/toplevel.nix");
+  pkgs = import nixpkgs ({ system = "x86_64-linux"; config.allowUnfree = unfree; } // released);
+  inherit (pkgs) lib;
+in
+rec {
+  inherit lib pkgs layers;
+
+  baseSystem = import (nixpkgs + "/nixos/lib/eval-config.nix") ({
+    system = "x86_64-linux";
+    specialArgs = { inherit host; };
+    modules = [ (base + "/configuration.nix") userSystem ]
+      ++ lib.optional (!miniature) (base + "/hardware.nix");
+  } // released);
+  baseHome = (import (homeManager + "/lib") { inherit lib; }).homeManagerConfiguration {
+    inherit pkgs;
+    extraSpecialArgs = { inherit host; };
+    modules = [ (base + "/home.nix") userHome ];
+  };
+  system = baseSystem.extendModules { modules = [ (layers + "/nixos") ]; };
+  home = baseHome.extendModules { modules = [ (layers + "/home-manager") ]; };
+
+  # Exactly what a layer's flake calls `report`.
+  report = {
+    nixos = reportOf "nixos" { nixosConfigurations.${host.host} = baseSystem; };
+    home = reportOf "home-manager" { homeConfigurations."${host.user}@${host.host}" = baseHome; };
+  };
+  reportOf = layer: baseFlake:
+    let
+      flake = import (layers + "/${layer}/flake.nix");
+      module = layers + "/${layer}";
+      self = { nixosModules.default = module; homeModules.default = module; };
+    in
+    (flake.outputs { inherit self; base = baseFlake; }).report;
+
+  failed = config: map (assertion: assertion.message) (lib.filter (assertion: !assertion.assertion) config.assertions);
+  # A value, or null where evaluating it throws.
+  attempt = value:
+    let tried = builtins.tryEval (builtins.deepSeq value value); in
+    if tried.success then tried.value else null;
+}
