@@ -50,6 +50,40 @@ def best_march(flags: frozenset[str]) -> str:
     return "x86-64"
 
 
+#: cpuinfo's family and model numbers of the client CPUs whose march is certain. A CPU that is not
+#: listed gets a psABI level: a name is used only with a reason.
+_INTEL_6: Mapping[str, tuple[int, ...]] = {
+    "haswell": (60, 63, 69, 70),
+    "broadwell": (61, 71, 79, 86),
+    "skylake": (78, 94, 142, 158, 165, 166),  # Kaby, Coffee and Comet Lake have its instructions
+    "icelake-client": (125, 126),
+    "tigerlake": (140, 141),
+    "alderlake": (151, 154, 183, 186, 191),  # Raptor Lake has its instructions
+}
+_AMD: Mapping[str, tuple[int, range]] = {
+    "znver1": (23, range(0, 48)),
+    "znver2": (23, range(48, 176)),
+    "znver4": (25, range(16, 32)),
+    "znver3": (25, range(0, 96)),
+    "znver5": (26, range(0, 128)),
+}
+
+
+def family_march(
+    vendor: str | None, family: int | None, number: int | None, flags: frozenset[str]
+) -> str:
+    """Return the march of a CPU by its numbers, if its flags bear it out, else its psABI level."""
+    name = None
+    if vendor == "intel" and family == 6:
+        name = next((march for march, numbers in _INTEL_6.items() if number in numbers), None)
+    elif vendor == "amd" and number is not None:
+        name = next(
+            (march for march, (f, numbers) in _AMD.items() if f == family and number in numbers),
+            None,
+        )
+    return name if name and not missing_flags(name, flags) else best_march(flags)
+
+
 #: Whether NVIDIA's open kernel modules drive a generation.
 OpenModules = Literal["never", "possible", "required"]
 
@@ -179,6 +213,11 @@ def generation_of_device(device: int) -> Generation | None:
 def generation_of_capability(capability: str) -> Generation | None:
     """Return the generation of a CUDA compute capability such as ``5.2``."""
     return next((g for g in GENERATIONS if capability in g.capabilities), None)
+
+
+#: Newest Linux, major and minor, that each legacy driver branch is known to build with. 580 did not
+#: build on 7.1 until it was mended, so a long-term kernel is the safe companion.
+KERNEL_CEILING: Mapping[int, tuple[int, int]] = {470: (6, 6), 580: (6, 18)}
 
 
 #: PCI vendor ids of the GPU vendors that a profile names.

@@ -1,0 +1,283 @@
+"""The output of ``remote/detect.sh`` goes in, a ``Machine`` comes out.
+
+What a machine prints is not trusted: only known lines with values of the expected form are taken,
+control characters are dropped, sizes are capped. A line that is missing leaves its fact unseen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from converge.machine import Disk, FoundGpu, Machine, NvidiaGpu, Swap, ZramDevice
+
+SCRIPT = Path(__file__).parent / "remote" / "detect.sh"
+FORMAT = "1"
+_MAX_CHARACTERS = 1 << 20
+_VENDORS = {"GenuineIntel": "intel", "AuthenticAMD": "amd"}
+_VIRTUAL_DISK = re.compile(r"/(?:virtio|vmbus|xen|vbd)|VMBUS", re.IGNORECASE)
+_VIRTUAL_MODEL = re.compile(r"virtual|vbox|qemu|vmware", re.IGNORECASE)
+
+Rows = Mapping[str, Sequence[Sequence[str]]]
+
+
+class NotDetected(Exception):
+    """The output is not that of ``detect.sh``, or it was cut off."""
+
+
+def parse(output: str) -> Machine:
+    """Make a machine of what ``detect.sh`` printed. Raises NotDetected for anything else."""
+    rows = _rows(output)
+    cpu, marks = _pairs(rows, "cpu"), {row[0] for row in rows["mark"] if row}
+    disks = _disks(rows)
+    facts: dict[str, object] = {
+        "arch": _one(rows, "arch"),
+        "kernel": _one(rows, "kernel"),
+        "platform": _platform(rows, marks),
+        **_cpu(cpu),
+        **_memory(rows),
+        "gpus": _gpus(rows),
+        **_nvidia(rows),
+        "disks": tuple(disks.values()),
+        "system_disk": _system_disk(rows, disks),
+        **_session(rows),
+        "container": "container" in marks,
+    }
+    machine = Machine(**facts)  # type: ignore[arg-type]  # the helpers return the fields' types
+    return Machine(**{**facts, "unseen": _unseen(machine, rows)})  # type: ignore[arg-type]
+
+
+def _rows(output: str) -> dict[str, list[list[str]]]:
+    """Split the lines by key. A key without a line has no rows."""
+    if len(output) > _MAX_CHARACTERS:
+        raise NotDetected("detect.sh printed more than 1 MiB")
+    lines = output.split("\n")
+    if lines[0] != f"detect\t{FORMAT}":
+        raise NotDetected(f"expected detect.sh format {FORMAT}, found {lines[0][:60]!r}")
+    if "detected" not in lines:
+        raise NotDetected("the output of detect.sh ends before its last line")
+    rows: dict[str, list[list[str]]] = defaultdict(list)
+    for line in lines[1 : lines.index("detected")]:
+        key, *values = line.split("\t")
+        rows[key].append(["".join(c for c in value if c.isprintable()) for value in values])
+    return rows
+
+
+def _pairs(rows: Rows, key: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in rows[key]:
+        if len(row) >= 2:
+            found[row[0]].append(row[1].strip())
+    return found
+
+
+def _one(rows: Rows, key: str) -> str | None:
+    return next((row[0] for row in rows[key] if row and row[0]), None)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
+
+
+def _field(row: Sequence[str], index: int) -> str:
+    return row[index].strip() if index < len(row) else ""
+
+
+def _only(values: Sequence[str]) -> str | None:
+    """Return the value where all CPUs agree about it."""
+    return values[0] if len(values) == 1 and values[0] else None
+
+
+def _cpu(cpu: Mapping[str, list[str]]) -> dict[str, object]:
+    vendor = _only(cpu["vendor"])
+    flags = [frozenset(line.split()) for line in cpu["flags"] if line]
+    return {
+        "cpu_vendor": _VENDORS.get(vendor, vendor) if vendor else None,
+        "cpu_model": cpu["model"][0] if cpu["model"] else None,
+        "cpu_family": _number(_only(cpu["family"]) or ""),
+        "cpu_number": _number(_only(cpu["number"]) or ""),
+        "cpu_flags": frozenset.intersection(*flags) if flags else None,
+        "cores": _number(_only(cpu["cores"]) or "") or None,
+        "threads": _number(_only(cpu["count"]) or "") or None,
+    }
+
+
+def _memory(rows: Rows) -> dict[str, object]:
+    memory = _pairs(rows, "memory")
+    sizes = [size for row in rows["module"] if (size := _number(_field(row, 1)))]
+    types = {_field(row, 0) for row in rows["module"] if _number(_field(row, 1))}
+    swaps = []
+    for row in rows["swap"]:
+        size, priority = _number(_field(row, 2)), _field(row, 3)
+        if size is not None and re.fullmatch(r"-?[0-9]{1,6}", priority):
+            swaps.append(Swap(file=_field(row, 0), size_kib=size, priority=int(priority)))
+    return {
+        "memory_kib": _number(memory["MemTotal"][0]) if memory["MemTotal"] else None,
+        "module_bytes": sum(sizes) or None,
+        "module_type": types.pop() if len(types) == 1 else None,
+        "swaps": tuple(swaps),
+        "zram": tuple(
+            ZramDevice(
+                name=_field(row, 0),
+                size_bytes=_number(_field(row, 1)) or 0,
+                algorithm=_bracketed(_field(row, 2)),
+            )
+            for row in rows["zram"]
+        ),
+    }
+
+
+def _bracketed(text: str) -> str:
+    """Return the choice that sysfs shows in brackets, or the only one."""
+    found = re.search(r"\[([a-z0-9-]+)\]", text)
+    words = text.split()
+    return found.group(1) if found else words[0] if len(words) == 1 else ""
+
+
+def _platform(rows: Rows, marks: set[str]) -> str | None:
+    version = _one(rows, "proc-version") or ""
+    system = {row[0] for row in rows["os"] if row}
+    if "wsl" in marks or "microsoft" in version.lower():
+        return "wsl"
+    if "nixos" in marks or "ID=nixos" in system:
+        return "nixos"
+    if "ostree" in marks:
+        return "ostree"
+    return "linux" if system else None
+
+
+def _gpus(rows: Rows) -> tuple[FoundGpu, ...] | None:
+    found = []
+    for row in rows["pci"]:
+        vendor, device = (
+            re.fullmatch(r"0x([0-9a-f]{4})", _field(row, 1)),
+            re.fullmatch(r"0x([0-9a-f]{4})", _field(row, 2)),
+        )
+        if vendor and device:
+            found.append(
+                FoundGpu(
+                    slot=_field(row, 0),
+                    vendor=vendor.group(1),
+                    device=device.group(1),
+                    driver=_field(row, 4),
+                )
+            )
+    return tuple(found) if found or rows["pci-bus"] else None
+
+
+def _nvidia(rows: Rows) -> dict[str, object]:
+    said = _pairs(rows, "nvidia")
+    line = said["proc"][0] if said["proc"] else ""
+    version = re.search(r"\b([0-9]{3,4}\.[0-9.]+)\b", line)
+    module = said["module"][0] if said["module"] else ""
+    smi = _pairs(rows, "nvidia-smi")
+    gpus = []
+    for text in smi["out"] if smi["rc"] == ["0"] else []:
+        cells = [cell.strip() for cell in text.split(",")]
+        if len(cells) == 5 and re.fullmatch(r"[0-9]{1,2}\.[0-9]", cells[1]):
+            device = re.fullmatch(r"0x([0-9A-Fa-f]{4})10DE", cells[4], re.IGNORECASE)
+            gpus.append(
+                NvidiaGpu(
+                    name=cells[0].removeprefix("NVIDIA "),
+                    compute_capability=cells[1],
+                    driver=cells[2],
+                    memory_mb=_number(cells[3]),
+                    pci_id=f"10de:{device.group(1).lower()}" if device else "",
+                )
+            )
+    return {
+        "nvidia_driver": version.group(1) if version else module or None,
+        "nvidia_open": "Open Kernel Module" in line if version else None,
+        "nvidia": tuple(gpus),
+    }
+
+
+def _disks(rows: Rows) -> dict[str, Disk]:
+    disks = {}
+    for row in rows["disk"]:
+        name, sectors = _field(row, 0), _number(_field(row, 1))
+        if not name or not sectors:
+            continue
+        schedulers = _field(row, 4)
+        disks[name] = Disk(
+            name=name,
+            kind=_kind(name, _field(row, 2), _field(row, 5), _field(row, 6)),
+            size_gb=max(1, round(sectors * 512 / 1e9)),
+            schedulers=tuple(re.findall(r"[a-z][a-z0-9-]*", schedulers)),
+            scheduler=_bracketed(schedulers),
+            removable=_field(row, 3) == "1",
+            model=_field(row, 6),
+        )
+    return disks
+
+
+def _kind(name: str, rotational: str, link: str, model: str) -> str:
+    if name.startswith(("vd", "xvd")) or _VIRTUAL_DISK.search(link) or _VIRTUAL_MODEL.search(model):
+        return "virtual"
+    if name.startswith("nvme") or "/nvme/" in link:
+        return "nvme"
+    return "hdd" if rotational == "1" else "ssd"
+
+
+def _system_disk(rows: Rows, disks: Mapping[str, Disk]) -> Disk | None:
+    """Follow the mount of the root file system down to a disk; else take the only one there is."""
+    below = {_field(row, 0): _field(row, 1) for row in rows["part"]}
+    mapped = {_field(row, 1): _field(row, 2) for row in rows["dm"]}
+    below |= {_field(row, 0): _field(row, 2) for row in rows["dm"]}
+    mounts = {_field(row, 0): _field(row, 2) for row in rows["mount"]}
+    for point in ("/sysroot", "/", "/nix", "/var"):  # on ostree the root is an overlay
+        source = mounts.get(point, "")
+        if not source.startswith("/dev/"):
+            continue
+        name = source.removeprefix("/dev/").removeprefix("mapper/")
+        name = mapped.get(name, name)
+        for _ in range(8):  # partition on a volume on an encrypted device on a disk ...
+            if name in disks:
+                return disks[name]
+            name = below.get(name, "")
+    fixed = [disk for disk in disks.values() if not disk.removable]
+    return fixed[0] if len(fixed) == 1 else None
+
+
+def _session(rows: Rows) -> dict[str, object]:
+    session = _pairs(rows, "session")
+    processes = {_field(row, 0): _field(row, 1) for row in rows["process"]}
+    types = [*session["type"], *processes.values()]
+    kind = next((text for text in types if text in {"x11", "wayland"}), None)
+    offered = {_field(row, 0) for row in rows["offered"]}
+    plasma = "plasmashell" in processes or any(
+        _field(row, 0) == "plasmashell" for row in rows["program"]
+    )
+    # Plasma 5 called its X11 session plasma; Plasma 6 gave that name to the Wayland one.
+    five = any(
+        name.endswith(("xsessions/plasma.desktop", "plasmawayland.desktop")) for name in offered
+    )
+    seen = bool(offered or rows["program"] or processes or session["type"])
+    desktop = ("plasma5" if five else "plasma6") if plasma else "none" if seen else None
+    return {
+        "session_type": kind,
+        "desktop": desktop,
+        "x11_offered": any("/xsessions/" in name for name in offered) if offered else None,
+    }
+
+
+def _unseen(machine: Machine, rows: Rows) -> tuple[str, ...]:
+    """Say what could not be seen, and why."""
+    found: list[str] = []
+    if machine.cpu_flags is None:
+        found.append("CPU features: /proc/cpuinfo has none that can be read")
+    if machine.module_type is None:
+        found.append("kind of memory: no record of udev, and the firmware's table is for root only")
+    if machine.gpus is None:
+        found.append("GPUs: there is no PCI bus to look at")
+    elif machine.nvidia_gpu and not machine.nvidia:
+        found.append("memory and compute capability of the GPU: nvidia-smi gives no answer")
+    if machine.system_disk is None:
+        found.append("the disk of the system: the root file system does not lead to one")
+    if machine.session_type is None:
+        found.append("session type: nobody of this user is logged in graphically")
+    if machine.desktop is None:
+        found.append("desktop: no session and no session files were found")
+    return tuple(found)

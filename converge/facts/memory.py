@@ -1,0 +1,87 @@
+"""Memory and compressed swap: do the limits fit what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from converge.facts.verdict import Look, Outcome, Verdict
+
+
+def memory(look: Look) -> Iterator[Verdict]:
+    declared, machine = look.profile.memory, look.machine
+    found = machine.memory_gb
+    verdict = look.same("memory.totalGB", declared.total_gb, found)
+    if (
+        found is not None
+        and found < declared.total_gb <= found * 1.15 + 1
+        and (machine.module_bytes is None)
+    ):
+        # Firmware and an integrated GPU keep a part: 16 GB installed can be 14 GB to the kernel.
+        verdict = replace(verdict, outcome=Outcome.TRUE, fix="")
+    elif verdict.outcome is Outcome.DIFFERS and found is not None and found < declared.total_gb:
+        limits = look.named("memory.", "electron.", "apps.", "build.")
+        verdict = replace(
+            verdict,
+            why="limits in proportion to it are larger than the memory",
+            settings=look.ids(limits),
+        )
+    yield verdict
+    if declared.type != "unknown":
+        yield look.same("memory.type", declared.type, machine.module_type)
+    yield from _zram(look)
+
+
+def _zram(look: Look) -> Iterator[Verdict]:
+    zram, machine = look.profile.memory.zram, look.machine
+    needed = tuple(s for s in look.named("memory.") if "zram" in s.id)
+    devices = [device for device in machine.zram if device.size_bytes]
+    if zram is None:
+        if needed:
+            yield Verdict(
+                fact="memory.zram",
+                outcome=Outcome.BLOCKS,
+                declared="nothing",
+                found=f"{len(devices)} devices",
+                why="a setting in force takes its values from here",
+                fix=f"declare memory.zram in {look.profile.file}, or exclude the setting",
+                settings=look.ids(needed),
+                overridable=False,
+            )
+        return
+    declared = f"{zram.algorithm}, {zram.percent} percent, priority {zram.priority}"
+    rivals = [
+        swap for swap in machine.swaps if "zram" not in swap.file and swap.priority >= zram.priority
+    ]
+    if rivals:
+        yield Verdict(
+            fact="memory.zram",
+            outcome=Outcome.DIFFERS,
+            declared=declared,
+            found=f"{rivals[0].file} with priority {rivals[0].priority}",
+            why="a disk is swapped to before the memory is compressed",
+            fix=f"give {rivals[0].file} a priority below {zram.priority}",
+            settings=look.ids(needed),
+        )
+        return
+    if not devices:
+        yield Verdict(
+            fact="memory.zram",
+            outcome=Outcome.UNKNOWN if needed else Outcome.DIFFERS,
+            declared=declared,
+            found="no zram device",
+            why="this run sets it up" if needed else "nothing in force sets it up",
+            settings=look.ids(needed),
+        )
+        return
+    memory = (machine.memory_gb or look.profile.memory.total_gb) << 30
+    percent = round(100 * devices[0].size_bytes / memory)
+    close = abs(percent - zram.percent) <= 5 and devices[0].algorithm in {"", zram.algorithm}
+    yield Verdict(
+        fact="memory.zram",
+        outcome=Outcome.TRUE if close else Outcome.DIFFERS,
+        declared=declared,
+        found=f"{devices[0].algorithm}, {percent} percent",
+        why="" if close else "the running device is another; the new values hold after a reboot",
+        settings=look.ids(needed) if not close else (),
+    )

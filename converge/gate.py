@@ -1,0 +1,88 @@
+"""A profile, the machine and the settings in force go in; a verdict per fact comes out.
+
+1. Each fact is looked at alone: is what the profile declares true of the machine?
+2. A false fact is harmless, unless something in force would break because of it.
+3. What would break a boot, the display, or every program that is built stops the run. It cannot be
+   consented to; a mere waste or a failing build can (``--data accept=<fact>``).
+4. A fact that cannot be seen is said to be unknown. It stops the run only where going wrong would
+   break a boot, because then nobody has checked at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from converge.facts import cpu, disk, gpu, memory, session
+from converge.facts.verdict import Look, Outcome, Verdict
+from converge.machine import Machine
+from converge.profile import Profile
+from converge.setting import Setting
+
+__all__ = ["FACTS", "Outcome", "Verdict", "blocking", "differences", "gate"]
+
+#: Every fact that a verdict can be about, in the order of the verdicts.
+FACTS = (
+    "system",
+    "platform",
+    "cpu.vendor",
+    "cpu.cores",
+    "cpu.threads",
+    "build.compiler.march",
+    "build.parallelism",
+    "gpu.vendor",
+    "gpu.pciId",
+    "gpu.architecture",
+    "gpu.computeCapability",
+    "gpu.memoryMB",
+    "gpu.kernelModule",
+    "gpu.driver",
+    "kernel",
+    "memory.totalGB",
+    "memory.type",
+    "memory.zram",
+    "storage.kind",
+    "storage.sizeGB",
+    "storage.scheduler",
+    "session.desktop",
+    "session.type",
+)
+
+
+def gate(
+    profile: Profile,
+    machine: Machine,
+    settings_in_force: Iterable[Setting],
+    *,
+    accept: frozenset[str] = frozenset(),
+) -> tuple[Verdict, ...]:
+    """Compare ``profile`` with ``machine``. ``accept`` names facts whose block is consented to."""
+    look = Look(profile, machine, tuple(settings_in_force))
+    verdicts = [
+        *cpu.system(look),
+        *cpu.cpu(look),
+        *cpu.march(look),
+        *cpu.parallelism(look),
+        *gpu.card(look),
+        *gpu.driver(look),
+        *memory.memory(look),
+        *disk.storage(look),
+        *session.session(look),
+    ]
+    result = []
+    for verdict in verdicts:
+        if verdict.outcome is Outcome.BLOCKS and verdict.overridable and verdict.fact in accept:
+            why = f"{verdict.why}; consented to"
+            verdict = replace(verdict, outcome=Outcome.DIFFERS, why=why)
+        result.append(verdict)
+    return tuple(result)
+
+
+def blocking(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
+    """Return the verdicts that refuse the run."""
+    return tuple(verdict for verdict in verdicts if verdict.outcome is Outcome.BLOCKS)
+
+
+def differences(profile: Profile, machine: Machine) -> tuple[Verdict, ...]:
+    """Return what is not true of the machine, whatever it is needed for."""
+    return tuple(v for v in gate(profile, machine, ()) if v.outcome is Outcome.DIFFERS)

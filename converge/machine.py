@@ -1,0 +1,112 @@
+"""What a machine was found to have. ``None`` means that it could not be seen, not that it has none.
+
+Made by ``converge.detect`` from the output of ``remote/detect.sh``, or by ``converge.facter`` from
+a nixos-facter report; compared with a profile by ``converge.gate``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundGpu:
+    """A display controller on the PCI bus; ids are four lower-case hexadecimal digits."""
+
+    slot: str
+    vendor: str
+    device: str
+    driver: str = ""  # kernel driver that holds it now, empty: none
+
+    @property
+    def pci_id(self) -> str:
+        return f"{self.vendor}:{self.device}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NvidiaGpu:
+    """What nvidia-smi says of a GPU. ``memory_mb`` in MiB."""
+
+    name: str
+    compute_capability: str
+    driver: str
+    memory_mb: int | None = None
+    pci_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disk:
+    """A whole disk. ``size_gb`` in 10^9 bytes; ``schedulers``: those that the kernel offers."""
+
+    name: str
+    kind: str  # nvme, ssd, hdd, virtual
+    size_gb: int
+    schedulers: tuple[str, ...] = ()
+    scheduler: str = ""
+    removable: bool = False
+    model: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZramDevice:
+    """A zram device. ``size_bytes`` caps what it holds uncompressed; 0: not set up."""
+
+    name: str
+    size_bytes: int
+    algorithm: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swap:
+    """An area in use for swap."""
+
+    file: str
+    size_kib: int
+    priority: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """All facts of one machine."""
+
+    arch: str | None = None  # uname -m
+    kernel: str | None = None  # uname -r
+    platform: str | None = None  # nixos, ostree, wsl, linux
+    cpu_vendor: str | None = None  # intel, amd, or what cpuinfo says
+    cpu_model: str | None = None
+    cpu_family: int | None = None  # the numbers of cpuinfo
+    cpu_number: int | None = None
+    cpu_flags: frozenset[str] | None = None  # those that every logical CPU has
+    cores: int | None = None
+    threads: int | None = None
+    memory_kib: int | None = None  # what the kernel manages
+    module_bytes: int | None = None  # sum of the memory modules
+    module_type: str | None = None
+    swaps: tuple[Swap, ...] = ()
+    zram: tuple[ZramDevice, ...] = ()
+    gpus: tuple[FoundGpu, ...] | None = None  # None: the PCI bus could not be seen
+    nvidia: tuple[NvidiaGpu, ...] = ()
+    nvidia_driver: str | None = None  # version of the loaded module
+    nvidia_open: bool | None = None  # whether the loaded module is the open one
+    disks: tuple[Disk, ...] = ()
+    system_disk: Disk | None = None
+    session_type: str | None = None  # of the running graphical session
+    desktop: str | None = None  # plasma6, plasma5, none
+    x11_offered: bool | None = None  # whether an X11 session is installed
+    container: bool = False
+    unseen: tuple[str, ...] = field(default=(), compare=False)  # sentences: what, and why
+
+    @property
+    def memory_gb(self) -> int | None:
+        """Installed memory in GiB: the modules where they are known, else the kernel's, rounded up.
+
+        The kernel's figure lacks what firmware and an integrated GPU keep for themselves.
+        """
+        if self.module_bytes:
+            return self.module_bytes >> 30
+        return None if self.memory_kib is None else -(-self.memory_kib // (1 << 20))
+
+    @property
+    def nvidia_gpu(self) -> FoundGpu | None:
+        """The NVIDIA GPU on the PCI bus."""
+        return next((gpu for gpu in self.gpus or () if gpu.vendor == "10de"), None)

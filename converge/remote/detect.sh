@@ -1,0 +1,262 @@
+# Read what hardware and session a machine has, as the user, and write nothing.
+#
+# usage: detect.sh [ROOT]
+#   ROOT  prefix of every path, for a recorded tree. Programs are not run then: what they printed
+#         is read from ROOT/commands/NAME instead.
+#
+# Output: one line per fact, "KEY<TAB>VALUE<TAB>...", the first "detect<TAB>1", the last "detected".
+# A key comes as often as it has facts; a missing line means: cannot be seen. Lines:
+#   arch M · kernel RELEASE · proc-version LINE
+#   cpu vendor|family|number|model VALUE · cpu count N · cpu cores N · cpu flags LINE
+#     each different line of all CPUs once; cores counts distinct (package, core) pairs
+#   memory MemTotal KIB · memory SwapTotal KIB · swap FILE TYPE KIB PRIORITY
+#   dmi NAME VALUE · module TYPE BYTES  (memory modules as udev saw them at boot)
+#   pci-bus seen · pci SLOT VENDOR DEVICE CLASS DRIVER
+#   disk NAME SECTORS ROTATIONAL REMOVABLE SCHEDULERS LINK MODEL
+#   part NAME DISK · dm NAME MAPPED LOWER · mount POINT FSTYPE SOURCE
+#   zram NAME BYTES ALGORITHMS
+#   nvidia proc|module LINE · nvidia-smi rc N · nvidia-smi out LINE · device PATH
+#   mark NAME · os NAME=VALUE
+#   session type|desktop|state VALUE · process NAME TYPE · offered FILE · program NAME
+# Values are data: nothing read here is ever evaluated. Needs POSIX sh and coreutils, sed.
+set -u
+LC_ALL=C
+export LC_ALL
+root=${1-}
+PATH=$PATH:/run/current-system/sw/bin:/run/wrappers/bin:/usr/lib/wsl/lib
+tab=$(printf '\t')
+
+say() { # KEY VALUE...: one line
+    line=$1
+    shift
+    for value in "$@"; do
+        line=$line$tab$value
+    done
+    printf '%s\n' "$line"
+}
+first() { # FILE: its first line in $line, empty where there is none; without a new process
+    line=
+    # shellcheck disable=SC2094
+    [ -r "$1" ] && [ ! -p "$1" ] && [ ! -d "$1" ] && { IFS= read -r line <"$1" || :; } 2>/dev/null
+    return 0
+}
+lines() { # KEY...: standard input, each line behind the keys
+    prefix=
+    for value in "$@"; do
+        prefix=$prefix$value$tab
+    done
+    while IFS= read -r line || [ -n "$line" ]; do
+        printf '%s%s\n' "$prefix" "$line"
+    done
+}
+program() { # NAME SECONDS ARGUMENT...: run it with a time limit, or read what it once printed
+    name=$1 seconds=$2
+    shift 2
+    if [ -n "$root" ]; then
+        [ -r "$root/commands/$name" ] || return 127
+        cat -- "$root/commands/$name"
+        return
+    fi
+    command -v -- "$name" >/dev/null 2>&1 && command -v timeout >/dev/null 2>&1 || return 127
+    timeout -k 1 "$seconds" "$name" "$@" </dev/null
+}
+there() { [ -e "$root$1" ]; }
+
+say detect 1
+
+# ---- kernel and CPU ----
+machine=$(program uname 5 -m 2>/dev/null)
+[ -n "$machine" ] && say arch "$machine"
+first "$root/proc/sys/kernel/osrelease"
+[ -n "$line" ] && say kernel "$line"
+first "$root/proc/version"
+[ -n "$line" ] && say proc-version "$line"
+if [ -r "$root/proc/cpuinfo" ]; then
+    field() { sed -n "s/^$1[[:space:]]*: *//p" "$root/proc/cpuinfo" | sort -u; }
+    field vendor_id | lines cpu vendor
+    field 'cpu family' | lines cpu family
+    field model | lines cpu number
+    field 'model name' | lines cpu model
+    field flags | lines cpu flags
+    say cpu count "$(grep -c '^processor[[:space:]]*:' "$root/proc/cpuinfo")"
+    say cpu cores "$(sed -n \
+        -e 's/^physical id[[:space:]]*: *//p' -e 's/^core id[[:space:]]*: *//p' \
+        "$root/proc/cpuinfo" | paste -d ' ' - - | sort -u | grep -c .)"
+fi
+
+# ---- memory and swap ----
+if [ -r "$root/proc/meminfo" ]; then
+    sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' "$root/proc/meminfo" | lines memory MemTotal
+    sed -n 's/^SwapTotal: *\([0-9]*\) kB$/\1/p' "$root/proc/meminfo" | lines memory SwapTotal
+fi
+if [ -r "$root/proc/swaps" ]; then
+    {
+        read -r _
+        while read -r file type size _ priority; do
+            say swap "$file" "$type" "$size" "$priority"
+        done
+    } <"$root/proc/swaps"
+fi
+for path in "$root"/sys/block/zram*; do
+    [ -d "$path" ] || continue
+    first "$path/disksize"
+    size=$line
+    first "$path/comp_algorithm"
+    say zram "${path##*/}" "$size" "$line"
+done
+
+# ---- firmware ----
+for name in sys_vendor product_name board_vendor board_name chassis_type; do
+    first "$root/sys/class/dmi/id/$name"
+    [ -n "$line" ] && say dmi "$name" "$line"
+done
+if [ -r "$root/run/udev/data/+dmi:id" ]; then
+    sed -n -e 's/^E:MEMORY_DEVICE_\([0-9]*\)_TYPE=\(.*\)$/\1 TYPE \2/p' \
+        -e 's/^E:MEMORY_DEVICE_\([0-9]*\)_SIZE=\(.*\)$/\1 SIZE \2/p' \
+        "$root/run/udev/data/+dmi:id" | sort -k1,1n -k2,2 | {
+        size=
+        while read -r number what value; do
+            case $what in
+            SIZE) size=$number:$value ;;
+            TYPE) [ "${size%%:*}" = "$number" ] && say module "$value" "${size#*:}" ;;
+            esac
+        done
+    }
+fi
+
+# ---- GPUs ----
+there /sys/bus/pci/devices && say pci-bus seen
+for path in "$root"/sys/bus/pci/devices/*; do
+    first "$path/class"
+    case $line in
+    0x03*) ;;
+    *) continue ;;
+    esac
+    class=$line
+    first "$path/vendor"
+    vendor=$line
+    first "$path/device"
+    device=$line
+    driver=$(readlink -- "$path/driver" 2>/dev/null)
+    say pci "${path##*/}" "$vendor" "$device" "$class" "${driver##*/}"
+done
+first "$root/proc/driver/nvidia/version"
+[ -n "$line" ] && say nvidia proc "$line"
+first "$root/sys/module/nvidia/version"
+[ -n "$line" ] && say nvidia module "$line"
+for path in "$root"/dev/dri/* "$root/dev/dxg" "$root/dev/nvidia0"; do
+    [ -e "$path" ] && say device "${path#"$root"}"
+done
+query=name,compute_cap,driver_version,memory.total,pci.device_id
+answer=$(program nvidia-smi 10 "--query-gpu=$query" --format=csv,noheader,nounits 2>&1)
+code=$?
+say nvidia-smi rc "$code"
+[ -n "$answer" ] && printf '%s\n' "$answer" | lines nvidia-smi out
+
+# ---- disks ----
+for path in "$root"/sys/block/*; do
+    name=${path##*/}
+    case $name in
+    '*' | loop* | ram* | zram* | sr* | fd* | nbd*) continue ;;
+    dm-*)
+        first "$path/dm/name"
+        mapped=$line
+        for lower in "$path"/slaves/*; do
+            [ -e "$lower" ] || [ -L "$lower" ] || continue
+            say dm "$name" "$mapped" "${lower##*/}"
+        done
+        continue
+        ;;
+    md*)
+        for lower in "$path"/slaves/*; do
+            [ -e "$lower" ] || [ -L "$lower" ] || continue
+            say dm "$name" "$name" "${lower##*/}"
+        done
+        continue
+        ;;
+    esac
+    first "$path/size"
+    size=$line
+    first "$path/queue/rotational"
+    rotational=$line
+    first "$path/removable"
+    removable=$line
+    first "$path/queue/scheduler"
+    scheduler=$line
+    first "$path/device/model"
+    say disk "$name" "$size" "$rotational" "$removable" "$scheduler" \
+        "$(readlink -- "$path" 2>/dev/null)" "$line"
+    for part in "$path/$name"*; do
+        [ -d "$part" ] && say part "${part##*/}" "$name"
+    done
+done
+if [ -r "$root/proc/self/mountinfo" ]; then
+    while read -r _ _ _ _ point rest; do
+        case $point in
+        / | /nix | /nix/store | /sysroot | /home | /var) ;;
+        *) continue ;;
+        esac
+        rest=${rest#* - }
+        type=${rest%% *}
+        rest=${rest#* }
+        say mount "$point" "$type" "${rest%% *}"
+    done <"$root/proc/self/mountinfo"
+fi
+
+# ---- what kind of system ----
+there /etc/NIXOS && say mark nixos
+there /run/ostree-booted && say mark ostree
+there /proc/sys/fs/binfmt_misc/WSLInterop && say mark wsl
+there /run/WSL && say mark wsl
+there /run/systemd/system && say mark systemd
+there /run/.containerenv && say mark container
+there /.dockerenv && say mark container
+there /sys/firmware/efi && say mark efi
+there /nix/store && say mark nix
+for path in "$root/etc/os-release" "$root/usr/lib/os-release"; do
+    [ -r "$path" ] || continue
+    sed -n -e '/^ID=/p' -e '/^VARIANT_ID=/p' -e '/^VERSION_ID=/p' "$path" | lines os
+    break
+done
+
+# ---- the user's graphical session ----
+session=recorded
+if [ -z "$root" ]; then
+    session=$(program loginctl 5 show-user "$(id -u)" --property=Display --value 2>/dev/null)
+fi
+if [ -n "$session" ]; then
+    program loginctl 5 show-session "$session" --property=Type --property=Desktop \
+        --property=State 2>/dev/null | while IFS='=' read -r key value; do
+        case $key in
+        Type) say session type "$value" ;;
+        Desktop) say session desktop "$value" ;;
+        State) say session state "$value" ;;
+        esac
+    done
+fi
+for path in "$root"/proc/[0-9]*/comm; do
+    first "$path"
+    case $line in
+    kwin_x11 | kwin_wayland | plasmashell) ;;
+    *) continue ;;
+    esac
+    name=$line
+    # Readable only for processes of this user: those of others do not matter here.
+    type=$(tr '\000' '\n' <"${path%/comm}/environ" 2>/dev/null | sed -n 's/^XDG_SESSION_TYPE=//p')
+    [ -n "$type" ] && say process "$name" "$type"
+done
+for path in "$root"/usr/share/xsessions/*.desktop "$root"/usr/share/wayland-sessions/*.desktop \
+    "$root"/run/current-system/sw/share/xsessions/*.desktop \
+    "$root"/run/current-system/sw/share/wayland-sessions/*.desktop; do
+    [ -e "$path" ] && say offered "${path#"$root"}"
+done
+for name in plasmashell kwin_x11 kwin_wayland; do
+    if [ -n "$root" ]; then
+        there "/usr/bin/$name" || there "/run/current-system/sw/bin/$name" || continue
+    else
+        command -v -- "$name" >/dev/null 2>&1 || continue
+    fi
+    say program "$name"
+done
+
+printf 'detected\n'
