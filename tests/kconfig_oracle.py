@@ -30,7 +30,7 @@ class KDE:
         self.write_tool = _tool("kwriteconfig")
         home.mkdir(exist_ok=True)
         (home / "empty").mkdir(exist_ok=True)
-        self._env = {
+        self.env = {
             "PATH": os.environ["PATH"],
             "HOME": str(home),
             "XDG_CONFIG_HOME": str(home / "config"),
@@ -47,7 +47,7 @@ class KDE:
         """What an application gets for one entry; None where it gets its own default."""
         (self.home / "judged").write_bytes(text)
         command = self.command(self.read_tool, group, key, f"--default={_ABSENT}")
-        done = subprocess.run(command, env=self._env, capture_output=True, check=True)
+        done = subprocess.run(command, env=self.env, capture_output=True, check=True)
         value = done.stdout.decode().removesuffix("\n")
         return None if value == _ABSENT else value
 
@@ -56,7 +56,7 @@ class KDE:
         file = self.home / "judged"
         file.write_bytes(text)
         command = self.command(self.write_tool, group, key, *value)
-        done = subprocess.run(command, env=self._env, capture_output=True, check=False)
+        done = subprocess.run(command, env=self.env, capture_output=True, check=False)
         assert done.returncode in (0, 2), done.stderr
         return file.read_bytes() if done.returncode == 0 else None
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from converge.kconfig import Entry, KConfigError, Merged, declared, merge, values
-from tests.kconfig_oracle import KDE
+from converge.kconfig import Entry, Group, KConfigError, Merged, declared, merge, values
+from converge.kconfig_text import ROOT
+from tests.kconfig_oracle import KDE, Entries, unprinted
 
 CASES = Path(__file__).parent / "data" / "kconfig"
 #: Real kwinrc and baloofilerc files, where a checkout has them beside it.
@@ -59,3 +61,49 @@ def test_refused(case: Path) -> None:
     with pytest.raises(KConfigError) as error:
         merge((case / "before").read_bytes(), desired, name="before")
     assert str(error.value) == (case / "refused").read_text().strip()
+
+
+@pytest.mark.parametrize("file", CORPUS, ids=lambda file: f"{file.parent.name}-{file.name}")
+def test_every_file_takes_changes_and_keeps_the_rest(file: Path, kde: KDE) -> None:
+    """Each third entry of the file changed, and one added: KDE reads the rest as before."""
+    before = file.read_bytes()
+    assert merge(before, {}).text == before
+    original = kde.entries(before)
+    if original is None:
+        assert b"\n[$i]\n" in before  # KDE refuses to write it, so test_case alone is its judge
+        return
+    desired: dict[Group, dict[str, str]] = {("Compositing",): {"brand new": "\\ new, [é] #"}}
+    expected = dict(original)
+    expected[b"[Compositing]", b"brand new"] = "\\\\ new, [é] #".encode()
+    for number, (header, printed) in enumerate(sorted(original)):
+        key, _, options = printed.removesuffix(b"]").partition(b"[$")
+        if number % 3 or b"\\" in key or (header, key) in translated(original):
+            continue
+        group = tuple(unprinted(part).decode("utf-8", "replace") for part in parts(header))
+        spelled = unprinted(key).decode() + "[$e]" * (b"e" in options)
+        desired.setdefault(group, {})[spelled] = f"changed {number}"
+        left = options.replace(b"d", b"")
+        del expected[header, printed]
+        expected[header, key + (b"[$%b]" % left if left else b"")] = b"changed %d" % number
+    after = merge(before, desired).text
+    assert kde.entries(after) == expected
+    assert merge(after, desired) == Merged(after, ())
+    canonical = kde.rewrite(after)
+    assert canonical is not None
+    assert merge(canonical, desired).changes == ()
+
+
+def parts(header: bytes) -> list[bytes]:
+    """The names in a header as KDE prints it."""
+    found = re.findall(rb"\[([^]]*)\]", header.removesuffix(b"[$i]"))
+    return found or [ROOT.encode()]
+
+
+def translated(entries: Entries) -> set[tuple[bytes, bytes]]:
+    """Translations, and the entries that have one: neither can be declared."""
+    found = set()
+    for header, printed in entries:
+        key, bracket, _ = printed.partition(b"[")
+        if bracket and not printed.startswith(b"$", len(key) + 1):
+            found |= {(header, key), (header, printed.removesuffix(b"]")), (header, printed)}
+    return found

@@ -1,0 +1,195 @@
+"""What chezmoi's names and answers mean, and how it is asked.
+
+In: what ``chezmoi source-path`` and ``chezmoi state get`` answered. Out: which kind of source a
+target has, the stamp of what chezmoi last wrote, and the argument lists of the calls. Nothing is
+run here.
+
+Facts are chezmoi 2.62 to 2.72; docs/kconfig.md says why the calls are these.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from posixpath import basename
+
+#: For every call: no terminal, no colours, no network, no tool of the user's choice.
+FLAGS = (
+    "--no-tty",
+    "--no-pager",
+    "--color=false",
+    "--progress=false",
+    "--refresh-externals=never",
+    "--use-builtin-diff",
+)
+_FILES_ONLY = "--exclude=scripts,externals"
+
+
+class ChezmoiError(Exception):
+    """chezmoi answered something else than it should."""
+
+
+class Kind(Enum):
+    """What a source file is to chezmoi."""
+
+    PLAIN = "plain file"
+    CREATE = "create_ file"
+    MODIFY = "modify_ script"
+    TEMPLATE = "template"
+    ENCRYPTED = "encrypted file"
+    SYMLINK = "symlink_ file"
+    REMOVE = "remove_ entry"
+    SCRIPT = "run_ script"
+
+
+#: Why an entry cannot be kept in a source of this kind, and the way out.
+REFUSED: Mapping[Kind, str] = {
+    Kind.CREATE: "chezmoi writes a create_ file only once; drop create_ from its name",
+    Kind.MODIFY: "a modify_ script makes the file at each apply; let the script set the entries",
+    Kind.TEMPLATE: "a template would be overwritten by its own output; make it a plain file",
+    Kind.ENCRYPTED: "an encrypted source is not opened; make it a plain file",
+    Kind.SYMLINK: "the target is a symlink to a file that is not its own; make it a plain file",
+    Kind.REMOVE: "chezmoi removes this target at each apply; drop it from the source",
+    Kind.SCRIPT: "a script has no target; give the file another name",
+}
+
+_PREFIXED = {
+    "create_": Kind.CREATE,
+    "remove_": Kind.REMOVE,
+    "run_": Kind.SCRIPT,
+    "symlink_": Kind.SYMLINK,
+    "modify_": Kind.MODIFY,
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """The source file of one target, and the attributes that its name spells."""
+
+    path: str
+    kind: Kind
+    private: bool = False
+    readonly: bool = False
+    empty: bool = False  # may be empty; without it, blank content removes the target
+    executable: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Does it hold the target's content as it is?"""
+        return self.kind is Kind.PLAIN
+
+    @property
+    def refused(self) -> str:
+        """Why this source cannot take the merged file, "" if it can."""
+        return "" if self.plain else f"{self.path}: {REFUSED[self.kind]}"
+
+    def mode(self, *, umask: int) -> int:
+        """The permissions that ``chezmoi apply`` gives to a regular file."""
+        mode = 0o777 if self.executable else 0o666
+        mode &= ~0o222 if self.readonly else ~0
+        mode &= ~0o077 if self.private else ~0
+        return mode & ~umask
+
+
+def classify(path: str) -> Source:
+    """The source that a path in chezmoi's source directory stands for.
+
+    Attributes come in a fixed order; one out of order is part of the target's name. ``.literal``
+    ends them: ``a.tmpl.literal`` is the plain file ``a.tmpl``.
+    """
+    name = basename(path)
+    kind = Kind.PLAIN
+    for prefix, prefixed in _PREFIXED.items():
+        if name.startswith(prefix):
+            kind, name = prefixed, name.removeprefix(prefix)
+            break
+    if kind in (Kind.REMOVE, Kind.SCRIPT, Kind.SYMLINK):
+        return Source(path, kind)
+    found: set[str] = set()
+    for attribute in ("encrypted_", "private_", "readonly_", "empty_", "executable_"):
+        if attribute == "empty_" and kind is Kind.MODIFY:
+            continue  # the output of a modify_ script is never kept when it is blank
+        if name.startswith(attribute):
+            found.add(attribute)
+            name = name.removeprefix(attribute)
+    if kind is Kind.PLAIN and "encrypted_" in found:
+        kind = Kind.ENCRYPTED
+    if kind is Kind.PLAIN and name.endswith(".tmpl"):
+        kind = Kind.TEMPLATE
+    return Source(
+        path,
+        kind,
+        private="private_" in found,
+        readonly="readonly_" in found,
+        empty="empty_" in found,
+        executable="executable_" in found,
+    )
+
+
+def read_source_path(returncode: int, stdout: str, stderr: str) -> Source | None:
+    """The source of a target from the answer of ``source_path``; None where it is not managed.
+
+    Exit 1 is "not managed" as well as every error (a broken configuration, a target outside of the
+    destination), so the words decide.
+    """
+    path = stdout.removesuffix("\n")
+    if returncode == 0 and path:
+        return classify(path)
+    if stderr.rstrip().endswith(": not managed"):
+        return None
+    raise ChezmoiError(
+        f"chezmoi source-path failed (exit {returncode}): {stderr.strip() or 'no answer'}"
+    )
+
+
+def read_last_written(returncode: int, stdout: str, stderr: str) -> str | None:
+    """The sha256 of what chezmoi last wrote to a file, from the answer of ``entry_state``.
+
+    None: it never wrote there, or something else than a file. An error is not None, because a file
+    that chezmoi never wrote is healed by other rules: the state is locked for as long as another
+    chezmoi runs.
+    """
+    if returncode != 0:
+        raise ChezmoiError(f"chezmoi state get failed (exit {returncode}): {stderr.strip()}")
+    if not stdout.strip():
+        return None
+    try:
+        state = json.loads(stdout)
+    except json.JSONDecodeError as error:
+        raise ChezmoiError(f"chezmoi state get answered no JSON: {stdout[:80]!r}") from error
+    match state:
+        case {"type": "file", "contentsSHA256": str(stamp)}:
+            return stamp
+        case {"type": str(kind)} if kind != "file":
+            return None
+    raise ChezmoiError(f"chezmoi state get answered no entry state: {stdout[:80]!r}")
+
+
+def source_path(target: str) -> tuple[str, ...]:
+    """Print the source of a target. Exit 1: not managed, or an error (``read_source_path``).
+
+    Every ``target`` is an absolute path that begins with ``$HOME`` as the user has it: chezmoi
+    knows its targets by that spelling, not by where a symlinked home leads to.
+    """
+    return (*FLAGS, "source-path", target)
+
+
+def entry_state(target: str) -> tuple[str, ...]:
+    """Print what chezmoi last wrote to a target as JSON, or nothing (``read_last_written``)."""
+    return (*FLAGS, "state", "get", "--bucket=entryState", f"--key={target}")
+
+
+def apply(target: str) -> tuple[str, ...]:
+    """Make one target what its source says, without a question.
+
+    Without ``--parent-dirs``: that would give ``~/.config`` the mode that ``dot_config`` spells,
+    and open to everybody a directory that the user keeps 0700.
+    """
+    return (*FLAGS, "apply", "--force", _FILES_ONLY, target)
+
+
+def verify(target: str) -> tuple[str, ...]:
+    """Exit 0 if a target has the content and mode that its source says, else 1; errors, too."""
+    return (*FLAGS, "verify", _FILES_ONLY, target)
