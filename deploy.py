@@ -5,7 +5,7 @@ A workspace is declared once, read once, changed in one step that can be undone,
 
 from pyinfra import host
 
-from tasks import begin, build, gate, read, show, write
+from tasks import activate, begin, build, gate, read, show, write
 from tasks import finish as end
 
 work = begin.workspace(host)  # what was given, checked before anything was connected
@@ -16,9 +16,9 @@ read.make(work)  # the plan: desired - snapshot
 build.estimate(work)  # what a rebuild would build
 show.plan(work)  # nothing has changed up to here
 
-write.user_files(work)  # every changed file of the user, in one remote command
+write.layer_files(work)  # the user's Nix layer: without effect until it is built
 write.root_files(work)  # the NixOS layer, the only files of root
 build.layers(work)  # nothing of the running system changes
-build.generations(work)  # a new generation each, the old ones kept
-write.reload(work)  # KWin and Baloo read their files again
-end.run(work)  # what was written is recorded, the lock is released
+activate.begin(work)  # live files and generations, in a process of the workspace's own
+activate.decide(work)  # proved: kept; not proved: undone
+end.run(work)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import PurePosixPath
 
-from converge import kconfig, layers
+from converge import chezmoi, kconfig, layers
 from converge.desired import Desired, KdeEntries, WholeFile
 from converge.layers import NixLayer
 from converge.setting import Layer
@@ -288,11 +288,14 @@ def _plan_kde(
         return
     live = snapshot.nodes.get(kde.path)
     source = snapshot.nodes.get(managed.source) if managed else None
-    source_is_ours = False
-    if managed is not None:
-        from converge import chezmoi
-
-        source_is_ours = chezmoi.classify(managed.source).plain
+    kind = chezmoi.classify(managed.source).kind if managed else chezmoi.Kind.PLAIN
+    if managed and kind not in (chezmoi.Kind.PLAIN, chezmoi.Kind.MODIFY):
+        refusals.append(
+            Refusal(path=managed.source, what=f"it is a {kind.value}", fix=chezmoi.REFUSED[kind])
+        )
+        return
+    # A modify_ script makes the file anew from the live one, so only the live one is written.
+    source_is_ours = managed is not None and kind is chezmoi.Kind.PLAIN
     try:
         healed = kconfig.heal(
             live.content if live else None,
@@ -323,7 +326,7 @@ def _plan_kde(
                 chezmoi_target=target,
             )
         )
-    if managed and target and (source is None or source.content != healed.text):
+    if managed and source_is_ours and (source is None or source.content != healed.text):
         changes.append(
             Change(
                 path=managed.source,

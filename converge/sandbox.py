@@ -7,6 +7,7 @@ rest is named by ``left_out``.
 
 from __future__ import annotations
 
+import functools
 import getpass
 import json
 import os
@@ -132,7 +133,39 @@ def make(root: Path, *, host: str, user: str) -> None:
         live.write_text(text)
         live.chmod(0o600)
         (home / ".local/share/chezmoi/dot_config" / f"private_{name}").write_text(text)
+    if shutil.which("nix"):
+        _generations(root, host=host, user=user)
     (root / "etc" / "NIXOS").touch()
+
+
+def _generations(root: Path, *, host: str, user: str) -> None:
+    """Generation 1 of the system and of the home: the user's own flakes, without any layer."""
+    home = root / "home"
+    environment_ = {**os.environ, **dict(environment(root))}
+    run = functools.partial(
+        subprocess.run, check=True, env=environment_, capture_output=True, text=True
+    )
+    for flake, attribute, profile, activation in (
+        (
+            f"path:{root}/etc/nixos",
+            f'nixosConfigurations."{host}".config.system.build.toplevel',
+            root / "nix/var/nix/profiles/system",
+            ("bin/switch-to-configuration", "switch"),
+        ),
+        (
+            f"git+file://{home}/.config/home-manager",
+            f'homeConfigurations."{user}@{host}".activationPackage',
+            home / ".local/state/nix/profiles/home-manager",
+            ("activate",),
+        ),
+    ):
+        profile.parent.mkdir(parents=True, exist_ok=True)
+        build = ["nix", "build", "--no-write-lock-file", "--out-link", str(root / "nix" / "result")]
+        run([*build, f"{flake}#{attribute}"])
+        path = (root / "nix" / "result").resolve()
+        run(["nix-env", "--profile", str(profile), "--set", str(path)])
+        run([str(path / activation[0]), *activation[1:]])
+    (root / "nix" / "result").unlink()
 
 
 def _flake(directory: Path, *, root: Path, home: Path, host: str, user: str, as_git: bool) -> None:

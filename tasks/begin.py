@@ -7,11 +7,12 @@ from typing import Any
 
 from converge.choices import Choices
 from converge.exits import Exit
+from converge.layers import system_layer
 from converge.plan import Plan
 from converge.profile import Profile
 from converge.snapshot import Snapshot
 from tasks import run as runs
-from tasks.remote import Answer
+from tasks.remote import Answer, reconnect
 from tasks.remote import run as remote
 
 
@@ -27,6 +28,8 @@ class Work:
     plan: Plan | None = None
     open: bool = True
     paths: dict[str, str] = field(default_factory=dict)  # layer -> store path built in this run
+    records: list[tuple[str, str]] = field(default_factory=list)  # of written files: place, owner
+    disproved: str = ""  # the check that says the change has not the effect it should have
 
     def __repr__(self) -> str:
         return self.choices.workspace
@@ -61,6 +64,15 @@ class Work:
         """Where the workspace keeps this run's new and old bytes, 0700."""
         assert self.snapshot is not None
         return f"{self.snapshot.state}/runs/{self.run.id}"
+
+    @property
+    def system_record(self) -> str:
+        """The same for the files of root."""
+        return f"{system_layer(self.choices.root).rpartition('/')[0]}/runs/{self.run.id}"
+
+    def reconnect(self) -> bool:
+        """Open a lost connection again (pyinfra does not). True when the workspace answers."""
+        return reconnect(self.host)
 
 
 def workspace(host: Any) -> Work:

@@ -99,32 +99,3 @@ def layers(work: Work) -> None:
         action=action,
         noop="" if wanted else "no layer has to be built",
     )
-
-
-def generations(work: Work) -> None:
-    """Make each built layer the newest generation of its profile; the older ones are kept."""
-    wanted = _needed(work)
-
-    def action() -> str:
-        assert work.snapshot is not None
-        for build in wanted:
-            path = work.paths[build.nix.layer.value]
-            answer = work.remote(
-                "generation",
-                work.snapshot.profiles[build.nix.profile],
-                path,
-                sudo=build.nix.root and work.snapshot.needs_sudo,
-            )
-            number = answer.first("generation")
-            if not number:
-                return f"{build.nix.layer}: {answer.last_error}"
-            work.step("generation", "done", f"{build.nix.layer} {number} is {path}")
-        return ""
-
-    perform(
-        name="Make new generations",
-        work=work,
-        step="make new generations",
-        action=action,
-        noop="" if wanted else "no layer was built",
-    )

@@ -1,40 +1,29 @@
-"""The end of a workspace's part: what was written is recorded, and the lock is released."""
+"""The end of a workspace's part: the lock is released."""
 
 from __future__ import annotations
 
 from converge.exits import Exit
+from tasks import activate
 from tasks.begin import Work
 from tasks.operations import perform
-from tasks.payload import pack
-from tasks.write import controller, more_steps, record, verdict
 
 
 def run(work: Work) -> None:
-    """Record what this run wrote, release the lock, say how it ended."""
+    """Release the lock; from here on the run has converged."""
 
     def action() -> str:
-        assert work.snapshot is not None
-        if more_steps(work):
-            answer = work.remote(
-                "write",
-                work.run.id,
-                f"{work.record_directory}/record",
-                work.lock,
-                controller(),
-                "release",
-                stdin=pack([record(work)], home=work.snapshot.home),
-            )
-            why = verdict(work, answer)
-            if why:
-                return why
+        if activate.transacts(work):
+            answer = work.remote("release", work.run.id, work.lock)
+            if not answer.ok:
+                return f"the lock was not released: {answer.last_error}"
         work.open = False
         work.run.set(work.host.name, Exit.CONVERGED)
         return ""
 
     perform(
-        name="Record what was written",
+        name="Release the lock",
         work=work,
-        step="record what was written",
+        step="release the lock",
         action=action,
         noop="" if work.acts else "nothing was written",
     )

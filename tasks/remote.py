@@ -6,12 +6,15 @@ on standard input. Nothing is ever put into program text.
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import gevent
 from paramiko.ssh_exception import SSHException
 from pyinfra.api.command import QuoteString, StringCommand
 
@@ -97,3 +100,22 @@ def run(
         errors=tuple(output.stderr_lines),
         lost=not ok and not lines and not output.stderr_lines,
     )
+
+
+def reconnect(host: Any, *, patience_s: int = 60) -> bool:
+    """Close what is left of a connection and open it again, with pauses up to 8 s in between."""
+    client = getattr(host.connector, "client", None)
+    if client is None:
+        return True  # this machine
+    deadline, pause = time.monotonic() + patience_s, 1.0
+    while time.monotonic() < deadline:
+        with contextlib.suppress(Exception):
+            client.close()
+        host.connected = False
+        try:
+            host.connect(reason="again, after the connection was lost", raise_exceptions=True)
+            return True
+        except Exception:
+            gevent.sleep(pause)
+            pause = min(8.0, pause * 2)
+    return False

@@ -7,17 +7,15 @@ import os
 import socket
 import time
 
-from converge import layers
 from converge.exits import Exit
 from converge.plan import Change
 from converge.setting import Layer
 from converge.written import Written
-from tasks import read
+from tasks import activate
 from tasks.begin import Work
 from tasks.operations import perform
 from tasks.payload import pack
-
-ATTEMPTS = 3  # the desktop may write between our reading and our writing
+from tasks.remote import Answer
 
 
 def controller() -> str:
@@ -43,68 +41,49 @@ def record(work: Work) -> Change:
     )
 
 
-def more_steps(work: Work) -> bool:
-    """Whether steps follow the user's files; the record is then written at the very end."""
-    assert work.plan is not None
-    changed = {change.layer for change in work.plan.changes}
-    return (
-        any(change.root for change in work.plan.changes)
-        or any(build.needed for build in work.plan.builds)
-        or Layer.PLASMA in changed
-    )
+def layer_files(work: Work) -> None:
+    """Take the workspace's lock and write the user's files that have no effect by themselves.
 
-
-def user_files(work: Work) -> None:
-    """Take the workspace's lock and write all changed files of its user."""
+    When the run changes nothing else, the record is written with them and the lock given back.
+    """
 
     def action() -> str:
-        for attempt in range(1, ATTEMPTS + 1):
-            assert work.plan is not None and work.snapshot is not None
-            changes = [change for change in work.plan.changes if not change.root]
-            last = not more_steps(work)
-            answer = work.remote(
-                "write",
-                work.run.id,
-                f"{work.record_directory}/{attempt}",
-                work.lock,
-                controller(),
-                "release" if last else "keep",
-                stdin=pack(
-                    [*changes, record(work)] if last else changes,
-                    home=work.snapshot.home,
-                    sweep=work.plan.sweep,
-                ),
-            )
-            if answer.of("locked"):
-                holder = dict(line.partition(" ")[::2] for line in answer.of("lock"))
-                work.stop(Exit.LOCKED, f"locked by run {holder.get('run')} of {holder.get('host')}")
-                return "locked by another run"
-            if not answer.of("stale"):
-                return verdict(work, answer)
-            work.step(
-                "write the user's files", "stale", f"{answer.first('stale')} changed meanwhile"
-            )
-            again = read.take(work)
-            if again is None:
-                return "the workspace could not be read again"
-            work.snapshot = again
-            work.plan = read.plan_for(work, again)
-        return f"a file kept changing: {answer.first('stale')}; nothing was written"
+        assert work.plan is not None
+        assert work.snapshot is not None
+        changes = [c for c in work.plan.changes if not c.root and c.layer not in activate.LIVE]
+        last = not activate.transacts(work)
+        place = f"{work.record_directory}/layer"
+        answer = work.remote(
+            "write",
+            work.run.id,
+            place,
+            work.lock,
+            controller(),
+            "release" if last else "keep",
+            stdin=pack(
+                [*changes, record(work)] if last else changes,
+                home=work.snapshot.home,
+                sweep=work.plan.sweep,
+            ),
+        )
+        if answer.of("locked"):
+            holder = dict(line.partition(" ")[::2] for line in answer.of("lock"))
+            work.stop(Exit.LOCKED, f"locked by run {holder.get('run')} of {holder.get('host')}")
+            return "locked by another run"
+        work.records.append((place, "user"))
+        return verdict(work, answer)
 
     perform(
-        name="Write the user's files",
+        name="Take the lock, write the user's layer",
         work=work,
-        step="write the user's files",
+        step="take the lock and write the user's layer",
         action=action,
         noop="" if work.acts else "nothing to change",
     )
 
 
-def verdict(work: Work, answer: object) -> str:
+def verdict(work: Work, answer: Answer) -> str:
     """Why a write did not succeed, or the empty string."""
-    from tasks.remote import Answer
-
-    assert isinstance(answer, Answer)
     if answer.of("done"):
         return ""
     if answer.lost:
@@ -113,6 +92,8 @@ def verdict(work: Work, answer: object) -> str:
             "the connection was lost: each file is wholly old or wholly new; the next run tells",
         )
         return f"connection lost: {answer.last_error}"
+    if answer.of("stale"):
+        return f"{answer.first('stale')} was changed since it was read; nothing was written"
     return answer.first("refused") or answer.last_error
 
 
@@ -122,17 +103,18 @@ def root_files(work: Work) -> None:
 
     def action() -> str:
         assert work.snapshot is not None
-        directory = layers.system_layer(work.choices.root).rpartition("/")[0]
+        place = f"{work.system_record}/layer"
         answer = work.remote(
             "write",
             work.run.id,
-            f"{directory}/runs/{work.run.id}",
+            place,
             "",
             controller(),
             "keep",
             stdin=pack(files, home=work.snapshot.home),
             sudo=work.snapshot.needs_sudo,
         )
+        work.records.append((place, "root" if work.snapshot.needs_sudo else "user"))
         return verdict(work, answer)
 
     perform(
@@ -142,7 +124,3 @@ def root_files(work: Work) -> None:
         action=action,
         noop="" if files else "no file of root changes",
     )
-
-
-def reload(work: Work) -> None:
-    """Let the running desktop read its changed files again."""

@@ -1,0 +1,142 @@
+# Time the same work with two builds of a program, in alternation, and print every sample.
+#
+# usage: measure.sh ROUNDS SECONDS STOCK OPTIMIZED STOCK_LIBRARIES OPTIMIZED_LIBRARIES [ARGUMENT]...
+#   ROUNDS       pairs to take; SECONDS  after which no further pair begins
+#   STOCK, ...   the two programs: absolute paths, or one name that is looked up in PATH for both
+#   *_LIBRARIES  directory that the loader searches first, or ""
+#   ARGUMENT     given to both; "@text" is a file of 8 MB made here, "@prefix" the directory above
+#                the stock program's bin, "@library" the directory of libraries of each
+# Prints "cpu MODEL", "load LOAD", "result stock|optimized STATUS DIGEST SECONDS" of one run each that
+# is not counted, "pair FIRST STOCK_SECONDS OPTIMIZED_SECONDS" for each pair, "done".
+# Exit: 0 done, 69 a program is not there, 70 failed.
+#
+# The order turns with every pair (stock optimized, optimized stock, ...): what drifts, a clock that
+# falls or a cache that fills, then favours neither. Seconds are those of the monotonic clock: dd
+# starts with the program, ends when the program has left the pipe, and says how long that was.
+set -u
+LC_ALL=C
+export LC_ALL
+PATH=$PATH:/run/current-system/sw/bin:$HOME/.nix-profile/bin:/nix/var/nix/profiles/default/bin
+rounds=$1 seconds=$2 stock=$3 optimized=$4 stock_libraries=$5 optimized_libraries=$6
+shift 6
+limit=120 # seconds for one run of a program
+
+say() { printf '%s\n' "$*"; }
+stop() {
+    code=$1
+    shift
+    say failed "$*"
+    exit "$code"
+}
+for program in "$stock" "$optimized"; do
+    command -v -- "$program" >/dev/null || stop 69 "$program is not on the workspace"
+done
+stock=$(command -v -- "$stock")
+optimized=$(command -v -- "$optimized")
+prefix=$(readlink -f -- "$stock") || stop 69 "$stock: cannot be read"
+prefix=${prefix%/*/*}
+
+work=$(mktemp -d "${XDG_RUNTIME_DIR:-${TMPDIR:-/tmp}}/workspace-tuning.XXXXXX") ||
+    stop 70 "no directory for the text to work on"
+trap 'rm -rf -- "$work"' EXIT
+trap 'exit 129' HUP INT TERM
+
+# Words whose frequency falls off as in a language, numbers, and lines as in a log: the same bytes on
+# every machine (the products stay below 2^53, so any awk computes them exactly).
+# shellcheck disable=SC2016 # the program is awk's
+awk 'function next_number() { x = (x * 16807) % 2147483647; return x }
+BEGIN {
+    x = 20240229
+    for (i = 0; i < 4000; i++) {
+        word = ""
+        for (n = 2 + next_number() % 9; n > 0; n--) {
+            word = word substr("etaoinshrdlucmfwypvbgkqjxz", 1 + int(26 * (next_number() / 2147483647) ^ 2), 1)
+        }
+        words[i] = word
+    }
+    split("info info info info debug debug warning error", levels, " ")
+    for (size = 0; size < 8000000; size += length(line) + 1) {
+        line = sprintf("%07d %s %s:", next_number() % 9999999, levels[1 + next_number() % 8], words[next_number() % 40])
+        for (n = 3 + next_number() % 12; n > 0; n--) {
+            line = line " " words[int(4000 * (next_number() / 2147483647) ^ 3)]
+        }
+        if (next_number() % 3 == 0) { line = line sprintf(" %d %x", next_number() % 1000, next_number()) }
+        print line
+    }
+}' >"$work/text" || stop 70 "the text to work on cannot be made"
+
+# run LIBRARIES PROGRAM [ARGUMENT]...: the placeholders become paths, then the program takes over.
+run() {
+    libraries=$1
+    shift
+    count=$#
+    while [ "$count" -gt 0 ]; do
+        case $1 in
+            @text) set -- "$@" "$work/text" ;;
+            @library) set -- "$@" "$libraries" ;;
+            @prefix) set -- "$@" "$prefix" ;;
+            @prefix/*) set -- "$@" "$prefix/${1#@prefix/}" ;;
+            *) set -- "$@" "$1" ;;
+        esac
+        shift
+        count=$((count - 1))
+    done
+    if [ -n "$libraries" ]; then
+        LD_LIBRARY_PATH=$libraries
+        export LD_LIBRARY_PATH
+    fi
+    exec timeout -k 5 "$limit" "$@"
+}
+# timed OUTPUT LIBRARIES PROGRAM [ARGUMENT]...: sets status and elapsed.
+timed() {
+    output=$1
+    shift
+    answer=$({
+        {
+            (run "$@") </dev/null >"$output" 2>/dev/null 3>&-
+            say $? >&3
+        } 3>&1 >/dev/null | dd
+    } 2>&1)
+    status=${answer%%[!0-9]*}
+    elapsed=${answer##* copied, }
+    elapsed=${elapsed%% s*}
+    case $elapsed in '' | *[!0-9.e+-]*) stop 70 "dd does not say how long it ran: ${answer##*copied}" ;; esac
+}
+
+say cpu "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)"
+say load "$(cut -d ' ' -f 1 /proc/loadavg)"
+for which in stock optimized; do
+    case $which in
+        stock) timed "$work/output" "$stock_libraries" "$stock" "$@" ;;
+        optimized) timed "$work/output" "$optimized_libraries" "$optimized" "$@" ;;
+    esac
+    digest=$(sha256sum <"$work/output")
+    say result "$which" "$status" "${digest%% *}" "$elapsed"
+    [ "$status" = 0 ] || stop 70 "the $which build ended with exit code $status"
+done
+rm -f -- "$work/output"
+
+uptime() {
+    read -r up _ </proc/uptime
+    say "${up%.*}"
+}
+end=$(($(uptime) + seconds))
+round=0
+while [ "$round" -lt "$rounds" ] && [ "$(uptime)" -lt "$end" ]; do
+    round=$((round + 1))
+    if [ $((round % 2)) = 1 ]; then
+        timed /dev/null "$stock_libraries" "$stock" "$@"
+        one=$elapsed ended=$status
+        timed /dev/null "$optimized_libraries" "$optimized" "$@"
+        say pair stock "$one" "$elapsed"
+    else
+        timed /dev/null "$optimized_libraries" "$optimized" "$@"
+        one=$elapsed ended=$status
+        timed /dev/null "$stock_libraries" "$stock" "$@"
+        say pair optimized "$elapsed" "$one"
+    fi
+    if [ "$ended" != 0 ] || [ "$status" != 0 ]; then
+        stop 70 "a run ended with exit codes $ended and $status"
+    fi
+done
+say 'done'

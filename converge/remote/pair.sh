@@ -1,0 +1,54 @@
+# Build the stock and the optimized form of a package, and say where they are.
+#
+# usage: pair.sh ROOTS BASE LAYER STOCK_NAME OPTIMIZED_NAME FILE [SET]...
+#   ROOTS    directory for links that keep both from Nix's garbage collector
+#   BASE     url of the user's own flake; LAYER  directory of the layer flake
+#   *_NAME   attribute below pkgs, with alternatives behind "|", best first
+#   FILE     what the package must have, such as bin/zstd
+#   SET      attribute of a configuration in the user's flake, best first; the last one is also the
+#            layer's
+# Prints "stock PATH" and "optimized PATH", or "failed WHAT" (exit 70).
+set -u
+LC_ALL=C
+export LC_ALL
+PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin
+PATH=$PATH:/nix/var/nix/profiles/default/bin
+roots=$1 base=$2 layer=$3 stock=$4 optimized=$5 file=$6
+shift 6
+say() { printf '%s\n' "$*"; }
+stop() {
+    say failed "$*"
+    exit 70
+}
+mkdir -p -- "$roots" || stop "$roots: cannot be made"
+
+# build WHICH FLAKE SET NAMES [OPTION]...: the first name of which some output has the file.
+build() {
+    which=$1 flake=$2 set=$3 names=$4
+    shift 4
+    output=${file%%/*}
+    case $output in bin) ;; *) output=out ;; esac
+    while [ -n "$names" ]; do
+        name=${names%%|*}
+        case $names in *'|'*) names=${names#*|} ;; *) names='' ;; esac
+        for attribute in "$set.pkgs.$name.$output" "$set.pkgs.$name"; do
+            nix --extra-experimental-features 'nix-command flakes' build "$flake#$attribute" \
+                --no-write-lock-file --out-link "$roots/$which-$name" "$@" >&2 || continue
+            for link in "$roots/$which-$name" "$roots/$which-$name"-*; do
+                if [ -e "$link/$file" ]; then
+                    say "$which" "$(readlink -f -- "$link")"
+                    return 0
+                fi
+            done
+        done
+    done
+    return 1
+}
+last=''
+for set in "$@"; do last=$set; done
+build optimized "path:$layer" "$last" "$optimized" --override-input base "$base" ||
+    stop "the layer has no build of $optimized with $file"
+for set in "$@"; do
+    if build stock "$base" "$set" "$stock"; then exit 0; fi
+done
+stop "the user's flake has no build of $stock with $file"

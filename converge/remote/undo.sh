@@ -1,0 +1,134 @@
+# How a transaction is undone: read by transact.sh, whose functions and variables it uses.
+#
+# In reverse order: the home, the system, then the files. Each part is undone from what was recorded
+# before the change; what somebody else changed meanwhile is theirs, is left alone, and is said.
+# "trouble" collects what failed, with the commands that do it by hand; "left" what was left alone.
+# shellcheck shell=sh disable=SC2154
+trouble='' left=''
+
+# Without an older generation: take away the links that this one made, and give back what it moved.
+deactivate_home() {
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    as_user sh -c '
+        cd "$1/home-files" && find . \( -type f -o -type l \) | while IFS= read -r name; do
+            link=$HOME/${name#./}
+            case $(readlink -- "$link") in "$1"/home-files/* | /nix/store/*-home-manager-files/*)
+                rm -f -- "$link"
+                if [ -e "$link.$2" ]; then mv -T -- "$link.$2" "$link"; fi ;;
+            esac
+        done' deactivate "$(readlink -f -- "$1")" "before-$(plan run)"
+}
+
+# The bytes and modes from before, for every file that still holds what this run wrote: written as
+# everything is written, by write.sh. Prints what was left alone and what failed.
+restore() { # restore RECORD TRANSACTION
+    back=$1/undo
+    mkdir -p -- "$back/new" || return 1
+    while IFS=' ' read -r kind number _ before path; do
+        case $kind in
+            file | kde | gone) ;;
+            apply) say "$kind $number - $before $path" ;;
+            *) continue ;;
+        esac
+        [ "$kind" != apply ] || continue
+        held=$(digest "$path")
+        if [ "$held" = "$before" ]; then
+            continue
+        elif [ "$held" != "$(digest "$1/new/$number")" ]; then
+            say "changed since, left alone: $path" >&3
+        elif [ "$before" = absent ]; then
+            say "gone $number - $held $path"
+        else
+            cp -p -- "$1/before/$number" "$back/new/$number" || return 1
+            if [ "$kind" = gone ]; then kind="file"; fi
+            say "$kind $number $(stat -c %a -- "$1/before/$number") $held $path"
+        fi
+    done <"$1/manifest" 3>&1 >"$back/manifest"
+    if grep -q -e '^file ' -e '^kde ' -e '^gone ' "$back/manifest"; then
+        tar -C "$back" -cf - manifest new | base64 |
+            sh "$2/write.sh" "$(plan run)-undo" "$back/record" '' '- - - -' keep |
+            grep -v -e '^wrote ' -e '^verified ' -e '^done$'
+    fi
+}
+digest() { # digest PATH: sha256 of a file, or "absent"
+    if sum=$(sha256sum 2>/dev/null <"$1"); then say "${sum%% *}"; else say absent; fi
+}
+
+undo_home() {
+    fields home || return 0
+    now=$(readlink -f -- "$profile" 2>/dev/null)
+    number=$(number_of "$profile")
+    if [ "$number" != "$old_number" ] && [ "$now" != "$new" ]; then
+        left="$left; $profile is somebody else's generation $number"
+    elif [ "$old_path" = - ]; then
+        deactivate_home "$new" || trouble="$trouble; by hand: remove the links into $new"
+        if [ "$now" = "$new" ]; then as_user rm -f -- "$profile"; fi
+    elif [ ! -x "$old_path/activate" ]; then
+        trouble="$trouble; $old_path is gone; by hand: home-manager generations, PATH/activate"
+    else
+        activate_home "$old_path" || trouble="$trouble; by hand: $old_path/activate"
+        if [ "$(number_of "$profile")" != "$old_number" ]; then
+            set_profile home --switch-generation "$old_number" ||
+                trouble="$trouble; by hand: nix-env -p $profile --switch-generation $old_number"
+        fi
+    fi
+}
+
+undo_system() {
+    fields system || return 0
+    now=$(readlink -f -- "$profile" 2>/dev/null)
+    number=$(number_of "$profile")
+    by_hand="by hand: $old_path/bin/switch-to-configuration switch"
+    if [ "$number" != "$old_number" ] && [ "$now" != "$new" ]; then
+        left="$left; $profile is somebody else's generation $number"
+    elif [ "$old_path" = - ]; then
+        left="$left; no system of a generation ran before: it stays until a reboot"
+    elif [ ! -x "$old_path/bin/switch-to-configuration" ]; then
+        trouble="$trouble; $old_path is gone; by hand: choose a generation in the boot menu"
+    elif [ "$number" != "$old_number" ]; then
+        { set_profile system --switch-generation "$old_number" &&
+            "$old_path/bin/switch-to-configuration" switch; } ||
+            trouble="$trouble; by hand: nix-env -p $profile --switch-generation $old_number; $by_hand"
+    elif [ "$(plan boot)" = "$(boot_id)" ]; then
+        "$old_path/bin/switch-to-configuration" test || trouble="$trouble; $by_hand"
+    fi
+}
+
+undo_files() {
+    tac "$T/plan" >"$T/.reversed" 2>/dev/null || return 0
+    while IFS=' ' read -r word record as; do
+        case $word in live | record) ;; *) continue ;; esac
+        [ -f "$record/manifest" ] || continue
+        if [ "$as" = root ]; then
+            said=$(restore "$record" "$T")
+        else
+            said=$(as_user sh "$self" restore "$record" "$T")
+        fi
+        if [ -n "$said" ]; then left="$left; $said"; fi
+    done <"$T/.reversed"
+}
+
+undo() { # undo REASON...
+    status undoing "$*"
+    undo_home
+    undo_system
+    undo_files
+    if [ -n "$trouble" ]; then
+        status broken "$*$trouble$left"
+    else
+        status undone "$*$left"
+    fi
+}
+
+# A unit of the user that undoes the home and the files when a reboot comes first; the system then
+# comes up in its old generation by itself.
+after_reboot() { # after_reboot arm|disarm
+    unit=$(plan after_reboot) && [ -d /run/systemd/system ] || return 0
+    wants=${unit%/*}/default.target.wants
+    if [ "$1" = disarm ]; then
+        as_user rm -f -- "$unit" "$wants/${unit##*/}"
+    else
+        as_user mkdir -p -- "$wants" && as_user cp -- "$T/after-reboot" "$unit" &&
+            as_user ln -sf -- "$unit" "$wants/${unit##*/}"
+    fi
+}

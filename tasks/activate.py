@@ -1,0 +1,225 @@
+"""Activate a change, prove it, then keep it; else it is undone. All of it happens on the workspace.
+
+The controller sends one transaction, asks how it stands, and says "confirm" or "undo". When it is
+gone, or the line is, the workspace undoes the change by itself after the deadline.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from base64 import encodebytes
+from collections.abc import Iterator
+
+from converge.exits import Exit
+from converge.plan import Build, Change
+from converge.setting import Layer
+from tasks import read
+from tasks.begin import Work
+from tasks.operations import perform
+from tasks.payload import pack
+from tasks.remote import PROGRAMS, Answer
+from tasks.write import record
+
+ATTEMPTS = 3  # the desktop may write between our reading and our writing
+LIVE = (Layer.PLASMA, Layer.SESSION)  # take effect as soon as they are written
+ACTIVATION_S = 1800  # switching a system can take minutes; its deadline starts only after that
+
+
+def live_changes(work: Work) -> tuple[Change, ...]:
+    """The files that take effect when they are written; the Nix layers' files do not."""
+    if work.plan is None:
+        return ()
+    return tuple(change for change in work.plan.changes if change.layer in LIVE)
+
+
+def needed_builds(work: Work) -> tuple[Build, ...]:
+    if work.plan is None:
+        return ()
+    return tuple(build for build in work.plan.builds if build.needed)
+
+
+def transacts(work: Work) -> bool:
+    """Whether anything takes effect in this run."""
+    return work.acts and bool(live_changes(work) or needed_builds(work))
+
+
+def as_root(work: Work) -> bool:
+    assert work.snapshot is not None
+    return work.snapshot.needs_sudo and any(build.nix.root for build in needed_builds(work))
+
+
+def directory(work: Work) -> str:
+    """The transaction's directory; it belongs to whoever activates."""
+    assert work.snapshot is not None
+    base = work.system_record if as_root(work) else work.record_directory
+    return f"{base}/transaction"
+
+
+def plan_lines(work: Work, attempt: int) -> Iterator[str]:
+    """The transaction's plan: what is undone, from which state (``remote/transact.sh``)."""
+    snapshot = work.snapshot
+    assert snapshot is not None
+    yield f"run {work.run.id}"
+    yield f"deadline {work.choices.deadline_s}"
+    yield f"user {snapshot.facts['user']}"
+    yield f"written {snapshot.state}/written.json"
+    yield f"after_reboot {snapshot.expand('~/.config/systemd/user/workspace-tuning-undo.service')}"
+    for place, owner in work.records:
+        yield f"record {place} {owner}"
+    if live_changes(work):
+        yield f"live {work.record_directory}/live-{attempt}"
+    for build in needed_builds(work):
+        current = snapshot.current(build.nix.profile)
+        number, old = (str(current.number), current.path) if current else ("-", "-")
+        if build.nix.root:
+            old = snapshot.running_system or "-"
+        name = "system" if build.nix.root else "home"
+        path = work.paths[build.nix.layer.value]
+        yield f"{name} {path} {snapshot.profiles[build.nix.profile]} {number} {old}"
+
+
+def payload(work: Work, attempt: int) -> str:
+    """The standard input of ``transact.sh start``."""
+    assert work.snapshot is not None
+    live = pack(live_changes(work), home=work.snapshot.home)
+    texts = {
+        "plan": "".join(f"{line}\n" for line in plan_lines(work, attempt)),
+        "after-reboot": (PROGRAMS / "after-reboot.service").read_text(),
+        **{
+            f"{name}.sh": (PROGRAMS / f"{name}.sh").read_text()
+            for name in ("transact", "undo", "write")
+        },
+    }
+    secret = {"live": live.encode(), "written": record(work).after or b""}
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in {**{n: t.encode() for n, t in texts.items()}, **secret}.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(content), 0o600 if name in secret else 0o644
+            archive.addfile(member, io.BytesIO(content))
+    return encodebytes(buffer.getvalue()).decode()
+
+
+def ask(work: Work, *arguments: str, stdin: str = "", timeout: int = 300) -> Answer:
+    """Ask the transaction something; a lost line is opened again, the question asked again.
+
+    Every question may be asked twice: only the first decision counts, and waiting changes nothing.
+    """
+    verb, *rest = arguments
+    sudo = as_root(work)
+    answer = work.remote(
+        "transact", verb, directory(work), *rest, stdin=stdin, sudo=sudo, timeout=timeout
+    )
+    if answer.lost and work.reconnect():
+        again = ("wait", "60") if verb == "start" else arguments
+        answer = work.remote(
+            "transact", again[0], directory(work), *again[1:], sudo=sudo, timeout=timeout
+        )
+    return answer
+
+
+def standing(answer: Answer) -> tuple[str, str]:
+    """Word and reason of the transaction's status; "lost" when it could not be asked."""
+    if answer.of("gone"):
+        return "gone", "its process ended without a result"
+    word, _, reason = answer.first("status").partition(" ")
+    return (word, reason) if word else ("lost", answer.last_error)
+
+
+def begin(work: Work) -> None:
+    """Write the live files and activate what was built, in a process of the workspace's own."""
+
+    def action() -> str:
+        for attempt in range(1, ATTEMPTS + 1):
+            answer = ask(work, "start", stdin=payload(work, attempt))
+            if not answer.of("started") and not answer.of("status"):
+                return _unknown(work, answer) if answer.lost else answer.last_error
+            word, reason = _wait(work)
+            if word == "activated":
+                return ""
+            if word == "undone" and reason.startswith("nothing was changed: stale"):
+                work.step("activate", "stale", reason)
+                if not _again(work):
+                    return "the workspace changed, and could not be read again"
+                continue
+            return ended(work, word, reason)
+        return "a file kept changing while it was to be written; nothing was changed"
+
+    perform(
+        name="Activate",
+        work=work,
+        step="activate",
+        action=action,
+        noop="" if transacts(work) else "nothing to activate",
+    )
+
+
+def _wait(work: Work) -> tuple[str, str]:
+    for _ in range(ACTIVATION_S // 20):
+        word, reason = standing(ask(work, "wait", "20"))
+        if word not in ("activating", "undoing"):
+            return word, reason
+    return "lost", "activation did not end"
+
+
+def _again(work: Work) -> bool:
+    found = read.take(work)
+    if found is None:
+        return False
+    work.snapshot = found
+    work.plan = read.plan_for(work, found)
+    return True
+
+
+def _unknown(work: Work, answer: Answer) -> str:
+    work.stop(
+        Exit.UNKNOWN,
+        f"the connection was lost ({answer.last_error}); unless it was confirmed, the change is "
+        f"undone there within {work.choices.deadline_s} s; the next run tells",
+    )
+    return "connection lost"
+
+
+def ended(work: Work, word: str, reason: str) -> str:
+    """What the end of a transaction means for this run."""
+    match word:
+        case "kept":
+            return ""
+        case "undone":
+            work.stop(Exit.ROLLED_BACK, f"undone: {reason}")
+        case "broken":
+            work.stop(Exit.UNKNOWN, f"the rollback failed: {reason}")
+        case "gone":
+            work.stop(Exit.UNKNOWN, f"{reason}; the next run undoes it")
+        case _:
+            work.stop(
+                Exit.UNKNOWN,
+                f"{reason}; unless confirmed it is undone within {work.choices.deadline_s} s",
+            )
+    return word
+
+
+def decide(work: Work) -> None:
+    """Keep what was proved: the built paths become generations, the system the boot default."""
+
+    def action() -> str:
+        verb = "undo" if work.disproved else "confirm"
+        answer = ask(work, "decide", verb)
+        if answer.lost:
+            return _unknown(work, answer)
+        word, reason = standing(answer)
+        if word == "kept":
+            work.step("kept", "done", reason)
+            return ""
+        if word == "undone" and work.disproved:
+            reason = f"{work.disproved} ({reason})"
+        return ended(work, word, reason)
+
+    perform(
+        name="Keep or undo",
+        work=work,
+        step="keep or undo",
+        action=action,
+        noop="" if transacts(work) else "nothing was activated",
+    )
