@@ -18,7 +18,15 @@ REAL = Path(__file__).parents[2] / "shared" / "data" / "kconfig"
 
 ACCEPTED = sorted(case.parent for case in CASES.glob("*/after"))
 REFUSED = sorted(case.parent for case in CASES.glob("*/refused"))
-CORPUS = [*(case / "before" for case in ACCEPTED), *sorted(REAL.glob("*rc"))]
+#: KDE does not rewrite the one, and moves the entries of the other: test_case alone is their judge.
+NOT_REWRITTEN = {
+    "a-file-locked-as-a-whole-is-read-by-the-same-rules",
+    "an-unnamed-group-is-not-the-root",
+}
+CORPUS = [
+    *(case / "before" for case in ACCEPTED if case.name not in NOT_REWRITTEN),
+    *sorted(REAL.glob("*rc")),
+]
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +77,7 @@ def test_every_file_takes_changes_and_keeps_the_rest(file: Path, kde: KDE) -> No
     before = file.read_bytes()
     assert merge(before, {}).text == before
     original = kde.entries(before)
-    if original is None:
-        assert b"\n[$i]\n" in before  # KDE refuses to write it, so test_case alone is its judge
-        return
+    assert original is not None
     desired: dict[Group, dict[str, str]] = {("Compositing",): {"brand new": "\\ new, [é] #"}}
     expected = dict(original)
     expected[b"[Compositing]", b"brand new"] = "\\\\ new, [é] #".encode()
