@@ -49,7 +49,8 @@ def packages(where: str) -> set[str]:
         name
         for row in libraries.ROWS
         if row.id.startswith(f"libraries.group.{where}.")
-        for name in row.value["packages"]  # type: ignore[index]
+        for names in row.value.values()  # type: ignore[attr-defined]
+        for name in names
     }
 
 
@@ -138,6 +139,28 @@ def test_the_copy_has_the_commands_and_stands_in_front_of_the_plain_one(
     )
     assert found["zstd"] in found["home"]
     assert found["plain"] not in found["home"]
+
+
+def test_no_command_without_its_configuration_is_put_in_front_outside_nixos(
+    nix: Nix, layers: Make
+) -> None:
+    """On Fedora, curl and openssl from nixpkgs look for certificates where there are none."""
+    found = nix.evaluate(
+        "map lib.getName (lib.filter (p: p.meta.priority or 5 < 0) home.config.home.packages)",
+        layers=layers("kinoite"),
+    )
+    assert {"zstd", "xz", "sqlite"} <= set(found)
+    assert not {"curl", "openssl", "nghttp2", "fontconfig"} & set(found)
+
+
+def test_an_overlaid_library_gets_its_flags_once_whatever_is_derived_from_it(
+    nix: Nix, sources: dict[str, Path], layers: Make
+) -> None:
+    made = layers(accept=["libraries.overlay.home"])
+    found = nix.evaluate("report.home.packages", layers=made, **sources)
+    for name, one in found.items():
+        assert one["found"] == one["kept"] + one["wanted"], name
+        assert one["attributeRebuilt"], name
 
 
 def test_copies_rebuild_nothing_that_the_user_has(

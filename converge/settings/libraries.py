@@ -1,8 +1,10 @@
 """Phase 1: library groups, and the strategies by which their flags reach a workspace.
 
 Groups say *which* packages (``libraries.group.<system|home>.<group>``), strategies say *how*
-(``libraries.<leaf|graft|march|overlay>.<system|home>``). Copies under new names (leaf) cost no
-rebuild and go with every other strategy; of graft, march and overlay at most one is in force.
+(``libraries.<leaf|graft|march|overlay>.<system|home>``).. ``install`` names what
+is put in front of the plain commands; ``installOnNixos`` names those that elsewhere would miss
+their configuration or certificates. Copies under new names (leaf) cost no rebuild and go with every
+other strategy; of graft, march and overlay at most one is in force.
 Rebuild counts were taken by evaluating a package tree of 952 derivations built like nixpkgs.
 """
 
@@ -39,6 +41,7 @@ def _group(
     says: str,
     reason: str,
     install: Sequence[str] = (),
+    install_on_nixos: Sequence[str] = (),
     claim: Claim | None = None,
 ) -> Setting:
     where = "system" if layer is Layer.NIXOS else "home"
@@ -49,7 +52,11 @@ def _group(
         layer=layer,
         says=says,
         state=State.CORRECTED,
-        value={"packages": list(packages), "install": list(install)},
+        value={
+            "packages": list(packages),
+            "install": list(install),
+            "installOnNixos": list(install_on_nixos),
+        },
         check=f"flags.{where}",
         reason=reason,
         claim=claim,
@@ -83,7 +90,7 @@ _GROUPS = (
         "crypto",
         "Cryptographic libraries with the CPU's instructions",
         ["openssl", "libgcrypt", "libsodium"],
-        install=["openssl", "libgcrypt"],
+        install_on_nixos=["openssl"],
         says="Phase 1: the home-manager overlay compiles openssl libgcrypt libsodium, 20-40 %",
         reason=_COPY.format(rebuilt=_REBUILDS["openssl"])
         + "; all three choose AES and vector code at run time already, and libgcrypt gets no -O "
@@ -95,7 +102,7 @@ _GROUPS = (
         "sqlite",
         "SQLite with the CPU's instructions",
         ["sqlite"],
-        install=["sqlite"],
+        install=["sqlite-interactive"],
         says="Phase 1: the home-manager overlay compiles sqlite with FTS5 and RTREE, 15-25 %",
         reason=_COPY.format(rebuilt=_REBUILDS["sqlite"])
         + "; FTS5 and RTREE are on in nixpkgs, and the plan's snippet would switch them off, since "
@@ -107,7 +114,7 @@ _GROUPS = (
         "network",
         "curl and nghttp2 with the CPU's instructions",
         ["curl", "nghttp2"],
-        install=["curl", "nghttp2"],
+        install_on_nixos=["curl", "nghttp2"],
         says="Phase 1: the home-manager overlay compiles curl nghttp2, 10-15 %",
         reason=_COPY.format(rebuilt="373 (nghttp2)"),
         claim=Claim(subject="HTTP transfers", low=10, high=15),
@@ -147,7 +154,7 @@ _GROUPS = (
         "fonts",
         "Font libraries with the CPU's instructions",
         ["freetype", "fontconfig", "harfbuzz"],
-        install=["fontconfig"],
+        install_on_nixos=["fontconfig"],
         says="Phase 1, later version: the home-manager overlay compiles the font libraries",
         reason=_COPY.format(rebuilt="82 (freetype)"),
     ),

@@ -1,7 +1,7 @@
 """Phase 2: language runtimes under new attribute names, and what the user compiles with them.
 
 A value names attributes, best first; the Nix module takes the first that the release has and says
-so when it is not the first.
+so when it is not the first. A runtime that the user installed themselves stays in front.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 { lib, pkgs, workspaceTuning, ... }:
 let
   libraries = import ./lib/libraries.nix { inherit lib; profile = workspaceTuning; layer = "home"; };
-  absent = lib.filter (name: !(pkgs ? ${name})) libraries.packages;
+  absent = lib.filter (name: !(pkgs ? ${name})) libraries.copies;
 in
 {
   # Default: the overlays of the user's own package set, to which this one is added. nixpkgs.config is

@@ -27,8 +27,9 @@ in
       # Default: no overlay. New attributes only; nothing that exists is rebuilt.
       nixpkgs.overlays = [ runtimes.overlay ];
 
-      # Default: nothing. In front of a plain runtime of the same name in this profile.
-      home.packages = map (runtime: lib.hiPrio pkgs.${runtimes.installed.${runtime}}) (lib.attrNames found)
+      # Default: nothing. Behind whatever the user has in this profile: an interpreter of theirs may come
+      # with modules, or in another version, on purpose.
+      home.packages = map (runtime: lib.lowPrio pkgs.${runtimes.installed.${runtime}}) (lib.attrNames found)
         ++ map lib.hiPrio (lib.attrValues (pkgs.optimizedRust or { }));
       warnings = lacking;
     }

@@ -1,8 +1,9 @@
 # Phase 1: which libraries, with which flags, by which strategy. Data in, data and one overlay out.
 #
 # Enters: `lib`, the profile, and the layer ("system" for NixOS, "home" for home-manager). Leaves:
-#   packages    names of the layer's libraries, from the groups `libraries.<group>` in force
-#   install     those of them that have commands worth putting in front of the plain ones
+#   packages    names of the layer's libraries, from the groups `libraries.group.<layer>.*` in force
+#   install     packages whose commands are worth putting in front of the plain ones
+#   copies      all names that get an optimized copy
 #   strategy    overlay, march, graft, leaf, or none where no strategy is in force
 #   flagsFor    name -> list of compiler flags
 #   overlay     final: prev: the attributes of the strategy and `optimized`
@@ -22,8 +23,12 @@ let
 in
 rec {
   packages = lib.optionals (strategy != "none") (gather "packages");
-  install = lib.optionals (strategy != "none") (gather "install");
+  # On a system with libraries of its own, some commands would look for their configuration, or for the
+  # certificates they trust, where that system has none.
+  install = lib.optionals (strategy != "none") (gather "install"
+    ++ lib.optionals (profile.hardware.platform == "nixos") (gather "installOnNixos"));
   plain = lib.filter (name: !(exceptions.overlayOnly ? ${name})) packages;
+  copies = lib.unique (plain ++ install);
 
   # At most one of the three is in force; the modules assert it. Copies go with each of them.
   heavy = lib.filter (name: inForce "libraries.${name}.${layer}") [ "overlay" "march" "graft" ];
@@ -59,7 +64,7 @@ rec {
       # New names: nothing that exists is rebuilt. Where the attribute itself is optimized, its copy is
       # the same package, so that a check asks in one place whatever the strategy is.
       optimized = (prev.optimized or { })
-      // lib.genAttrs (here plain) copy
+      // lib.genAttrs (here copies) (if strategy == "overlay" then name: final.${name} else copy)
       // lib.genAttrs (here overlaid) (name: final.${name});
     };
 }

@@ -23,7 +23,7 @@ let
       drvPath = builtins.unsafeDiscardStringContext package.drvPath;
       attributeRebuilt = pkgs.${name}.drvPath != basePkgs.${name}.drvPath;
     };
-  named = lib.unique (libraries.plain ++ libraries.overlaid);
+  named = lib.unique (libraries.copies ++ libraries.overlaid);
   present = lib.filter (name: pkgs.optimized ? ${name}) named;
 in
 more // {

@@ -5,7 +5,7 @@ let
   exceptions = import ./lib/exceptions.nix;
   inherit (workspaceTuning.hardware.build) compiler;
   inherit (libraries) strategy;
-  absent = lib.filter (name: !(pkgs ? ${name})) (libraries.packages ++ libraries.grafted);
+  absent = lib.filter (name: !(pkgs ? ${name})) (libraries.copies ++ libraries.grafted);
 in
 {
   config = lib.mkMerge [

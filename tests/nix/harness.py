@@ -82,10 +82,10 @@ class Nix:
     def evaluate(self, expression: str, /, **arguments: str | Path) -> Any:
         """A value in the scope of evaluate.nix. Arguments are Nix expressions, paths, or names."""
         given = "".join(
-            f"{name} = {value if isinstance(value, str) else _path(value)};"
+            f"{name} = {value if isinstance(value, str) else path(value)};"
             for name, value in arguments.items()
         )
-        text = f"with import {_path(HERE / 'evaluate.nix')} {{ {given} }}; {expression}"
+        text = f"with import {path(HERE / 'evaluate.nix')} {{ {given} }}; {expression}"
         return json.loads(
             self.must(need("nix-instantiate"), "--eval", "--strict", "--json", "-E", text)
         )
@@ -102,19 +102,21 @@ class Nix:
         done = self.run(*command, installable, *more)
         if done.returncode:
             raise NixError(done.stderr)
-        paths = [line.strip() for line in done.stderr.splitlines()]
-        return [Path(path).name[33:-4] for path in paths if path.endswith(".drv")]
+        lines = [line.strip() for line in done.stderr.splitlines()]
+        return [Path(line).name[33:-4] for line in lines if line.endswith(".drv")]
 
 
-def _path(path: Path) -> str:
-    return f"(/. + {json.dumps(str(path))})"
+def path(place: Path) -> str:
+    """A Nix expression for a path, whatever characters it has."""
+    return f"(/. + {json.dumps(str(place))})"
 
 
-def sources(directory: Path) -> dict[str, Path]:
+def sources(directory: Path, *, build: bool = False) -> dict[str, Path]:
     """The nixpkgs and home-manager that evaluations use: arguments of ``Nix.evaluate``.
 
     The miniatures, unless the environment names checkouts: NIXPKGS and HOME_MANAGER, or NIXPKGS_LIB
-    for nixpkgs' ``lib`` alone, which then replaces the miniature's own below ``directory``.
+    for nixpkgs' ``lib`` alone, which then replaces the miniature's own below ``directory``. What
+    home-manager builds needs real packages: with ``lib`` alone, ``build`` takes the miniature.
     """
     named = {key: Path(text) for key in _CHECKOUTS if (text := os.environ.get(key))}
     found = {"nixpkgs": HERE / "nixpkgs", "homeManager": HERE / "home-manager"}
@@ -128,7 +130,8 @@ def sources(directory: Path) -> dict[str, Path]:
     if "HOME_MANAGER" in named:
         if len(named) == 1:
             raise ValueError("HOME_MANAGER needs the real lib: name NIXPKGS or NIXPKGS_LIB too")
-        found["homeManager"] = named["HOME_MANAGER"]
+        if "NIXPKGS" in named or not build:
+            found["homeManager"] = named["HOME_MANAGER"]
     return found
 
 
@@ -201,9 +204,10 @@ NOT_LIBRARIES = tuple(
 )
 
 
-def miniature(layers: Path) -> str:
+def miniature(layers: Path, **more: str) -> str:
     """A Nix expression: what evaluate.nix leaves, on the miniatures."""
-    return f"(import {_path(HERE / 'evaluate.nix')} {{ layers = {_path(layers)}; }})"
+    given = "".join(f" {name} = {value};" for name, value in more.items())
+    return f"(import {path(HERE / 'evaluate.nix')} {{ layers = {path(layers)};{given} }})"
 
 
 def make_base(
@@ -215,7 +219,7 @@ def make_base(
     root: Path | None = None,
 ) -> Path:
     """A user's flake in ``directory``, on the miniatures or on the checkouts that are named."""
-    used = sources(directory.parent / "sources")
+    used = sources(directory.parent / "sources", build=True)
     inputs = {"@NIXPKGS@": used["nixpkgs"], "@HOME_MANAGER@": used["homeManager"]}
     directory.mkdir(parents=True)
     for source in sorted((HERE / "base").glob("*.nix")):

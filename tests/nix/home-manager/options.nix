@@ -60,6 +60,14 @@ in
       zsh = shell;
       fish = shell;
       firefox.enable = option types.bool false;
+      cargo = {
+        enable = option types.bool false;
+        settings = option types.anything { };
+      };
+      go = {
+        enable = option types.bool false;
+        env = option (types.attrsOf types.str) { };
+      };
     };
     targets.genericLinux.enable = option types.bool false;
   };
@@ -79,10 +87,16 @@ in
         "environment.d/10-home-manager.conf".text = lib.concatLines
           (lib.mapAttrsToList (name: value: "${name}=${toString value}") config.systemd.user.sessionVariables);
       })
+      (lib.mkIf (config.programs.go.enable && config.programs.go.env != { }) {
+        "go/env".text = lib.concatLines (lib.mapAttrsToList (name: value: "${name}=${value}") config.programs.go.env);
+      })
       (lib.mkIf config.programs.fish.enable { "fish/config.fish".text = aliases "fish"; })
     ];
     home.file = lib.mkMerge [
       (lib.mkIf config.programs.bash.enable { ".bashrc".text = aliases "bash"; })
+      (lib.mkIf config.programs.cargo.enable {
+        ".cargo/config.toml".text = builtins.toJSON config.programs.cargo.settings;
+      })
       (lib.mkIf config.programs.zsh.enable { ".zshrc".text = aliases "zsh"; })
     ];
   };

@@ -2,6 +2,7 @@
 # The first five are built before the final stdenv and are part of it, as in nixpkgs.
 final: prev:
 let
+  inherit (prev) lib;
   early = attributes: final.mkBootstrapDerivation attributes;
   library = attributes: final.stdenv.mkDerivation ({ version = "1.0"; outputs = [ "out" "dev" ]; } // attributes);
 in
@@ -28,36 +29,41 @@ in
   libgpg-error = library { pname = "libgpg-error"; };
   libgcrypt = library { pname = "libgcrypt"; version = "1.12.4"; outputs = [ "bin" "lib" "dev" "info" "out" ]; buildInputs = [ final.libgpg-error ]; commands = "hmac256 mpicalc"; };
   libsodium = library { pname = "libsodium"; version = "1.0.22"; };
-  sqlite = library {
-    pname = "sqlite";
-    version = "3.53.1";
-    outputs = [ "bin" "dev" "man" "doc" "out" ];
-    buildInputs = [ final.zlib ];
-    commands = "sqlite3";
-    env.NIX_CFLAGS_COMPILE = toString (map (option: "-DSQLITE_${option}") [
-      "ENABLE_COLUMN_METADATA"
-      "ENABLE_DBSTAT_VTAB"
-      "ENABLE_JSON1"
-      "ENABLE_FTS3"
-      "ENABLE_FTS3_PARENTHESIS"
-      "ENABLE_FTS3_TOKENIZER"
-      "ENABLE_FTS4"
-      "ENABLE_FTS5"
-      "ENABLE_GEOPOLY"
-      "ENABLE_MATH_FUNCTIONS"
-      "ENABLE_PERCENTILE"
-      "ENABLE_PREUPDATE_HOOK"
-      "ENABLE_RBU"
-      "ENABLE_RTREE"
-      "ENABLE_SESSION"
-      "ENABLE_STMT_SCANSTATUS"
-      "ENABLE_UNLOCK_NOTIFY"
-      "SOUNDEX"
-      "SECURE_DELETE"
-      "MAX_VARIABLE_NUMBER=250000"
-      "MAX_EXPR_DEPTH=10000"
-    ]);
-  };
+  sqlite = lib.lowPrio (final.callPackage
+    ({ stdenv, zlib, interactive ? false }: library {
+      pname = "sqlite";
+      version = "3.53.1";
+      outputs = [ "bin" "dev" "man" "doc" "out" ];
+      buildInputs = [ zlib ];
+      inherit interactive;
+      commands = "sqlite3";
+      env.NIX_CFLAGS_COMPILE = toString (map (option: "-DSQLITE_${option}") [
+        "ENABLE_COLUMN_METADATA"
+        "ENABLE_DBSTAT_VTAB"
+        "ENABLE_JSON1"
+        "ENABLE_FTS3"
+        "ENABLE_FTS3_PARENTHESIS"
+        "ENABLE_FTS3_TOKENIZER"
+        "ENABLE_FTS4"
+        "ENABLE_FTS5"
+        "ENABLE_GEOPOLY"
+        "ENABLE_MATH_FUNCTIONS"
+        "ENABLE_PERCENTILE"
+        "ENABLE_PREUPDATE_HOOK"
+        "ENABLE_RBU"
+        "ENABLE_RTREE"
+        "ENABLE_SESSION"
+        "ENABLE_STMT_SCANSTATUS"
+        "ENABLE_UNLOCK_NOTIFY"
+        "SOUNDEX"
+        "SECURE_DELETE"
+        "MAX_VARIABLE_NUMBER=250000"
+        "MAX_EXPR_DEPTH=10000"
+      ]);
+    })
+    { });
+  # The same library with a command that has line editing.
+  sqlite-interactive = (final.sqlite.override { interactive = true; }).bin;
   expat = library { pname = "expat"; commands = "xmlwf"; };
   nghttp2 = library { pname = "nghttp2"; outputs = [ "out" "dev" "lib" ]; buildInputs = [ final.zlib ]; commands = "nghttp"; };
   libssh2 = library { pname = "libssh2"; buildInputs = [ final.openssl final.zlib ]; };
