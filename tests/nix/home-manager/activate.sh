@@ -1,6 +1,6 @@
 #!/bin/sh
 # Activation of a miniature home generation. Enters: HOME, optionally --driver-version N, DRY_RUN,
-# HOME_MANAGER_BACKUP_EXT, MINIATURE_LOG, MINIATURE_EXIT. Leaves: links in HOME, the profile set
+# HOME_MANAGER_BACKUP_EXT, MINIATURE_LOG, MINIATURE_HOME_EXIT. Leaves: links in HOME, the profile set
 # (driver version 0), a line in the log.
 #
 # 1. Refuse, before anything is written, files that are not ours, unless they can be moved aside.
@@ -50,4 +50,4 @@ ln -sfn "$generation" "$current"
 if [ "$driver" = 0 ]; then
     nix-env --profile "$state/nix/profiles/home-manager" --set "$generation"
 fi
-exit "${MINIATURE_EXIT:-0}"
+exit "${MINIATURE_HOME_EXIT:-0}"
