@@ -1,20 +1,19 @@
 # Build the stock and the optimized form of a package, and say where they are.
 #
-# usage: pair.sh ROOTS BASE LAYER STOCK_NAME OPTIMIZED_NAME FILE [SET]...
+# usage: pair.sh ROOTS BASE LAYER LAYER_SET STOCK_NAME OPTIMIZED_NAME FILE SET...
 #   ROOTS    directory for links that keep both from Nix's garbage collector
 #   BASE     url of the user's own flake; LAYER  directory of the layer flake
 #   *_NAME   attribute below pkgs, with alternatives behind "|", best first
 #   FILE     what the package must have, such as bin/zstd
-#   SET      attribute of a configuration in the user's flake, best first; the last one is also the
-#            layer's
+#   SET      attribute of a configuration in the user's flake, best first; LAYER_SET: in the layer
 # Prints "stock PATH" and "optimized PATH", or "failed WHAT" (exit 70).
 set -u
 LC_ALL=C
 export LC_ALL
 PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin
 PATH=$PATH:/nix/var/nix/profiles/default/bin
-roots=$1 base=$2 layer=$3 stock=$4 optimized=$5 file=$6
-shift 6
+roots=$1 base=$2 layer=$3 layer_set=$4 stock=$5 optimized=$6 file=$7
+shift 7
 say() { printf '%s\n' "$*"; }
 stop() {
     say failed "$*"
@@ -44,9 +43,7 @@ build() {
     done
     return 1
 }
-last=''
-for set in "$@"; do last=$set; done
-build optimized "path:$layer" "$last" "$optimized" --override-input base "$base" ||
+build optimized "path:$layer" "$layer_set" "$optimized" --override-input base "$base" ||
     stop "the layer has no build of $optimized with $file"
 for set in "$@"; do
     if build stock "$base" "$set" "$stock"; then exit 0; fi

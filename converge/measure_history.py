@@ -1,0 +1,83 @@
+"""All measurements of one workspace, kept there (``measurements.json``), so that history shows.
+
+It is a record, not the truth: a damaged one is put aside under another name and a new one begun.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from converge.measure_memory import Memory
+
+VERSION = 1
+NAME = "measurements.json"
+LIMIT = 400  # of each kind; the oldest go first
+#: What is kept of a measurement; its single samples stay in the journal of its run.
+_KEPT = ("subject", "benchmark", "measured", "low", "high", "unit", "n", "verdict", "cpu")
+
+Row = Mapping[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    samples: tuple[Row, ...] = ()  # of memory
+    measurements: tuple[Row, ...] = ()
+    damaged: bool = False
+
+    @classmethod
+    def parse(cls, content: bytes) -> History:
+        if not content:
+            return cls()
+        try:
+            data = json.loads(content)
+            if data["version"] != VERSION:
+                raise ValueError("version")
+            samples, measurements = (
+                tuple(row for row in data[key] if isinstance(row, dict))
+                for key in ("samples", "measurements")
+            )
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return cls(damaged=True)
+        return cls(samples=samples, measurements=measurements)
+
+    def encode(self) -> bytes:
+        data = {
+            "version": VERSION,
+            "samples": self.samples[-LIMIT:],
+            "measurements": self.measurements[-LIMIT:],
+        }
+        return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode()
+
+    def with_memory(self, memory: Memory, *, run: str, time: str, applied: bool) -> History:
+        """``applied``: whether a run has written here, which is what before and after mean."""
+        sample = {
+            "run": run,
+            "time": time,
+            "when": "after" if applied else "before",
+            "cpu": memory.cpu,
+            "total_kb": memory.total_kb,
+            "available_kb": memory.available_kb,
+            "used": {
+                name: {"kb": used.kb, "processes": used.processes, "instance": used.instance}
+                for name, used in memory.used.items()
+            },
+        }
+        return History(samples=(*self.samples, sample), measurements=self.measurements)
+
+    def with_measurements(self, records: Sequence[Row], *, run: str, time: str) -> History:
+        rows = (
+            {"run": run, "time": time, **{key: one[key] for key in _KEPT}}
+            for one in records
+            if one["n"]
+        )
+        return History(samples=self.samples, measurements=(*self.measurements, *rows))
+
+    def earlier(self, subject: str, benchmark: str) -> tuple[Row, ...]:
+        """What was measured of it before, oldest first."""
+        return tuple(
+            row
+            for row in self.measurements
+            if row.get("subject") == subject and row.get("benchmark") == benchmark
+        )

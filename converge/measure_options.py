@@ -1,0 +1,54 @@
+"""How a measurement is taken: from the environment of the controller, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from converge.measure_benchmarks import BENCHMARKS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """``MEASURE_STOCK`` and so on: the name of the field in capitals."""
+
+    stock: str = ""  # directory on the workspace with bin/ and lib/, in place of Nix's packages
+    optimized: str = ""  # the same
+    rounds: int = 20  # pairs of each benchmark
+    seconds: int = 120  # after which no further pair of a benchmark begins
+    only: frozenset[str] = frozenset()  # ids of benchmarks, with commas between; empty: all
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Options:
+        """Raises ``ValueError`` with what is wrong and what to write instead."""
+        only = frozenset(filter(None, environment.get("MEASURE_ONLY", "").split(",")))
+        known = [one.id for one in BENCHMARKS]
+        if unknown := sorted(only.difference(known)):
+            raise ValueError(f"MEASURE_ONLY: no benchmark {unknown[0]!r}; write {', '.join(known)}")
+        stock = _place(environment, "MEASURE_STOCK")
+        optimized = _place(environment, "MEASURE_OPTIMIZED")
+        if bool(stock) != bool(optimized):
+            raise ValueError("MEASURE_STOCK and MEASURE_OPTIMIZED: give both or none")
+        return cls(
+            stock=stock,
+            optimized=optimized,
+            rounds=_number(environment, "MEASURE_ROUNDS", cls.rounds, highest=200),
+            seconds=_number(environment, "MEASURE_SECONDS", cls.seconds, highest=3600),
+            only=only,
+        )
+
+
+def _number(environment: Mapping[str, str], variable: str, default: int, *, highest: int) -> int:
+    text = environment.get(variable, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= highest):
+        raise ValueError(f"{variable}={text!r}: write a number from 1 to {highest}")
+    return int(text)
+
+
+def _place(environment: Mapping[str, str], variable: str) -> str:
+    text = environment.get(variable, "")
+    if text and not text.startswith("/"):
+        raise ValueError(f"{variable}={text!r}: write an absolute path")
+    return text
