@@ -12,7 +12,6 @@ import re
 from converge import hardware
 from converge.machine import Machine
 
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 _.-]*[A-Za-z0-9]\Z")
 _ALGORITHMS = ("zstd", "lz4", "lzo-rle", "lzo")
 _MODULE_TYPES = {"DDR3", "DDR4", "DDR5", "LPDDR4", "LPDDR5"}
 
@@ -60,8 +59,7 @@ def _comment(text: str) -> str:
 def _text(value: str | None) -> str:
     """Quote a name that the machine gave, without the characters a profile does not take."""
     name = re.sub(r"[^A-Za-z0-9 ().,+/_-]+", " ", value or "")
-    name = re.sub(r" +", " ", name).strip(" ().,+/_-")[:64].strip() or "not known"
-    return name if _PLAIN.match(name) else json.dumps(name)
+    return json.dumps(re.sub(r" +", " ", name).strip(" ().,+/_-")[:64].strip() or "not known")
 
 
 def _march(machine: Machine) -> str:
@@ -74,8 +72,12 @@ def _march(machine: Machine) -> str:
 
 
 def _counts(machine: Machine) -> tuple[int, int]:
-    threads = machine.threads or machine.cores or 1
+    threads = min(machine.threads or machine.cores or 1, 1024)
     return min(machine.cores or threads, threads), threads
+
+
+def _memory_gb(machine: Machine) -> int:
+    return max(1, min(machine.memory_gb or 1, 4096))
 
 
 def _cpu(machine: Machine) -> list[str]:
@@ -98,10 +100,10 @@ def _build(machine: Machine) -> list[str]:
     fallback = "x86-64-v3" if hardware.runs_on("x86-64-v3", march) else level
     go = next(name for name, psabi in hardware.GO_LEVELS.items() if psabi == fallback)
     tune = "generic" if march.startswith("x86-64") else march
-    threads, memory = _counts(machine)[1], machine.memory_gb or 1
+    threads, memory = min(256, _counts(machine)[1]), min(1024, _memory_gb(machine))
     most = max(1, threads - 1)  # one thread stays free for the person at the machine
     medium = max(1, min(3, memory // 4, most))
-    light = max(1, min(threads + 4, memory // 2))
+    light = max(1, min(threads + 4, memory // 2, 256))
     return [
         "build:",
         "  compiler:",
@@ -111,7 +113,7 @@ def _build(machine: Machine) -> list[str]:
         f"    fallback: {{ march: {fallback}, mtune: generic }}",
         f"  goamd64: {go}",
         f"  rustTargetCpu: {march}",
-        "  parallelism: # as much as memory and threads bear; a choice, not a fact",
+        "  parallelism: # as much as memory and threads bear: a choice, not a fact",
         f"    maxJobs: {max(medium, light)}",
         f"    maxCores: {most}",
         "    tiers:",
@@ -132,22 +134,22 @@ def _gpu(machine: Machine) -> list[str]:
             "gpu:",
             f"  vendor: {hardware.GPU_VENDORS[other.vendor]}",
             f'  pciId: "{other.pci_id}"',
-            f"  kernelModule: {'true' if other.driver else 'false'}",
+            f"  kernelModule: {'true' if other.driver and machine.platform != 'wsl' else 'false'}",
         ]
     smi = next((gpu for gpu in machine.nvidia if gpu.pci_id in {"", found.pci_id}), None)
-    generation = (
-        hardware.generation_of_capability(smi.compute_capability) if smi else None
-    ) or hardware.generation_of_device(int(found.device, 16))
+    by_device = hardware.generation_of_device(int(found.device, 16))
+    said = hardware.generation_of_capability(smi.compute_capability) if smi else None
+    generation = (said or by_device) if None in {said, by_device} or said is by_device else None
     if generation is None or machine.platform == "wsl":
         why = "Windows drives it" if generation else "its generation could not be told"
-        return ["gpu:", f"  vendor: none # there is an NVIDIA GPU, {found.pci_id}; {why}"]
-    memory = smi.memory_mb if smi and smi.memory_mb else None
+        return ["gpu:", f"  vendor: none # there is an NVIDIA GPU, {found.pci_id}, but {why}"]
+    memory = min(smi.memory_mb, 1 << 20) if smi and smi.memory_mb else None
     lines = [
         "gpu:",
         "  vendor: nvidia",
         f"  architecture: {generation.name}",
         f'  pciId: "{found.pci_id}"',
-        f"  memoryMB: {memory}" if memory else "  memoryMB: 2048 # not seen; the least of its kind",
+        f"  memoryMB: {memory}" if memory else "  memoryMB: 2048 # not seen, a cautious guess",
         "  kernelModule: true",
     ]
     if smi:
@@ -157,7 +159,7 @@ def _gpu(machine: Machine) -> list[str]:
 
 
 def _memory(machine: Machine) -> list[str]:
-    total = machine.memory_gb or 1
+    total = _memory_gb(machine)
     kind = machine.module_type if machine.module_type in _MODULE_TYPES else None
     lines = [
         "memory:",
@@ -166,7 +168,7 @@ def _memory(machine: Machine) -> list[str]:
     ]
     device = next((device for device in machine.zram if device.size_bytes), None)
     if device is None:
-        return [*lines, "  # No zram is set up; leaving it out leaves swap as it is."]
+        return [*lines, "  # No zram is set up, and leaving it out leaves swap as it is."]
     percent = min(200, max(1, round(100 * device.size_bytes / (total << 30))))
     priorities = [swap.priority for swap in machine.swaps if swap.file.endswith(device.name)]
     priority = min(32767, max(0, priorities[0] if priorities else 100))
@@ -189,7 +191,7 @@ def _storage(machine: Machine) -> list[str]:
     return [
         "storage:",
         f"  kind: {disk.kind} # {_comment(disk.name)}",
-        f"  sizeGB: {disk.size_gb}",
+        f"  sizeGB: {min(disk.size_gb, 1_000_000)}",
         f"  scheduler: {scheduler}",
     ]
 
@@ -200,5 +202,5 @@ def _session(machine: Machine) -> list[str]:
         return ["session:", f"  desktop: none{found}", "  type: none"]
     if machine.session_type:
         return ["session:", "  desktop: plasma6", f"  type: {machine.session_type}"]
-    why = "not seen running; settings that need X11 do not apply"
+    why = "not seen running, so settings that need X11 do not apply"
     return ["session:", "  desktop: plasma6", f"  type: wayland # {why}"]

@@ -33,8 +33,8 @@ def parse(output: str) -> Machine:
     cpu, marks = _pairs(rows, "cpu"), {row[0] for row in rows["mark"] if row}
     disks = _disks(rows)
     facts: dict[str, object] = {
-        "arch": _one(rows, "arch"),
-        "kernel": _one(rows, "kernel"),
+        "arch": _one(rows, "arch", r"[a-z0-9_]{1,16}"),
+        "kernel": _one(rows, "kernel", r"[0-9][A-Za-z0-9._+~-]{0,80}"),
         "platform": _platform(rows, marks),
         **_cpu(cpu),
         **_memory(rows),
@@ -73,8 +73,8 @@ def _pairs(rows: Rows, key: str) -> dict[str, list[str]]:
     return found
 
 
-def _one(rows: Rows, key: str) -> str | None:
-    return next((row[0] for row in rows[key] if row and row[0]), None)
+def _one(rows: Rows, key: str, form: str = r".+") -> str | None:
+    return next((row[0] for row in rows[key] if row and re.fullmatch(form, row[0])), None)
 
 
 def _number(text: str) -> int | None:
@@ -83,6 +83,12 @@ def _number(text: str) -> int | None:
 
 def _field(row: Sequence[str], index: int) -> str:
     return row[index].strip() if index < len(row) else ""
+
+
+def _word(row: Sequence[str], index: int) -> str:
+    """Return a name of the kernel's own: a device, a driver, a slot."""
+    text = _field(row, index)
+    return text if re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", text) else ""
 
 
 def _only(values: Sequence[str]) -> str | None:
@@ -120,7 +126,7 @@ def _memory(rows: Rows) -> dict[str, object]:
         "swaps": tuple(swaps),
         "zram": tuple(
             ZramDevice(
-                name=_field(row, 0),
+                name=_word(row, 0),
                 size_bytes=_number(_field(row, 1)) or 0,
                 algorithm=_bracketed(_field(row, 2)),
             )
@@ -158,10 +164,10 @@ def _gpus(rows: Rows) -> tuple[FoundGpu, ...] | None:
         if vendor and device:
             found.append(
                 FoundGpu(
-                    slot=_field(row, 0),
+                    slot=_word(row, 0),
                     vendor=vendor.group(1),
                     device=device.group(1),
-                    driver=_field(row, 4),
+                    driver=_word(row, 4),
                 )
             )
     return tuple(found) if found or rows["pci-bus"] else None
@@ -197,7 +203,7 @@ def _nvidia(rows: Rows) -> dict[str, object]:
 def _disks(rows: Rows) -> dict[str, Disk]:
     disks = {}
     for row in rows["disk"]:
-        name, sectors = _field(row, 0), _number(_field(row, 1))
+        name, sectors = _word(row, 0), _number(_field(row, 1))
         if not name or not sectors:
             continue
         schedulers = _field(row, 4)

@@ -67,9 +67,9 @@ def _words(value: object) -> frozenset[str]:
 
 
 def _common(cpus: list[Mapping[str, Any]], key: str) -> int | None:
-    values = {cpu.get(key) for cpu in cpus}
-    value = values.pop() if len(values) == 1 else None
-    return value if type(value) is int else None
+    values = [cpu.get(key) for cpu in cpus]
+    first = values[0] if values else None
+    return first if type(first) is int and values.count(first) == len(values) else None
 
 
 def _sum(cpus: list[Mapping[str, Any]], key: str) -> int | None:

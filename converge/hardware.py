@@ -60,12 +60,12 @@ _INTEL_6: Mapping[str, tuple[int, ...]] = {
     "tigerlake": (140, 141),
     "alderlake": (151, 154, 183, 186, 191),  # Raptor Lake has its instructions
 }
-_AMD: Mapping[str, tuple[int, range]] = {
-    "znver1": (23, range(0, 48)),
-    "znver2": (23, range(48, 176)),
-    "znver4": (25, range(16, 32)),
-    "znver3": (25, range(0, 96)),
-    "znver5": (26, range(0, 128)),
+_AMD: Mapping[str, tuple[int, tuple[range, ...]]] = {
+    "znver1": (23, (range(0, 48),)),
+    "znver2": (23, (range(48, 176),)),
+    "znver3": (25, (range(0, 16), range(32, 96))),
+    "znver4": (25, (range(16, 32), range(96, 128), range(160, 176))),
+    "znver5": (26, (range(0, 128),)),
 }
 
 
@@ -76,11 +76,10 @@ def family_march(
     name = None
     if vendor == "intel" and family == 6:
         name = next((march for march, numbers in _INTEL_6.items() if number in numbers), None)
-    elif vendor == "amd" and number is not None:
-        name = next(
-            (march for march, (f, numbers) in _AMD.items() if f == family and number in numbers),
-            None,
-        )
+    elif vendor == "amd":
+        for march, (its_family, models) in _AMD.items():
+            if family == its_family and any(number in numbers for numbers in models):
+                name = march
     return name if name and not missing_flags(name, flags) else best_march(flags)
 
 

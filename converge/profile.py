@@ -146,6 +146,7 @@ class Profile:
             "kwin": plasma,
             "baloo": plasma,
             "bootloader": self.platform != "wsl",
+            "zram": self.memory.zram is not None,
         }
         return frozenset(name for name, value in holds.items() if value)
 

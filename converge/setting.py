@@ -95,4 +95,5 @@ NEEDS: Mapping[str, str] = {
     "kwin": "the profile has no KWin",
     "baloo": "the profile has no Baloo",
     "bootloader": "the workspace has no boot loader of its own",
+    "zram": "the profile declares no zram",
 }

@@ -44,7 +44,7 @@ def test_only_cases_called_good_load() -> None:
 @pytest.mark.parametrize(
     ("workspace", "facts"),
     [
-        ("shoshin", {"nvidia", "x11", "kwin", "baloo", "bootloader"}),
+        ("shoshin", {"nvidia", "x11", "kwin", "baloo", "bootloader", "zram"}),
         ("kinoite", {"kwin", "baloo", "bootloader"}),
         ("gyakusatsu", set()),
     ],
@@ -54,6 +54,11 @@ def test_profile_of_the_plan_loads_and_has_its_facts(workspace: str, facts: set[
     assert profile.workspace == workspace
     assert profile.facts == facts
     assert profile.facts <= NEEDS.keys()
+
+
+def test_every_need_holds_in_some_profile_of_the_plan() -> None:
+    found = [load_profile(path).facts for path in INVENTORY.glob("*.yaml")]
+    assert frozenset().union(*found) == NEEDS.keys()
 
 
 def test_shoshin_is_as_the_plan_says() -> None:

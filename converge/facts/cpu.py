@@ -74,35 +74,44 @@ def march(look: Look) -> Iterator[Verdict]:
 
 
 def parallelism(look: Look) -> Iterator[Verdict]:
-    """A tier must not need more memory or threads than the machine has."""
-    fact, tiers = "build.parallelism", look.profile.build.parallelism
+    """A build must not need more memory or threads than the machine has."""
+    fact, limits = "build.parallelism", look.profile.build.parallelism
     memory, threads = look.machine.memory_gb, look.machine.threads
-    most = max(tiers.heavy.memory_gb, tiers.medium.memory_gb, tiers.light.memory_gb)
-    declared = f"{most} GB and {tiers.max_cores} threads for one build"
-    if memory is None or threads is None:
-        yield Verdict(fact=fact, outcome=Outcome.UNKNOWN, declared=declared, found="nothing")
-        return
-    found = f"{memory} GB and {threads} threads"
     needed = look.named("build.")
-    if most > memory:
-        yield Verdict(
-            fact=fact,
-            outcome=Outcome.BLOCKS if needed else Outcome.DIFFERS,
-            declared=declared,
-            found=found,
+    chosen = {
+        str(s.value["tier"]) for s in needed if isinstance(s.value, dict) and "tier" in s.value
+    }
+    tiers = {"heavy": limits.heavy, "medium": limits.medium, "light": limits.light}
+    largest = max(tiers.values(), key=lambda tier: tier.memory_gb)
+    used = max(
+        (tier for name, tier in tiers.items() if name in chosen),
+        key=lambda tier: tier.memory_gb,
+        default=largest,
+    )
+    verdict = Verdict(
+        fact=fact,
+        outcome=Outcome.TRUE,
+        declared=f"up to {largest.memory_gb} GB and {limits.max_cores} threads for one build",
+        found=f"{memory} GB and {threads} threads",
+    )
+    if memory is None or threads is None:
+        yield replace(verdict, outcome=Outcome.UNKNOWN, found="nothing")
+    elif largest.memory_gb > memory:
+        blocks = needed and used.memory_gb > memory
+        yield replace(
+            verdict,
+            outcome=Outcome.BLOCKS if blocks else Outcome.DIFFERS,
             why="a build of that size ends with programs of the desktop killed for memory",
             fix=f"lower memoryGB of the tiers to at most {memory} in {look.profile.file}",
             settings=look.ids(needed),
         )
-    elif tiers.max_cores > threads:
-        yield Verdict(
-            fact=fact,
+    elif limits.max_cores > threads:
+        yield replace(
+            verdict,
             outcome=Outcome.DIFFERS,
-            declared=declared,
-            found=found,
             why="more threads than there are only wait for each other",
             fix=look.edit("build.parallelism.maxCores", max(1, threads - 1)),
             settings=look.ids(needed),
         )
     else:
-        yield Verdict(fact=fact, outcome=Outcome.TRUE, declared=declared, found=found)
+        yield verdict

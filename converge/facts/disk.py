@@ -10,7 +10,7 @@ from converge.facts.verdict import Look, Outcome, Verdict
 
 def storage(look: Look) -> Iterator[Verdict]:
     declared, disk = look.profile.storage, look.machine.system_disk
-    needed = look.ids(look.named("storage."))
+    needed = look.ids(look.named("storage.scheduler"))
     kind = look.same("storage.kind", declared.kind, disk.kind if disk else None)
     if kind.outcome is Outcome.DIFFERS and disk:
         kind = replace(

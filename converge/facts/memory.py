@@ -20,7 +20,7 @@ def memory(look: Look) -> Iterator[Verdict]:
         # Firmware and an integrated GPU keep a part: 16 GB installed can be 14 GB to the kernel.
         verdict = replace(verdict, outcome=Outcome.TRUE, fix="")
     elif verdict.outcome is Outcome.DIFFERS and found is not None and found < declared.total_gb:
-        limits = look.named("memory.", "electron.", "apps.", "build.")
+        limits = look.named("memory.", "electron.app", "electron.budget", "build.")
         verdict = replace(
             verdict,
             why="limits in proportion to it are larger than the memory",

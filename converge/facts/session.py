@@ -15,7 +15,7 @@ def session(look: Look) -> Iterator[Verdict]:
         desktop = replace(
             desktop,
             why="files of a desktop that is not there are read by nobody",
-            settings=look.ids(look.needing("kwin") + look.needing("baloo")),
+            settings=look.ids(look.desktop),
         )
     yield desktop
     found = machine.session_type
@@ -33,6 +33,6 @@ def session(look: Look) -> Iterator[Verdict]:
         verdict = replace(
             verdict,
             why="settings and flags for one session type have no effect in the other",
-            settings=look.ids(look.needing("x11")),
+            settings=look.ids(look.x11),
         )
     yield verdict

@@ -77,11 +77,19 @@ class Look:
         """Settings that choose or load the driver: a wrong one leaves no display."""
         return tuple(s for s in self.nvidia if s.layer is Layer.NIXOS)
 
+    @property
+    def x11(self) -> tuple[Setting, ...]:
+        """Settings that need an X11 session, or hand a program a flag for one."""
+        return tuple(
+            s for s in self.settings if "x11" in s.needs or "--ozone-platform=x11" in str(s.value)
+        )
+
     def named(self, *prefixes: str) -> tuple[Setting, ...]:
         return tuple(s for s in self.settings if s.id.startswith(prefixes))
 
-    def needing(self, fact: str) -> tuple[Setting, ...]:
-        return tuple(s for s in self.settings if fact in s.needs)
+    @property
+    def desktop(self) -> tuple[Setting, ...]:
+        return tuple(s for s in self.settings if s.needs & {"kwin", "baloo"})
 
     def edit(self, key: str, value: object) -> str:
         return f"write {key}: {value} in {self.profile.file}"

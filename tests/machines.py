@@ -1,0 +1,57 @@
+"""Recorded machines: ``tests/data/machines/<name>.tree`` becomes a directory that detect.sh reads.
+
+A line ``>>> PATH`` begins a file, ``>>> PATH -> TARGET`` is a symbolic link, lines with # before
+the first of them are comments. What a program would have printed is a file under ``commands/``.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from converge.detect import SCRIPT, parse
+from converge.machine import Machine
+
+MACHINES = Path(__file__).parent / "data" / "machines"
+
+
+def grow(name: str, into: Path) -> Path:
+    """Make the tree of machine ``name`` under ``into``."""
+    path: Path | None = None
+    text = (MACHINES / f"{name}.tree").read_bytes().decode()
+    for line in text.splitlines(keepends=True):
+        if line.startswith(">>> "):
+            where, _, target = line[4:].rstrip("\n").partition(" -> ")
+            path = into / where
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if target:
+                path.symlink_to(target)
+            else:
+                path.write_bytes(b"")
+        elif path is not None:
+            with path.open("ab") as stream:
+                stream.write(line.encode())
+    return into
+
+
+def detect(root: Path | None = None) -> str:
+    """Run detect.sh with dash, on this machine or on a recorded tree."""
+    dash = shutil.which("dash")
+    if dash is None:
+        pytest.fail("dash is missing: install the package dash")
+    argv = [dash, str(SCRIPT), *([str(root)] if root else [])]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == ""
+    return done.stdout
+
+
+@cache
+def recorded(name: str) -> Machine:
+    """Return the machine called ``name``, as detect.sh and its parser see it."""
+    with tempfile.TemporaryDirectory() as directory:
+        return parse(detect(grow(name, Path(directory))))
