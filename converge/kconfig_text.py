@@ -152,8 +152,8 @@ def _read_header(line: bytes) -> HeaderLine | Skipped:
     parts = re.findall(rb"\[([^]]*)\]", match[0])
     lock = parts[-1] == b"$i" and match[0] == line  # text behind the last ] takes the lock away
     group = b""
-    for part in parts[: len(parts) - lock]:  # leading empty parts count for nothing
-        group += SEPARATOR.encode() * bool(group) + decode(part)[0]
+    for part in parts[: len(parts) - lock]:
+        group += SEPARATOR.encode() * bool(group) + _name(part)  # leading empty parts do not count
     return HeaderLine(group, locked=lock and bool(group), locks_file=lock and not group)
 
 
@@ -175,14 +175,14 @@ def _read_entry(line: bytes) -> EntryLine | Skipped:
             if (
                 deleted
             ):  # KConfig reads no further: `[$di]` locks nothing, a locale is part of the key
-                return EntryLine(decode(raw)[0], _ordered(options - {"e"} | {"d"}), b"")
+                return EntryLine(_name(raw), _ordered(options - {"e"} | {"d"}), b"")
         elif locale is not None:
             return Skipped.INVALID
         else:
             locale = suffix
     if not equals:
         return Skipped.INVALID
-    key = decode(raw)[0]
+    key = _name(raw)
     value = value.strip(_SPACE)
     text, sound = decode(value)
     broken = not sound or b"\r" in value
@@ -195,6 +195,13 @@ def _read_entry(line: bytes) -> EntryLine | Skipped:
         rival=_rival(raw, key),
         error=not sound,
     )
+
+
+def _name(raw: bytes) -> bytes:
+    """The name that is printed as ``raw``; no text, so equal to no declared name, where releases
+    read different ones."""
+    name, sound = decode(raw)
+    return name if sound else b"\xff" + raw
 
 
 def _rival(raw: bytes, key: bytes) -> bytes | None:
