@@ -49,7 +49,7 @@ def packages(where: str) -> set[str]:
         name
         for row in libraries.ROWS
         if row.id.startswith(f"libraries.group.{where}.")
-        for names in row.value.values()  # type: ignore[attr-defined]
+        for names in row.value.values()
         for name in names
     }
 
@@ -341,7 +341,7 @@ def test_no_row_asks_mold_for_a_library_that_mold_is_made_of(nix: Nix, layers: M
         '(import (layers + "/nixos/lib/exceptions.nix")).inMoldClosure', layers=layers()
     )
     row = next(row for row in libraries.ROWS if row.id == "libraries.mold")
-    assert not set(row.value["packages"]) & set(closure)  # type: ignore[index]
+    assert not set(row.value["packages"]) & set(closure)
 
 
 def test_a_library_that_a_release_lacks_is_named_and_left_out(nix: Nix, tmp_path: Path) -> None:

@@ -1,0 +1,347 @@
+"""Phases 5 and memory: the right driver or no evaluation, and options that have an effect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from converge.setting import Layer, State
+from converge.settings import memory, video
+from tests.nix import harness
+from tests.nix.harness import Nix, NixError
+
+
+@pytest.fixture(scope="module")
+def nix(tmp_path_factory: pytest.TempPathFactory) -> Nix:
+    return Nix(tmp_path_factory.mktemp("nix"))
+
+
+@pytest.fixture(scope="module")
+def sources(nix: Nix) -> dict[str, Path]:
+    return harness.sources(nix.directory / "sources")
+
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def layers(tmp_path: Path) -> Make:
+    def make(
+        change: Callable[[dict], object] = lambda data: None, **choices: Iterable[str]
+    ) -> Path:
+        data = harness.profile_data(**choices)
+        change(data[Layer.NIXOS])
+        return harness.make_layers(tmp_path / "layers", data)
+
+    return make
+
+
+DRIVER = """{
+  inherit (system.config.hardware.nvidia.package) version;
+  inherit (system.config.hardware.nvidia) open;
+  drivers = system.config.services.xserver.videoDrivers;
+  failed = failed system.config;
+}"""
+
+
+@pytest.mark.parametrize(
+    ("release", "version"),
+    [("25.11", "580.142"), ("26.05", "580.173.02"), ("26.11", "580.173.02")],
+)
+def test_every_release_gets_the_last_driver_that_knows_the_gpu(
+    nix: Nix, layers: Make, release: str, version: str
+) -> None:
+    found = nix.evaluate(DRIVER, layers=layers(), release=f'"{release}"')
+    assert found == {"version": version, "open": False, "drivers": ["nvidia"], "failed": []}
+
+
+@pytest.mark.parametrize("release", ["26.05", "26.11"])
+def test_a_driver_that_ignores_the_gpu_stops_the_evaluation(
+    nix: Nix, layers: Make, release: str
+) -> None:
+    stable = """({ config, ... }: {
+      hardware.nvidia.package = config.boot.kernelPackages.nvidiaPackages.stable;
+    })"""
+    with pytest.raises(NixError) as refused:
+        nix.evaluate(
+            "system.config.system.build.toplevel.drvPath",
+            layers=layers(),
+            release=f'"{release}"',
+            userSystem=stable,
+        )
+    assert "ignores GeForce GTX 960 (maxwell): the last branch that drives it is 580" in str(
+        refused.value
+    )
+    assert "nvidiaPackages.legacy_580" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "branch", "open_modules"),
+    [
+        ("kepler", "470.", False),
+        ("pascal", "580.", False),
+        ("volta", "580.", False),
+        ("turing", "595.", True),
+        ("ada", "595.", True),
+    ],
+)
+def test_the_branch_and_the_open_modules_follow_from_the_generation(
+    nix: Nix, layers: Make, architecture: str, branch: str, open_modules: bool
+) -> None:
+    made = layers(lambda data: data["hardware"]["gpu"].update(architecture=architecture))
+    found = nix.evaluate(DRIVER, layers=made)
+    assert found["version"].startswith(branch)
+    assert found["open"] is open_modules
+    assert found["failed"] == []
+
+
+def test_a_newer_kernel_than_a_legacy_driver_is_known_to_build_with_is_named(
+    nix: Nix, layers: Make
+) -> None:
+    newer = """({ pkgs, lib, ... }: {
+      boot.kernelPackages = lib.recursiveUpdate pkgs.linuxPackages { kernel.version = "7.1.3"; };
+    })"""
+    made = layers()
+    found = nix.evaluate("system.config.warnings", layers=made, userSystem=newer)
+    assert [one for one in found if "Linux 7.1 is newer than 6.18" in one]
+    assert not [
+        one for one in nix.evaluate("system.config.warnings", layers=made) if "Linux" in one
+    ]
+
+
+def test_mode_setting_is_an_option_and_no_kernel_parameter(
+    nix: Nix, sources: dict[str, Path], layers: Make
+) -> None:
+    found = nix.evaluate(
+        """{
+          modeset = system.config.hardware.nvidia.modesetting.enable;
+          parameters = lib.filter (lib.hasPrefix "nvidia") system.config.boot.kernelParams;
+        }""",
+        layers=layers(),
+        **sources,
+    )
+    assert found["modeset"] is True
+    assert len(found["parameters"]) <= 1
+
+
+def test_variables_reach_pam_and_weaken_no_sandbox(
+    nix: Nix, sources: dict[str, Path], layers: Make
+) -> None:
+    variables = nix.evaluate(
+        "system.config.environment.sessionVariables", layers=layers(), **sources
+    )
+    assert variables["LIBVA_DRIVER_NAME"] == "nvidia"
+    assert variables["NVD_BACKEND"] == "direct"
+    assert variables["VDPAU_DRIVER"] == "nvidia"
+    assert "MOZ_DISABLE_RDD_SANDBOX" not in variables
+    assert "KWIN_OPENGL_INTERFACE" not in variables
+
+
+def test_the_plans_name_of_the_bridge_stops_the_evaluation_and_ours_does_not(
+    nix: Nix, sources: dict[str, Path], layers: Make
+) -> None:
+    made = layers(include=["video.vdpau-bridges"])
+    names = "map lib.getName system.config.hardware.graphics.extraPackages"
+    found = nix.evaluate(names, layers=made, **sources)
+    assert {"nvidia-vaapi-driver", "libva-vdpau-driver", "libvdpau-va-gl"} <= set(found)
+    plans = "({ pkgs, ... }: { hardware.graphics.extraPackages = [ pkgs.vaapiVdpau ]; })"
+    with pytest.raises(NixError, match="libva-vdpau-driver"):
+        nix.evaluate(names, layers=made, userSystem=plans, **sources)
+
+
+def test_no_bridge_is_there_by_default(nix: Nix, sources: dict[str, Path], layers: Make) -> None:
+    found = nix.evaluate(
+        "map lib.getName system.config.hardware.graphics.extraPackages", layers=layers(), **sources
+    )
+    assert not [name for name in found if "vdpau" in name]
+
+
+@pytest.mark.parametrize(
+    ("version", "preference"),
+    [
+        ("153.0", "media.hardware-video-decoding.force-enabled"),
+        ("128.0", "media.ffmpeg.vaapi.enabled"),
+    ],
+)
+def test_firefox_gets_the_preference_that_its_version_reads(
+    nix: Nix, layers: Make, version: str, preference: str
+) -> None:
+    firefox = f"""({{ pkgs, ... }}: {{
+      programs.firefox.enable = true;
+      programs.firefox.package = pkgs.firefox.overrideAttrs {{ version = "{version}"; }};
+    }})"""
+    found = nix.evaluate(
+        "system.config.programs.firefox.preferences", layers=layers(), userSystem=firefox
+    )
+    assert found == {preference: True, "media.av1.enabled": False}
+
+
+def test_a_system_without_firefox_gets_no_preferences_of_it(nix: Nix, layers: Make) -> None:
+    assert nix.evaluate("system.config.programs.firefox.preferences", layers=layers()) == {}
+
+
+def test_zram_swap_and_the_kernels_values_are_those_of_the_profile(
+    nix: Nix, sources: dict[str, Path], layers: Make
+) -> None:
+    found = nix.evaluate(
+        """{
+          zram = { inherit (system.config.zramSwap) enable algorithm memoryPercent priority; };
+          sysctl = system.config.boot.kernel.sysctl;
+        }""",
+        layers=layers(),
+        **sources,
+    )
+    assert found["zram"] == {
+        "enable": True,
+        "algorithm": "zstd",
+        "memoryPercent": 75,
+        "priority": 100,
+    }
+    wanted = {
+        "vm.swappiness": 67,
+        "vm.vfs_cache_pressure": 125,
+        "vm.dirty_ratio": 10,
+        "vm.dirty_background_ratio": 5,
+    }
+    assert wanted.items() <= found["sysctl"].items()
+
+
+def test_a_profile_without_zram_leaves_swap_alone(
+    nix: Nix, sources: dict[str, Path], layers: Make
+) -> None:
+    made = layers(lambda data: data["hardware"]["memory"].pop("zram"))
+    assert nix.evaluate("system.config.zramSwap.enable", layers=made, **sources) is False
+
+
+def test_limits_of_users_are_a_drop_in_that_systemd_applies(
+    nix: Nix, sources: dict[str, Path], layers: Make
+) -> None:
+    """As a unit of its own, user-.slice is invalid and no user-1000.slice ever sees it."""
+    made = layers()
+    found = nix.evaluate('system.config.systemd.slices."user-"', layers=made, **sources)
+    assert found["overrideStrategy"] == "asDropin"
+    assert found["sliceConfig"] == {"MemoryHigh": "75%"}
+    expression = f"{harness.miniature(made)}.system.config.system.build.toplevel"
+    built = Path(nix.must("nix-build", "--no-out-link", "-E", expression).strip())
+    units = built / "etc/systemd/system"
+    assert (units / "user-.slice.d/overrides.conf").read_text() == "[Slice]\nMemoryHigh=75%\n"
+    assert not (units / "user-.slice").exists()
+
+
+def test_a_hard_limit_for_users_needs_consent(
+    nix: Nix, sources: dict[str, Path], layers: Make
+) -> None:
+    made = layers(include=["memory.user-slice-max"])
+    found = nix.evaluate('system.config.systemd.slices."user-".sliceConfig', layers=made, **sources)
+    assert found == {"MemoryHigh": "75%", "MemoryMax": "87%", "CPUQuota": "600%"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "pattern"), [("nvme", "nvme[0-9]*"), ("ssd", "sd[a-z]*"), ("hdd", "sd[a-z]*")]
+)
+def test_the_scheduler_is_set_for_the_disks_that_the_profile_has(
+    nix: Nix, sources: dict[str, Path], layers: Make, kind: str, pattern: str
+) -> None:
+    made = layers(
+        lambda data: data["hardware"]["storage"].update(kind=kind, scheduler="mq-deadline")
+    )
+    found = nix.evaluate("system.config.hardware.block.scheduler", layers=made, **sources)
+    assert found == {pattern: "mq-deadline"}
+
+
+def test_a_release_without_the_schedulers_option_gets_the_rule(nix: Nix, layers: Make) -> None:
+    """The module alone, where hardware.block is not declared."""
+    found = nix.evaluate(
+        """(lib.evalModules { modules = [
+             (layers + "/nixos/storage.nix")
+             ({ lib, ... }: {
+               options = lib.genAttrs [ "boot" "nix" "warnings" ] (_: lib.mkOption {
+                 type = lib.types.anything;
+                 default = { loader = { }; };
+               }) // {
+                 hardware.cpu = lib.mkOption { default = null; };
+                 services.udev.extraRules = lib.mkOption { type = lib.types.lines; };
+               };
+               config._module.args.workspaceTuning = {
+                 settings."storage.scheduler" = { };
+                 hardware = { storage = { kind = "nvme"; scheduler = "none"; }; build = { }; };
+               };
+             })
+           ]; }).config.services.udev.extraRules""",
+        layers=layers(),
+    )
+    assert 'KERNEL=="nvme[0-9]*", ATTR{queue/scheduler}="none"' in found
+    assert 'TEST=="queue/scheduler"' in found
+
+
+def test_the_daemon_gets_the_middle_tier_of_the_profile(
+    nix: Nix, sources: dict[str, Path], layers: Make
+) -> None:
+    found = nix.evaluate(
+        "{ inherit (system.config.nix.settings) max-jobs cores; }", layers=layers(), **sources
+    )
+    assert found == {"max-jobs": 3, "cores": 4}
+
+
+@pytest.mark.parametrize(
+    ("user", "message"),
+    [
+        ("boot.loader.timeout = 0;", "no boot menu will offer"),
+        (
+            "boot.loader.systemd-boot = { enable = true; configurationLimit = 3; };",
+            "keeps 3 generations",
+        ),
+        ("boot.loader.grub = { enable = true; configurationLimit = 2; };", "keeps 2 generations"),
+    ],
+)
+def test_a_boot_loader_that_cannot_bring_back_the_old_generation_is_named(
+    nix: Nix, layers: Make, user: str, message: str
+) -> None:
+    made = layers()
+    found = nix.evaluate("system.config.warnings", layers=made, userSystem=f"{{ {user} }}")
+    assert [one for one in found if message in one]
+    assert not [one for one in nix.evaluate("system.config.warnings", layers=made) if "boot" in one]
+
+
+def test_without_its_row_a_module_sets_nothing(nix: Nix, tmp_path: Path) -> None:
+    """Each subject is switched by its rows alone; with none, only the marker is left."""
+    data = harness.profile_data()
+    for one in data.values():
+        one["settings"] = {}
+    made = harness.make_layers(tmp_path / "layers", data)
+    found = nix.evaluate(
+        """let
+          facts = config: {
+            inherit (config) zramSwap warnings;
+            inherit (config.boot) kernel kernelParams;
+            inherit (config.boot.loader) timeout;
+            inherit (config.nix) settings;
+            inherit (config.systemd) slices;
+            inherit (config.environment) sessionVariables;
+            inherit (config.services.xserver) videoDrivers;
+            inherit (config.hardware) block;
+            packages = map (p: p.outPath) config.environment.systemPackages;
+          };
+          person = config: {
+            inherit (config.home) sessionVariables shellAliases;
+            inherit (config.systemd.user) slices;
+            files = lib.attrNames config.xdg.configFile;
+            packages = map (p: p.outPath) config.home.packages;
+          };
+        in {
+          system = facts system.config == facts baseSystem.config;
+          home = person home.config == person baseHome.config;
+        }""",
+        layers=made,
+    )
+    assert found == {"system": True, "home": True}
+
+
+def test_what_can_stop_nothing_is_applied_and_what_does_nothing_is_withheld() -> None:
+    rows = {row.id: row for row in (*memory.ROWS, *video.ROWS)}
+    assert rows["storage.io-uring"].state is State.WITHHELD
+    assert not rows["storage.io-uring"].forcible
+    assert rows["video.vdpau-bridges"].state is State.WITHHELD
+    assert all("nvidia" in row.needs for row in video.ROWS)
