@@ -4,7 +4,7 @@ In: what ``chezmoi source-path`` and ``chezmoi state get`` answered. Out: which 
 target has, the stamp of what chezmoi last wrote, and the argument lists of the calls. Nothing is
 run here.
 
-Facts are chezmoi 2.62 to 2.72; docs/kconfig.md says why the calls are these.
+Facts are those of chezmoi 2.62 and 2.70; docs/kconfig.md says why the calls are these.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ class Book:
             )
         if line := self._rivals.get(entry):
             raise KConfigError(
-                f"KDE releases before 6.14 take this key for {key!r} in {shown}, later ones do not",
+                f"some KDE releases take this key for {key!r} in {shown}, others do not",
                 line=line,
                 do="remove this line, or do not declare the key",
             )

@@ -113,3 +113,11 @@ def translated(entries: Entries) -> set[tuple[bytes, bytes]]:
         if bracket and not printed.startswith(b"$", len(key) + 1):
             found |= {(header, key), (header, printed.removesuffix(b"]")), (header, printed)}
     return found
+
+
+def test_kde_reads_the_translation_whose_line_is_refused(kde: KDE) -> None:
+    """Why a plain key that has a translation cannot be declared: KDE would read the other line."""
+    for text in (b"[A]\nname=1\nname[]=eins\n", b"[A]\nname[]=eins\nname=1\n"):
+        assert kde.read(text, ["A"], "name") == "eins"
+        with pytest.raises(KConfigError):
+            merge(text, {("A",): {"name": "1"}})
