@@ -143,7 +143,7 @@ def _gpu(machine: Machine) -> list[str]:
     if generation is None or machine.platform == "wsl":
         why = "Windows drives it" if generation else "its generation could not be told"
         return ["gpu:", f"  vendor: none # there is an NVIDIA GPU, {found.pci_id}, but {why}"]
-    memory = min(smi.memory_mb, 1 << 20) if smi and smi.memory_mb else None
+    memory = max(64, min(smi.memory_mb, 1 << 20)) if smi and smi.memory_mb else None
     lines = [
         "gpu:",
         "  vendor: nvidia",
@@ -154,7 +154,8 @@ def _gpu(machine: Machine) -> list[str]:
     ]
     if smi:
         lines.insert(2, f"  model: {_text(smi.name)}")
-        lines.insert(5, f'  computeCapability: "{smi.compute_capability}"')
+    if smi and said is generation:
+        lines.append(f'  computeCapability: "{smi.compute_capability}"')
     return lines
 
 

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converge.choices import Choices, InvalidInput, check_choices, fleet_problems
@@ -184,6 +184,7 @@ HOSTILE = st.text(max_size=80) | st.text(alphabet="a/.~-$;'\"`\\ {}\n\t%=[]()&|<
 
 
 @given(st.sampled_from(TEXT_KEYS), HOSTILE)
+@settings(deadline=None)
 def test_hostile_text_never_gets_through(key: str, text: str) -> None:
     try:
         value = getattr(check(**{key: text}), key)
@@ -204,6 +205,7 @@ ANYTHING = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from([*GIVEN, *Choices.__dataclass_fields__]), ANYTHING))
+@settings(deadline=None)
 def test_any_host_data_gives_choices_or_problems(data: dict[str, Any]) -> None:
     try:
         check(**data)
@@ -212,6 +214,7 @@ def test_any_host_data_gives_choices_or_problems(data: dict[str, Any]) -> None:
 
 
 @given(st.text())
+@settings(deadline=None)
 def test_any_host_name_is_printed_safely(name: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         check_choices(name, {}, known_settings=[])

@@ -172,7 +172,7 @@ def test_an_endless_number_is_refused_in_a_short_message() -> None:
 
 
 @given(st.from_regex(r"[-+.:_0-9a-fA-FxXoOyYnN~<=TZ ]{1,12}", fullmatch=True))
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 def test_an_accepted_scalar_means_the_same_to_pyyaml_and_json(text: str) -> None:
     try:
         node = yaml.compose(f"k: {text}").value[0][1]
@@ -193,6 +193,7 @@ def test_an_accepted_scalar_means_the_same_to_pyyaml_and_json(text: str) -> None
 
 
 @given(st.text())
+@settings(deadline=None)
 def test_quoted_text_arrives_unchanged_or_is_refused(text: str) -> None:
     written = json.dumps(text, ensure_ascii=False)
     try:
@@ -208,7 +209,7 @@ def test_quoted_text_arrives_unchanged_or_is_refused(text: str) -> None:
 
 
 @given(st.text(alphabet="ab:-[]{}&*!<>|'\"#%@\n ~01.,?=", max_size=60))
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_any_text_is_read_as_pyyaml_reads_it_or_refused(text: str) -> None:
     try:
         document, problems = parse(text, "a.yaml")
@@ -220,6 +221,7 @@ def test_any_text_is_read_as_pyyaml_reads_it_or_refused(text: str) -> None:
 
 
 @given(st.binary(max_size=200))
+@settings(deadline=None)
 def test_any_bytes_are_read_or_refused(tmp_path_factory: Any, data: bytes) -> None:
     path = tmp_path_factory.mktemp("bytes") / "a.yaml"
     path.write_bytes(data)

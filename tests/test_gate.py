@@ -360,3 +360,18 @@ def test_the_gpu_that_nvidia_smi_names_counts_more_than_the_list_of_devices() ->
     machine = but(recorded("shoshin"), gpus=(NEW_CARD,), nvidia=(smi,))
     verdict = verdict_on("gpu.architecture", gate(profile, machine, in_force(profile)))
     assert (verdict.outcome, verdict.found) == (DIFFERS, "ampere")
+
+
+def test_a_scheduler_that_the_kernel_does_not_offer_is_named_with_those_it_does(
+    tmp_path: Path,
+) -> None:
+    profile = altered(tmp_path, ("scheduler: none", "scheduler: bfq"))
+    disk = recorded("shoshin").system_disk
+    assert disk is not None
+    disk = dataclasses.replace(disk, schedulers=("none", "mq-deadline"))
+    machine = but(recorded("shoshin"), system_disk=disk)
+    verdict = verdict_on("storage.scheduler", gate(profile, machine, in_force(profile)))
+    assert verdict.outcome is DIFFERS
+    assert verdict.found == "none mq-deadline"
+    assert "does not offer bfq" in verdict.why
+    assert verdict.settings == ("storage.scheduler",)

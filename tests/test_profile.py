@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converge import hardware
@@ -167,6 +168,7 @@ ANYTHING = st.recursive(
 
 
 @given(st.sampled_from(ALL_PATHS), ANYTHING)
+@settings(deadline=None)
 def test_any_value_anywhere_gives_problems_and_never_an_exception(
     path: tuple[str | int, ...], value: object
 ) -> None:
@@ -182,6 +184,7 @@ def test_any_value_anywhere_gives_problems_and_never_an_exception(
 
 
 @given(st.sampled_from(ALL_PATHS))
+@settings(deadline=None)
 def test_a_missing_key_is_reported_where_it_belongs(path: tuple[str | int, ...]) -> None:
     document, _ = parse(SHOSHIN, "shoshin.yaml")
     node: Any = document.data
@@ -194,3 +197,11 @@ def test_a_missing_key_is_reported_where_it_belongs(path: tuple[str | int, ...])
         assert not problems
     else:
         assert f"the key {path[-1]} is missing" in problems[0].message
+
+
+@pytest.mark.parametrize("name", [SCHEMA, "workspace"])
+def test_every_key_is_in_the_documentation(name: str) -> None:
+    words = (PROJECT / "docs" / "profile.md").read_text(encoding="utf-8")
+    for path, _ in _nodes(load_schema(name)):
+        key = path.rpartition(".")[2]
+        assert re.search(rf"[`.]{key}[`.]", words) or not key, path
