@@ -11,6 +11,7 @@ from converge.kconfig import (
     Desired,
     Drift,
     Entry,
+    Group,
     Healed,
     KConfigError,
     Merged,
@@ -138,7 +139,7 @@ def test_a_lost_expansion_is_drift_though_the_text_is_the_same() -> None:
     desired: Desired = {("General",): {"folders[$e]": "$HOME"}}
     (found,) = drift(changes(b"[General]\nfolders=$HOME\n", desired), remembered(desired))
     assert (found.old, found.found) == ("$HOME", "$HOME")
-    new_spelling = {(("General",), "folders"): "$HOME"}
+    new_spelling = remembered({("General",): {"folders": "$HOME"}})
     assert drift(changes(b"[General]\nfolders=$HOME\n", desired), new_spelling) == ()
 
 
@@ -174,7 +175,11 @@ def test_a_change_reads_as_a_line() -> None:
 
 def test_values_are_what_kde_reads() -> None:
     text = b"top=0\n[A]\nx=1\nx=\\s2\ny[$d]\nf[$e]=$HOME\n"
-    asked = {("<default>",): ["top"], ("A",): ["x", "y", "z", "f[$e]"], ("B",): ["x"]}
+    asked: dict[Group, list[str]] = {
+        ("<default>",): ["top"],
+        ("A",): ["x", "y", "z", "f[$e]"],
+        ("B",): ["x"],
+    }
     assert values(text, asked) == {
         (("<default>",), "top"): "0",
         (("A",), "x"): " 2",
@@ -188,7 +193,7 @@ def test_values_are_what_kde_reads() -> None:
 
 
 def test_plain_data_declares_entries() -> None:
-    data = {
+    data: dict[str, dict[str, object]] = {
         "Windows": {"FocusPolicy": "ClickToFocus"},
         "[Effect][blur]": {"BlurStrength": {"value": "15", "default": "15"}},
     }

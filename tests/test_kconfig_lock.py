@@ -20,11 +20,11 @@ from tests.kconfig_oracle import KDE
 LIBC = ctypes.CDLL(None, use_errno=True)
 IN_OPEN = 0x20
 ONE_EVENT = 16  # a struct inotify_event without a name
-US = {
-    "pid": os.getpid(),
-    "executable": Path("/proc/self/exe").readlink().name,
-    "host": socket.gethostname(),
-}
+EXECUTABLE = Path("/proc/self/exe").readlink().name
+
+
+def ours(pid: int | None = None, executable: str = EXECUTABLE) -> bytes:
+    return owner(pid=pid or os.getpid(), executable=executable, host=socket.gethostname())
 
 
 def wait_until_opened_twice(path: Path) -> None:
@@ -66,7 +66,7 @@ def writer(tmp_path: Path) -> Iterator[Writer]:
 
 
 def test_kde_waits_for_our_lock_and_keeps_what_we_wrote(writer: Writer) -> None:
-    writer.lock.write_bytes(owner(**US))
+    writer.lock.write_bytes(ours())
     process = writer.start()
     wait_until_opened_twice(writer.lock)
     merged = merge(writer.file.read_bytes(), {("A",): {"ours": "1"}})
@@ -78,17 +78,12 @@ def test_kde_waits_for_our_lock_and_keeps_what_we_wrote(writer: Writer) -> None:
 
 
 @pytest.mark.parametrize(
-    "holder",
-    [
-        {**US, "pid": 2**22 - 1},
-        {**US, "executable": "not " + US["executable"]},
-    ],
+    "content",
+    [ours(pid=2**22 - 1), ours(executable=f"not {EXECUTABLE}")],
     ids=["a process that is gone", "a process that runs something else"],
 )
-def test_kde_removes_a_lock_whose_holder_is_gone(
-    writer: Writer, holder: dict[str, int | str]
-) -> None:
-    writer.lock.write_bytes(owner(**holder))
+def test_kde_removes_a_lock_whose_holder_is_gone(writer: Writer, content: bytes) -> None:
+    writer.lock.write_bytes(content)
     assert writer.start().wait() == 0
     assert writer.file.read_bytes() == b"[A]\nx=kde\n"
     assert not writer.lock.exists()
@@ -99,7 +94,7 @@ def test_the_lock_lies_beside_the_file_that_a_symlink_leads_to(writer: Writer) -
     writer.file.rename(real)
     writer.file.symlink_to(real)
     lock = real.with_name(real.name + SUFFIX)
-    lock.write_bytes(owner(**US))
+    lock.write_bytes(ours())
     process = writer.start()
     wait_until_opened_twice(lock)
     lock.unlink()
@@ -109,5 +104,5 @@ def test_the_lock_lies_beside_the_file_that_a_symlink_leads_to(writer: Writer) -
 
 
 def test_a_lock_names_the_executable_and_not_how_it_was_called() -> None:
-    assert US["executable"] == Path(sys.executable).resolve().name
+    assert Path(sys.executable).resolve().name == EXECUTABLE
     assert owner(pid=7, executable="dash", host="shoshin") == b"7\ndash\nshoshin\n"
