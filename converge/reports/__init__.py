@@ -1,0 +1,1 @@
+"""Reports of a run, all from the journal alone: ``model`` reads it, the others write."""

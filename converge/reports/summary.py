@@ -1,0 +1,76 @@
+"""A report on the terminal: the result, what needs attention, and where the rest is."""
+
+from __future__ import annotations
+
+from converge.reports.html import outcome
+from converge.reports.model import Report, Workspace, clock
+from converge.reports.parts import Effect
+from converge.reports.picture import figures
+from converge.reports.words import PHASES, count, duration, exit_sentence, proof, tone, total
+from converge.terminal import Terminal
+
+_STYLES = {"good": "green", "bad": "red", "waiting": "yellow", "plain": "dim"}
+NAMES = (14,)
+WIDE = (32,)
+FEW = 8
+
+
+def show(terminal: Terminal, report: Report) -> None:
+    """Print the report. What is as it should be is counted, the rest is named."""
+    word = outcome(report)
+    terminal.line(f"run {report.run}: {word}", "bold", _STYLES[tone(word)])
+    took = f", {duration(report.seconds)}" if report.seconds is not None else ""
+    terminal.row(
+        (report.mode or "run", f"{total(report)}, begun {clock(report.started)}{took}"), NAMES
+    )
+    if report.exit is not None:
+        terminal.row(("exit", exit_sentence(report.exit)), NAMES)
+    if report.cut:
+        terminal.row(
+            ("journal", f"{report.cut}; what follows is all that was recorded"), NAMES, "yellow"
+        )
+    for one in report.workspaces:
+        _workspace(terminal, report, one)
+
+
+def _workspace(terminal: Terminal, report: Report, one: Workspace) -> None:
+    terminal.line()
+    result = one.outcome or "no result"
+    why = f" ({one.why})" if one.why else ""
+    terminal.line(f"{one.name}: {result}{why}", "bold", _STYLES[tone(one.outcome)])
+    for text in one.problems:
+        terminal.row(("problem", text), NAMES, "red")
+    for gate in one.gates:
+        if gate.blocks:
+            text = f"{gate.fact}: declared {gate.declared}, found {gate.found}; to do: {gate.fix}"
+            terminal.row(("blocks", text), NAMES, "red")
+    if one.changes:
+        layers = sorted({change.layer for change in one.changes})
+        text = ", ".join(
+            f"{sum(c.layer == layer for c in one.changes)} {layer}" for layer in layers
+        )
+        terminal.row(("files", text), NAMES)
+    for entry in one.entries:
+        terminal.row((f"{entry.group} {entry.key}", f"{entry.before} -> {entry.after}"), WIDE)
+    for drift in one.drift:
+        text = f"{drift.path} {drift.what}: wrote {drift.old}, found {drift.found}"
+        terminal.row(("drift", text), NAMES, "yellow")
+    terminal.row(("effects", proof(one)), NAMES)
+    for finding in one.findings:
+        if finding.effect not in (Effect.EFFECTIVE, Effect.NOT_APPLICABLE):
+            text = f"{finding.effect}: expected {finding.expected}, found {finding.found}"
+            phase = PHASES.get(finding.phase, finding.phase)
+            more = f" ({finding.reason}; {phase})" if finding.reason else f" ({phase})"
+            terminal.row((finding.setting or finding.check, text + more), WIDE)
+    for measurement in one.measurements:
+        terminal.row((measurement.label, figures(measurement)), WIDE)
+    for step in one.steps:
+        if step.status not in ("done", "note"):
+            terminal.row((f"step {step.status}", f"{step.name}: {step.why}"), NAMES, "yellow")
+    ended = [step for step in one.steps if step.seconds is not None]
+    if ended:
+        slowest = max(ended, key=lambda step: step.seconds or 0)
+        text = f"{count(len(ended), 'step')}, longest: {slowest.name} {duration(slowest.seconds)}"
+        terminal.row(("steps", text), NAMES)
+    for text in one.undo:
+        terminal.row(("undo", text), NAMES)

@@ -1,0 +1,104 @@
+"""Sentences and tones that the page and the terminal share."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from converge.exits import Exit
+from converge.reports.model import Report, Workspace
+from converge.reports.parts import Effect, Finding
+
+PHASES = {
+    "1": "Phase 1, libraries",
+    "2": "Phase 2, language runtimes",
+    "3": "Phase 3, desktop applications",
+    "4": "Phase 4, Plasma",
+    "5": "Phase 5, video",
+    "memory": "Memory and storage",
+    "": "Not of one phase",
+}
+
+_EXITS = {
+    Exit.CONVERGED: "nothing is left to do",
+    Exit.FAILED: "a step failed, and nothing after it was tried",
+    Exit.CHANGES: "the dry run found changes, none was made",
+    Exit.ROLLED_BACK: "the change did not prove itself and was undone",
+    Exit.UNKNOWN: "what the workspace holds now is not known; run again to read it",
+    Exit.INVALID: "what was given is not valid, nothing was touched",
+    Exit.REFUSED: "the machine is not what its profile says, nothing was touched",
+    Exit.LOCKED: "another run holds the workspace, nothing was touched",
+    Exit.INTERRUPTED: "it was interrupted; the next run goes on",
+}
+
+_GOOD = frozenset(("converged", "done", "effective", "met", "true", "in force"))
+_BAD = frozenset(
+    (
+        *("failed", "state unknown", "not proved, rolled back", "not effective", "worse"),
+        *("invalid input", "hardware gate refused", "blocks"),
+    )
+)
+_WAITING = frozenset(
+    (
+        *("changes found", "pending", "locked by another run", "interrupted", "unknown"),
+        *("no end recorded", "no result", "stale", "below", "needs consent"),
+    )
+)
+
+
+def tone(word: str) -> str:
+    """good, bad, waiting or plain. A word that is not known is never good."""
+    if word in _GOOD:
+        return "good"
+    if word in _BAD:
+        return "bad"
+    return "waiting" if word in _WAITING or not word else "plain"
+
+
+def exit_sentence(code: int) -> str:
+    try:
+        return f"Exit {code}: {_EXITS[Exit(code)]}."
+    except ValueError:
+        return f"Exit {code}: not a code of this program."
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds for a person."""
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
+def total(report: Report) -> str:
+    """What the run was about, in a few words."""
+    files = sum(len(one.changes) for one in report.workspaces)
+    measured = sum(bool(m.n) and not m.control for w in report.workspaces for m in w.measurements)
+    checks = sum(len(one.findings) for one in report.workspaces)
+    if files:
+        ended = "changed" if report.outcome == "converged" else "in the plan"
+        return f"{count(files, 'file')} {'would change' if report.dry else ended}"
+    if report.task == "measure":
+        return count(measured, "measurement")
+    return count(checks, "check") if checks else "No file to change"
+
+
+def effects(findings: tuple[Finding, ...]) -> list[tuple[Effect, int]]:
+    """How many settings have which effect, worst first, without those that nobody has."""
+    counts = Counter(one.effect for one in findings)
+    return [(effect, counts[effect]) for effect in Effect if counts[effect]]
+
+
+def proof(one: Workspace) -> str:
+    """The effects in a few words."""
+    if not one.findings:
+        return "not checked in this run"
+    return ", ".join(f"{number} {effect}" for effect, number in effects(one.findings))
