@@ -217,9 +217,17 @@ def make_base(
     user: str = "mitsio",
     home: Path | None = None,
     root: Path | None = None,
+    copied: bool = False,
 ) -> Path:
-    """A user's flake in ``directory``, on the miniatures or on the checkouts that are named."""
+    """A user's flake in ``directory``, on the miniatures or on the checkouts that are named.
+
+    ``copied``: with the miniatures beside it, for a user who may not read this project.
+    """
     used = sources(directory.parent / "sources", build=True)
+    if copied:
+        for name, place in used.items():
+            if place.is_relative_to(HERE):
+                used[name] = shutil.copytree(place, directory.parent / "sources" / name)
     inputs = {"@NIXPKGS@": used["nixpkgs"], "@HOME_MANAGER@": used["homeManager"]}
     directory.mkdir(parents=True)
     for source in sorted((HERE / "base").glob("*.nix")):

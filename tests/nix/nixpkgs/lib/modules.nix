@@ -64,6 +64,8 @@ let
     in
     (foldl' visit { keys = [ ]; modules = [ ]; }
       (map (value: { inherit value; file = "<unknown-file>"; }) modules)).modules;
+  # Definitions of later modules come first, those of imports before those of their importer.
+  reverse = list: builtins.genList (n: builtins.elemAt list (length list - 1 - n)) (length list);
 
   # 2. Push conditions and priorities down to the attributes, so that the shape of `config` can be
   #    walked without deciding any condition.
@@ -159,7 +161,7 @@ let
         };
         config._module.args = { inherit extendModules; };
       };
-      loaded = collect arguments ([ internal ] ++ modules);
+      loaded = reverse (collect arguments ([ internal ] ++ modules));
       walked = walk prefix
         (map (module: { inherit (module) file options; }) loaded)
         (map (module: { inherit (module) file config; }) loaded);

@@ -67,13 +67,12 @@ let
           definitions;
       }).config;
   };
-  # Sets are merged attribute by attribute, lists are joined, everything else has to agree.
+  # Sets are merged attribute by attribute, everything else has to agree.
   anything = mkOptionType {
     name = "anything";
     merge = path: definitions:
       let values = map (definition: definition.value) definitions; in
       if all (value: isAttrs value && !(value ? outPath)) values then (attrsOfWith { type = anything; lazy = true; }).merge path definitions
-      else if all isList values then concatMap lib.id values
       else if all isFunction values then argument: anything.merge path (map (d: d // { value = d.value argument; }) definitions)
       else lib.mergeEqualOption path definitions;
   };
