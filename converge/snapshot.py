@@ -103,6 +103,27 @@ class Built:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Transaction:
+    """A change that was activated: how it stands. ``alive``: its process is there; ``left_s``:
+    seconds until it undoes itself; ``word``: activating, activated, keeping, kept, undoing, undone
+    or broken."""
+
+    directory: str
+    alive: bool
+    left_s: int
+    word: str
+    reason: str
+
+    @property
+    def run(self) -> str:
+        return self.directory.split("/")[-2]
+
+    @property
+    def ended(self) -> bool:
+        return self.word in ("kept", "undone", "broken")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Managed:
     """What chezmoi says of one target: the path of its source, and the digest of the bytes that
     chezmoi wrote last ("" where it never did)."""
@@ -125,6 +146,7 @@ class Snapshot:
     leftovers: tuple[str, ...]  # staged files of a killed run
     chezmoi: Mapping[str, Managed] = field(default_factory=dict)
     built: Mapping[str, Built] = field(default_factory=dict)  # by layer
+    transactions: tuple[Transaction, ...] = ()  # open ones, then the newest that ended
     running_system: str = ""
     lock: Lock | None = None
     written: Written = field(default_factory=Written)
@@ -146,6 +168,14 @@ class Snapshot:
     def expand(self, path: str) -> str:
         """``~/x`` as an absolute path of the workspace's user."""
         return f"{self.home}/{path[2:]}" if path.startswith("~/") else path
+
+    @property
+    def open_transaction(self) -> Transaction | None:
+        return next((one for one in self.transactions if not one.ended), None)
+
+    @property
+    def last_transaction(self) -> Transaction | None:
+        return next((one for one in self.transactions if one.ended), None)
 
     def current(self, profile: str) -> Generation | None:
         return next((g for g in self.generations.get(profile, ()) if g.current), None)
@@ -218,6 +248,7 @@ def parse(lines: Iterable[str]) -> Snapshot:
     entries: dict[str, str] = {}
     lock: dict[str, str] = {}
     built: dict[str, Built] = {}
+    transactions: list[Transaction] = []
     running = ""
     try:
         start, middle = rows.index("files"), rows.index("directories")
@@ -248,6 +279,17 @@ def parse(lines: Iterable[str]) -> Snapshot:
             case "built":
                 digest, _, path = second.partition(" ")
                 built[first] = Built(inputs=digest, path=path)
+            case "transaction":
+                directory, alive, left, word, *reason = rest.split(" ", 4)
+                transactions.append(
+                    Transaction(
+                        directory=directory,
+                        alive=alive == "yes",
+                        left_s=int(left),
+                        word=word,
+                        reason=reason[0] if reason else "",
+                    )
+                )
             case "flake_within":
                 within[first] = second
             case "untracked":
@@ -303,6 +345,7 @@ def parse(lines: Iterable[str]) -> Snapshot:
             for path, source in sources.items()
         },
         built=built,
+        transactions=tuple(transactions),
         running_system=running,
         lock=_lock(lock),
         written=Written.parse(nodes[record].content if record in nodes else None),

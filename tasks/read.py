@@ -40,6 +40,8 @@ def snapshot(work: Work) -> None:
     work.record("snapshot", facts=dict(found.facts), marks=sorted(found.marks))
     if found.lock and found.lock.alive and not work.run.dry:
         work.stop(Exit.LOCKED, locked(found.lock))
+    elif not work.run.dry and not _no_open_transaction(work, found):
+        return
     elif found.facts["user"] != work.choices.user:
         why = (
             f"connected as {found.facts['user']}, but the workspace belongs to "
@@ -59,6 +61,35 @@ def take(work: Work) -> Snapshot | None:
     if found is None:
         work.stop(Exit.FAILED, "the workspace could not be read; what it said stands above")
     return found
+
+
+def _no_open_transaction(work: Work, found: Snapshot) -> bool:
+    """Wait for nobody: a change that is being proved blocks a run; one whose process is gone is
+    undone first. What became of the last one is said."""
+    one = found.open_transaction
+    if one is None:
+        last = found.last_transaction
+        if last and last.run != found.written.run:
+            work.record("problem", text=f"run {last.run} ended there: {last.word}: {last.reason}")
+        return True
+    if one.alive:
+        work.stop(
+            Exit.LOCKED,
+            f"run {one.run} is being proved there ({one.word}); it undoes itself in "
+            f"{max(0, one.left_s)} s unless it is confirmed",
+        )
+        return False
+    work.record("problem", text=f"run {one.run} was cut off while {one.word}: it is undone first")
+    sudo = not one.directory.startswith(found.state) and found.needs_sudo
+    answer = work.remote("transact", "undo", one.directory, sudo=sudo)
+    word, _, reason = answer.first("status").partition(" ")
+    if word != "undone":
+        work.stop(Exit.UNKNOWN, f"run {one.run} could not be undone: {reason or answer.last_error}")
+        return False
+    work.record("problem", text=f"run {one.run} is undone: {reason}")
+    again = take(work)
+    work.snapshot = again
+    return again is not None
 
 
 def locked(lock: Lock) -> str:

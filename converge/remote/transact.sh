@@ -161,14 +161,16 @@ keep() {
         fi
     done
     if written=$(plan written); then
+        cat "$written" >"$T/written-before" 2>/dev/null || : # empty: there was no record
         # shellcheck disable=SC2016 # expanded by the inner shell
         as_user sh -c 'umask 077; cat >"$1.new" && sync -- "$1.new" && mv -f -- "$1.new" "$1"' \
             written "$written" <"$T/written" || { why="$written: cannot be written" && return 1; }
     fi
+    numbers=''
     for layer in system home; do
-        if fields "$layer"; then numbers="${numbers:-} $layer $(number_of "$profile")"; fi
+        if fields "$layer"; then numbers="$numbers $layer $(number_of "$profile")"; fi
     done
-    status kept "${numbers# }"
+    status kept "$(plan run)$numbers"
 }
 set_profile() { # set_profile LAYER ARGUMENTS...: as whoever the profile belongs to
     layer_of=$1
@@ -206,6 +208,7 @@ case $verb in
         . "$T/undo.sh"
         say $$ "$(start_time $$)" "$(boot_id)" >"$T/process"
         why=''
+        trap 'case $(word) in kept | undone | broken) ;; *) undo "its process failed" ;; esac' EXIT
         after_reboot arm
         if activate; then
             await

@@ -86,12 +86,22 @@ undo_system() {
     elif [ ! -x "$old_path/bin/switch-to-configuration" ]; then
         trouble="$trouble; $old_path is gone; by hand: choose a generation in the boot menu"
     elif [ "$number" != "$old_number" ]; then
-        { set_profile system --switch-generation "$old_number" &&
-            "$old_path/bin/switch-to-configuration" switch; } ||
+        if set_profile system --switch-generation "$old_number"; then
+            switch_back switch
+        else
             trouble="$trouble; by hand: nix-env -p $profile --switch-generation $old_number; $by_hand"
+        fi
     elif [ "$(plan boot)" = "$(boot_id)" ]; then
-        "$old_path/bin/switch-to-configuration" test || trouble="$trouble; $by_hand"
+        switch_back test
     fi
+}
+switch_back() { # switch_back test|switch: exit 4 is a system that was switched, with failed units
+    "$old_path/bin/switch-to-configuration" "$1"
+    case $? in
+        0) ;;
+        4) left="$left; units failed after the switch back: systemctl --failed" ;;
+        *) trouble="$trouble; $by_hand" ;;
+    esac
 }
 
 undo_files() {
@@ -108,11 +118,24 @@ undo_files() {
     done <"$T/.reversed"
 }
 
+# The record of what was last written, where this transaction had replaced it.
+undo_record() {
+    written=$(plan written) && [ -f "$T/written-before" ] || return 0
+    if [ -s "$T/written-before" ]; then
+        # shellcheck disable=SC2016 # expanded by the inner shell
+        as_user sh -c 'umask 077; cat >"$1.new" && mv -f -- "$1.new" "$1"' \
+            written "$written" <"$T/written-before"
+    else
+        as_user rm -f -- "$written"
+    fi
+}
+
 undo() { # undo REASON...
     status undoing "$*"
     undo_home
     undo_system
     undo_files
+    undo_record
     if [ -n "$trouble" ]; then
         status broken "$*$trouble$left"
     else

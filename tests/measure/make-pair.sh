@@ -49,11 +49,14 @@ make_one() {
     case $1 in
         libzstd) make -j"$jobs" -C programs zstd && cp programs/zstd "$2/bin" ;;
         bzip2) make -j"$jobs" CC="$CC" bzip2 && cp bzip2 "$2/bin" ;;
-        lz4) make -j"$jobs" -C programs lz4 && cp programs/lz4 "$2/bin" ;;
+        lz4)
+            make -j"$jobs" -C lib liblz4.a && make -C programs lz4 LDFLAGS=-L../lib &&
+                cp programs/lz4 "$2/bin"
+            ;;
         xz-utils)
             ./configure --disable-shared --disable-nls && make -j"$jobs" -e && cp src/xz/xz "$2/bin"
             ;;
-        zlib) ./configure && make -j"$jobs" libz.so.1 && cp -P libz.so* "$2/lib" ;;
+        zlib) ./configure && make -j"$jobs" && cp -P libz.so* "$2/lib" ;;
         pcre2)
             ./configure --enable-jit --disable-shared && make -j"$jobs" -e pcre2grep &&
                 cp pcre2grep "$2/bin"

@@ -1,10 +1,11 @@
-# slice UNIT: what its manager says, and the numbers in force in the kernel
-probe_slice() {
+# Applications: the slices that hold their limits, their processes, their GPU processes.
+# shellcheck shell=sh disable=SC2154 # root, cap: common.sh
+
+probe_slice() { # slice UNIT: what its manager says, and the numbers in force in the kernel
     need systemctl
     bus
-    systemctl --user show --no-pager -- "$1" -p Id,LoadState,ActiveState,FragmentPath \
-        -p ControlGroup,MemoryHigh,MemoryMax,MemorySwapMax,CPUQuotaPerSecUSec \
-        -p NeedDaemonReload || exit 1
+    systemctl --user show --no-pager -p Id,LoadState,ActiveState,FragmentPath,ControlGroup \
+        -p NeedDaemonReload -- "$1" || return
     loaded=$(systemctl --user show -p LoadState --value -- "$1")
     unit=$(systemctl --user show -p FragmentPath --value -- "$1")
     group=$(systemctl --user show -p ControlGroup --value -- "$1")
@@ -12,43 +13,59 @@ probe_slice() {
     if [ -n "$group" ]; then
         limits "/sys/fs/cgroup$group"
     else
-        # Nothing runs in it: a command of our own, gone at once, makes the kernel show it.
+        # Nothing runs in it. A command of our own, gone at once, makes the kernel show its numbers.
         need systemd-run
-        systemd-run --user --scope --quiet --collect --slice="$1" \
-            sh -c "$self" workspace-check "$self" "$root" "$cap" within "$1"
+        systemd-run --user --scope --quiet --collect --slice="$1" sh -c "$(within)" sh "$1"
     fi
 }
-# within UNIT: the numbers of the control group UNIT that this process is in
-probe_within() {
-    group=$(sed -n 's/^0:://p' /proc/self/cgroup)
-    case $group in */"$1"/*) limits "/sys/fs/cgroup${group%%/"$1"/*}/$1" ;; *) exit 1 ;; esac
+within() { # the program that tells the limits of the slice that it runs in
+    cat <<'EOF'
+group=$(sed -n 's/^0:://p' /proc/self/cgroup)
+case $group in */"$1"/*) ;; *) exit 1 ;; esac
+cd "/sys/fs/cgroup${group%%/"$1"/*}/$1" || exit 1
+for name in memory.high memory.max memory.swap.max cpu.max memory.peak; do
+    if read -r text <"$name"; then printf 'kernel %s %s\n' "$name" "$text"; fi
+done
+EOF
 }
-# processes NAME...: this user's processes of these programs: pid, control group
-probe_processes() {
+# matching PATTERN...: this user's processes one of whose arguments matches. The file stays open only
+# for grep: a process may be gone at any moment.
+matching() {
+    grep -azl "$@" -- "$root"/proc/[0-9]*/cmdline 2>/dev/null | while IFS= read -r file; do
+        directory=${file%/cmdline}
+        if belongs "$directory" 2>/dev/null; then say "$directory"; fi
+    done
+}
+started() { # started DIRECTORY: when a process started, in seconds since the epoch
+    text=$(cat "$1/stat" 2>/dev/null)
+    ticks=$(printf '%s' "${text##*) }" | cut -d ' ' -f 20) # proc_pid_stat(5), field 22
+    uptime=$(cut -d . -f 1 "$root/proc/uptime" 2>/dev/null)
+    say "$(($(date +%s) - ${uptime:-0} + ${ticks:-0} / 100))" # CLK_TCK is 100 on Linux
+}
+tell() { # tell DIRECTORY: a process, when it started, the control group that it is in
+    say process "${1##*/}" "$(started "$1")" "$(sed -n 's/^0:://p' "$1/cgroup" 2>/dev/null)"
+}
+probe_processes() { # processes LINK NAME...: of these programs; LINK: the newest generation
+    say since "$(newest "$1")"
+    shift
     for name in "$@"; do
-        for file in $(grep -azl -e "^[^ ]*/\.\?$name\(-wrapped\)\?\( \|\$\)" \
-            -e "^/nix/store/[^/ ]*-$name-[^ ]*\.asar" -- \
-            "$root"/proc/[0-9]*/cmdline 2>/dev/null); do
-            directory=${file%/cmdline}
-            belongs "$directory" 2>/dev/null || continue
-            tr '\0' '\n' <"$file" 2>/dev/null | head -n 2 |
-                grep -q -e "^[^ ]*/\.\?$name\(-wrapped\)\?\( \|\$\)" \
-                    -e "^/nix/store/[^/ ]*-$name-[^ ]*\.asar" || continue
-            say process "${directory##*/}" "$(sed -n 's/^0:://p' "$directory/cgroup")"
+        # The program itself, or an interpreter that was given the application as a store path.
+        set -- -e "^\([^ ]*/\)\?\.\?$name\(-wrapped\)\?\( \|\$\)" -e "^/nix/store/[^/ ]*-$name-[^ ]*\.asar"
+        matching "$@" | while IFS= read -r directory; do
+            tr '\0' '\n' <"$directory/cmdline" 2>/dev/null | head -n 2 | grep -aq "$@" || continue
+            tell "$directory"
             say score "${directory##*/}" "$(first_line "$directory/oom_score_adj")"
         done
     done
     return 0
 }
-# Chromium's GPU processes of this user, and what they were started with
-probe_gpu_processes() {
-    for file in $(grep -azl -e --type=gpu-process -- "$root"/proc/[0-9]*/cmdline 2>/dev/null)
-    do
-        directory=${file%/cmdline}
-        belongs "$directory" 2>/dev/null || continue
-        say process "${directory##*/}" "$(sed -n 's/^0:://p' "$directory/cgroup")"
-        tr '\0 ' '\n\n' <"$file" | grep -a -e '^--type=gpu-process$' -e '^--use-gl=' \
-            -e '^--use-angle=' -e '^--enable-features=' -e swiftshader | sed 's/^/flag /'
+probe_gpu_processes() { # Chromium's GPU processes, and what they were started with
+    matching -e --type=gpu-process | while IFS= read -r directory; do
+        tell "$directory"
+        # shellcheck disable=SC2020 # Chromium joins the arguments of its children with blanks
+        tr '\0 ' '\n\n' <"$directory/cmdline" | grep -a -e '^--type=gpu-process$' \
+            -e '^--use-gl=' -e '^--use-angle=' -e '^--enable-features=' -e swiftshader |
+            sed 's/^/flag /'
         if grep -aq libnvidia "$directory/maps" 2>/dev/null; then say driver nvidia; fi
     done
     return 0

@@ -1,33 +1,31 @@
-# kde FILE GROUP KEY: as an application would read it, the system's files included
-probe_kde() {
+# The running Plasma session: KConfig, KWin, Baloo, the environment of its programs.
+# shellcheck shell=sh disable=SC2154 # root, cap: common.sh
+
+probe_kde() { # kde FILE GROUP KEY: as an application reads it, the system's files included
     reader=$(command -v kreadconfig6 || command -v kreadconfig5) || stop 120 kreadconfig6
+    # A relative name: an absolute one would leave the system's files and their locks out.
     "$reader" --file "$1" --group "$2" --key "$3" --default '(no entry)'
 }
-# kwin EFFECT...
-probe_kwin() {
+kwin() { busctl --user --json=short call org.kde.KWin "$@"; }
+probe_kwin() { # kwin EFFECT...
     need busctl
     bus
-    ask() { busctl --user --json=short "$@"; }
-    report=$(ask call org.kde.KWin /KWin org.kde.KWin supportInformation) ||
-        stop 123 'KWin is not on the user bus'
+    report=$(kwin /KWin org.kde.KWin supportInformation) || stop 123 'KWin is not on the user bus'
     say support "$report"
     for effect in "$@"; do
-        say loaded "$effect" "$(ask call org.kde.KWin /Effects org.kde.kwin.Effects \
-            isEffectLoaded s "$effect")"
-        say supported "$effect" "$(ask call org.kde.KWin /Effects org.kde.kwin.Effects \
-            isEffectSupported s "$effect")"
+        say loaded "$effect" "$(kwin /Effects org.kde.kwin.Effects isEffectLoaded s "$effect")"
+        say supported "$effect" \
+            "$(kwin /Effects org.kde.kwin.Effects isEffectSupported s "$effect")"
     done
 }
-# Baloo's own answers; what Solid complains about goes elsewhere
-probe_baloo() {
+probe_baloo() { # Baloo's own answers
     reader=$(command -v balooctl6 || command -v balooctl) || stop 120 balooctl6
     for list in contentIndexing hidden includeFolders excludeFolders; do
         say "## $list"
-        "$reader" config list "$list" || exit 1
+        "$reader" config list "$list" || return
     done
 }
-# environment NAME VARIABLE...: of a running program of this user
-probe_environment() {
+probe_environment() { # environment NAME VARIABLE...: of a running program ("session": of Plasma)
     if [ "$1" = session ]; then
         pid=$(session) || exit
     else
@@ -38,16 +36,17 @@ probe_environment() {
     say process "$pid"
     variables "$pid" "$@"
 }
-# fresh VARIABLE...: what a program gets that the user's manager starts now
-probe_fresh() {
+probe_fresh() { # fresh VARIABLE...: what a program gets that the user's manager starts now
     need systemd-run
     bus
-    systemd-run --user --pipe --quiet --collect sh -c 'echo fresh; env -0' </dev/null | {
+    pattern=''
+    for variable in "$@"; do pattern="$pattern|$variable"; done
+    # shellcheck disable=SC2016 # the shell in the unit fills in its own argument
+    systemd-run --user --pipe --quiet --collect sh -c 'echo fresh; exec "$0" -0' \
+        "$(command -v env)" | {
         read -r word && [ "$word" = fresh ] || exit 1
         say fresh
-        filter='^\('
-        for variable in "$@"; do filter=$filter$variable'\|'; done
-        grep -az "${filter%'\|'}"'\)='
+        grep -azE "^(${pattern#?})="
         exit 0
     }
 }

@@ -1,20 +1,20 @@
-# file PATH
-probe_file() {
-    if [ -r "$1" ] && [ ! -d "$1" ]; then cat -- "$1"; else peek "$1"; fi
+# Files and programs by name.
+# shellcheck shell=sh disable=SC2154 # root, cap: common.sh
+
+probe_file() { # file PATH
+    if [ -d "$1" ]; then stop 121 "$1: is a directory"; fi
+    peek "$1"
 }
-# link PATH: where it leads
-probe_link() {
-    [ -L "$1" ] || [ -e "$1" ] || stop 121 "$1"
+probe_link() { # link PATH: where it leads
+    [ -e "$1" ] || stop 121 "$1"
     readlink -f -- "$1"
 }
-# exist PATH...
-probe_exist() {
+probe_exist() { # exist PATH...
     for path in "$@"; do
         if [ -e "$path" ]; then say there "$path"; else say gone "$path"; fi
     done
 }
-# program PATH ARGUMENT...: what it prints
-probe_program() {
+probe_program() { # program PATH ARGUMENT...: what it prints
     [ -x "$1" ] || stop 120 "${1##*/}"
     "$@"
 }

@@ -1,71 +1,83 @@
-# the basic commands, on a file of our own
-probe_commands() {
+# The running system: its commands, units, journal, disks and boot menu.
+# shellcheck shell=sh disable=SC2154 # root, cap: common.sh
+
+# tool NAME: the path of a basic command, the running system's own first.
+tool() {
+    if [ -x "$root/run/current-system/sw/bin/$1" ]; then
+        say "$root/run/current-system/sw/bin/$1"
+    else
+        command -v "$1" || say "$1"
+    fi
+}
+expect() { # expect NAME WANTED FOUND
+    if [ "$2" = "$3" ]; then say ok "$1"; else say wrong "$1" "$3"; fi
+}
+probe_commands() { # the basic commands, each on files of our own
+    ls=$(tool ls) cat=$(tool cat) grep=$(tool grep) git=$(tool git)
+    command -v "$git" >/dev/null || stop 120 git
     work_directory
     printf 'one\ntwo\n' >file
-    expect ls file "$("$(tool ls)" 2>&1)"
-    expect cat 'one two' "$("$(tool cat)" file 2>&1 | tr '\n' ' ' | sed 's/ $//')"
-    expect grep 2:two "$("$(tool grep)" -n two file 2>&1)"
-    git=$(tool git) || stop 120 git
+    expect ls file "$("$ls" 2>&1)"
+    expect cat 'one
+two' "$("$cat" file 2>&1)"
+    expect grep 2:two "$("$grep" -n two file 2>&1)"
     export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
-    expect git 1 "$("$git" init -q --template= tree 2>&1 && cd tree &&
-        "$git" -c user.name=check -c user.email=check@localhost commit -q --allow-empty \
-            -m check 2>&1 && "$git" rev-list --count HEAD 2>&1)"
+    expect git 1 "$(
+        {
+            "$git" init -q --template= tree && cd tree &&
+                "$git" -c user.name=check -c user.email=check@localhost \
+                    commit -q --allow-empty -m check && "$git" rev-list --count HEAD
+        } 2>&1
+    )"
 }
-# state user|system: the manager's own verdict, and the failed units
-probe_state() {
+probe_state() { # state user|system: the manager's own verdict, and the failed units
     need systemctl
     if [ "$1" = user ]; then bus; fi
     say state "$(systemctl "--$1" is-system-running)"
     systemctl "--$1" list-units --failed --plain --no-legend --no-pager
 }
-# properties user|system UNIT PROPERTIES
-probe_properties() {
+probe_properties() { # properties user|system UNIT PROPERTIES
     need systemctl
     if [ "$1" = user ]; then bus; fi
     systemctl "--$1" show --no-pager -p "$3" -- "$2"
 }
-# what differs between the booted and the current system
-probe_booted() {
-    [ -e "$root/run/current-system" ] || stop 121 "$root/run/current-system"
-    [ -e "$root/run/booted-system" ] || stop 121 "$root/run/booted-system"
-    say booted "$(readlink -f -- "$root/run/booted-system")"
-    say current "$(readlink -f -- "$root/run/current-system")"
-    for part in kernel initrd kernel-modules; do
-        one=$(readlink -f -- "$root/run/booted-system/$part")
-        [ "$one" = "$(readlink -f -- "$root/run/current-system/$part")" ] ||
-            say differs "$part"
-    done
-    cmp -s "$root/run/booted-system/kernel-params" \
-        "$root/run/current-system/kernel-params" || say differs kernel-params
-}
-# journal LINK...: crashes since the newest of these generations was made
-probe_journal() {
-    need journalctl
-    # Without permission journalctl says "no entries" and ends well. The kernel logs at every
-    # boot, so whoever sees nothing of it is not allowed to.
-    [ -n "$(journalctl -k -b -q -o cat -n 1 --no-pager 2>/dev/null)" ] ||
-        stop 122 'the kernel messages of the journal'
-    since=$(newest "$@")
-    say since "$since"
-    journalctl -q -o short-unix --no-pager -n 200 _TRANSPORT=kernel "--since=@$since" \
-        -g 'segfault at|trap invalid opcode|general protection|oom-kill:|Out of memory'
-    code=$?
-    [ "$code" -le 1 ] || exit "$code"
-}
-# coredumps LINK...
-probe_coredumps() {
-    need coredumpctl
-    since=$(newest "$@")
-    say since "$since"
-    coredumpctl list --json=short --no-pager "--since=@$since" 2>&1
-    return 0
-}
-# group PATH: numbers of a control group of the system
-probe_group() {
+probe_group() { # group PATH: the kernel's numbers of one of the system's control groups
     limits "$root/sys/fs/cgroup/$1"
 }
-# I/O schedulers of the real disks
-probe_disks() {
+probe_booted() { # what differs between the booted and the current system
+    booted=$root/run/booted-system current=$root/run/current-system
+    [ -e "$current" ] || stop 121 "$current"
+    [ -e "$booted" ] || stop 121 "$booted"
+    say booted "$(readlink -f -- "$booted")"
+    say current "$(readlink -f -- "$current")"
+    for part in kernel initrd kernel-modules; do
+        [ "$(readlink -f -- "$booted/$part")" = "$(readlink -f -- "$current/$part")" ] ||
+            say differs "$part"
+    done
+    cmp -s "$booted/kernel-params" "$current/kernel-params" || say differs kernel-params
+}
+# The kernel logs at every boot, so whoever sees no line of it is not permitted to: journalctl then
+# says "no entries" and ends well.
+sees_journal() { [ -n "$(journalctl -k -b -q -o cat -n 1 --no-pager 2>/dev/null)" ]; }
+probe_journal() { # journal LINK...: what crashed since the newest of these generations was made
+    need journalctl
+    sees_journal || stop 122 'the kernel messages of the journal'
+    since=$(newest "$@")
+    say since "$since"
+    journalctl -q -o short-unix --no-pager -n 200 _TRANSPORT=kernel --since="@$since" \
+        -g 'segfault at|trap invalid opcode|general protection|oom-kill:|Out of memory'
+    code=$?
+    if [ "$code" -gt 1 ]; then return "$code"; fi # 1: no such line
+}
+probe_coredumps() { # coredumps LINK...
+    need coredumpctl
+    sees_journal || stop 122 'core dumps of other users'
+    since=$(newest "$@")
+    say since "$since"
+    coredumpctl list --json=short --no-pager --since="@$since" 2>&1
+    return 0 # 1: none
+}
+probe_disks() { # the I/O schedulers of real disks
     for directory in "$root"/sys/block/*; do
         case ${directory##*/} in loop* | ram* | zram* | dm-* | md* | sr* | fd* | nbd*) continue ;; esac
         [ -r "$directory/queue/scheduler" ] || continue
@@ -73,23 +85,20 @@ probe_disks() {
             "$(first_line "$directory/queue/scheduler")"
     done
 }
-# the boot menu: which loader, its timeout, the generations it offers
-probe_boot() {
-    if [ -e "$root/boot/grub/grub.cfg" ] || [ ! -x "$root/boot" ] &&
-        [ -z "$root" ] && sudo -n test -e /boot/grub/grub.cfg 2>/dev/null; then
+probe_boot() { # the boot menu: which loader, its timeout, the generations it offers
+    grub=$root/boot/grub/grub.cfg loader=$root/boot/loader
+    if exists "$grub"; then
         say loader grub
-        peek "$root/boot/grub/grub.cfg"
-    elif [ -e "$root/boot/loader/loader.conf" ] || [ ! -x "$root/boot" ] &&
-        [ -z "$root" ] && sudo -n test -e /boot/loader/loader.conf 2>/dev/null; then
+        peek "$grub"
+    elif exists "$loader/loader.conf"; then
         say loader systemd-boot
-        peek "$root/boot/loader/loader.conf" | sed 's/^/conf /'
-        for file in "$root"/boot/loader/entries/*.conf; do
-            if [ -e "$file" ]; then say entry "${file##*/}"; fi
-        done
-        if [ ! -r "$root/boot/loader/entries" ] && [ -z "$root" ]; then
-            sudo -n ls /boot/loader/entries 2>/dev/null | sed 's/^/entry /'
-        fi
-    elif [ -d "$root/boot" ] && [ ! -x "$root/boot" ]; then
+        peek "$loader/loader.conf" | sed 's/^/conf /'
+        if [ -r "$loader/entries" ]; then
+            ls -- "$loader/entries"
+        elif may_sudo; then
+            sudo -n ls -- "$loader/entries"
+        fi | sed 's/^/entry /'
+    elif [ -d "$root/boot" ] && ! [ -x "$root/boot" ]; then
         stop 122 "$root/boot"
     else
         stop 121 "$root/boot: neither GRUB nor systemd-boot"
@@ -99,28 +108,25 @@ probe_removable() {
     need lsblk
     lsblk -J -o NAME,TRAN,FSTYPE,LABEL,SIZE
 }
-# room PATH...: kilobytes free where each path is
-probe_room() {
+probe_room() { # room PATH...: kilobytes that are free where each path lies
     for path in "$@"; do
         if [ -e "$path" ]; then df -Pk -- "$path" | tail -n 1; fi
     done
 }
-# alias NAME: as the user's own interactive shell knows it
-probe_alias() {
+probe_alias() { # alias NAME: as the user's own interactive shell knows it
     shell=$(getent passwd "$(id -un)" | cut -d : -f 7)
+    # shellcheck disable=SC2016 # the other shell fills in its own arguments
     case ${shell##*/} in
         bash | zsh) "$shell" -ic 'alias -- "$1"' "${shell##*/}" "$1" ;;
-        fish) fish -ic 'functions -- $argv[1]' "$1" ;;
-        *) stop 120 "a bash, zsh or fish as login shell (it is ${shell:-unknown})" ;;
+        fish) "$shell" -ic 'functions -- $argv[1]' "$1" ;;
+        *) stop 120 "bash, zsh or fish as login shell (it is ${shell:-unknown})" ;;
     esac
 }
-# link a program with it, run it, and ask the program who linked it
-probe_mold() {
+probe_mold() { # link a program with it, run it, and ask the program who linked it
     need mold
-    compiler=$(command -v gcc || command -v cc) || stop 120 gcc
     need readelf
+    compiler=$(command -v gcc || command -v cc) || stop 120 gcc
     work_directory
     printf 'int main(void) { return 0; }\n' >one.c
-    "$compiler" -fuse-ld=mold one.c -o one && ./one || exit 1
-    readelf -p .comment one
+    "$compiler" -fuse-ld=mold one.c -o one && ./one && readelf -p .comment one
 }

@@ -1,30 +1,29 @@
-# one derivation that no machine has built before
-probe_build() {
+# Nix: what a layer evaluates to, what a generation holds, whether a build works at all.
+# shellcheck shell=sh disable=SC2154 # root, cap: common.sh
+
+probe_build() { # one derivation that no machine has built before
     need nix-build
-    path=$(nix-build --no-out-link -E 'derivation {
+    # shellcheck disable=SC2016 # the builder fills in its own $out
+    path=$(nix-build --no-out-link --option substitute false -E 'derivation {
         name = "workspace-check"; system = builtins.currentSystem; builder = "/bin/sh";
-        args = [ "-c" "echo built > $out" ]; now = builtins.currentTime; }') || exit 1
+        args = [ "-c" "echo built > $out" ]; now = builtins.currentTime; }') || return
     say path "$path"
     say text "$(cat -- "$path")"
     nix-store --delete "$path" >/dev/null 2>&1
+    return 0
 }
-# nix-report LAYER BASE: what the evaluated derivations say, nothing is built
-probe_nix_report() {
+probe_nix_report() { # nix-report LAYER BASE: what the evaluated derivations say; nothing is built
     need nix
     nixes eval --json "path:$1#report" --override-input base "$2" --no-write-lock-file
 }
-# closure PATH NAME...: derivations of what belongs to PATH and is called NAME-...
-probe_closure() {
+probe_closure() { # closure PATH NAME...: derivations of what PATH needs and is called NAME-...
     need nix-store
     path=$1
     shift
     [ -e "$path" ] || stop 121 "$path"
-    nix-store --query --requisites "$path" | xargs nix-store --query --deriver >/dev/null ||
-        exit 1
-    for pattern in "$@"; do
-        nix-store --query --requisites "$path" | xargs nix-store --query --deriver |
-            sort -u | grep -F -e "-$pattern-"
-    done
+    paths=$(nix-store --query --requisites "$path") || return
+    derivers=$(printf '%s\n' "$paths" | xargs nix-store --query --deriver) || return
+    for name in "$@"; do printf '%s\n' "$derivers" | grep -F -e "-$name-"; done
     return 0
 }
 probe_nix_config() {

@@ -1,0 +1,33 @@
+"""The registry of checks: every item of the plan's checklists, and what proves each setting.
+
+``ITEMS`` are judged once for a workspace, ``PROOFS`` once for each setting that names them. The steps
+that run them are in ``converge.checks.prove``.
+"""
+
+from __future__ import annotations
+
+from converge.checks import apps, desktop, generations, libraries, machine, memory, runtimes
+from converge.checks import session, video
+from converge.checks.check import Item, Proof
+
+ITEMS: tuple[Item, ...] = (
+    *machine.ITEMS,
+    *generations.ITEMS,
+    *libraries.ITEMS,
+    *apps.ITEMS,
+    *desktop.ITEMS,
+    *video.ITEMS,
+)
+PROOFS: tuple[Proof, ...] = (
+    *libraries.PROOFS,
+    *runtimes.PROOFS,
+    *apps.PROOFS,
+    *desktop.PROOFS,
+    *session.PROOFS,
+    *video.PROOFS,
+    *memory.PROOFS,
+    *generations.PROOFS,
+)
+BY_ID = {check.id: check for check in (*ITEMS, *PROOFS)}
+if len(BY_ID) != len(ITEMS) + len(PROOFS):
+    raise ValueError("two checks have the same id")

@@ -1,0 +1,202 @@
+"""A check: what it asks a workspace, and how it judges the answers. Both are data and pure functions.
+
+In: a ``Context`` (what is known of the workspace before anything is asked) and the ``Answers``. Out: a
+``Verdict``. A check never runs anything itself: it names probes of ``converge/remote/probes``, and
+all probes of all checks are asked in one remote command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from converge.effect import Verdict, not_applicable, unknown
+from converge.layers import NixLayer
+from converge.profile import Profile
+from converge.setting import Layer, Phase, Setting
+from converge.snapshot import Snapshot
+from converge.standing import Standing
+
+SANDBOX = "a sandbox has no kernel, no boot loader and no units of its own"
+
+# Statuses of a probe (converge/remote/probes/common.sh).
+MISSING, ABSENT, DENIED, NOBODY = 120, 121, 122, 123
+
+
+class When(StrEnum):
+    """When a check has to hold."""
+
+    BEFORE = "before"  # before anything is written; a reminder afterwards
+    AFTER = "after"  # once its phase was rolled out
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One question: a probe and its arguments. Equal questions are asked once.
+
+    ``limit``: seconds. ``machine``: about the running machine, so a sandbox cannot answer it."""
+
+    probe: str
+    arguments: tuple[str, ...] = ()
+    limit: int = 10
+    machine: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What came back. ``status`` is None where there is no answer; ``errors`` then says why."""
+
+    status: int | None
+    output: bytes = b""
+    errors: str = ""
+    cut: bool = False  # the output was longer than what is kept
+
+    @property
+    def text(self) -> str:
+        return self.output.decode(errors="replace")
+
+    @property
+    def last_error(self) -> str:
+        lines = [line.strip() for line in self.errors.splitlines() if line.strip()]
+        return lines[-1] if lines else "it gave no reason"
+
+
+class NoAnswer(Exception):
+    """A judge cannot go on; ``verdict`` says why. Raised by ``Answers``, caught by the runner."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.reason)
+        self.verdict = verdict
+
+
+class Unreadable(ValueError):
+    """An output is not what its program prints."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What is known of a workspace: profile, snapshot, where every setting stands, which layers do
+    not apply and why. ``root``: prefix of system paths, in a sandbox."""
+
+    profile: Profile
+    snapshot: Snapshot
+    standings: tuple[Standing, ...] = ()
+    not_applicable: Mapping[Layer, str] = field(default_factory=dict)
+    layers: tuple[NixLayer, ...] = ()
+    root: str = ""
+
+    @property
+    def sandbox(self) -> bool:
+        return bool(self.root)
+
+    def path(self, path: str) -> str:
+        return self.root + path
+
+    def home(self, path: str) -> str:
+        return f"{self.snapshot.home}/{path}"
+
+    def layer(self, layer: Layer) -> NixLayer | None:
+        """The Nix layer, where it applies."""
+        if layer in self.not_applicable:
+            return None
+        return next((one for one in self.layers if one.layer is layer), None)
+
+    def in_force(self, prefix: str) -> tuple[Setting, ...]:
+        """The settings in force whose id begins with ``prefix``."""
+        return tuple(
+            s.setting for s in self.standings if s.in_force and s.setting.id.startswith(prefix)
+        )
+
+    def generation(self, profile: str) -> str:
+        """Store path of the current generation of ``system`` or ``home``, "" where there is none."""
+        current = self.snapshot.current(profile)
+        return current.path if current else ""
+
+
+class Answers:
+    """The replies, by question. What is not among them was not asked: in a sandbox that is every
+    question about the machine."""
+
+    def __init__(self, replies: Mapping[Ask, Reply], *, sandbox: bool = False) -> None:
+        self._replies = replies
+        self._sandbox = sandbox
+
+    def reply(self, ask: Ask) -> Reply:
+        """The reply to a question, whatever it is. Raises ``NoAnswer`` where none came in time."""
+        reply = self._replies.get(ask)
+        if reply is None and ask.machine and self._sandbox:
+            raise NoAnswer(not_applicable(SANDBOX))
+        if reply is None:
+            raise NoAnswer(unknown(f"{ask.probe}: was not asked"))
+        if reply.status is None:
+            raise NoAnswer(unknown(reply.errors))
+        if reply.cut:
+            raise NoAnswer(unknown(f"{ask.probe}: its output is too long to be judged"))
+        return reply
+
+    def good(self, ask: Ask, *, statuses: Iterable[int] = (0,)) -> Reply:
+        """The reply to a question that has to be answered. Raises ``NoAnswer`` with the reason."""
+        reply = self.reply(ask)
+        if reply.status in statuses:
+            return reply
+        match reply.status:
+            case 120:
+                reason = f"{reply.last_error} is not installed"
+            case 121:
+                reason = f"not there: {reply.last_error}"
+            case 122:
+                reason = f"not permitted to read {reply.last_error}"
+            case 123:
+                reason = reply.last_error
+            case _:
+                reason = f"{ask.probe} ended with {reply.status}: {reply.last_error}"
+        raise NoAnswer(unknown(reason))
+
+    def text(self, ask: Ask) -> str:
+        return self.good(ask).text
+
+    def has(self, ask: Ask) -> bool:
+        """Whether there is something at all: not a missing program, file, session or bus."""
+        return self.reply(ask).status not in (MISSING, ABSENT, NOBODY)
+
+
+Judge = Callable[[Context, Answers], Verdict]
+SettingJudge = Callable[[Context, Answers, Setting], Verdict]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """What every check has. ``phase`` is None for what belongs to no phase."""
+
+    id: str
+    title: str
+    phase: Phase | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item(Check):
+    """An item of the plan's checklists that is about the whole workspace."""
+
+    asks: Callable[[Context], Iterable[Ask]]
+    judge: Judge
+    when: When = When.ALWAYS
+    layer: Layer | None = None  # not applicable where this layer is not
+    needs: frozenset[str] = frozenset()  # facts of the profile, as in ``converge.setting.NEEDS``
+    counts: bool = True  # False: only a person can answer it, so it decides nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof(Check):
+    """What proves the effect of each setting that names it."""
+
+    asks: Callable[[Context, Setting], Iterable[Ask]]
+    judge: SettingJudge
+
+
+def value(setting: Setting) -> Mapping[str, Any]:
+    """The value of a row that holds named parts."""
+    assert isinstance(setting.value, Mapping)
+    return setting.value

@@ -1,0 +1,317 @@
+"""Phase 4: what KDE reads, what KWin and Baloo say they use.
+
+A value is right when three agree: our own reading of the file, KDE's reading of it together with the
+system's files, and the running program. Without a running program it waits for the next login.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from converge import kconfig
+from converge.checks.check import MISSING, NOBODY, Answers, Ask, Context, Item, Proof, When, value
+from converge.checks.outputs import desktop, system
+from converge.effect import (
+    Verdict,
+    effective,
+    not_applicable,
+    not_effective,
+    pending,
+    unknown,
+)
+from converge.setting import Layer, Phase, Setting
+from converge.settings import plasma
+
+BALOO = Ask("baloo", limit=15)
+NO_ENTRY = "(no entry)"
+_EFFECT = re.compile(r"(\w+)Enabled")
+#: Milliseconds of the overview effect at the factor 1.
+_ANIMATION_MS = 300
+
+
+def _effects() -> tuple[str, ...]:
+    """KWin effects that a row switches on or off: key ``blurEnabled`` is the effect ``blur``."""
+    found: dict[str, None] = {}
+    for row in plasma.ROWS:
+        for keys in value(row)["entries"].values():
+            for key in keys:
+                match = _EFFECT.fullmatch(key)
+                if match and value(row)["file"] == "kwinrc":
+                    found[match[1]] = None
+    return tuple(found)
+
+
+KWIN = Ask("kwin", _effects())
+
+
+def _environment(names: tuple[str, ...]) -> tuple[Ask, Ask]:
+    return Ask("environment", ("kwin_x11", *names)), Ask("environment", ("kwin_wayland", *names))
+
+
+KWIN_ENVIRONMENT = _environment(("KWIN_OPENGL_INTERFACE",))
+
+# -- the file -----------------------------------------------------------------------------------
+
+
+def _entries(setting: Setting) -> Iterable[tuple[str, str, str, str | None]]:
+    """Group, key, value, default of a row's entries; ``[$e]`` and the like are left out."""
+    for group, keys in value(setting)["entries"].items():
+        for spelled, entry in keys.items():
+            key = re.sub(r"\[\$\w+\]\Z", "", spelled)
+            if isinstance(entry, Mapping):
+                yield group, key, str(entry["value"]), str(entry["default"])
+            else:
+                yield group, key, str(entry), None
+
+
+def _kde(setting: Setting, group: str, key: str) -> Ask:
+    return Ask("kde", (value(setting)["file"], group, key))
+
+
+def _file(context: Context, answers: Answers, setting: Setting) -> Verdict | None:
+    """Why the file does not hold the row's entries as KDE reads them, or None."""
+    name = value(setting)["file"]
+    node = context.snapshot.nodes.get(context.home(f".config/{name}"))
+    entries = kconfig.declared(value(setting)["entries"])
+    changes = kconfig.merge(node.content if node else b"", entries, name=name).changes
+    if changes:
+        one = changes[0]
+        return not_effective(
+            f"{name}: {one.key}={one.found if one.found is not None else '(absent)'}",
+            expected=f"{one.key}={one.wanted}",
+            reason="the file holds another value",
+        )
+    for group, key, wanted, default in _entries(setting):
+        reply = answers.reply(_kde(setting, group, key))
+        if reply.status == MISSING:
+            continue  # our own reading stands alone
+        text = answers.text(_kde(setting, group, key)).rstrip("\n")
+        expanded = wanted.replace("$HOME", context.snapshot.home)
+        if text not in (wanted, expanded) and not (text == NO_ENTRY and wanted == default):
+            return not_effective(
+                f"KDE reads {key}={text}",
+                expected=f"{key}={wanted}",
+                reason="a file of the system or a translation comes before the user's value",
+            )
+    return None
+
+
+def _shown(setting: Setting) -> str:
+    return ", ".join(f"{key}={wanted}" for _, key, wanted, _ in _entries(setting))
+
+
+def _asks(context: Context, setting: Setting) -> Iterable[Ask]:
+    live = BALOO if value(setting)["file"] == "baloofilerc" else KWIN
+    return (live, *(_kde(setting, group, key) for group, key, _, _ in _entries(setting)))
+
+
+# -- KWin ---------------------------------------------------------------------------------------
+
+Reading = Callable[[desktop.KWin], tuple[str, str]]  # found, expected
+
+
+def _option(name: str, *wanted: str) -> Reading:
+    return lambda kwin: (
+        _listed(kwin.support.options.get(name, "(not reported)"), wanted),
+        wanted[0],
+    )
+
+
+def _listed(found: str, wanted: tuple[str, ...]) -> str:
+    return wanted[0] if found in wanted else found
+
+
+def _compositing(kwin: desktop.KWin) -> tuple[str, str]:
+    kind = kwin.support.compositing_type if kwin.support.compositing else "no compositing"
+    return kind, "OpenGL"
+
+
+def _animation(setting: Setting) -> Reading:
+    factor = float(next(wanted for _, _, wanted, _ in _entries(setting)))
+    expected = f"{_ANIMATION_MS * factor:g} ms"
+
+    def read(kwin: desktop.KWin) -> tuple[str, str]:
+        found = kwin.support.animation_ms
+        return ("no overview effect is loaded" if found is None else f"{found} ms"), expected
+
+    return read
+
+
+def _effect(setting: Setting) -> Reading | None:
+    _, key, wanted, _ = next(iter(_entries(setting)))
+    match = _EFFECT.fullmatch(key)
+    if not match:
+        return None
+    name = match[1]
+
+    def read(kwin: desktop.KWin) -> tuple[str, str]:
+        on, off = f"{name} loaded", f"{name} not loaded"
+        found = on if kwin.loaded[name] else off
+        if not kwin.loaded[name] and wanted == "true" and not kwin.supported.get(name, True):
+            found = f"{name} not supported by this graphics driver"
+        return found, on if wanted == "true" else off
+
+    return read
+
+
+#: Row -> what KWin says of it. A row that is not here is one that KWin no longer reads.
+_READINGS: Mapping[str, Reading] = {
+    "kwin.backend": _compositing,
+    # KWin 5.27 reports the letter's code.
+    "kwin.buffer-swap": _option("glPreferBufferSwap", "AutoSwapStrategy", "97"),
+    "kwin.windows-block": _option("windowsBlockCompositing", "true"),
+}
+
+
+def _reading(setting: Setting) -> Reading | None:
+    if setting.id == "desktop.animation-speed":
+        return _animation(setting)
+    return _READINGS.get(setting.id) or _effect(setting)
+
+
+def _judge_kwin(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    wrong = _file(context, answers, setting)
+    if wrong is not None:
+        return wrong
+    reading = _reading(setting)
+    if reading is None:
+        return not_effective(
+            f"{_shown(setting)} stands in the file", expected="KWin uses it", reason=setting.reason
+        )
+    reply = answers.reply(KWIN)
+    if reply.status in (MISSING, NOBODY):
+        return pending(f"at the next login: {reply.last_error}", expected=_shown(setting))
+    found, expected = reading(desktop.kwin(answers.text(KWIN)))
+    if found == expected:
+        return effective(f"KWin: {found}", expected=expected)
+    reason = "KWin did not read the file again: busctl --user call org.kde.KWin /KWin org.kde.KWin "
+    if setting.id == "kwin.backend":
+        reason = "a backend is chosen when KWin starts; see its journal for why it has another"
+        return not_effective(f"KWin: {found}", expected=expected, reason=reason)
+    return not_effective(f"KWin: {found}", expected=expected, reason=f"{reason}reconfigure")
+
+
+# -- Baloo --------------------------------------------------------------------------------------
+
+
+def _judge_baloo(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    wrong = _file(context, answers, setting)
+    if wrong is not None:
+        return wrong
+    reply = answers.reply(BALOO)
+    if reply.status == MISSING:
+        return pending("Baloo is not installed; the file is right", expected=_shown(setting))
+    found = desktop.baloo(answers.text(BALOO))
+    match setting.id:
+        case "baloo.basic-indexing":
+            return _answered("contents", found.content, wanted=False)
+        case "baloo.hidden-folders":
+            return _answered("hidden folders", found.hidden, wanted=False)
+        case "baloo.exclude-folders":
+            return _folders(context, setting, found)
+    return unknown("nothing that Baloo reports is about this row")
+
+
+def _answered(what: str, found: bool, *, wanted: bool) -> Verdict:
+    def shown(on: bool) -> str:
+        return f"Baloo indexes {what}: {'yes' if on else 'no'}"
+
+    if found == wanted:
+        return effective(shown(found), expected=shown(wanted))
+    return not_effective(shown(found), expected=shown(wanted), reason="Baloo says otherwise")
+
+
+def _folders(context: Context, setting: Setting, found: desktop.Baloo) -> Verdict:
+    """Baloo lists an excluded folder only below an included one: the rest it drops in silence."""
+    listed = next(wanted for _, key, wanted, _ in _entries(setting) if key == "exclude folders")
+    wanted = {
+        path.replace("$HOME", context.snapshot.home).rstrip("/") for path in listed.split(",")
+    }
+    below = {path for path in wanted if any(_within(path, top) for top in found.included)}
+    expected = f"{len(below)} folders left out"
+    if not found.included:
+        return not_effective("Baloo indexes no folder at all", expected=expected)
+    lacking = sorted(below - found.excluded)
+    if lacking:
+        return not_effective(
+            f"not left out: {' '.join(lacking)}", expected=expected, reason="Baloo says otherwise"
+        )
+    return effective(f"{len(below)} folders left out", expected=expected)
+
+
+def _within(path: str, top: str) -> bool:
+    return path == top or path.startswith(f"{top.rstrip('/')}/")
+
+
+# -- the running KWin -----------------------------------------------------------------------------
+
+
+def _judge_compositing(context: Context, answers: Answers) -> Verdict:
+    reply = answers.reply(KWIN)
+    if reply.status in (MISSING, NOBODY):
+        return not_applicable(f"no KWin to ask: {reply.last_error}")
+    support = desktop.kwin(answers.text(KWIN)).support
+    if not support.compositing:
+        return not_effective(
+            "no compositing",
+            expected="compositing with OpenGL",
+            reason="KWin could not start it; KWIN_OPENGL_INTERFACE=egl on X11 does that",
+        )
+    found = f"{support.compositing_type}, {support.platform or support.operation}"
+    return effective(found, expected="compositing with OpenGL")
+
+
+def _judge_environment(context: Context, answers: Answers) -> Verdict:
+    for ask in KWIN_ENVIRONMENT:
+        reply = answers.reply(ask)
+        if reply.status in (MISSING, NOBODY):
+            continue
+        found = system.environment(answers.good(ask).output, "process")
+        given = found.get("KWIN_OPENGL_INTERFACE")
+        expected = "KWIN_OPENGL_INTERFACE is not set"
+        if given is None:
+            return effective("not set", expected=expected)
+        return not_effective(
+            f"KWIN_OPENGL_INTERFACE={given}",
+            expected=expected,
+            reason="with egl, KWin on X11 runs without compositing",
+        )
+    return not_applicable("KWin does not run")
+
+
+ITEMS: tuple[Item, ...] = (
+    Item(
+        id="kwin.compositing",
+        title="KWin composites",
+        when=When.AFTER,
+        phase=Phase.DESKTOP,
+        layer=Layer.PLASMA,
+        needs=frozenset({"kwin"}),
+        asks=lambda context: (KWIN,),
+        judge=_judge_compositing,
+    ),
+    Item(
+        id="kwin.environment",
+        title="No variable stops KWin's compositing",
+        when=When.AFTER,
+        phase=Phase.DESKTOP,
+        layer=Layer.PLASMA,
+        needs=frozenset({"kwin", "x11"}),
+        asks=lambda context: KWIN_ENVIRONMENT,
+        judge=_judge_environment,
+    ),
+)
+
+PROOFS: tuple[Proof, ...] = tuple(
+    Proof(
+        id=row.check,
+        title=row.title,
+        phase=row.phase,
+        asks=_asks,
+        judge=_judge_baloo if value(row)["file"] == "baloofilerc" else _judge_kwin,
+    )
+    for row in plasma.ROWS
+)
+
+__all__ = ["BALOO", "ITEMS", "KWIN", "PROOFS"]

@@ -1,0 +1,274 @@
+"""Generations: was the one in use built from our layer, can one go back, does the boot menu show it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from converge.checks.check import Answers, Ask, Context, Item, NoAnswer, Proof, When, value
+from converge.checks.outputs import system
+from converge.effect import (
+    Effect,
+    Verdict,
+    effective,
+    not_applicable,
+    not_effective,
+    pending,
+)
+from converge.setting import Layer, Phase, Setting
+
+BOOTED = Ask("booted", machine=True)
+BOOT = Ask("boot", machine=True)
+#: Layer -> name of its marker, path below a generation, path of the one in use.
+_MARKERS = {
+    Layer.NIXOS: "etc/workspace-tuning/nixos.json",
+    Layer.HOME_MANAGER: "home-files/.config/workspace-tuning/home-manager.json",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marker:
+    profile: str  # sha256 of the profile.json that the generation was built from
+    settings: frozenset[str]
+
+
+def _built(context: Context, layer: Layer) -> Ask:
+    profile = "system" if layer is Layer.NIXOS else "home"
+    return Ask("file", (f"{context.generation(profile)}/{_MARKERS[layer]}",))
+
+
+def _used(context: Context, layer: Layer) -> Ask:
+    if layer is Layer.NIXOS:
+        return Ask("file", (context.path(f"/run/current-system/{_MARKERS[layer]}"),))
+    return Ask("file", (context.home(".config/workspace-tuning/home-manager.json"),))
+
+
+def marker_asks(context: Context, layer: Layer) -> tuple[Ask, ...]:
+    """What ``stage`` and ``settle`` need for a layer."""
+    if layer not in _MARKERS or layer in context.not_applicable:
+        return ()
+    return (_built(context, layer), _used(context, layer))
+
+
+def _marker(answers: Answers, ask: Ask) -> Marker | None:
+    reply = answers.reply(ask)
+    if reply.status != 0:
+        return None
+    data = json.loads(reply.text)
+    return Marker(profile=str(data["profileSha256"]), settings=frozenset(data["settings"]))
+
+
+def stage(context: Context, answers: Answers, layer: Layer, setting: str = "") -> Verdict:
+    """How far a Nix layer has come: in use (effective), built and not in use (pending), or not even
+    built from what the workspace holds. With ``setting``: whether that one is part of it."""
+    profile = "system" if layer is Layer.NIXOS else "home"
+    nix = context.layer(layer)
+    if nix is None:
+        return not_applicable(context.not_applicable.get(layer, "not a Nix layer"))
+    node = context.snapshot.nodes.get(f"{nix.directory}/profile.json")
+    if node is None:
+        return not_effective("no layer", expected="the layer", reason=f"{nix.directory} is empty")
+    current = context.snapshot.current(profile)
+    if current is None:
+        return not_effective(
+            "no generation", expected="a generation of this layer", reason="it was never built"
+        )
+    wanted = sha256(node.content).hexdigest()
+    built = _marker(answers, _built(context, layer))
+    name = f"generation {current.number}"
+    if built is None:
+        return not_effective(
+            name, expected="a generation of this layer", reason="it was made without the layer"
+        )
+    if built.profile != wanted:
+        return not_effective(
+            name,
+            expected="a generation of this layer",
+            reason="it was built from another profile than the layer holds now",
+        )
+    if setting and setting not in built.settings:
+        return not_effective(
+            name, expected=f"{name} with it", reason="the generation was built without it"
+        )
+    used = _marker(answers, _used(context, layer))
+    if used != built:
+        how = "the next switch or boot" if layer is Layer.NIXOS else "its activation"
+        return pending(f"{name} is built; it is in use after {how}", expected=name, found="built")
+    return effective(name, expected=name)
+
+
+def settle(context: Context, answers: Answers, setting: Setting, live: Verdict) -> Verdict:
+    """The verdict on a setting of a Nix layer: what was found live, and how far its layer has come.
+
+    A value that is in force is effective, whoever set it. One that is not waits for its generation,
+    or for a reboot where the booted system differs from the current one."""
+    if live.effect is not Effect.NOT_EFFECTIVE:
+        return live
+    state = stage(context, answers, setting.layer, setting.id)
+    if state.effect is Effect.EFFECTIVE:
+        reason = _reboot(answers) if setting.layer is Layer.NIXOS else ""
+        if reason:
+            return pending(reason, expected=live.expected, found=live.found)
+        return live
+    reason = "; ".join(filter(None, (live.reason, state.reason)))
+    return Verdict(effect=state.effect, expected=live.expected, found=live.found, reason=reason)
+
+
+def _reboot(answers: Answers) -> str:
+    """Why a reboot is due, or "". Not to know it is no reason to wait."""
+    try:
+        text = answers.text(BOOTED)
+    except NoAnswer:
+        return ""
+    differs = [line.partition(" ")[2] for line in text.splitlines() if line.startswith("differs ")]
+    return f"after a reboot: {', '.join(differs)} changed since the last one" if differs else ""
+
+
+# -- the generation in use --------------------------------------------------------------------
+
+
+def _layer_item(layer: Layer, title: str) -> Item:
+    return Item(
+        id=f"generation.{'system' if layer is Layer.NIXOS else 'home'}",
+        title=title,
+        layer=layer,
+        asks=lambda context: marker_asks(context, layer),
+        judge=lambda context, answers: stage(context, answers, layer),
+    )
+
+
+def _judge_booted(context: Context, answers: Answers) -> Verdict:
+    text = answers.text(BOOTED)
+    paths = dict(line.split(" ", 1) for line in text.splitlines() if not line.startswith("differs"))
+    reason = _reboot(answers)
+    if reason:
+        return pending(reason, expected=paths["current"], found=paths["booted"])
+    return effective("the booted system is the current one, or differs in no part of the boot")
+
+
+# -- the way back -----------------------------------------------------------------------------
+
+
+def _kept(context: Context) -> tuple[str, ...]:
+    """Store paths of all generations that the workspace lists, of layers that apply."""
+    names = {
+        name
+        for layer, name in ((Layer.NIXOS, "system"), (Layer.HOME_MANAGER, "home"))
+        if layer not in context.not_applicable
+    }
+    found = context.snapshot.generations
+    return tuple(one.path for name in sorted(names) for one in found.get(name, ()))
+
+
+def _judge_kept(context: Context, answers: Answers, *, least: int) -> Verdict:
+    there = {
+        line.partition(" ")[2]
+        for line in answers.text(Ask("exist", _kept(context))).splitlines()
+        if line.startswith("there ")
+    }
+    few, found = [], []
+    for layer, name in ((Layer.NIXOS, "system"), (Layer.HOME_MANAGER, "home")):
+        if layer in context.not_applicable:
+            continue
+        real = [one for one in context.snapshot.generations.get(name, ()) if one.path in there]
+        found.append(f"{name} {len(real)}")
+        if len(real) < least:
+            few.append(name)
+    expected = f"at least {least} of each layer"
+    if few:
+        reason = f"there is no earlier generation of {' and '.join(few)} to go back to"
+        if least == 1:
+            reason = f"{' and '.join(few)} has no generation yet: there is nothing to go back to"
+        return not_effective(", ".join(found), expected=expected, reason=reason)
+    return effective(", ".join(found), expected=expected)
+
+
+def _generations_item(id: str, title: str, when: When, least: int) -> Item:
+    def asks(context: Context) -> Iterable[Ask]:
+        return (Ask("exist", _kept(context)),)
+
+    def judge(context: Context, answers: Answers) -> Verdict:
+        if {Layer.NIXOS, Layer.HOME_MANAGER} <= context.not_applicable.keys():
+            return not_applicable("neither Nix layer applies here")
+        return _judge_kept(context, answers, least=least)
+
+    return Item(id=id, title=title, when=when, asks=asks, judge=judge)
+
+
+# -- the boot menu ----------------------------------------------------------------------------
+
+
+def _judge_menu(answers: Answers, *, wait: int, generations: int, known: int) -> Verdict:
+    menu = system.boot_menu(answers.text(BOOT))
+    found = f"{menu.loader}: {menu.timeout} s, {len(menu.generations)} generations"
+    wanted = min(generations, known)
+    expected = f"a menu that waits, {wanted} generations or more"
+    if menu.timeout == 0:
+        reason = "the menu never shows, so no earlier generation can be chosen"
+        return not_effective(found, expected=expected, reason=reason)
+    if 0 < menu.timeout < wait:
+        return not_effective(found, expected=expected, reason=f"shorter than {wait} s")
+    if len(menu.generations) < wanted:
+        reason = f"{known} generations are kept, but the menu does not offer them"
+        return not_effective(found, expected=expected, reason=reason)
+    return effective(found, expected=expected)
+
+
+def _known(context: Context) -> int:
+    return len(context.snapshot.generations.get("system", ()))
+
+
+def _judge_boot_setting(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    live = _judge_menu(answers, wait=1, generations=2, known=_known(context))
+    if live.effect is Effect.EFFECTIVE:
+        menu = system.boot_menu(answers.text(BOOT))
+        wanted = int(value(setting)["timeoutSeconds"])
+        if 0 < menu.timeout < wanted:
+            # The user's own definition wins over ours; a menu that shows is what the plan is after.
+            return effective(live.found, expected=live.expected, reason="the user's own timeout")
+    return settle(context, answers, setting, live)
+
+
+ITEMS: tuple[Item, ...] = (
+    _layer_item(Layer.NIXOS, "The running system was built from the layer"),
+    _layer_item(Layer.HOME_MANAGER, "The home in use was built from the layer"),
+    Item(
+        id="system.booted",
+        title="The booted system is the current one",
+        layer=Layer.NIXOS,
+        asks=lambda context: (BOOTED,),
+        judge=_judge_booted,
+    ),
+    _generations_item("before.generation", "A generation to go back to", When.BEFORE, 1),
+    _generations_item("rollback.ready", "An earlier generation is there", When.AFTER, 2),
+    Item(
+        id="before.boot-menu",
+        title="The boot menu offers the present generation",
+        when=When.BEFORE,
+        layer=Layer.NIXOS,
+        needs=frozenset({"bootloader"}),
+        asks=lambda context: (BOOT,),
+        judge=lambda context, answers: _judge_menu(
+            answers, wait=1, generations=1, known=_known(context)
+        ),
+    ),
+)
+
+
+def _setting_asks(context: Context, setting: Setting) -> tuple[Ask, ...]:
+    return (BOOT, BOOTED, *marker_asks(context, setting.layer))
+
+
+PROOFS: tuple[Proof, ...] = (
+    Proof(
+        id="boot.menu",
+        title="The boot menu's timeout and entries",
+        phase=Phase.MEMORY,
+        asks=_setting_asks,
+        judge=_judge_boot_setting,
+    ),
+)
+
+__all__ = ["BOOTED", "ITEMS", "PROOFS", "Marker", "marker_asks", "settle", "stage"]

@@ -1,0 +1,306 @@
+"""Phase 1 and builds: are the flags in the derivations, and are those in the generation in use.
+
+The flags are read from the evaluated derivation, never from a build log: the compiler wrapper prints
+none of them, and a package that came from a cache has no log at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from converge.checks.check import Answers, Ask, Context, Item, Proof, Unreadable, When, value
+from converge.checks.generations import BOOTED, marker_asks, settle, stage
+from converge.effect import (
+    Effect,
+    Verdict,
+    effective,
+    not_applicable,
+    not_effective,
+    unknown,
+)
+from converge.setting import Layer, Phase, Setting
+
+MOLD = Ask("mold", limit=20, machine=True)
+NIX_CONFIG = Ask("nix-config", machine=True)
+REPORT_LIMIT = 180  # seconds: the first evaluation of a real system takes half a minute
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """What a layer's report says of one package (files/lib/report.nix)."""
+
+    wanted: tuple[str, ...]
+    found: tuple[str, ...]
+    missing: tuple[str, ...]
+    lost: tuple[str, ...]
+    link: tuple[str, ...] | None  # flags for the linker; None where the report does not tell them
+    derivation: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    strategy: str
+    packages: Mapping[str, Package]
+    absent: frozenset[str]
+    more: Mapping[str, object]
+
+
+def report_ask(context: Context, layer: Layer) -> Ask | None:
+    nix = context.layer(layer)
+    if nix is None:
+        return None
+    base = context.snapshot.flakes[nix.base].url
+    return Ask("nix-report", (nix.directory, base), limit=REPORT_LIMIT)
+
+
+def report(context: Context, answers: Answers, layer: Layer) -> Report:
+    ask = report_ask(context, layer)
+    if ask is None:
+        raise Unreadable(f"the layer {layer} does not apply")
+    data = json.loads(answers.text(ask))
+    packages = {
+        name: Package(
+            wanted=tuple(one["wanted"]),
+            found=tuple(one["found"]),
+            missing=tuple(one["missing"]),
+            lost=tuple(one["lost"]),
+            link=tuple(one["link"]) if "link" in one else None,
+            derivation=one["drvPath"],
+        )
+        for name, one in data["packages"].items()
+    }
+    more = {
+        key: part for key, part in data.items() if key not in ("packages", "strategy", "absent")
+    }
+    return Report(
+        strategy=data["strategy"], packages=packages, absent=frozenset(data["absent"]), more=more
+    )
+
+
+def closure_ask(context: Context, layer: Layer, names: Iterable[str]) -> Ask:
+    profile = "system" if layer is Layer.NIXOS else "home"
+    return Ask("closure", (context.generation(profile), *sorted(names)), limit=60)
+
+
+def _installed(context: Context, layer: Layer) -> tuple[str, ...]:
+    """Packages that the layer puts into its generation, by the groups in force."""
+    where = "system" if layer is Layer.NIXOS else "home"
+    groups = context.in_force(f"libraries.group.{where}.")
+    return tuple(sorted({name for group in groups for name in value(group).get("install", ())}))
+
+
+def _asks(context: Context, setting: Setting) -> Iterable[Ask]:
+    layer = setting.layer
+    ask = report_ask(context, layer)
+    if ask is not None:
+        yield ask
+        yield closure_ask(context, layer, _installed(context, layer))
+    yield from marker_asks(context, layer)
+    if layer is Layer.NIXOS:
+        yield BOOTED
+
+
+def _names(context: Context, setting: Setting) -> tuple[str, ...]:
+    """The packages a row is about: its own, or for a strategy those of all groups in force."""
+    own = value(setting).get("packages")
+    if own:
+        return tuple(own)
+    where = "system" if setting.layer is Layer.NIXOS else "home"
+    groups = context.in_force(f"libraries.group.{where}.")
+    return tuple(sorted({name for group in groups for name in value(group)["packages"]}))
+
+
+def _judge(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    found = report(context, answers, setting.layer)
+    names = [name for name in _names(context, setting) if name not in found.absent]
+    if not names:
+        return not_applicable("this package set has none of its packages")
+    unknown_names = [name for name in names if name not in found.packages]
+    if unknown_names:
+        return not_effective(
+            f"no optimized {' '.join(unknown_names)}",
+            expected=f"optimized {' '.join(names)}",
+            reason=f"the evaluated layer has none (its strategy is {found.strategy})",
+        )
+    verdict = _flags(setting, {name: found.packages[name] for name in names})
+    if verdict.effect is not Effect.EFFECTIVE:
+        return verdict
+    strategy = _strategy(setting, found.strategy)
+    if strategy is not None:
+        return strategy
+    state = stage(context, answers, setting.layer, setting.id)
+    if state.effect is not Effect.EFFECTIVE:
+        return Verdict(
+            effect=state.effect,
+            expected=verdict.expected,
+            found=verdict.found,
+            reason=state.reason,
+        )
+    return _in_use(context, answers, setting, found, verdict)
+
+
+def _flags(setting: Setting, packages: Mapping[str, Package]) -> Verdict:
+    wanted = sorted({flag for one in packages.values() for flag in one.wanted})
+    own = value(setting).get("flag")
+    if setting.id == "libraries.mold":
+        return _linker(packages)
+    if own:
+        wanted = [own]
+    expected = f"{' '.join(wanted)} in {' '.join(packages)}"
+    for name, one in packages.items():
+        lacking = [own] if own and own not in one.found else list(one.missing)
+        if lacking:
+            return not_effective(
+                f"{name}: {' '.join(one.found) or 'no flags'}",
+                expected=expected,
+                reason=f"{name} lacks {' '.join(lacking)}",
+            )
+        if one.lost:
+            return not_effective(
+                f"{name}: {' '.join(one.found)}",
+                expected=expected,
+                reason=f"{name} lost its own flags {' '.join(one.lost)}",
+            )
+    return effective(f"{' '.join(wanted)} in {len(packages)} derivations", expected=expected)
+
+
+def _linker(packages: Mapping[str, Package]) -> Verdict:
+    expected = f"-fuse-ld=mold in {' '.join(packages)}"
+    for name, one in packages.items():
+        if one.link is None:
+            return unknown("the layer's report does not tell the linker's flags", expected=expected)
+        if "-fuse-ld=mold" not in one.link:
+            return not_effective(f"{name}: {' '.join(one.link) or 'no flags'}", expected=expected)
+    return effective(f"-fuse-ld=mold in {len(packages)} derivations", expected=expected)
+
+
+def _strategy(setting: Setting, found: str) -> Verdict | None:
+    """Why a strategy is not the layer's, or None. Copies go with every strategy."""
+    parts = setting.id.split(".")
+    wanted = parts[1]
+    if wanted in ("overlay", "graft", "march") and found != wanted:
+        return not_effective(found, expected=wanted, reason="the layer has another strategy")
+    return None
+
+
+def _in_use(
+    context: Context, answers: Answers, setting: Setting, found: Report, verdict: Verdict
+) -> Verdict:
+    """Whether what is installed of it belongs to the generation in use."""
+    names = [n for n in value(setting).get("install", ()) if n in found.packages]
+    if not names:
+        if "install" in value(setting):
+            return effective(
+                verdict.found,
+                expected=verdict.expected,
+                reason="as pkgs.optimized.<name>; it has no command to install",
+            )
+        return verdict
+    ask = closure_ask(context, setting.layer, _installed(context, setting.layer))
+    derivers = set(answers.text(ask).split())
+    lacking = [name for name in names if found.packages[name].derivation not in derivers]
+    if lacking:
+        return not_effective(
+            f"not in the generation: {' '.join(lacking)}",
+            expected=verdict.expected,
+            reason="the generation in use holds other builds of them",
+        )
+    return verdict
+
+
+# -- mold, the daemon's configuration ----------------------------------------------------------
+
+
+def _judge_mold(context: Context, answers: Answers) -> Verdict:
+    reply = answers.reply(MOLD)
+    if not context.in_force("libraries.mold"):
+        if reply.status != 0 or "mold" not in reply.text:
+            return not_applicable("no setting in force links with mold, and it is not installed")
+    if reply.status == 0 and "mold" in reply.text:
+        return effective("a program linked with it runs", expected="a program linked by mold")
+    if context.in_force("libraries.mold"):
+        # Its builds bring a mold of their own; one on the machine is no condition.
+        return not_applicable("the layer brings its own mold; the machine has none")
+    return unknown(reply.last_error)
+
+
+def nix_config(answers: Answers) -> Mapping[str, object]:
+    """Nix's settings in force, by name."""
+    data = json.loads(answers.text(NIX_CONFIG))
+    return {name: part["value"] for name, part in data.items()}
+
+
+def _judge_features(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    wanted = f"gccarch-{context.profile.build.compiler.march}"
+    features = nix_config(answers)["system-features"]
+    if not isinstance(features, list):
+        raise Unreadable("system-features is no list")
+    found = " ".join(sorted(map(str, features)))
+    live = (
+        effective(found, expected=wanted)
+        if wanted in features
+        else not_effective(found, expected=wanted, reason="the daemon refuses builds for it")
+    )
+    return settle(context, answers, setting, live)
+
+
+def _judge_parallelism(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    tier = getattr(context.profile.build.parallelism, value(setting)["tier"])
+    config = nix_config(answers)
+    found = f"max-jobs {config['max-jobs']}, cores {config['cores']}"
+    expected = f"max-jobs {tier.jobs}, cores {tier.cores}"
+    live = (
+        effective(found, expected=expected)
+        if found == expected
+        else not_effective(found, expected=expected, reason="nix.conf has other numbers")
+    )
+    return settle(context, answers, setting, live)
+
+
+def _config_asks(context: Context, setting: Setting) -> Iterable[Ask]:
+    return (NIX_CONFIG, BOOTED, *marker_asks(context, setting.layer))
+
+
+ITEMS: tuple[Item, ...] = (
+    Item(
+        id="before.mold",
+        title="mold links a program",
+        when=When.BEFORE,
+        asks=lambda context: (MOLD,),
+        judge=_judge_mold,
+    ),
+)
+PROOFS: tuple[Proof, ...] = (
+    Proof(
+        id="flags.system",
+        title="Flags in the derivations of the NixOS layer",
+        phase=Phase.LIBRARIES,
+        asks=_asks,
+        judge=_judge,
+    ),
+    Proof(
+        id="flags.home",
+        title="Flags in the derivations of the home layer",
+        phase=Phase.LIBRARIES,
+        asks=_asks,
+        judge=_judge,
+    ),
+    Proof(
+        id="nix.features",
+        title="The build daemon's features",
+        phase=Phase.LIBRARIES,
+        asks=_config_asks,
+        judge=_judge_features,
+    ),
+    Proof(
+        id="build.parallelism",
+        title="Jobs and cores of the build daemon",
+        phase=Phase.MEMORY,
+        asks=_config_asks,
+        judge=_judge_parallelism,
+    ),
+)
+
+__all__ = ["ITEMS", "PROOFS", "Report", "report", "report_ask"]

@@ -1,0 +1,217 @@
+"""Memory, storage, monitoring: what the kernel and the shell say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from converge.checks.check import ABSENT, Answers, Ask, Context, Proof, value
+from converge.checks.generations import BOOTED, marker_asks, settle
+from converge.checks.outputs import system
+from converge.effect import Verdict, effective, matches, not_effective, unknown
+from converge.setting import Phase, Setting
+from converge.settings import monitoring
+
+SWAPS = Ask("file", ("/proc/swaps",), machine=True)
+ALGORITHM = Ask("file", ("/sys/block/zram0/comp_algorithm",), machine=True)
+MEMORY = Ask("file", ("/proc/meminfo",), machine=True)
+DISKS = Ask("disks", machine=True)
+
+
+def _layer(context: Context, setting: Setting, *asks: Ask) -> Iterable[Ask]:
+    return (*asks, BOOTED, *marker_asks(context, setting.layer))
+
+
+# -- zram --------------------------------------------------------------------------------------------
+
+
+def _judge_zram(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    return settle(context, answers, setting, _zram(context, answers))
+
+
+def _zram(context: Context, answers: Answers) -> Verdict:
+    wanted = context.profile.memory.zram
+    if wanted is None:
+        return unknown("the profile declares no zram")
+    expected = f"zram {wanted.percent} %, {wanted.algorithm}, priority {wanted.priority}"
+    found = [swap for swap in system.swaps(answers.text(SWAPS)) if "/zram" in swap.name]
+    if not found:
+        return not_effective("no swap in zram", expected=expected)
+    if len(found) > 1:
+        return not_effective(
+            f"{len(found)} zram devices",
+            expected=expected,
+            reason="another configuration makes one as well",
+        )
+    total = system.memory(answers.text(MEMORY))["MemTotal"]
+    algorithm = system.chosen(answers.text(ALGORITHM))
+    percent = 100 * found[0].size / total
+    shown = f"zram {percent:.0f} %, {algorithm}, priority {found[0].priority}"
+    if (
+        abs(percent - wanted.percent) < 1
+        and algorithm == wanted.algorithm
+        and found[0].priority == wanted.priority
+    ):
+        return effective(shown, expected=expected)
+    return not_effective(shown, expected=expected)
+
+
+# -- sysctl ------------------------------------------------------------------------------------------
+
+
+def _sysctl(name: str) -> Ask:
+    return Ask("file", (f"/proc/sys/{name.replace('.', '/')}",), machine=True)
+
+
+def _sysctl_asks(context: Context, setting: Setting) -> Iterable[Ask]:
+    return _layer(context, setting, *(_sysctl(name) for name in value(setting)["sysctl"]))
+
+
+def _judge_sysctl(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    wanted = {name: str(number) for name, number in value(setting)["sysctl"].items()}
+    found = {name: answers.text(_sysctl(name)).strip() for name in wanted}
+    live = matches(_shown(found), _shown(wanted), reason="another file sets it, or none")
+    return settle(context, answers, setting, live)
+
+
+def _shown(values: dict[str, str]) -> str:
+    return ", ".join(f"{name}={text}" for name, text in values.items())
+
+
+# -- the user's slice --------------------------------------------------------------------------------
+
+
+def _user_group(context: Context) -> Ask:
+    uid = context.snapshot.facts["uid"]
+    return Ask("group", (f"user.slice/user-{uid}.slice",), machine=True)
+
+
+def _slice_asks(context: Context, setting: Setting) -> Iterable[Ask]:
+    return _layer(context, setting, _user_group(context), MEMORY)
+
+
+def _judge_slice(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    numbers = system.group(answers.text(_user_group(context)))
+    total = system.memory(answers.text(MEMORY))["MemTotal"]
+    in_force = {
+        "MemoryHigh": None if numbers.high is None else 100 * numbers.high / total,
+        "MemoryMax": None if numbers.maximum is None else 100 * numbers.maximum / total,
+        "CPUQuota": numbers.cpu,
+    }
+    wanted = {name: float(text.rstrip("%")) for name, text in value(setting)["sliceConfig"].items()}
+
+    def shown(values: dict[str, float | None]) -> str:
+        return ", ".join(
+            f"{name} {'none' if values[name] is None else f'{values[name]:.0f}%'}"
+            for name in wanted
+        )
+
+    expected = shown({**wanted})
+    right = all(
+        (found := in_force[name]) is not None and abs(found - number) < 1
+        for name, number in wanted.items()
+    )
+    live = (
+        effective(shown(in_force), expected=expected)
+        if right
+        else not_effective(shown(in_force), expected=expected, reason="of the user's own slice")
+    )
+    return settle(context, answers, setting, live)
+
+
+# -- I/O scheduler -----------------------------------------------------------------------------------
+
+
+def _kind(name: str) -> str:
+    """The kind of disk that a kernel name stands for, as profiles name them."""
+    if name.startswith("nvme"):
+        return "nvme"
+    return "virtual" if name.startswith("vd") else "sata"
+
+
+def _judge_scheduler(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    storage = context.profile.storage
+    disks = system.disks(answers.text(DISKS))
+    wanted = "sata" if storage.kind not in ("nvme", "virtual") else storage.kind
+    ours = [disk for disk in disks if _kind(disk.name) == wanted]
+    if wanted == "virtual":  # a virtual machine may call its disk sda
+        ours = [disk for disk in disks if _kind(disk.name) != "nvme"]
+    expected = f"{storage.scheduler} on the {storage.kind} disk"
+    shown = ", ".join(f"{disk.name} {disk.scheduler}" for disk in disks) or "no disk"
+    if not ours:
+        live = not_effective(
+            shown,
+            expected=expected,
+            reason=f"the profile says {storage.kind}, and the machine has no such disk",
+        )
+    elif wrong := [disk.name for disk in ours if disk.scheduler != storage.scheduler]:
+        live = not_effective(shown, expected=expected, reason=f"on {' '.join(wrong)}")
+    else:
+        live = effective(shown, expected=expected)
+    return settle(context, answers, setting, live)
+
+
+# -- aliases -----------------------------------------------------------------------------------------
+
+
+def _alias(setting: Setting) -> Ask:
+    return Ask("alias", (str(value(setting)["alias"]),))
+
+
+def _judge_alias(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    name, command = str(value(setting)["alias"]), str(value(setting)["command"])
+    reply = answers.reply(_alias(setting))
+    expected = f"an alias {name}"
+    if reply.status in (0, 1, ABSENT) or reply.status == 127:
+        # bash and zsh quote in single quotes, in which nothing of the commands is changed.
+        if command in reply.text:
+            return effective(f"{name} in the user's shell", expected=expected)
+        live = not_effective(
+            f"another {name}" if reply.text.strip() else f"the user's shell knows no {name}",
+            expected=expected,
+            reason="home-manager has to manage the shell's own files for it",
+        )
+        return settle(context, answers, setting, live)
+    answers.good(_alias(setting))
+    raise AssertionError("good() raises for every other status")
+
+
+PROOFS: tuple[Proof, ...] = (
+    Proof(
+        id="memory.zram",
+        title="/proc/swaps and the zram device",
+        phase=Phase.MEMORY,
+        asks=lambda context, setting: _layer(context, setting, SWAPS, ALGORITHM, MEMORY),
+        judge=_judge_zram,
+    ),
+    Proof(
+        id="memory.sysctl",
+        title="The kernel's own values",
+        phase=Phase.MEMORY,
+        asks=_sysctl_asks,
+        judge=_judge_sysctl,
+    ),
+    Proof(
+        id="memory.user-slice",
+        title="Limits of the user's slice in the kernel",
+        phase=Phase.MEMORY,
+        asks=_slice_asks,
+        judge=_judge_slice,
+    ),
+    Proof(
+        id="storage.scheduler",
+        title="Scheduler of the disk that the profile declares",
+        phase=Phase.MEMORY,
+        asks=lambda context, setting: _layer(context, setting, DISKS),
+        judge=_judge_scheduler,
+    ),
+    *(
+        Proof(
+            id=row.check,
+            title=row.title,
+            phase=Phase.DESKTOP,
+            asks=lambda context, setting: (_alias(setting), *marker_asks(context, setting.layer)),
+            judge=_judge_alias,
+        )
+        for row in monitoring.ROWS
+    ),
+)

@@ -1,0 +1,281 @@
+"""systemd, the kernel, the boot menu."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from converge.checks.check import Unreadable
+
+MIB = 1024 * 1024
+
+
+def properties(text: str) -> dict[str, str]:
+    """``systemctl show``: the order of properties differs between releases."""
+    return dict(line.partition("=")[::2] for line in text.splitlines() if "=" in line)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """The kernel's numbers of a control group; bytes, percent of one CPU, None for no limit.
+    ``known``: the files that the kernel has; without a delegated controller there are none."""
+
+    known: frozenset[str]
+    high: int | None
+    maximum: int | None
+    swap: int | None
+    cpu: float | None
+    peak: int | None
+    oom_kills: int
+
+
+def group(text: str) -> Group:
+    """The lines ``kernel FILE VALUE`` of the probes ``slice`` and ``group``."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        if line.startswith("kernel "):
+            name, _, value = line[len("kernel ") :].partition(" ")
+            found[name] = value.strip()
+
+    def number(name: str) -> int | None:
+        value = found.get(name, "max")
+        return None if value == "max" else int(value)
+
+    quota, _, period = found.get("cpu.max", "max 100000").partition(" ")
+    return Group(
+        known=frozenset(found),
+        high=number("memory.high"),
+        maximum=number("memory.max"),
+        swap=number("memory.swap.max"),
+        cpu=None if quota == "max" else 100 * int(quota) / int(period),
+        peak=number("memory.peak"),
+        oom_kills=int(found.get("oom_kill", "0")),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """``systemctl is-system-running`` and the failed units."""
+
+    state: str
+    failed: tuple[str, ...]
+
+
+def state(text: str) -> State:
+    lines = text.splitlines()
+    if not lines or not lines[0].startswith("state "):
+        raise Unreadable("systemctl did not say how it is")
+    failed = [line.split()[0].lstrip("●*") for line in lines[1:] if line.split()]
+    return State(state=lines[0][len("state ") :].strip(), failed=tuple(filter(None, failed)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crash:
+    """A line of the kernel about a program that ended badly: seconds since the epoch, the text."""
+
+    time: float
+    text: str
+
+
+_STAMP = re.compile(r"(\d+(?:\.\d+)?) \S+ kernel: (.*)")
+
+
+def since(text: str) -> int:
+    """When the generation was made, as the probes ``journal`` and ``coredumps`` print it first."""
+    first = text.partition("\n")[0]
+    if not re.fullmatch(r"since \d+", first):
+        raise Unreadable("the time of the switch is missing")
+    return int(first.split()[1])
+
+
+def journal(text: str) -> tuple[Crash, ...]:
+    """The lines that the probe ``journal`` found after the switch."""
+    start = since(text)
+    found = (_STAMP.match(line) for line in text.splitlines()[1:])
+    crashes = (Crash(time=float(match[1]), text=match[2]) for match in found if match)
+    return tuple(crash for crash in crashes if crash.time >= start)
+
+
+#: Signals of a program that was compiled wrongly: illegal instruction, bus error, segmentation fault.
+BAD_SIGNALS = {4: "SIGILL", 7: "SIGBUS", 11: "SIGSEGV"}
+
+
+def coredumps(text: str) -> tuple[str, ...]:
+    """Programs that died of a bad signal after the switch: ``SIGILL /nix/store/...``."""
+    start = since(text)
+    found = []
+    for line in text.splitlines()[1:]:
+        if line.startswith("["):
+            for dump in json.loads(line):
+                signal = BAD_SIGNALS.get(int(dump["sig"]))
+                if signal and dump["time"] / 1_000_000 >= start:
+                    found.append(f"{signal} {dump['exe']}")
+            return tuple(found)
+        if "No coredumps found" in line:
+            return ()
+    raise Unreadable("coredumpctl printed neither dumps nor that there are none")
+
+
+def memory(text: str) -> dict[str, int]:
+    """``/proc/meminfo`` in bytes."""
+    found = {}
+    for line in text.splitlines():
+        match = re.fullmatch(r"(\w+(?:\(\w+\))?):\s+(\d+)(?: kB)?", line)
+        if match:
+            found[match[1]] = int(match[2]) * 1024
+    if "MemTotal" not in found:
+        raise Unreadable("/proc/meminfo has no MemTotal")
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swap:
+    name: str
+    size: int  # bytes
+    priority: int
+
+
+def swaps(text: str) -> tuple[Swap, ...]:
+    """``/proc/swaps``."""
+    lines = text.splitlines()
+    if not lines or not lines[0].startswith("Filename"):
+        raise Unreadable("/proc/swaps has no header")
+    rows = (line.split() for line in lines[1:])
+    return tuple(
+        Swap(name=row[0], size=int(row[-3]) * 1024, priority=int(row[-1])) for row in rows if row
+    )
+
+
+def chosen(text: str) -> str:
+    """The word in brackets of a kernel file such as ``none [mq-deadline] kyber``."""
+    match = re.search(r"\[([^\]\s]+)\]", text)
+    return match[1] if match else text.strip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disk:
+    name: str
+    rotational: bool
+    scheduler: str
+
+
+def disks(text: str) -> tuple[Disk, ...]:
+    found = []
+    for line in text.splitlines():
+        _, name, rotational, schedulers = line.split(" ", 3)
+        found.append(Disk(name=name, rotational=rotational == "1", scheduler=chosen(schedulers)))
+    return tuple(found)
+
+
+def cpu_flags(text: str) -> frozenset[str]:
+    """The flags that every CPU in ``/proc/cpuinfo`` has."""
+    all_flags = [
+        frozenset(line.partition(":")[2].split())
+        for line in text.splitlines()
+        if line.partition(":")[0].strip() == "flags"
+    ]
+    if not all_flags:
+        raise Unreadable("/proc/cpuinfo has no flags")
+    return frozenset.intersection(*all_flags)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Menu:
+    """A boot menu: seconds that it waits (-1 for ever, 0 never shown), generations it offers."""
+
+    loader: str
+    timeout: int
+    generations: frozenset[int]
+
+
+_GRUB_ENTRY = re.compile(r'^\s*menuentry "[^"]*- Configuration (\d+)\b', re.MULTILINE)
+_BOOT_ENTRY = re.compile(r"entry nixos-generation-(\d+)(?:-specialisation\S*)?\.conf")
+
+
+def boot_menu(text: str) -> Menu:
+    """The answer of the probe ``boot``."""
+    first, _, rest = text.partition("\n")
+    match first:
+        case "loader grub":
+            entries = _GRUB_ENTRY.findall(rest)
+            return Menu(
+                loader="GRUB", timeout=_grub(rest), generations=frozenset(map(int, entries))
+            )
+        case "loader systemd-boot":
+            entries = [m[1] for line in rest.splitlines() if (m := _BOOT_ENTRY.fullmatch(line))]
+            return Menu(
+                loader="systemd-boot",
+                timeout=_systemd_boot(rest),
+                generations=frozenset(map(int, entries)),
+            )
+    raise Unreadable("neither GRUB's menu nor systemd-boot's")
+
+
+def _grub(text: str) -> int:
+    """NixOS writes two: 1 for a start that was chosen by grub-reboot, then the one that counts."""
+    found = re.findall(r"^\s*set timeout=(-?\d+)\s*$", text, re.MULTILINE)
+    if not found:
+        raise Unreadable("GRUB's menu has no timeout")
+    return int(found[-1])
+
+
+def _systemd_boot(text: str) -> int:
+    """``timeout`` of loader.conf: a number, or a word; without one the menu stays hidden."""
+    words = [line.split() for line in text.splitlines() if line.startswith("conf timeout")]
+    value = words[-1][2] if words and len(words[-1]) > 2 else "0"
+    if value == "menu-force":
+        return -1
+    return int(value) if re.fullmatch(r"\d+", value) else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    pid: int
+    group: str  # path of its control group
+    score: int | None = None  # oom_score_adj
+    started: int = 0  # seconds since the epoch
+    flags: tuple[str, ...] = ()
+    nvidia: bool = False
+
+
+def processes(text: str) -> tuple[Process, ...]:
+    """The answers of the probes ``processes`` and ``gpu-processes``."""
+    found: list[dict[str, object]] = []
+    for line in text.splitlines():
+        word, _, rest = line.partition(" ")
+        match word:
+            case "process":
+                pid, started, path = rest.split(" ", 2)
+                found.append({"pid": int(pid), "started": int(started), "group": path, "flags": ()})
+            case "score" if found:
+                found[-1]["score"] = int(rest)
+            case "flag" if found:
+                found[-1]["flags"] = (*_tuple(found[-1]["flags"]), rest)
+            case "driver" if found:
+                found[-1]["nvidia"] = rest == "nvidia"
+    return tuple(Process(**one) for one in found)  # type: ignore[arg-type]
+
+
+def _tuple(value: object) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else ()
+
+
+def environment(output: bytes, first: str) -> dict[str, str]:
+    """NUL-separated ``NAME=VALUE`` behind a first line that begins with ``first``."""
+    line, _, rest = output.partition(b"\n")
+    if not line.decode(errors="replace").startswith(first):
+        raise Unreadable("not the environment of a program")
+    found = {}
+    for entry in rest.split(b"\0"):
+        name, separator, value = entry.decode(errors="replace").partition("=")
+        if separator and re.fullmatch(r"[A-Za-z_]\w*", name):
+            found[name] = value
+    return found
+
+
+def kilobytes_free(text: str) -> Mapping[str, int]:
+    """``df -Pk``: mount point -> kilobytes that are free."""
+    rows = (line.split(None, 5) for line in text.splitlines())
+    return {row[5]: int(row[3]) for row in rows if len(row) == 6}

@@ -1,0 +1,174 @@
+"""Run checks: which questions, their frame on the wire, and a finding for every check.
+
+Three pure steps: ``jobs`` and ``questions`` (what to ask), ``arguments`` and ``read`` (the wire of
+``converge/remote/check.sh``), ``findings`` (the verdicts). The remote command lies between them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from converge.checks.check import Answers, Ask, Check, Context, Item, NoAnswer, Proof
+from converge.checks.check import Reply, When
+from converge.effect import Finding, Verdict, not_applicable, unknown
+from converge.setting import NEEDS, Phase, Setting
+
+CAP = 256 * 1024  # bytes of output kept of one probe
+#: The program text of the probes: parts of ``converge/remote/probes``, in this order.
+PROGRAM = ("common", "files", "machine", "nix", "desktop", "apps", "gpu", "last")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A check to judge: of the workspace, or of one setting. ``settled``: known without asking."""
+
+    check: Check
+    setting: Setting | None = None
+    settled: Verdict | None = None
+
+
+def jobs(
+    context: Context,
+    items: Iterable[Item],
+    proofs: Iterable[Proof],
+    *,
+    when: frozenset[When] = frozenset({When.ALWAYS, When.AFTER}),
+    phases: frozenset[Phase] = frozenset(Phase),
+) -> tuple[Job, ...]:
+    """Every item that is due, and every setting of the plan; those of other phases are left out."""
+    found = [
+        Job(item, settled=_inapplicable(context, item))
+        for item in items
+        if item.when in when and (item.phase is None or item.phase in phases)
+    ]
+    by_id = {proof.id: proof for proof in proofs}
+    if When.AFTER in when:
+        for standing in context.standings:
+            setting = standing.setting
+            proof = by_id.get(setting.check)
+            if setting.phase not in phases:
+                continue
+            if not standing.in_force:
+                settled = not_applicable(f"{standing.stand}: {standing.why}")
+                found.append(Job(proof or _unproved(setting), setting, settled))
+            elif proof is None:
+                text = f"no check is called {setting.check}"
+                found.append(Job(_unproved(setting), setting, unknown(text)))
+            else:
+                found.append(Job(proof, setting))
+    return tuple(found)
+
+
+def _unproved(setting: Setting) -> Check:
+    return Check(id=setting.check, title=setting.title, phase=setting.phase)
+
+
+def _inapplicable(context: Context, item: Item) -> Verdict | None:
+    if item.layer in context.not_applicable and item.layer is not None:
+        return not_applicable(context.not_applicable[item.layer])
+    lacking = sorted(item.needs - context.profile.facts)
+    return not_applicable(NEEDS[lacking[0]]) if lacking else None
+
+
+def questions(context: Context, todo: Iterable[Job]) -> tuple[Ask, ...]:
+    """What has to be asked for these jobs, each question once."""
+    found: dict[Ask, None] = {}
+    for job in todo:
+        if job.settled is None:
+            for ask in _asks(context, job):
+                if not (ask.machine and context.sandbox):
+                    found[ask] = None
+    return tuple(found)
+
+
+def _asks(context: Context, job: Job) -> Iterable[Ask]:
+    match job.check:
+        case Item():
+            return job.check.asks(context)
+        case Proof() if job.setting is not None:
+            return job.check.asks(context, job.setting)
+    return ()
+
+
+def arguments(context: Context, asked: Sequence[Ask]) -> list[str]:
+    """The arguments of ``remote/check.sh`` for these questions."""
+    words = [context.root, str(CAP)]
+    for number, ask in enumerate(asked):
+        words += [str(number), str(ask.limit), str(1 + len(ask.arguments))]
+        words += [ask.probe, *ask.arguments]
+    return words
+
+
+def read(
+    context: Context, asked: Sequence[Ask], lines: Iterable[str], *, failure: str = ""
+) -> Answers:
+    """The answers in the output of ``remote/check.sh``. A question without an intact answer is
+    unknown; ``failure`` then says what went wrong on the way."""
+    replies: dict[Ask, Reply] = {}
+    missing = failure or "the workspace gave no answer"
+    for line in lines:
+        words = line.split(" ")
+        if words[0] != "answer" or len(words) < 3 or not words[1].isdigit():
+            continue
+        number = int(words[1])
+        if number < len(asked) and asked[number] not in replies:
+            replies[asked[number]] = _reply(asked[number], words[2:])
+    for ask in asked:
+        replies.setdefault(ask, Reply(status=None, errors=f"{ask.probe}: {missing}"))
+    return Answers(replies, sandbox=context.sandbox)
+
+
+def _reply(ask: Ask, words: Sequence[str]) -> Reply:
+    if words[0] == "timeout":
+        return Reply(status=None, errors=f"{ask.probe}: no answer in {ask.limit} s")
+    try:
+        output, status, errors = words
+        decoded = [base64.b64decode(word[1:], validate=True) for word in (output, errors)]
+        return Reply(
+            status=int(status),
+            output=decoded[0],
+            errors=decoded[1].decode(errors="replace"),
+            cut=len(decoded[0]) >= CAP,
+        )
+    except (ValueError, binascii.Error):
+        return Reply(status=None, errors=f"{ask.probe}: its answer is damaged")
+
+
+def findings(context: Context, todo: Iterable[Job], answers: Answers) -> tuple[Finding, ...]:
+    """One finding for every job. What cannot be read is unknown; nothing is ever left out."""
+    return tuple(_finding(context, job, answers) for job in todo)
+
+
+def _finding(context: Context, job: Job, answers: Answers) -> Finding:
+    verdict = job.settled or _judge(context, job, answers)
+    check, setting = job.check, job.setting
+    phase = setting.phase if setting else check.phase
+    return Finding(
+        check=check.id,
+        setting=setting.id if setting else "",
+        title=setting.title if setting else check.title,
+        phase=phase.value if phase else "",
+        effect=verdict.effect,
+        expected=verdict.expected,
+        found=verdict.found,
+        reason=verdict.reason,
+        counts=check.counts if isinstance(check, Item) else True,
+    )
+
+
+def _judge(context: Context, job: Job, answers: Answers) -> Verdict:
+    try:
+        match job.check:
+            case Item():
+                return job.check.judge(context, answers)
+            case Proof() if job.setting is not None:
+                return job.check.judge(context, answers, job.setting)
+    except NoAnswer as nothing:
+        return nothing.verdict
+    except (ValueError, LookupError, TypeError) as error:
+        # A program's output that is not what it was said to be: whatever it is, it proves nothing.
+        return unknown(f"an answer could not be read: {type(error).__name__}: {error}"[:200])
+    raise AssertionError(job.check)

@@ -1,0 +1,285 @@
+"""Phase 2: does each runtime start, and does it say itself what it was built for."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from converge.checks.check import ABSENT, Answers, Ask, Context, NoAnswer, Proof, Unreadable
+from converge.checks.generations import marker_asks, settle, stage
+from converge.checks.libraries import report, report_ask
+from converge.checks.outputs import system
+from converge.effect import (
+    Effect,
+    Verdict,
+    effective,
+    not_applicable,
+    not_effective,
+)
+from converge.setting import Layer, Phase, Setting
+
+_PYTHON = """\
+import json, platform, sysconfig
+read = sysconfig.get_config_var
+print(json.dumps({"version": platform.python_version(), "arguments": read("CONFIG_ARGS")}))
+"""
+_NODE = "JSON.stringify({version: process.versions.node, v8: process.versions.v8})"
+#: Variables that would take the place of cargo's own file.
+_RUST_VARIABLES = ("RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS")
+FRESH_RUST = Ask("fresh", _RUST_VARIABLES)
+
+
+def _program(context: Context, name: str, *arguments: str) -> Ask:
+    """A program of the home generation in use. In a sandbox its programs are stand-ins."""
+    path = f"{context.generation('home')}/home-path/bin/{name}"
+    return Ask("program", (path, *arguments), machine=True)
+
+
+def _python(context: Context) -> Ask:
+    return _program(context, "python3", "-c", _PYTHON)
+
+
+def _node(context: Context) -> Ask:
+    return _program(context, "node", "-p", _NODE)
+
+
+def _go_built(context: Context) -> Ask:
+    """The level that the toolchain itself was built for: its own default, no file asked."""
+    path = f"{context.generation('home')}/home-path/bin/go"
+    words = ("/usr/bin/env", "-u", "GOAMD64", "GOENV=off", path, "env", "GOAMD64")
+    return Ask("program", words, machine=True)
+
+
+def _go_file(context: Context) -> Ask:
+    return Ask("file", (context.home(".config/go/env"),))
+
+
+def _go_user(context: Context) -> Ask:
+    """The level that the user's builds get: variables, then the user's file."""
+    path = f"{context.generation('home')}/home-path/bin/go"
+    return Ask("program", (path, "env", "GOAMD64"), machine=True)
+
+
+def _cargo(context: Context) -> Ask:
+    return Ask("file", (context.home(".cargo/config.toml"),))
+
+
+def _asks(context: Context, setting: Setting) -> Iterable[Ask]:
+    ask = report_ask(context, Layer.HOME_MANAGER)
+    match setting.id:
+        case "runtimes.python":
+            yield _python(context)
+        case "runtimes.node":
+            yield _node(context)
+        case "runtimes.node.jemalloc":
+            yield _jemalloc(context)
+        case "runtimes.go":
+            yield _go_built(context)
+        case "runtimes.go.builds":
+            yield from (_go_user(context), _go_file(context))
+        case "runtimes.rust":
+            yield from (_cargo(context), FRESH_RUST)
+    if ask is not None:
+        yield ask
+    yield from marker_asks(context, setting.layer)
+
+
+def _derivation(context: Context, answers: Answers, name: str) -> Mapping[str, Any]:
+    """What the layer's report says of a runtime."""
+    runtimes = report(context, answers, Layer.HOME_MANAGER).more.get("runtimes")
+    if not isinstance(runtimes, dict) or name not in runtimes:
+        raise Unreadable(f"the layer's report says nothing of {name}")
+    one = runtimes[name]
+    if not isinstance(one, dict) or one.get("attribute") is None:
+        raise NoAnswer(not_applicable("this package set has none of its attributes"))
+    return one
+
+
+def _started(answers: Answers, ask: Ask, name: str) -> str | None:
+    """What a runtime printed, None where a sandbox has only a stand-in for it."""
+    try:
+        reply = answers.reply(ask)
+    except NoAnswer as nothing:
+        if nothing.verdict.effect is Effect.NOT_APPLICABLE:
+            return None
+        raise
+    if reply.status != 0:
+        raise NoAnswer(
+            not_effective(
+                f"status {reply.status}: {reply.last_error}",
+                expected=f"{name} starts",
+                reason=f"{name} of the generation in use does not start",
+            )
+        )
+    return reply.text
+
+
+def _built(
+    context: Context, answers: Answers, setting: Setting, verdict: Verdict, program: str | None
+) -> Verdict:
+    """A verdict on a derivation, once its generation is in use too."""
+    if verdict.effect is not Effect.EFFECTIVE:
+        return settle(context, answers, setting, verdict)
+    state = stage(context, answers, setting.layer, setting.id)
+    if state.effect is not Effect.EFFECTIVE:
+        return Verdict(
+            effect=state.effect,
+            expected=verdict.expected,
+            found=verdict.found,
+            reason=state.reason,
+        )
+    if program is None:
+        reason = "from its derivation; a sandbox has a stand-in for the program"
+        return effective(verdict.found, expected=verdict.expected, reason=reason)
+    return verdict
+
+
+def _judge_python(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    one = _derivation(context, answers, "python")
+    expected = "profile-guided optimization"
+    if not one["profileGuided"]:
+        verdict = not_effective(f"Python {one['version']} without it", expected=expected)
+        return _built(context, answers, setting, verdict, None)
+    said = _started(answers, _python(context), "python3")
+    verdict = effective(f"Python {one['version']} with it", expected=expected)
+    if said is not None:
+        own = json.loads(said)
+        if "--enable-optimizations" not in (own["arguments"] or ""):
+            verdict = not_effective(
+                f"Python {own['version']} without it",
+                expected=expected,
+                reason="the python3 in use was configured without --enable-optimizations",
+            )
+    return _built(context, answers, setting, verdict, said)
+
+
+def _judge_node(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    one = _derivation(context, answers, "node")
+    flag = f"-march={context.profile.build.compiler.march}"
+    found = one["flags"] or "no flags"
+    if flag not in found.split():
+        verdict = not_effective(found, expected=flag, reason="the derivation lacks the flag")
+        return _built(context, answers, setting, verdict, None)
+    said = _started(answers, _node(context), "node")
+    if said is not None:
+        version = json.loads(said)["version"]
+        if version != one["version"]:
+            verdict = not_effective(
+                f"Node.js {version}",
+                expected=f"Node.js {one['version']}",
+                reason="the node in use is another one",
+            )
+            return _built(context, answers, setting, verdict, said)
+    verdict = effective(f"Node.js {one['version']}: {found}", expected=flag)
+    return _built(context, answers, setting, verdict, said)
+
+
+def _jemalloc(context: Context) -> Ask:
+    return _program(context, "node-jemalloc", "-p", "1 + 1")
+
+
+def _judge_jemalloc(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    said = _started(answers, _jemalloc(context), "node-jemalloc")
+    expected = "node-jemalloc starts"
+    if said is not None and said.strip() != "2":
+        return not_effective(said.strip(), expected=expected)
+    return _built(context, answers, setting, effective("it starts", expected=expected), said)
+
+
+def _judge_go(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    level = context.profile.build.goamd64
+    expected = f"a toolchain built for GOAMD64={level}"
+    one = _derivation(context, answers, "go")
+    if one["goamd64"] != level:
+        verdict = not_effective(f"GOAMD64={one['goamd64'] or 'v1'}", expected=expected)
+        return _built(context, answers, setting, verdict, None)
+    said = _started(answers, _go_built(context), "go")
+    verdict = effective(f"Go {one['version']}, GOAMD64={level}", expected=expected)
+    if said is not None and said.strip() != level:
+        verdict = not_effective(
+            f"GOAMD64={said.strip()}", expected=expected, reason="the go in use is another one"
+        )
+    return _built(context, answers, setting, verdict, said)
+
+
+def _judge_go_builds(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    level = context.profile.build.goamd64
+    expected = f"GOAMD64={level}"
+    said = _started(answers, _go_user(context), "go")
+    if said is not None:
+        found = f"GOAMD64={said.strip()}"
+        if found == expected:
+            return effective(f"go env: {found}", expected=expected)
+        live = not_effective(
+            f"go env: {found}", expected=expected, reason="a variable or another file decides"
+        )
+        return settle(context, answers, setting, live)
+    reply = answers.reply(_go_file(context))
+    lines = reply.text.splitlines() if reply.status == 0 else []
+    if expected in lines:
+        return effective(f"~/.config/go/env: {expected}", expected=expected)
+    live = not_effective("not in ~/.config/go/env", expected=expected)
+    return settle(context, answers, setting, live)
+
+
+def _judge_rust(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    cpu = f"target-cpu={context.profile.build.rust_target_cpu}"
+    reply = answers.reply(_cargo(context))
+    expected = f"{cpu} in cargo's configuration"
+    if reply.status == ABSENT:
+        live = not_effective("no ~/.cargo/config.toml", expected=expected)
+        return settle(context, answers, setting, live)
+    flags = tomllib.loads(answers.text(_cargo(context))).get("build", {}).get("rustflags", [])
+    found = " ".join(flags) if isinstance(flags, list) else str(flags)
+    if cpu not in found:
+        live = not_effective(found or "no rustflags", expected=expected)
+        return settle(context, answers, setting, live)
+    fresh = answers.reply(FRESH_RUST)
+    if fresh.status == 0:
+        set_there = sorted(system.environment(fresh.output, "fresh"))
+        if set_there:
+            return not_effective(
+                f"{' '.join(set_there)} is set in the session",
+                expected=expected,
+                reason="the variable switches cargo's own file off",
+            )
+    return effective(f"{found} in ~/.cargo/config.toml", expected=expected)
+
+
+def _judge_rust_programs(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    state = stage(context, answers, setting.layer, setting.id)
+    if state.effect is Effect.EFFECTIVE:
+        return effective("in the generation in use", expected="optimized Rust programs")
+    return state
+
+
+def _judge_nothing(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    return not_effective("not possible", expected=setting.title, reason=setting.reason)
+
+
+_JUDGES = {
+    "runtimes.python": _judge_python,
+    "runtimes.node": _judge_node,
+    "runtimes.node.jemalloc": _judge_jemalloc,
+    "runtimes.go": _judge_go,
+    "runtimes.go.builds": _judge_go_builds,
+    "runtimes.rust": _judge_rust,
+    "runtimes.rust.programs": _judge_rust_programs,
+}
+
+
+def _judge(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    return _JUDGES.get(setting.id, _judge_nothing)(context, answers, setting)
+
+
+PROOFS: tuple[Proof, ...] = tuple(
+    Proof(id=f"runtimes.{name}", title=title, phase=Phase.RUNTIMES, asks=_asks, judge=_judge)
+    for name, title in (
+        ("python", "Python starts and says that it is profile-guided"),
+        ("node", "Node.js starts, its derivation has the flags"),
+        ("rust", "cargo's configuration names the CPU"),
+        ("go", "go env says the level"),
+    )
+)

@@ -1,0 +1,125 @@
+"""Variables of the session layer: in the running session, and in what is started from now on.
+
+A file in environment.d is read when the user's manager starts or is reloaded, and Plasma takes its
+environment from there at login. So the file alone proves nothing, and a program that runs keeps what
+it was started with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from converge.checks.check import DENIED, MISSING, NOBODY, Answers, Ask, Context, Proof, value
+from converge.checks.outputs import system
+from converge.desired import session_file
+from converge.effect import Verdict, effective, not_effective, pending, unknown
+from converge.setting import Setting
+from converge.settings import session
+
+#: The program that a unit's drop-in is for.
+_PROGRAMS = {"plasma-kwin_x11.service": "kwin_x11"}
+
+
+def _variables(setting: Setting) -> Mapping[str, str]:
+    found = value(setting)["variables"]
+    assert isinstance(found, Mapping)
+    return found
+
+
+def _running(setting: Setting) -> Ask:
+    program = _PROGRAMS.get(str(value(setting).get("unit", "")), "session")
+    return Ask("environment", (program, *_variables(setting)))
+
+
+def _fresh(setting: Setting) -> Ask:
+    return Ask("fresh", tuple(_variables(setting)))
+
+
+def _unit(setting: Setting) -> Ask:
+    return Ask("properties", ("user", str(value(setting)["unit"]), "LoadState,Environment"))
+
+
+def _asks(context: Context, setting: Setting) -> Iterable[Ask]:
+    return (_running(setting), _unit(setting) if "unit" in value(setting) else _fresh(setting))
+
+
+def _shown(variables: Mapping[str, str]) -> str:
+    return " ".join(f"{name}={text}" for name, text in variables.items()) or "none of them"
+
+
+def _difference(wanted: Mapping[str, str], found: Mapping[str, str]) -> str:
+    """What is set to something else, or not at all; "" where all is as wanted."""
+    return " ".join(
+        f"{name}={found[name]}" if name in found else f"{name} (not set)"
+        for name, text in wanted.items()
+        if found.get(name) != text
+    )
+
+
+def _judge(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    wanted = _variables(setting)
+    expected = _shown(wanted)
+    path, content = session_file(setting)
+    node = context.snapshot.nodes.get(context.snapshot.expand(path))
+    if node is None or node.content != content:
+        found = "no such file" if node is None else "other lines"
+        return not_effective(f"{path}: {found}", expected=expected, reason="it was not written")
+    unit = "unit" in value(setting)
+    next_start = _unit_has(answers, setting) if unit else _fresh_has(answers, setting)
+    if next_start is not None and (other := _foreign(wanted, next_start)):
+        return not_effective(
+            other, expected=expected, reason="another file sets it for what is started now"
+        )
+    reply = answers.reply(_running(setting))
+    if reply.status == NOBODY:
+        return pending(f"at the next login: {reply.last_error}", expected=expected)
+    if reply.status == DENIED:
+        return unknown(f"not permitted to read {reply.last_error}", expected=expected)
+    found_now = system.environment(answers.good(_running(setting)).output, "process")
+    difference = _difference(wanted, found_now)
+    if not difference:
+        if next_start is not None and (lacking := _difference(wanted, next_start)):
+            return not_effective(
+                f"what is started now gets {lacking}",
+                expected=expected,
+                reason="only the running session has it",
+            )
+        return effective(_shown(wanted), expected=expected)
+    who = "KWin" if unit else "the session"
+    return pending(
+        f"{who} was started before it: log in again", expected=expected, found=difference
+    )
+
+
+def _foreign(wanted: Mapping[str, str], found: Mapping[str, str]) -> str:
+    """Variables that have another value, and not none at all: somebody else set them."""
+    return " ".join(
+        f"{name}={found[name]}"
+        for name, text in wanted.items()
+        if name in found and found[name] != text
+    )
+
+
+def _fresh_has(answers: Answers, setting: Setting) -> Mapping[str, str] | None:
+    """What the user's manager gives to a program now; None where it cannot be asked."""
+    reply = answers.reply(_fresh(setting))
+    if reply.status in (MISSING, NOBODY):
+        return None
+    return system.environment(answers.good(_fresh(setting)).output, "fresh")
+
+
+def _unit_has(answers: Answers, setting: Setting) -> Mapping[str, str] | None:
+    reply = answers.reply(_unit(setting))
+    if reply.status != 0:
+        return None
+    properties = system.properties(reply.text)
+    if properties.get("LoadState") != "loaded":
+        return None
+    words = properties.get("Environment", "").split()
+    return dict(word.strip('"').partition("=")[::2] for word in words)
+
+
+PROOFS: tuple[Proof, ...] = tuple(
+    Proof(id=row.check, title=row.title, phase=row.phase, asks=_asks, judge=_judge)
+    for row in session.ROWS
+)

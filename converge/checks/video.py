@@ -1,0 +1,283 @@
+"""Phase 5: driver, kernel mode setting, VA-API, VDPAU, Firefox, playback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from converge.checks.check import (
+    ABSENT,
+    MISSING,
+    NOBODY,
+    Answers,
+    Ask,
+    Context,
+    Item,
+    Proof,
+    When,
+    value,
+)
+from converge.checks.codecs import FIREFOX, VDPAU, decodes
+from converge.checks.generations import BOOTED, marker_asks, settle
+from converge.checks.machine import NVIDIA
+from converge.checks.outputs import gpu
+from converge.effect import (
+    Effect,
+    Verdict,
+    effective,
+    not_applicable,
+    not_effective,
+    unknown,
+)
+from converge.setting import Phase, Setting
+
+VENDOR = "0x10de"
+VAINFO = Ask("vainfo", (VENDOR,), machine=True)
+VDPAUINFO = Ask("vdpauinfo", machine=True)
+FIREFOX_TEST = Ask("firefox", (VENDOR,), limit=20, machine=True)
+PLAYBACK = Ask("playback", (VENDOR,), limit=60, machine=True)
+POLICIES = Ask("file", ("/etc/firefox/policies/policies.json",), machine=True)
+MODESET = Ask("file", ("/sys/module/nvidia_drm/parameters/modeset",), machine=True)
+#: The preference that switches decoding on, since Firefox 137 and before.
+_PREFERENCES = ("media.hardware-video-decoding.force-enabled", "media.ffmpeg.vaapi.enabled")
+_LIBRARIES = ("/run/opengl-driver/lib", "/run/opengl-driver-32/lib")
+GRAPHICS = Ask("exist", _LIBRARIES, machine=True)
+PLAYBACK_LIMIT = 20.0  # percent of all CPUs
+
+
+def _asks(*asks: Ask) -> object:
+    def wanted(context: Context, setting: Setting) -> Iterable[Ask]:
+        return (*asks, BOOTED, *marker_asks(context, setting.layer))
+
+    return wanted
+
+
+# -- driver --------------------------------------------------------------------------------------
+
+
+def _judge_driver(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    return settle(context, answers, setting, _driver(context, answers, setting))
+
+
+def _driver(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    profile = context.profile.gpu
+    last = value(setting)["lastBranch"].get(profile.architecture)
+    expected = f"{profile.model} with a driver" + (f" of branch {last} or older" if last else "")
+    reply = answers.reply(NVIDIA)
+    if reply.status == MISSING:
+        return not_effective("no nvidia-smi", expected=expected, reason="no driver is installed")
+    if reply.status != 0:
+        said = reply.text.strip().splitlines() or [reply.last_error]
+        return not_effective(said[0], expected=expected, reason=f"nvidia-smi: {reply.status}")
+    found = gpu.gpus(reply.text)
+    ours = [one for one in found if one.capability == profile.compute_capability]
+    shown = ", ".join(f"{one.name}, driver {one.driver}" for one in found)
+    if profile.compute_capability and not ours:
+        reason = f"no GPU has the compute capability {profile.compute_capability} of the profile"
+        return not_effective(shown, expected=expected, reason=reason)
+    if last and any(one.branch > last for one in found):
+        return not_effective(shown, expected=expected, reason="a newer branch ignores this GPU")
+    return effective(shown, expected=expected)
+
+
+def _judge_graphics(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    lines = answers.text(GRAPHICS).splitlines()
+    gone = [line.partition(" ")[2] for line in lines if line.startswith("gone ")]
+    expected = "drivers for 64 and 32 bit"
+    live = effective(" ".join(_LIBRARIES), expected=expected)
+    if gone or len(lines) != len(_LIBRARIES):
+        live = not_effective(f"not there: {' '.join(gone)}", expected=expected)
+    return settle(context, answers, setting, live)
+
+
+def _judge_modeset(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    reply = answers.reply(MODESET)
+    expected = "modeset Y"
+    if reply.status == ABSENT:
+        live = not_effective("nvidia_drm is not loaded", expected=expected)
+    else:
+        found = answers.text(MODESET).strip()
+        live = (
+            effective("modeset Y", expected=expected)
+            if found == "Y"
+            else not_effective(f"modeset {found}", expected=expected)
+        )
+    return settle(context, answers, setting, live)
+
+
+# -- decoding ------------------------------------------------------------------------------------
+
+
+def _codecs(found: frozenset[str], has: frozenset[str], lacks: frozenset[str]) -> str:
+    """Why this is not what the GPU decodes, or ""."""
+    if missing := sorted(has - found):
+        return f"does not decode {' '.join(missing)}"
+    if strange := sorted(lacks & found):
+        return f"claims {' '.join(strange)}, which this GPU cannot decode: another one answered"
+    return ""
+
+
+def _judge_vainfo(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    return settle(context, answers, setting, _vaapi(context, answers))
+
+
+def _vaapi(context: Context, answers: Answers) -> Verdict:
+    table = decodes(context.profile.gpu)
+    expected = f"NVDEC with {' '.join(sorted(table.has))}"
+    reply = answers.reply(VAINFO)
+    if reply.status == ABSENT:
+        return not_effective(f"not there: {reply.last_error}", expected=expected)
+    if reply.status == MISSING:
+        return unknown("vainfo is not installed", expected=expected)
+    try:
+        found = gpu.vainfo(reply.text)
+    except ValueError as error:
+        return not_effective(str(error), expected=expected, reason=f"vainfo: {reply.status}")
+    if "NVDEC" not in found.driver:
+        return not_effective(found.driver, expected=expected, reason="another driver answered")
+    reason = _codecs(found.decodes, table.has, table.lacks)
+    if reason:
+        return not_effective(found.driver, expected=expected, reason=f"it {reason}")
+    if reply.status != 0:
+        return not_effective(found.driver, expected=expected, reason=f"vainfo: {reply.status}")
+    return effective(f"{found.driver}, {len(found.decodes)} profiles", expected=expected)
+
+
+def _judge_vdpau(context: Context, answers: Answers) -> Verdict:
+    table = decodes(context.profile.gpu)
+    wanted = frozenset(VDPAU[name] for name in table.has if name in VDPAU)
+    expected = f"NVIDIA's VDPAU with {' '.join(sorted(wanted))}"
+    reply = answers.reply(VDPAUINFO)
+    if reply.status == MISSING:
+        return unknown("vdpauinfo is not installed", expected=expected)
+    if reply.status == NOBODY:
+        return not_applicable(f"{reply.last_error}: VDPAU needs one")
+    text = answers.good(VDPAUINFO, statuses=(0, 1, 255)).text
+    if "cannot connect to X server" in text:
+        return unknown("vdpauinfo cannot connect to the session's X server", expected=expected)
+    try:
+        found = gpu.vdpauinfo(text)
+    except ValueError as error:
+        return not_effective(str(error), expected=expected, reason="no VDPAU driver")
+    if "NVIDIA VDPAU" not in found.driver:
+        return not_effective(found.driver, expected=expected, reason="another driver answered")
+    missing = sorted(wanted - found.decodes)
+    if missing:
+        reason = f"it does not decode {' '.join(missing)}"
+        return not_effective(found.driver, expected=expected, reason=reason)
+    return effective(" ".join(found.driver.split()[:6]), expected=expected)
+
+
+def _judge_bridges(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    return settle(context, answers, setting, _judge_vdpau(context, answers))
+
+
+# -- Firefox ---------------------------------------------------------------------------------------
+
+
+def _judge_firefox(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    test = answers.reply(FIREFOX_TEST)
+    if test.status == MISSING and test.last_error == "firefox":
+        return not_applicable("Firefox is not installed")
+    if answers.reply(POLICIES).status == ABSENT:
+        return not_applicable("the system does not configure Firefox (programs.firefox is off)")
+    live = _preferences(context, answers, setting)
+    if live.effect is Effect.EFFECTIVE:
+        live = _decoder(context, answers)
+    return settle(context, answers, setting, live)
+
+
+def _preferences(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    found = json.loads(answers.text(POLICIES))["policies"].get("Preferences", {})
+    expected = "decoding switched on"
+
+    def is_set(name: str) -> object:
+        one = found.get(name)
+        return one.get("Value") if isinstance(one, dict) else one
+
+    if not any(is_set(name) is True for name in _PREFERENCES):
+        return not_effective("no preference for decoding", expected=expected)
+    without_av1 = context.profile.gpu.architecture in value(setting)["withoutAv1"]
+    if without_av1 and is_set("media.av1.enabled") is not False:
+        return not_effective(
+            "AV1 is not switched off",
+            expected="media.av1.enabled=false",
+            reason="sites send AV1, which this GPU leaves to the CPU",
+        )
+    return effective("preferences are set", expected=expected)
+
+
+def _decoder(context: Context, answers: Answers) -> Verdict:
+    table = decodes(context.profile.gpu)
+    has, lacks = (
+        frozenset(FIREFOX[name] for name in part if name in FIREFOX)
+        for part in (table.has, table.lacks)
+    )
+    expected = f"Firefox decodes {' '.join(sorted(has))}"
+    found = gpu.vaapitest(answers.text(FIREFOX_TEST))
+    reason = _codecs(found, has, lacks)
+    shown = f"Firefox decodes {' '.join(sorted(found)) or 'nothing'}"
+    if reason:
+        return not_effective(shown, expected=expected, reason=f"it {reason}")
+    return effective(shown, expected=expected)
+
+
+# -- playback ----------------------------------------------------------------------------------------
+
+
+def _judge_playback(context: Context, answers: Answers) -> Verdict:
+    expected = f"1080p with less than {PLAYBACK_LIMIT:g} % of all CPUs"
+    reply = answers.reply(PLAYBACK)
+    if reply.status == MISSING:
+        return unknown("ffmpeg is not installed", expected=expected)
+    if reply.status == ABSENT:
+        return not_effective(f"not there: {reply.last_error}", expected=expected)
+    if reply.status != 0:
+        said = [line for line in reply.text.splitlines() if line.strip()] or [reply.last_error]
+        return not_effective(
+            said[-1].strip(), expected=expected, reason="ffmpeg cannot decode on the GPU"
+        )
+    percent = 100 * gpu.playback(reply.text) / context.profile.cpu.threads
+    found = f"{percent:.1f} % of all CPUs"
+    if percent >= PLAYBACK_LIMIT:
+        return not_effective(found, expected=expected)
+    return effective(found, expected=expected)
+
+
+_NVIDIA = frozenset({"nvidia"})
+ITEMS: tuple[Item, ...] = (
+    Item(
+        id="video.vdpau",
+        title="VDPAU decodes what the GPU can",
+        when=When.AFTER,
+        phase=Phase.VIDEO,
+        needs=_NVIDIA | {"x11"},
+        asks=lambda context: (VDPAUINFO,),
+        judge=_judge_vdpau,
+    ),
+    Item(
+        id="video.playback",
+        title="1080p is decoded by the GPU",
+        when=When.AFTER,
+        phase=Phase.VIDEO,
+        needs=_NVIDIA,
+        asks=lambda context: (PLAYBACK,),
+        judge=_judge_playback,
+    ),
+)
+PROOFS: tuple[Proof, ...] = tuple(
+    Proof(id=id, title=title, phase=Phase.VIDEO, asks=_asks(*asks), judge=judge)  # type: ignore[arg-type]
+    for id, title, asks, judge in (
+        ("gpu.driver", "nvidia-smi: this GPU, a branch that drives it", (NVIDIA,), _judge_driver),
+        ("gpu.graphics", "Driver libraries, 64 and 32 bit", (GRAPHICS,), _judge_graphics),
+        ("gpu.modeset", "nvidia_drm's parameter modeset", (MODESET,), _judge_modeset),
+        ("gpu.vainfo", "vainfo: driver and profiles", (VAINFO,), _judge_vainfo),
+        ("gpu.vdpauinfo", "vdpauinfo: driver and decoders", (VDPAUINFO,), _judge_bridges),
+        (
+            "firefox.decoding",
+            "Firefox's own test of the decoder, and its preferences",
+            (FIREFOX_TEST, POLICIES),
+            _judge_firefox,
+        ),
+    )
+)

@@ -1,0 +1,119 @@
+"""What a check found at run time: one of five effects, with what was expected and what was found.
+
+In: nothing but the findings themselves. Out: the summary that a person reads first, and the exit code
+that a verification ends with. Whatever could not be looked at is unknown, and unknown never passes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from converge.exits import Exit
+
+
+class Effect(StrEnum):
+    """In the order in which a summary names them."""
+
+    EFFECTIVE = "effective"
+    PENDING = "pending"  # in place, and in use after the next login or reboot
+    NOT_EFFECTIVE = "not effective"
+    UNKNOWN = "unknown"  # no answer, no permission, no tool: not known, so not passed
+    NOT_APPLICABLE = "not applicable"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What one check says. ``reason`` is empty only for an effect that speaks for itself."""
+
+    effect: Effect
+    expected: str = ""
+    found: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """A verdict with the check that made it and the setting it is about ("" for none)."""
+
+    check: str
+    setting: str = ""
+    title: str = ""
+    phase: str = ""  # value of ``converge.setting.Phase``, or "" where it belongs to none
+    effect: Effect
+    expected: str = ""
+    found: str = ""
+    reason: str = ""
+    counts: bool = True  # False: shown, and left out of the exit code (a reminder to a person)
+
+    def record(self) -> dict[str, object]:
+        """The fields of a journal record of the kind ``finding``."""
+        return {**asdict(self), "effect": self.effect.value}
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, object]) -> Finding:
+        """The finding in a journal record. Raises ``ValueError`` for an effect that is none."""
+        texts = {
+            name: str(record.get(name, ""))
+            for name in ("check", "setting", "title", "phase", "expected", "found", "reason")
+        }
+        return cls(
+            effect=Effect(str(record.get("effect"))),
+            counts=record.get("counts") is not False,
+            **texts,
+        )
+
+
+def effective(found: str, *, expected: str = "", reason: str = "") -> Verdict:
+    return Verdict(effect=Effect.EFFECTIVE, expected=expected, found=found, reason=reason)
+
+
+def not_effective(found: str, *, expected: str, reason: str = "") -> Verdict:
+    return Verdict(effect=Effect.NOT_EFFECTIVE, expected=expected, found=found, reason=reason)
+
+
+def pending(reason: str, *, expected: str = "", found: str = "") -> Verdict:
+    return Verdict(effect=Effect.PENDING, expected=expected, found=found, reason=reason)
+
+
+def unknown(reason: str, *, expected: str = "", found: str = "") -> Verdict:
+    return Verdict(effect=Effect.UNKNOWN, expected=expected, found=found, reason=reason)
+
+
+def not_applicable(reason: str) -> Verdict:
+    return Verdict(effect=Effect.NOT_APPLICABLE, reason=reason)
+
+
+def matches(found: str, expected: str, *, reason: str = "") -> Verdict:
+    """Effective where both are the same text, else not effective for ``reason``."""
+    if found == expected:
+        return effective(found, expected=expected)
+    return not_effective(found, expected=expected, reason=reason)
+
+
+def counted(findings: Iterable[Finding]) -> dict[Effect, int]:
+    """How many findings have each effect, in the order of ``Effect``."""
+    counts = Counter(finding.effect for finding in findings)
+    return {effect: counts[effect] for effect in Effect}
+
+
+def summary(findings: Iterable[Finding]) -> str:
+    """``7 effective, 1 not effective, 3 not applicable``; what there is none of is left out."""
+    parts = [f"{number} {effect}" for effect, number in counted(findings).items() if number]
+    return ", ".join(parts) or "nothing was checked"
+
+
+def verdict(findings: Iterable[Finding]) -> Exit:
+    """The exit code of a verification.
+
+    A known fault decides first (1), then anything unknown (4): neither can hide behind the other's
+    silence. Nothing at all that is effective or pending proves nothing, so that is unknown too,
+    unless everything is not applicable for a reason that is known."""
+    counts = counted(finding for finding in findings if finding.counts)
+    if counts[Effect.NOT_EFFECTIVE]:
+        return Exit.FAILED
+    if counts[Effect.UNKNOWN] or not any(counts.values()):
+        return Exit.UNKNOWN
+    return Exit.CONVERGED
