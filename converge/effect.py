@@ -1,7 +1,7 @@
 """What a check found at run time: one of five effects, with what was expected and what was found.
 
-In: nothing but the findings themselves. Out: the summary that a person reads first, and the exit code
-that a verification ends with. Whatever could not be looked at is unknown, and unknown never passes.
+In: nothing but the findings themselves. Out: the summary that a person reads first, and the exit
+code that a verification ends with. What could not be looked at is unknown, and that never passes.
 """
 
 from __future__ import annotations
@@ -103,6 +103,19 @@ def summary(findings: Iterable[Finding]) -> str:
     """``7 effective, 1 not effective, 3 not applicable``; what there is none of is left out."""
     parts = [f"{number} {effect}" for effect, number in counted(findings).items() if number]
     return ", ".join(parts) or "nothing was checked"
+
+
+def new_faults(before: Iterable[Finding], after: Iterable[Finding]) -> tuple[Finding, ...]:
+    """What is not effective now, without the faults of the workspace that were there before and did
+    not change: a unit that had failed already is no reason to undo a run. Settings always count."""
+    known = {(one.check, one.found) for one in before if one.effect is Effect.NOT_EFFECTIVE}
+    return tuple(
+        one
+        for one in after
+        if one.effect is Effect.NOT_EFFECTIVE
+        and one.counts
+        and (one.setting or (one.check, one.found) not in known)
+    )
 
 
 def verdict(findings: Iterable[Finding]) -> Exit:

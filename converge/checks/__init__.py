@@ -1,13 +1,22 @@
 """The registry of checks: every item of the plan's checklists, and what proves each setting.
 
-``ITEMS`` are judged once for a workspace, ``PROOFS`` once for each setting that names them. The steps
-that run them are in ``converge.checks.prove``.
+``ITEMS`` are judged once for a workspace, ``PROOFS`` once for each setting that names them. What
+runs them is ``converge.checks.prove``.
 """
 
 from __future__ import annotations
 
-from converge.checks import apps, desktop, generations, libraries, machine, memory, runtimes
-from converge.checks import session, video
+from converge.checks import (
+    apps,
+    desktop,
+    generations,
+    libraries,
+    machine,
+    memory,
+    runtimes,
+    session,
+    video,
+)
 from converge.checks.check import Item, Proof
 
 ITEMS: tuple[Item, ...] = (

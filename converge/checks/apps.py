@@ -1,8 +1,8 @@
 """Phase 3: limits of applications as the kernel has them, and what their GPU processes do.
 
-What proves nothing here: ``systemctl status`` of a pattern that matches no unit ends with 0, and so
-does ``show`` of a unit that is not there; properties are shown that no controller applies. So a unit
-has to be loaded from a file, and the numbers are those of the control group itself.
+What proves nothing here: ``systemctl status`` of a pattern that matches no unit ends with 0, and
+``show`` of a unit that is not there does so too; properties are shown that no controller applies. So
+a unit has to be loaded from a file, and the numbers are those of the control group itself.
 """
 
 from __future__ import annotations
@@ -357,7 +357,7 @@ def _wrapper(context: Context, app: Setting) -> Ask:
 
 
 def _judge_flag(context: Context, answers: Answers, setting: Setting) -> Verdict:
-    """Flags that were asked for by name: are they in the launchers, and does drawing survive them."""
+    """Flags that were asked for by name: in the launchers, and does drawing survive them."""
     row = value(setting)
     wanted = [*row.get("flags", ()), *row.get("features", ())]
     expected = " ".join(wanted)

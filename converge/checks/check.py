@@ -1,7 +1,7 @@
-"""A check: what it asks a workspace, and how it judges the answers. Both are data and pure functions.
+"""A check: what it asks a workspace, and how it judges the answers. Data and pure functions.
 
-In: a ``Context`` (what is known of the workspace before anything is asked) and the ``Answers``. Out: a
-``Verdict``. A check never runs anything itself: it names probes of ``converge/remote/probes``, and
+In: a ``Context`` (what is known of the workspace before anything is asked) and the ``Answers``. Out:
+a ``Verdict``. A check never runs anything itself: it names probes of ``converge/remote/probes``, and
 all probes of all checks are asked in one remote command.
 """
 
@@ -111,7 +111,7 @@ class Context:
         )
 
     def generation(self, profile: str) -> str:
-        """Store path of the current generation of ``system`` or ``home``, "" where there is none."""
+        """Store path of the current generation of ``system`` or ``home``, or ""."""
         current = self.snapshot.current(profile)
         return current.path if current else ""
 
@@ -140,7 +140,7 @@ class Answers:
     def good(self, ask: Ask, *, statuses: Iterable[int] = (0,)) -> Reply:
         """The reply to a question that has to be answered. Raises ``NoAnswer`` with the reason."""
         reply = self.reply(ask)
-        if reply.status in statuses:
+        if reply.status in tuple(statuses):
             return reply
         match reply.status:
             case 120:

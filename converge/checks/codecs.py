@@ -1,7 +1,7 @@
 """What a GPU decodes, by its chip: from NVIDIA's table of decoder engines (NVDEC, SDK 13).
 
-A codec that is not said to be there is not asked for; one that the hardware cannot have must not show
-up either, or the answer is that of another GPU.
+A codec that is not said to be there is not asked for; one that the hardware cannot have must not
+show up either, or the answer is that of another GPU.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Phase 4: what KDE reads, what KWin and Baloo say they use.
 
-A value is right when three agree: our own reading of the file, KDE's reading of it together with the
-system's files, and the running program. Without a running program it waits for the next login.
+A value is right when three agree: our own reading of the file, KDE's reading of it together with
+the system's files, and the running program. Without one it waits for the next login.
 """
 
 from __future__ import annotations

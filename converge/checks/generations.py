@@ -1,4 +1,4 @@
-"""Generations: was the one in use built from our layer, can one go back, does the boot menu show it."""
+"""Generations: which one is in use, is there a way back, does the boot menu offer it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Phase 1 and builds: are the flags in the derivations, and are those in the generation in use.
 
-The flags are read from the evaluated derivation, never from a build log: the compiler wrapper prints
-none of them, and a package that came from a cache has no log at all.
+The flags are read from the evaluated derivation, never from a build log: the compiler wrapper
+prints none of them, and a package that came from a cache has no log at all.
 """
 
 from __future__ import annotations
@@ -10,7 +10,17 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from converge.checks.check import Answers, Ask, Context, Item, Proof, Unreadable, When, value
+from converge.checks.check import (
+    MISSING,
+    Answers,
+    Ask,
+    Context,
+    Item,
+    Proof,
+    Unreadable,
+    When,
+    value,
+)
 from converge.checks.generations import BOOTED, marker_asks, settle, stage
 from converge.effect import (
     Effect,
@@ -215,15 +225,14 @@ def _in_use(
 
 def _judge_mold(context: Context, answers: Answers) -> Verdict:
     reply = answers.reply(MOLD)
-    if not context.in_force("libraries.mold"):
-        if reply.status != 0 or "mold" not in reply.text:
-            return not_applicable("no setting in force links with mold, and it is not installed")
+    expected = "a program linked by mold"
+    if reply.status == MISSING:
+        # Builds in Nix bring a mold of their own: one on the machine is no condition for them.
+        return not_applicable(f"{reply.last_error} is not installed; builds in Nix bring their own")
     if reply.status == 0 and "mold" in reply.text:
-        return effective("a program linked with it runs", expected="a program linked by mold")
-    if context.in_force("libraries.mold"):
-        # Its builds bring a mold of their own; one on the machine is no condition.
-        return not_applicable("the layer brings its own mold; the machine has none")
-    return unknown(reply.last_error)
+        return effective("a program linked with it runs", expected=expected)
+    found = "another linker" if reply.status == 0 else reply.last_error
+    return not_effective(found, expected=expected)
 
 
 def nix_config(answers: Answers) -> Mapping[str, object]:

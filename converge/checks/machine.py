@@ -1,4 +1,4 @@
-"""The machine as a whole: does it run, do its commands work, did anything crash since the switch."""
+"""The machine as a whole: does it run, do its commands work, what crashed since the switch."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def _layer(context: Context, setting: Setting, *asks: Ask) -> Iterable[Ask]:
     return (*asks, BOOTED, *marker_asks(context, setting.layer))
 
 
-# -- zram --------------------------------------------------------------------------------------------
+# -- zram -------------------------------------------------------------------------------------
 
 
 def _judge_zram(context: Context, answers: Answers, setting: Setting) -> Verdict:
@@ -55,7 +55,7 @@ def _zram(context: Context, answers: Answers) -> Verdict:
     return not_effective(shown, expected=expected)
 
 
-# -- sysctl ------------------------------------------------------------------------------------------
+# -- sysctl -----------------------------------------------------------------------------------
 
 
 def _sysctl(name: str) -> Ask:
@@ -77,7 +77,7 @@ def _shown(values: dict[str, str]) -> str:
     return ", ".join(f"{name}={text}" for name, text in values.items())
 
 
-# -- the user's slice --------------------------------------------------------------------------------
+# -- the user's slice -------------------------------------------------------------------------
 
 
 def _user_group(context: Context) -> Ask:
@@ -118,7 +118,7 @@ def _judge_slice(context: Context, answers: Answers, setting: Setting) -> Verdic
     return settle(context, answers, setting, live)
 
 
-# -- I/O scheduler -----------------------------------------------------------------------------------
+# -- I/O scheduler ----------------------------------------------------------------------------
 
 
 def _kind(name: str) -> str:
@@ -150,7 +150,7 @@ def _judge_scheduler(context: Context, answers: Answers, setting: Setting) -> Ve
     return settle(context, answers, setting, live)
 
 
-# -- aliases -----------------------------------------------------------------------------------------
+# -- aliases ----------------------------------------------------------------------------------
 
 
 def _alias(setting: Setting) -> Ask:

@@ -11,8 +11,7 @@ import binascii
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from converge.checks.check import Answers, Ask, Check, Context, Item, NoAnswer, Proof
-from converge.checks.check import Reply, When
+from converge.checks.check import Answers, Ask, Check, Context, Item, NoAnswer, Proof, Reply, When
 from converge.effect import Finding, Verdict, not_applicable, unknown
 from converge.setting import NEEDS, Phase, Setting
 

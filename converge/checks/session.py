@@ -1,8 +1,8 @@
 """Variables of the session layer: in the running session, and in what is started from now on.
 
 A file in environment.d is read when the user's manager starts or is reloaded, and Plasma takes its
-environment from there at login. So the file alone proves nothing, and a program that runs keeps what
-it was started with.
+environment from there at login. So the file alone proves nothing, and a program that runs keeps
+what it was started with.
 """
 
 from __future__ import annotations

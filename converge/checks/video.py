@@ -52,7 +52,7 @@ def _asks(*asks: Ask) -> object:
     return wanted
 
 
-# -- driver --------------------------------------------------------------------------------------
+# -- driver -----------------------------------------------------------------------------------
 
 
 def _judge_driver(context: Context, answers: Answers, setting: Setting) -> Verdict:
@@ -105,7 +105,7 @@ def _judge_modeset(context: Context, answers: Answers, setting: Setting) -> Verd
     return settle(context, answers, setting, live)
 
 
-# -- decoding ------------------------------------------------------------------------------------
+# -- decoding ---------------------------------------------------------------------------------
 
 
 def _codecs(found: frozenset[str], has: frozenset[str], lacks: frozenset[str]) -> str:
@@ -172,7 +172,7 @@ def _judge_bridges(context: Context, answers: Answers, setting: Setting) -> Verd
     return settle(context, answers, setting, _judge_vdpau(context, answers))
 
 
-# -- Firefox ---------------------------------------------------------------------------------------
+# -- Firefox ----------------------------------------------------------------------------------
 
 
 def _judge_firefox(context: Context, answers: Answers, setting: Setting) -> Verdict:
@@ -222,7 +222,7 @@ def _decoder(context: Context, answers: Answers) -> Verdict:
     return effective(shown, expected=expected)
 
 
-# -- playback ----------------------------------------------------------------------------------------
+# -- playback ---------------------------------------------------------------------------------
 
 
 def _judge_playback(context: Context, answers: Answers) -> Verdict:

@@ -13,7 +13,7 @@ _OPTION = re.compile(r"([A-Za-z]\w*): ?(.*)")
 
 
 def bus_value(text: str) -> object:
-    """The value in one line of ``busctl --json=short``: ``call`` wraps it in a list, ``get-property``
+    """The value in a line of ``busctl --json=short``: ``call`` wraps it in a list, ``get-property``
     does not."""
     try:
         data = json.loads(text)["data"]
@@ -44,7 +44,7 @@ def support(text: str) -> Support:
     current = ""
     for number, line in enumerate(lines):
         following = lines[number + 1] if number + 1 < len(lines) else ""
-        if line and following and set(following) <= {"="} or set(following) == {"-"}:
+        if line and following and (set(following) <= {"="} or set(following) == {"-"}):
             current = line.rstrip(":")
             sections[current] = []
         else:

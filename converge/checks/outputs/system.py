@@ -98,7 +98,7 @@ def journal(text: str) -> tuple[Crash, ...]:
     return tuple(crash for crash in crashes if crash.time >= start)
 
 
-#: Signals of a program that was compiled wrongly: illegal instruction, bus error, segmentation fault.
+#: Signals that a wrongly compiled program dies of.
 BAD_SIGNALS = {4: "SIGILL", 7: "SIGBUS", 11: "SIGSEGV"}
 
 
