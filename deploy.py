@@ -11,8 +11,8 @@ from tasks import finish as end
 work = begin.workspace(host)  # what was given, checked before anything was connected
 
 read.snapshot(work)  # all that is on the workspace, in one remote command
-gate.hardware(work)  # the profile must be true before anything is written
 read.make(work)  # the plan: desired - snapshot
+gate.hardware(work)  # the profile must be true before anything is written
 build.estimate(work)  # what a rebuild would build
 show.plan(work)  # nothing has changed up to here
 

@@ -18,7 +18,8 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent
 NIX = PROJECT / "tests" / "nix"
-MACHINE = PROJECT / "tests" / "data" / "machines" / "shoshin"
+MADE = "etc/NIXOS.sandbox"  # there once everything is
+MACHINES = PROJECT / "tests" / "data" / "machines"
 
 KWINRC = """\
 [$Version]
@@ -71,7 +72,7 @@ KDE_FILES = {"kwinrc": KWINRC, "baloofilerc": BALOOFILERC, "kdeglobals": KDEGLOB
 def data(root: Path, *, workspace: str = "sandbox", user: str = "") -> dict[str, object]:
     """Host data of the sandbox in ``root``, made first where it is missing."""
     root = root.resolve()
-    if not (root / "etc" / "NIXOS").exists():
+    if not (root / MADE).exists():
         make(root, host=workspace, user=user or getpass.getuser())
     return {
         "workspace": workspace,
@@ -124,8 +125,7 @@ def make(root: Path, *, host: str, user: str) -> None:
         "sandbox = false\nsubstituters =\nbuild-users-group =\nwarn-dirty = false\n"
         "experimental-features = nix-command flakes\n"
     )
-    if MACHINE.is_dir():
-        shutil.copytree(MACHINE, root, dirs_exist_ok=True, symlinks=True)
+    grow(MACHINES / "shoshin.tree", root, without="run/current-system/")
     for flake, as_git in ((root / "etc" / "nixos", False), (home / ".config/home-manager", True)):
         _flake(flake, root=root, home=home, host=host, user=user, as_git=as_git)
     for name, text in KDE_FILES.items():
@@ -135,7 +135,31 @@ def make(root: Path, *, host: str, user: str) -> None:
         (home / ".local/share/chezmoi/dot_config" / f"private_{name}").write_text(text)
     if shutil.which("nix"):
         _generations(root, host=host, user=user)
-    (root / "etc" / "NIXOS").touch()
+    (root / MADE).touch()
+
+
+def grow(recorded: Path, into: Path, *, without: str = "\0") -> Path:
+    """Make the files of a recorded machine: ``>>> PATH`` begins a file, ``>>> PATH -> TARGET`` is
+    a symbolic link, what stands before the first of them is comment. Paths that begin with
+    ``without`` are left out."""
+    path: Path | None = None
+    for line in recorded.read_bytes().decode().splitlines(keepends=True):
+        if line.startswith(">>> "):
+            where, _, target = line[4:].rstrip("\n").partition(" -> ")
+            if where.startswith(without):
+                path = None
+                continue
+            path = into / where
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+            if target:
+                path.symlink_to(target)
+            else:
+                path.touch()
+        elif path is not None:
+            with path.open("ab") as stream:
+                stream.write(line.encode())
+    return into
 
 
 def _generations(root: Path, *, host: str, user: str) -> None:

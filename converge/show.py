@@ -118,6 +118,19 @@ def _show_settings(terminal: Terminal, plan: Plan, *, reasons: bool) -> None:
             terminal.row((standing.setting.id, text), (26,), "dim")
 
 
+def show_gate(terminal: Terminal, verdicts: list[Record]) -> None:
+    """The facts of the profile against the machine: how many are true, and each that is not."""
+    if not verdicts:
+        return
+    counts = Counter(str(verdict["outcome"]) for verdict in verdicts)
+    terminal.row(("hardware", ", ".join(f"{n} {word}" for word, n in counts.items())), (12,))
+    for verdict in verdicts:
+        if verdict["outcome"] != "true":
+            text = f"{verdict['outcome']}: declared {verdict['declared']}, found {verdict['found']}"
+            style = "red" if verdict["outcome"] == "blocks" else "dim"
+            terminal.row((str(verdict["fact"]), text), (26,), style)
+
+
 def short(path: str, home: str) -> str:
     return f"~{path[len(home) :]}" if path.startswith(f"{home}/") else path
 

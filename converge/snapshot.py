@@ -1,7 +1,8 @@
 """The observed state of a workspace, as ``remote/read.sh`` prints it in one command.
 
-In: the lines of that program. Out: a frozen ``Snapshot``. Whatever the output does not say is
-unknown, never absent: an incomplete answer raises ``SnapshotError``.
+In: the lines of that program, behind those of ``remote/detect.sh``. Out: a frozen ``Snapshot``.
+Whatever the output does not say is unknown, never absent: an incomplete answer raises
+``SnapshotError``.
 """
 
 from __future__ import annotations
@@ -146,6 +147,7 @@ class Snapshot:
     leftovers: tuple[str, ...]  # staged files of a killed run
     chezmoi: Mapping[str, Managed] = field(default_factory=dict)
     built: Mapping[str, Built] = field(default_factory=dict)  # by layer
+    machine: tuple[str, ...] = ()  # the lines of remote/detect.sh
     transactions: tuple[Transaction, ...] = ()  # open ones, then the newest that ended
     running_system: str = ""
     lock: Lock | None = None
@@ -228,6 +230,10 @@ def parse(lines: Iterable[str]) -> Snapshot:
     Raises ``SnapshotError`` when the output is cut or is not that program's.
     """
     rows = list(lines)
+    machine: tuple[str, ...] = ()
+    if "detected" in rows:  # remote/detect.sh comes first; its last line
+        middle = rows.index("detected") + 1
+        machine, rows = tuple(rows[:middle]), rows[middle:]
     if not rows or rows[0] != "workspace-read 1":
         raise SnapshotError("the workspace did not answer with a snapshot of version 1")
     if rows[-1] != "end":
@@ -344,6 +350,7 @@ def parse(lines: Iterable[str]) -> Snapshot:
             path: Managed(source=source, last_written=_last_written(entries.get(path, "")))
             for path, source in sources.items()
         },
+        machine=machine,
         built=built,
         transactions=tuple(transactions),
         running_system=running,

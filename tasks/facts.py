@@ -13,8 +13,8 @@ from tasks import remote
 class WorkspaceSnapshot(FactBase[Snapshot | None]):
     """The state of a workspace, in one remote command. ``None`` is unknown, never absent."""
 
-    def command(self, arguments: list[str]) -> StringCommand:
-        return remote.command("read", arguments)
+    def command(self, root: str, arguments: list[str]) -> StringCommand:
+        return remote.read_command(root, arguments)
 
     @staticmethod
     def default() -> Snapshot | None:

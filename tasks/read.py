@@ -16,9 +16,9 @@ from tasks.run import PROJECT
 
 
 def arguments(work: Work) -> list[str]:
-    """The arguments of ``remote/read.sh`` for a workspace: its flakes and every managed path."""
+    """What ``remote/read.sh`` reads of a workspace: its flakes and every managed path."""
     choices = work.choices
-    found = [choices.root, choices.base_nixos, choices.base_home]
+    found = [choices.base_nixos, choices.base_home]
     for name in layers.KDE_FILES:
         found += ["-k", f"~/.config/{name}"]
     for setting in ALL:
@@ -56,7 +56,10 @@ def snapshot(work: Work) -> None:
 def take(work: Work) -> Snapshot | None:
     """Read the workspace; the work is over when that does not succeed."""
     found: Snapshot | None = work.host.get_fact(
-        WorkspaceSnapshot, arguments=arguments(work), _ignore_errors=True
+        WorkspaceSnapshot,
+        root=work.choices.root,
+        arguments=arguments(work),
+        _ignore_errors=True,
     )
     if found is None:
         work.stop(Exit.FAILED, "the workspace could not be read; what it said stands above")

@@ -61,8 +61,23 @@ def program(name: str) -> str:
 
 def command(name: str, arguments: Sequence[str]) -> StringCommand:
     """The command that runs a program with its arguments, all quoted."""
-    quoted = [QuoteString(text) for text in (program(name), f"workspace-{name}", *arguments)]
-    return StringCommand("sh", "-c", *quoted)
+    return _sh(program(name), f"workspace-{name}", *arguments)
+
+
+_BOTH = """\
+detect=$1 read=$2
+shift 2
+sh -c "$detect" workspace-detect "$1" && sh -c "$read" workspace-read "$@"
+"""
+
+
+def read_command(root: str, arguments: Sequence[str]) -> StringCommand:
+    """The snapshot of a workspace: its machine and its managed files, in one remote command."""
+    return _sh(_BOTH, "workspace-snapshot", program("detect"), program("read"), root, *arguments)
+
+
+def _sh(*arguments: str) -> StringCommand:
+    return StringCommand("sh", "-c", *(QuoteString(text) for text in arguments))
 
 
 def run(

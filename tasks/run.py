@@ -19,7 +19,7 @@ from typing import Any
 import click
 from pyinfra.api.state import BaseStateCallback
 
-from converge.choices import Choices, check_choices
+from converge.choices import Choices, check_choices, fleet_problems
 from converge.exits import Exit, worst
 from converge.journal import Journal, JournalError, controller_state, new_run_id
 from converge.problem import InvalidInput, Problem
@@ -66,6 +66,11 @@ class Run:
         """One journal record for a workspace; the message follows from it."""
         assert self.journal is not None
         self.journal.append(kind, workspace=self.inputs[host][0].workspace, **fields)
+
+    def records(self, kind: str, host: str) -> list[dict[str, object]]:
+        """The records of one kind for a workspace in this run."""
+        assert self.journal is not None
+        return list(self.journal.of(self.inputs[host][0].workspace, kind))
 
     def _say(self, record: dict[str, object]) -> None:
         text = describe(record)
@@ -193,6 +198,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
                 run.inputs[host.name] = _input(host)
             except InvalidInput as error:
                 problems += error.problems
+    problems += fleet_problems({name: choices for name, (choices, _) in run.inputs.items()})
     if not run.inputs and not problems:
         problems.append(_problem("the inventory", "no workspace is selected", "see --limit"))
     if problems:
@@ -229,7 +235,8 @@ def _flags(params: dict[str, Any]) -> Iterable[Problem]:
 
 
 def _input(host: Any) -> tuple[Choices, Profile]:
+    from converge.gate import FACTS
     from converge.settings import BY_ID
 
-    choices = check_choices(host.name, host.data.dict(), known_settings=BY_ID)
+    choices = check_choices(host.name, host.data.dict(), known_settings=[*BY_ID, *FACTS])
     return choices, load_profile(PROJECT / choices.profile)

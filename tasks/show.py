@@ -6,7 +6,7 @@ from converge import saved
 from converge.exits import Exit
 from converge.journal import controller_state
 from converge.setting import Layer
-from converge.show import show_plan
+from converge.show import show_gate, show_plan
 from tasks.begin import Work
 
 
@@ -18,6 +18,7 @@ def plan(work: Work) -> None:
         for drift in made.drift:
             work.record("drift", **vars(drift))
         show_plan(run.terminal, made, home=work.snapshot.home, diff=run.diff)
+        show_gate(run.terminal, run.records("verdict", work.host.name))
         if made.refusals:
             first = made.refusals[0]
             work.stop(Exit.FAILED, f"{first.path}: {first.what}; to do: {first.fix}")

@@ -32,7 +32,7 @@ def main() -> None:
     print(f"The sandbox is a complete workspace in {place}; nothing outside it is changed.")
     for line in sandbox.left_out():
         print(f"  left out: {line}")
-    fresh = not (place / "etc" / "NIXOS").exists()
+    fresh = not (place / sandbox.MADE).exists()
     sandbox.data(place)
     if fresh:
         act("A dry run shows exactly what would change", "deploy.py", "--dry", expect=2)

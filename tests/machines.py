@@ -14,29 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from converge import sandbox
 from converge.detect import SCRIPT, parse
 from converge.machine import Machine
-
-MACHINES = Path(__file__).parent / "data" / "machines"
 
 
 def grow(name: str, into: Path) -> Path:
     """Make the tree of machine ``name`` under ``into``."""
-    path: Path | None = None
-    text = (MACHINES / f"{name}.tree").read_bytes().decode()
-    for line in text.splitlines(keepends=True):
-        if line.startswith(">>> "):
-            where, _, target = line[4:].rstrip("\n").partition(" -> ")
-            path = into / where
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if target:
-                path.symlink_to(target)
-            else:
-                path.write_bytes(b"")
-        elif path is not None:
-            with path.open("ab") as stream:
-                stream.write(line.encode())
-    return into
+    return sandbox.grow(sandbox.MACHINES / f"{name}.tree", into)
 
 
 def detect(root: Path | None = None) -> str:
