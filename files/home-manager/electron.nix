@@ -101,7 +101,8 @@ let
     CPUQuota = "${toString row.cpuQuotaPercent}%";
   };
 
-  # Plasma starts an application as app-<id>@<random>.service in app.slice; its drop-in moves it.
+  # Plasma starts an application as app-<id>@<random>.service; its drop-in moves it.
+  # Defaults: Slice=app.slice, OOMScoreAdjust=200, which is more than a user may go below (100).
   dropIn = row: id: lib.nameValuePair "systemd/user/app-${escape id}@.service.d/50-workspace-tuning.conf" {
     text = lib.mkDefault (''
       [Service]
