@@ -55,8 +55,9 @@ class Server:
         root = self.homes[user] / name
         data = sandbox.data(root, workspace=name, user=user)
         own(root, user)
-        data.pop("workspace")
-        return self.choices(user, **{"name": name, **data})
+        for key in ("workspace", "user"):
+            data.pop(key)
+        return self.choices(user, name=name, **data)
 
 
 def own(path: Path, user: str) -> None:

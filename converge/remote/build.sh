@@ -7,6 +7,8 @@
 set -u
 LC_ALL=C
 export LC_ALL
+GIT_OPTIONAL_LOCKS=0 # Nix calls git, which would refresh the index of the user's repository
+export GIT_OPTIONAL_LOCKS
 umask 022
 layer=$1 flake=$2 attribute=$3 base=$4 inputs=$5 state=$6
 PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin

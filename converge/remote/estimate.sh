@@ -6,6 +6,8 @@
 set -u
 LC_ALL=C
 export LC_ALL
+GIT_OPTIONAL_LOCKS=0 # Nix calls git, which would refresh the index of the user's repository
+export GIT_OPTIONAL_LOCKS
 umask 077
 attribute=$1 base=$2
 PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin

@@ -1,10 +1,10 @@
 # The running system: its commands, units, journal, disks and boot menu.
 # shellcheck shell=sh disable=SC2154 # root, cap: common.sh
 
-# tool NAME: the path of a basic command, the running system's own first.
+# tool NAME: the path of a basic command, the running system's own first. A sandbox has none.
 tool() {
-    if [ -x "$root/run/current-system/sw/bin/$1" ]; then
-        say "$root/run/current-system/sw/bin/$1"
+    if [ -z "$root" ] && [ -x "/run/current-system/sw/bin/$1" ]; then
+        say "/run/current-system/sw/bin/$1"
     else
         command -v "$1" || say "$1"
     fi

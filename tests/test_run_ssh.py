@@ -1,0 +1,103 @@
+"""The main job over SSH: a real sshd on loopback, two Unix users as two workspaces."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests import sshd
+from tests.conftest import Cli, tree
+from tests.tools import need
+
+
+@pytest.fixture(autouse=True)
+def _real_tools() -> None:
+    need("nix")
+    need("chezmoi")
+
+
+def test_two_workspaces_converge_and_a_run_without_changes_costs_one_command_each(
+    cli: Cli, ssh_server: sshd.Server
+) -> None:
+    one, two = (ssh_server.box(user, f"box-{user[3:]}") for user in sshd.USERS)
+    inventory = cli.inventory(one, two)
+    first = cli(inventory, "deploy.py", "-y")
+    assert first.code == 0, first.out
+    assert {r["workspace"]: r["outcome"] for r in first.kinds("result")} == {
+        "box-one": "converged",
+        "box-two": "converged",
+    }
+    used = {user: ssh_server.commands(user) for user in sshd.USERS}
+    assert max(used.values()) <= 12, used
+
+    roots = [ssh_server.homes[user] / f"box-{user[3:]}" for user in sshd.USERS]
+    before = [tree(root) for root in roots]
+    again = cli(inventory, "deploy.py", "-y")
+    assert again.code == 0, again.out
+    assert {user: ssh_server.commands(user) - used[user] for user in sshd.USERS} == {
+        "wt-one": 1,
+        "wt-two": 1,
+    }
+    assert [tree(root) for root in roots] == before
+
+
+def test_a_dry_run_over_ssh_writes_nothing(cli: Cli, ssh_server: sshd.Server) -> None:
+    box = ssh_server.box("wt-one", "dry")
+    root = ssh_server.homes["wt-one"] / "dry"
+    apart = ("nix", "home/.cache", "run/user")
+    before = tree(root, without=apart)
+    run = cli(cli.inventory(box), "deploy.py", "--dry", "--diff")
+    assert run.code == 2, run.out
+    assert "+contrastEnabled=false" in run.out
+    assert tree(root, without=apart) == before
+
+
+def test_the_connection_is_cut_while_it_is_proved_and_the_change_is_kept_or_undone(
+    cli: Cli, ssh_server: sshd.Server
+) -> None:
+    box = ssh_server.box("wt-one", "cut")
+    kwinrc = ssh_server.homes["wt-one"] / "cut/home/.config/kwinrc"
+    before = kwinrc.read_bytes()
+    inventory = cli.inventory({**box, "deadline_s": 30})
+    process = cli.start(inventory, "deploy.py", "-y")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "activate: started" in line:
+            break
+    subprocess.run(["pkill", "-KILL", "-f", "sshd: wt-one"], check=False)
+    run = cli.end(process)
+    assert run.code in (0, 3, 4), run.out
+    assert f"(exit {run.code})" in run.last_line
+    again = cli(inventory, "deploy.py", "-y")
+    while again.code == 7:  # it is still being proved there: at most the deadline
+        again = cli(inventory, "deploy.py", "-y")
+    assert again.code == 0, again.out
+    assert kwinrc.read_bytes() != before
+    assert cli(inventory, "deploy.py", "--dry").code == 0
+
+
+def test_an_unknown_host_key_is_refused(cli: Cli, ssh_server: sshd.Server) -> None:
+    (cli.directory / "empty").write_text("")
+    box = ssh_server.choices("wt-one", name="stranger", profile="inventory/hardware/shoshin.yaml")
+    box["ssh_known_hosts_file"] = str(cli.directory / "empty")
+    commands = ssh_server.commands("wt-one")
+    run = cli(cli.inventory(box), "deploy.py", "-y")
+    assert run.code == 1
+    assert "no connection" in run.out
+    assert ssh_server.commands("wt-one") == commands
+    assert (cli.directory / "empty").read_text() == ""
+
+
+def test_one_dead_host_does_not_stop_the_verdict_of_the_other(
+    cli: Cli, ssh_server: sshd.Server
+) -> None:
+    dead = ssh_server.choices("wt-one", name="dead", profile="inventory/hardware/shoshin.yaml")
+    dead["at"] = "wt-one@127.0.0.1:1"
+    alive = ssh_server.box("wt-two", "alive")
+    run = cli(cli.inventory(dead, {**alive, "layers": ["plasma", "session"]}), "deploy.py", "-y")
+    assert run.code == 1
+    assert {r["workspace"]: r["outcome"] for r in run.kinds("result")} == {
+        "dead": "failed",
+        "alive": "converged",
+    }
