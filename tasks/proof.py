@@ -1,7 +1,7 @@
-"""Prove the effects: ask a workspace everything in one remote command, record and show the findings.
+"""Prove the effects: ask a workspace everything in one remote command, record what was found.
 
-``before`` is for the time before anything is written, ``after`` for the time after; ``prove`` is what
-both do. Nothing is changed on the workspace.
+``before`` is for the time before anything is written, ``after`` for the time after. Nothing is
+changed on the workspace, and nothing is raised for what happens there: no answer means unknown.
 """
 
 from __future__ import annotations
@@ -9,47 +9,93 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from converge import layers
-from converge.checks import ITEMS, PROOFS, prove, show
+from converge.checks import ITEMS, PROOFS, inquiry
 from converge.checks.check import Context, When
-from converge.effect import Finding, new_faults, summary, verdict
+from converge.checks.show import show
+from converge.effect import Effect, Finding, new_faults, summary, verdict
 from converge.exits import Exit
 from converge.snapshot import Snapshot
 from converge.standing import Standing
-from tasks import read, remote
+from tasks import remote
 from tasks.begin import Work
 
 SLACK_S = 60  # for the connection, on top of the time limits of all probes together
-_BEFORE, _AFTER = frozenset({When.BEFORE}), frozenset({When.ALWAYS, When.AFTER})
 
 
-def context(work: Work, snapshot: Snapshot, standings: tuple[Standing, ...]) -> Context:
-    """What the checks may know of a workspace before they ask anything."""
+def context(work: Work, snapshot: Snapshot, standings: Iterable[Standing]) -> Context:
+    """What the checks know of a workspace before they ask anything."""
     choices = work.choices
     return Context(
         profile=work.profile,
         snapshot=snapshot,
-        standings=standings,
+        standings=tuple(standings),
         not_applicable=layers.not_applicable(snapshot, work.profile),
-        layers=layers.nix_layers(
-            snapshot, root=choices.root, host=choices.host, user=choices.user
-        ),
+        layers=layers.nix_layers(snapshot, root=choices.root, host=choices.host, user=choices.user),
         root=choices.root,
     )
 
 
-def prove(work: Work, known: Context, *, when: frozenset[When]) -> tuple[Finding, ...]:
-    """Ask, judge and record. Without an answer everything is unknown; nothing is raised."""
-    todo = prove_jobs(work, known, when)
-    asked = prove_questions(known, todo)
+def before(work: Work) -> tuple[Finding, ...]:
+    """What has to hold before anything is written. Needs the snapshot and the plan.
+
+    The faults that the workspace has already are found as well: they are not the run's."""
+    return prove(work, frozenset(When) - {When.AFTER})
+
+
+def after(work: Work) -> tuple[Finding, ...]:
+    """What has to hold now, and the effect of every setting of the phases of this run. Needs the
+    snapshot and the plan as they are now (``read.take``, ``read.plan_for``)."""
+    return prove(work, frozenset(When) - {When.BEFORE})
+
+
+def prove(work: Work, when: frozenset[When]) -> tuple[Finding, ...]:
+    """Ask, judge and record: one journal record of the kind ``finding`` each."""
+    assert work.snapshot is not None and work.plan is not None
+    known = context(work, work.snapshot, work.plan.standings)
+    todo = inquiry.jobs(known, ITEMS, PROOFS, when=when, phases=work.choices.phases)
+    asked = inquiry.questions(known, todo)
     answer = work.remote(
         "check",
-        *prove_arguments(known, asked),
-        stdin="".join(remote.program(f"probes/{part}") for part in prove_program()),
+        *inquiry.arguments(known, asked),
+        stdin="".join(remote.program(f"probes/{part}") for part in inquiry.PROGRAM),
         timeout=SLACK_S + sum(ask.limit for ask in asked),
     )
-    failure = "" if answer.ok else f"no whole answer: {answer.last_error}"
-    answers = prove_read(known, asked, answer.lines, failure)
-    found = prove_findings(known, todo, answers)
-    for finding in found:
+    failure = "" if answer.ok else answer.last_error
+    answers = inquiry.read(known, asked, answer.lines, failure=failure)
+    findings = inquiry.findings(known, todo, answers)
+    for finding in findings:
         work.record("finding", **finding.record())
-    return found
+    return findings
+
+
+def table(work: Work, findings: Iterable[Finding], *, whole: bool = False) -> None:
+    show(work.run.terminal, work.choices.workspace, findings, whole=whole)
+
+
+def result(findings: tuple[Finding, ...]) -> tuple[Exit, str]:
+    """The exit code of a verification and, in one line, why."""
+    worst = next(
+        (
+            one
+            for effect in (Effect.NOT_EFFECTIVE, Effect.UNKNOWN)
+            for one in findings
+            if one.effect is effect and one.counts
+        ),
+        None,
+    )
+    text = summary(findings)
+    if worst is not None:
+        text += f"; first: {worst.setting or worst.check}"
+    return verdict(findings), text
+
+
+def proved(known: tuple[Finding, ...], findings: tuple[Finding, ...]) -> tuple[Exit, str]:
+    """The same for a run that has to keep or undo what it did: faults that were there before it
+    (``known``, from ``before``) do not count against it."""
+    faults = new_faults(known, findings)
+    excused = tuple(
+        one
+        for one in findings
+        if one.effect is not Effect.NOT_EFFECTIVE or not one.counts or one in faults
+    )
+    return result(excused)

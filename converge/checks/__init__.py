@@ -7,10 +7,11 @@ runs them is ``converge.checks.prove``.
 from __future__ import annotations
 
 from converge.checks import (
-    apps,
     desktop,
+    electron,
     generations,
     libraries,
+    limits,
     machine,
     memory,
     runtimes,
@@ -23,14 +24,16 @@ ITEMS: tuple[Item, ...] = (
     *machine.ITEMS,
     *generations.ITEMS,
     *libraries.ITEMS,
-    *apps.ITEMS,
+    *limits.ITEMS,
+    *electron.ITEMS,
     *desktop.ITEMS,
     *video.ITEMS,
 )
 PROOFS: tuple[Proof, ...] = (
     *libraries.PROOFS,
     *runtimes.PROOFS,
-    *apps.PROOFS,
+    *limits.PROOFS,
+    *electron.PROOFS,
     *desktop.PROOFS,
     *session.PROOFS,
     *video.PROOFS,

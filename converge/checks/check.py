@@ -1,8 +1,8 @@
 """A check: what it asks a workspace, and how it judges the answers. Data and pure functions.
 
-In: a ``Context`` (what is known of the workspace before anything is asked) and the ``Answers``. Out:
-a ``Verdict``. A check never runs anything itself: it names probes of ``converge/remote/probes``, and
-all probes of all checks are asked in one remote command.
+In: a ``Context`` (what is known of a workspace before anything is asked) and the ``Answers``. Out:
+``Verdict``. A check never runs anything itself: it names probes of ``converge/remote/probes``, and
+those of all checks are asked in one remote command.
 """
 
 from __future__ import annotations

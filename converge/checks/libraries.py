@@ -89,16 +89,9 @@ def report(context: Context, answers: Answers, layer: Layer) -> Report:
     )
 
 
-def closure_ask(context: Context, layer: Layer, names: Iterable[str]) -> Ask:
+def _closure(context: Context, layer: Layer) -> Ask:
     profile = "system" if layer is Layer.NIXOS else "home"
-    return Ask("closure", (context.generation(profile), *sorted(names)), limit=60)
-
-
-def _installed(context: Context, layer: Layer) -> tuple[str, ...]:
-    """Packages that the layer puts into its generation, by the groups in force."""
-    where = "system" if layer is Layer.NIXOS else "home"
-    groups = context.in_force(f"libraries.group.{where}.")
-    return tuple(sorted({name for group in groups for name in value(group).get("install", ())}))
+    return Ask("closure", (context.generation(profile),), limit=60)
 
 
 def _asks(context: Context, setting: Setting) -> Iterable[Ask]:
@@ -106,7 +99,8 @@ def _asks(context: Context, setting: Setting) -> Iterable[Ask]:
     ask = report_ask(context, layer)
     if ask is not None:
         yield ask
-        yield closure_ask(context, layer, _installed(context, layer))
+        if value(setting).get("install"):
+            yield _closure(context, layer)
     yield from marker_asks(context, layer)
     if layer is Layer.NIXOS:
         yield BOOTED
@@ -142,12 +136,7 @@ def _judge(context: Context, answers: Answers, setting: Setting) -> Verdict:
         return strategy
     state = stage(context, answers, setting.layer, setting.id)
     if state.effect is not Effect.EFFECTIVE:
-        return Verdict(
-            effect=state.effect,
-            expected=verdict.expected,
-            found=verdict.found,
-            reason=state.reason,
-        )
+        return state
     return _in_use(context, answers, setting, found, verdict)
 
 
@@ -158,7 +147,7 @@ def _flags(setting: Setting, packages: Mapping[str, Package]) -> Verdict:
         return _linker(packages)
     if own:
         wanted = [own]
-    expected = f"{' '.join(wanted)} in {' '.join(packages)}"
+    expected = f"{' '.join(wanted)} in {len(packages)} derivations"
     for name, one in packages.items():
         lacking = [own] if own and own not in one.found else list(one.missing)
         if lacking:
@@ -173,7 +162,7 @@ def _flags(setting: Setting, packages: Mapping[str, Package]) -> Verdict:
                 expected=expected,
                 reason=f"{name} lost its own flags {' '.join(one.lost)}",
             )
-    return effective(f"{' '.join(wanted)} in {len(packages)} derivations", expected=expected)
+    return effective(expected, expected=expected)
 
 
 def _linker(packages: Mapping[str, Package]) -> Verdict:
@@ -208,9 +197,8 @@ def _in_use(
                 reason="as pkgs.optimized.<name>; it has no command to install",
             )
         return verdict
-    ask = closure_ask(context, setting.layer, _installed(context, setting.layer))
-    derivers = set(answers.text(ask).split())
-    lacking = [name for name in names if found.packages[name].derivation not in derivers]
+    built = set(answers.text(_closure(context, setting.layer)).split())
+    lacking = [name for name in names if _hash(found.packages[name].derivation) not in built]
     if lacking:
         return not_effective(
             f"not in the generation: {' '.join(lacking)}",
@@ -218,6 +206,11 @@ def _in_use(
             reason="the generation in use holds other builds of them",
         )
     return verdict
+
+
+def _hash(path: str) -> str:
+    """The hash part of a store path."""
+    return path.rpartition("/")[2].partition("-")[0]
 
 
 # -- mold, the daemon's configuration ----------------------------------------------------------

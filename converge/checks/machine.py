@@ -11,12 +11,14 @@ from converge.effect import Verdict, effective, not_applicable, not_effective, u
 from converge.hardware import missing_flags
 from converge.setting import Phase
 
-COMMANDS = Ask("commands", machine=False)
+COMMANDS = Ask("commands")
 BUILD = Ask("build", limit=60)
 SYSTEM_STATE = Ask("state", ("system",), machine=True)
 USER_STATE = Ask("state", ("user",))
 NVIDIA = Ask("nvidia", machine=True)
 REMOVABLE = Ask("removable", machine=True)
+UPTIME = Ask("file", ("/proc/uptime",), machine=True)
+LOAD = Ask("file", ("/proc/loadavg",), machine=True)
 GIB = 1024**3
 IDLE = 4 * GIB
 
@@ -174,11 +176,10 @@ def _judge_oom(context: Context, answers: Answers) -> Verdict:
 
 def _judge_idle(context: Context, answers: Answers) -> Verdict:
     """Only an idle machine can answer: five minutes after its start, with next to no load."""
-    memory = _meminfo(context, answers)
-    uptime = float(answers.text(_file(context.path("/proc/uptime"))).split()[0])
-    load = float(answers.text(_file(context.path("/proc/loadavg"))).split()[0])
+    uptime, load = (float(answers.text(ask).split()[0]) for ask in (UPTIME, LOAD))
     if uptime < 300 or load >= 0.5:
         return not_applicable(f"the machine is not idle (load {load:g}, up {uptime:.0f} s)")
+    memory = _meminfo(context, answers)
     used = memory["MemTotal"] - memory["MemAvailable"]
     found, expected = f"{used / GIB:.1f} GiB in use", "less than 4 GiB in use"
     if used >= IDLE:
@@ -297,10 +298,11 @@ ITEMS: tuple[Item, ...] = (
     Item(
         id="memory.idle",
         title="The idle machine holds less than 4 GiB",
+        counts=False,
         asks=lambda context: (
             _memory(context),
-            _file(context.path("/proc/uptime")),
-            _file(context.path("/proc/loadavg")),
+            UPTIME,
+            LOAD,
         ),
         judge=_judge_idle,
     ),

@@ -124,12 +124,7 @@ def _built(
         return settle(context, answers, setting, verdict)
     state = stage(context, answers, setting.layer, setting.id)
     if state.effect is not Effect.EFFECTIVE:
-        return Verdict(
-            effect=state.effect,
-            expected=verdict.expected,
-            found=verdict.found,
-            reason=state.reason,
-        )
+        return state
     if program is None:
         reason = "from its derivation; a sandbox has a stand-in for the program"
         return effective(verdict.found, expected=verdict.expected, reason=reason)

@@ -16,15 +16,12 @@ probe_nix_report() { # nix-report LAYER BASE: what the evaluated derivations say
     need nix
     nixes eval --json "path:$1#report" --override-input base "$2" --no-write-lock-file
 }
-probe_closure() { # closure PATH NAME...: derivations of what PATH needs and is called NAME-...
+probe_closure() { # closure PATH: the hash parts of the derivations of all that PATH needs
     need nix-store
-    path=$1
-    shift
-    [ -e "$path" ] || stop 121 "$path"
-    paths=$(nix-store --query --requisites "$path") || return
+    [ -e "$1" ] || stop 121 "$1"
+    paths=$(nix-store --query --requisites "$1") || return
     derivers=$(printf '%s\n' "$paths" | xargs nix-store --query --deriver) || return
-    for name in "$@"; do printf '%s\n' "$derivers" | grep -F -e "-$name-"; done
-    return 0
+    printf '%s\n' "$derivers" | sed -n 's|^/.*/\([0-9a-z]\{32\}\)-.*\.drv$|\1|p' | sort -u
 }
 probe_nix_config() {
     need nix

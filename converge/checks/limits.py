@@ -1,8 +1,8 @@
-"""Phase 3: limits of applications as the kernel has them, and what their GPU processes do.
+"""Phase 3: limits of applications, as the kernel has them.
 
-What proves nothing here: ``systemctl status`` of a pattern that matches no unit ends with 0, and
-``show`` of a unit that is not there does so too; properties are shown that no controller applies. So
-a unit has to be loaded from a file, and the numbers are those of the control group itself.
+What proves nothing here: ``systemctl status`` of a pattern that matches no unit ends with 0, and so
+does ``show`` of a unit that is not there; properties are shown that no controller applies. So the
+unit has to be loaded from a file, and the numbers are those of the control group itself.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from converge.checks.check import MISSING, NOBODY, Answers, Ask, Context, Item, Proof, When, value
 from converge.checks.generations import marker_asks, settle
-from converge.checks.outputs import gpu, system
+from converge.checks.outputs import system
 from converge.effect import (
     Effect,
     Verdict,
@@ -23,16 +23,14 @@ from converge.effect import (
 from converge.setting import Layer, Phase, Setting
 from converge.settings import electron
 
-GPU_PROCESSES = Ask("gpu-processes")
-PMON = Ask("pmon", machine=True)
-_APPS = "electron.app."
+APPS = "electron.app."
 
 
 def _slice(unit: str) -> Ask:
     return Ask("slice", (unit,))
 
 
-def _unit_files(context: Context, name: str) -> tuple[Ask, Ask]:
+def unit_files(context: Context, name: str) -> tuple[Ask, Ask]:
     """A unit file of the user: the one in place, and that of the generation."""
     inside = f".config/systemd/user/{name}"
     return (
@@ -47,7 +45,7 @@ def _link(context: Context) -> str:
     return f"{profile}-{current.number}-link" if current else profile
 
 
-def _processes(context: Context, setting: Setting) -> Ask:
+def processes(context: Context, setting: Setting) -> Ask:
     return Ask("processes", (_link(context), *value(setting)["programs"]))
 
 
@@ -59,11 +57,11 @@ def _memory(context: Context) -> Ask:
 
 
 def _app_asks(context: Context, setting: Setting) -> Iterable[Ask]:
-    unit = electron.slice_name(setting.id.removeprefix(_APPS))
+    unit = electron.slice_name(setting.id.removeprefix(APPS))
     return (
         _slice(unit),
-        *_unit_files(context, unit),
-        _processes(context, setting),
+        *unit_files(context, unit),
+        processes(context, setting),
         *marker_asks(context, Layer.HOME_MANAGER),
     )
 
@@ -101,7 +99,7 @@ def _shown(numbers: Mapping[str, float | None]) -> str:
 
 
 def _judge_app(context: Context, answers: Answers, setting: Setting) -> Verdict:
-    unit = electron.slice_name(setting.id.removeprefix(_APPS))
+    unit = electron.slice_name(setting.id.removeprefix(APPS))
     wanted = _wanted(setting)
     live = _limits(context, answers, unit, wanted)
     if live.effect is not Effect.EFFECTIVE:
@@ -151,7 +149,7 @@ def _on_disk(
 ) -> Verdict:
     """No manager to ask: what the unit file says decides whether it will be so."""
     expected = _shown(wanted)
-    live, built = (answers.reply(ask) for ask in _unit_files(context, unit))
+    live, built = (answers.reply(ask) for ask in unit_files(context, unit))
     if live.status != 0:
         found = "not in ~/.config/systemd/user"
         if built.status == 0:
@@ -170,7 +168,7 @@ def _inside(
     context: Context, answers: Answers, setting: Setting, unit: str, live: Verdict
 ) -> Verdict:
     """Every process of the application has to be in the slice; one may be older than it."""
-    text = answers.text(_processes(context, setting))
+    text = answers.text(processes(context, setting))
     made = system.since(text)
     outside = [p for p in system.processes(text) if f"/{unit}/" not in f"{p.group}/"]
     if not outside:
@@ -193,7 +191,7 @@ def _budget_asks(context: Context, setting: Setting) -> Iterable[Ask]:
     unit = str(value(setting)["slice"])
     return (
         _slice(unit),
-        *_unit_files(context, unit),
+        *unit_files(context, unit),
         _memory(context),
         *marker_asks(context, Layer.HOME_MANAGER),
     )
@@ -205,7 +203,7 @@ def _judge_budget(context: Context, answers: Answers, setting: Setting) -> Verdi
     reply = answers.reply(_slice(unit))
     expected = f"MemoryHigh {percent} % of memory"
     if reply.status in (MISSING, NOBODY):
-        live, built = (answers.reply(ask) for ask in _unit_files(context, unit))
+        live, built = (answers.reply(ask) for ask in unit_files(context, unit))
         if live.status == 0 and f"MemoryHigh={percent}%" in live.text.split():
             return pending(f"at the next login: {reply.last_error}", expected=expected)
         verdict = not_effective(f"{unit}: not in ~/.config/systemd/user", expected=expected)
@@ -224,181 +222,18 @@ def _judge_budget(context: Context, answers: Answers, setting: Setting) -> Verdi
     return settle(context, answers, setting, not_effective(found, expected=expected))
 
 
-# -- OOM score -----------------------------------------------------------------------------------
-
-
-def _drop_ins(context: Context) -> tuple[str, ...]:
-    return tuple(
-        f"app-{identifier.replace('-', chr(92) + 'x2d')}@.service.d/50-workspace-tuning.conf"
-        for app in context.in_force(_APPS)
-        for identifier in value(app)["desktopIds"]
-    )
-
-
-def _score_asks(context: Context, setting: Setting) -> Iterable[Ask]:
-    for name in _drop_ins(context):
-        yield from _unit_files(context, name)
-    for app in context.in_force(_APPS):
-        yield _processes(context, app)
-    yield from marker_asks(context, Layer.HOME_MANAGER)
-
-
-def _judge_score(context: Context, answers: Answers, setting: Setting) -> Verdict:
-    wanted = value(setting)["value"]
-    expected = f"OOM score {wanted} of what Plasma starts"
-    lacking, built = [], True
-    for name in _drop_ins(context):
-        live, of_generation = (answers.reply(ask) for ask in _unit_files(context, name))
-        if live.status != 0 or f"OOMScoreAdjust={wanted}" not in live.text.split():
-            lacking.append(name.partition("@")[0])
-            built = built and of_generation.status == 0
-    if lacking:
-        reason = f"no drop-in for {lacking[0]}" + (
-            f" and {len(lacking) - 1} more" * (len(lacking) > 1)
-        )
-        verdict = not_effective("200, systemd's own", expected=expected, reason=reason)
-        if built:
-            verdict = pending(f"{reason} before the activation", expected=expected)
-        return settle(context, answers, setting, verdict)
-    scores: list[int] = []
-    for app in context.in_force(_APPS):
-        names = {i.replace("-", r"\x2d") for i in value(app)["desktopIds"]}
-        found = system.processes(answers.text(_processes(context, app)))
-        # Chromium raises the scores of its own children: the lowest is that of the application.
-        own = [
-            p.score
-            for p in found
-            if p.score is not None and any(f"/app-{name}@" in p.group for name in names)
-        ]
-        if own:
-            scores.append(min(own))
-    if not scores:
-        return pending("seen once an application is started from the menu", expected=expected)
-    if all(score == wanted for score in scores):
-        return effective(f"OOM score {wanted}", expected=expected)
-    return not_effective(f"OOM scores {sorted(set(scores))}", expected=expected)
-
-
-# -- GPU processes -------------------------------------------------------------------------------
-
-
-def _gpu_faults(found: Iterable[system.Process]) -> list[str]:
-    faults = []
-    for process in found:
-        if "--type=gpu-process" not in process.flags:
-            continue
-        for flag in process.flags:
-            if flag == "--use-gl=disabled" or "swiftshader" in flag:
-                faults.append(f"process {process.pid}: {flag}")
-    return faults
-
-
-def _judge_gpu_processes(context: Context, answers: Answers) -> Verdict:
-    found = [
-        process
-        for process in system.processes(answers.text(GPU_PROCESSES))
-        if "--type=gpu-process" in process.flags
-    ]
-    expected = "no GPU process draws in software"
-    if not found:
-        return not_applicable("no Chromium or Electron application runs now")
-    faults = _gpu_faults(found)
-    if faults:
-        return not_effective(
-            "; ".join(faults), expected=expected, reason="it ended and was started without GL"
-        )
-    if "nvidia" in context.profile.facts and not any(process.nvidia for process in found):
-        return not_effective(
-            f"{len(found)} GPU processes, none with NVIDIA's driver",
-            expected=expected,
-            reason="none of them has loaded libnvidia",
-        )
-    return effective(f"{len(found)} GPU processes draw on the GPU", expected=expected)
-
-
-def _judge_pmon(context: Context, answers: Answers) -> Verdict:
-    found = {
-        process.pid
-        for process in system.processes(answers.text(GPU_PROCESSES))
-        if "--type=gpu-process" in process.flags
-    }
-    if not found:
-        return not_applicable("no Chromium or Electron application runs now")
-    listed = {use.pid for use in gpu.pmon(answers.text(PMON))}
-    expected = "every GPU process on the GPU"
-    lacking = sorted(found - listed)
-    if lacking:
-        return not_effective(
-            f"process {' '.join(map(str, lacking))} is not on the GPU", expected=expected
-        )
-    return effective(f"{len(found)} GPU processes", expected=expected)
-
-
-def _flag_asks(context: Context, setting: Setting) -> Iterable[Ask]:
-    yield GPU_PROCESSES
-    for app in _electron_apps(context, setting):
-        yield _wrapper(context, app)
-    yield from marker_asks(context, Layer.HOME_MANAGER)
-
-
-def _electron_apps(context: Context, setting: Setting) -> tuple[Setting, ...]:
-    names = value(setting).get("apps")
-    return tuple(
-        app
-        for app in context.in_force(_APPS)
-        if value(app)["engine"] == "electron"
-        and (names is None or app.id.removeprefix(_APPS) in names)
-    )
-
-
-def _wrapper(context: Context, app: Setting) -> Ask:
-    program = value(app)["programs"][0]
-    return Ask("file", (f"{context.generation('home')}/home-path/bin/{program}",))
-
-
-def _judge_flag(context: Context, answers: Answers, setting: Setting) -> Verdict:
-    """Flags that were asked for by name: in the launchers, and does drawing survive them."""
-    row = value(setting)
-    wanted = [*row.get("flags", ()), *row.get("features", ())]
-    expected = " ".join(wanted)
-    launchers = [
-        reply.text
-        for app in _electron_apps(context, setting)
-        if (reply := answers.reply(_wrapper(context, app))).status == 0
-    ]
-    if not launchers:
-        return not_applicable("no Electron application of this plan is installed by the layer")
-    lacking = [flag for flag in wanted if not all(flag in text for text in launchers)]
-    if lacking:
-        live = not_effective(
-            f"no {' '.join(lacking)}", expected=expected, reason="a launcher lacks it"
-        )
-        return settle(context, answers, setting, live)
-    running = [
-        process
-        for process in system.processes(answers.text(GPU_PROCESSES))
-        if "--type=gpu-process" in process.flags
-    ]
-    if not running:
-        return pending("in the launchers; seen once an application is started", expected=expected)
-    faults = _gpu_faults(running)
-    if faults:
-        return not_effective("; ".join(faults), expected=expected, reason=setting.reason)
-    return effective(f"in {len(launchers)} launchers, drawing on the GPU", expected=expected)
-
-
 # -- within the limits ---------------------------------------------------------------------------
 
 
 def _kills_asks(context: Context) -> Iterable[Ask]:
-    for app in context.in_force(_APPS):
-        yield _slice(electron.slice_name(app.id.removeprefix(_APPS)))
+    for app in context.in_force(APPS):
+        yield _slice(electron.slice_name(app.id.removeprefix(APPS)))
 
 
 def _judge_kills(context: Context, answers: Answers) -> Verdict:
     counted, killed = 0, []
-    for app in context.in_force(_APPS):
-        name = app.id.removeprefix(_APPS)
+    for app in context.in_force(APPS):
+        name = app.id.removeprefix(APPS)
         reply = answers.reply(_slice(electron.slice_name(name)))
         if reply.status != 0 or not (numbers := system.group(reply.text)).known:
             continue
@@ -415,23 +250,6 @@ def _judge_kills(context: Context, answers: Answers) -> Verdict:
 
 
 ITEMS: tuple[Item, ...] = (
-    Item(
-        id="electron.gpu-process",
-        title="Applications draw on the GPU",
-        when=When.AFTER,
-        phase=Phase.ELECTRON,
-        asks=lambda context: (GPU_PROCESSES,),
-        judge=_judge_gpu_processes,
-    ),
-    Item(
-        id="electron.pmon",
-        title="Their GPU processes are on the NVIDIA GPU",
-        when=When.AFTER,
-        phase=Phase.ELECTRON,
-        needs=frozenset({"nvidia"}),
-        asks=lambda context: (GPU_PROCESSES, PMON),
-        judge=_judge_pmon,
-    ),
     Item(
         id="limits.kills",
         title="No application was ended at its limit",
@@ -452,7 +270,7 @@ PROOFS: tuple[Proof, ...] = (
             judge=_judge_app,
         )
         for row in electron.ROWS
-        if row.id.startswith(_APPS)
+        if row.id.startswith(APPS)
     ),
     Proof(
         id="limits.budget",
@@ -461,20 +279,4 @@ PROOFS: tuple[Proof, ...] = (
         asks=_budget_asks,
         judge=_judge_budget,
     ),
-    Proof(
-        id="electron.oom-score",
-        title="OOM score of what Plasma starts",
-        phase=Phase.ELECTRON,
-        asks=_score_asks,
-        judge=_judge_score,
-    ),
-    Proof(
-        id="electron.gpu",
-        title="Flags in the launchers, and drawing with them",
-        phase=Phase.ELECTRON,
-        asks=_flag_asks,
-        judge=_judge_flag,
-    ),
 )
-
-__all__ = ["GPU_PROCESSES", "ITEMS", "PROOFS"]

@@ -1,0 +1,216 @@
+"""Phase 3: what Electron applications were started with, and whether they draw on the GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from converge.checks.check import Answers, Ask, Context, Item, Proof, When, value
+from converge.checks.generations import marker_asks, settle
+from converge.checks.limits import APPS, processes, unit_files
+from converge.checks.outputs import gpu, system
+from converge.effect import Verdict, effective, not_applicable, not_effective, pending
+from converge.setting import Layer, Phase, Setting
+
+GPU_PROCESSES = Ask("gpu-processes")
+PMON = Ask("pmon", machine=True)
+
+
+# -- OOM score -----------------------------------------------------------------------------------
+
+
+def _drop_ins(context: Context) -> tuple[str, ...]:
+    return tuple(
+        f"app-{identifier.replace('-', chr(92) + 'x2d')}@.service.d/50-workspace-tuning.conf"
+        for app in context.in_force(APPS)
+        for identifier in value(app)["desktopIds"]
+    )
+
+
+def _score_asks(context: Context, setting: Setting) -> Iterable[Ask]:
+    for name in _drop_ins(context):
+        yield from unit_files(context, name)
+    for app in context.in_force(APPS):
+        yield processes(context, app)
+    yield from marker_asks(context, Layer.HOME_MANAGER)
+
+
+def _judge_score(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    wanted = value(setting)["value"]
+    expected = f"OOM score {wanted} of what Plasma starts"
+    lacking, built = [], True
+    for name in _drop_ins(context):
+        live, of_generation = (answers.reply(ask) for ask in unit_files(context, name))
+        if live.status != 0 or f"OOMScoreAdjust={wanted}" not in live.text.split():
+            lacking.append(name.partition("@")[0])
+            built = built and of_generation.status == 0
+    if lacking:
+        reason = f"no drop-in for {lacking[0]}" + (
+            f" and {len(lacking) - 1} more" * (len(lacking) > 1)
+        )
+        verdict = not_effective("200, systemd's own", expected=expected, reason=reason)
+        if built:
+            verdict = pending(f"{reason} before the activation", expected=expected)
+        return settle(context, answers, setting, verdict)
+    scores: list[int] = []
+    for app in context.in_force(APPS):
+        names = {i.replace("-", r"\x2d") for i in value(app)["desktopIds"]}
+        found = system.processes(answers.text(processes(context, app)))
+        # Chromium raises the scores of its own children: the lowest is that of the application.
+        own = [
+            p.score
+            for p in found
+            if p.score is not None and any(f"/app-{name}@" in p.group for name in names)
+        ]
+        if own:
+            scores.append(min(own))
+    if not scores:
+        return pending("seen once an application is started from the menu", expected=expected)
+    if all(score == wanted for score in scores):
+        return effective(f"OOM score {wanted}", expected=expected)
+    return not_effective(f"OOM scores {sorted(set(scores))}", expected=expected)
+
+
+# -- GPU processes -------------------------------------------------------------------------------
+
+
+def _gpu_faults(found: Iterable[system.Process]) -> list[str]:
+    faults = []
+    for process in found:
+        if "--type=gpu-process" not in process.flags:
+            continue
+        for flag in process.flags:
+            if flag == "--use-gl=disabled" or "swiftshader" in flag:
+                faults.append(f"process {process.pid}: {flag}")
+    return faults
+
+
+def _judge_gpu_processes(context: Context, answers: Answers) -> Verdict:
+    found = [
+        process
+        for process in system.processes(answers.text(GPU_PROCESSES))
+        if "--type=gpu-process" in process.flags
+    ]
+    expected = "no GPU process draws in software"
+    if not found:
+        return not_applicable("no Chromium or Electron application runs now")
+    faults = _gpu_faults(found)
+    if faults:
+        return not_effective(
+            "; ".join(faults), expected=expected, reason="it ended and was started without GL"
+        )
+    if "nvidia" in context.profile.facts and not any(process.nvidia for process in found):
+        return not_effective(
+            f"{len(found)} GPU processes, none with NVIDIA's driver",
+            expected=expected,
+            reason="none of them has loaded libnvidia",
+        )
+    return effective(f"{len(found)} GPU processes draw on the GPU", expected=expected)
+
+
+def _judge_pmon(context: Context, answers: Answers) -> Verdict:
+    found = {
+        process.pid
+        for process in system.processes(answers.text(GPU_PROCESSES))
+        if "--type=gpu-process" in process.flags
+    }
+    if not found:
+        return not_applicable("no Chromium or Electron application runs now")
+    listed = {use.pid for use in gpu.pmon(answers.text(PMON))}
+    expected = "every GPU process on the GPU"
+    lacking = sorted(found - listed)
+    if lacking:
+        return not_effective(
+            f"process {' '.join(map(str, lacking))} is not on the GPU", expected=expected
+        )
+    return effective(f"{len(found)} GPU processes", expected=expected)
+
+
+def _flag_asks(context: Context, setting: Setting) -> Iterable[Ask]:
+    yield GPU_PROCESSES
+    for app in _electron_apps(context, setting):
+        yield _wrapper(context, app)
+    yield from marker_asks(context, Layer.HOME_MANAGER)
+
+
+def _electron_apps(context: Context, setting: Setting) -> tuple[Setting, ...]:
+    names = value(setting).get("apps")
+    return tuple(
+        app
+        for app in context.in_force(APPS)
+        if value(app)["engine"] == "electron"
+        and (names is None or app.id.removeprefix(APPS) in names)
+    )
+
+
+def _wrapper(context: Context, app: Setting) -> Ask:
+    program = value(app)["programs"][0]
+    return Ask("file", (f"{context.generation('home')}/home-path/bin/{program}",))
+
+
+def _judge_flag(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    """Flags that were asked for by name: in the launchers, and does drawing survive them."""
+    row = value(setting)
+    wanted = [*row.get("flags", ()), *row.get("features", ())]
+    expected = " ".join(wanted)
+    launchers = [
+        reply.text
+        for app in _electron_apps(context, setting)
+        if (reply := answers.reply(_wrapper(context, app))).status == 0
+    ]
+    if not launchers:
+        return not_applicable("no Electron application of this plan is installed by the layer")
+    lacking = [flag for flag in wanted if not all(flag in text for text in launchers)]
+    if lacking:
+        live = not_effective(
+            f"no {' '.join(lacking)}", expected=expected, reason="a launcher lacks it"
+        )
+        return settle(context, answers, setting, live)
+    running = [
+        process
+        for process in system.processes(answers.text(GPU_PROCESSES))
+        if "--type=gpu-process" in process.flags
+    ]
+    if not running:
+        return pending("in the launchers; seen once an application is started", expected=expected)
+    faults = _gpu_faults(running)
+    if faults:
+        return not_effective("; ".join(faults), expected=expected, reason=setting.reason)
+    return effective(f"in {len(launchers)} launchers, drawing on the GPU", expected=expected)
+
+
+ITEMS: tuple[Item, ...] = (
+    Item(
+        id="electron.gpu-process",
+        title="Applications draw on the GPU",
+        when=When.AFTER,
+        phase=Phase.ELECTRON,
+        asks=lambda context: (GPU_PROCESSES,),
+        judge=_judge_gpu_processes,
+    ),
+    Item(
+        id="electron.pmon",
+        title="Their GPU processes are on the NVIDIA GPU",
+        when=When.AFTER,
+        phase=Phase.ELECTRON,
+        needs=frozenset({"nvidia"}),
+        asks=lambda context: (GPU_PROCESSES, PMON),
+        judge=_judge_pmon,
+    ),
+)
+
+PROOFS: tuple[Proof, ...] = (
+    Proof(
+        id="electron.oom-score",
+        title="OOM score of what Plasma starts",
+        phase=Phase.ELECTRON,
+        asks=_score_asks,
+        judge=_judge_score,
+    ),
+    Proof(
+        id="electron.gpu",
+        title="Flags in the launchers, and drawing with them",
+        phase=Phase.ELECTRON,
+        asks=_flag_asks,
+        judge=_judge_flag,
+    ),
+)
