@@ -29,6 +29,8 @@ from converge.terminal import Terminal
 
 PROJECT = Path(__file__).parent.parent
 VERSION = "0.1.0"
+#: Tasks that change nothing: there is nothing to confirm, so nobody has to be there.
+READ_ONLY = frozenset({"verify", "status", "why"})
 
 
 class Run:
@@ -230,6 +232,8 @@ def _flags(params: dict[str, Any]) -> Iterable[Problem]:
         yield _problem("--dry -y", "-y makes a dry run show nothing", "leave -y out")
     if params["no_wait"]:
         yield _problem("--no-wait", "failures would go unseen", "leave it out")
+    if Path(str(params["operations"][0])).stem in READ_ONLY:
+        return
     if not (params["dry"] or params["yes"] or sys.stdin.isatty()):
         yield _problem("standard input", "there is nobody to ask", "add -y to apply, --dry to look")
 
