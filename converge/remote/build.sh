@@ -7,8 +7,10 @@
 set -u
 LC_ALL=C
 export LC_ALL
-GIT_OPTIONAL_LOCKS=0 # Nix calls git, which would refresh the index of the user's repository
-export GIT_OPTIONAL_LOCKS
+# Nix calls git, and looking at the user's repository must not refresh its index.
+GIT_OPTIONAL_LOCKS=0 GIT_CONFIG_COUNT=1
+GIT_CONFIG_KEY_0=diff.autoRefreshIndex GIT_CONFIG_VALUE_0=false
+export GIT_OPTIONAL_LOCKS GIT_CONFIG_COUNT GIT_CONFIG_KEY_0 GIT_CONFIG_VALUE_0
 umask 022
 layer=$1 flake=$2 attribute=$3 base=$4 inputs=$5 state=$6
 PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin

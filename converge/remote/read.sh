@@ -10,6 +10,10 @@
 set -u
 LC_ALL=C
 export LC_ALL
+# Looking at a repository must not refresh its index.
+GIT_OPTIONAL_LOCKS=0 GIT_CONFIG_COUNT=1
+GIT_CONFIG_KEY_0=diff.autoRefreshIndex GIT_CONFIG_VALUE_0=false
+export GIT_OPTIONAL_LOCKS GIT_CONFIG_COUNT GIT_CONFIG_KEY_0 GIT_CONFIG_VALUE_0
 PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin
 PATH=$PATH:/etc/profiles/per-user/$(id -un)/bin:/nix/var/nix/profiles/default/bin:/usr/sbin:/sbin
 root=$1 system_flake=$2 home_flake=$3
@@ -81,20 +85,20 @@ flake() {
         return 0
     fi
     if command -v git >/dev/null 2>&1 &&
-        top=$(git --no-optional-locks -C "$directory" rev-parse --show-toplevel 2>/dev/null) &&
-        git --no-optional-locks -C "$directory" ls-files --error-unmatch flake.nix >/dev/null 2>&1
+        top=$(git -C "$directory" rev-parse --show-toplevel 2>/dev/null) &&
+        git -C "$directory" ls-files --error-unmatch flake.nix >/dev/null 2>&1
     then
-        within=$(git --no-optional-locks -C "$directory" rev-parse --show-prefix)
+        within=$(git -C "$directory" rev-parse --show-prefix)
         digest=$({
-            git --no-optional-locks -C "$top" rev-parse HEAD 2>/dev/null || say unborn
-            git --no-optional-locks -C "$top" -c core.fsmonitor=false diff --cached --binary \
+            git -C "$top" rev-parse HEAD 2>/dev/null || say unborn
+            git -C "$top" -c core.fsmonitor=false diff --cached --binary \
                 --no-ext-diff --no-textconv
-            git --no-optional-locks -C "$top" -c core.fsmonitor=false diff --binary \
+            git -C "$top" -c core.fsmonitor=false diff --binary \
                 --no-ext-diff --no-textconv
         } | sha256sum)
         say flake "$1" git "${digest%% *}" "$top"
         if [ -n "$within" ]; then say flake_within "$1" "${within%/}"; fi
-        git --no-optional-locks -C "$directory" ls-files --others --exclude-standard -- '*.nix' |
+        git -C "$directory" ls-files --others --exclude-standard -- '*.nix' |
             head -n 20 | while IFS= read -r name; do say untracked "$1" "$name"; done
     elif [ -r "$directory/flake.nix" ]; then
         digest=$(tar -C "$directory" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner \
