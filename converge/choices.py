@@ -54,6 +54,7 @@ class Choices:
     build_on: str = ""
     canary: str = ""
     run: str = ""
+    setting: str = ""
 
 
 @dataclass
