@@ -141,6 +141,16 @@ def test_the_copy_has_the_commands_and_stands_in_front_of_the_plain_one(
     assert found["plain"] not in found["home"]
 
 
+def test_every_installed_copy_has_its_command_in_the_profile(nix: Nix, layers: Make) -> None:
+    """Also of a package whose first output is not the one with the commands, as lz4's is not."""
+    sources = harness.sources(nix.directory / "sources", build=True)
+    given = {name: harness.path(place) for name, place in sources.items()}
+    expression = f"{harness.miniature(layers(), **given)}.home.config.home.path"
+    path = Path(nix.must("nix-build", "--no-out-link", "-E", expression).strip())
+    for command in ("zstd", "bzip2", "xz", "lz4", "openssl", "sqlite3", "curl", "pcre2grep"):
+        assert nix.must(path / "bin" / command).startswith(f"{command} from "), command
+
+
 def test_no_command_without_its_configuration_is_put_in_front_outside_nixos(
     nix: Nix, layers: Make
 ) -> None:
@@ -169,7 +179,17 @@ def test_copies_rebuild_nothing_that_the_user_has(
     report = nix.evaluate("report", layers=layers(), **sources)
     for layer in report.values():
         assert layer["strategy"] == "leaf"
+        assert layer["rebuilt"] == []
         assert not any(one["attributeRebuilt"] for one in layer["packages"].values())
+
+
+def test_an_overlay_names_the_users_packages_that_it_rebuilds(
+    nix: Nix, sources: dict[str, Path], layers: Make
+) -> None:
+    made = layers(accept=["libraries.overlay.system", "libraries.overlay.home"])
+    report = nix.evaluate("report", layers=made, **sources)
+    assert {"git", "firefox", "zstd", "lz4"} <= set(report["nixos"]["rebuilt"])
+    assert {"git", "zstd"} <= set(report["home"]["rebuilt"])
 
 
 def test_the_rebuild_of_each_strategy_shows_in_a_dry_run(tmp_path: Path) -> None:

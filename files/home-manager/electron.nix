@@ -6,6 +6,7 @@
 { config, lib, pkgs, workspaceTuning, ... }:
 let
   inherit (workspaceTuning) settings;
+  install = import ./lib/install.nix { inherit lib; };
   prefix = "electron.app.";
   rows = lib.concatMap
     (id: lib.optional (lib.hasPrefix prefix id) (settings.${id} // { name = lib.removePrefix prefix id; }))
@@ -116,7 +117,7 @@ in
   config = lib.mkMerge [
     {
       # Default: the plain packages. These win over them, in bin/ and in the menu.
-      home.packages = map (row: lib.hiPrio (wrap row)) present;
+      home.packages = map (row: install.inFront (wrap row)) present;
 
       # Default: no such slices.
       systemd.user.slices = lib.listToAttrs (map

@@ -29,6 +29,8 @@
         libraries = librariesWith home.pkgs.lib;
         basePkgs = userHome.pkgs;
         inherit (home) pkgs;
+        baseInstalled = userHome.config.home.packages;
+        installed = home.config.home.packages;
         more.runtimes = (runtimesWith home.pkgs.lib).report home.pkgs;
       };
     };

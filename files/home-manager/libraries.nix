@@ -2,6 +2,7 @@
 { lib, pkgs, workspaceTuning, ... }:
 let
   libraries = import ./lib/libraries.nix { inherit lib; profile = workspaceTuning; layer = "home"; };
+  install = import ./lib/install.nix { inherit lib; };
   absent = lib.filter (name: !(pkgs ? ${name})) libraries.copies;
 in
 {
@@ -10,7 +11,7 @@ in
   nixpkgs.overlays = [ libraries.overlay ];
 
   # Default: nothing. Commands of the copies, in front of the plain ones of the same name.
-  home.packages = map (name: lib.hiPrio (lib.getBin pkgs.optimized.${name}))
+  home.packages = map (name: install.inFront pkgs.optimized.${name})
     (lib.filter (name: pkgs.optimized ? ${name}) libraries.install);
 
   assertions = [{

@@ -4,6 +4,7 @@ let
   inherit (workspaceTuning) settings;
   inherit (workspaceTuning.hardware) build;
   runtimes = import ./lib/runtimes.nix { inherit lib; profile = workspaceTuning; };
+  install = import ./lib/install.nix { inherit lib; };
   inForce = id: settings ? ${id};
 
   chosen = runtimes.chosen pkgs;
@@ -29,8 +30,8 @@ in
 
       # Default: nothing. Behind whatever the user has in this profile: an interpreter of theirs may come
       # with modules, or in another version, on purpose.
-      home.packages = map (runtime: lib.lowPrio pkgs.${runtimes.installed.${runtime}}) (lib.attrNames found)
-        ++ map lib.hiPrio (lib.attrValues (pkgs.optimizedRust or { }));
+      home.packages = map (runtime: install.behind pkgs.${runtimes.installed.${runtime}}) (lib.attrNames found)
+        ++ map install.inFront (lib.attrValues (pkgs.optimizedRust or { }));
       warnings = lacking;
     }
 

@@ -1,9 +1,10 @@
 # Proof without building: what the evaluated derivations say about every optimized package.
 #
-# Enters: the user's package set and the layer's, what libraries.nix gives, and further facts of the
-# layer. Leaves: per package the flags wanted, found, kept (those the package sets itself) and lost, and
-# whether the user's attribute of that name changed; the further facts beside it.
-{ lib, libraries, basePkgs, pkgs, more ? { } }:
+# Enters: the user's package set and the layer's, the packages that the user installs before and after,
+# what libraries.nix gives, and further facts of the layer. Leaves: per package the flags wanted, found,
+# kept (those the package sets itself) and lost, and whether the user's attribute of that name changed;
+# the names of the user's own packages that the layer rebuilds; the further facts beside them.
+{ lib, libraries, basePkgs, pkgs, baseInstalled, installed, more ? { } }:
 let
   words = value: lib.filter (word: word != "")
     (if builtins.isList value then map toString value else lib.splitString " " (toString value));
@@ -24,10 +25,15 @@ let
       attributeRebuilt = pkgs.${name}.drvPath != basePkgs.${name}.drvPath;
     };
   named = lib.unique (libraries.copies ++ libraries.overlaid);
+  drvPaths = map (package: package.drvPath) installed;
   present = lib.filter (name: pkgs.optimized ? ${name}) named;
 in
 more // {
   inherit (libraries) strategy;
   packages = lib.genAttrs present describe;
+  # Files that home-manager writes count among its packages; they have no version.
+  rebuilt = lib.unique (map lib.getName (lib.filter
+    (package: package.version or "" != "" && !(lib.elem package.drvPath drvPaths))
+    baseInstalled));
   absent = lib.subtractLists present named;
 }

@@ -26,6 +26,8 @@
         libraries = librariesWith system.pkgs.lib;
         basePkgs = userSystem.pkgs;
         inherit (system) pkgs;
+        baseInstalled = userSystem.config.environment.systemPackages;
+        installed = system.config.environment.systemPackages;
         more.march = system.pkgs.stdenv.hostPlatform.gcc.arch or null;
         more.driver =
           if !(profile.settings ? "video.driver") then null

@@ -2,6 +2,7 @@
 { config, lib, pkgs, workspaceTuning, ... }:
 let
   libraries = import ./lib/libraries.nix { inherit lib; profile = workspaceTuning; layer = "system"; };
+  install = import ./lib/install.nix { inherit lib; };
   exceptions = import ./lib/exceptions.nix;
   inherit (workspaceTuning.hardware.build) compiler;
   inherit (libraries) strategy;
@@ -15,7 +16,7 @@ in
       nixpkgs.overlays = [ libraries.overlay ];
 
       # Default: nothing. Commands of the copies, in front of the plain ones of the same name.
-      environment.systemPackages = map (name: lib.hiPrio (lib.getBin pkgs.optimized.${name}))
+      environment.systemPackages = map (name: install.inFront pkgs.optimized.${name})
         (lib.filter (name: pkgs.optimized ? ${name}) libraries.install);
 
       assertions = [

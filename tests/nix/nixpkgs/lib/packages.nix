@@ -47,8 +47,11 @@ rec {
   getExe' = package: name: "${getBin package}/bin/${name}";
   getExe = package: getExe' package (package.meta.mainProgram or (lib.getName package));
 
-  # A profile takes the file of the package with the smaller number.
-  setPrio = priority: package: package // { meta = (package.meta or { }) // { inherit priority; }; };
+  # A profile takes the file of the package with the smaller number. As in the real library, a package
+  # comes back whole even when one of its outputs was given.
+  setPrio = priority: package:
+    if package ? overrideAttrs then package.overrideAttrs (old: { meta = (old.meta or { }) // { inherit priority; }; })
+    else package // { meta = (package.meta or { }) // { inherit priority; }; };
   hiPrio = setPrio (-10);
   lowPrio = setPrio 10;
 }
