@@ -16,9 +16,11 @@ gate.hardware(work)  # the profile must be true before anything is written
 build.estimate(work)  # what a rebuild would build
 show.plan(work)  # nothing has changed up to here
 
+activate.preflight(work)  # what must hold before, and the faults that are not this run's
 write.layer_files(work)  # the user's Nix layer: without effect until it is built
 write.root_files(work)  # the NixOS layer, the only files of root
 build.layers(work)  # nothing of the running system changes
 activate.begin(work)  # live files and generations, in a process of the workspace's own
+activate.prove(work)  # every setting by its effect, in one remote command
 activate.decide(work)  # proved: kept; not proved: undone
 end.run(work)

@@ -10,11 +10,14 @@ import io
 import tarfile
 from base64 import encodebytes
 from collections.abc import Iterator
+from dataclasses import replace
 
+from converge.effect import Effect
 from converge.exits import Exit
 from converge.plan import Build, Change
 from converge.setting import Layer
-from tasks import read
+from converge.snapshot import Generation, Snapshot
+from tasks import proof, read
 from tasks.begin import Work
 from tasks.operations import perform
 from tasks.payload import pack
@@ -23,6 +26,8 @@ from tasks.write import record
 
 ATTEMPTS = 3  # the desktop may write between our reading and our writing
 LIVE = (Layer.PLASMA, Layer.SESSION)  # take effect as soon as they are written
+#: Faults that are looked for before a change and end the run: it could not be undone safely.
+BLOCKING = frozenset({"disk.room", "before.generation", "before.boot-menu"})
 ACTIVATION_S = 1800  # switching a system can take minutes; its deadline starts only after that
 
 
@@ -127,6 +132,74 @@ def standing(answer: Answer) -> tuple[str, str]:
     return (word, reason) if word else ("lost", answer.last_error)
 
 
+def preflight(work: Work) -> None:
+    """What has to hold before anything is written; the faults that are there are not this run's."""
+
+    def action() -> str:
+        work.known = proof.before(work)
+        faults = [
+            one
+            for one in work.known
+            if one.effect is Effect.NOT_EFFECTIVE and one.counts and one.check in BLOCKING
+        ]
+        return f"{faults[0].title}: found {faults[0].found}" if faults else ""
+
+    perform(
+        name="Look before the change",
+        work=work,
+        step="look before the change",
+        action=action,
+        noop="" if transacts(work) else "nothing to activate",
+    )
+
+
+def prove(work: Work) -> None:
+    """Look at the workspace as it is now: has every setting the effect that it should have?"""
+
+    def action() -> str:
+        held = work.snapshot, work.plan
+        found = read.take(work)
+        if found is None:
+            return "the workspace could not be read after the change"
+        work.snapshot, work.plan = _as_if_kept(work, found), read.plan_for(work, found)
+        findings = proof.after(work)
+        work.snapshot, work.plan = held
+        code, why = proof.proved(work.known, findings)
+        if code is Exit.FAILED:
+            worst = next(one for one in findings if proof.counts_against(work.known, one))
+            work.disproved = (
+                f"{worst.setting or worst.check}: expected {worst.expected}, found {worst.found}"
+            )
+            proof.table(work, findings)
+        elif code is Exit.UNKNOWN:
+            work.not_known = why
+        work.step("prove", "found", why)
+        return ""
+
+    perform(
+        name="Prove",
+        work=work,
+        step="prove",
+        action=action,
+        noop="" if transacts(work) else "nothing was activated",
+    )
+
+
+def _as_if_kept(work: Work, found: Snapshot) -> Snapshot:
+    """The snapshot with what was activated as the current generations, which it becomes when kept:
+    the checks then look at what runs and not at what the profiles still point to."""
+    generations = dict(found.generations)
+    for build in needed_builds(work):
+        path = work.paths[build.nix.layer.value]
+        older = generations.get(build.nix.profile, ())
+        number = max((one.number for one in older), default=0) + 1
+        generations[build.nix.profile] = (
+            *(replace(one, current=False) for one in older),
+            Generation(number=number, path=path, current=True),
+        )
+    return replace(found, generations=generations)
+
+
 def begin(work: Work) -> None:
     """Write the live files and activate what was built, in a process of the workspace's own."""
 
@@ -187,7 +260,7 @@ def ended(work: Work, word: str, reason: str) -> str:
         case "kept":
             return ""
         case "undone":
-            work.stop(Exit.ROLLED_BACK, f"undone: {reason}")
+            work.stop(Exit.ROLLED_BACK, f"undone: {work.disproved or reason}")
         case "broken":
             work.stop(Exit.UNKNOWN, f"the rollback failed: {reason}")
         case "gone":
@@ -212,8 +285,6 @@ def decide(work: Work) -> None:
         if word == "kept":
             work.step("kept", "done", reason)
             return ""
-        if word == "undone" and work.disproved:
-            reason = f"{work.disproved} ({reason})"
         return ended(work, word, reason)
 
     perform(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from converge.choices import Choices
+from converge.effect import Finding
 from converge.exits import Exit
 from converge.layers import system_layer
 from converge.plan import Plan
@@ -29,7 +30,9 @@ class Work:
     open: bool = True
     paths: dict[str, str] = field(default_factory=dict)  # layer -> store path built in this run
     records: list[tuple[str, str]] = field(default_factory=list)  # of written files: place, owner
+    known: tuple[Finding, ...] = ()  # the faults that were there before this run
     disproved: str = ""  # the check that says the change has not the effect it should have
+    not_known: str = ""  # what could not be looked at, so that it is not proved either
 
     def __repr__(self) -> str:
         return self.choices.workspace

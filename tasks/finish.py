@@ -17,7 +17,7 @@ def run(work: Work) -> None:
             if not answer.ok:
                 return f"the lock was not released: {answer.last_error}"
         work.open = False
-        work.run.set(work.host.name, Exit.CONVERGED)
+        work.run.set(work.host.name, Exit.CONVERGED, work.not_known)
         return ""
 
     perform(

@@ -16,7 +16,7 @@ from converge.effect import Effect, Finding, new_faults, summary, verdict
 from converge.exits import Exit
 from converge.snapshot import Snapshot
 from converge.standing import Standing
-from tasks import remote
+from tasks import read, remote
 from tasks.begin import Work
 
 SLACK_S = 60  # for the connection, on top of the time limits of all probes together
@@ -31,8 +31,26 @@ def context(work: Work, snapshot: Snapshot, standings: Iterable[Standing]) -> Co
         standings=tuple(standings),
         not_applicable=layers.not_applicable(snapshot, work.profile),
         layers=layers.nix_layers(snapshot, root=choices.root, host=choices.host, user=choices.user),
+        paths=work.paths,
         root=choices.root,
     )
+
+
+def look(work: Work) -> None:
+    """Read a workspace and make its plan, for a task that changes nothing: it waits for nobody, and
+    leaves a change that another run left open as it is."""
+    work.snapshot = read.take(work)
+    if work.snapshot is None:
+        return
+    facts = work.snapshot.facts
+    work.record("snapshot", facts=dict(facts), marks=sorted(work.snapshot.marks))
+    if facts["user"] != work.choices.user:
+        work.stop(
+            Exit.INVALID,
+            f"connected as {facts['user']}, but the workspace belongs to {work.choices.user}: "
+            "connect as that user",
+        )
+    read.make(work)
 
 
 def before(work: Work) -> tuple[Finding, ...]:
@@ -53,6 +71,15 @@ def prove(work: Work, when: frozenset[When]) -> tuple[Finding, ...]:
     assert work.snapshot is not None and work.plan is not None
     known = context(work, work.snapshot, work.plan.standings)
     todo = inquiry.jobs(known, ITEMS, PROOFS, when=when, phases=work.choices.phases)
+    findings = ask(work, known, todo)
+    for finding in findings:
+        work.record("finding", **finding.record())
+    return findings
+
+
+def ask(work: Work, known: Context, todo: Iterable[inquiry.Job]) -> tuple[Finding, ...]:
+    """A finding for each of these jobs, from one remote command."""
+    todo = tuple(todo)
     asked = inquiry.questions(known, todo)
     answer = work.remote(
         "check",
@@ -62,10 +89,7 @@ def prove(work: Work, when: frozenset[When]) -> tuple[Finding, ...]:
     )
     failure = "" if answer.ok else answer.last_error
     answers = inquiry.read(known, asked, answer.lines, failure=failure)
-    findings = inquiry.findings(known, todo, answers)
-    for finding in findings:
-        work.record("finding", **finding.record())
-    return findings
+    return inquiry.findings(known, todo, answers)
 
 
 def table(work: Work, findings: Iterable[Finding], *, whole: bool = False) -> None:
@@ -92,10 +116,18 @@ def result(findings: tuple[Finding, ...]) -> tuple[Exit, str]:
 def proved(known: tuple[Finding, ...], findings: tuple[Finding, ...]) -> tuple[Exit, str]:
     """The same for a run that has to keep or undo what it did: faults that were there before it
     (``known``, from ``before``) do not count against it."""
-    faults = new_faults(known, findings)
     excused = tuple(
         one
         for one in findings
-        if one.effect is not Effect.NOT_EFFECTIVE or not one.counts or one in faults
+        if one.effect is not Effect.NOT_EFFECTIVE or not one.counts or counts_against(known, one)
     )
     return result(excused)
+
+
+def counts_against(known: tuple[Finding, ...], finding: Finding) -> bool:
+    """Whether this finding is why a run does not keep what it did."""
+    return (
+        finding.effect is Effect.NOT_EFFECTIVE
+        and finding.counts
+        and finding in new_faults(known, (finding,))
+    )

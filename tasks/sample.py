@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from converge import layers, measure_benchmarks, measure_memory, measure_samples
@@ -40,6 +40,11 @@ class Pair:
     stock_libraries: str = ""
     optimized_libraries: str = ""
     why: str = ""
+
+    @property
+    def control(self) -> Pair:
+        """Stock against itself: whatever differs there is what the machine's noise can do."""
+        return replace(self, optimized=self.stock, optimized_libraries=self.stock_libraries)
 
 
 def memory(work: Work) -> Memory | None:
@@ -88,42 +93,24 @@ def benchmarks(work: Work) -> Records:
     except ValueError as error:
         work.stop(Exit.INVALID, str(error))
         return records
-    standing = {one.setting.id: one for one in _standings(work)}
-    control = True
-    for subject, settings in measure_benchmarks.subjects(
-        s.setting for s in _standings(work)
-    ).items():
-        if subject in PROCESSES:
-            continue
-        why = measure_benchmarks.why_not(subject)
-        in_force = [s for s in settings if standing[s.id].in_force]
-        if not why and not in_force and not options.stock:
-            why = _not_in_force(standing[settings[0].id])
-        if why:
-            _record(work, records, measure_samples.not_measured(subject, settings, why))
-            continue
-        for benchmark in measure_benchmarks.benchmarks(subject):
+    controlled = False
+    for subject, settings in _claims(work):
+        why = _why_not(work, subject, settings, options)
+        for benchmark in measure_benchmarks.benchmarks(subject) if not why else ():
             if options.only and benchmark.id not in options.only:
                 continue
             if work.run.dry:
                 work.run.terminal.row((benchmark.id, f"would be measured for: {subject}"), (26,))
                 continue
-            pair = _pair(work, benchmark, (in_force or settings)[0], options)
-            if pair.why:
-                found = measure_samples.Samples(why=pair.why)
-            else:
-                found = _samples(work, benchmark, pair, options)
-            if control and found.pairs:
-                control = False
-                same = Pair(
-                    stock=pair.stock,
-                    optimized=pair.stock,
-                    stock_libraries=pair.stock_libraries,
-                    optimized_libraries=pair.stock_libraries,
-                )
-                again = _samples(work, benchmark, same, options)
-                _measured(work, records, benchmark, again, same, settings=(), control=True)
+            pair = _pair(work, benchmark, settings, options)
+            found = _samples(work, benchmark, pair, options)
+            if found.pairs and not controlled:
+                controlled = True
+                again = _samples(work, benchmark, pair.control, options)
+                _measured(work, records, benchmark, again, pair.control, settings=())
             _measured(work, records, benchmark, found, pair, settings=settings)
+        if why and not options.only:
+            _record(work, records, measure_samples.not_measured(subject, settings, why))
     return records
 
 
@@ -133,7 +120,7 @@ def compare(work: Work, memory: Memory | None, records: Records) -> None:
         return
     samples = _history(work, memory).samples
     for subject, settings in measure_benchmarks.subjects(
-        s.setting for s in _standings(work)
+        standing.setting for standing in _standings(work)
     ).items():
         if subject in PROCESSES:
             before, after = measure_memory.before_and_after(samples, PROCESSES[subject])
@@ -198,12 +185,26 @@ def _history(work: Work, memory: Memory) -> History:
     )
 
 
-def _not_in_force(standing: Standing) -> str:
-    why = "" if standing.stand is Stand.WITHHELD else f": {standing.why}"
-    return f"{standing.setting.id} is not in force ({standing.stand}{why})"
+def _claims(work: Work) -> list[tuple[str, tuple[Setting, ...]]]:
+    """Every claim about time and the settings that make it; those in force stand first."""
+    standings = sorted(_standings(work), key=lambda standing: not standing.in_force)
+    found = measure_benchmarks.subjects(standing.setting for standing in standings)
+    return [item for item in found.items() if item[0] not in PROCESSES]
 
 
-def _pair(work: Work, benchmark: Benchmark, setting: Setting, options: Options) -> Pair:
+def _why_not(work: Work, subject: str, settings: tuple[Setting, ...], options: Options) -> str:
+    """Why a claim is not measured on this workspace, or the empty string."""
+    why = measure_benchmarks.why_not(subject)
+    standing = next(one for one in _standings(work) if one.setting is settings[0])
+    if why or standing.in_force or options.stock:
+        return why
+    reason = "" if standing.stand is Stand.WITHHELD else f": {standing.why}"
+    return f"{standing.setting.id} is not in force ({standing.stand}{reason})"
+
+
+def _pair(
+    work: Work, benchmark: Benchmark, settings: tuple[Setting, ...], options: Options
+) -> Pair:
     if options.stock:
         if benchmark.library:
             stock = optimized = benchmark.program
@@ -224,7 +225,7 @@ def _pair(work: Work, benchmark: Benchmark, setting: Setting, options: Options) 
         for one in layers.nix_layers(
             snapshot, root=choices.root, host=choices.host, user=choices.user
         )
-        if one.layer is setting.layer
+        if one.layer is settings[0].layer
     )
     if nix.layer in work.plan.not_applicable:
         return Pair(why=work.plan.not_applicable[nix.layer])
@@ -268,6 +269,8 @@ def _sets(nix: NixLayer, work: Work) -> tuple[str, ...]:
 def _samples(
     work: Work, benchmark: Benchmark, pair: Pair, options: Options
 ) -> measure_samples.Samples:
+    if pair.why:
+        return measure_samples.Samples(why=pair.why)
     answer = work.remote(
         "measure",
         str(options.rounds),
@@ -292,12 +295,12 @@ def _measured(
     pair: Pair,
     *,
     settings: tuple[Setting, ...],
-    control: bool = False,
 ) -> None:
+    """Record a benchmark; without settings it is the control."""
     record = measure_samples.measurement(
         benchmark,
         found,
-        claim=None if control else settings[0].claim,
+        claim=settings[0].claim if settings else None,
         settings=settings,
         stock=pair.stock_libraries if benchmark.library else pair.stock,
         optimized=pair.optimized_libraries if benchmark.library else pair.optimized,

@@ -7,12 +7,11 @@ effective; 4 something could not be looked at.
 
 from pyinfra import host
 
-from tasks import begin, proof, read
+from tasks import begin, proof
 
 work = begin.workspace(host)  # what was given, checked before anything was connected
 
-read.snapshot(work)  # all that is on the workspace, in one remote command
-read.make(work)  # which settings are in force there
+proof.look(work)  # all that is on the workspace, in one remote command
 if work.open:
     findings = proof.after(work)  # everything that is asked, in one more
     proof.table(work, findings, whole=work.run.diff)
