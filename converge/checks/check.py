@@ -79,13 +79,15 @@ class Unreadable(ValueError):
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """What is known of a workspace: profile, snapshot, where every setting stands, which layers do
-    not apply and why. ``root``: prefix of system paths, in a sandbox."""
+    not apply and why. ``paths``: layer -> generation that was activated and has to be proved before
+    it is kept. ``root``: prefix of system paths, in a sandbox."""
 
     profile: Profile
     snapshot: Snapshot
     standings: tuple[Standing, ...] = ()
     not_applicable: Mapping[Layer, str] = field(default_factory=dict)
     layers: tuple[NixLayer, ...] = ()
+    paths: Mapping[str, str] = field(default_factory=dict)
     root: str = ""
 
     @property
@@ -111,9 +113,24 @@ class Context:
         )
 
     def generation(self, profile: str) -> str:
-        """Store path of the current generation of ``system`` or ``home``, or ""."""
+        """Store path of the generation of ``system`` or ``home`` that is to be proved, or ""."""
+        layer = Layer.NIXOS if profile == "system" else Layer.HOME_MANAGER
         current = self.snapshot.current(profile)
-        return current.path if current else ""
+        return self.paths.get(layer.value) or (current.path if current else "")
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """The newest of these links was made when the generations in use came into use. One that is
+        still to be kept is no generation yet: what the switch itself made has its time."""
+        found = [
+            f"{profile}-{current.number}-link"
+            for name, profile in sorted(self.snapshot.profiles.items())
+            if (current := self.snapshot.current(name))
+        ]
+        if self.paths:
+            found.append(self.path("/run/current-system"))
+            found.append(self.home(".local/state/home-manager/gcroots/current-home"))
+        return tuple(found)
 
 
 class Answers:

@@ -71,13 +71,14 @@ def stage(context: Context, answers: Answers, layer: Layer, setting: str = "") -
     if node is None:
         return not_effective("no layer", expected="the layer", reason=f"{nix.directory} is empty")
     current = context.snapshot.current(profile)
-    if current is None:
+    if not context.generation(profile):
         return not_effective(
             "no generation", expected="a generation of this layer", reason="it was never built"
         )
     wanted = sha256(node.content).hexdigest()
     built = _marker(answers, _built(context, layer))
-    name = f"generation {current.number}"
+    activated = layer.value in context.paths
+    name = "the activated generation" if activated else f"generation {current and current.number}"
     if built is None:
         return not_effective(
             name, expected="a generation of this layer", reason="it was made without the layer"
@@ -172,9 +173,11 @@ def _judge_kept(context: Context, answers: Answers, *, least: int) -> Verdict:
     for layer, name in ((Layer.NIXOS, "system"), (Layer.HOME_MANAGER, "home")):
         if layer in context.not_applicable:
             continue
-        real = [one for one in context.snapshot.generations.get(name, ()) if one.path in there]
-        found.append(f"{name} {len(real)}")
-        if len(real) < least:
+        kept = {g.path for g in context.snapshot.generations.get(name, ()) if g.path in there}
+        if layer.value in context.paths:
+            kept.add(context.paths[layer.value])  # becomes one when it is proved
+        found.append(f"{name} {len(kept)}")
+        if len(kept) < least:
             few.append(name)
     expected = f"at least {least} of each layer"
     if few:

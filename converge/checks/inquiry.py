@@ -36,15 +36,17 @@ def jobs(
     *,
     when: frozenset[When] = frozenset({When.ALWAYS, When.AFTER}),
     phases: frozenset[Phase] = frozenset(Phase),
+    settings: bool = True,
 ) -> tuple[Job, ...]:
-    """Every item that is due, and every setting of the plan; those of other phases are left out."""
+    """Every item that is due and, with ``settings``, every setting of the plan; what belongs to
+    another phase is left out."""
     found = [
         Job(item, settled=_inapplicable(context, item))
         for item in items
         if item.when in when and (item.phase is None or item.phase in phases)
     ]
     by_id = {proof.id: proof for proof in proofs}
-    if When.AFTER in when:
+    if settings and When.AFTER in when:
         for standing in context.standings:
             setting = standing.setting
             proof = by_id.get(setting.check)

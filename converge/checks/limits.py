@@ -39,14 +39,9 @@ def unit_files(context: Context, name: str) -> tuple[Ask, Ask]:
     )
 
 
-def _link(context: Context) -> str:
-    current = context.snapshot.current("home")
-    profile = context.snapshot.profiles.get("home", "")
-    return f"{profile}-{current.number}-link" if current else profile
-
-
 def processes(context: Context, setting: Setting) -> Ask:
-    return Ask("processes", (_link(context), *value(setting)["programs"]))
+    programs = value(setting)["programs"]
+    return Ask("processes", (str(len(programs)), *programs, *context.links))
 
 
 def _memory(context: Context) -> Ask:

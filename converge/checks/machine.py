@@ -23,22 +23,12 @@ GIB = 1024**3
 IDLE = 4 * GIB
 
 
-def links(context: Context) -> tuple[str, ...]:
-    """The links of the newest generations: when they were made is the time of the switch."""
-    found = []
-    for name, profile in sorted(context.snapshot.profiles.items()):
-        current = context.snapshot.current(name)
-        if current:
-            found.append(f"{profile}-{current.number}-link")
-    return tuple(found)
-
-
 def journal(context: Context) -> Ask:
-    return Ask("journal", links(context), limit=20, machine=True)
+    return Ask("journal", context.links, limit=20, machine=True)
 
 
 def coredumps(context: Context) -> Ask:
-    return Ask("coredumps", links(context), limit=20, machine=True)
+    return Ask("coredumps", context.links, limit=20, machine=True)
 
 
 def _file(path: str) -> Ask:

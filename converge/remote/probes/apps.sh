@@ -45,10 +45,15 @@ started() { # started DIRECTORY: when a process started, in seconds since the ep
 tell() { # tell DIRECTORY: a process, when it started, the control group that it is in
     say process "${1##*/}" "$(started "$1")" "$(sed -n 's/^0:://p' "$1/cgroup" 2>/dev/null)"
 }
-probe_processes() { # processes LINK NAME...: of these programs; LINK: the newest generation
-    say since "$(newest "$1")"
+probe_processes() { # processes COUNT NAME... LINK...: of COUNT programs; LINK as for newest
+    count=$1 names=''
     shift
-    for name in "$@"; do
+    while [ "$count" -gt 0 ]; do
+        names="$names $1" count=$((count - 1))
+        shift
+    done
+    say since "$(newest "$@")"
+    for name in $names; do
         # The program itself, or an interpreter that was given the application as a store path.
         set -- -e "^\([^ ]*/\)\?\.\?$name\(-wrapped\)\?\( \|\$\)" -e "^/nix/store/[^/ ]*-$name-[^ ]*\.asar"
         matching "$@" | while IFS= read -r directory; do

@@ -1,0 +1,163 @@
+"""A workspace at a glance: rows of text for ``tasks/status.py``, and for ``tasks/why.py``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+
+from converge.checks import BY_ID
+from converge.checks.check import Context
+from converge.checks.history import Proof
+from converge.desired import session_file
+from converge.effect import Finding, summary
+from converge.plan import Plan
+from converge.problem import did_you_mean
+from converge.setting import NEEDS, Layer, Risk, Setting
+from converge.snapshot import Snapshot
+from converge.standing import Standing
+
+#: Items of a glance: what is running, how far each layer has come, whether one more would fit.
+ITEMS = frozenset(
+    {"generation.system", "generation.home", "system.booted", "system.state", "disk.room"}
+)
+Row = tuple[str, str]
+
+
+def status(
+    context: Context, plan: Plan, findings: Iterable[Finding], proof: Proof | None
+) -> Iterator[Row]:
+    """Generations, layers, drift, what is open, the last proof, room for one more generation."""
+    snapshot = context.snapshot
+    yield "machine", f"{snapshot.facts['hostname']}, Linux {snapshot.facts.get('kernel', '?')}"
+    for name in ("system", "home"):
+        yield from _generations(snapshot, name)
+    for finding in findings:
+        text = finding.found or finding.reason
+        if finding.found and finding.reason:
+            text = f"{finding.found}: {finding.reason}"
+        yield finding.check, f"{finding.effect}: {text}"
+    yield "plan", _plan(plan)
+    for drift in plan.drift:
+        yield "drift", f"{drift.path} {drift.what}: we wrote {drift.old}, found {drift.found}"
+    if not plan.drift:
+        yield "drift", "none"
+    yield "transaction", _transaction(snapshot)
+    yield "lock", _lock(snapshot)
+    if snapshot.written.run:
+        yield "last run", snapshot.written.run
+    if proof is None:
+        yield "last proof", "none on this controller; tasks/verify.py makes one"
+    else:
+        yield "last proof", f"{_moment(proof.time)} by {proof.task}: {summary(proof.findings)}"
+
+
+def _generations(snapshot: Snapshot, name: str) -> Iterator[Row]:
+    found = snapshot.generations.get(name, ())
+    if not found:
+        yield name, "no generation"
+        return
+    numbers = ", ".join(f"{one.number}{' (current)' if one.current else ''}" for one in found)
+    yield name, f"generations {numbers}"
+
+
+def _plan(plan: Plan) -> str:
+    if plan.empty:
+        return "nothing to change"
+    builds = sum(build.needed for build in plan.builds)
+    return f"{len(plan.changes)} files to change, {builds} layers to build; see deploy.py --dry"
+
+
+def _transaction(snapshot: Snapshot) -> str:
+    one = snapshot.open_transaction
+    if one is not None:
+        if one.alive:
+            return f"run {one.run} is {one.word}; it undoes itself in {max(0, one.left_s)} s"
+        return f"run {one.run} was cut off while {one.word}; the next run undoes it first"
+    last = snapshot.last_transaction
+    return f"none open; {last.run} was {last.word}" if last else "none"
+
+
+def _lock(snapshot: Snapshot) -> str:
+    lock = snapshot.lock
+    if lock is None:
+        return "free"
+    since = datetime.fromtimestamp(lock.since, UTC).isoformat(timespec="minutes")
+    if lock.alive:
+        return f"held by run {lock.run} of {lock.user} on {lock.host} since {since}"
+    return f"left by run {lock.run} of {lock.host}, which is gone; the next run clears it"
+
+
+def _moment(time: str) -> str:
+    return time[:16].replace("T", " ") + " UTC"
+
+
+# -- one setting ---------------------------------------------------------------------------------
+
+
+def no_such_setting(name: str, known: Iterable[str]) -> str:
+    """What to say of an id that no setting has."""
+    listed = list(known)
+    if not name:
+        return f"name one: --data setting=ID, such as {listed[0]}; tasks/verify.py lists them"
+    return f"there is no setting {name}: {did_you_mean(name, listed, 'tasks/verify.py lists them')}"
+
+
+def why(
+    context: Context, standing: Standing, newest: tuple[Proof, Finding] | None
+) -> Iterator[Row]:
+    """All that is known of a setting: the plan's words, what becomes of them, where it lands, what
+    proves it, where it stands here, the last effect."""
+    setting = standing.setting
+    yield "title", setting.title
+    yield "plan", setting.says
+    yield "phase", f"{setting.phase}, layer {setting.layer}"
+    yield "state", f"{setting.state}{f': {setting.reason}' if setting.reason else ''}"
+    yield "value", json.dumps(setting.value, ensure_ascii=False)
+    yield "lands in", _place(context, setting)
+    yield "risk", _risk(setting)
+    if setting.claim:
+        claim = setting.claim
+        yield "claim", f"{claim.subject}: {claim.low:g} to {claim.high:g} {claim.unit}"
+    yield "needs", _needs(setting, context.profile.facts)
+    check = BY_ID.get(setting.check)
+    yield "check", f"{setting.check}: {check.title}" if check else f"{setting.check}: no such check"
+    yield "here", f"{standing.stand}{f': {standing.why}' if standing.why else ''}"
+    if newest is None:
+        yield "last effect", "not looked at yet; tasks/verify.py does"
+        return
+    proof, finding = newest
+    yield "last effect", f"{finding.effect}, {_moment(proof.time)}, run {proof.run}"
+    for name in ("found", "expected", "reason"):
+        text = getattr(finding, name)
+        if text:
+            yield "", f"{name}: {text}"
+
+
+def _risk(setting: Setting) -> str:
+    if setting.risk is Risk.HIGH:
+        return f"{setting.risk}: --data accept={setting.id}"
+    if not setting.forcible:
+        return f"{setting.risk}; it cannot be included, since it would stop a boot or the session"
+    return str(setting.risk)
+
+
+def _needs(setting: Setting, facts: frozenset[str]) -> str:
+    if not setting.needs:
+        return "no fact of the profile"
+    return ", ".join(
+        f"{name} (given)" if name in facts else f"{name} ({NEEDS[name]})"
+        for name in sorted(setting.needs)
+    )
+
+
+def _place(context: Context, setting: Setting) -> str:
+    """The file on the workspace that carries the setting."""
+    if setting.layer is Layer.SESSION:
+        return session_file(setting)[0]
+    if setting.layer is Layer.PLASMA and isinstance(setting.value, Mapping):
+        return f"~/.config/{setting.value['file']}, entry by entry"
+    nix = context.layer(setting.layer)
+    if nix is None:
+        return f"nowhere: {context.not_applicable.get(setting.layer, 'its layer is not here')}"
+    return f"{nix.directory}/profile.json, settings.{setting.id}"

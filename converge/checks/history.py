@@ -1,0 +1,59 @@
+"""The last proof of a workspace: journals of earlier runs go in, their findings come out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from converge import journal
+from converge.effect import Finding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """What one run found on a workspace, the last finding of each check."""
+
+    run: str
+    time: str  # UTC, ISO 8601
+    task: str
+    findings: tuple[Finding, ...]
+
+    def of(self, setting: str) -> Finding | None:
+        return next((one for one in self.findings if one.setting == setting), None)
+
+
+def proofs(runs: Path, workspace: str) -> Iterable[Proof]:
+    """Newest first. A journal that cannot be read is passed over: it proves nothing."""
+    for path in sorted(runs.glob("*/journal.jsonl"), reverse=True):
+        try:
+            records = journal.read(path)
+        except OSError:
+            continue
+        found: dict[tuple[str, str], Finding] = {}
+        time = task = ""
+        for record in records:
+            if record.get("kind") == "run-start":
+                task = str(record.get("task", ""))
+            if record.get("kind") != "finding" or record.get("workspace") != workspace:
+                continue
+            try:
+                finding = Finding.of_record(record)
+            except ValueError:
+                continue
+            found[finding.check, finding.setting] = finding
+            time = str(record.get("time", ""))
+        if found:
+            yield Proof(run=path.parent.name, time=time, task=task, findings=tuple(found.values()))
+
+
+def last(runs: Path, workspace: str) -> Proof | None:
+    return next(iter(proofs(runs, workspace)), None)
+
+
+def last_of(runs: Path, workspace: str, setting: str) -> tuple[Proof, Finding] | None:
+    """The newest proof that says something of a setting."""
+    for proof in proofs(runs, workspace):
+        if finding := proof.of(setting):
+            return proof, finding
+    return None
