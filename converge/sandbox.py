@@ -96,6 +96,7 @@ def environment(root: Path) -> Iterator[tuple[str, str]]:
         ("XDG_STATE_HOME", home / ".local" / "state"),
         ("XDG_CACHE_HOME", home / ".cache"),
         ("XDG_RUNTIME_DIR", root / "run" / "user"),
+        ("XDG_CONFIG_DIRS", root / "etc" / "xdg"),
         ("NIX_STORE_DIR", root / "nix" / "store"),
         ("NIX_STATE_DIR", root / "nix" / "var" / "nix"),
         ("NIX_LOG_DIR", root / "nix" / "var" / "log" / "nix"),

@@ -6,6 +6,7 @@ Prints what is left out on this machine first. Ends with the exit code of the la
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,17 @@ def main() -> None:
         act("A dry run shows exactly what would change", "deploy.py", "--dry", expect=2)
     act("A run applies it", "deploy.py", "-y")
     act("The same run again changes nothing", "deploy.py", "-y")
+
+    kwinrc = place / "home/.config/kwinrc"
+    kwinrc.write_text(kwinrc.read_text().replace("contrastEnabled=false", "contrastEnabled=true"))
+    forbidden = place / "etc/xdg/kwinrc"
+    forbidden.parent.mkdir(parents=True, exist_ok=True)
+    forbidden.write_text("[Plugins]\ncontrastEnabled[$i]=true\n")
+    print("\nSecond act: somebody changes a managed key, and the administrator forbids ours.")
+    proved = bool(shutil.which("kreadconfig6") or shutil.which("kreadconfig5"))
+    act("The change has no effect, so it is undone", "deploy.py", "-y", expect=3 if proved else 0)
+    forbidden.unlink()
+    act("Allowed again, the drift is healed", "deploy.py", "-y")
     print("\nNext: change a key in", place / "home/.config/kwinrc", "and look at the drift:")
     print("  .venv/bin/pyinfra inventory/sandbox.py deploy.py --dry --diff")
 

@@ -102,6 +102,26 @@ def test_units_that_fail_after_the_switch_undo_every_layer(
     assert state(box) == before
 
 
+def test_a_proof_that_fails_undoes_every_layer_and_names_the_check_and_the_value(
+    cli: Cli, make_box: Callable[..., Box]
+) -> None:
+    need("kreadconfig")
+    box = make_box()
+    # The administrator forbids the change: KDE reads this and ignores what the user's file says.
+    forbidden = box.root / "etc/xdg/kwinrc"
+    forbidden.parent.mkdir(parents=True)
+    forbidden.write_text("[Plugins]\ncontrastEnabled[$i]=true\n")
+    before = state(box)
+    run = cli(box.inventory, "deploy.py", "-y")
+    assert run.code == 3, run.out
+    assert "kwin.contrast: expected false, found true" in run.last_line + run.out
+    assert (run.journal[-1]["outcome"], run.journal[-1]["exit"]) == ("not proved, rolled back", 3)
+    assert state(box) == before
+
+    forbidden.unlink()
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+
+
 def _environment(box: Box) -> dict[str, str]:
     from converge import sandbox
 
