@@ -172,9 +172,9 @@ def _read_entry(line: bytes) -> EntryLine | Skipped:
         if suffix.startswith(b"$"):
             flags, deleted, _ = suffix[1:].decode("latin-1").partition("d")
             options |= {*flags} & {"i", "e"}
-            if (
-                deleted
-            ):  # KConfig reads no further: `[$di]` locks nothing, a locale is part of the key
+            if deleted:
+                # KConfig reads no further: `[$di]` locks nothing, and a locale in front of `[$d]` is
+                # part of the key.
                 return EntryLine(_name(raw), _ordered(options - {"e"} | {"d"}), b"")
         elif locale is not None:
             return Skipped.INVALID
@@ -198,8 +198,7 @@ def _read_entry(line: bytes) -> EntryLine | Skipped:
 
 
 def _name(raw: bytes) -> bytes:
-    """The name that is printed as ``raw``; no text, so equal to no declared name, where releases
-    read different ones."""
+    """The name printed as ``raw``; no text, so no declared name, where KDE releases disagree."""
     name, sound = decode(raw)
     return name if sound else b"\xff" + raw
 
