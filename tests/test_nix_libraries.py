@@ -246,6 +246,17 @@ def test_glibc_is_never_a_copy_and_never_grafted(
     assert [one for one in found["failed"] if "glibc is never grafted" in one]
 
 
+def test_glibc_never_comes_into_the_overlay_with_a_group(
+    nix: Nix, sources: dict[str, Path], tmp_path: Path
+) -> None:
+    data = harness.profile_data(accept=["libraries.overlay.system"])
+    settings = data[Layer.NIXOS]["settings"]
+    settings["libraries.group.system.compression"]["packages"] = ["zlib", "glibc"]
+    made = harness.make_layers(tmp_path / "layers", data)
+    found = nix.evaluate("report.nixos.packages", layers=made, **sources)
+    assert set(found) == {"zlib"}
+
+
 def test_glibc_in_the_overlay_gets_march_and_mtune_whatever_else_was_consented(
     nix: Nix, sources: dict[str, Path], tmp_path: Path
 ) -> None:
