@@ -173,8 +173,8 @@ def _read_entry(line: bytes) -> EntryLine | Skipped:
             flags, deleted, _ = suffix[1:].decode("latin-1").partition("d")
             options |= {*flags} & {"i", "e"}
             if deleted:
-                # KConfig reads no further: `[$di]` locks nothing, and a locale in front of `[$d]` is
-                # part of the key.
+                # KConfig reads no further: `[$di]` locks nothing, and a locale in front of `[$d]`
+                # is part of the key.
                 return EntryLine(_name(raw), _ordered(options - {"e"} | {"d"}), b"")
         elif locale is not None:
             return Skipped.INVALID
