@@ -305,13 +305,28 @@ def test_an_application_that_may_not_be_used_is_named_and_keeps_its_limits(
           packages = map lib.getName home.config.home.packages;
         }""",
         layers=layers(),
-        unfree="false",
+        config="{ }",
     )
     assert "app-tuned-discord" in found["slices"]
     assert "signal-desktop-limited" in found["packages"]
     assert "discord-limited" not in found["packages"]
     (message,) = [one for one in found["warnings"] if "Discord" in one]
     assert "may not be used here (an unfree licence" in message
+
+
+def test_a_licence_that_was_allowed_by_name_is_not_asked_for_again(nix: Nix, layers: Make) -> None:
+    made = layers()
+    found = nix.evaluate(
+        "map lib.getName home.config.home.packages",
+        layers=made,
+        config="""{ allowUnfreePredicate = package: package.pname == "discord"; }""",
+    )
+    assert "discord-limited" in found
+    assert "spotify-limited" not in found
+    built = harness.miniature(
+        made, config="""{ allowUnfreePredicate = package: package.pname == "discord"; }"""
+    )
+    assert nix.must("nix-build", "--no-out-link", "-E", f"{built}.home.config.home.path")
 
 
 def test_an_application_that_a_release_lacks_is_named(nix: Nix, layers: Make) -> None:

@@ -17,7 +17,7 @@ let
   # The dash before the name is a level of hierarchy: every application lies below app-tuned.slice.
   sliceOf = row: "app-tuned-${row.name}";
 
-  # The first attribute that this nixpkgs has and that may be used here (licence, platform).
+  # The first attribute that this nixpkgs has and that may be used here.
   refused = name: !(builtins.tryEval pkgs.${name}.outPath).success;
   packageOf = row: lib.findFirst (name: pkgs ? ${name} && !refused name) null row.attributes;
   # Without a desktop nothing is installed; what is there from elsewhere still gets its limits.
@@ -66,7 +66,9 @@ let
     pkgs.symlinkJoin {
       name = "${lib.getName package}-limited";
       paths = [ package ];
-      inherit (package) meta;
+      # Not the licence: it was allowed for the package, by a name that this one does not have.
+      meta = builtins.intersectAttrs { description = null; homepage = null; mainProgram = null; platforms = null; }
+        package.meta;
       postBuild = ''
         # A directory that is one link into the package cannot be written to: it becomes links to files.
         for directory in bin share share/applications; do
@@ -150,7 +152,7 @@ in
           let known = lib.filter (name: pkgs ? ${name}) row.attributes; in
           lib.optional (packageOf row == null) (
             if known == [ ] then "workspace-tuning: ${row.title}: this nixpkgs has no ${toString row.attributes}; its limits apply to an installation from elsewhere."
-            else "workspace-tuning: ${row.title}: ${toString known} may not be used here (an unfree licence, or the platform). Allow it in nixpkgs.config of your own flake; until then only its limits are set."
+            else "workspace-tuning: ${row.title}: ${toString known} may not be used here (an unfree licence, the platform, or a known vulnerability). Allow it in nixpkgs.config of your own flake; until then only its limits are set."
           ))
         rows
       ++ lib.optional (present != [ ] && workspaceTuning.hardware.platform != "nixos" && !config.targets.genericLinux.enable)

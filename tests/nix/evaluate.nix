@@ -9,13 +9,13 @@
 , release ? null
 , userSystem ? { }
 , userHome ? { }
-, unfree ? true
+, config ? { allowUnfree = true; }
 , host ? builtins.fromJSON (builtins.readFile (base + "/host.json"))
 }:
 let
   released = if release == null then { } else { inherit release; };
   miniature = builtins.pathExists (nixpkgs + "/nixos/toplevel.nix");
-  pkgs = import nixpkgs ({ system = "x86_64-linux"; config.allowUnfree = unfree; } // released);
+  pkgs = import nixpkgs ({ system = "x86_64-linux"; inherit config; } // released);
   inherit (pkgs) lib;
 in
 rec {
