@@ -14,6 +14,7 @@ from converge.reports.model import Report, Workspace, clock
 from converge.reports.words import duration, exit_sentence, tone, total
 
 STYLE = Path(__file__).parent.parent / "data" / "report.css"
+FLEET = (("workspace", 25), ("result", 25), ("why", 50))
 #: Nothing is fetched and nothing runs, whatever a value in the page would like.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -81,12 +82,10 @@ def _capital(text: str) -> str:
 
 
 def _lede(report: Report) -> str:
-    when = clock(report.started) if report.started else "an unknown time"
-    took = f" It took {duration(report.seconds)}." if report.seconds is not None else ""
-    parts = [f"{total(report)}, begun {when}.{took}"]
-    if report.exit is not None:
-        parts.append(exit_sentence(report.exit))
-    return " ".join(parts)
+    when = clock(report.started) if report.started else "at an unknown time"
+    took = f", took {duration(report.seconds)}" if report.seconds is not None else ""
+    end = f" {exit_sentence(report.exit)}" if report.exit is not None else ""
+    return f"{total(report)}. Begun {when}{took}.{end}"
 
 
 def _fleet(report: Report) -> Markup:
@@ -98,7 +97,7 @@ def _fleet(report: Report) -> Markup:
         )
         for one in report.workspaces
     ]
-    return sections.table("Workspaces of this run", ("workspace", "result", "why"), rows)
+    return sections.table("Workspaces of this run", FLEET, rows)
 
 
 def _workspace(report: Report, one: Workspace) -> Markup:
@@ -107,15 +106,15 @@ def _workspace(report: Report, one: Workspace) -> Markup:
         element("h2", one.name, id=sections.anchor(one.name, "workspace")) if several else None,
         sections.tiles(report, one),
         sections.problems(one),
-        sections.gate(one),
         sections.effects(one),
         sections.changed(report, one),
         sections.drift(one),
         sections.claims(one),
         sections.memory(one),
+        sections.undo(one),
+        sections.gate(one),
         sections.settings(one),
         sections.steps(one),
-        sections.undo(one),
     ]
     return element("article", *parts)
 

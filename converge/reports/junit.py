@@ -1,19 +1,22 @@
 """JUnit XML of a report: every check is a test case, and only an effective one has passed.
 
   effective                       passed
-  not effective, a gate blocks    failure
+  not effective                   failure
   unknown                         error
   pending, not applicable         skipped, with the reason
+  a reminder to a person          skipped, unless effective
 
-Each workspace's result is a test case too, so that a run that was cut or failed is never green.
+The facts of the profile are test cases too: blocks is a failure, unknown an error, differs is
+skipped. So is each workspace's result, so that a run that was cut or failed is never green.
 """
 
 from __future__ import annotations
 
+from converge.effect import Effect
 from converge.reports.html import outcome
 from converge.reports.markup import Markup, element
 from converge.reports.model import Report, Workspace
-from converge.reports.parts import Effect, Finding
+from converge.reports.parts import Finding, Gate
 from converge.reports.words import tone
 
 
@@ -31,10 +34,7 @@ def xml(report: Report) -> str:
 
 def _suite(report: Report, one: Workspace) -> Markup:
     cases = [_case(one.name, "result", _result(report, one))]
-    cases += (
-        _case(f"{one.name}.gate", each.fact, _gate(each.blocks, each.verdict, each.found))
-        for each in one.gates
-    )
+    cases += (_case(f"{one.name}.gate", each.fact, _gate(each)) for each in one.gates)
     cases += (
         _case(f"{one.name}.phase {each.phase or 'none'}", _name(each), _effect(each))
         for each in one.findings
@@ -68,6 +68,8 @@ def _name(finding: Finding) -> str:
 def _effect(finding: Finding) -> Markup | None:
     text = f"expected: {finding.expected}\nfound: {finding.found}\nreason: {finding.reason}"
     said = finding.reason or f"expected {finding.expected}, found {finding.found}"
+    if not finding.counts and finding.effect is not Effect.EFFECTIVE:
+        return element("skipped", message=f"{finding.effect}: {said}")
     match finding.effect:
         case Effect.EFFECTIVE:
             return None
@@ -79,10 +81,17 @@ def _effect(finding: Finding) -> Markup | None:
             return element("error", text, message=said, type="unknown")
 
 
-def _gate(blocks: bool, verdict: str, found: str) -> Markup | None:
-    return (
-        element("failure", message=f"{verdict}: found {found}", type="blocks") if blocks else None
-    )
+def _gate(gate: Gate) -> Markup | None:
+    said = f"declared {gate.declared}, found {gate.found}; {gate.fix}"
+    match gate.outcome:
+        case "true":
+            return None
+        case "differs":
+            return element("skipped", message=f"differs: {said}")
+        case "blocks":
+            return element("failure", message=said, type="blocks")
+        case _:
+            return element("error", message=said, type="unknown")
 
 
 def _result(report: Report, one: Workspace) -> Markup | None:

@@ -11,7 +11,7 @@ class Markup(str):
     __slots__ = ()
 
 
-_VOID = frozenset(("meta", "br", "hr", "link"))
+_VOID = frozenset(("meta", "br", "hr", "link", "col"))
 
 
 def element(name: str, /, *children: str | None, **attributes: str | int | float | None) -> Markup:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
+from converge.effect import Effect
 from converge.journal import Record
 
-
-class Effect(StrEnum):
-    """What a check found at run time, worst first. An unknown word in a journal is ``UNKNOWN``."""
-
-    NOT_EFFECTIVE = "not effective"
-    UNKNOWN = "unknown"
-    PENDING = "pending"
-    EFFECTIVE = "effective"
-    NOT_APPLICABLE = "not applicable"
+#: The order in which effects are shown: what needs a person comes first.
+WORST_FIRST = (
+    Effect.NOT_EFFECTIVE,
+    Effect.UNKNOWN,
+    Effect.PENDING,
+    Effect.EFFECTIVE,
+    Effect.NOT_APPLICABLE,
+)
 
 
 def string(record: Mapping[str, object], key: str) -> str:
@@ -143,6 +142,7 @@ class Finding:
     expected: str
     found: str
     reason: str
+    counts: bool  # False: a reminder to a person, which decides nothing
     run: str
 
     @classmethod
@@ -163,6 +163,7 @@ class Finding:
             expected=string(record, "expected"),
             found=string(record, "found"),
             reason=string(record, "reason"),
+            counts=record.get("counts") is not False,
             run=run,
         )
 
@@ -172,31 +173,29 @@ class Gate:
     """A fact of the profile compared with the machine."""
 
     fact: str
-    verdict: str
+    outcome: str  # one of OUTCOMES
     declared: str
     found: str
+    why: str
     settings: str
     fix: str
 
-    @property
-    def holds(self) -> bool:
-        return self.verdict == "true"
-
-    @property
-    def blocks(self) -> bool:
-        """Anything but the two harmless verdicts stops a run, so it is never shown as passed."""
-        return not self.holds and not self.verdict.startswith("differs")
-
     @classmethod
     def read(cls, record: Record) -> Gate:
+        outcome = string(record, "outcome")
         return cls(
             fact=string(record, "fact"),
-            verdict=string(record, "verdict"),
+            outcome=outcome if outcome in OUTCOMES else "unknown",
             declared=string(record, "declared"),
             found=string(record, "found"),
+            why=string(record, "why"),
             settings=string(record, "settings"),
             fix=string(record, "fix"),
         )
+
+
+#: Of a gate, worst first. Any other word in a journal is unknown, and unknown is not true.
+OUTCOMES = ("blocks", "unknown", "differs", "true")
 
 
 @dataclass(frozen=True, kw_only=True)

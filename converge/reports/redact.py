@@ -38,7 +38,8 @@ _MATERIAL = (
     re.compile(r"\b(ghp|gho|ghs|ghu|github_pat|glpat|xox[abprs]|sk|pk|rk)[-_][A-Za-z0-9_-]{16,}"),
     re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b"),
     re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*)?"),
-    re.compile(r"\b(basic|bearer)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE),
+    re.compile(r"\bbearer\s+[A-Za-z0-9._~+/=-]{16,}", re.IGNORECASE),
+    re.compile(r"\bbasic\s+[A-Za-z0-9+/]{16,}={0,2}", re.IGNORECASE),
     re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"),
     re.compile(r"\$(1|2[aby]|5|6|y|7|argon2id?)\$[^\s:]{8,}"),
 )

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from converge.effect import Effect
 from converge.reports.markup import Markup, element
 from converge.reports.model import Report, Workspace, clock
-from converge.reports.parts import Change, Effect, Finding, Measurement
+from converge.reports.parts import OUTCOMES, WORST_FIRST, Change, Finding, Gate, Measurement
 from converge.reports.picture import picture, signed, spread
 from converge.reports.words import PHASES, count, duration, proof, tone
 from converge.reports.words import effects as counted
@@ -28,36 +29,48 @@ def section(workspace: Workspace, name: str, title: str, *children: str | None) 
     return element("section", element("h3", title, id=place), *children, aria_labelledby=place)
 
 
-def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Markup:
+#: Heads of a table's columns with their share of its width in percent.
+Heads = Sequence[tuple[str, int]]
+
+FINDINGS: Heads = (("setting", 30), ("effect", 15), ("expected", 17), ("found", 17), ("reason", 21))
+ENTRIES: Heads = (("entry", 30), ("before", 30), ("after", 40))
+FILES: Heads = (("file", 52), ("what", 10), ("owner", 10), ("digest", 28))
+DRIFT: Heads = (("what", 34), ("written last", 22), ("found", 22), ("wanted", 22))
+CLAIMS: Heads = (
+    *(("what", 22), ("claimed", 12), ("measured", 22)),
+    *(("n", 5), ("verdict", 14), ("why", 25)),
+)
+MEMORY: Heads = (("program", 40), ("memory", 20), ("processes", 20), ("the first run", 20))
+GATES: Heads = (
+    *(("fact", 19), ("verdict", 11), ("in the profile", 12), ("on the machine", 15)),
+    *(("meaning", 22), ("to do", 21)),
+)
+SETTINGS: Heads = (("setting", 40), ("stands", 18), ("why", 42))
+STEPS: Heads = (("step", 30), ("ended", 14), ("took", 12), ("at", 10), ("why", 34))
+
+
+def table(caption: str, heads: Heads, rows: Iterable[Sequence[Cell]]) -> Markup:
     """A table that becomes one block a row on a narrow screen; the roles keep it a table there."""
-    head = element(
-        "tr", *(element("th", one, scope="col", role="columnheader") for one in heads), role="row"
-    )
-    body = [
-        element(
-            "tr",
-            *(
-                element(
-                    "th" if number == 0 else "td",
-                    cell,
-                    scope="row" if number == 0 else None,
-                    role="rowheader" if number == 0 else "cell",
-                    data_head=heads[number],
-                    class_="empty" if not cell else None,
-                )
-                for number, cell in enumerate(row)
-            ),
-            role="row",
-        )
-        for row in rows
-    ]
+    head = [element("th", name, scope="col", role="columnheader") for name, _ in heads]
     return element(
         "table",
         element("caption", caption),
-        element("thead", head, role="rowgroup"),
-        element("tbody", *body, role="rowgroup"),
+        element("colgroup", *(element("col", style=f"width:{share}%") for _, share in heads)),
+        element("thead", element("tr", *head, role="row"), role="rowgroup"),
+        element("tbody", *(_row(heads, row) for row in rows), role="rowgroup"),
         role="table",
     )
+
+
+def _row(heads: Heads, cells: Sequence[Cell]) -> Markup:
+    made: list[Markup] = []
+    for (name, _), cell in zip(heads, cells, strict=True):
+        empty = None if cell else "empty"
+        if made:
+            made.append(element("td", cell, role="cell", data_head=name, class_=empty))
+        else:
+            made.append(element("th", cell, scope="row", role="rowheader"))
+    return element("tr", *made, role="row")
 
 
 def folded(summary: str, *children: str | None) -> Markup:
@@ -74,49 +87,64 @@ def mark(word: str) -> Markup:
 
 def tiles(report: Report, one: Workspace) -> Markup:
     """The workspace at a glance."""
-    facts = [
-        ("result", element("span", one.outcome or "no result", class_=f"mark {tone(one.outcome)}")),
-        ("files", _files(report, one)),
-        ("drift", f"{len(one.drift)} found" if one.drift else "none found"),
-        ("effects", proof(one)),
-        ("machine", " ".join(filter(None, (one.facts.get("hostname"), one.facts.get("kernel"))))),
-    ]
-    rows = [
-        element("div", element("dt", name), element("dd", value)) for name, value in facts if value
-    ]
-    why = element("p", one.why, class_="why") if one.why else None
-    return element("div", element("dl", *rows, class_="tiles"), why)
+    machine = " ".join(filter(None, (one.facts.get("hostname"), one.facts.get("kernel"))))
+    facts: list[tuple[str, str]] = [("result", mark(one.outcome or "no result"))]
+    if report.task == "deploy":
+        facts.append(("files", _files(report, one)))
+        none = "none found" if one.plan else "not looked for"
+        facts.append(("drift", f"{len(one.drift)} found" if one.drift else none))
+    facts += [("effects", proof(one)), ("machine", machine or "not read")]
+    rows = [element("div", element("dt", name), element("dd", value)) for name, value in facts]
+    return element("dl", *rows, class_="tiles")
 
 
 def _files(report: Report, one: Workspace) -> str:
+    if not one.plan:
+        return "no plan was made"
     if not one.changes:
         return "no change"
-    return f"{len(one.changes)} {'would change' if report.dry else 'in the plan'}"
+    done = "changed" if one.outcome == "converged" else "to change"
+    return f"{len(one.changes)} {'would change' if report.dry else done}"
 
 
 def problems(one: Workspace) -> Markup | None:
-    if not one.problems:
+    """What went wrong, and why the run ended as it did where that says more."""
+    why = one.why if one.outcome not in ("converged", "changes found") else ""
+    texts = [*one.problems, *([why] if why and why not in one.problems else [])]
+    if not texts:
         return None
-    items = [element("li", text) for text in one.problems]
+    items = [element("li", text) for text in texts]
     return section(one, "problems", "Problems", element("ul", *items, class_="problems"))
 
 
 def gate(one: Workspace) -> Markup | None:
-    """The profile against the machine; a fact that blocks stands first."""
+    """The profile against the machine: what is not true in full, what is true behind a fold."""
     if not one.gates:
         return None
-    rows = [
-        (
-            each.fact,
-            mark("blocks") if each.blocks else mark(each.verdict),
-            each.declared,
-            each.found,
-            each.fix,
-        )
-        for each in sorted(one.gates, key=lambda each: (not each.blocks, each.holds))
-    ]
-    heads = ("fact", "verdict", "in the profile", "on the machine", "to do")
-    return section(one, "gate", "Profile and machine", table("Facts of the profile", heads, rows))
+
+    def listed(gates: Sequence[Gate]) -> Markup:
+        rows = [
+            (each.fact, mark(each.outcome), each.declared, each.found, _means(each), each.fix)
+            for each in sorted(gates, key=lambda each: OUTCOMES.index(each.outcome))
+        ]
+        return table("Facts of the profile", GATES, rows)
+
+    true = [each for each in one.gates if each.outcome == "true"]
+    other = [each for each in one.gates if each.outcome != "true"]
+    return section(
+        one,
+        "gate",
+        "Profile and machine",
+        listed(other) if other else None,
+        folded(f"{count(len(true), 'fact')} of the profile true of the machine", listed(true))
+        if true
+        else None,
+    )
+
+
+def _means(gate: Gate) -> str:
+    needed = f"needed by {gate.settings}" if gate.settings else ""
+    return "; ".join(filter(None, (gate.why, needed)))
 
 
 def effects(one: Workspace) -> Markup:
@@ -166,7 +194,6 @@ def _summary(findings: Sequence[Finding]) -> str:
 
 
 def _findings(findings: Sequence[Finding]) -> Markup:
-    order = list(Effect)
     rows = [
         (
             _setting(each.setting or each.check, each.title),
@@ -175,11 +202,9 @@ def _findings(findings: Sequence[Finding]) -> Markup:
             each.found,
             each.reason,
         )
-        for each in sorted(findings, key=lambda each: order.index(each.effect))
+        for each in sorted(findings, key=lambda each: WORST_FIRST.index(each.effect))
     ]
-    return table(
-        "What the checks found", ("setting", "effect", "expected", "found", "reason"), rows
-    )
+    return table("What the checks found", FINDINGS, rows)
 
 
 def _setting(id: str, title: str) -> Markup:
@@ -194,11 +219,17 @@ def changed(report: Report, one: Workspace) -> Markup | None:
     return section(
         one,
         "changed",
-        "What would change" if report.dry else "What changed",
+        _changed_title(report, one),
         _entries(one) if one.entries else None,
         *(_layer(layer, [each for each in one.changes if each.layer == layer]) for layer in layers),
         element("ul", *(element("li", text) for text in one.estimates)) if one.estimates else None,
     )
+
+
+def _changed_title(report: Report, one: Workspace) -> str:
+    if report.dry:
+        return "What would change"
+    return "What changed" if one.outcome == "converged" else "What was to change"
 
 
 def _entries(one: Workspace) -> Markup:
@@ -210,7 +241,7 @@ def _entries(one: Workspace) -> Markup:
         )
         for each in one.entries
     ]
-    return table("Entries", ("entry", "before", "after"), rows)
+    return table("Entries", ENTRIES, rows)
 
 
 def _layer(layer: str, found: Sequence[Change]) -> Markup:
@@ -227,7 +258,7 @@ def _layer(layer: str, found: Sequence[Change]) -> Markup:
     verbs = ", ".join(f"{number} {verb}" for verb, number in Counter(e.verb for e in found).items())
     return folded(
         f"{layer}: {count(len(found), 'file')} ({verbs})",
-        table(f"Files of the layer {layer}", ("file", "what", "owner", "digest"), rows),
+        table(f"Files of the layer {layer}", FILES, rows),
     )
 
 
@@ -244,8 +275,7 @@ def drift(one: Workspace) -> Markup | None:
         for each in one.drift
     ]
     text = "Managed values that somebody else changed since they were last written."
-    heads = ("what", "written last", "found", "wanted")
-    return section(one, "drift", "Drift", element("p", text), table("Drift", heads, rows))
+    return section(one, "drift", "Drift", element("p", text), table("Drift", DRIFT, rows))
 
 
 def claims(one: Workspace) -> Markup | None:
@@ -268,7 +298,6 @@ def claims(one: Workspace) -> Markup | None:
         else None
     )
     rows = [_claim(each) for each in one.measurements if not each.control]
-    heads = ("what", "claimed", "measured", "n", "verdict", "why")
     notes = [
         element(
             "p", f"Control: {each.why}.", class_="notice" if each.verdict == "worse" else "quiet"
@@ -284,9 +313,9 @@ def claims(one: Workspace) -> Markup | None:
         "Claims and measurement",
         figure,
         *notes,
-        folded(f"All {count(len(rows), 'figure')}", table("Claims and measurement", heads, rows))
+        folded(f"All {count(len(rows), 'figure')}", table("Claims and measurement", CLAIMS, rows))
         if len(rows) > LONG
-        else table("Claims and measurement", heads, rows),
+        else table("Claims and measurement", CLAIMS, rows),
         element("p", where, class_="quiet"),
     )
 
@@ -304,7 +333,8 @@ def _claim(each: Measurement) -> Sequence[Cell]:
     claimed = "" if each.claimed_low is None else f"{each.claimed_low:g} to {each.claimed_high:g} %"
     value = "" if each.value is None else f"{signed(each.value)} % {each.word}"
     interval = f" ({spread(each)})" if value and spread(each) else ""
-    return (each.label, claimed, f"{value}{interval}", str(each.n), mark(each.verdict), each.why)
+    why = each.why.replace(" %", "\N{NO-BREAK SPACE}%")
+    return (each.label, claimed, f"{value}{interval}", str(each.n), mark(each.verdict), why)
 
 
 def memory(one: Workspace) -> Markup | None:
@@ -314,9 +344,8 @@ def memory(one: Workspace) -> Markup | None:
         (each.name, f"{each.mib:.0f} MiB", str(each.processes) if each.processes else "", each.when)
         for each in one.memory
     ]
-    heads = ("program", "memory", "processes", "the first run")
     text = "Pss and SwapPss of a program's processes; available is what the kernel could hand out."
-    return section(one, "memory", "Memory", element("p", text), table("Memory", heads, rows))
+    return section(one, "memory", "Memory", element("p", text), table("Memory", MEMORY, rows))
 
 
 def settings(one: Workspace) -> Markup | None:
@@ -328,7 +357,7 @@ def settings(one: Workspace) -> Markup | None:
     if not out:
         return section(one, "settings", "Settings of the plan", element("p", f"{text}."))
     rows = [(_setting(each.id, each.title), mark(each.stand), each.why) for each in out]
-    listed = table("Settings that are not in force", ("setting", "stands", "why"), rows)
+    listed = table("Settings that are not in force", SETTINGS, rows)
     return section(
         one,
         "settings",
@@ -351,8 +380,7 @@ def steps(one: Workspace) -> Markup | None:
         )
         for each in one.steps
     ]
-    heads = ("step", "ended", "took", "at", "why")
-    return section(one, "steps", "Steps", table("Steps of the run", heads, rows))
+    return section(one, "steps", "Steps", table("Steps of the run", STEPS, rows))
 
 
 def undo(one: Workspace) -> Markup:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from converge.effect import Effect
 from converge.reports.html import outcome
 from converge.reports.model import Report, Workspace, clock
-from converge.reports.parts import Effect
 from converge.reports.picture import figures
 from converge.reports.words import PHASES, count, duration, exit_sentence, proof, tone, total
 from converge.terminal import Terminal
@@ -24,7 +24,7 @@ def show(terminal: Terminal, report: Report) -> None:
         (report.mode or "run", f"{total(report)}, begun {clock(report.started)}{took}"), NAMES
     )
     if report.exit is not None:
-        terminal.row(("exit", exit_sentence(report.exit)), NAMES)
+        terminal.row(("exit", exit_sentence(report.exit).removeprefix("Exit ")), NAMES)
     if report.cut:
         terminal.row(
             ("journal", f"{report.cut}; what follows is all that was recorded"), NAMES, "yellow"
@@ -41,7 +41,7 @@ def _workspace(terminal: Terminal, report: Report, one: Workspace) -> None:
     for text in one.problems:
         terminal.row(("problem", text), NAMES, "red")
     for gate in one.gates:
-        if gate.blocks:
+        if gate.outcome == "blocks":
             text = f"{gate.fact}: declared {gate.declared}, found {gate.found}; to do: {gate.fix}"
             terminal.row(("blocks", text), NAMES, "red")
     if one.changes:

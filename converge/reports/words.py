@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from converge.effect import Effect
 from converge.exits import Exit
 from converge.reports.model import Report, Workspace
-from converge.reports.parts import Effect, Finding
+from converge.reports.parts import WORST_FIRST, Finding
 
 PHASES = {
     "1": "Phase 1, libraries",
@@ -15,7 +16,7 @@ PHASES = {
     "4": "Phase 4, Plasma",
     "5": "Phase 5, video",
     "memory": "Memory and storage",
-    "": "Not of one phase",
+    "": "The workspace as a whole",
 }
 
 _EXITS = {
@@ -40,7 +41,7 @@ _BAD = frozenset(
 _WAITING = frozenset(
     (
         *("changes found", "pending", "locked by another run", "interrupted", "unknown"),
-        *("no end recorded", "no result", "stale", "below", "needs consent"),
+        *("no end recorded", "no result", "stale", "below", "needs consent", "differs"),
     )
 )
 
@@ -94,11 +95,14 @@ def total(report: Report) -> str:
 def effects(findings: tuple[Finding, ...]) -> list[tuple[Effect, int]]:
     """How many settings have which effect, worst first, without those that nobody has."""
     counts = Counter(one.effect for one in findings)
-    return [(effect, counts[effect]) for effect in Effect if counts[effect]]
+    return [(effect, counts[effect]) for effect in WORST_FIRST if counts[effect]]
 
 
 def proof(one: Workspace) -> str:
-    """The effects in a few words."""
-    if not one.findings:
+    """How many of the settings that apply are effective. Reminders to a person do not count."""
+    found = [each for each in one.findings if each.counts]
+    if not found:
         return "not checked in this run"
-    return ", ".join(f"{number} {effect}" for effect, number in effects(one.findings))
+    applicable = [each for each in found if each.effect is not Effect.NOT_APPLICABLE]
+    good = sum(each.effect is Effect.EFFECTIVE for each in applicable)
+    return f"{good} of {len(applicable)} effective"

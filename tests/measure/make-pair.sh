@@ -6,7 +6,8 @@
 # DIRECTORY/stock holds them as their own build files make them, DIRECTORY/optimized with the flags
 # behind the package's own in every call of the compiler, which is where the optimized copies of the
 # layers have them too. Needs Debian, a C compiler, make, perl, tclsh and dpkg-dev; takes some
-# minutes. Nothing outside DIRECTORY is written. Prints the versions and what was built.
+# minutes. Where Go is installed, its gofmt is built at GOAMD64 v1 and v3. Nothing outside DIRECTORY
+# is written. Prints the versions and what was built.
 set -eu
 [ "$#" -gt 0 ] || { sed -n 's/^# \{0,1\}//p' "$0" && exit 64; }
 mkdir -p -- "$1"
@@ -48,7 +49,10 @@ compiler optimized "$@"
 make_one() {
     case $1 in
         libzstd) make -j"$jobs" -C programs zstd && cp programs/zstd "$2/bin" ;;
-        bzip2) make -j"$jobs" CC="$CC" bzip2 && cp bzip2 "$2/bin" ;;
+        bzip2)
+            # Linked with the library itself: a shared one would be the system's, twice the same.
+            make -j"$jobs" CC="$CC" libbz2.a bzip2.o && "$CC" -o "$2/bin/bzip2" bzip2.o libbz2.a
+            ;;
         lz4)
             make -j"$jobs" -C lib liblz4.a && make -C programs lz4 LDFLAGS=-L../lib &&
                 cp programs/lz4 "$2/bin"
@@ -90,4 +94,14 @@ for which in stock optimized; do
     done
 done
 rm -rf "$directory/work"
+
+if command -v go >/dev/null; then
+    for which in stock optimized; do
+        case $which in stock) level=v1 ;; optimized) level=v3 ;; esac
+        GOAMD64=$level CGO_ENABLED=0 GOCACHE=$directory/cache \
+            go build -o "$directory/$which/bin/gofmt" cmd/gofmt
+        ln -sfn "$(go env GOROOT)/src" "$directory/$which/src"
+        echo "$which: gofmt of $(go env GOVERSION) at GOAMD64=$level"
+    done
+fi
 echo "MEASURE_STOCK=$directory/stock MEASURE_OPTIMIZED=$directory/optimized"

@@ -1,4 +1,4 @@
--- SQLite: fill, index, scan, join and group 300 000 rows in memory.
+/* SQLite: fill, index, scan, join and group 300 000 rows in memory. */
 CREATE TABLE t(id INTEGER PRIMARY KEY, a INTEGER, b TEXT);
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)
 INSERT INTO t SELECT i, i * 7919 % 100003, 'row ' || (i * 31 % 997) || ' of ' || i FROM n;
