@@ -42,15 +42,20 @@ trap 'rm -rf -- "$work"' EXIT
 trap 'exit 129' HUP INT TERM
 
 # Words whose frequency falls off as in a language, numbers, and lines as in a log: the same bytes on
-# every machine (the products stay below 2^53, so any awk computes them exactly).
+# every machine (whole numbers stay below 2^53, and no function of a mathematical library is used).
 # shellcheck disable=SC2016 # the program is awk's
 awk 'function next_number() { x = (x * 16807) % 2147483647; return x }
+function share(times,    r, result) {
+    r = next_number() / 2147483647
+    for (result = 1; times > 0; times--) result *= r
+    return result
+}
 BEGIN {
     x = 20240229
     for (i = 0; i < 4000; i++) {
         word = ""
         for (n = 2 + next_number() % 9; n > 0; n--) {
-            word = word substr("etaoinshrdlucmfwypvbgkqjxz", 1 + int(26 * (next_number() / 2147483647) ^ 2), 1)
+            word = word substr("etaoinshrdlucmfwypvbgkqjxz", 1 + int(26 * share(2)), 1)
         }
         words[i] = word
     }
@@ -58,7 +63,7 @@ BEGIN {
     for (size = 0; size < 8000000; size += length(line) + 1) {
         line = sprintf("%07d %s %s:", next_number() % 9999999, levels[1 + next_number() % 8], words[next_number() % 40])
         for (n = 3 + next_number() % 12; n > 0; n--) {
-            line = line " " words[int(4000 * (next_number() / 2147483647) ^ 3)]
+            line = line " " words[int(4000 * share(3))]
         }
         if (next_number() % 3 == 0) { line = line sprintf(" %d %x", next_number() % 1000, next_number()) }
         print line

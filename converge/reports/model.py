@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from converge import journal
+from converge.exits import Exit
 from converge.reports.parts import (
     Change,
     Drift,
@@ -23,6 +24,7 @@ from converge.reports.parts import (
     Setting,
     Step,
     changes,
+    latest,
     steps,
     string,
     strings,
@@ -197,8 +199,8 @@ def _workspace(name: str, journals: Sequence[Journal], *, mode: str, task: str) 
         changes=changes(plan, home),
         entries=tuple(Entry.read(one, home) for one in _rows(plan, "entries")),
         drift=tuple(Drift.read(one, home) for one in _all(own, "drift")),
-        findings=tuple(Finding.read(one, run) for run, one in everywhere("finding")),
-        gates=tuple(Gate.read(one) for one in _all(own, "gate")),
+        findings=latest(Finding.read(one, run) for run, one in everywhere("finding")),
+        gates=tuple(Gate.read(one) for one in _all(own, "verdict")),
         measurements=tuple(Measurement.read(one, run) for run, one in everywhere("measurement")),
         memory=tuple(
             memory for run, one in everywhere("memory") for memory in Memory.read(one, run)
@@ -215,7 +217,8 @@ def _workspace(name: str, journals: Sequence[Journal], *, mode: str, task: str) 
             found_facts.get("state", ""),
             dry=mode == "dry run",
             deploys=task == "deploy",
-            wrote=any(step.status for step in done),
+            wrote=bool(done),
+            undone=string(result, "outcome") == Exit.ROLLED_BACK.outcome,
         ),
     )
 

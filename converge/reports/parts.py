@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from converge.effect import Effect
@@ -166,6 +166,14 @@ class Finding:
             counts=record.get("counts") is not False,
             run=run,
         )
+
+
+def latest(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The last finding of each check: a run looks before the change and again after it."""
+    found: dict[tuple[str, str], Finding] = {}
+    for one in findings:
+        found[one.check, one.setting] = one
+    return tuple(found.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -339,7 +347,14 @@ def steps(records: Sequence[Record]) -> tuple[Step, ...]:
 
 
 def undo(
-    workspace: str, run: str, state: str, *, dry: bool, deploys: bool, wrote: bool
+    workspace: str,
+    run: str,
+    state: str,
+    *,
+    dry: bool,
+    deploys: bool,
+    wrote: bool,
+    undone: bool,
 ) -> tuple[str, ...]:
     """How to go back, as sentences; one that begins with ``$ `` is a command."""
     if dry:
@@ -348,13 +363,14 @@ def undo(
         return ("This task changes no setting, there is nothing to undo.",)
     if not wrote:
         return ("No step of this run was begun here, there is nothing to undo.",)
-    kept = (
-        f" Each file's bytes from before lie on the workspace in {state}/runs/{run}."
-        if state
-        else ""
-    )
-    return (
-        "All layers of this run together, back to where they were:",
-        f"$ pyinfra inventory/{workspace}.py tasks/rollback.py --data run={run} -y",
-        f"What cannot be restored is named there, with the commands to do it by hand.{kept}",
-    )
+    if undone:
+        return ("The run undid its own change; tasks/status.py shows what is in force now.",)
+    command = f"$ pyinfra inventory/{workspace}.py tasks/rollback.py --data run={run} -y"
+    found = [
+        "All layers of this run together, back to the recorded generations and bytes:",
+        command,
+        "What cannot be restored is named there, with the commands to do it by hand.",
+    ]
+    if state:
+        found += ["Without this controller, on the workspace itself:", f"$ {state}/rollback"]
+    return tuple(found)
