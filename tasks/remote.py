@@ -117,6 +117,13 @@ def run(
     )
 
 
+def connected(host: Any) -> bool:
+    """Whether the connection is still there, as far as this side knows. This machine always is."""
+    client = getattr(host.connector, "client", None)
+    transport = client.get_transport() if client else None
+    return client is None or bool(transport and transport.is_active())
+
+
 def reconnect(host: Any, *, patience_s: int = 60) -> bool:
     """Close what is left of a connection and open it again, with pauses up to 8 s in between."""
     client = getattr(host.connector, "client", None)

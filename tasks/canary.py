@@ -1,0 +1,63 @@
+"""A canary first: until it has converged, nothing is changed on the workspaces that name it.
+
+Every workspace is read and planned at once. Those with a canary then wait in front of their first
+step until the canary's part is over, and go on only where it ended with its changes proved and
+kept, or had none to make.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from gevent.event import Event
+
+from converge.choices import Choices
+from converge.exits import Exit
+from tasks import remote
+
+if TYPE_CHECKING:
+    from tasks.begin import Work
+
+_over: defaultdict[str, Event] = defaultdict(Event)  # by workspace
+
+
+def over(work: Work) -> None:
+    """The part of this workspace is over: its result stands."""
+    _over[work.choices.workspace].set()
+
+
+def wait(state: Any, host: Any, work: Work) -> bool:
+    """Wait for the canary of ``work``. False ends the part of this workspace, nothing changed."""
+    name, run = work.choices.canary, work.run
+    if not name or name == work.choices.workspace:
+        return True
+    canary = next(host for host, (one, _) in run.inputs.items() if one.workspace == name)
+    step = f"wait for the canary {name}"
+    work.step(step, "started")
+    # A canary that could not be reached has no part in the execution, so nobody reports its end.
+    if any(one.name == canary for one in state.activated_hosts):
+        _over[name].wait()
+    if run.interrupted:
+        return False
+    code, why = run.exits[canary], run.whys[canary]
+    if code is Exit.CONVERGED:
+        work.step(step, "done", f"it {code.outcome}" + (f", {why}" if why else ""))
+        return remote.connected(host) or work.reconnect()  # it may have been a long time
+    because = f"the canary {name} ended: {code.outcome}" + (f" ({why})" if why else "")
+    work.step(step, "failed", because)
+    work.stop(Exit.CHANGES, f"not started, nothing was changed: {because}")
+    over(work)
+    return False
+
+
+def problem(choices: Mapping[str, Choices], *, at_once: int, serial: bool) -> str:
+    """Why workspaces cannot wait for a canary in this run, or the empty string."""
+    if not any(one.canary for one in choices.values()):
+        return ""
+    if serial:
+        return "--serial goes through the workspaces in no order, so they cannot wait for a canary"
+    if at_once < len(choices):
+        return f"only {at_once} of {len(choices)} workspaces at once: --parallel {len(choices)}"
+    return ""
