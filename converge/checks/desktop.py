@@ -102,7 +102,7 @@ def _shown(setting: Setting) -> str:
 
 
 def _asks(context: Context, setting: Setting) -> Iterable[Ask]:
-    live = BALOO if value(setting)["file"] == "baloofilerc" else KWIN
+    live = BALOO if _is_baloo(setting) else KWIN
     return (live, *(_kde(setting, group, key) for group, key, _, _ in _entries(setting)))
 
 
@@ -193,6 +193,10 @@ def _judge_kwin(context: Context, answers: Answers, setting: Setting) -> Verdict
 
 
 # -- Baloo --------------------------------------------------------------------------------------
+
+
+def _is_baloo(setting: Setting) -> bool:
+    return bool(value(setting)["file"] == "baloofilerc")
 
 
 def _judge_baloo(context: Context, answers: Answers, setting: Setting) -> Verdict:
@@ -306,10 +310,10 @@ ITEMS: tuple[Item, ...] = (
 PROOFS: tuple[Proof, ...] = tuple(
     Proof(
         id=row.check,
-        title=row.title,
+        title=f"the file, KDE's reading, {'Baloo' if _is_baloo(row) else 'KWin'}'s own answer",
         phase=row.phase,
         asks=_asks,
-        judge=_judge_baloo if value(row)["file"] == "baloofilerc" else _judge_kwin,
+        judge=_judge_baloo if _is_baloo(row) else _judge_kwin,
     )
     for row in plasma.ROWS
 )

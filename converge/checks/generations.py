@@ -7,7 +7,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from converge.checks.check import Answers, Ask, Context, Item, NoAnswer, Proof, When, value
+from converge.checks.check import (
+    Answers,
+    Ask,
+    Context,
+    Item,
+    NoAnswer,
+    Proof,
+    Unreadable,
+    When,
+    value,
+)
 from converge.checks.outputs import system
 from converge.effect import (
     Effect,
@@ -143,6 +153,8 @@ def _layer_item(layer: Layer, title: str) -> Item:
 def _judge_booted(context: Context, answers: Answers) -> Verdict:
     text = answers.text(BOOTED)
     paths = dict(line.split(" ", 1) for line in text.splitlines() if not line.startswith("differs"))
+    if not {"booted", "current"} <= paths.keys():
+        raise Unreadable("neither the booted nor the current system was told")
     reason = _reboot(answers)
     if reason:
         return pending(reason, expected=paths["current"], found=paths["booted"])

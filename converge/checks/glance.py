@@ -57,8 +57,9 @@ def _generations(snapshot: Snapshot, name: str) -> Iterator[Row]:
     if not found:
         yield name, "no generation"
         return
-    numbers = ", ".join(f"{one.number}{' (current)' if one.current else ''}" for one in found)
-    yield name, f"generations {numbers}"
+    numbers = ", ".join(f"{one.number}{' (current)' if one.current else ''}" for one in found[-6:])
+    more = f", {len(found) - 6} older" if len(found) > 6 else ""
+    yield name, f"generations {numbers}{more}"
 
 
 def _plan(plan: Plan) -> str:

@@ -169,7 +169,7 @@ def _judge(context: Context, job: Job, answers: Answers) -> Verdict:
                 return job.check.judge(context, answers, job.setting)
     except NoAnswer as nothing:
         return nothing.verdict
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         # A program's output that is not what it was said to be: whatever it is, it proves nothing.
         return unknown(f"an answer could not be read: {type(error).__name__}: {error}"[:200])
     raise AssertionError(job.check)

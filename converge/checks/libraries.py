@@ -231,6 +231,8 @@ def _judge_mold(context: Context, answers: Answers) -> Verdict:
 def nix_config(answers: Answers) -> Mapping[str, object]:
     """Nix's settings in force, by name."""
     data = json.loads(answers.text(NIX_CONFIG))
+    if not isinstance(data, dict):
+        raise Unreadable("Nix's configuration is no object")
     return {name: part["value"] for name, part in data.items()}
 
 

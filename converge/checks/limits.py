@@ -230,7 +230,7 @@ def _judge_kills(context: Context, answers: Answers) -> Verdict:
     for app in context.in_force(APPS):
         name = app.id.removeprefix(APPS)
         reply = answers.reply(_slice(electron.slice_name(name)))
-        if reply.status != 0 or not (numbers := system.group(reply.text)).known:
+        if reply.status != 0 or "oom_kill" not in (numbers := system.group(reply.text)).known:
             continue
         counted += 1
         if numbers.oom_kills:

@@ -207,7 +207,7 @@ PROOFS: tuple[Proof, ...] = (
     *(
         Proof(
             id=row.check,
-            title=row.title,
+            title="what the user's own interactive shell knows",
             phase=Phase.DESKTOP,
             asks=lambda context, setting: (_alias(setting), *marker_asks(context, setting.layer)),
             judge=_judge_alias,

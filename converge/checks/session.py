@@ -120,6 +120,12 @@ def _unit_has(answers: Answers, setting: Setting) -> Mapping[str, str] | None:
 
 
 PROOFS: tuple[Proof, ...] = tuple(
-    Proof(id=row.check, title=row.title, phase=row.phase, asks=_asks, judge=_judge)
+    Proof(
+        id=row.check,
+        title="the environment of the running session, and of what is started now",
+        phase=row.phase,
+        asks=_asks,
+        judge=_judge,
+    )
     for row in session.ROWS
 )

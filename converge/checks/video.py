@@ -82,10 +82,10 @@ def _driver(context: Context, answers: Answers, setting: Setting) -> Verdict:
 
 def _judge_graphics(context: Context, answers: Answers, setting: Setting) -> Verdict:
     lines = answers.text(GRAPHICS).splitlines()
-    gone = [line.partition(" ")[2] for line in lines if line.startswith("gone ")]
+    gone = [path for path in _LIBRARIES if f"there {path}" not in lines]
     expected = "drivers for 64 and 32 bit"
     live = effective(" ".join(_LIBRARIES), expected=expected)
-    if gone or len(lines) != len(_LIBRARIES):
+    if gone:
         live = not_effective(f"not there: {' '.join(gone)}", expected=expected)
     return settle(context, answers, setting, live)
 

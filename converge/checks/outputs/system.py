@@ -250,7 +250,7 @@ def processes(text: str) -> tuple[Process, ...]:
                 pid, started, path = rest.split(" ", 2)
                 found.append({"pid": int(pid), "started": int(started), "group": path, "flags": ()})
             case "score" if found:
-                found[-1]["score"] = int(rest)
+                found[-1]["score"] = int(rest.rpartition(" ")[2])
             case "flag" if found:
                 found[-1]["flags"] = (*_tuple(found[-1]["flags"]), rest)
             case "driver" if found:
