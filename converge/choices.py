@@ -28,6 +28,7 @@ __all__ = ["Choices", "InvalidInput", "check_choices", "fleet_problems"]
 SCHEMA = "workspace"
 _LISTS = ("phases", "layers", "accept", "include", "exclude")
 _SETTINGS = ("accept", "include", "exclude")
+_PATHS = ("profile", "home", "root", "base_nixos", "base_home", "write", "facter")
 _LONGEST_TEXT = 4096
 
 
@@ -55,6 +56,9 @@ class Choices:
     canary: str = ""
     run: str = ""
     setting: str = ""
+    build_limit_s: int = 21_600
+    write: str = ""
+    facter: str = ""
 
 
 @dataclass
@@ -122,6 +126,14 @@ def fleet_problems(choices: Mapping[str, Choices]) -> tuple[Problem, ...]:
                     did_you_mean(one.canary, names, f"name one of {', '.join(names)}"),
                 )
             )
+        elif one.canary and choices[names[one.canary]].canary not in ("", one.canary):
+            found.append(
+                _HostData(name).problem(
+                    ("canary",),
+                    f"{one.canary} itself waits for {choices[names[one.canary]].canary}",
+                    "name one canary for all: --data canary=...",
+                )
+            )
     return tuple(found)
 
 
@@ -131,9 +143,7 @@ def _is_pyinfras(key: object) -> bool:
 
 def _normal(key: str, value: object) -> object:
     """Undo what pyinfra's command line parser did to a value, and bring lists into one form."""
-    if key in {"profile", "home", "root", "base_nixos", "base_home"} and isinstance(
-        value, os.PathLike
-    ):
+    if key in _PATHS and isinstance(value, os.PathLike):
         return os.fspath(value)
     if key == "plan" and type(value) is int and value >= 0:
         return f"{value:012d}"  # twelve decimal digits, the leading zeros lost

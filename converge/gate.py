@@ -19,7 +19,7 @@ from converge.machine import Machine
 from converge.profile import Profile
 from converge.setting import Setting
 
-__all__ = ["FACTS", "Outcome", "Verdict", "blocking", "differences", "gate"]
+__all__ = ["FACTS", "Outcome", "Verdict", "blocking", "differences", "gate", "record"]
 
 #: Every fact that a verdict can be about, in the order of the verdicts.
 FACTS = (
@@ -76,6 +76,19 @@ def gate(
             verdict = replace(verdict, outcome=Outcome.DIFFERS, why=why)
         result.append(verdict)
     return tuple(result)
+
+
+def record(verdict: Verdict) -> dict[str, object]:
+    """A verdict as the fields of a journal record."""
+    return {
+        "fact": verdict.fact,
+        "outcome": str(verdict.outcome.value),
+        "declared": verdict.declared,
+        "found": verdict.found,
+        "why": verdict.why,
+        "fix": verdict.fix,
+        "settings": list(verdict.settings),
+    }
 
 
 def blocking(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:

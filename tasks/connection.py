@@ -1,27 +1,45 @@
-"""How a workspace is reached: on this machine, or over SSH with host keys checked strictly."""
+"""How a workspace is reached: on this machine, or over SSH with host keys checked strictly.
+
+``workspace`` is for inventory files. ``problems`` and ``guard`` look at each host of a run before
+pyinfra connects to it: pyinfra 3.10 asks or accepts where its settings say so, never here.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from converge.problem import InvalidInput, Problem
+
 Host = tuple[str, dict[str, Any]]
+KNOWN_HOSTS = Path(__file__).parent.parent / "inventory" / "known_hosts"
+LIMIT_S = 900  # of one remote command that names none of its own
+PATIENCE_S = 30  # for each of: banner, login, opening a channel
+LONGEST_WAY = 8  # jump hosts
 _ADDRESS = re.compile(
     r"(?:(?P<user>[a-z_][a-z0-9_-]{0,31})@)?(?P<host>[A-Za-z0-9][A-Za-z0-9.-]{0,252})"
     r"(?::(?P<port>[0-9]{1,5}))?\Z"
 )
+#: Host data that makes pyinfra put a password on a remote command line, where ps shows it.
+_PASSWORDS = ("_sudo_password", "_use_sudo_password", "_su_password")
 
 
-def transport(sock: socket.socket, **options: Any) -> Any:
+def transport(sock: Any, **options: Any) -> Any:
     """A paramiko transport without Nagle's delay (43 ms a command) that notices a dead peer."""
     import paramiko
 
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
+    wire = sock
+    if isinstance(sock, paramiko.Channel):  # through a jump host
+        wire = sock.get_transport().sock
+    if isinstance(wire, socket.socket):  # a ProxyCommand is a process
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
     made = paramiko.Transport(sock, **options)
     made.set_keepalive(10)
     return made
@@ -37,11 +55,26 @@ def workspace(name: str, *, at: str = "", **choices: object) -> Host:
     address = os.environ.get(variable, at)
     data: dict[str, Any] = {"workspace": name, **choices}
     if not address:
-        return "@local", data
-    found = _ADDRESS.match(address)
+        return "@local", {"_timeout": LIMIT_S, **data}
+    found = parse(address)
     if not found:
         raise SystemExit(f"{variable}={address!r}: not of the form [user@]host[:port]")
     return name, {**ssh(found), **data}
+
+
+def fleet(*workspaces: Host) -> list[Host]:
+    """Several workspaces in one inventory: each has its own address."""
+    local = [data["workspace"] for address, data in workspaces if address == "@local"]
+    if len(local) > 1:
+        raise SystemExit(
+            f"{' and '.join(local)} are both on this machine: say where one of them is, "
+            f"AT_{local[1].upper().replace('-', '_')}=[user@]host[:port]"
+        )
+    return list(workspaces)
+
+
+def parse(address: str) -> re.Match[str] | None:
+    return _ADDRESS.match(address)
 
 
 def ssh(address: Mapping[str, str] | re.Match[str]) -> dict[str, Any]:
@@ -49,11 +82,169 @@ def ssh(address: Mapping[str, str] | re.Match[str]) -> dict[str, Any]:
     data: dict[str, Any] = {
         "ssh_hostname": address["host"],
         "ssh_strict_host_key_checking": "yes",
-        "ssh_paramiko_connect_kwargs": {"transport_factory": transport},
-        "_timeout": 900,
+        "ssh_paramiko_connect_kwargs": {
+            "transport_factory": transport,
+            "banner_timeout": PATIENCE_S,
+            "auth_timeout": PATIENCE_S,
+            "channel_timeout": PATIENCE_S,
+        },
+        "_timeout": LIMIT_S,
     }
     if address["user"]:
         data["ssh_user"] = address["user"]
     if address["port"]:
         data["ssh_port"] = int(address["port"])
     return data
+
+
+# -- before the connection ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """One SSH server on the way to a workspace, named as paramiko looks it up."""
+
+    name: str
+    files: tuple[Path, ...]
+    address: str  # for tasks.trust
+    direct: bool  # neither a jump host nor a program stands in between
+
+
+def servers(
+    hostname: str,
+    *,
+    port: int = 0,
+    known_hosts: str = "",
+    config_file: str | None = None,
+    depth: int = 0,
+) -> list[Server]:
+    """Every server on the way to ``hostname`` as ``~/.ssh/config`` has it; the last is itself.
+
+    Raises ValueError where the way never ends: ``Host *`` with a ProxyJump also is for the jump
+    host, and pyinfra 3.10 would go round and round.
+    """
+    from pyinfra.connectors.sshuserclient import client
+
+    from tasks.hostkeys import host_name
+
+    if depth > LONGEST_WAY:
+        raise ValueError(f"ProxyJump of {hostname} goes in circles; ProxyJump needs another Host")
+    config: Any = client.get_ssh_config(config_file)
+    found: Mapping[str, Any] = config.lookup(hostname) if config else {}
+    shorthand: Any = client.SSHClient.derive_shorthand
+    way: list[Server] = []
+    if found.get("proxyjump") and "proxycommand" not in found:
+        for hop in found["proxyjump"].split(","):
+            name, data = shorthand(config, hop)
+            port_there = int(data["port"])
+            way += servers(name, port=port_there, config_file=config_file, depth=depth + 1)
+    real, port = found.get("hostname", hostname), port or int(found.get("port", 22))
+    files = [known_hosts] if known_hosts else found.get("userknownhostsfile", "").split()
+    way.append(
+        Server(
+            name=host_name(real, port),
+            files=tuple(Path(file).expanduser() for file in files or ["~/.ssh/known_hosts"]),
+            address=real if port == 22 else f"{real}:{port}",
+            direct=not way and "proxycommand" not in found,
+        )
+    )
+    return way
+
+
+def _way(host: Any) -> list[Server]:
+    data = host.connector.data
+    return servers(
+        data["ssh_hostname"] or host.name,
+        port=int(data["ssh_port"] or 0),
+        known_hosts=data["ssh_known_hosts_file"] or "",
+        config_file=data["ssh_config_file"],
+    )
+
+
+def problems(host: Any) -> Iterator[Problem]:
+    """What is wrong with how ``host`` would be connected to. Connects to nothing."""
+    from tasks import hostkeys
+
+    place = f"inventory host {host.name}"
+    for key in _PASSWORDS:
+        if host.data.get(key):
+            hint = "docs/ssh.md: sudo without a password, for this user"
+            yield Problem(place, 0, 0, key, "would show the password in ps", hint)
+    if not _is_ssh(host):
+        return
+    data = host.connector.data
+    if data["ssh_key"]:
+        yield from _key_problems(place, data["ssh_key"], data["ssh_key_password"], host.state.cwd)
+    try:
+        way = _way(host)
+        if not data["ssh_known_hosts_file"] and hostkeys.keys_of(
+            hostkeys.read(KNOWN_HOSTS), way[-1].name
+        ):
+            data["ssh_known_hosts_file"] = str(KNOWN_HOSTS)  # the project's own goes first
+            way = _way(host)
+        for file in {file for server in way for file in server.files}:
+            hostkeys.read(file)
+    except InvalidInput as error:
+        yield from error.problems
+    except Exception as error:  # whatever a hostile or broken ~/.ssh/config makes of its reader
+        yield Problem(place, 0, 0, "", f"~/.ssh/config cannot be used: {error}", "see docs/ssh.md")
+
+
+def _key_problems(place: str, file: str, password: str | None, cwd: str) -> Iterable[Problem]:
+    """pyinfra would ask for a passphrase on the terminal, or end the run for every workspace."""
+    from paramiko import SSHException
+    from pyinfra.api.exceptions import PyinfraError
+    from pyinfra.connectors.ssh_util import load_key_with_certificate
+
+    try:
+        load_key_with_certificate(file, key_password=password, cwd=cwd, allow_prompt=False)
+    except (PyinfraError, SSHException, OSError, ValueError) as error:
+        hint = "name a key file, or leave ssh_key out and put the key into ssh-agent"
+        yield Problem(place, 0, 0, "ssh_key", str(error), hint)
+
+
+def _is_ssh(host: Any) -> bool:
+    return "ssh_strict_host_key_checking" in (getattr(host.connector, "data", None) or {})
+
+
+def guard(host: Any) -> None:
+    """Make pyinfra connect to ``host`` only where each server on the way is known, and let no error
+    of one connection end the run of the others."""
+    from pyinfra.api.exceptions import ConnectError
+
+    connector, original = host.connector, host.connector.connect
+
+    def connect() -> None:
+        try:
+            if _is_ssh(host):
+                connector.data["ssh_strict_host_key_checking"] = "yes"  # whatever --data says
+                _check_known(host)
+            original()
+        except ConnectError as error:
+            raise ConnectError(_explained(host, str(error))) from error
+        except Exception as error:
+            raise ConnectError(f"{type(error).__name__}: {error}") from error
+
+    connector.connect = connect
+
+
+def _check_known(host: Any) -> None:
+    from pyinfra.api.exceptions import ConnectError
+
+    from tasks import hostkeys
+
+    for server in _way(host):
+        entries = [entry for file in server.files for entry in hostkeys.read(file)]
+        why = hostkeys.why_not(entries, server.name, files=server.files, address=server.address)
+        if why:
+            raise ConnectError(why)
+
+
+def _explained(host: Any, said: str) -> str:
+    if "host key error" not in said:
+        return said
+    server = _way(host)[-1]
+    return (
+        f"{said} Either {server.name} was set up anew, or somebody sits in between: compare the "
+        f"fingerprint at its console, then python -m tasks.trust --replace {server.address}"
+    )

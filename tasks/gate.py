@@ -19,16 +19,7 @@ def hardware(work: Work) -> None:
     in_force = [standing.setting for standing in work.plan.standings if standing.in_force]
     verdicts = gate.gate(work.profile, machine, in_force, accept=work.choices.accept)
     for verdict in verdicts:
-        work.record(
-            "verdict",
-            fact=verdict.fact,
-            outcome=str(verdict.outcome.value),
-            declared=verdict.declared,
-            found=verdict.found,
-            why=verdict.why,
-            fix=verdict.fix,
-            settings=list(verdict.settings),
-        )
+        work.record("verdict", **gate.record(verdict))
     blocks = gate.blocking(verdicts)
     if blocks:
         first = blocks[0]

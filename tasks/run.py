@@ -14,11 +14,12 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 from pyinfra.api.state import BaseStateCallback
 
+from converge import fleet
 from converge.choices import Choices, check_choices, fleet_problems
 from converge.exits import Exit, worst
 from converge.journal import Journal, JournalError, controller_state, new_run_id
@@ -26,11 +27,14 @@ from converge.problem import InvalidInput, Problem
 from converge.profile import Profile, load_profile
 from converge.show import describe
 from converge.terminal import Terminal
+from tasks import canary, connection
 
 PROJECT = Path(__file__).parent.parent
 VERSION = "0.1.0"
 #: Tasks that change nothing: there is nothing to confirm, so nobody has to be there.
-READ_ONLY = frozenset({"verify", "status", "why"})
+READ_ONLY = frozenset({"verify", "status", "why", "detect"})
+#: In place of the profile that tasks/detect.py is there to write.
+NO_PROFILE = cast(Profile, None)
 
 
 class Run:
@@ -95,7 +99,8 @@ class Run:
         """The plan of one host is known. When no host has anything to do, the run is over: there
         is no question to ask and nothing to execute."""
         self.pending.discard(host)
-        if not self.pending and not any(self.exits[h] is Exit.CHANGES for h in self.exits):
+        to_do = self.task not in READ_ONLY and Exit.CHANGES in self.exits.values()
+        if not self.pending and not to_do:
             sys.exit(0)  # finish() sets the code
 
     # -- the end ----------------------------------------------------------------------------
@@ -128,6 +133,7 @@ class Run:
             assert self.journal is not None
             for host, one in zip(self.inputs, codes, strict=True):
                 self.record("result", host, outcome=one.outcome, why=self.whys[host])
+            fleet.show(self.terminal, self.journal.records, dry=self.dry)
             self.journal.append(
                 "run-end",
                 outcome=code.outcome,
@@ -196,11 +202,21 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     problems: list[Problem] = list(_flags(params))
     for host in state.inventory:
         if state.is_host_in_limit(host):
+            problems += connection.problems(host)
             try:
-                run.inputs[host.name] = _input(host)
+                run.inputs[host.name] = _input(host, run.task)
             except InvalidInput as error:
                 problems += error.problems
-    problems += fleet_problems({name: choices for name, (choices, _) in run.inputs.items()})
+            connection.guard(host)
+    chosen = {name: choices for name, (choices, _) in run.inputs.items()}
+    problems += fleet_problems(chosen)
+    waiting = canary.problem(
+        chosen,
+        at_once=state.config.PARALLEL,
+        serial=bool(params["serial"]),
+    )
+    if waiting:
+        problems.append(_problem("--data canary", waiting, "or leave the canary out"))
     if not run.inputs and not problems:
         problems.append(_problem("the inventory", "no workspace is selected", "see --limit"))
     if problems:
@@ -232,15 +248,22 @@ def _flags(params: dict[str, Any]) -> Iterable[Problem]:
         yield _problem("--dry -y", "-y makes a dry run show nothing", "leave -y out")
     if params["no_wait"]:
         yield _problem("--no-wait", "failures would go unseen", "leave it out")
+    if params["use_sudo_password"] or params["same_sudo_password"]:
+        yield _problem(
+            "--use-sudo-password", "shows the password in ps on the workspace", "see docs/ssh.md"
+        )
     if Path(str(params["operations"][0])).stem in READ_ONLY:
         return
     if not (params["dry"] or params["yes"] or sys.stdin.isatty()):
         yield _problem("standard input", "there is nobody to ask", "add -y to apply, --dry to look")
 
 
-def _input(host: Any) -> tuple[Choices, Profile]:
+def _input(host: Any, task: str) -> tuple[Choices, Profile]:
     from converge.gate import FACTS
     from converge.settings import BY_ID
 
     choices = check_choices(host.name, host.data.dict(), known_settings=[*BY_ID, *FACTS])
-    return choices, load_profile(PROJECT / choices.profile)
+    path = PROJECT / choices.profile
+    if task == "detect" and not path.exists():
+        return choices, NO_PROFILE
+    return choices, load_profile(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from converge import saved
 from converge.exits import Exit
 from converge.journal import controller_state
+from converge.reports.record import plan_fields
 from converge.setting import Layer
 from converge.show import show_gate, show_plan
 from tasks.begin import Work
@@ -13,8 +14,13 @@ from tasks.begin import Work
 def plan(work: Work) -> None:
     """Print and record the plan; it decides what the run ends with if nothing more happens."""
     run, made = work.run, work.plan
-    if work.open and made is not None and work.snapshot is not None:
-        work.record("plan", id=made.id, summary=made.summary(), empty=made.empty)
+    if made is not None:
+        work.record(
+            "plan", id=made.id, summary=made.summary(), empty=made.empty, **plan_fields(made)
+        )
+    if not work.open:  # what stands in the way was said; here are all facts together
+        show_gate(run.terminal, run.records("verdict", work.host.name))
+    elif made is not None and work.snapshot is not None:
         for drift in made.drift:
             work.record("drift", **vars(drift))
         show_plan(run.terminal, made, home=work.snapshot.home, diff=run.diff)

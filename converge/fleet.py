@@ -1,0 +1,148 @@
+"""What became of several workspaces: the records of a run go in, one table comes out.
+
+First a line for each workspace, then the settings by workspace: applied, not applicable because...,
+blocked because... Settings that stand alike everywhere share a line, and reasons stand once below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from string import ascii_lowercase
+
+from converge.exits import Exit
+from converge.journal import Record
+from converge.standing import Stand
+from converge.terminal import Terminal, fit
+
+NAME = 24  # columns of the settings
+CELL = 15  # columns of a workspace: three of them fit into 80
+
+_WORDS = {
+    Stand.WITHHELD: "withheld",
+    Stand.CONSENT: "consent",
+    Stand.EXCLUDED: "excluded",
+    Stand.NOT_APPLICABLE: "n/a",
+    Stand.OTHER_PHASE: "not selected",
+}
+#: The other reasons are about a setting, whatever the workspace: they stand in the plan.
+_EXPLAINED = frozenset({"n/a", "blocked", "not applied"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """How a setting stands on a workspace, in a word or two."""
+
+    word: str
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One workspace of the run. ``cells`` by setting; none where it was not read."""
+
+    workspace: str
+    outcome: str
+    why: str
+    cells: Mapping[str, Cell] = field(default_factory=dict)
+
+
+def parts(records: Iterable[Record], *, dry: bool = False) -> tuple[Part, ...]:
+    """Each workspace that has a result, in the order of the results."""
+    records = tuple(records)
+    plans = {r["workspace"]: r for r in records if r["kind"] == "plan"}
+    found = []
+    for record in records:
+        if record["kind"] != "result":
+            continue
+        outcome, why = str(record["outcome"]), str(record.get("why") or "")
+        rows = plans.get(record["workspace"], {}).get("settings")
+        found.append(
+            Part(
+                workspace=str(record["workspace"]),
+                outcome=outcome,
+                why=why,
+                cells={
+                    str(row["setting"]): _cell(row, outcome, why, dry=dry)
+                    for row in (rows if isinstance(rows, list) else [])
+                },
+            )
+        )
+    return tuple(found)
+
+
+def _cell(row: Mapping[str, object], outcome: str, why: str, *, dry: bool) -> Cell:
+    stand = Stand(str(row["stand"]))
+    if stand is not Stand.IN_FORCE:
+        word = _WORDS[stand]
+        return Cell(word=word, why=str(row["why"]) if word in _EXPLAINED else "")
+    match outcome:
+        case Exit.CONVERGED.outcome:
+            return Cell(word="applied")
+        case Exit.CHANGES.outcome if dry:
+            return Cell(word="to apply")
+        case Exit.REFUSED.outcome:
+            return Cell(word="blocked", why=why)
+    return Cell(word="not applied", why=f"{outcome}: {why}" if why else outcome)
+
+
+def lines(settings: Sequence[str], columns: Sequence[Part]) -> list[tuple[str, tuple[Cell, ...]]]:
+    """The settings that stand alike on all ``columns``, named together where they are neighbours:
+    ``kwin.* (6)``."""
+    nothing = Cell(word="unknown", why="it could not be read")
+    groups: dict[tuple[str, tuple[Cell, ...]], list[str]] = {}
+    for setting in settings:
+        cells = tuple(part.cells.get(setting, nothing) for part in columns)
+        groups.setdefault((setting.partition(".")[0], cells), []).append(setting)
+    sizes = {family: 0 for family, _ in groups}
+    for family, _ in groups:
+        sizes[family] += 1
+    found = []
+    for (family, cells), members in groups.items():
+        if len(members) == 1:
+            name = members[0]
+        elif sizes[family] == 1:
+            name = f"{family}.* ({len(members)})"
+        else:
+            name = f"{fit(members[0], NAME - 5)} +{len(members) - 1}"
+        found.append((name, cells))
+    return found
+
+
+def show(terminal: Terminal, records: Iterable[Record], *, dry: bool = False) -> None:
+    """The summary of a run over several workspaces; nothing for a single one."""
+    found = parts(records, dry=dry)
+    if len(found) < 2:
+        return
+    terminal.line()
+    terminal.line(f"fleet: {len(found)} workspaces", "bold")
+    for part in found:
+        style = () if part.outcome == Exit.CONVERGED.outcome else ("yellow",)
+        first = part.why.partition("; ")[0]  # what to do about it was said above
+        terminal.row((part.workspace, part.outcome, first), (16, 24), *style)
+    settings = list(dict.fromkeys(name for part in found for name in part.cells))
+    if not settings:
+        return
+    reasons: dict[str, str] = {}
+    at_once = max(1, (terminal.width - NAME - 2) // (CELL + 2))
+    for start in range(0, len(found), at_once):
+        columns = found[start : start + at_once]
+        widths = (NAME, *[CELL] * (len(columns) - 1))
+        terminal.line()
+        names = [fit(part.workspace, CELL) for part in columns]
+        terminal.row(("setting", *names), widths, "bold")
+        for name, cells in lines(settings, columns):
+            terminal.row((name, *[_text(cell, reasons) for cell in cells]), widths)
+    for why, mark in reasons.items():
+        terminal.row((f"({mark})", why), (4,), "dim")
+    terminal.line()
+
+
+def _text(cell: Cell, reasons: dict[str, str]) -> str:
+    if not cell.why:
+        return cell.word
+    if cell.why not in reasons:
+        number = len(reasons)
+        tens, ones = divmod(number, len(ascii_lowercase))
+        reasons[cell.why] = (ascii_lowercase[tens - 1] if tens else "") + ascii_lowercase[ones]
+    return f"{cell.word} ({reasons[cell.why]})"

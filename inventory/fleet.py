@@ -1,0 +1,6 @@
+"""All workspaces, each reached as its own file says. ``--limit`` picks, ``--data canary=`` leads."""
+
+from inventory import gyakusatsu, kinoite, shoshin
+from tasks.connection import fleet
+
+hosts = fleet(*shoshin.hosts, *kinoite.hosts, *gyakusatsu.hosts)

@@ -1,0 +1,109 @@
+"""Look at a machine: say where it is not what its profile declares, or write a profile of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import fields, replace
+from pathlib import Path
+
+from converge import declare, detect, facter, gate
+from converge.exits import Exit
+from converge.machine import Machine
+from converge.problem import InvalidInput
+from converge.profile import load_profile
+from converge.show import show_gate
+from tasks.begin import Work
+from tasks.run import NO_PROFILE, PROJECT
+
+
+def look(work: Work) -> Machine | None:
+    """Read the machine in one remote command, unprivileged. The work is over where it fails."""
+    answer = work.remote("detect", work.choices.root, timeout=120)
+    try:
+        machine = detect.parse("\n".join(answer.lines) + "\n")
+        if work.choices.facter:
+            path = PROJECT / work.choices.facter
+            report = facter.from_report(json.loads(path.read_bytes()))
+            machine = together(machine, report, str(path))
+    except detect.NotDetected as error:
+        work.stop(Exit.FAILED, f"{error}: {answer.last_error}" if not answer.ok else str(error))
+        return None
+    except (facter.NotAReport, OSError, ValueError) as error:
+        work.stop(Exit.INVALID, f"{work.choices.facter}: {error}")
+        return None
+    return machine
+
+
+def together(machine: Machine, report: Machine, name: str) -> Machine:
+    """The machine, with what only the report knows. Raises NotAReport for that of another one."""
+    if machine.cpu_flags and report.cpu_flags and machine.cpu_model != report.cpu_model:
+        raise facter.NotAReport(
+            f"is of another machine: {report.cpu_model}, but this one has {machine.cpu_model}"
+        )
+    only_there = {
+        one.name: getattr(report, one.name)
+        for one in fields(Machine)
+        if one.name != "unseen" and getattr(machine, one.name) in (None, (), frozenset())
+    }
+    filled = [one for one, value in only_there.items() if value not in (None, (), frozenset())]
+    note = (f"from the report {Path(name).name}: {', '.join(filled)}",) if filled else ()
+    return replace(machine, **only_there, unseen=(*machine.unseen, *note))
+
+
+def compare(work: Work, machine: Machine) -> None:
+    """Say each fact of the profile that is not true, and what could not be seen."""
+    terminal = work.run.terminal
+    verdicts = gate.gate(work.profile, machine, ())
+    for verdict in verdicts:
+        work.record("verdict", **gate.record(verdict))
+    terminal.line()
+    terminal.line(f"{work.choices.workspace}: {work.profile.file} and the machine", "bold")
+    show_gate(terminal, work.run.records("verdict", work.host.name))
+    for text in machine.unseen:
+        terminal.row(("not seen", text), (26,), "dim")
+    wrong = gate.differences(work.profile, machine)
+    if wrong:
+        why = f"{len(wrong)} facts differ: {', '.join(one.fact for one in wrong[:3])}"
+        work.run.set(work.host.name, Exit.CHANGES, why + (", ..." if len(wrong) > 3 else ""))
+    else:
+        work.run.set(work.host.name, Exit.CONVERGED, "nothing that could be seen differs")
+
+
+def write(work: Work, machine: Machine) -> None:
+    """Write the profile of the machine as a new file, once it has passed every check.
+
+    1. The text goes into a private directory under the name it will have, and is loaded from there
+       as any profile is.
+    2. It is linked to its place, which fails where something is there already.
+    """
+    path = PROJECT / work.choices.write
+    try:
+        text = declare.declare(machine, path.stem)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".detect-") as directory:
+            stage = Path(directory) / path.name
+            stage.write_text(text, encoding="utf-8")
+            load_profile(stage)
+            os.link(stage, path)
+    except FileExistsError:
+        work.stop(Exit.FAILED, f"{path} is there already, and stays as it is; name a new file")
+    except (declare.CannotDeclare, InvalidInput, OSError) as error:
+        work.stop(Exit.FAILED, f"no profile was written: {error}")
+    else:
+        for why in machine.unseen:
+            work.run.terminal.row(("not seen", why), (12,), "dim")
+        work.run.set(work.host.name, Exit.CONVERGED, f"wrote {path}; read it before you use it")
+
+
+def answer(work: Work) -> None:
+    """What was asked for: a new profile, or the differences to the one that is declared."""
+    machine = look(work)
+    if machine is not None and work.choices.write:
+        write(work, machine)
+    elif machine is not None and work.profile is NO_PROFILE:
+        hint = f"there is no {work.choices.profile} yet: --data write={work.choices.profile}"
+        work.stop(Exit.INVALID, hint)
+    elif machine is not None:
+        compare(work, machine)
+    work.run.prepared(work.host.name)

@@ -1,0 +1,170 @@
+"""Trust the host key of a server, after its fingerprint was seen and compared.
+
+usage: python -m tasks.trust [--fingerprint SHA256:...] [--key FILE] [--replace] HOST[:PORT]
+
+Asks the server for its key, shows the fingerprint, and adds the key to inventory/known_hosts once
+somebody answers yes. Compare it with what the server's own console says:
+
+    ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
+
+--fingerprint is that comparison made in advance: then nobody has to answer. --key takes the public
+key from a file (copied from there) instead of asking the server, as for one behind a jump host. A
+key that takes the place of another one needs --replace.
+Exit: 0 trusted, 1 not trusted, 5 not possible to ask.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from converge.exits import Exit
+from converge.problem import InvalidInput
+from tasks import connection, hostkeys
+
+WAIT_S = 15
+
+
+class NotTrusted(Exception):
+    """Why nothing was written."""
+
+
+class CannotAsk(Exception):
+    """What was given does not lead to a key that somebody could compare."""
+
+
+def offered(address: str) -> hostkeys.Entry:
+    """The key that the server at ``host[:port]`` shows. Raises NotTrusted."""
+    import paramiko
+
+    host, _, port = address.partition(":")
+    try:
+        with socket.create_connection((host, int(port or 22)), WAIT_S) as sock:
+            transport = paramiko.Transport(sock)
+            transport.banner_timeout = WAIT_S
+            try:
+                transport.start_client(timeout=WAIT_S)
+                key = transport.get_remote_server_key()
+            finally:
+                transport.close()
+    except (OSError, EOFError, paramiko.SSHException) as error:
+        raise NotTrusted(f"{address} shows no host key: {error or type(error).__name__}") from error
+    return hostkeys.Entry(names=(), type=key.get_name(), blob=key.asbytes())
+
+
+def from_file(path: str) -> hostkeys.Entry:
+    """The key in a file as sshd keeps it, ``TYPE KEY [COMMENT]``. Raises CannotAsk."""
+    try:
+        found = hostkeys.parse(f"* {Path(path).read_text().strip()}")
+    except (OSError, ValueError) as error:
+        raise CannotAsk(f"{path}: {error}") from error
+    if found is None or not found.usable:
+        raise CannotAsk(f"{path}: not the public host key of a server")
+    return found
+
+
+def describe(key: hostkeys.Entry) -> str:
+    return f"{key.type.removeprefix('ssh-')} {hostkeys.fingerprint(key.blob)}"
+
+
+def decide(
+    name: str,
+    key: hostkeys.Entry,
+    known: Sequence[hostkeys.Entry],
+    *,
+    fingerprint: str,
+    replace: bool,
+) -> None:
+    """Show the key; return once it is confirmed. Raises NotTrusted and CannotAsk."""
+    print(f"{name} shows {describe(key)}")
+    others = [one for one in known if one.blob != key.blob]
+    for one in others:
+        print(f"known until now {describe(one)}")
+    if others and not replace:
+        raise NotTrusted(
+            "another key is known for it. If it was set up anew, and its console says so: --replace"
+        )
+    if fingerprint:
+        if fingerprint != hostkeys.fingerprint(key.blob):
+            raise NotTrusted(f"that is not {fingerprint}: do not connect")
+        return
+    if not sys.stdin.isatty():
+        raise CannotAsk("nobody is there to compare it: add --fingerprint SHA256:...")
+    print("Compare it with the console of the server, then write yes:", end=" ", flush=True)
+    if sys.stdin.readline().strip() != "yes":
+        raise NotTrusted("not confirmed")
+
+
+def remember(file: Path, name: str, key: hostkeys.Entry) -> None:
+    """Add the key to a file, in place of others for ``name``; the file is wholly old or new."""
+    lines = file.read_text().splitlines() if file.exists() else []
+    kept = []
+    for line in lines:
+        found = hostkeys.parse(line.strip())
+        if found is None or found.marker or not found.covers(name):
+            kept.append(line)
+        elif len(found.names) > 1:  # the line is for others as well
+            rest = ",".join(one for one in found.names if one != name)
+            kept.append(line.replace(",".join(found.names), rest, 1))
+    entry = hostkeys.encode(name, key)
+    descriptor, stage = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write("".join(f"{line}\n" for line in [*kept, entry]))
+        os.fchmod(stream.fileno(), 0o644)
+        os.fsync(stream.fileno())
+    Path(stage).replace(file)
+
+
+def trust(given: argparse.Namespace) -> str:
+    """Do what the command says; the sentence for its success. Raises what ``main`` reports."""
+    address = connection.parse(given.address)
+    if address is None:
+        raise CannotAsk(f"{given.address!r}: not of the form HOST[:PORT]")
+    server = connection.servers(address["host"], port=int(address["port"] or 0))[-1]
+    if not given.key and not server.direct:
+        raise CannotAsk(
+            f"{server.name} is behind a jump host: copy its /etc/ssh/ssh_host_ed25519_key.pub here "
+            "on a way that you trust, and name it with --key"
+        )
+    file = Path(given.file)
+    known = hostkeys.keys_of(hostkeys.read(file), server.name)
+    key = from_file(given.key) if given.key else offered(server.address)
+    if [one.blob for one in known] == [key.blob]:
+        return f"{server.name} is trusted already: {describe(key)} ({file})"
+    decide(server.name, key, known, fingerprint=given.fingerprint, replace=given.replace)
+    remember(file, server.name, key)
+    return f"{server.name} is trusted: {describe(key)} ({file})"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns its exit code."""
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(
+        prog="python -m tasks.trust",
+        description=__doc__.partition("\n\n")[0],
+        epilog=__doc__.partition("\n\n")[2].partition("\n\n")[2],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("address", metavar="HOST[:PORT]", help="as in the inventory, without user")
+    parser.add_argument("--fingerprint", default="", help="as ssh-keygen -l prints it")
+    parser.add_argument("--key", default="", metavar="FILE", help="public host key, from a file")
+    parser.add_argument("--replace", action="store_true", help="in place of the key known so far")
+    parser.add_argument("--file", default=str(connection.KNOWN_HOSTS), help="known_hosts to add to")
+    try:
+        print(trust(parser.parse_args(arguments)))
+    except NotTrusted as error:
+        print(f"not trusted: {error}", file=sys.stderr)
+        return int(Exit.FAILED)
+    except (CannotAsk, InvalidInput, ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return int(Exit.INVALID)
+    return int(Exit.CONVERGED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
