@@ -14,7 +14,7 @@ class Options:
 
     stock: str = ""  # directory on the workspace with bin/ and lib/, in place of Nix's packages
     optimized: str = ""  # the same
-    rounds: int = 20  # pairs of each benchmark
+    rounds: int = 30  # pairs of each benchmark
     seconds: int = 120  # after which no further pair of a benchmark begins
     only: frozenset[str] = frozenset()  # ids of benchmarks, with commas between; empty: all
 

@@ -47,6 +47,15 @@ class Pair:
         return replace(self, optimized=self.stock, optimized_libraries=self.stock_libraries)
 
 
+def options(work: Work) -> Options:
+    """How to measure; what is wrong with it ends the work before anything is read."""
+    try:
+        return Options.read(os.environ)
+    except ValueError as error:
+        work.stop(Exit.INVALID, str(error))
+        return Options()
+
+
 def memory(work: Work) -> Memory | None:
     """Read the memory in use, and the history of the workspace."""
     if not work.open or work.snapshot is None or work.run.dry:
@@ -83,15 +92,10 @@ def memory(work: Work) -> Memory | None:
     return found
 
 
-def benchmarks(work: Work) -> Records:
+def benchmarks(work: Work, options: Options) -> Records:
     """Every claim that is about time: its benchmarks, or why there is no figure for it."""
     records: Records = []
     if not work.open or work.snapshot is None:
-        return records
-    try:
-        options = Options.read(os.environ)
-    except ValueError as error:
-        work.stop(Exit.INVALID, str(error))
         return records
     controlled = False
     for subject, settings in _claims(work):

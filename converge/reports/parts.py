@@ -226,7 +226,7 @@ class Measurement:
 
     @property
     def label(self) -> str:
-        if self.benchmark in ("", "memory", self.subject):
+        if self.control or self.benchmark in ("", "memory", self.subject):
             return self.subject
         return f"{self.benchmark}: {self.subject}"
 

@@ -32,7 +32,10 @@ def section(workspace: Workspace, name: str, title: str, *children: str | None) 
 #: Heads of a table's columns with their share of its width in percent.
 Heads = Sequence[tuple[str, int]]
 
-FINDINGS: Heads = (("setting", 30), ("effect", 15), ("expected", 17), ("found", 17), ("reason", 21))
+FINDINGS: Heads = (
+    *(("setting", 27), ("effect", 13)),
+    *(("expected", 20), ("found", 20), ("reason", 20)),
+)
 ENTRIES: Heads = (("entry", 30), ("before", 30), ("after", 40))
 FILES: Heads = (("file", 52), ("what", 10), ("owner", 10), ("digest", 28))
 DRIFT: Heads = (("what", 34), ("written last", 22), ("found", 22), ("wanted", 22))
@@ -147,40 +150,41 @@ def _means(gate: Gate) -> str:
     return "; ".join(filter(None, (gate.why, needed)))
 
 
+#: Effects that a person has to look at; the others are counted, and stand behind a fold.
+OPEN = (Effect.NOT_EFFECTIVE, Effect.UNKNOWN)
+
+
 def effects(one: Workspace) -> Markup:
-    """Effects by phase: what is not effective in full, what is effective behind a fold."""
+    """Effects by phase: what needs a person in full, the rest counted and behind a fold."""
     title = "Effects"
     if not one.findings:
         text = (
             "No check ran in this run, so nothing is proved; tasks/verify.py checks every setting."
         )
         return section(one, "effects", title, element("p", text, class_="quiet"))
-    order = list(PHASES)
-    known = sorted(one.findings, key=lambda each: _place(order, each.phase))
-    blocks = []
-    for phase, group in groupby(known, key=lambda each: each.phase):
+    blocks: list[str | None] = []
+    for phase, group in groupby(
+        sorted(one.findings, key=lambda each: _place(each.phase)), key=lambda each: each.phase
+    ):
         found = tuple(group)
-        open_, good = (
-            [
-                each
-                for each in found
-                if (each.effect in (Effect.EFFECTIVE, Effect.NOT_APPLICABLE)) is good
-            ]
-            for good in (False, True)
-        )
-        heading = element("h4", PHASES.get(phase, f"Phase {phase}"), _bar(found))
-        quiet = folded(_summary(good), _findings(good)) if good else None
-        blocks += [heading, _findings(open_) if open_ else None, quiet]
-    runs = sorted({each.run for each in one.findings})
-    note = element("p", f"Checked in run {', '.join(runs)}.", class_="quiet")
+        shown = [each for each in found if each.effect in OPEN]
+        rest = [each for each in found if each.effect not in OPEN]
+        blocks += [
+            element("h4", PHASES.get(phase, f"Phase {phase}"), _counts(found)),
+            _findings(shown) if shown else None,
+            folded(_summary(rest), _findings(rest)) if rest else None,
+        ]
+    runs = ", ".join(sorted({each.run for each in one.findings}))
+    note = element("p", f"Checked in run {runs}.", class_="quiet")
     return section(one, "effects", title, *blocks, note)
 
 
-def _place(order: Sequence[str], phase: str) -> tuple[int, str]:
+def _place(phase: str) -> tuple[int, str]:
+    order = list(PHASES)
     return (order.index(phase) if phase in order else len(order), phase)
 
 
-def _bar(findings: tuple[Finding, ...]) -> Markup:
+def _counts(findings: Sequence[Finding]) -> Markup:
     """How many have which effect, in words and colours."""
     words = [
         element("span", f"{number} {effect}", class_=f"mark {tone(effect)}")
@@ -190,7 +194,7 @@ def _bar(findings: tuple[Finding, ...]) -> Markup:
 
 
 def _summary(findings: Sequence[Finding]) -> str:
-    return ", ".join(f"{number} {effect}" for effect, number in counted(tuple(findings)))
+    return ", ".join(f"{number} {effect}" for effect, number in counted(findings))
 
 
 def _findings(findings: Sequence[Finding]) -> Markup:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from converge.effect import Effect
 from converge.reports.html import outcome
 from converge.reports.model import Report, Workspace, clock
+from converge.reports.parts import Finding
 from converge.reports.picture import figures
 from converge.reports.words import PHASES, count, duration, exit_sentence, proof, tone, total
 from converge.terminal import Terminal
@@ -12,7 +13,6 @@ from converge.terminal import Terminal
 _STYLES = {"good": "green", "bad": "red", "waiting": "yellow", "plain": "dim"}
 NAMES = (14,)
 WIDE = (32,)
-FEW = 8
 
 
 def show(terminal: Terminal, report: Report) -> None:
@@ -57,20 +57,38 @@ def _workspace(terminal: Terminal, report: Report, one: Workspace) -> None:
         terminal.row(("drift", text), NAMES, "yellow")
     terminal.row(("effects", proof(one)), NAMES)
     for finding in one.findings:
-        if finding.effect not in (Effect.EFFECTIVE, Effect.NOT_APPLICABLE):
-            text = f"{finding.effect}: expected {finding.expected}, found {finding.found}"
-            phase = PHASES.get(finding.phase, finding.phase)
-            more = f" ({finding.reason}; {phase})" if finding.reason else f" ({phase})"
-            terminal.row((finding.setting or finding.check, text + more), WIDE)
+        if finding.effect in (Effect.NOT_EFFECTIVE, Effect.UNKNOWN):
+            terminal.row((finding.setting or finding.check, _finding(finding)), WIDE)
+    pending = [finding for finding in one.findings if finding.effect is Effect.PENDING]
+    if pending:
+        reason = f", such as {pending[0].setting or pending[0].check}: {pending[0].reason}"
+        terminal.row(("pending", f"{count(len(pending), 'setting')}{reason}"), NAMES)
     for measurement in one.measurements:
-        terminal.row((measurement.label, figures(measurement)), WIDE)
+        if measurement.value is not None and not measurement.control:
+            terminal.row((measurement.label, figures(measurement)), WIDE)
+        if measurement.control and measurement.verdict == "worse":
+            terminal.row(("control", measurement.why), NAMES, "yellow")
+    silent = [each for each in one.measurements if each.value is None]
+    if silent:
+        text = ", ".join(dict.fromkeys(each.label for each in silent))
+        terminal.row(("not measured", f"{count(len(silent), 'claim')}: {text}"), NAMES)
     for step in one.steps:
-        if step.status not in ("done", "note"):
+        if step.status not in ("done", "note", "found"):
             terminal.row((f"step {step.status}", f"{step.name}: {step.why}"), NAMES, "yellow")
     ended = [step for step in one.steps if step.seconds is not None]
     if ended:
         slowest = max(ended, key=lambda step: step.seconds or 0)
         text = f"{count(len(ended), 'step')}, longest: {slowest.name} {duration(slowest.seconds)}"
         terminal.row(("steps", text), NAMES)
-    for text in one.undo:
-        terminal.row(("undo", text), NAMES)
+    commands = [text[2:] for text in one.undo if text.startswith("$ ")]
+    terminal.row(("undo", (commands or list(one.undo))[0]), NAMES)
+
+
+def _finding(finding: Finding) -> str:
+    parts = [
+        f"{word} {value}"
+        for word, value in (("expected", finding.expected), ("found", finding.found))
+        if value
+    ]
+    said = [str(finding.effect), ", ".join(parts), finding.reason]
+    return ": ".join(filter(None, said)) + f" ({PHASES.get(finding.phase, finding.phase)})"

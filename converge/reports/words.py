@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from converge.effect import Effect
 from converge.exits import Exit
@@ -92,7 +93,7 @@ def total(report: Report) -> str:
     return count(checks, "check") if checks else "No file to change"
 
 
-def effects(findings: tuple[Finding, ...]) -> list[tuple[Effect, int]]:
+def effects(findings: Iterable[Finding]) -> list[tuple[Effect, int]]:
     """How many settings have which effect, worst first, without those that nobody has."""
     counts = Counter(one.effect for one in findings)
     return [(effect, counts[effect]) for effect in WORST_FIRST if counts[effect]]

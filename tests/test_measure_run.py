@@ -1,0 +1,123 @@
+"""tasks/measure.py as a process: what it records, what it keeps there, what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Box, Cli, tree
+
+HISTORY = ".local/state/workspace-tuning/workspace/measurements.json"
+
+
+@pytest.fixture
+def pair(tmp_path: Path, cli: Cli) -> Path:
+    """Two builds of ``zstd`` whose work is counting: the optimized one counts half as far."""
+    for name, times in (("stock", 60_000), ("optimized", 30_000)):
+        program = tmp_path / name / "bin" / "zstd"
+        program.parent.mkdir(parents=True)
+        program.write_text(
+            f"#!/bin/sh\ni=0; while [ $i -lt {times} ]; do i=$((i + 1)); done; echo packed\n"
+        )
+        program.chmod(0o755)
+        cli.environment[f"MEASURE_{name.upper()}"] = str(tmp_path / name)
+    cli.environment |= {"MEASURE_ROUNDS": "8", "MEASURE_ONLY": "zstd"}
+    return tmp_path
+
+
+def test_a_measurement_is_recorded_compared_with_its_claim_and_kept(
+    cli: Cli, desktop: Box, pair: Path
+) -> None:
+    done = cli(desktop.inventory, "tasks/measure.py", "-y")
+    assert done.code == 0, done.out + done.err
+    found = {str(one["benchmark"]): one for one in done.kinds("measurement")}
+    control, zstd = [one for one in done.kinds("measurement") if one["benchmark"] == "zstd"]
+    assert (control["subject"], control["claimed"]) == ("control", None)
+    assert (zstd["subject"], zstd["verdict"], zstd["n"]) == ("compression", "met", 8), zstd
+    assert zstd["claimed"] == {"low": 15, "high": 30, "unit": "%"}
+    assert found["memory"]["verdict"] == "no evidence"
+    assert done.kinds("memory")[0]["when"] == "before"
+
+    history = json.loads((desktop.home / HISTORY).read_bytes())
+    assert [row["benchmark"] for row in history["measurements"]] == ["zstd", "zstd"]
+    assert (desktop.home / HISTORY).stat().st_mode & 0o777 == 0o600
+
+    again = cli(desktop.inventory, "tasks/measure.py", "-y")
+    assert again.code == 0, again.out + again.err
+    grown = json.loads((desktop.home / HISTORY).read_bytes())
+    assert len(grown["measurements"]) == 4
+    assert grown["measurements"][:2] == history["measurements"]
+
+
+def test_what_is_measured_after_a_run_is_a_sample_of_after(
+    cli: Cli, desktop: Box, pair: Path
+) -> None:
+    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
+    done = cli(desktop.inventory, "tasks/measure.py", "-y")
+    assert done.kinds("memory")[0]["when"] == "after", done.out
+
+
+def test_only_the_history_changes_on_the_workspace(cli: Cli, desktop: Box, pair: Path) -> None:
+    apart = ("home/.local/state", "run/user")
+    before = tree(desktop.root, without=apart)
+    assert cli(desktop.inventory, "tasks/measure.py", "-y").code == 0
+    assert tree(desktop.root, without=apart) == before
+    assert not (desktop.home / HISTORY).with_name("lock").exists()
+    assert list((desktop.root / "run/user").iterdir()) == []  # the text to work on is gone
+
+
+def test_a_dry_run_names_the_benchmarks_and_takes_no_sample(
+    cli: Cli, desktop: Box, pair: Path
+) -> None:
+    before = tree(desktop.root)
+    done = cli(desktop.inventory, "tasks/measure.py", "--dry")
+    assert done.code == 0, done.out
+    assert "would be measured for: compression" in done.out
+    assert done.kinds("measurement") == []
+    assert tree(desktop.root) == before
+
+
+def test_a_damaged_history_is_put_aside_and_a_new_one_begun(
+    cli: Cli, desktop: Box, pair: Path
+) -> None:
+    history = desktop.home / HISTORY
+    history.parent.mkdir(parents=True)
+    history.write_bytes(b'{"version": 1, "sam')
+    assert cli(desktop.inventory, "tasks/measure.py", "-y").code == 0
+    assert len(json.loads(history.read_bytes())["samples"]) == 1
+    aside = list(history.parent.glob("measurements.json.damaged-*"))
+    assert [path.read_bytes() for path in aside] == [b'{"version": 1, "sam']
+
+
+def test_without_a_layer_on_the_workspace_every_claim_says_why_it_has_no_figure(
+    cli: Cli, desktop: Box
+) -> None:
+    done = cli(desktop.inventory, "tasks/measure.py", "-y")
+    assert done.code == 0, done.out + done.err
+    records = done.kinds("measurement")
+    assert len(records) > 10
+    assert {str(one["verdict"]) for one in records} == {"no evidence"}
+    assert all(str(one["why"]).startswith("not measured: ") for one in records)
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"MEASURE_ROUNDS": "many"}, "write a number from 1 to 200"),
+        ({"MEASURE_ROUNDS": "0"}, "write a number from 1 to 200"),
+        ({"MEASURE_SECONDS": "٣"}, "write a number from 1 to 3600"),
+        ({"MEASURE_ONLY": "zst"}, "no benchmark 'zst'; write zstd,"),
+        ({"MEASURE_STOCK": "/somewhere"}, "give both or none"),
+        ({"MEASURE_STOCK": "a", "MEASURE_OPTIMIZED": "/b"}, "write an absolute path"),
+    ],
+)
+def test_a_wrong_variable_is_refused_before_anything_is_measured(
+    cli: Cli, desktop: Box, variables: dict[str, str], says: str
+) -> None:
+    cli.environment |= variables
+    done = cli(desktop.inventory, "tasks/measure.py", "-y")
+    assert done.code == 5
+    assert says in " ".join(done.out.split())
+    assert not (desktop.home / HISTORY).exists()

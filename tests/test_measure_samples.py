@@ -1,0 +1,187 @@
+"""Timing on a workspace: real programs, in alternation, and nothing odd becomes a figure."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from converge import measure_samples
+from converge.measure_benchmarks import Benchmark
+from converge.setting import Claim
+from tests.tools import need
+
+PROGRAM = Path(__file__).parent.parent / "converge" / "remote" / "measure.sh"
+CLAIM = Claim(subject="counting", low=15, high=30)
+COUNTING = Benchmark(
+    id="count", subject="counting", program="count", arguments=(), stock=(), optimized=()
+)
+GOOD = ["cpu X", "load 0.1", "result stock 0 aa 0.5", "result optimized 0 aa 0.4"]
+PAIRS = ["pair stock 0.50 0.40", "pair optimized 0.51 0.41"] * 5
+
+
+def run(*arguments: str, rounds: int = 10, libraries: tuple[str, str] = ("", "")) -> list[str]:
+    stock, optimized, *rest = arguments
+    ended = subprocess.run(
+        [need("dash"), str(PROGRAM), str(rounds), "60", stock, optimized, *libraries, *rest],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return ended.stdout.splitlines()
+
+
+def script(path: Path, body: str) -> str:
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def counting(path: Path, times: int, *, says: str = "done") -> str:
+    """A program whose work is counting; how long that takes is decided by ``times``."""
+    return script(path, f"i=0; while [ $i -lt {times} ]; do i=$((i + 1)); done; echo {says}")
+
+
+def record(samples: measure_samples.Samples) -> dict[str, object]:
+    return dict(
+        measure_samples.measurement(
+            COUNTING, samples, claim=CLAIM, settings=(), stock="s", optimized="o"
+        )
+    )
+
+
+def test_a_build_that_does_the_work_in_half_the_time_meets_its_claim(tmp_path: Path) -> None:
+    slow, fast = counting(tmp_path / "slow", 200_000), counting(tmp_path / "fast", 100_000)
+    found = record(measure_samples.parse(run(slow, fast)))
+    assert (found["verdict"], found["n"]) == ("met", 10), found
+    turned = record(measure_samples.parse(run(fast, slow)))
+    assert turned["verdict"] == "worse", turned
+
+
+def test_the_order_turns_with_every_pair(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    both = [script(tmp_path / name, f"echo {name} >>'{log}'; echo same") for name in ("one", "two")]
+    lines = run(*both, rounds=4)
+    first = [line.split()[1] for line in lines if line.startswith("pair")]
+    assert first == ["stock", "optimized", "stock", "optimized"]
+    assert log.read_text().split() == ["one", "two", *["one", "two", "two", "one"] * 2]
+
+
+def test_what_a_program_is_given_is_never_taken_for_a_command(tmp_path: Path) -> None:
+    hostile = ["$(touch broken)", "; touch broken", "`touch broken`", "a\nb", "*", "", "-n", "'\""]
+    seen = tmp_path / "seen"
+    program = script(tmp_path / "program", f"printf '%s\\0' \"$@\" >'{seen}'; pwd")
+    assert run(program, program, *hostile, rounds=1)[-1] == "done"
+    assert seen.read_bytes().decode().split("\0")[:-1] == hostile
+    assert not (Path.cwd() / "broken").exists() and not (tmp_path / "broken").exists()
+
+
+def test_placeholders_are_the_text_the_stock_prefix_and_each_ones_libraries(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    program = script(tmp_path / "bin/program", f'echo "$LD_LIBRARY_PATH|$*" >>{tmp_path}/log')
+    run(
+        program,
+        program,
+        "@prefix",
+        "@prefix/x",
+        "@library",
+        "@text",
+        rounds=1,
+        libraries=("/a", "/b"),
+    )
+    rows = [line.split("|") for line in (tmp_path / "log").read_text().splitlines()]
+    assert [row[0] for row in rows] == ["/a", "/b", "/a", "/b"]
+    words = rows[1][1].split()
+    assert words[:3] == [str(tmp_path), f"{tmp_path}/x", "/b"]
+    assert words[3].endswith("/text") and not Path(words[3]).exists()  # gone again afterwards
+
+
+def test_the_text_is_the_same_on_every_machine(tmp_path: Path) -> None:
+    """History is only comparable when the work is; this digest is that of four kinds of awk."""
+    lines = run("cat", "cat", "@text", rounds=1)
+    digest = "f90dc2e5f92efef916ae4cc4f726187f63a38939c7194faa4165c3050a2d4a07"
+    assert lines[2].split()[3] == digest == lines[3].split()[3]
+
+
+def test_builds_with_different_results_are_not_compared(tmp_path: Path) -> None:
+    one, two = counting(tmp_path / "a", 90_000), counting(tmp_path / "b", 40_000, says="other")
+    found = record(measure_samples.parse(run(one, two)))
+    assert (found["verdict"], found["n"], found["measured"]) == ("no evidence", 0, None)
+    assert "different results" in str(found["why"])
+
+
+def test_a_program_that_does_not_do_the_work_is_not_compared() -> None:
+    found = record(measure_samples.parse(run("true", "true")))
+    assert found["n"] == 0
+    assert "did not do the work" in str(found["why"])
+
+
+def test_a_program_that_fails_or_is_not_there_is_said(tmp_path: Path) -> None:
+    assert (
+        measure_samples.parse(run("false", "true")).why == "the stock build ended with exit code 1"
+    )
+    absent = measure_samples.parse(run("true", str(tmp_path / "nothing")))
+    assert absent.why == f"{tmp_path}/nothing is not on the workspace"
+
+
+@pytest.mark.parametrize("length", range(len([*GOOD, *PAIRS, "done"])))
+def test_a_cut_answer_gives_no_figure(length: int) -> None:
+    samples = measure_samples.parse([*GOOD, *PAIRS, "done"][:length])
+    assert (samples.pairs, samples.why) == ((), "the answer was cut before its end")
+
+
+@pytest.mark.parametrize("line", ["pair stock 0.5", "pair stock x y", "result stock 0 aa", "pair"])
+def test_an_odd_line_gives_no_figure(line: str) -> None:
+    samples = measure_samples.parse([*GOOD, *PAIRS, line, "done"])
+    assert samples.pairs == ()
+    assert "not understood" in samples.why
+
+
+def test_the_samples_and_the_interval_are_kept_with_the_verdict() -> None:
+    found = record(measure_samples.parse([*GOOD, *PAIRS, "done"]))
+    assert found["samples"] == [[0.5, 0.4], [0.51, 0.41]] * 5
+    assert found["claimed"] == {"low": 15, "high": 30, "unit": "%"}
+    assert (found["cpu"], found["n"], found["verdict"]) == ("X", 10, "met")
+
+
+def test_a_control_that_differs_warns_of_all_other_figures() -> None:
+    def control(rows: list[str]) -> dict[str, object]:
+        samples = measure_samples.parse([*GOOD, *rows, "done"])
+        return dict(
+            measure_samples.measurement(
+                COUNTING, samples, claim=None, settings=(), stock="s", optimized="s"
+            )
+        )
+
+    assert control(["pair stock 0.5 0.5"] * 9)["verdict"] == "no evidence"
+    noisy = control(["pair stock 0.5 0.4"] * 9)
+    assert (noisy["verdict"], noisy["claimed"]) == ("worse", None)
+    assert "too noisy" in str(noisy["why"])
+
+
+def test_shellcheck_finds_nothing() -> None:
+    names = [PROGRAM.with_name(f"{name}.sh") for name in ("measure", "memory", "pair")]
+    pair = Path(__file__).parent / "measure" / "make-pair.sh"
+    ended = subprocess.run(
+        [need("shellcheck"), "-s", "sh", *map(str, names), str(pair)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.stdout == ""
+
+
+def test_the_work_of_the_interpreters_runs() -> None:
+    """The programs that a runtime is given are ours: they must work before they are compared."""
+    import sys
+
+    from converge.measure_benchmarks import BENCHMARKS
+
+    python = next(one for one in BENCHMARKS if one.id == "python")
+    made = subprocess.run([sys.executable, *python.arguments], capture_output=True, check=True)
+    assert (
+        hashlib.sha256(made.stdout).hexdigest()
+        == hashlib.sha256(b"131071 10007 2448\n5000001\n").hexdigest()
+    )
