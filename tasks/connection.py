@@ -207,6 +207,17 @@ def _is_ssh(host: Any) -> bool:
     return "ssh_strict_host_key_checking" in (getattr(host.connector, "data", None) or {})
 
 
+def never_ask() -> None:
+    """Keep pyinfra from asking for a sudo password in the middle of a run: what is typed would go
+    onto a remote command line, into its environment (3.10, ``connectors/util.py``)."""
+    from pyinfra.connectors import util
+
+    def refuse(prompt: str = "", stream: object = None) -> str:
+        raise PermissionError("sudo asks for a password; see docs/ssh.md, nothing was run")
+
+    util.getpass = refuse  # type: ignore[attr-defined]
+
+
 def guard(host: Any) -> None:
     """Make pyinfra connect to ``host`` only where each server on the way is known, and let no error
     of one connection end the run of the others."""

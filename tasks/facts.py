@@ -25,3 +25,5 @@ class WorkspaceSnapshot(FactBase[Snapshot | None]):
             return parse(output)
         except SnapshotError as error:
             raise FactProcessError(str(error)) from error
+        except Exception as error:  # a hostile answer ends this workspace's part, not the run
+            raise FactProcessError(f"malformed: {type(error).__name__}: {error}") from error

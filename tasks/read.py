@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from converge import desired, layers, plan
@@ -10,9 +11,12 @@ from converge.setting import Layer
 from converge.settings import ALL
 from converge.snapshot import Lock, Snapshot
 from converge.standing import ForbiddenSetting, standings
+from tasks import remote
 from tasks.begin import Work
 from tasks.facts import WorkspaceSnapshot
 from tasks.run import PROJECT
+
+LIMIT_S = 300  # a workspace that takes longer to be read is stopped
 
 
 def arguments(work: Work) -> list[str]:
@@ -55,12 +59,15 @@ def snapshot(work: Work) -> None:
 
 def take(work: Work) -> Snapshot | None:
     """Read the workspace; the work is over when that does not succeed."""
-    found: Snapshot | None = work.host.get_fact(
-        WorkspaceSnapshot,
-        root=work.choices.root,
-        arguments=arguments(work),
-        _ignore_errors=True,
-    )
+    found: Snapshot | None = None
+    with contextlib.suppress(*remote.LOST), remote.limited(LIMIT_S):
+        found = work.host.get_fact(
+            WorkspaceSnapshot,
+            root=work.choices.root,
+            arguments=arguments(work),
+            _ignore_errors=True,
+            _timeout=LIMIT_S,
+        )
     if found is None:
         work.stop(Exit.FAILED, "the workspace could not be read; what it said stands above")
     return found

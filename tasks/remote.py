@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,9 @@ import gevent
 from paramiko.ssh_exception import SSHException
 from pyinfra.api.command import QuoteString, StringCommand
 
+#: What pyinfra and paramiko raise where a connection breaks or a time limit ends.
+LOST = (TimeoutError, OSError, EOFError, SSHException)
+GRACE_S = 60  # for the connection itself: paramiko waits without limit for a request's answer
 PROGRAMS = Path(__file__).parent.parent / "converge" / "remote"
 
 
@@ -80,6 +83,13 @@ def _sh(*arguments: str) -> StringCommand:
     return StringCommand("sh", "-c", *(QuoteString(text) for text in arguments))
 
 
+@contextlib.contextmanager
+def limited(seconds: int | None) -> Iterator[None]:
+    """Raise TimeoutError some time after a remote command should have ended by itself."""
+    with gevent.Timeout(seconds and seconds + GRACE_S, TimeoutError):
+        yield
+
+
 def run(
     host: Any,
     name: str,
@@ -93,7 +103,8 @@ def run(
     """Run a program on ``host``. ``show`` prints its output as it comes; ``timeout`` in seconds.
 
     Never raises for what happens on the workspace or on the way there."""
-    options: dict[str, Any] = {"_timeout": timeout or host.data.get("_timeout")}
+    limit: int | None = timeout or host.data.get("_timeout")
+    options: dict[str, Any] = {"_timeout": limit}
     environment = host.data.get("_env")
     if environment:
         options["_env"] = environment
@@ -102,10 +113,13 @@ def run(
     if sudo:
         options["_sudo"] = True
     try:
-        ok, output = host.run_shell_command(
-            command(name, arguments), print_output=show, print_input=False, **options
-        )
-    except (TimeoutError, OSError, EOFError, SSHException) as error:
+        with limited(limit):
+            ok, output = host.run_shell_command(
+                command(name, arguments), print_output=show, print_input=False, **options
+            )
+    except PermissionError as error:  # sudo asked for a password, so nothing was run
+        return Answer(ok=False, lines=(), errors=(str(error),))
+    except LOST as error:
         reason = str(error) or type(error).__name__
         return Answer(ok=False, lines=(), errors=(reason,), lost=True)
     lines = tuple(output.stdout_lines)

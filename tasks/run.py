@@ -125,6 +125,8 @@ class Run:
         codes = []
         for host, (_, _) in self.inputs.items():
             code = self.exits[host]
+            if code is Exit.CHANGES and self.yes:
+                code, self.whys[host] = Exit.FAILED, "ended before anything was changed"
             if self.interrupted and code not in (Exit.CONVERGED, Exit.UNKNOWN):
                 code = Exit.INTERRUPTED
             codes.append(code)
@@ -199,6 +201,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     # Failed hosts are counted by us: without this, pyinfra asks on the terminal at the first one.
     state.should_raise_failed_hosts = None
     state.config.FAIL_PERCENT = None
+    connection.never_ask()
     problems: list[Problem] = list(_flags(params))
     for host in state.inventory:
         if state.is_host_in_limit(host):
