@@ -132,8 +132,8 @@ def _nix_settings(
 ) -> Iterator[tuple[str, object]]:
     """The layer's settings in force, and those of other phases as they are on the workspace now.
 
-    Session variables also go to NixOS, which hands them to PAM."""
-    mine = {layer, Layer.SESSION} if layer is Layer.NIXOS else {layer}
+    Session variables go along: NixOS hands them to PAM, home-manager to shells."""
+    mine = {layer, Layer.SESSION}
     for standing in standings:
         setting = standing.setting
         if setting.layer not in mine:

@@ -20,6 +20,7 @@ from converge.snapshot import Kind, Snapshot
 from converge.standing import Standing
 from converge.written import Written
 
+LIVE = (Layer.PLASMA, Layer.SESSION)
 KEEP = None  # mode of a file that stays as it is; 0600 for a new one
 
 
@@ -95,6 +96,19 @@ class Plan:
     def empty(self) -> bool:
         builds = any(build.needed for build in self.builds)
         return self.recorded and not (self.changes or self.sweep or builds)
+
+    @property
+    def live(self) -> tuple[Change, ...]:
+        """The files that take effect when they are written; those of the Nix layers do not."""
+        return tuple(change for change in self.changes if change.layer in LIVE)
+
+    @property
+    def inert(self) -> tuple[Change, ...]:
+        return tuple(change for change in self.changes if change.layer not in LIVE)
+
+    @property
+    def needed_builds(self) -> tuple[Build, ...]:
+        return tuple(build for build in self.builds if build.needed)
 
     @property
     def id(self) -> str:
@@ -176,7 +190,7 @@ def make_plan(
             )
 
     for kde in wanted.kde:
-        _plan_kde(kde, snapshot, changes, drift, refusals, entries)
+        _plan_kde(kde, snapshot, changes, drift, refusals, warnings, entries)
 
     files = {file.path: digest(file.content) for file in wanted.files}
     if any(change.root for change in changes) and not _may_be_root(snapshot):
@@ -278,6 +292,7 @@ def _plan_kde(
     changes: list[Change],
     drift: list[FileDrift],
     refusals: list[Refusal],
+    warnings: list[str],
     entries: dict[str, Mapping[tuple[kconfig.Group, str], str]],
 ) -> None:
     managed = snapshot.chezmoi.get(kde.path)
@@ -312,7 +327,12 @@ def _plan_kde(
         return
     before = snapshot.written.entries.get(kde.path, {})
     drift += (_entry_drift(kde.path, one) for one in kconfig.drift(healed.changes, before))
-    entries[kde.path] = {**before, **kconfig.remembered(kde.entries)}
+    entries[kde.path] = _memory(before, kconfig.remembered(kde.entries))
+    if healed.overruled and managed:
+        warnings.append(
+            f"{managed.source} was edited and {kde.path} as well: the live file wins, the edit of "
+            "the source gives way"
+        )
     target = kde.path if source_is_ours else ""
     if live is None or live.content != healed.text:
         changes.append(
@@ -336,6 +356,15 @@ def _plan_kde(
                 chezmoi_target=target,
             )
         )
+
+
+def _memory(
+    before: Mapping[tuple[kconfig.Group, str], str], now: Mapping[tuple[kconfig.Group, str], str]
+) -> dict[tuple[kconfig.Group, str], str]:
+    """What was written before and now; a key in another spelling (``k``, ``k[$e]``) replaces it."""
+    known = {(group, key.partition("[$")[0]) for group, key in now}
+    old = {k: v for k, v in before.items() if (k[0], k[1].partition("[$")[0]) not in known}
+    return {**old, **now}
 
 
 def _entry_drift(path: str, one: kconfig.Drift) -> FileDrift:

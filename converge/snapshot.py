@@ -148,7 +148,7 @@ class Snapshot:
     chezmoi: Mapping[str, Managed] = field(default_factory=dict)
     built: Mapping[str, Built] = field(default_factory=dict)  # by layer
     machine: tuple[str, ...] = ()  # the lines of remote/detect.sh
-    transactions: tuple[Transaction, ...] = ()  # open ones, then the newest that ended
+    transactions: tuple[Transaction, ...] = ()  # by run, so the newest last
     running_system: str = ""
     lock: Lock | None = None
     written: Written = field(default_factory=Written)
@@ -177,7 +177,7 @@ class Snapshot:
 
     @property
     def last_transaction(self) -> Transaction | None:
-        return next((one for one in self.transactions if one.ended), None)
+        return next((one for one in reversed(self.transactions) if one.ended), None)
 
     def current(self, profile: str) -> Generation | None:
         return next((g for g in self.generations.get(profile, ()) if g.current), None)
@@ -352,7 +352,7 @@ def parse(lines: Iterable[str]) -> Snapshot:
         },
         machine=machine,
         built=built,
-        transactions=tuple(transactions),
+        transactions=tuple(sorted(transactions, key=lambda one: one.run)),
         running_system=running,
         lock=_lock(lock),
         written=Written.parse(nodes[record].content if record in nodes else None),

@@ -14,8 +14,6 @@ from dataclasses import replace
 
 from converge.effect import Effect
 from converge.exits import Exit
-from converge.plan import Build, Change
-from converge.setting import Layer
 from converge.snapshot import Generation, Snapshot
 from tasks import proof, read
 from tasks.begin import Work
@@ -25,33 +23,14 @@ from tasks.remote import PROGRAMS, Answer
 from tasks.write import record
 
 ATTEMPTS = 3  # the desktop may write between our reading and our writing
-LIVE = (Layer.PLASMA, Layer.SESSION)  # take effect as soon as they are written
 #: Faults that are looked for before a change and end the run: it could not be undone safely.
 BLOCKING = frozenset({"disk.room", "before.generation", "before.boot-menu"})
 ACTIVATION_S = 1800  # switching a system can take minutes; its deadline starts only after that
 
 
-def live_changes(work: Work) -> tuple[Change, ...]:
-    """The files that take effect when they are written; the Nix layers' files do not."""
-    if work.plan is None:
-        return ()
-    return tuple(change for change in work.plan.changes if change.layer in LIVE)
-
-
-def needed_builds(work: Work) -> tuple[Build, ...]:
-    if work.plan is None:
-        return ()
-    return tuple(build for build in work.plan.builds if build.needed)
-
-
-def transacts(work: Work) -> bool:
-    """Whether anything takes effect in this run."""
-    return work.acts and bool(live_changes(work) or needed_builds(work))
-
-
 def as_root(work: Work) -> bool:
     assert work.snapshot is not None
-    return work.snapshot.needs_sudo and any(build.nix.root for build in needed_builds(work))
+    return work.snapshot.needs_sudo and any(build.nix.root for build in work.needed_builds)
 
 
 def directory(work: Work) -> str:
@@ -69,12 +48,13 @@ def plan_lines(work: Work, attempt: int) -> Iterator[str]:
     yield f"deadline {work.choices.deadline_s}"
     yield f"user {snapshot.facts['user']}"
     yield f"written {snapshot.state}/written.json"
+    yield f"rollback {snapshot.state}/rollback"
     yield f"after_reboot {snapshot.expand('~/.config/systemd/user/workspace-tuning-undo.service')}"
-    for place, owner in work.records:
-        yield f"record {place} {owner}"
-    if live_changes(work):
-        yield f"live {work.record_directory}/live-{attempt}"
-    for build in needed_builds(work):
+    for place, owner, part in work.records:
+        yield f"record {place} {owner} {part}"
+    if work.live:
+        yield f"live {work.record_directory}/live-{attempt} user"
+    for build in work.needed_builds:
         current = snapshot.current(build.nix.profile)
         number, old = (str(current.number), current.path) if current else ("-", "-")
         if build.nix.root:
@@ -87,13 +67,13 @@ def plan_lines(work: Work, attempt: int) -> Iterator[str]:
 def payload(work: Work, attempt: int) -> str:
     """The standard input of ``transact.sh start``."""
     assert work.snapshot is not None
-    live = pack(live_changes(work), home=work.snapshot.home)
+    live = pack(work.live, home=work.snapshot.home)
     texts = {
         "plan": "".join(f"{line}\n" for line in plan_lines(work, attempt)),
         "after-reboot": (PROGRAMS / "after-reboot.service").read_text(),
         **{
             f"{name}.sh": (PROGRAMS / f"{name}.sh").read_text()
-            for name in ("transact", "undo", "write")
+            for name in ("transact", "undo", "write", "rollback")
         },
     }
     secret = {"live": live.encode(), "written": record(work).after or b""}
@@ -149,7 +129,7 @@ def preflight(work: Work) -> None:
         work=work,
         step="look before the change",
         action=action,
-        noop="" if transacts(work) else "nothing to activate",
+        noop="" if work.transacts else "nothing to activate",
     )
 
 
@@ -181,7 +161,7 @@ def prove(work: Work) -> None:
         work=work,
         step="prove",
         action=action,
-        noop="" if transacts(work) else "nothing was activated",
+        noop="" if work.transacts else "nothing was activated",
     )
 
 
@@ -189,7 +169,7 @@ def _as_if_kept(work: Work, found: Snapshot) -> Snapshot:
     """The snapshot with what was activated as the current generations, which it becomes when kept:
     the checks then look at what runs and not at what the profiles still point to."""
     generations = dict(found.generations)
-    for build in needed_builds(work):
+    for build in work.needed_builds:
         path = work.paths[build.nix.layer.value]
         older = generations.get(build.nix.profile, ())
         number = max((one.number for one in older), default=0) + 1
@@ -224,7 +204,7 @@ def begin(work: Work) -> None:
         work=work,
         step="activate",
         action=action,
-        noop="" if transacts(work) else "nothing to activate",
+        noop="" if work.transacts else "nothing to activate",
     )
 
 
@@ -292,5 +272,5 @@ def decide(work: Work) -> None:
         work=work,
         step="keep or undo",
         action=action,
-        noop="" if transacts(work) else "nothing was activated",
+        noop="" if work.transacts else "nothing was activated",
     )

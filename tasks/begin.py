@@ -9,9 +9,9 @@ from converge.choices import Choices
 from converge.effect import Finding
 from converge.exits import Exit
 from converge.layers import system_layer
-from converge.plan import Plan
+from converge.plan import Build, Change, Plan
 from converge.profile import Profile
-from converge.snapshot import Snapshot
+from converge.snapshot import Snapshot, Transaction
 from tasks import run as runs
 from tasks.remote import Answer, reconnect
 from tasks.remote import run as remote
@@ -29,9 +29,11 @@ class Work:
     plan: Plan | None = None
     open: bool = True
     paths: dict[str, str] = field(default_factory=dict)  # layer -> store path built in this run
-    records: list[tuple[str, str]] = field(default_factory=list)  # of written files: place, owner
+    records: list[tuple[str, str, str]] = field(default_factory=list)  # place, owner, part
     known: tuple[Finding, ...] = ()  # the faults that were there before this run
     disproved: str = ""  # the check that says the change has not the effect it should have
+    undoing: Transaction | None = None  # in a rollback
+    undone: str = ""
     not_known: str = ""  # what could not be looked at, so that it is not proved either
 
     def __repr__(self) -> str:
@@ -56,6 +58,19 @@ class Work:
     def acts(self) -> bool:
         """Whether there is something to do for the operations of this workspace."""
         return self.open and self.plan is not None and not self.plan.empty
+
+    @property
+    def transacts(self) -> bool:
+        """Whether anything takes effect in this run, and has to be proved."""
+        return self.acts and bool(self.live or self.needed_builds)
+
+    @property
+    def live(self) -> tuple[Change, ...]:
+        return self.plan.live if self.plan else ()
+
+    @property
+    def needed_builds(self) -> tuple[Build, ...]:
+        return self.plan.needed_builds if self.acts and self.plan else ()
 
     @property
     def lock(self) -> str:

@@ -13,17 +13,11 @@ _BUILT = re.compile(r"these (\d+) derivations|this derivation")
 _FETCHED = re.compile(r"paths? will be fetched \(([^)]*)\)")
 
 
-def _needed(work: Work) -> tuple[Build, ...]:
-    if not work.acts or work.plan is None:
-        return ()
-    return tuple(build for build in work.plan.builds if build.needed)
-
-
 def estimate(work: Work) -> None:
     """Ask Nix what the planned layers would build and fetch, without a file of them in place."""
     if work.run.yes or not work.open or work.plan is None or work.plan.refusals:
         return
-    for build in _needed(work):
+    for build in work.needed_builds:
         answer = work.remote(
             "estimate",
             build.nix.attribute,
@@ -70,7 +64,7 @@ def _layer_files(work: Work, build: Build) -> list[tuple[str, bytes]]:
 
 def layers(work: Work) -> None:
     """Build each layer that needs it, as the user. Nothing of the running system changes."""
-    wanted = _needed(work)
+    wanted = work.needed_builds
 
     def action() -> str:
         assert work.snapshot is not None
@@ -84,7 +78,7 @@ def layers(work: Work) -> None:
                 build.inputs,
                 work.snapshot.state,
                 show=True,
-                timeout=work.host.data.get("build_timeout"),
+                timeout=work.choices.build_limit_s,
             )
             path = answer.first("path")
             if not path:

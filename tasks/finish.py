@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from converge.exits import Exit
-from tasks import activate
 from tasks.begin import Work
 from tasks.operations import perform
 
@@ -12,7 +11,7 @@ def run(work: Work) -> None:
     """Release the lock; from here on the run has converged."""
 
     def action() -> str:
-        if activate.transacts(work):
+        if work.transacts:
             answer = work.remote("release", work.run.id, work.lock)
             if not answer.ok:
                 return f"the lock was not released: {answer.last_error}"

@@ -24,6 +24,7 @@ from converge.journal import JournalError
 from tasks import canary
 from tasks.begin import Work
 
+NO_LIMIT_S = 7 * 24 * 3600  # pyinfra takes a number only, and 0 would end every step at once
 #: What a step returns: the empty string when all went well, else why not.
 Action = Callable[[], str]
 
@@ -50,7 +51,7 @@ def perform(*, name: str, work: Work, step: str, action: Action, noop: str = "")
     steps.append(Step(name=name, step=step, action=action, noop=noop))
     if len(steps) == 1:  # pyinfra takes the operations of all workspaces on this line for one
         # Each command of a step has its own time limit, and a workspace may wait for its canary.
-        _all(name="Converge", work=work, steps=steps, _timeout=None)
+        _all(name="Converge", work=work, steps=steps, _timeout=NO_LIMIT_S)
 
 
 @operation()

@@ -29,7 +29,7 @@ def context(work: Work, snapshot: Snapshot, standings: Iterable[Standing]) -> Co
         profile=work.profile,
         snapshot=snapshot,
         standings=tuple(standings),
-        not_applicable=layers.not_applicable(snapshot, work.profile),
+        not_applicable=work.plan.not_applicable if work.plan else {},
         layers=layers.nix_layers(snapshot, root=choices.root, host=choices.host, user=choices.user),
         paths=work.paths,
         root=choices.root,

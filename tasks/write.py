@@ -11,7 +11,6 @@ from converge.exits import Exit
 from converge.plan import Change
 from converge.setting import Layer
 from converge.written import Written
-from tasks import activate
 from tasks.begin import Work
 from tasks.operations import perform
 from tasks.payload import pack
@@ -50,8 +49,8 @@ def layer_files(work: Work) -> None:
     def action() -> str:
         assert work.plan is not None
         assert work.snapshot is not None
-        changes = [c for c in work.plan.changes if not c.root and c.layer not in activate.LIVE]
-        last = not activate.transacts(work)
+        changes = [c for c in work.plan.inert if not c.root]
+        last = not work.transacts
         place = f"{work.record_directory}/layer"
         answer = work.remote(
             "write",
@@ -70,7 +69,7 @@ def layer_files(work: Work) -> None:
             holder = dict(line.partition(" ")[::2] for line in answer.of("lock"))
             work.stop(Exit.LOCKED, f"locked by run {holder.get('run')} of {holder.get('host')}")
             return "locked by another run"
-        work.records.append((place, "user"))
+        work.records.append((place, "user", "home"))
         return verdict(work, answer)
 
     perform(
@@ -114,7 +113,7 @@ def root_files(work: Work) -> None:
             stdin=pack(files, home=work.snapshot.home),
             sudo=work.snapshot.needs_sudo,
         )
-        work.records.append((place, "root" if work.snapshot.needs_sudo else "user"))
+        work.records.append((place, "root" if work.snapshot.needs_sudo else "user", "system"))
         return verdict(work, answer)
 
     perform(

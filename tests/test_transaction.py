@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Box, Cli
+from tests.conftest import PROJECT, Box, Cli
 from tests.tools import need
 
 PROFILES = ("nix/var/nix/profiles/system", "home/.local/state/nix/profiles/home-manager")
@@ -78,9 +78,10 @@ def ask(box: Box, *arguments: str) -> str:
 
     verb, *rest = arguments
     place = transaction(box)
+    path = f"{PROJECT / '.tools/bin'}:{os.environ['PATH']}"
     return subprocess.run(
         ["sh", str(place / "transact.sh"), verb, str(place), *rest],
-        env={**os.environ, **dict(sandbox.environment(box.root))},
+        env={**os.environ, **dict(sandbox.environment(box.root)), "PATH": path},
         capture_output=True,
         text=True,
         timeout=120,
@@ -114,7 +115,8 @@ def test_a_proof_that_fails_undoes_every_layer_and_names_the_check_and_the_value
     before = state(box)
     run = cli(box.inventory, "deploy.py", "-y")
     assert run.code == 3, run.out
-    assert "kwin.contrast: expected false, found true" in run.last_line + run.out
+    assert "kwin.contrast: expected contrastEnabled=false" in run.out
+    assert "found KDE reads contrastEnabled=true" in run.out
     assert (run.journal[-1]["outcome"], run.journal[-1]["exit"]) == ("not proved, rolled back", 3)
     assert state(box) == before
 

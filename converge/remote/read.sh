@@ -142,25 +142,11 @@ if [ -r "$lock" ]; then
     say lock alive "$alive"
 fi
 
-# Transactions: those that have not ended, and the newest one. "alive" means its process is there.
-newest=''
+# Every transaction that is kept: its status, and whether its process is there.
 for status in "$state/workspace-tuning/workspace/runs"/*/transaction/status \
     "$root/var/lib/workspace-tuning/runs"/*/transaction/status; do
     [ -f "$status" ] || continue
-    place=${status%/status}
-    IFS=' ' read -r word reason <"$status"
-    case $word in
-        kept | undone | broken)
-            run=${place%/transaction}
-            case "${run##*/}" in
-                "${newest##*/}") ;;
-                *) if [ "$(printf '%s\n%s\n' "${run##*/}" "${newest##*/}" | sort | tail -n 1)" = \
-                    "${run##*/}" ]; then newest=$run; fi ;;
-            esac
-            continue
-            ;;
-    esac
-    alive=no left=0
+    place=${status%/status} alive=no left=0
     if IFS=' ' read -r pid start boot <"$place/process" &&
         [ "$boot" = "$(first_line /proc/sys/kernel/random/boot_id)" ] &&
         [ "$(start_time "$pid")" = "$start" ]; then
@@ -170,11 +156,8 @@ for status in "$state/workspace-tuning/workspace/runs"/*/transaction/status \
             left=$((end - ${now%.*}))
         fi
     fi 2>/dev/null
-    say transaction "$place" "$alive" "$left" "$word" "$reason"
+    say transaction "$place" "$alive" "$left" "$(first_line "$status")"
 done
-if [ -n "$newest" ]; then
-    say transaction "$newest/transaction" no 0 "$(first_line "$newest/transaction/status")"
-fi
 
 # classify PATH: absent, unreadable, or one more member of the archive; and what a run that was
 # killed left beside it.

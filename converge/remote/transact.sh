@@ -4,13 +4,15 @@
 # usage: transact.sh start  T DEADLINE <payload   unpack the transaction into T and begin it
 #        transact.sh wait   T SECONDS [WORD]      until it is past WORD (default: activating)
 #        transact.sh decide T confirm|undo        say what was found; repeating it changes nothing
-#        transact.sh undo   T                     undo a kept one, or one whose process is gone
+#        transact.sh undo   T [PART...]           undo a kept one, or one whose process is gone;
+#                                                 parts: system home live (default: all of it)
 #        transact.sh run    T                     the process itself
 #        transact.sh reboot T                     the user's unit after a reboot in between
 #        transact.sh restore RECORD T             the user's files, for a process of root
 # T is a directory of whoever activates, root where NixOS is part of the transaction. It holds
 #   plan    lines: "run ID", "deadline SECONDS", "user NAME",
 #           "live RECORD", "record RECORD user|root", "written PATH", "after_reboot PATH",
+#           "rollback PATH" (a script for a person there, from rollback.sh),
 #           "system|home NEW PROFILE OLD_NUMBER OLD_PATH" ("-" where there is no old one)
 #   live    payload of write.sh: the files that take effect as soon as they are written
 #   status  one line: WORD REASON; WORD is one of activating, activated, keeping, kept, undoing,
@@ -27,7 +29,8 @@ LC_ALL=C
 export LC_ALL
 umask 022
 verb=$1 T=$2
-PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin
+PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin
+PATH=$PATH:/nix/var/nix/profiles/default/bin
 self=$T/transact.sh
 
 say() { printf '%s\n' "$*" 2>/dev/null || :; }
@@ -120,6 +123,7 @@ await() { # await: decision is confirm, undo or late
 
 activate() {
     if record=$(plan live); then
+        record=${record% user}
         answer=$(as_user sh "$T/write.sh" "$(plan run)" "$record" "" "- - - -" keep <"$T/live")
         say "$answer"
         case $answer in *done) ;; *)
@@ -190,6 +194,11 @@ case $verb in
             say "failed $T: cannot be written"
             exit 70
         fi
+        if place=$(plan rollback); then
+            # shellcheck disable=SC2016 # expanded by the inner shell
+            as_user sh -c 'cat >"$1.new" && chmod 755 -- "$1.new" && mv -f -- "$1.new" "$1"' \
+                rollback "$place" <"$T/rollback.sh"
+        fi
         mode=
         if [ "$(id -u)" != 0 ]; then mode=--user; fi
         if [ -d /run/systemd/system ] &&
@@ -250,9 +259,10 @@ case $verb in
     undo)
         # shellcheck source=converge/remote/undo.sh
         . "$T/undo.sh"
+        shift 2
         case $(word) in
             undone) ;;
-            kept | broken) undo "rolled back" ;;
+            kept | broken) undo "rolled back" "$@" ;;
             *)
                 if lives; then
                     sh "$self" decide "$T" undo

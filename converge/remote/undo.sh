@@ -27,10 +27,8 @@ restore() { # restore RECORD TRANSACTION
     while IFS=' ' read -r kind number _ before path; do
         case $kind in
             file | kde | gone) ;;
-            apply) say "$kind $number - $before $path" ;;
             *) continue ;;
         esac
-        [ "$kind" != apply ] || continue
         held=$(digest "$path")
         if [ "$held" = "$before" ]; then
             continue
@@ -47,8 +45,18 @@ restore() { # restore RECORD TRANSACTION
     if grep -q -e '^file ' -e '^kde ' -e '^gone ' "$back/manifest"; then
         tar -C "$back" -cf - manifest new | base64 |
             sh "$2/write.sh" "$(plan run)-undo" "$back/record" '' '- - - -' keep |
-            grep -v -e '^wrote ' -e '^verified ' -e '^done$'
+            grep -v -e '^wrote ' -e '^done$'
     fi
+    # chezmoi takes note of a target that is again what its source says; others it would overwrite.
+    grep '^apply ' "$1/manifest" | while IFS=' ' read -r _ _ _ _ path; do
+        if cm verify "$path"; then cm apply --force "$path"; fi
+    done
+}
+cm() { # cm VERB [OPTION] TARGET
+    verb_=$1
+    shift
+    chezmoi --no-tty --no-pager --color=false --progress=false --refresh-externals=never \
+        "$verb_" --exclude=scripts,externals "$@" </dev/null >/dev/null 2>&1
 }
 digest() { # digest PATH: sha256 of a file, or "absent"
     if sum=$(sha256sum 2>/dev/null <"$1"); then say "${sum%% *}"; else say absent; fi
@@ -104,11 +112,16 @@ switch_back() { # switch_back test|switch: exit 4 is a system that was switched,
     esac
 }
 
+# undo_files [PART...]: the files of these parts, of all where none is named.
 undo_files() {
     tac "$T/plan" >"$T/.reversed" 2>/dev/null || return 0
-    while IFS=' ' read -r word record as; do
-        case $word in live | record) ;; *) continue ;; esac
-        [ -f "$record/manifest" ] || continue
+    while IFS=' ' read -r word record as part; do
+        case $word in
+            live) part=live ;;
+            record) ;;
+            *) continue ;;
+        esac
+        if [ ! -f "$record/manifest" ] || ! chosen "$part" "$@"; then continue; fi
         if [ "$as" = root ]; then
             said=$(restore "$record" "$T")
         else
@@ -116,6 +129,13 @@ undo_files() {
         fi
         if [ -n "$said" ]; then left="$left; $said"; fi
     done <"$T/.reversed"
+}
+chosen() { # chosen PART [PART...]: whether it is among the others, or there are no others
+    part_=$1
+    shift
+    [ "$#" -gt 0 ] || return 0
+    for one in "$@"; do if [ "$one" = "$part_" ]; then return 0; fi; done
+    return 1
 }
 
 # The record of what was last written, where this transaction had replaced it.
@@ -130,16 +150,21 @@ undo_record() {
     fi
 }
 
-undo() { # undo REASON...
-    status undoing "$*"
-    undo_home
-    undo_system
-    undo_files
-    undo_record
+undo() { # undo REASON [PART...]
+    because=$1
+    shift
+    before=$(cat "$T/status")
+    status undoing "$because"
+    if chosen home "$@"; then undo_home; fi
+    if chosen system "$@"; then undo_system; fi
+    undo_files "$@"
+    if [ "$#" = 0 ]; then undo_record; fi
     if [ -n "$trouble" ]; then
-        status broken "$*$trouble$left"
+        status broken "$because$trouble$left"
+    elif [ "$#" -gt 0 ]; then
+        status "$before; $because: $*$left"
     else
-        status undone "$*$left"
+        status undone "$because$left"
     fi
 }
 

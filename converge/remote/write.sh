@@ -23,6 +23,8 @@
 set -u
 LC_ALL=C
 export LC_ALL
+PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin
+PATH=$PATH:/etc/profiles/per-user/$(id -un)/bin
 umask 077
 trap '' HUP PIPE # a lost connection must not stop a rename halfway through the list
 run=$1 work=$2 lock=$3 controller=$4 keep=$5
