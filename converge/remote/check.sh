@@ -1,4 +1,5 @@
 # Ask one workspace for everything the checks want to know, in one command, and change nothing.
+# shellcheck shell=sh
 #
 # usage: check.sh ROOT CAP [ID LIMIT COUNT PROBE ARGUMENT...]... <probes
 #   ROOT   prefix of /proc, /sys, /run and /boot ("" except in a sandbox)
@@ -18,8 +19,16 @@ root=$1 cap=$2
 shift 2
 probes=$(cat)
 
+newline='
+'
 say() { printf '%s\n' "$*"; }
 
+for program in setsid timeout base64; do
+    command -v "$program" >/dev/null 2>&1 || {
+        printf '%s is not installed\n' "$program" >&2
+        exit 127
+    }
+done
 say workspace-check 1
 while [ "$#" -ge 4 ]; do
     id=$1 limit=$2 count=$3
@@ -33,9 +42,16 @@ while [ "$#" -ge 4 ]; do
             moved=$((moved + 1))
         done
         shift "$(($# - count))"
-        exec setsid -w timeout -k 1 "$limit" sh -c "$probes" workspace-probe "$root" "$cap" \
-            framed "$@" </dev/null
-    ) || answer=timeout
+        # shellcheck disable=SC2016 # filled in by the shell that is the session's first process
+        exec setsid -w sh -c 'echo "$$"; exec timeout -k 1 "$@"' sh "$limit" sh -c "$probes" \
+            workspace-probe "$root" "$cap" framed "$@" </dev/null
+    )
+    code=$? session=${answer%%"$newline"*} answer=${answer#*"$newline"}
+    if [ "$code" != 0 ]; then
+        answer=timeout
+        # timeout ends with its own child: what ignores its signal is still there.
+        kill -KILL "-$session" 2>/dev/null
+    fi
     say answer "$id" "$answer"
     shift "$count"
 done

@@ -35,6 +35,11 @@ say fact runtime_dir "${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"
 # System files belong to root; in a sandbox to whoever owns it, and then nothing needs sudo.
 owner=$(stat -c %u -- "$root/var/lib" 2>/dev/null) || owner=0
 say fact system_uid "$owner"
+# The clock of a staged rollout; a sandbox may have one of its own.
+clock() { if [ -r "$root$1" ]; then first_line "$root$1"; else first_line "$1"; fi; }
+uptime=$(clock /proc/uptime)
+say fact uptime_s "${uptime%%[. ]*}"
+say fact soak_boot "$(clock /proc/sys/kernel/random/boot_id)"
 if [ -e "$root/etc/NIXOS" ]; then
     say mark nixos
     if [ "$owner" != "$(id -u)" ] && sudo -n true 2>/dev/null; then say mark sudo; fi

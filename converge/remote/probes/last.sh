@@ -6,9 +6,6 @@ case $1 in
 esac
 name=$2
 shift 2
-# At the limit all of this session gets TERM. This shell stays until the others are gone, or timeout
-# has nothing left to kill when one of them ignores it.
-trap : TERM
 exec 3>&1
 printf '='
 errors=$(
