@@ -51,6 +51,7 @@ class Choices:
     exclude: frozenset[str] = frozenset()
     plan: str = ""
     rollout: str = "all"
+    soak_hours: int = 48
     deadline_s: int = 300
     build_on: str = ""
     canary: str = ""

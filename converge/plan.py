@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import PurePosixPath
 
@@ -18,7 +18,7 @@ from converge.layers import NixLayer
 from converge.setting import Layer
 from converge.snapshot import Kind, Snapshot
 from converge.standing import Standing
-from converge.written import Written
+from converge.written import Proved, Written
 
 LIVE = (Layer.PLASMA, Layer.SESSION)
 KEEP = None  # mode of a file that stays as it is; 0600 for a new one
@@ -158,8 +158,13 @@ def make_plan(
     nix_layers: tuple[NixLayer, ...],
     standings: tuple[Standing, ...],
     not_applicable: Mapping[Layer, str],
+    proved: Mapping[str, Proved],
+    waits: str = "",
 ) -> Plan:
-    """The plan that leads from ``snapshot`` to ``wanted``. Pure: the same in, the same out."""
+    """The plan that leads from ``snapshot`` to ``wanted``. Pure: the same in, the same out.
+
+    ``proved``: the phases that count as proved once this plan is kept; ``waits``: why the next one
+    of a staged rollout is not in it."""
     changes: list[Change] = []
     drift: list[FileDrift] = []
     refusals: list[Refusal] = []
@@ -204,7 +209,9 @@ def make_plan(
     changes += _gone(snapshot, wanted, files, not_applicable, warnings)
     if snapshot.written.damaged:
         warnings.append(f"{snapshot.state}/written.json is damaged; the machine itself is compared")
-    written = _record(snapshot, changes, files, entries)
+    if waits:
+        warnings.append(waits)
+    written = replace(_record(snapshot, changes, files, entries), phases=proved)
     return Plan(
         workspace=workspace,
         changes=tuple(changes),

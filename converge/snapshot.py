@@ -17,8 +17,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 
+from converge.rollout import Clock
 from converge.written import Written
 
+NEEDED_FACTS = frozenset(
+    {"uid", "system_uid", "user", "home", "state", "hostname", "boot_id", "uptime_s", "soak_boot"}
+)
 LIMIT = 64 * 1024 * 1024  # bytes of one unpacked archive; a hostile workspace cannot fill memory
 
 
@@ -161,6 +165,10 @@ class Snapshot:
     def state(self) -> str:
         """The directory on the workspace for all that outlives a run, 0700."""
         return self.facts["state"]
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(boot=self.facts["soak_boot"], uptime_s=int(self.facts["uptime_s"]))
 
     @property
     def needs_sudo(self) -> bool:
@@ -319,7 +327,7 @@ def parse(lines: Iterable[str]) -> Snapshot:
 
     nodes = {node.path: node for node in _nodes("".join(rows[start + 1 : middle]))}
     nodes |= {node.path: node for node in _nodes("".join(rows[middle + 1 : -1]))}
-    missing = {"uid", "system_uid", "user", "home", "state", "hostname", "boot_id"} - facts.keys()
+    missing = NEEDED_FACTS - facts.keys()
     if missing:
         raise SnapshotError(f"the snapshot lacks the facts {sorted(missing)}")
     record = f"{facts['state']}/written.json"

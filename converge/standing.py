@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from converge.rollout import FIRST, ORDER
 from converge.setting import NEEDS, Layer, Phase, Risk, Setting, State
 
 
@@ -61,7 +62,7 @@ def standings(
         lacking = sorted(setting.needs - facts)
         if lacking:
             return Stand.NOT_APPLICABLE, NEEDS[lacking[0]]
-        if setting.phase not in phases:
+        if setting.phase not in phases and not (setting.id in FIRST and ORDER[0] in phases):
             return Stand.OTHER_PHASE, f"phase {setting.phase} is not part of this run"
         if setting.layer not in layers:
             return Stand.OTHER_PHASE, f"layer {setting.layer} is not part of this run"

@@ -14,13 +14,23 @@ Group = tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Proved:
+    """When a phase was proved: the run, the boot, and the seconds since that boot."""
+
+    run: str
+    boot: str
+    uptime_s: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Written:
     """``files``: path -> sha256. ``entries``: KDE file -> (group, key as declared) -> value.
-    ``damaged``: the record was there but could not be read."""
+    ``phases``: phase -> when it was proved. ``damaged``: the record was there but unreadable."""
 
     run: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     entries: Mapping[str, Mapping[tuple[Group, str], str]] = field(default_factory=dict)
+    phases: Mapping[str, Proved] = field(default_factory=dict)
     damaged: bool = False
 
     @classmethod
@@ -41,13 +51,23 @@ class Written:
                     }
                     for path, entries in data["entries"].items()
                 },
+                phases={
+                    str(phase): Proved(
+                        run=str(one["run"]), boot=str(one["boot"]), uptime_s=int(one["uptime_s"])
+                    )
+                    for phase, one in data["phases"].items()
+                },
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             return cls(damaged=True)
 
     def same(self, other: Written) -> bool:
         """Whether both say the same was written, whichever run wrote it."""
-        return self.files == other.files and self.entries == other.entries
+        return (
+            self.files == other.files
+            and self.entries == other.entries
+            and self.phases.keys() == other.phases.keys()
+        )
 
     def encode(self) -> bytes:
         data = {
@@ -61,5 +81,6 @@ class Written:
                 ]
                 for path, entries in self.entries.items()
             },
+            "phases": {phase: vars(one) for phase, one in sorted(self.phases.items())},
         }
         return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode()

@@ -25,6 +25,8 @@ from tasks.write import record
 ATTEMPTS = 3  # the desktop may write between our reading and our writing
 #: Faults that are looked for before a change and end the run: it could not be undone safely.
 BLOCKING = frozenset({"disk.room", "before.generation", "before.boot-menu"})
+#: What must be well for a staged rollout to go on.
+HEALTH = frozenset({"journal.crashes", "journal.memory", "system.state", "user.state"})
 ACTIVATION_S = 1800  # switching a system can take minutes; its deadline starts only after that
 
 
@@ -122,7 +124,9 @@ def preflight(work: Work) -> None:
             for one in work.known
             if one.effect is Effect.NOT_EFFECTIVE and one.counts and one.check in BLOCKING
         ]
-        return f"{faults[0].title}: found {faults[0].found}" if faults else ""
+        if faults:
+            return f"{faults[0].title}: found {faults[0].found}"
+        return _let_in(work)
 
     perform(
         name="Look before the change",
@@ -131,6 +135,25 @@ def preflight(work: Work) -> None:
         action=action,
         noop="" if work.transacts else "nothing to activate",
     )
+
+
+def _let_in(work: Work) -> str:
+    """Why a staged rollout does not let the next phase in, or the empty string.
+
+    The phase before it must have run without a crash, a kill or a failed unit; what cannot be seen
+    is not that."""
+    assert work.snapshot is not None
+    stage = read.stage_of(work, work.snapshot)
+    if stage.entering is None or stage.after is None:
+        return ""
+    for one in work.known:
+        if one.check in HEALTH and one.effect in (Effect.NOT_EFFECTIVE, Effect.UNKNOWN):
+            found = one.reason or one.found
+            return (
+                f"phase {stage.entering} is not let in after phase {stage.after}: "
+                f"{one.title}: {one.effect}: {found}"
+            )
+    return ""
 
 
 def prove(work: Work) -> None:

@@ -7,10 +7,12 @@ import time
 
 from converge import desired, layers, plan
 from converge.exits import Exit
+from converge.rollout import Stage, stage
 from converge.setting import Layer
 from converge.settings import ALL
 from converge.snapshot import Lock, Snapshot
-from converge.standing import ForbiddenSetting, standings
+from converge.standing import ForbiddenSetting, Standing, standings
+from converge.written import Proved
 from tasks import remote
 from tasks.begin import Work
 from tasks.facts import WorkspaceSnapshot
@@ -115,11 +117,12 @@ def plan_for(work: Work, found: Snapshot) -> plan.Plan:
     """The plan for what was read. Raises ``ForbiddenSetting``."""
     choices, profile = work.choices, work.profile
     missing = layers.not_applicable(found, profile)
+    now = stage_of(work, found)
     stands = standings(
         ALL,
         facts=profile.facts,
         not_applicable=missing,
-        phases=choices.phases,
+        phases=now.phases,
         layers=choices.layers,
         accept=choices.accept,
         include=choices.include,
@@ -146,7 +149,32 @@ def plan_for(work: Work, found: Snapshot) -> plan.Plan:
         ),
         standings=stands,
         not_applicable=missing,
+        proved=_proved(work, found, now, stands),
+        waits=now.waits,
     )
+
+
+def stage_of(work: Work, found: Snapshot) -> Stage:
+    """The phases of this run: all that are chosen, or those that a staged rollout has come to."""
+    choices = work.choices
+    if choices.rollout != "staged":
+        return Stage(phases=choices.phases)
+    return stage(
+        found.written.phases, choices.phases, found.clock, soak_s=choices.soak_hours * 3600
+    )
+
+
+def _proved(
+    work: Work, found: Snapshot, now: Stage, stands: tuple[Standing, ...]
+) -> dict[str, Proved]:
+    """The phases that are proved once this run's plan is kept."""
+    clock = found.clock
+    entry = Proved(run=work.run.id, boot=clock.boot, uptime_s=clock.uptime_s)
+    held = {standing.setting.phase for standing in stands if standing.in_force}
+    if work.choices.rollout == "staged" and now.entering:
+        held.add(now.entering)  # a phase of which nothing applies here is proved by that
+    new = {phase.value: entry for phase in held if phase in now.phases}
+    return {**new, **found.written.phases}
 
 
 def make(work: Work) -> None:

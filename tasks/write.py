@@ -6,11 +6,11 @@ import getpass
 import os
 import socket
 import time
+from dataclasses import replace
 
 from converge.exits import Exit
 from converge.plan import Change
 from converge.setting import Layer
-from converge.written import Written
 from tasks.begin import Work
 from tasks.operations import perform
 from tasks.payload import pack
@@ -28,9 +28,7 @@ def record(work: Work) -> Change:
     assert work.plan is not None and work.snapshot is not None
     path = f"{work.snapshot.state}/written.json"
     node = work.snapshot.nodes.get(path)
-    written = Written(
-        run=work.run.id, files=work.plan.written.files, entries=work.plan.written.entries
-    )
+    written = replace(work.plan.written, run=work.run.id)
     return Change(
         path=path,
         layer=Layer.SESSION,

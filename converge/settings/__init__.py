@@ -14,6 +14,19 @@ from converge.settings import (
     video,
 )
 
+__all__ = [
+    "ALL",
+    "BY_ID",
+    "electron",
+    "libraries",
+    "memory",
+    "monitoring",
+    "plasma",
+    "runtimes",
+    "session",
+    "video",
+]
+
 ALL: tuple[Setting, ...] = (
     *libraries.ROWS,
     *runtimes.ROWS,
