@@ -128,9 +128,9 @@ def desktop(make_box: Callable[..., Box]) -> Box:
 
 
 @pytest.fixture(scope="session")
-def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Server]:
-    """A real sshd on loopback with two Unix users; its log counts connections and commands."""
-    with sshd.serve(tmp_path_factory.mktemp("sshd")) as server:
+def ssh_server() -> Iterator[sshd.Server]:
+    """A real sshd on loopback with its own users; its log counts connections and commands."""
+    with sshd.serve() as server:
         yield server
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pwd
 import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from converge import sandbox
 from tests.tools import missing, need
 
 USERS = ("wt-one", "wt-two")
+FLEET = (*USERS, "wt-three")
 
 
 @dataclass
@@ -50,6 +53,12 @@ class Server:
             **more,
         }
 
+    def known_as(self, name: str) -> str:
+        """A known_hosts file that says the server's key is that of ``name``."""
+        path = self.directory / f"known_hosts.{len(list(self.directory.iterdir()))}"
+        path.write_text(f"{name} {(self.directory / 'host.pub').read_text()}")
+        return str(path)
+
     def box(self, user: str, name: str) -> dict[str, object]:
         """A sandbox in the user's home directory, and the choices that reach it over SSH."""
         root = self.homes[user] / name
@@ -65,28 +74,41 @@ def own(path: Path, user: str) -> None:
     os.chown(path, entry.pw_uid, entry.pw_gid)
     for directory, names, files in os.walk(path):
         for name in (*names, *files):
-            os.chown(os.path.join(directory, name), entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+            os.chown(Path(directory) / name, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
 
 
 @contextlib.contextmanager
-def serve(directory: Path) -> Iterator[Server]:
-    """Start the server; its users live until the end."""
+def _alone() -> Iterator[None]:
+    """Wait until no other run of the tests has these users."""
+    with open("/run/lock/workspace-tuning-tests", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def serve() -> Iterator[Server]:
+    """Start the server; the users of ``FLEET`` live until the end.
+
+    Their homes are not below pytest's directory: each start of pytest closes that to other users.
+    """
     program = need("sshd")
     if os.getuid() != 0:
         missing("separate Unix users need root: run the tests as root to include SSH")
-    os.chmod(directory, 0o755)
-    for parent in directory.parents:
-        if parent.name.startswith("pytest-"):
-            os.chmod(parent, 0o755)
+    with _alone(), tempfile.TemporaryDirectory(prefix="workspace-tuning-sshd-") as directory:
+        yield from _serve(Path(directory), program)
+
+
+def _serve(directory: Path, program: str) -> Iterator[Server]:
+    directory.chmod(0o755)
     for name in ("host", "client"):
         key = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / name)]
         subprocess.run(key, check=True)
-    homes = {user: directory / "homes" / user for user in USERS}
+    homes = {user: directory / "homes" / user for user in FLEET}
     (directory / "homes").mkdir()
     for user, home in homes.items():
         subprocess.run(["useradd", "-m", "-d", str(home), "-s", "/bin/sh", user], check=True)
         subprocess.run(["usermod", "-p", "*", user], check=True)  # not locked: sshd lets keys in
-        os.chmod(home, 0o755)
+        home.chmod(0o755)
     port = _free_port()
     public = (directory / "host.pub").read_text()
     (directory / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}")
@@ -107,7 +129,7 @@ def serve(directory: Path) -> Iterator[Server]:
     finally:
         process.terminate()
         process.wait(timeout=20)
-        for user in USERS:
+        for user in FLEET:
             subprocess.run(["pkill", "-KILL", "-u", user], check=False)
             subprocess.run(["userdel", "-f", user], check=False, capture_output=True)
 
