@@ -225,10 +225,13 @@ class Measurement:
     run: str
 
     @property
+    def short(self) -> str:
+        """What was run, or whose memory it is: unique within a run, as far as there is a figure."""
+        return self.subject if self.benchmark in ("", "memory") or self.control else self.benchmark
+
+    @property
     def label(self) -> str:
-        if self.control or self.benchmark in ("", "memory", self.subject):
-            return self.subject
-        return f"{self.benchmark}: {self.subject}"
+        return self.subject if self.short == self.subject else f"{self.short}: {self.subject}"
 
     @property
     def control(self) -> bool:

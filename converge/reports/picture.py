@@ -16,7 +16,7 @@ ROW = 54  # height of one row in pixels
 AXIS = 26
 _STEPS = (1, 2, 5, 10, 20, 25, 50, 100, 200, 500)
 _CUT = (-100.0, 400.0)  # percent; a gain beyond is drawn at the edge, and written in full
-LABEL = 30  # characters
+LABEL = 20  # characters of a name; that is what fits beside the verdict on a phone
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -110,7 +110,7 @@ def _row(one: Measurement, top: int, at: Callable[[float], str], ticks: Sequence
     if one.value is not None:
         drawn.append(element("circle", cx=at(one.value), cy=y, r=5, class_=f"gain {kind}"))
     label = (
-        one.label if len(one.label) <= LABEL else f"{one.label[: LABEL - 1]}\N{HORIZONTAL ELLIPSIS}"
+        one.short if len(one.short) <= LABEL else f"{one.short[: LABEL - 1]}\N{HORIZONTAL ELLIPSIS}"
     )
     value = "" if one.value is None else f"{signed(one.value)} %, "
     words = element("text", f"{value}{one.verdict}", x="99%", y=top + 18, class_=f"verdict {kind}")

@@ -44,7 +44,7 @@ _MATERIAL = (
     re.compile(r"\$(1|2[aby]|5|6|y|7|argon2id?)\$[^\s:]{8,}"),
 )
 _ASSIGNMENT = re.compile(
-    r"(?P<name>[A-Za-z0-9_.-]{0,64}(?:pass(?:word|wd|phrase|code)|secret|token|credential|cookie"
+    r"(?P<name>(?:pass(?:word|wd|phrase|code)|secret|token|credential|cookie"
     r"|api[-_]?key|private[-_]?key|access[-_]?key|authorization)[A-Za-z0-9_.-]{0,64}"
     r"[\"']?(?:\[\$[a-z]+\])?\s*(?:=|:)\s*)"
     r"(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;&\"']+)",

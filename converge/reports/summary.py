@@ -36,8 +36,9 @@ def show(terminal: Terminal, report: Report) -> None:
 def _workspace(terminal: Terminal, report: Report, one: Workspace) -> None:
     terminal.line()
     result = one.outcome or "no result"
-    why = f" ({one.why})" if one.why else ""
-    terminal.line(f"{one.name}: {result}{why}", "bold", _STYLES[tone(one.outcome)])
+    terminal.line(f"{one.name}: {result}", "bold", _STYLES[tone(one.outcome)])
+    if one.why and one.why not in one.problems:
+        terminal.row(("why", one.why), NAMES)
     for text in one.problems:
         terminal.row(("problem", text), NAMES, "red")
     for gate in one.gates:
