@@ -56,7 +56,7 @@ def choose(work: Work) -> None:
             work.undoing = one
             what = ", ".join(some) or "all of it"
             work.record("problem", text=f"run {one.run} ({one.word} {one.reason}): undo {what}")
-            run.set(work.host.name, Exit.CHANGES, f"run {one.run} can be rolled back")
+            run.changes(work.host.name, f"run {one.run} can be rolled back")
     run.prepared(work.host.name)
 
 

@@ -51,6 +51,7 @@ class Run:
         self.exits: dict[str, Exit] = {}  # by pyinfra's host name
         self.whys: dict[str, str] = {}
         self.pending: set[str] = set()  # hosts whose preparation has not ended
+        self.to_do: set[str] = set()  # hosts on which something is to be changed
         self.interrupted = False
         self.journal: Journal | None = None
 
@@ -90,6 +91,15 @@ class Run:
         self.exits[host] = code
         self.whys[host] = why
 
+    def changes(self, host: str, why: str) -> None:
+        """Something is to be changed there. A run that ends before it comes to that has failed;
+        where a person is asked, or in a dry run, there are changes."""
+        self.to_do.add(host)
+        if self.yes:
+            self.set(host, Exit.FAILED, "ended before anything was changed")
+        else:
+            self.set(host, Exit.CHANGES, why)
+
     def stop_host(self, host: str, code: Exit, why: str) -> None:
         """This host's part is over: nothing more is done there, the others go on."""
         self.set(host, code, why)
@@ -99,7 +109,7 @@ class Run:
         """The plan of one host is known. When no host has anything to do, the run is over: there
         is no question to ask and nothing to execute."""
         self.pending.discard(host)
-        to_do = self.task not in READ_ONLY and Exit.CHANGES in self.exits.values()
+        to_do = self.task not in READ_ONLY and bool(self.to_do)
         if not self.pending and not to_do:
             sys.exit(0)  # finish() sets the code
 
@@ -125,8 +135,6 @@ class Run:
         codes = []
         for host, (_, _) in self.inputs.items():
             code = self.exits[host]
-            if code is Exit.CHANGES and self.yes:
-                code, self.whys[host] = Exit.FAILED, "ended before anything was changed"
             if self.interrupted and code not in (Exit.CONVERGED, Exit.UNKNOWN):
                 code = Exit.INTERRUPTED
             codes.append(code)

@@ -33,7 +33,7 @@ def plan(work: Work) -> None:
             why = "no layer applies here" if nowhere else "nothing to change"
             run.set(work.host.name, Exit.CONVERGED, why)
         else:
-            run.set(work.host.name, Exit.CHANGES, f"plan {made.id}")
+            run.changes(work.host.name, f"plan {made.id}")
             if run.dry:
                 saved.save(controller_state() / "plans", made, home=work.snapshot.home)
     run.prepared(work.host.name)
