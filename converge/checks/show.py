@@ -35,17 +35,26 @@ def show(
     listed = tuple(findings)
     terminal.line()
     terminal.line(f"{workspace}: {summary(listed)}", "bold")
+    told: dict[tuple[str, ...], str] = {}
     for phase, name in _PHASES.items():
         rows = [finding for finding in listed if finding.phase == phase]
         if rows:
             terminal.line(f"{name}", "bold")
             for finding in rows:
-                _row(terminal, finding, whole=whole)
+                _row(terminal, finding, told, whole=whole)
 
 
-def _row(terminal: Terminal, finding: Finding, *, whole: bool) -> None:
+def _row(
+    terminal: Terminal, finding: Finding, told: dict[tuple[str, ...], str], *, whole: bool
+) -> None:
+    """One finding. ``told``: what was said at length already, and of which finding."""
     effect, name = finding.effect, finding.setting or finding.check
     style, texts = _STYLES[effect], lines(finding)
+    first = told.setdefault((effect, *texts), name)
+    if first != name and not whole and effect is not Effect.NOT_APPLICABLE:
+        texts = [f"as {first}"]
+        terminal.row((effect.value, name, texts[0]), _WIDTHS, style)
+        return
     if effect in (Effect.EFFECTIVE, Effect.NOT_APPLICABLE) and not whole:
         room = terminal.width - sum(_WIDTHS) - 2 * len(_WIDTHS) - 2
         terminal.row((effect.value, name, fit(texts[0], room)), _WIDTHS, style)

@@ -1,0 +1,217 @@
+"""Verify as a user runs it: read-only, without a question, with an exit code that tells."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from converge import journal
+from converge.checks.show import show
+from converge.effect import Effect, Finding, new_faults, summary, verdict
+from converge.exits import Exit
+from converge.settings import ALL
+from converge.terminal import Terminal
+from tests.conftest import Box, Cli, Outcome, tree
+from tests.tools import need
+
+
+def effects(outcome: Outcome) -> dict[str, str]:
+    """Setting or check -> effect, from the journal."""
+    return {
+        str(one["setting"] or one["check"]): str(one["effect"]) for one in outcome.kinds("finding")
+    }
+
+
+def finding(effect: Effect, check: str = "a", **fields: object) -> Finding:
+    return Finding(check=check, effect=effect, **fields)  # type: ignore[arg-type]
+
+
+# -- the exit code -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        ([Effect.EFFECTIVE, Effect.PENDING, Effect.NOT_APPLICABLE], Exit.CONVERGED),
+        ([Effect.EFFECTIVE, Effect.NOT_EFFECTIVE], Exit.FAILED),
+        ([Effect.EFFECTIVE, Effect.UNKNOWN], Exit.UNKNOWN),
+        ([Effect.NOT_EFFECTIVE, Effect.UNKNOWN], Exit.FAILED),
+        ([Effect.NOT_APPLICABLE], Exit.CONVERGED),
+        ([], Exit.UNKNOWN),
+    ],
+)
+def test_unknown_never_passes_and_a_known_fault_never_hides(
+    found: list[Effect], code: Exit
+) -> None:
+    assert verdict(finding(effect) for effect in found) is code
+
+
+def test_a_reminder_to_a_person_decides_nothing() -> None:
+    reminder = finding(Effect.UNKNOWN, counts=False)
+    assert verdict([finding(Effect.EFFECTIVE), reminder]) is Exit.CONVERGED
+    assert verdict([reminder]) is Exit.UNKNOWN
+
+
+def test_a_fault_that_was_there_before_a_run_is_not_the_runs() -> None:
+    old = finding(Effect.NOT_EFFECTIVE, "system.state", found="degraded: x.service")
+    worse = finding(Effect.NOT_EFFECTIVE, "system.state", found="degraded: x.service y.service")
+    setting = finding(Effect.NOT_EFFECTIVE, "kwin.blur", setting="kwin.blur", found="off")
+    assert new_faults([old, setting], [old]) == ()
+    assert new_faults([old, setting], [worse, setting]) == (worse, setting)
+
+
+def test_a_finding_survives_the_journal() -> None:
+    one = finding(Effect.NOT_EFFECTIVE, found="é\n", expected="x", reason="y", counts=False)
+    assert Finding.of_record(one.record()) == one
+
+
+def test_a_summary_of_nothing_says_so() -> None:
+    assert summary([]) == "nothing was checked"
+
+
+# -- the table ----------------------------------------------------------------------------------
+
+
+def test_the_table_fits_eighty_columns_and_lets_nothing_hostile_through(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hostile = "\x1b]0;title\x07\x1b[2J" + "word " * 60
+    found = [
+        finding(effect, f"{effect}.{'x' * 40}", found=hostile, expected=hostile, reason=hostile)
+        for effect in Effect
+    ]
+    for whole in (False, True):
+        show(Terminal(), "shoshin", found, whole=whole)
+        out = capsys.readouterr().out
+        assert "\x1b" not in out and "\x07" not in out
+        assert all(len(line) <= 80 or " " not in line.strip() for line in out.splitlines())
+        for effect in Effect:
+            assert f"\n  {effect}" in out
+
+
+def test_what_is_not_right_is_told_with_found_expected_and_reason(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    one = finding(Effect.NOT_EFFECTIVE, found="off", expected="on", reason="nobody knows")
+    show(Terminal(), "shoshin", [one])
+    out = capsys.readouterr().out
+    assert all(text in out for text in ("found: off", "expected: on", "nobody knows"))
+
+
+# -- runs ----------------------------------------------------------------------------------------
+
+
+def test_before_anything_was_applied_verify_fails_and_names_what_is_not_effective(
+    cli: Cli, desktop: Box
+) -> None:
+    outcome = cli(desktop.inventory, "tasks/verify.py")
+    assert outcome.code == Exit.FAILED, outcome.out
+    found = effects(outcome)
+    assert found["kwin.contrast"] == found["video.variables"] == "not effective"
+    assert "first: " in outcome.out
+
+
+def test_verify_asks_nobody_changes_nothing_and_passes_after_a_run(cli: Cli, desktop: Box) -> None:
+    """Standard input is closed, and there is no -y."""
+    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
+    before = tree(desktop.root, without=("nix", "home/.cache"))
+    outcome = cli(desktop.inventory, "tasks/verify.py")
+    assert outcome.code == Exit.CONVERGED, outcome.out
+    assert tree(desktop.root, without=("nix", "home/.cache")) == before
+    assert "Detected changes" not in outcome.out
+    assert effects(outcome)["kwin.contrast"] == "pending"  # no KWin runs here
+
+
+def test_verify_lists_every_setting_of_the_plan(cli: Cli, desktop: Box) -> None:
+    outcome = cli(desktop.inventory, "tasks/verify.py")
+    assert {setting.id for setting in ALL} <= effects(outcome).keys()
+    for record in outcome.kinds("finding"):
+        assert record["effect"] in {effect.value for effect in Effect}
+        assert record["effect"] == "effective" or record["reason"] or record["found"]
+
+
+def test_phases_narrow_what_is_verified(cli: Cli, desktop: Box) -> None:
+    outcome = cli(desktop.inventory, "tasks/verify.py", "--data", "phases=5")
+    found = effects(outcome)
+    assert "video.variables" in found and "kwin.contrast" not in found
+    assert "commands.basic" not in found  # of phase 1
+
+
+def test_every_value_that_somebody_changed_is_found(cli: Cli, desktop: Box) -> None:
+    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
+    planted = {
+        "kwin.contrast": ("kwinrc", "contrastEnabled=false", "contrastEnabled=true"),
+        "kwin.backend": ("kwinrc", "Backend=OpenGL", "Backend=XRender"),
+        "desktop.animation-speed": ("kdeglobals", "AnimationDurationFactor=0.5", ""),
+        "baloo.basic-indexing": ("baloofilerc", "only basic indexing=true", ""),
+        "video.variables": (
+            "environment.d/60-video-variables.conf",
+            "NVD_BACKEND=direct",
+            "NVD_BACKEND=egl",
+        ),
+    }
+    for file, old, new in planted.values():
+        path = desktop.config(file)
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+    outcome = cli(desktop.inventory, "tasks/verify.py")
+    assert outcome.code == Exit.FAILED
+    found = effects(outcome)
+    assert {name for name, effect in found.items() if effect == "not effective"} == planted.keys()
+
+
+def test_both_nix_layers_are_effective_after_a_run(cli: Cli, make_box: Callable[..., Box]) -> None:
+    need("nix")
+    box = make_box()
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    outcome = cli(box.inventory, "tasks/verify.py")
+    found = effects(outcome)
+    for name in ("generation.system", "generation.home", "libraries.leaf.home", "runtimes.go"):
+        assert found[name] == "effective", outcome.out
+    assert found["electron.app.discord"] == "pending"  # no user manager runs here
+    assert found["memory.zram"] == "not applicable"  # nor a kernel of its own
+    assert outcome.code == Exit.CONVERGED, outcome.out
+
+    profile = box.root / "var/lib/workspace-tuning/nixos/profile.json"
+    profile.chmod(0o644)
+    profile.write_text(profile.read_text().replace("skylake", "znver3"))
+    outcome = cli(box.inventory, "tasks/verify.py")
+    assert outcome.code == Exit.FAILED
+    assert effects(outcome)["generation.system"] == "not effective"
+
+
+def test_a_workspace_that_belongs_to_another_user_is_not_judged(
+    cli: Cli, make_box: Callable[..., Box]
+) -> None:
+    box = make_box(user="somebody")
+    outcome = cli(box.inventory, "tasks/verify.py")
+    assert outcome.code == Exit.INVALID
+    assert not outcome.kinds("finding")
+
+
+def test_a_workspace_whose_shell_lacks_what_the_questions_need_is_unknown(
+    cli: Cli, desktop: Box, tmp_path: Path
+) -> None:
+    fake = tmp_path / "fake"
+    fake.mkdir()
+    (fake / "setsid").write_text("#!/bin/sh\nexit 1\n")
+    (fake / "setsid").chmod(0o755)
+    cli.environment["PATH"] = f"{fake}:{os.environ['PATH']}"
+    outcome = cli(desktop.inventory, "tasks/verify.py")
+    assert effects(outcome)["commands.basic"] == "unknown"
+    assert effects(outcome)["kwin.backend"] != "effective"
+
+
+def test_findings_are_records_of_the_journal_in_the_form_that_reports_read(
+    cli: Cli, desktop: Box
+) -> None:
+    from converge.reports import model
+
+    cli(desktop.inventory, "tasks/verify.py")
+    paths = sorted((cli.state / "workspace-tuning/controller/runs").glob("*/journal.jsonl"))
+    records = [one for one in journal.read(paths[-1]) if one["kind"] == "finding"]
+    report = model.build([model.load(paths[-1])])
+    assert sum(len(one.findings) for one in report.workspaces) == len(records) > 90
