@@ -136,10 +136,10 @@ def why(
 
 
 def _risk(setting: Setting) -> str:
+    if not setting.forcible:
+        return f"{setting.risk}: it cannot be included (see its state for why)"
     if setting.risk is Risk.HIGH:
         return f"{setting.risk}: --data accept={setting.id}"
-    if not setting.forcible:
-        return f"{setting.risk}; it cannot be included, since it would stop a boot or the session"
     return str(setting.risk)
 
 
