@@ -36,7 +36,7 @@ exec REAL "$@"
 
 
 class Place:
-    """A directory with an old file, a KDE file and a missing file, and a payload that changes all."""
+    """A directory with an old file, a KDE file and a missing one; a payload that changes all."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
