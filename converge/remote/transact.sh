@@ -86,6 +86,18 @@ number_of() { # number_of PROFILE: its current generation, or "-"
     say "${link##*-}"
 }
 
+# Let the user's running desktop read its files again; where none runs there is nobody to ask.
+reload_desktop() {
+    bus=/run/user/$(id -u "$(plan user)")/bus
+    if [ "$(id -un)" = "$(plan user)" ]; then bus=${XDG_RUNTIME_DIR:-${bus%/bus}}/bus; fi
+    if [ ! -S "$bus" ]; then return 0; fi
+    as_user timeout 20 systemctl --user daemon-reload
+    as_user timeout 20 busctl --user --auto-start=no call org.kde.KWin /KWin org.kde.KWin reconfigure
+    as_user timeout 20 busctl --user --auto-start=no call \
+        org.kde.baloo / org.kde.baloo.main updateConfig
+    return 0
+}
+
 # fields KIND: new, profile, old_number, old_path of the layer, or failure where it has no part.
 fields() {
     line=$(plan "$1") || return 1
@@ -132,6 +144,7 @@ activate() {
             return 1
             ;;
         esac
+        reload_desktop
     fi
     if fields system; then
         "$new/bin/switch-to-configuration" test

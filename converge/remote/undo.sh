@@ -158,6 +158,7 @@ undo() { # undo REASON [PART...]
     if chosen home "$@"; then undo_home; fi
     if chosen system "$@"; then undo_system; fi
     undo_files "$@"
+    reload_desktop
     if [ "$#" = 0 ]; then undo_record; fi
     if [ -n "$trouble" ]; then
         status broken "$because$trouble$left"
