@@ -59,8 +59,8 @@ def snapshot(work: Work) -> None:
             work.stop(Exit.INVALID, why)
 
 
-def take(work: Work) -> Snapshot | None:
-    """Read the workspace; the work is over when that does not succeed."""
+def take(work: Work, *, fatal: bool = True) -> Snapshot | None:
+    """Read the workspace. Where that does not succeed the work is over, if it is ``fatal``."""
     found: Snapshot | None = None
     with contextlib.suppress(*remote.LOST), remote.limited(LIMIT_S):
         found = work.host.get_fact(
@@ -70,8 +70,17 @@ def take(work: Work) -> Snapshot | None:
             _ignore_errors=True,
             _timeout=LIMIT_S,
         )
-    if found is None:
+    if found is None and fatal:
         work.stop(Exit.FAILED, "the workspace could not be read; what it said stands above")
+    return found
+
+
+def take_again(work: Work) -> Snapshot | None:
+    """Read the workspace in the middle of a change, on a new connection where the old one broke:
+    the change is still there to be decided about."""
+    found = take(work, fatal=False)
+    if found is None and not remote.connected(work.host) and work.reconnect():
+        found = take(work, fatal=False)
     return found
 
 
