@@ -5,7 +5,7 @@ A workspace is declared once, read once, changed in one step that can be undone,
 
 from pyinfra import host
 
-from tasks import activate, begin, build, gate, read, show, write
+from tasks import activate, begin, build, difference, gate, read, show, write
 from tasks import finish as end
 
 work = begin.workspace(host)  # what was given, checked before anything was connected
@@ -20,6 +20,7 @@ activate.preflight(work)  # what must hold before, and the faults that are not t
 write.layer_files(work)  # the user's Nix layer: without effect until it is built
 write.root_files(work)  # the NixOS layer, the only files of root
 build.layers(work)  # nothing of the running system changes
+difference.show(work)  # packages old and new, units that will restart
 activate.begin(work)  # live files and generations, in a process of the workspace's own
 activate.prove(work)  # every setting by its effect, in one remote command
 activate.decide(work)  # proved: kept; not proved: undone

@@ -18,6 +18,8 @@ from converge import sandbox
 from converge.detect import SCRIPT, parse
 from converge.machine import Machine
 
+MACHINES = sandbox.MACHINES
+
 
 def grow(name: str, into: Path) -> Path:
     """Make the tree of machine ``name`` under ``into``."""

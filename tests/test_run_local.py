@@ -32,6 +32,8 @@ def test_a_run_converges_all_layers_and_the_second_run_writes_nothing(
     need("chezmoi")
     box = make_box()
     first = cli(box.inventory, "deploy.py", "-y")
+    assert {d["layer"] for d in first.kinds("difference")} == {"nixos", "home-manager"}
+    assert any("lz4: ∅ → 1.10.0" in line for d in first.kinds("difference") for line in d["lines"])
     assert (first.code, first.last_line.partition(",")[0]) == (0, "converged (exit 0)"), first.out
     profiles = box.root / "nix/var/nix/profiles"
     assert os.readlink(profiles / "system") == "system-2-link"

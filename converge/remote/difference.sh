@@ -1,0 +1,34 @@
+# What a built layer changes: packages old and new with their sizes, and units of the system that
+# would restart. Changes nothing.
+#
+# usage: difference.sh [LAYER OLD NEW]...   OLD is "-" where nothing came before
+# Prints "LAYER package TEXT" and "LAYER unit TEXT" lines, "LAYER unknown TEXT" for what was not told.
+set -u
+LC_ALL=C
+export LC_ALL
+PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin
+PATH=$PATH:/nix/var/nix/profiles/default/bin
+escape=$(printf '\033')
+lines() { # lines LAYER WORD: each line of the input, without colours
+    sed "s/$escape\[[0-9;]*m//g" | while IFS= read -r line; do
+        if [ -n "$line" ]; then printf '%s %s %s\n' "$1" "$2" "$line"; fi
+    done
+}
+while [ "$#" -ge 3 ]; do
+    layer=$1 old=$2 new=$3
+    shift 3
+    if [ "$old" = - ] || [ ! -e "$old" ]; then
+        printf '%s unknown no generation before this one is there to compare with\n' "$layer"
+    else
+        nix --extra-experimental-features nix-command store diff-closures "$old" "$new" 2>&1 |
+            lines "$layer" package
+    fi
+    if [ -x "$new/bin/switch-to-configuration" ]; then
+        if text=$("$new/bin/switch-to-configuration" dry-activate 2>&1); then
+            printf '%s\n' "$text" | lines "$layer" unit
+        else
+            printf '%s\n' "$text" | head -n 1 | lines "$layer" unknown
+        fi
+    fi
+done
+echo 'done'
