@@ -151,6 +151,17 @@ def test_an_effect_that_the_driver_does_not_support_is_named_so() -> None:
     assert (finding.effect, "not supported" in finding.found) == (Effect.NOT_EFFECTIVE, True)
 
 
+def test_without_compositing_an_effect_that_is_off_proves_nothing() -> None:
+    answer = kwin(**{"Compositing is active": "Compositing is not active"})
+    silent = "\n".join(
+        line if line.startswith("support ") else line.partition(" {")[0] + " "
+        for line in answer.splitlines()
+    )
+    for name in ("kwin.contrast", "kwin.blur"):
+        finding = judge(name, {**KDE, "kwin": silent})
+        assert (finding.effect, finding.found) == (Effect.NOT_EFFECTIVE, "KWin: no compositing")
+
+
 def test_the_duration_of_another_effect_is_not_that_of_the_factor() -> None:
     answer = kwin(**{"animationDuration: 150": "animationDuration: 300"}).replace(
         "animationDuration: 999", "animationDuration: 150"

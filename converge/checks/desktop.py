@@ -147,6 +147,9 @@ def _effect(setting: Setting) -> Reading | None:
 
     def read(kwin: desktop.KWin) -> tuple[str, str]:
         on, off = f"{name} loaded", f"{name} not loaded"
+        if not kwin.support.compositing:
+            # No effect is loaded then, so "not loaded" would be true and prove nothing.
+            return "no compositing", on if wanted == "true" else off
         found = on if kwin.loaded[name] else off
         if not kwin.loaded[name] and wanted == "true" and not kwin.supported.get(name, True):
             found = f"{name} not supported by this graphics driver"

@@ -89,7 +89,8 @@ def _overview(lines: list[str]) -> int | None:
 
 @dataclass(frozen=True, kw_only=True)
 class KWin:
-    """The answer of the probe ``kwin``: the report, and the effects that were asked for."""
+    """The answer of the probe ``kwin``: the report, and the effects that were asked for. Without
+    compositing KWin has no effects, and says nothing of any."""
 
     support: Support
     loaded: Mapping[str, bool]
@@ -108,6 +109,8 @@ def kwin(text: str) -> KWin:
             report = support(found)
         elif word in effects:
             name, _, answer = rest.partition(" ")
+            if not answer:
+                continue
             found = bus_value(answer)
             if not isinstance(found, bool):
                 raise Unreadable(f"KWin did not say whether {name} is {word}")

@@ -1,0 +1,106 @@
+"""A real KWin under a virtual display, in a Debian root of its own (make-root.sh)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from converge.checks import inquiry
+from converge.checks.check import Answers, Ask, Context
+from tasks import remote
+from tests.tools import missing
+
+HERE = Path(__file__).parent
+PROJECT = HERE.parent.parent
+HOME = "/home/mitsio"
+_ENVIRONMENT = {
+    "HOME": HOME,
+    "USER": "mitsio",
+    "PATH": "/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "XDG_RUNTIME_DIR": "/run/user/1000",
+    "DBUS_SESSION_BUS_ADDRESS": "unix:path=/run/user/1000/bus",
+}
+_PROBES = "".join(remote.program(f"probes/{part}") for part in inquiry.PROGRAM)
+
+
+def root() -> Path:
+    """The root that make-root.sh made; TRIXIE names another one than .tools/trixie."""
+    path = Path(os.environ.get("TRIXIE", PROJECT / ".tools/trixie"))
+    if not (path / ".made").exists():
+        missing(f"no KWin to ask: tests/kwin/make-root.sh {path} makes one (as root, a minute)")
+    if os.getuid() != 0:
+        missing("a root directory can only be entered by root")
+    return path
+
+
+@dataclass(frozen=True)
+class Session:
+    root: Path
+    process: int  # the first process of the session's namespaces
+
+    def run(self, *command: str, stdin: str = "") -> str:
+        """What a program of the session's user prints."""
+        outcome = subprocess.run(
+            [
+                *("nsenter", f"--target={self.process}", "--mount", "--pid"),
+                *("chroot", "--userspec=1000:1000", str(self.root), "env", "-i"),
+                *(f"{name}={value}" for name, value in _ENVIRONMENT.items()),
+                *command,
+            ],
+            input=stdin,
+            text=True,
+            capture_output=True,
+            timeout=120,
+            check=True,
+        )
+        return outcome.stdout
+
+    def ask(self, known: Context, asked: Sequence[Ask]) -> Answers:
+        """Ask all of this in one command, as a run does."""
+        words = inquiry.arguments(known, asked)
+        text = self.run(
+            "dash", "-c", remote.program("check"), "workspace-check", *words, stdin=_PROBES
+        )
+        return inquiry.read(known, asked, text.splitlines())
+
+    def set(self, file: str, group: str, key: str, value: str) -> None:
+        """Change an entry as a user's program does, and let KWin read it."""
+        self.run("kwriteconfig6", "--file", file, "--group", group, "--key", key, value)
+        self.run("busctl", "--user", "call", "org.kde.KWin", "/KWin", "org.kde.KWin", "reconfigure")
+
+
+@contextmanager
+def session(files: Mapping[str, bytes], **variables: str) -> Iterator[Session]:
+    """A session whose user has these files in ``~/.config``; ``variables`` are KWin's."""
+    place = root()
+    config = place / HOME[1:] / ".config"
+    shutil.rmtree(config, ignore_errors=True)
+    config.mkdir()
+    for name, content in files.items():
+        (config / name).write_bytes(content)
+    for path in (config, *config.iterdir()):
+        os.chown(path, 1000, 1000)
+    started = subprocess.Popen(
+        [
+            HERE / "session.sh",
+            place,
+            *(f"{name}={value}" for name, value in variables.items()),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert started.stdout is not None
+        if started.stdout.readline() != "ready\n":
+            raise RuntimeError("KWin did not start; what it said stands above")
+        children = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text()
+        yield Session(place, int(children.split()[0]))
+    finally:
+        started.communicate("")
