@@ -104,3 +104,21 @@ def test_without_a_controller_the_script_on_the_workspace_rolls_back(
     assert (said.returncode, said.stdout) == (0, "status undone rolled back\n")
     assert state(box) == before
     assert call().returncode == 1
+
+
+def test_an_old_generation_that_was_deleted_from_the_profile_is_still_there_to_go_back_to(
+    cli: Cli, make_box: Callable[..., Box]
+) -> None:
+    box = make_box()
+    old = [str((box.root / profile).resolve()) for profile in PROFILES]
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    environment = {**cli.environment, **dict(sandbox.environment(box.root))}
+    for command in (
+        ["nix-env", "--profile", str(box.root / PROFILES[0]), "--delete-generations", "old"],
+        ["nix-env", "--profile", str(box.root / PROFILES[1]), "--delete-generations", "old"],
+        ["nix-store", "--gc"],
+    ):
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+    run = cli(box.inventory, "tasks/rollback.py", "-y")
+    assert run.code == 0, run.out
+    assert [str((box.root / profile).resolve()) for profile in PROFILES] == old

@@ -251,3 +251,14 @@ def test_a_file_that_the_desktop_changed_since_is_left_alone_and_said(
     assert f"changed since, left alone: {box.config('kwinrc')}" in said
     assert box.config("kwinrc").read_bytes() == newer
     assert box.config("kdeglobals").read_bytes() == globals_
+
+
+def test_the_records_of_the_newest_ten_runs_are_kept(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    for number in range(13):
+        (runs / f"202611{number:02d}t000000-abcd" / "transaction").mkdir(parents=True)
+    (runs / "not-a-run").mkdir()
+    program = PROJECT / "converge/remote/transact.sh"
+    subprocess.run(["dash", str(program), "prune", str(runs)], check=True)
+    kept = sorted(path.name for path in runs.iterdir())
+    assert kept == [*(f"202611{number:02d}t000000-abcd" for number in range(3, 13)), "not-a-run"]

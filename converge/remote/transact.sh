@@ -9,6 +9,7 @@
 #        transact.sh run    T                     the process itself
 #        transact.sh reboot T                     the user's unit after a reboot in between
 #        transact.sh restore RECORD T             the user's files, for a process of root
+#        transact.sh prune  RUNS                  the user's old records, likewise
 # T is a directory of whoever activates, root where NixOS is part of the transaction. It holds
 #   plan    lines: "run ID", "deadline SECONDS", "user NAME",
 #           "live RECORD", "record RECORD user|root", "written PATH", "after_reboot PATH",
@@ -133,7 +134,25 @@ await() { # await: decision is confirm, undo or late
     done
 }
 
+# What may be gone back to stays: the garbage collector does not take it while the record is there.
+hold() {
+    mkdir -p -- "$T/roots"
+    for layer in system home; do
+        if fields "$layer" && [ "$old_path" != - ]; then
+            nix-store --add-root "$T/roots/$layer" --indirect --realise "$old_path" >/dev/null ||
+                say "not held: $old_path"
+        fi
+    done
+}
+
+# prune RUNS: the records of the newest ten runs are kept.
+prune() {
+    find "$1" -mindepth 1 -maxdepth 1 -type d -name '[0-9]*t[0-9]*-*' | sort | head -n -10 |
+        while IFS= read -r old; do rm -rf -- "$old"; done
+}
+
 activate() {
+    hold
     if record=$(plan live); then
         record=${record% user}
         answer=$(as_user sh "$T/write.sh" "$(plan run)" "$record" "" "- - - -" keep <"$T/live")
@@ -188,6 +207,10 @@ keep() {
         if fields "$layer"; then numbers="$numbers $layer $(number_of "$profile")"; fi
     done
     status kept "$(plan run)$numbers"
+    prune "${T%/*/transaction}"
+    if written=$(plan written) && [ -d "${written%/*}/runs" ]; then
+        as_user sh "$self" prune "${written%/*}/runs"
+    fi
 }
 set_profile() { # set_profile LAYER ARGUMENTS...: as whoever the profile belongs to
     layer_of=$1
@@ -300,6 +323,7 @@ case $verb in
                 ;;
         esac
         ;;
+    prune) prune "$T" ;;
     restore)
         T=$3
         # shellcheck source=converge/remote/undo.sh

@@ -76,7 +76,7 @@ undo_home() {
     else
         activate_home "$old_path" || trouble="$trouble; by hand: $old_path/activate"
         if [ "$(number_of "$profile")" != "$old_number" ]; then
-            set_profile home --switch-generation "$old_number" ||
+            go_back home ||
                 trouble="$trouble; by hand: nix-env -p $profile --switch-generation $old_number"
         fi
     fi
@@ -94,13 +94,20 @@ undo_system() {
     elif [ ! -x "$old_path/bin/switch-to-configuration" ]; then
         trouble="$trouble; $old_path is gone; by hand: choose a generation in the boot menu"
     elif [ "$number" != "$old_number" ]; then
-        if set_profile system --switch-generation "$old_number"; then
+        if go_back system; then
             switch_back switch
         else
             trouble="$trouble; by hand: nix-env -p $profile --switch-generation $old_number; $by_hand"
         fi
     elif [ "$(plan boot)" = "$(boot_id)" ]; then
         switch_back test
+    fi
+}
+go_back() { # go_back LAYER: to the old generation; its path becomes a new one where it was deleted
+    if [ -L "$profile-$old_number-link" ]; then
+        set_profile "$1" --switch-generation "$old_number"
+    else
+        set_profile "$1" --set "$old_path"
     fi
 }
 switch_back() { # switch_back test|switch: exit 4 is a system that was switched, with failed units
