@@ -7,6 +7,8 @@ Secrets never get here: values come from the plan, and the plan holds none.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import secrets
@@ -61,18 +63,31 @@ class Journal:
             "workspace": workspace,
             **fields,
         }
-        line = (json.dumps(record, ensure_ascii=False) + "\n").encode()
+        text = json.dumps(record, ensure_ascii=False)
+        # A file name that is not UTF-8 arrives as lone surrogates; JSON can spell those.
+        line = (text + "\n").encode(errors="backslashreplace")
         try:
-            written = os.write(self._fd, line)
+            # Before the sync: a signal that ends the run in there must not give a number twice.
+            self._write(line)
+            self.records.append(record)
             os.fsync(self._fd)
         except OSError as error:
             raise JournalError(f"{self.path}: {error.strerror}") from error
-        if written != len(line):
-            raise JournalError(f"{self.path}: only {written} of {len(line)} bytes were written")
-        self.records.append(record)
         for listener in self.listeners:
             listener(record)
         return record
+
+    def _write(self, line: bytes) -> None:
+        """The whole line or nothing of it, so that the journal can be read to its end."""
+        size = os.fstat(self._fd).st_size
+        try:
+            written = os.write(self._fd, line)
+            if written != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, size)
+            raise
 
     def of(self, workspace: str, kind: str) -> Iterator[Record]:
         """The records of one kind for one workspace, in order."""
@@ -85,7 +100,9 @@ def read(path: Path) -> tuple[Record, ...]:
     for line in path.read_bytes().split(b"\n")[:-1]:
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
+            break
+        if not isinstance(record, dict):
             break
         records.append(record)
     return tuple(records)

@@ -33,6 +33,7 @@ PROJECT = Path(__file__).parent.parent
 VERSION = "0.1.0"
 #: Tasks that change nothing: there is nothing to confirm, so nobody has to be there.
 READ_ONLY = frozenset({"verify", "status", "why", "detect"})
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: In place of the profile that tasks/detect.py is there to write.
 NO_PROFILE = cast(Profile, None)
 
@@ -70,9 +71,20 @@ class Run:
         )
 
     def record(self, kind: str, host: str, **fields: object) -> None:
-        """One journal record for a workspace; the message follows from it."""
+        """One journal record for a workspace; the message follows from it.
+
+        While the plans are made nothing is changed yet: without a journal the run ends there.
+        Raises ``JournalError`` afterwards."""
         assert self.journal is not None
-        self.journal.append(kind, workspace=self.inputs[host][0].workspace, **fields)
+        try:
+            self.journal.append(kind, workspace=self.inputs[host][0].workspace, **fields)
+        except JournalError as error:
+            if not self.pending:
+                raise
+            for name in self.pending:
+                self.set(name, Exit.FAILED, f"stopped before anything was changed: {error}")
+            self.pending.clear()
+            self.finish()
 
     def records(self, kind: str, host: str) -> list[dict[str, object]]:
         """The records of one kind for a workspace in this run."""
@@ -132,6 +144,8 @@ class Run:
 
     def finish(self) -> None:
         """Say the result and leave with its code: the journal, the last line and the code agree."""
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # the result is said once
         codes = []
         for host, (_, _) in self.inputs.items():
             code = self.exits[host]
@@ -151,7 +165,7 @@ class Run:
                 journal=str(self.journal.path),
             )
         except JournalError as error:
-            code = Exit.UNKNOWN
+            code = worst([code, Exit.FAILED])
             self.terminal.line(f"{code.outcome} (exit {int(code)}): {error}")
         leave(code)
 
@@ -171,8 +185,8 @@ class _Events(BaseStateCallback):
         self.run = run
 
     def host_connect_error(self, state: Any, host: Any, error: Any) -> None:  # type: ignore[override]
-        self.run.pending.discard(host.name)
         self.run.stop_host(host.name, Exit.FAILED, f"no connection: {error}")
+        self.run.pending.discard(host.name)
 
 
 current: Run | None = None
@@ -244,7 +258,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
         run.terminal.line(f"{Exit.FAILED.outcome} (exit {int(Exit.FAILED)}): {error}")
         leave(Exit.FAILED)
     current = run
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, run.interrupt)
     atexit.register(run.finish)
     state.add_callback_handler(_Events(run))
