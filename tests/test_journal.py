@@ -1,0 +1,152 @@
+"""The journal: on disk before anything else, whole lines only, readable after any end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from converge import journal
+from converge.journal import Journal, JournalError, new_run_id
+from tests.tools import missing
+
+RUN = "20260101t000000-abcd"
+KINDS = ("run-start", "step", "problem", "run-end")
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "runs", RUN)
+
+
+def test_a_record_is_on_disk_before_anybody_is_told(made: Journal) -> None:
+    seen: list[int] = []
+    made.listeners.append(lambda record: seen.append(len(journal.read(made.path))))
+    for kind in KINDS:
+        made.append(kind, workspace="w", text="x")
+    assert seen == [1, 2, 3, 4]
+
+
+def test_it_is_its_owners_alone(made: Journal) -> None:
+    assert stat.S_IMODE(made.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(made.path.parent.stat().st_mode) == 0o700
+
+
+def test_two_runs_never_share_a_journal(made: Journal) -> None:
+    made.append("run-start")
+    with pytest.raises(JournalError, match="File exists"):
+        Journal(made.path.parent.parent, RUN)
+    assert len(journal.read(made.path)) == 1
+
+
+def test_torn_at_every_length_it_gives_the_records_before(made: Journal) -> None:
+    records = [made.append(kind, workspace="w", text="zwölf\nBoxkämpfer") for kind in KINDS]
+    whole = made.path.read_bytes()
+    ends = [i + 1 for i, byte in enumerate(whole) if byte == 0x0A]
+    torn = made.path.with_name("torn")
+    for length in range(len(whole) + 1):
+        torn.write_bytes(whole[:length])
+        assert list(journal.read(torn)) == records[: sum(end <= length for end in ends)]
+
+
+@given(st.dictionaries(st.text(min_size=1), st.recursive(st.text(), st.lists, max_leaves=5)))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_text_comes_back_as_it_was(made: Journal, fields: dict[str, object]) -> None:
+    """Also what is no text: a file name that is not UTF-8 arrives as lone surrogates."""
+    made.append("problem", workspace="w", fields=fields, name=os.fsdecode(b"caf\xe9"))
+    record = journal.read(made.path)[-1]
+    assert record["fields"] == fields
+    assert os.fsencode(str(record["name"])) == b"caf\xe9"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    if os.getuid() != 0:
+        missing("only root can mount a small disk: run as root")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "none", str(disk)], check=True)
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_record_for_which_there_is_no_room_leaves_nothing_of_itself(small_disk: Path) -> None:
+    made = Journal(small_disk, RUN)
+    made.append("run-start")
+    told: list[journal.Record] = []
+    made.listeners.append(told.append)
+    with pytest.raises(JournalError, match="No space left on device"):
+        made.append("plan", text="x" * 100_000)
+    assert told == []
+    made.append("run-end", exit=1)  # a short one still has room, and is readable
+    records = journal.read(made.path)
+    assert [(record["kind"], record["seq"]) for record in records] == [
+        ("run-start", 1),
+        ("run-end", 2),
+    ]
+
+
+def test_a_signal_during_the_sync_gives_no_number_twice(
+    made: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.append("run-start")
+    sync = os.fsync
+
+    def interrupted(descriptor: int) -> None:
+        sync(descriptor)
+        raise SystemExit(130)
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(SystemExit):
+        made.append("step")
+    monkeypatch.setattr(os, "fsync", sync)
+    made.append("run-end")
+    assert [record["seq"] for record in journal.read(made.path)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("place", ["a file stands there", "nothing can be made there"])
+def test_a_journal_that_cannot_be_begun_says_so(tmp_path: Path, place: str) -> None:
+    runs = tmp_path / "runs"
+    if place == "a file stands there":
+        runs.write_text("")
+    else:
+        runs = Path("/proc/no-directory-is-made-here")
+    with pytest.raises(JournalError, match=re.escape(str(runs))):
+        Journal(runs, RUN)
+
+
+def test_run_ids_sort_by_time_and_differ_at_the_same_time() -> None:
+    def clock(seconds: float) -> Callable[[], float]:
+        return lambda: seconds
+
+    ids = [new_run_id(clock(1_700_000_000 + day * 86_400.5)) for day in range(3)]
+    assert ids == sorted(ids)
+    assert all(re.fullmatch(r"[0-9]{8}t[0-9]{6}-[0-9a-f]{4}", one) for one in ids)
+    assert len({new_run_id(clock(0)) for _ in range(20)}) > 1
+
+
+def test_the_state_of_the_controller_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "/somewhere")
+    assert journal.controller_state() == Path("/somewhere/workspace-tuning/controller")
+    monkeypatch.setenv("XDG_STATE_HOME", "")
+    assert journal.controller_state() == Path.home() / ".local/state/workspace-tuning/controller"
+
+
+@pytest.mark.parametrize("line", [b"\xff\x00 not JSON", b"5", b"null", b"[" * 100_000])
+def test_a_line_that_is_no_record_ends_the_reading(made: Journal, line: bytes) -> None:
+    made.append("run-start")
+    made.append("step")
+    lines = made.path.read_bytes().splitlines(keepends=True)
+    made.path.write_bytes(lines[0] + line + b"\n" + lines[1])
+    (record,) = journal.read(made.path)
+    assert json.loads(lines[0]) == record
