@@ -1,0 +1,243 @@
+"""The documents say what is: names, keys, codes, programs and links in them are real."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from converge.checks import BY_ID as CHECKS
+from converge.desired import LAYER_SOURCES
+from converge.exits import Exit
+from converge.gate import FACTS
+from converge.setting import Layer, Risk, State
+from converge.settings import ALL, BY_ID
+from tests import settings_page
+from tests.conftest import PROJECT
+
+PAGES = (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")))
+#: Those of several columns; the others are wrapped by whoever owns them.
+NARROW = ("README.md", "plan.md", "how-to.md", "limits.md", "how-it-works.md", "settings.md")
+SCHEMAS = PROJECT / "schemas"
+CODE = re.compile(r"`([^`\n]+)`")
+#: What a setting's id begins with, in these documents.
+SUBJECTS = {one.partition(".")[0] for one in BY_ID}
+#: Options of NixOS, and names of files, that begin like a setting.
+FOREIGN = re.compile(r"boot\.(loader|kernel)|.*\.(sh|py|nix|json|yaml)$")
+
+
+def pages(*names: str) -> Iterator[tuple[str, str]]:
+    for path in PAGES:
+        if not names or path.name in names:
+            yield path.name, path.read_text(encoding="utf-8")
+
+
+def prose(text: str) -> str:
+    """A page without its blocks of code."""
+    return re.sub(r"^( *)```.*?^\1```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def keys_of(node: object, path: str = "") -> Iterator[str]:
+    """Dotted names of everything that a schema describes, references followed by name."""
+    if isinstance(node, Mapping):
+        for name, below in node.get("properties", {}).items():
+            yield f"{path}{name}"
+            yield from keys_of(below, f"{path}{name}.")
+
+
+def profile_keys() -> set[str]:
+    schema = json.loads((SCHEMAS / "hardware-profile.schema.json").read_text())
+    return set(keys_of(schema))
+
+
+def choice_keys() -> set[str]:
+    return set(json.loads((SCHEMAS / "workspace.schema.json").read_text())["properties"])
+
+
+def matches(name: str, known: set[str]) -> bool:
+    """``name`` may end with ``.*``, or hold one of several endings: ``a.<b|c>.*``."""
+    if "*" in name or "<" in name:
+        return any(one.startswith(re.split(r"[*<]", name)[0]) for one in known)
+    return name in known
+
+
+def test_the_page_of_the_settings_is_what_the_rows_say() -> None:
+    assert settings_page.PAGE.read_text(encoding="utf-8") == settings_page.page(), (
+        "the rows have changed: python -m tests.settings_page"
+    )
+
+
+def test_every_setting_that_a_page_names_is_there() -> None:
+    known = {*BY_ID, *CHECKS, *FACTS, *profile_keys()}
+    unknown = [
+        f"{page}: {name}"
+        for page, text in pages()
+        for name in CODE.findall(prose(text))
+        if re.fullmatch(r"[a-z][a-zA-Z0-9-]*(\.[a-zA-Z0-9<>|*-]+)+", name)
+        and name.partition(".")[0] in SUBJECTS
+        and not FOREIGN.match(name)
+        and not matches(name, known)
+    ]
+    assert unknown == []
+
+
+def test_every_setting_in_a_command_is_there() -> None:
+    unknown = [
+        f"{page}: {key}={name}"
+        for page, text in pages()
+        for key, names in re.findall(
+            r"(?<![\w-])(accept|include|exclude|setting)=([a-z0-9.,-]+)", text
+        )
+        for name in filter(None, names.rstrip(".,").split(","))
+        if name not in {*BY_ID, *FACTS}
+    ]
+    assert unknown == []
+
+
+def test_every_setting_that_is_not_applied_as_written_is_named_with_its_correction() -> None:
+    _, text = next(pages("plan.md"))
+    named = CODE.findall(text)
+    missing = [
+        one.id
+        for one in ALL
+        if one.state is not State.APPLIED
+        and one.id not in named
+        and not any(name.endswith(".*") and one.id.startswith(name[:-1]) for name in named)
+    ]
+    assert missing == []
+
+
+def test_the_plan_page_counts_its_statements_right() -> None:
+    _, text = next(pages("plan.md"))
+    count = {state: sum(1 for one in ALL if one.state is state) for state in State}
+    assert (
+        f"{len(ALL)} statements, {count[State.APPLIED]} applied as written, "
+        f"{count[State.CORRECTED]} corrected, {count[State.WITHHELD]} withheld"
+    ) in text
+
+
+def test_what_cannot_be_forced_is_said_to_be_so() -> None:
+    _, text = next(pages("plan.md"))
+    for one in ALL:
+        if not one.forcible:
+            around = [part for part in text.split("\n\n") if f"`{one.id}`" in part]
+            assert any("forced" in part for part in around), one.id
+
+
+def test_the_output_in_the_readme_is_still_what_a_dry_run_says() -> None:
+    _, text = next(pages("README.md"))
+    high = [one for one in ALL if one.state is not State.WITHHELD and one.risk is Risk.HIGH]
+    withheld = [one for one in ALL if one.state is State.WITHHELD]
+    applied = len(ALL) - len(high) - len(withheld)
+    assert (
+        f"  settings      {applied} in force, {len(high)} needs consent, {len(withheld)} withheld\n"
+    ) in text
+    for layer in (Layer.NIXOS, Layer.HOME_MANAGER):
+        files = [
+            path
+            for source, _ in LAYER_SOURCES[layer]
+            for path in (PROJECT / source).rglob("*")
+            if path.is_file()
+        ]
+        assert re.search(rf"^  {layer.value} +create {len(files) + 1} ", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", [path.name for path in PAGES])
+def test_every_key_of_data_is_real(page: str) -> None:
+    _, text = next(pages(page))
+    named = {
+        part
+        for words in re.findall(r"--data ((?:`? ?'?[a-z_]+=\S*)+)", text)
+        for part in re.findall(r"(?:^|[\s'])([a-z_]+)=", words)
+    }
+    assert named - choice_keys() == set()
+
+
+def test_every_key_of_data_is_explained() -> None:
+    text = "\n".join(text for _, text in pages())
+    explained = {name.partition("=")[0] for name in CODE.findall(text)}
+    assert choice_keys() - explained == set()
+
+
+def test_what_to_do_is_said_for_every_exit_code() -> None:
+    _, text = next(pages("how-to.md"))
+    _, _, section = text.partition("\n## What to do on each exit code\n")
+    rows = dict(re.findall(r"^\| (\d+) \| [^|]+ \| ([^|]+) \|$", section, re.MULTILINE))
+    assert rows.keys() == {str(int(code)) for code in Exit}
+
+
+def anchors(path: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", prose(path.read_text(encoding="utf-8")), re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", title.replace("`", "").lower()).replace(" ", "-")
+        for title in titles
+    }
+
+
+def test_links_lead_somewhere() -> None:
+    broken = []
+    for path in PAGES:
+        for target in re.findall(r"\]\(([^)\s]+)\)", prose(path.read_text(encoding="utf-8"))):
+            if "://" in target:
+                continue
+            file, _, anchor = target.partition("#")
+            goal = (path.parent / file).resolve() if file else path
+            if not goal.exists() or (anchor and anchor not in anchors(goal)):
+                broken.append(f"{path.name}: {target}")
+    assert broken == []
+
+
+def test_every_file_and_module_that_is_named_is_there() -> None:
+    folders = "tasks|tests|converge|files|schemas|inventory|docs"
+    gone = [
+        f"{page}: {name}"
+        for page, text in pages()
+        for name in re.findall(rf"(?<![\w/.~])((?:{folders})/[\w/.*-]*[\w*])", text)
+        if not any(PROJECT.glob(name)) and not re.match(r"inventory/(hardware/)?new\b", name)
+    ]
+    modules = [
+        f"{page}: {name}"
+        for page, text in pages()
+        for name in re.findall(r"python -m ([\w.]+\w)", text)
+        if not (PROJECT / f"{name.replace('.', '/')}.py").exists()
+    ]
+    assert (gone, modules) == ([], [])
+
+
+def test_every_test_that_is_named_as_evidence_is_there() -> None:
+    tests = set()
+    for path in (PROJECT / "tests").rglob("test_*.py"):
+        tests |= {path.stem, *re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)}
+    named = {
+        f"{page}: {name}"
+        for page, text in pages()
+        for name in re.findall(r"\b(test_\w+)(?![\w*]|\.py|_\*)", text)
+        if name not in tests
+    }
+    assert named == set()
+
+
+def test_the_programs_of_a_workspace_are_those_of_the_page() -> None:
+    _, text = next(pages("how-it-works.md"))
+    section = text.partition("\n## Programs that run on a workspace\n")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`([a-z-]+\.(?:sh|service))`", section))
+    there = {path.name for path in (PROJECT / "converge/remote").iterdir() if path.is_file()}
+    assert named == there
+
+
+def test_the_records_of_a_journal_are_those_of_the_page() -> None:
+    _, text = next(pages("how-it-works.md"))
+    section = text.partition("\n## The journal\n")[2]
+    rows = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
+    named = {name for row in rows for name in CODE.findall(row)}
+    schema = json.loads((SCHEMAS / "journal.schema.json").read_text())
+    assert named == set(schema["properties"]["kind"]["enum"])
+
+
+@pytest.mark.parametrize("page", NARROW)
+def test_the_source_of_a_page_fits_a_hundred_columns(page: str) -> None:
+    _, text = next(pages(page))
+    assert [line for line in text.splitlines() if len(line) > settings_page.WIDTH] == []
