@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import time
 
-from converge import desired, layers, plan
+from converge import desired, layers, planning
 from converge.exits import Exit
+from converge.plan import Plan
 from converge.rollout import Stage, stage
 from converge.setting import Layer
 from converge.settings import ALL
@@ -122,7 +123,7 @@ def locked(lock: Lock) -> str:
     )
 
 
-def plan_for(work: Work, found: Snapshot) -> plan.Plan:
+def plan_for(work: Work, found: Snapshot) -> Plan:
     """The plan for what was read. Raises ``ForbiddenSetting``."""
     choices, profile = work.choices, work.profile
     missing = layers.not_applicable(found, profile)
@@ -149,7 +150,7 @@ def plan_for(work: Work, found: Snapshot) -> plan.Plan:
         root=choices.root,
         not_applicable=missing,
     )
-    return plan.make_plan(
+    return planning.make_plan(
         choices.workspace,
         found,
         wanted,

@@ -1,0 +1,321 @@
+"""Make the plan: the difference between what a workspace holds and what it should hold.
+
+In: a snapshot and what is desired. Out: a ``Plan``. Pure: the same in, the same out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import PurePosixPath
+
+from converge import chezmoi, kconfig, layers
+from converge.desired import Desired, KdeEntries, WholeFile
+from converge.layers import NixLayer
+from converge.plan import Build, Change, FileDrift, Plan, Refusal, digest
+from converge.setting import Layer
+from converge.snapshot import Kind, Snapshot
+from converge.standing import Standing
+from converge.written import Proved, Written
+
+
+def make_plan(
+    workspace: str,
+    snapshot: Snapshot,
+    wanted: Desired,
+    *,
+    nix_layers: tuple[NixLayer, ...],
+    standings: tuple[Standing, ...],
+    not_applicable: Mapping[Layer, str],
+    proved: Mapping[str, Proved],
+    waits: str = "",
+) -> Plan:
+    """The plan that leads from ``snapshot`` to ``wanted``. Pure: the same in, the same out.
+
+    ``proved``: the phases that count as proved once this plan is kept; ``waits``: why the next one
+    of a staged rollout is not in it."""
+    changes: list[Change] = []
+    drift: list[FileDrift] = []
+    refusals: list[Refusal] = []
+    warnings: list[str] = []
+    entries = dict(snapshot.written.entries)
+
+    for file in wanted.files:
+        refusal = refuse(snapshot, file.path, root=file.root)
+        if refusal:
+            refusals.append(refusal)
+            continue
+        node = snapshot.nodes.get(file.path)
+        before = node.content if node else None
+        last = snapshot.written.files.get(file.path)
+        wanted_digest = digest(file.content)
+        if last and digest(before) not in (last, wanted_digest):
+            drift.append(_file_drift(file, last, before))
+        if before != file.content or (node and node.mode != file.mode):
+            changes.append(
+                Change(
+                    path=file.path,
+                    layer=file.layer,
+                    before=before,
+                    after=file.content,
+                    mode=file.mode,
+                    root=file.root,
+                )
+            )
+
+    for kde in wanted.kde:
+        _plan_kde(kde, snapshot, changes, drift, refusals, warnings, entries)
+
+    files = {file.path: digest(file.content) for file in wanted.files}
+    if any(change.root for change in changes) and not _may_be_root(snapshot):
+        refusals.append(
+            Refusal(
+                path=layers.SYSTEM_LAYER,
+                what=f"{snapshot.facts['user']} cannot become root without a password",
+                fix="allow it (docs/how-to.md), or leave the layer out with --data layers=",
+            )
+        )
+    changes += _gone(snapshot, wanted, files, not_applicable, warnings)
+    if snapshot.written.damaged:
+        warnings.append(f"{snapshot.state}/written.json is damaged; the machine itself is compared")
+    if waits:
+        warnings.append(waits)
+    written = replace(_record(snapshot, changes, files, entries), phases=proved)
+    return Plan(
+        workspace=workspace,
+        changes=tuple(changes),
+        drift=tuple(drift),
+        refusals=tuple(refusals),
+        builds=tuple(_builds(snapshot, wanted, nix_layers, not_applicable, warnings)),
+        sweep=snapshot.leftovers,
+        warnings=tuple(warnings),
+        standings=standings,
+        not_applicable=not_applicable,
+        written=written,
+        recorded=written.same(snapshot.written),
+    )
+
+
+def _may_be_root(snapshot: Snapshot) -> bool:
+    return not snapshot.needs_sudo or "sudo" in snapshot.marks
+
+
+def _record(
+    snapshot: Snapshot,
+    changes: list[Change],
+    files: Mapping[str, str],
+    entries: Mapping[str, Mapping[tuple[kconfig.Group, str], str]],
+) -> Written:
+    """The record after the changes: what is removed, by us or others, is no longer in it."""
+    gone = {change.path for change in changes if change.after is None}
+    still = {
+        path: last
+        for path, last in snapshot.written.files.items()
+        if path in snapshot.nodes and path not in gone
+    }
+    return Written(files={**still, **files}, entries=entries)
+
+
+def _file_drift(file: WholeFile, last: str, before: bytes | None) -> FileDrift:
+    return FileDrift(
+        path=file.path,
+        what="the file",
+        old=last[:12],
+        found=digest(before)[:12],
+        wanted=digest(file.content)[:12],
+    )
+
+
+def refuse(snapshot: Snapshot, path: str, *, root: bool = False) -> Refusal | None:
+    """Why the thing at ``path`` is not ours to replace, or None."""
+    if path in snapshot.unreadable:
+        return Refusal(path=path, what="it cannot be read", fix="see who owns it: ls -l")
+    for parent in PurePosixPath(path).parents:
+        node = snapshot.nodes.get(str(parent))
+        if node and node.kind is not Kind.DIRECTORY:
+            return Refusal(
+                path=str(parent),
+                what=f"a {node.kind} stands where a directory of ours belongs",
+                fix="move it away, then run again",
+            )
+    node = snapshot.nodes.get(path)
+    if node is None:
+        return None
+    if node.kind is Kind.SYMLINK:
+        owner = "home-manager or NixOS" if node.target.startswith("/nix/store/") else "its owner"
+        return Refusal(
+            path=path,
+            what=f"it is a symbolic link to {node.target}",
+            fix=f"let {owner} give the file up, or remove the link; then run again",
+        )
+    if node.kind is not Kind.FILE:
+        return Refusal(
+            path=path, what=f"it is a {node.kind}, not a file", fix="move it away, then run again"
+        )
+    if node.uid != int(snapshot.facts["system_uid" if root else "uid"]):
+        name = "root" if root and snapshot.needs_sudo else snapshot.facts["user"]
+        return Refusal(
+            path=path,
+            what=f"it belongs to {node.owner}, not to {name}",
+            fix=f"chown {name} {path}",
+        )
+    return None
+
+
+def _plan_kde(
+    kde: KdeEntries,
+    snapshot: Snapshot,
+    changes: list[Change],
+    drift: list[FileDrift],
+    refusals: list[Refusal],
+    warnings: list[str],
+    entries: dict[str, Mapping[tuple[kconfig.Group, str], str]],
+) -> None:
+    managed = snapshot.chezmoi.get(kde.path)
+    paths = [kde.path, *([managed.source] if managed else [])]
+    found = [refusal for path in paths if (refusal := refuse(snapshot, path))]
+    if found:
+        refusals += found
+        return
+    live = snapshot.nodes.get(kde.path)
+    source = snapshot.nodes.get(managed.source) if managed else None
+    kind = chezmoi.classify(managed.source).kind if managed else chezmoi.Kind.PLAIN
+    if managed and kind not in (chezmoi.Kind.PLAIN, chezmoi.Kind.MODIFY):
+        refusals.append(
+            Refusal(path=managed.source, what=f"it is a {kind.value}", fix=chezmoi.REFUSED[kind])
+        )
+        return
+    # A modify_ script makes the file anew from the live one, so only the live one is written.
+    source_is_ours = managed is not None and kind is chezmoi.Kind.PLAIN
+    try:
+        healed = kconfig.heal(
+            live.content if live else None,
+            source.content if source and source_is_ours else None,
+            managed.last_written if managed else None,
+            kde.entries,
+            live_name=kde.path,
+            source_name=managed.source if managed else "",
+        )
+    except kconfig.KConfigError as error:
+        refusals.append(
+            Refusal(path=kde.path, what=str(error), fix="mend the line by hand, then run again")
+        )
+        return
+    before = snapshot.written.entries.get(kde.path, {})
+    drift += (_entry_drift(kde.path, one) for one in kconfig.drift(healed.changes, before))
+    entries[kde.path] = _memory(before, kconfig.remembered(kde.entries))
+    if healed.overruled and managed:
+        warnings.append(
+            f"{managed.source} was edited and {kde.path} as well: the live file wins, the edit of "
+            "the source gives way"
+        )
+    target = kde.path if source_is_ours else ""
+    if live is None or live.content != healed.text:
+        changes.append(
+            Change(
+                path=kde.path,
+                layer=Layer.PLASMA,
+                before=live.content if live else None,
+                after=healed.text,
+                kde=True,
+                keys=healed.changes,
+                chezmoi_target=target,
+            )
+        )
+    if managed and source_is_ours and (source is None or source.content != healed.text):
+        changes.append(
+            Change(
+                path=managed.source,
+                layer=Layer.PLASMA,
+                before=source.content if source else None,
+                after=healed.text,
+                chezmoi_target=target,
+            )
+        )
+
+
+def _memory(
+    before: Mapping[tuple[kconfig.Group, str], str], now: Mapping[tuple[kconfig.Group, str], str]
+) -> dict[tuple[kconfig.Group, str], str]:
+    """What was written before and now; a key in another spelling (``k``, ``k[$e]``) replaces it."""
+    known = {(group, key.partition("[$")[0]) for group, key in now}
+    old = {k: v for k, v in before.items() if (k[0], k[1].partition("[$")[0]) not in known}
+    return {**old, **now}
+
+
+def _entry_drift(path: str, one: kconfig.Drift) -> FileDrift:
+    return FileDrift(
+        path=path,
+        what=f"{''.join(f'[{part}]' for part in one.group)} {one.key}",
+        old="(deleted)" if one.old is None else one.old,
+        found="(absent)" if one.found is None else one.found,
+        wanted="(absent)" if one.wanted is None else one.wanted,
+    )
+
+
+def _gone(
+    snapshot: Snapshot,
+    wanted: Desired,
+    files: Mapping[str, str],
+    not_applicable: Mapping[Layer, str],
+    warnings: list[str],
+) -> Iterator[Change]:
+    """Files that we wrote once and that nothing calls for any more."""
+    home = snapshot.expand(layers.HOME_LAYER)
+    for path, last in sorted(snapshot.written.files.items()):
+        node = snapshot.nodes.get(path)
+        if path in files or path in wanted.kept or node is None or node.kind is not Kind.FILE:
+            continue
+        if path.startswith(f"{home}/"):
+            layer = Layer.HOME_MANAGER
+        elif path.startswith(
+            (snapshot.expand(layers.ENVIRONMENT), snapshot.expand(layers.USER_UNITS))
+        ):
+            layer = Layer.SESSION
+        else:
+            layer = Layer.NIXOS
+        if layer in not_applicable:
+            continue
+        if node.sha256 != last:
+            warnings.append(f"{path} is no longer wanted, but somebody changed it: left alone")
+            continue
+        yield Change(
+            path=path,
+            layer=layer,
+            before=node.content,
+            after=None,
+            root=layer is Layer.NIXOS,
+        )
+
+
+def _builds(
+    snapshot: Snapshot,
+    wanted: Desired,
+    nix_layers: tuple[NixLayer, ...],
+    not_applicable: Mapping[Layer, str],
+    warnings: list[str],
+) -> Iterator[Build]:
+    for nix in nix_layers:
+        if nix.layer in not_applicable:
+            continue
+        base = snapshot.flakes[nix.base]
+        for name in base.untracked:
+            warnings.append(f"{base.directory}/{name} is not tracked by git: Nix does not see it")
+        files = {
+            file.path: digest(file.content) for file in wanted.files if file.layer is nix.layer
+        }
+        inputs = sha256(
+            json.dumps([files, base.url, base.digest, nix.attribute], sort_keys=True).encode()
+        ).hexdigest()
+        built, current = snapshot.built.get(nix.layer.value), snapshot.current(nix.profile)
+        if built is None:
+            needed, why = True, "never built from this layer"
+        elif built.inputs != inputs:
+            needed, why = True, "the layer or the user's flake changed since the last build"
+        elif current is None or current.path != built.path:
+            needed, why = True, "the current generation is not the one built from this layer"
+        else:
+            needed, why = False, f"generation {current.number} was built from these inputs"
+        yield Build(nix=nix, needed=needed, why=why, base=base.url, inputs=inputs)
