@@ -108,6 +108,8 @@ def ask(work: Work, *arguments: str, stdin: str = "", timeout: int = 300) -> Ans
 
 def standing(answer: Answer) -> tuple[str, str]:
     """Word and reason of the transaction's status; "lost" when it could not be asked."""
+    if answer.of("none"):
+        return "none", "the connection was lost before the change was begun"
     if answer.of("gone"):
         return "gone", "its process ended without a result"
     word, _, reason = answer.first("status").partition(" ")
@@ -267,6 +269,8 @@ def ended(work: Work, word: str, reason: str) -> str:
             work.stop(Exit.ROLLED_BACK, f"undone: {work.disproved or reason}")
         case "broken":
             work.stop(Exit.UNKNOWN, f"the rollback failed: {reason}")
+        case "none":
+            work.stop(Exit.FAILED, f"{reason}; nothing was activated")
         case "gone":
             work.stop(Exit.UNKNOWN, f"{reason}; the next run undoes it")
         case _:

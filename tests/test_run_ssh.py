@@ -22,6 +22,7 @@ def test_two_workspaces_converge_and_a_run_without_changes_costs_one_command_eac
 ) -> None:
     one, two = (ssh_server.box(user, f"box-{user[3:]}") for user in sshd.USERS)
     inventory = cli.inventory(one, two)
+    start = {user: ssh_server.commands(user) for user in sshd.USERS}
     first = cli(inventory, "deploy.py", "-y")
     assert first.code == 0, first.out
     assert {r["workspace"]: r["outcome"] for r in first.kinds("result")} == {
@@ -29,7 +30,7 @@ def test_two_workspaces_converge_and_a_run_without_changes_costs_one_command_eac
         "box-two": "converged",
     }
     used = {user: ssh_server.commands(user) for user in sshd.USERS}
-    assert max(used.values()) <= 12, used
+    assert max(used[user] - start[user] for user in sshd.USERS) <= 12, (start, used)
 
     roots = [ssh_server.homes[user] / f"box-{user[3:]}" for user in sshd.USERS]
     before = [tree(root) for root in roots]
@@ -67,7 +68,7 @@ def test_the_connection_is_cut_while_it_is_proved_and_the_change_is_kept_or_undo
             break
     subprocess.run(["pkill", "-KILL", "-f", "sshd: wt-one"], check=False)
     run = cli.end(process)
-    assert run.code in (0, 3, 4), run.out
+    assert run.code in (0, 1, 3, 4), run.out  # 1: before anything was activated
     assert f"(exit {run.code})" in run.last_line
     again = cli(inventory, "deploy.py", "-y")
     while again.code == 7:  # it is still being proved there: at most the deadline

@@ -268,7 +268,7 @@ case $verb in
         after_reboot disarm
         ;;
     wait)
-        limit=$(($(uptime_s) + $3))
+        limit=$(($(uptime_s) + $3)) begun=$(($(uptime_s) + 10))
         past=${4:-activating}
         while [ "$(uptime_s)" -lt "$limit" ]; do
             now=$(word)
@@ -278,6 +278,10 @@ case $verb in
             esac
             if [ -f "$T/process" ] && ! lives && [ "$(word)" = "$now" ]; then
                 say "gone $now"
+                exit 0
+            fi
+            if [ -z "$now" ] && [ "$(uptime_s)" -ge "$begun" ]; then
+                say none # its payload never came, and no process would read it now
                 exit 0
             fi
             sleep 0.1
