@@ -71,7 +71,7 @@ class Setting:
     phase: Phase
     layer: Layer
     says: str  # what the plan says, in one line, with its section
-    state: State
+    state: State = State.APPLIED
     value: object
     check: str  # id of the check that proves its effect
     reason: str = ""  # why it is corrected or withheld; the evidence

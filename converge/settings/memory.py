@@ -2,50 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from converge.setting import Layer, Phase, Risk, Setting, State
 
-
-def _row(
-    id: str,
-    title: str,
-    *,
-    says: str,
-    state: State = State.APPLIED,
-    value: object,
-    check: str,
-    reason: str = "",
-    risk: Risk = Risk.LOW,
-    needs: frozenset[str] = frozenset(),
-    forcible: bool = True,
-) -> Setting:
-    return Setting(
-        id=id,
-        title=title,
-        phase=Phase.MEMORY,
-        layer=Layer.NIXOS,
-        says=says,
-        state=state,
-        value=value,
-        check=check,
-        reason=reason,
-        risk=risk,
-        needs=needs,
-        forcible=forcible,
-    )
+_row = partial(Setting, phase=Phase.MEMORY, layer=Layer.NIXOS)
 
 
 def _sysctl(id: str, title: str, *, says: str, sysctl: dict[str, int]) -> Setting:
-    return _row(id, title, says=says, value={"sysctl": sysctl}, check="memory.sysctl")
+    return _row(id=id, title=title, says=says, value={"sysctl": sysctl}, check="memory.sysctl")
 
 
 ROWS: tuple[Setting, ...] = (
     _row(
-        "memory.zram",
-        "Compressed swap in memory",
+        id="memory.zram",
+        title="Compressed swap in memory",
         says="Memory: zram, zstd, 75 % of memory, priority 100: 28 GB effective",
         state=State.CORRECTED,
         value={},
         check="memory.zram",
+        needs=frozenset({"zram"}),
         reason="what is swapped lies compressed in the same 16 GB, and the 75 % cap the bytes "
         "before compression: a cap, no 12 GB more",
     ),
@@ -68,8 +44,8 @@ ROWS: tuple[Setting, ...] = (
         sysctl={"vm.dirty_ratio": 10, "vm.dirty_background_ratio": 5},
     ),
     _row(
-        "memory.user-slice",
-        "A user's programs together are slowed down at 12 of 16 GB",
+        id="memory.user-slice",
+        title="A user's programs together are slowed down at 12 of 16 GB",
         says='Memory, later version: systemd.slices."user-" with MemoryHigh=12G',
         state=State.CORRECTED,
         value={"sliceConfig": {"MemoryHigh": "75%"}},
@@ -78,8 +54,8 @@ ROWS: tuple[Setting, ...] = (
         "percent, so that it holds on every machine",
     ),
     _row(
-        "memory.user-slice-max",
-        "A user's programs together end at 14 of 16 GB",
+        id="memory.user-slice-max",
+        title="A user's programs together end at 14 of 16 GB",
         says='Memory, later version: systemd.slices."user-" with MemoryMax=14G, CPUQuota=600%',
         state=State.WITHHELD,
         value={"sliceConfig": {"MemoryMax": "87%", "CPUQuota": "600%"}},
@@ -89,8 +65,8 @@ ROWS: tuple[Setting, ...] = (
         risk=Risk.MEDIUM,
     ),
     _row(
-        "storage.scheduler",
-        "I/O scheduler of the disk",
+        id="storage.scheduler",
+        title="I/O scheduler of the disk",
         says="Storage: I/O scheduler none, by a udev rule",
         state=State.CORRECTED,
         value={},
@@ -99,8 +75,8 @@ ROWS: tuple[Setting, ...] = (
         "follows from the profile's kind. none is the kernel's own choice for NVMe",
     ),
     _row(
-        "storage.io-uring",
-        "io_uring",
+        id="storage.io-uring",
+        title="io_uring",
         says="Storage: io_uring",
         state=State.WITHHELD,
         value={},
@@ -109,8 +85,8 @@ ROWS: tuple[Setting, ...] = (
         forcible=False,
     ),
     _row(
-        "boot.menu",
-        "The boot menu offers the previous generation",
+        id="boot.menu",
+        title="The boot menu offers the previous generation",
         says="Before: boot.loader.grub.timeout, so that a generation can be chosen",
         state=State.CORRECTED,
         value={"timeoutSeconds": 5, "generations": 7},
@@ -120,8 +96,8 @@ ROWS: tuple[Setting, ...] = (
         needs=frozenset({"bootloader"}),
     ),
     _row(
-        "build.parallelism",
-        "Builds fit into memory",
+        id="build.parallelism",
+        title="Builds fit into memory",
         says="Hardware: build.parallelism maxJobs 12, maxCores 7, tiers of jobs and cores",
         state=State.CORRECTED,
         value={"tier": "medium"},

@@ -6,42 +6,17 @@ so when it is not the first. A runtime that the user installed themselves stays 
 
 from __future__ import annotations
 
+from functools import partial
+
 from converge.setting import Claim, Layer, Phase, Risk, Setting, State
 
-
-def _row(
-    id: str,
-    title: str,
-    *,
-    says: str,
-    state: State,
-    value: object,
-    check: str,
-    reason: str,
-    risk: Risk = Risk.LOW,
-    claim: Claim | None = None,
-    forcible: bool = True,
-) -> Setting:
-    return Setting(
-        id=id,
-        title=title,
-        phase=Phase.RUNTIMES,
-        layer=Layer.HOME_MANAGER,
-        says=says,
-        state=state,
-        value=value,
-        check=check,
-        reason=reason,
-        risk=risk,
-        claim=claim,
-        forcible=forcible,
-    )
+_row = partial(Setting, phase=Phase.RUNTIMES, layer=Layer.HOME_MANAGER)
 
 
 ROWS: tuple[Setting, ...] = (
     _row(
-        "runtimes.python",
-        "Python 3.13 with profile-guided optimization",
+        id="runtimes.python",
+        title="Python 3.13 with profile-guided optimization",
         says="Phase 2: Python 3.13 with PGO, 10-30 %",
         state=State.CORRECTED,
         value={"attributes": ["python313"]},
@@ -53,8 +28,8 @@ ROWS: tuple[Setting, ...] = (
         claim=Claim(subject="python benchmarks", low=10, high=30),
     ),
     _row(
-        "runtimes.node",
-        "Node.js 24 compiled for the CPU",
+        id="runtimes.node",
+        title="Node.js 24 compiled for the CPU",
         says="Phase 2: Node.js 24 with hardware flags, 10-25 % CPU",
         state=State.CORRECTED,
         value={"attributes": ["nodejs_24"]},
@@ -66,8 +41,8 @@ ROWS: tuple[Setting, ...] = (
         claim=Claim(subject="node benchmarks", low=10, high=25),
     ),
     _row(
-        "runtimes.node.pgo",
-        "Node.js with profile-guided optimization",
+        id="runtimes.node.pgo",
+        title="Node.js with profile-guided optimization",
         says="Phase 2: Node.js 24 with PGO",
         state=State.WITHHELD,
         value={},
@@ -77,8 +52,8 @@ ROWS: tuple[Setting, ...] = (
         forcible=False,
     ),
     _row(
-        "runtimes.node.jemalloc",
-        "Node.js with jemalloc, as a command of its own",
+        id="runtimes.node.jemalloc",
+        title="Node.js with jemalloc, as a command of its own",
         says="Phase 2: Node.js 24 with jemalloc, 10-30 % RAM",
         state=State.WITHHELD,
         value={},
@@ -88,8 +63,8 @@ ROWS: tuple[Setting, ...] = (
         claim=Claim(subject="node memory", low=10, high=30),
     ),
     _row(
-        "runtimes.rust",
-        "Rust programs of the user compiled for the CPU",
+        id="runtimes.rust",
+        title="Rust programs of the user compiled for the CPU",
         says="Phase 2: Rust with hardware flags, 8-15 % in binaries",
         state=State.CORRECTED,
         value={},
@@ -100,8 +75,8 @@ ROWS: tuple[Setting, ...] = (
         claim=Claim(subject="rust binaries", low=8, high=15),
     ),
     _row(
-        "runtimes.rust.compiler",
-        "rustc with PGO, jemalloc and thin LTO",
+        id="runtimes.rust.compiler",
+        title="rustc with PGO, jemalloc and thin LTO",
         says="Phase 2: Rust with PGO, jemalloc and thin LTO, 10-15 % in rustc",
         state=State.WITHHELD,
         value={},
@@ -112,8 +87,8 @@ ROWS: tuple[Setting, ...] = (
         forcible=False,
     ),
     _row(
-        "runtimes.rust.programs",
-        "Single Rust programs compiled for the CPU",
+        id="runtimes.rust.programs",
+        title="Single Rust programs compiled for the CPU",
         says="Phase 2: Rust binaries gain 8-15 %; the plan names no program",
         state=State.WITHHELD,
         value={"packages": ["ripgrep", "fd"]},
@@ -122,8 +97,8 @@ ROWS: tuple[Setting, ...] = (
         "already. If forced, NIX_RUSTFLAGS of copies under new names (pkgs.optimizedRust)",
     ),
     _row(
-        "runtimes.go",
-        "Go toolchain at the CPU's level",
+        id="runtimes.go",
+        title="Go toolchain at the CPU's level",
         says="Phase 2: Go 1.24 with GOAMD64=v3, 3-10 %",
         state=State.CORRECTED,
         value={"attributes": ["go_1_24", "go"]},
@@ -135,8 +110,8 @@ ROWS: tuple[Setting, ...] = (
         claim=Claim(subject="go toolchain", low=3, high=10),
     ),
     _row(
-        "runtimes.go.builds",
-        "Go programs of the user at the CPU's level",
+        id="runtimes.go.builds",
+        title="Go programs of the user at the CPU's level",
         says="Phase 2: GOAMD64=v3, 3-10 %",
         state=State.CORRECTED,
         value={},

@@ -6,6 +6,7 @@ The session variables of this phase are rows of the layer ``session``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from converge.setting import Layer, Phase, Risk, Setting, State
 
@@ -17,36 +18,13 @@ OPEN_FROM = ("turing", "ampere", "ada", "hopper", "blackwell")
 WITHOUT_AV1 = ("kepler", "maxwell", "pascal", "volta", "turing")
 
 
-def _row(
-    id: str,
-    title: str,
-    *,
-    says: str,
-    state: State,
-    value: object,
-    check: str,
-    reason: str = "",
-    risk: Risk = Risk.LOW,
-) -> Setting:
-    return Setting(
-        id=id,
-        title=title,
-        phase=Phase.VIDEO,
-        layer=Layer.NIXOS,
-        says=says,
-        state=state,
-        value=value,
-        check=check,
-        reason=reason,
-        risk=risk,
-        needs=frozenset({"nvidia"}),
-    )
+_row = partial(Setting, phase=Phase.VIDEO, layer=Layer.NIXOS, needs=frozenset({"nvidia"}))
 
 
 ROWS: tuple[Setting, ...] = (
     _row(
-        "video.driver",
-        "The last driver branch that drives this GPU",
+        id="video.driver",
+        title="The last driver branch that drives this GPU",
         says="Phase 5: the NVIDIA driver, without a branch and without `open`",
         state=State.CORRECTED,
         value={
@@ -61,24 +39,24 @@ ROWS: tuple[Setting, ...] = (
         risk=Risk.MEDIUM,
     ),
     _row(
-        "video.graphics",
-        "Graphics drivers, 64 and 32 bit",
+        id="video.graphics",
+        title="Graphics drivers, 64 and 32 bit",
         says="Phase 5: hardware.graphics enable, enable32Bit",
         state=State.APPLIED,
         value={},
         check="gpu.graphics",
     ),
     _row(
-        "video.vaapi-driver",
-        "VA-API driver on top of NVDEC",
+        id="video.vaapi-driver",
+        title="VA-API driver on top of NVDEC",
         says="Phase 5: extraPackages nvidia-vaapi-driver",
         state=State.APPLIED,
         value={},
         check="gpu.vainfo",
     ),
     _row(
-        "video.vdpau-bridges",
-        "Bridges between VDPAU and VA-API",
+        id="video.vdpau-bridges",
+        title="Bridges between VDPAU and VA-API",
         says="Phase 5: extraPackages vaapiVdpau and libvdpau-va-gl",
         state=State.WITHHELD,
         value={"packages": ["libva-vdpau-driver", "libvdpau-va-gl"]},
@@ -88,8 +66,8 @@ ROWS: tuple[Setting, ...] = (
         "would send VDPAU back through VA-API",
     ),
     _row(
-        "video.modesetting",
-        "Kernel mode setting of the NVIDIA driver",
+        id="video.modesetting",
+        title="Kernel mode setting of the NVIDIA driver",
         says="Phase 5: kernel parameter nvidia-drm.modeset=1",
         state=State.CORRECTED,
         value={},
@@ -98,8 +76,8 @@ ROWS: tuple[Setting, ...] = (
         "parameter would say the same twice",
     ),
     _row(
-        "video.firefox",
-        "Firefox decodes video on the GPU",
+        id="video.firefox",
+        title="Firefox decodes video on the GPU",
         says="Phase 5: hardware decoding in Firefox, 1080p under 20 % CPU",
         state=State.CORRECTED,
         value={"withoutAv1": list(WITHOUT_AV1)},
