@@ -49,4 +49,5 @@ $(TOOLS)/nixpkgs-fmt:
 	@cargo install --quiet --locked --root .tools nixpkgs-fmt --version 1.3.0
 
 clean:
+	@if [ -d .sandbox ]; then chmod -R u+w .sandbox; fi
 	rm -rf .venv .sandbox .tools
