@@ -30,7 +30,7 @@ def test_two_workspaces_converge_and_a_run_without_changes_costs_one_command_eac
         "box-two": "converged",
     }
     used = {user: ssh_server.commands(user) for user in sshd.USERS}
-    assert max(used[user] - start[user] for user in sshd.USERS) <= 12, (start, used)
+    assert max(used[user] - start[user] for user in sshd.USERS) <= 14, (start, used)
 
     roots = [ssh_server.homes[user] / f"box-{user[3:]}" for user in sshd.USERS]
     before = [tree(root) for root in roots]
