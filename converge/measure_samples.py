@@ -15,20 +15,36 @@ CONTROL = "control"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One run of a program. ``cpu`` is what is compared: seconds that other programs take from the
+    CPU do not count in it. ``wall`` is kept beside it."""
+
+    cpu: float
+    wall: float
+
+
+Pair = tuple[Sample, Sample]  # stock, optimized
+
+
+@dataclass(frozen=True, kw_only=True)
 class Samples:
-    """``pairs``: seconds of stock and of optimized. ``why``: why there are no usable ones."""
+    """``why``: why there are no usable ``pairs``."""
 
     cpu: str = ""
     load: str = ""
-    pairs: tuple[tuple[float, float], ...] = ()
+    pairs: tuple[Pair, ...] = ()
     why: str = ""
+
+    @property
+    def gain(self) -> Gain | None:
+        return faster((stock.cpu, optimized.cpu) for stock, optimized in self.pairs)
 
 
 def parse(lines: Iterable[str]) -> Samples:
     """The samples in the output of ``remote/measure.sh``. What is cut or odd gives a ``why``."""
     cpu = load = why = ""
     results: dict[str, str] = {}
-    pairs: list[tuple[float, float]] = []
+    pairs: list[dict[str, Sample]] = []
     done = False
     for line in lines:
         word, _, rest = line.partition(" ")
@@ -39,26 +55,47 @@ def parse(lines: Iterable[str]) -> Samples:
                 case "load":
                     load = rest
                 case "result":
-                    which, _, digest, seconds = rest.split(" ")
+                    which, _, digest, *times = rest.split(" ")
                     results[which] = digest
-                    if float(seconds) < SHORTEST:
-                        why = f"the {which} build ended after {float(seconds) * 1000:.0f} ms: " + (
-                            "it did not do the work"
-                        )
+                    wall = _sample(times).wall
+                    if wall < SHORTEST:
+                        took = f"{wall * 1000:.0f} ms"
+                        why = f"the {which} build ended after {took}: it did not do the work"
                 case "pair":
-                    _, stock, optimized = rest.split(" ")
-                    pairs.append((float(stock), float(optimized)))
+                    pairs.append({})
+                case "sample":
+                    which, *times = rest.split(" ")
+                    pairs[-1][which] = _sample(times)
                 case "failed":
                     why = rest
                 case "done":
                     done = True
-        except ValueError:
+        except (ValueError, IndexError):
             why = f"the answer has a line that is not understood: {line[:60]!r}"
     if not why and len(set(results.values())) > 1:
         why = "the two builds gave different results for the same work"
     if not why and not done:
         why = "the answer was cut before its end"
-    return Samples(cpu=cpu, load=load, pairs=() if why else tuple(pairs), why=why)
+    if not why and any(pair.keys() != {"stock", "optimized"} for pair in pairs):
+        why = "the answer has a pair with one sample"
+    if why:
+        return Samples(cpu=cpu, load=load, why=why)
+    whole = tuple((pair["stock"], pair["optimized"]) for pair in pairs)
+    return Samples(cpu=cpu, load=load, pairs=whole)
+
+
+def _sample(times: Sequence[str]) -> Sample:
+    """From user and system time as ``times`` prints them, and seconds. Raises ``ValueError``."""
+    user, system, wall = times
+    return Sample(cpu=_seconds(user) + _seconds(system), wall=float(wall))
+
+
+def _seconds(text: str) -> float:
+    """``1m2.5s`` as 62.5."""
+    minutes, mark, rest = text.partition("m")
+    if not mark or not rest.endswith("s"):
+        raise ValueError(text)
+    return int(minutes) * 60 + float(rest[:-1])
 
 
 def measurement(
@@ -71,7 +108,7 @@ def measurement(
     optimized: str,
 ) -> Mapping[str, object]:
     """The fields of the record. Without a claim it is the control: stock against itself."""
-    gain = faster(samples.pairs)
+    gain = samples.gain
     if samples.why:
         verdict, why = Verdict.NO_EVIDENCE, f"not measured: {samples.why}"
     elif claim is None:
@@ -91,7 +128,10 @@ def measurement(
         "optimized": optimized,
         "cpu": samples.cpu,
         "load": samples.load,
-        "samples": [list(pair) for pair in samples.pairs],
+        "samples": [
+            [stock.cpu, optimized.cpu, stock.wall, optimized.wall]
+            for stock, optimized in samples.pairs
+        ],
     }
 
 

@@ -18,8 +18,12 @@ CLAIM = Claim(subject="counting", low=15, high=30)
 COUNTING = Benchmark(
     id="count", subject="counting", program="count", arguments=(), stock=(), optimized=()
 )
-GOOD = ["cpu X", "load 0.1", "result stock 0 aa 0.5", "result optimized 0 aa 0.4"]
-PAIRS = ["pair stock 0.50 0.40", "pair optimized 0.51 0.41"] * 5
+TIMES = "0m0.4s 0m0.1s 0.6"  # user, system, by the clock
+GOOD = ["cpu X", "load 0.1", f"result stock 0 aa {TIMES}", f"result optimized 0 aa {TIMES}"]
+PAIRS = [
+    *("pair stock", f"sample stock {TIMES}", "sample optimized 0m0.35s 0m0.05s 9.9"),
+    *("pair optimized", "sample optimized 0m0.36s 0m0.05s 0.4", "sample stock 0m0.41s 0m0.1s 0.7"),
+] * 5
 
 
 def run(*arguments: str, rounds: int = 10, libraries: tuple[str, str] = ("", "")) -> list[str]:
@@ -64,8 +68,8 @@ def test_the_order_turns_with_every_pair(tmp_path: Path) -> None:
     log = tmp_path / "log"
     both = [script(tmp_path / name, f"echo {name} >>'{log}'; echo same") for name in ("one", "two")]
     lines = run(*both, rounds=4)
-    first = [line.split()[1] for line in lines if line.startswith("pair")]
-    assert first == ["stock", "optimized", "stock", "optimized"]
+    order = [line.split()[1] for line in lines if line.startswith("sample")]
+    assert order == ["stock", "optimized", "optimized", "stock"] * 2
     assert log.read_text().split() == ["one", "two", *["one", "two", "two", "one"] * 2]
 
 
@@ -132,31 +136,53 @@ def test_a_cut_answer_gives_no_figure(length: int) -> None:
     assert (samples.pairs, samples.why) == ((), "the answer was cut before its end")
 
 
-@pytest.mark.parametrize("line", ["pair stock 0.5", "pair stock x y", "result stock 0 aa", "pair"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("sample stock 0m0.4s 0m0.1s", "sample stock 4 5 6", "sample stock 0m0.4s 0m0.1s x"),
+        *("result stock 0 aa", "sample", "sample stock xm0.4s 0m0.1s 1"),
+    ],
+)
 def test_an_odd_line_gives_no_figure(line: str) -> None:
     samples = measure_samples.parse([*GOOD, *PAIRS, line, "done"])
     assert samples.pairs == ()
     assert "not understood" in samples.why
 
 
-def test_the_samples_and_the_interval_are_kept_with_the_verdict() -> None:
+def test_a_pair_with_one_sample_gives_no_figure() -> None:
+    lines = [*GOOD, "pair stock", f"sample stock {TIMES}", *PAIRS, "done"]
+    assert measure_samples.parse(lines).why == "the answer has a pair with one sample"
+    assert "not understood" in measure_samples.parse([*GOOD, f"sample stock {TIMES}", "done"]).why
+
+
+def test_cpu_time_is_compared_and_not_the_wait_for_the_cpu() -> None:
+    """The optimized build's 9.9 s by the clock are 0.4 s of CPU: others were using the machine."""
     found = record(measure_samples.parse([*GOOD, *PAIRS, "done"]))
-    assert found["samples"] == [[0.5, 0.4], [0.51, 0.41]] * 5
+    rows = found["samples"]
+    assert isinstance(rows, list)
+    assert rows[0] == [pytest.approx(0.5), pytest.approx(0.4), 0.6, 9.9]
+    assert rows[1] == [pytest.approx(0.51), pytest.approx(0.41), 0.7, 0.4]
+    assert found["measured"] == pytest.approx(24.7, abs=0.5)
+
+
+def test_the_claim_and_the_number_of_samples_are_kept_with_the_verdict() -> None:
+    found = record(measure_samples.parse([*GOOD, *PAIRS, "done"]))
     assert found["claimed"] == {"low": 15, "high": 30, "unit": "%"}
     assert (found["cpu"], found["n"], found["verdict"]) == ("X", 10, "met")
 
 
 def test_a_control_that_differs_warns_of_all_other_figures() -> None:
-    def control(rows: list[str]) -> dict[str, object]:
-        samples = measure_samples.parse([*GOOD, *rows, "done"])
+    def control(optimized: str) -> dict[str, object]:
+        rows = ["pair stock", f"sample stock {TIMES}", f"sample optimized 0m{optimized}s 0m0s 1"]
+        samples = measure_samples.parse([*GOOD, *(rows * 9), "done"])
         return dict(
             measure_samples.measurement(
                 COUNTING, samples, claim=None, settings=(), stock="s", optimized="s"
             )
         )
 
-    assert control(["pair stock 0.5 0.5"] * 9)["verdict"] == "no evidence"
-    noisy = control(["pair stock 0.5 0.4"] * 9)
+    assert control("0.5")["verdict"] == "no evidence"
+    noisy = control("0.4")
     assert (noisy["verdict"], noisy["claimed"]) == ("worse", None)
     assert "too noisy" in str(noisy["why"])
 

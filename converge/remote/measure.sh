@@ -6,13 +6,15 @@
 #   *_LIBRARIES  directory that the loader searches first, or ""
 #   ARGUMENT     given to both; "@text" is a file of 8 MB made here, "@prefix" the directory above
 #                the stock program's bin, "@library" the directory of libraries of each
-# Prints "cpu MODEL", "load LOAD", "result stock|optimized STATUS DIGEST SECONDS" of one run each that
-# is not counted, "pair FIRST STOCK_SECONDS OPTIMIZED_SECONDS" for each pair, "done".
-# Exit: 0 done, 69 a program is not there, 70 failed.
+# Prints "cpu MODEL", "load LOAD", "result stock|optimized STATUS DIGEST USER SYSTEM SECONDS" of one
+# run each that is not counted, "pair FIRST", then "sample stock|optimized USER SYSTEM SECONDS" twice,
+# for each pair, "done". Exit: 0 done, 69 a program is not there, 70 failed.
 #
 # The order turns with every pair (stock optimized, optimized stock, ...): what drifts, a clock that
-# falls or a cache that fills, then favours neither. Seconds are those of the monotonic clock: dd
-# starts with the program, ends when the program has left the pipe, and says how long that was.
+# falls or a cache that fills, then favours neither. USER and SYSTEM are the CPU time of the program
+# as the shell's `times` says it (0m0.42s; in steps of 10 ms where the shell is dash), SECONDS those of
+# the monotonic clock: dd starts with the program, ends when the program has left the pipe, and says
+# how long that was.
 set -u
 LC_ALL=C
 export LC_ALL
@@ -92,7 +94,7 @@ run() {
     fi
     exec timeout -k 5 "$limit" "$@"
 }
-# timed OUTPUT LIBRARIES PROGRAM [ARGUMENT]...: sets status and elapsed.
+# timed OUTPUT LIBRARIES PROGRAM [ARGUMENT]...: sets status and took (USER SYSTEM SECONDS).
 timed() {
     output=$1
     shift
@@ -100,23 +102,37 @@ timed() {
         {
             (run "$@") </dev/null >"$output" 2>/dev/null 3>&-
             say $? >&3
+            times >&3
         } 3>&1 >/dev/null | dd
     } 2>&1)
-    status=${answer%%[!0-9]*}
+    # Lines: the status, the shell's own times, those of its children, and what dd says.
+    status=${answer%%"$newline"*}
+    answer=${answer#*"$newline"}
+    answer=${answer#*"$newline"}
     elapsed=${answer##* copied, }
-    elapsed=${elapsed%% s*}
-    case $elapsed in '' | *[!0-9.e+-]*) stop 70 "dd does not say how long it ran: ${answer##*copied}" ;; esac
+    took="${answer%%"$newline"*} ${elapsed%% s*}"
+    case $took in
+        *m*s\ *m*s\ [0-9]*) ;;
+        *) stop 70 "how long a program ran cannot be read: $took" ;;
+    esac
 }
+newline='
+'
 
 say cpu "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)"
 say load "$(cut -d ' ' -f 1 /proc/loadavg)"
-for which in stock optimized; do
+one() { # one WHICH OUTPUT ARGUMENT...: one run of the stock or of the optimized build
+    which=$1 into=$2
+    shift 2
     case $which in
-        stock) timed "$work/output" "$stock_libraries" "$stock" "$@" ;;
-        optimized) timed "$work/output" "$optimized_libraries" "$optimized" "$@" ;;
+        stock) timed "$into" "$stock_libraries" "$stock" "$@" ;;
+        optimized) timed "$into" "$optimized_libraries" "$optimized" "$@" ;;
     esac
+}
+for which in stock optimized; do
+    one "$which" "$work/output" "$@"
     digest=$(sha256sum <"$work/output")
-    say result "$which" "$status" "${digest%% *}" "$elapsed"
+    say result "$which" "$status" "${digest%% *}" "$took"
     [ "$status" = 0 ] || stop 70 "the $which build ended with exit code $status"
 done
 rm -f -- "$work/output"
@@ -129,19 +145,13 @@ end=$(($(uptime) + seconds))
 round=0
 while [ "$round" -lt "$rounds" ] && [ "$(uptime)" -lt "$end" ]; do
     round=$((round + 1))
-    if [ $((round % 2)) = 1 ]; then
-        timed /dev/null "$stock_libraries" "$stock" "$@"
-        one=$elapsed ended=$status
-        timed /dev/null "$optimized_libraries" "$optimized" "$@"
-        say pair stock "$one" "$elapsed"
-    else
-        timed /dev/null "$optimized_libraries" "$optimized" "$@"
-        one=$elapsed ended=$status
-        timed /dev/null "$stock_libraries" "$stock" "$@"
-        say pair optimized "$elapsed" "$one"
-    fi
-    if [ "$ended" != 0 ] || [ "$status" != 0 ]; then
-        stop 70 "a run ended with exit codes $ended and $status"
-    fi
+    order='stock optimized'
+    if [ $((round % 2)) = 0 ]; then order='optimized stock'; fi
+    say pair "${order%% *}"
+    for which in $order; do
+        one "$which" /dev/null "$@"
+        say sample "$which" "$took"
+        [ "$status" = 0 ] || stop 70 "the $which build ended with exit code $status in round $round"
+    done
 done
 say 'done'
