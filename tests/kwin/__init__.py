@@ -1,4 +1,4 @@
-"""A real KWin under a virtual display, in a Debian root of its own (make-root.sh)."""
+"""A real user manager and KWin under a virtual display, in a Debian root (make-root.sh)."""
 
 from __future__ import annotations
 
@@ -45,10 +45,15 @@ class Session:
     process: int  # the first process of the session's namespaces
 
     def run(self, *command: str, stdin: str = "") -> str:
-        """What a program of the session's user prints."""
+        """What a program of the session's user prints. It is in the control group of the manager,
+        as a login is: from elsewhere the manager could not move it."""
+        groups = Path(f"/proc/{self.process}/cgroup").read_text().splitlines()
+        group = next(line[3:] for line in groups if line.startswith("0::"))
         outcome = subprocess.run(
             [
                 *("nsenter", f"--target={self.process}", "--mount", "--pid"),
+                *("sh", "-c", 'echo "$$" >"$1" && shift && exec "$@"', "sh"),
+                f"{self.root}/sys/fs/cgroup{group}/cgroup.procs",
                 *("chroot", "--userspec=1000:1000", str(self.root), "env", "-i"),
                 *(f"{name}={value}" for name, value in _ENVIRONMENT.items()),
                 *command,
@@ -69,10 +74,35 @@ class Session:
         )
         return inquiry.read(known, asked, text.splitlines())
 
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file in ``~/.config`` as its owner would."""
+        path = self.root / HOME[1:] / ".config" / name
+        missing_parents = [p for p in path.parents if not p.exists()]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        for one in (path, *missing_parents):
+            os.chown(one, 1000, 1000)
+
+    def remove(self, name: str) -> None:
+        (self.root / HOME[1:] / ".config" / name).unlink()
+
+    def systemctl(self, *words: str) -> str:
+        return self.run("systemctl", "--user", *words)
+
     def set(self, file: str, group: str, key: str, value: str) -> None:
         """Change an entry as a user's program does, and let KWin read it."""
         self.run("kwriteconfig6", "--file", file, "--group", group, "--key", key, value)
         self.run("busctl", "--user", "call", "org.kde.KWin", "/KWin", "org.kde.KWin", "reconfigure")
+
+
+def _first(process: int) -> int:
+    """The descendant of a process that is the first one of its own process namespace."""
+    status = Path(f"/proc/{process}/status").read_text()
+    numbers = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[1:]
+    if len(numbers) > 1 and numbers[-1] == "1":
+        return process
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return _first(int(children[0]))
 
 
 @contextmanager
@@ -83,8 +113,9 @@ def session(files: Mapping[str, bytes], **variables: str) -> Iterator[Session]:
     shutil.rmtree(config, ignore_errors=True)
     config.mkdir()
     for name, content in files.items():
+        (config / name).parent.mkdir(parents=True, exist_ok=True)
         (config / name).write_bytes(content)
-    for path in (config, *config.iterdir()):
+    for path in (config, *config.rglob("*")):
         os.chown(path, 1000, 1000)
     started = subprocess.Popen(
         [
@@ -100,7 +131,6 @@ def session(files: Mapping[str, bytes], **variables: str) -> Iterator[Session]:
         assert started.stdout is not None
         if started.stdout.readline() != "ready\n":
             raise RuntimeError("KWin did not start; what it said stands above")
-        children = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text()
-        yield Session(place, int(children.split()[0]))
+        yield Session(place, _first(started.pid))
     finally:
         started.communicate("")

@@ -7,7 +7,7 @@
 set -eu
 directory=$1
 mirror=${MIRROR:-http://deb.debian.org/debian}
-packages=kwin-x11,xvfb,dbus,libgl1-mesa-dri,libkf6config-bin,baloo6,systemd
+packages=kwin-x11,xvfb,dbus-user-session,libgl1-mesa-dri,libkf6config-bin,baloo6,systemd
 
 if [ -e "$directory/.made" ]; then exit 0; fi
 if [ "$(id -u)" != 0 ]; then

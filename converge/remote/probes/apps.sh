@@ -24,7 +24,7 @@ group=$(sed -n 's/^0:://p' /proc/self/cgroup)
 case $group in */"$1"/*) ;; *) exit 1 ;; esac
 cd "/sys/fs/cgroup${group%%/"$1"/*}/$1" || exit 1
 for name in memory.high memory.max memory.swap.max cpu.max memory.peak; do
-    if read -r text <"$name"; then printf 'kernel %s %s\n' "$name" "$text"; fi
+    if { read -r text <"$name"; } 2>/dev/null; then printf 'kernel %s %s\n' "$name" "$text"; fi
 done
 EOF
 }
