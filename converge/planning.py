@@ -67,6 +67,9 @@ def make_plan(
 
     for kde in wanted.kde:
         _plan_kde(kde, snapshot, changes, drift, refusals, warnings, entries)
+    in_place_of_the_record = refuse(snapshot, f"{snapshot.state}/written.json")
+    if in_place_of_the_record:
+        refusals.append(in_place_of_the_record)
 
     files = {file.path: digest(file.content) for file in wanted.files}
     if any(change.root for change in changes) and not _may_be_root(snapshot):
