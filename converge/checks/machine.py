@@ -153,7 +153,7 @@ def _judge_crashes(context: Context, answers: Answers) -> Verdict:
 
 
 def _is_oom(text: str) -> bool:
-    return text.startswith("oom-kill:") or "Out of memory" in text or "out of memory" in text
+    return text.startswith("oom-kill:") or "out of memory" in text.lower()
 
 
 def _judge_oom(context: Context, answers: Answers) -> Verdict:

@@ -26,7 +26,7 @@ _ENVIRONMENT = {
     "XDG_RUNTIME_DIR": "/run/user/1000",
     "DBUS_SESSION_BUS_ADDRESS": "unix:path=/run/user/1000/bus",
 }
-_PROBES = "".join(remote.program(f"probes/{part}") for part in inquiry.PROGRAM)
+PROBES = "".join(remote.program(f"probes/{part}") for part in inquiry.PROGRAM)
 
 
 def root() -> Path:
@@ -70,7 +70,7 @@ class Session:
         """Ask all of this in one command, as a run does."""
         words = inquiry.arguments(known, asked)
         text = self.run(
-            "dash", "-c", remote.program("check"), "workspace-check", *words, stdin=_PROBES
+            "dash", "-c", remote.program("check"), "workspace-check", *words, stdin=PROBES
         )
         return inquiry.read(known, asked, text.splitlines())
 

@@ -1,15 +1,16 @@
 #!/bin/sh
 # Make a Debian 13 root with the real KWin, Baloo and KConfig tools, for tests/test_checks_kwin.py.
 #
-# usage: make-root.sh DIRECTORY          (as root; about a minute, 750 MB)
+# usage: make-root.sh DIRECTORY          (as root; about a minute, 650 MB)
 # Needs mmdebstrap (apt-get install mmdebstrap debian-archive-keyring). MIRROR names another mirror.
-# Whole or not at all: the root is made beside DIRECTORY and moved there when it is complete.
+# Nothing is done where the root is there already. Whole or not at all: it is made beside
+# DIRECTORY and moved there when it is complete.
 set -eu
 directory=$1
 mirror=${MIRROR:-http://deb.debian.org/debian}
-packages=kwin-x11,xvfb,dbus-user-session,libgl1-mesa-dri,libkf6config-bin,baloo6,systemd
+packages=kwin-x11,xvfb,dbus-user-session,libgl1-mesa-dri,libkf6config-bin,baloo6,systemd,systemd-journal-remote
 
-if [ -e "$directory/.made" ]; then exit 0; fi
+if [ "$(cat "$directory/.made" 2>/dev/null)" = "$packages" ]; then exit 0; fi
 if [ "$(id -u)" != 0 ]; then
     echo "make-root.sh: must be root: a root directory has files of several users" >&2
     exit 1
@@ -22,5 +23,5 @@ mkdir -p "${directory%/*}"
 rm -rf "$directory" "$directory.new"
 mmdebstrap --quiet --variant=apt --include="$packages" trixie "$directory.new" "$mirror"
 chroot "$directory.new" useradd --uid 1000 --create-home mitsio
-touch "$directory.new/.made"
+printf '%s\n' "$packages" >"$directory.new/.made"
 mv "$directory.new" "$directory"

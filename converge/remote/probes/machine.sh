@@ -64,8 +64,9 @@ probe_journal() { # journal LINK...: what crashed since the newest of these gene
     sees_journal || stop 122 'the kernel messages of the journal'
     since=$(newest "$@")
     say since "$since"
+    # A pattern in small letters alone also finds capital ones.
     journalctl -q -o short-unix --no-pager -n 200 _TRANSPORT=kernel --since="@$since" \
-        -g 'segfault at|trap invalid opcode|general protection|oom-kill:|Out of memory'
+        -g 'segfault at|trap invalid opcode|general protection|oom-kill:|out of memory'
     code=$?
     if [ "$code" -gt 1 ]; then return "$code"; fi # 1: no such line
 }
