@@ -98,8 +98,7 @@ def unified(change: Change, *, home: str) -> list[str]:
     )
     shown: list[str] = []
     for line in lines:
-        body = line.rstrip("\r\n")
-        shown.append(body + ("\\r" if line.endswith("\r\n") else ""))
+        shown.append(line.removesuffix("\n").replace("\r", "\\r"))
         if not line.endswith("\n"):
             shown.append("\\ No newline at end of file")
     return shown

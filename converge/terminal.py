@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
+NARROW = 16  # columns; words would stand one to a line
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "bold": 1, "dim": 2}
 
 
@@ -30,20 +31,29 @@ class Terminal:
         return f"\033[{codes}m{text}\033[0m"
 
     def line(self, text: str = "", *styles: str) -> None:
-        """One line, in a style. A closed pipe (``| head``) is not an error."""
+        """One line, in a style. A stream that is gone (``| head``) is no error, and what it
+        cannot encode is written out."""
+        shown = self.style(plain(text), *styles)
+        encoding = getattr(self.stream, "encoding", None) or "utf-8"
+        shown = shown.encode(encoding, "backslashreplace").decode(encoding)
         try:
-            print(self.style(plain(text), *styles), file=self.stream)
-        except BrokenPipeError:
+            print(shown, file=self.stream)
+        except (OSError, ValueError):
             self.stream = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the process
 
     def row(self, cells: Sequence[str], widths: Sequence[int], *styles: str) -> None:
-        """A line of a table; the last cell takes what is left of the width, and wraps."""
+        """A line of a table; the last cell takes what is left of the width, and wraps. Where next
+        to nothing is left it goes below."""
+        cells = [plain(cell) for cell in cells]
         lead = "  " + "".join(f"{fit(c, w):<{w}}  " for c, w in zip(cells, widths, strict=False))
-        lines = (
-            wrap(cells[len(widths)], self.width - len(lead)) if len(cells) > len(widths) else [""]
-        )
+        lines, room = [""], self.width - len(lead)
+        if len(cells) > len(widths):
+            lines = wrap(cells[len(widths)], room) if room >= NARROW else [""]
         for number, text in enumerate(lines):
             self.line((lead if number == 0 else " " * len(lead)) + text, *styles)
+        if len(cells) > len(widths) and room < NARROW:
+            for text in wrap(cells[len(widths)], self.width - 6):
+                self.line(" " * 6 + text, *styles)
 
 
 def plain(text: str) -> str:

@@ -70,18 +70,18 @@ def payload(work: Work, attempt: int) -> str:
     """The standard input of ``transact.sh start``."""
     assert work.snapshot is not None
     live = pack(work.live, home=work.snapshot.home)
-    texts = {
-        "plan": "".join(f"{line}\n" for line in plan_lines(work, attempt)),
-        "after-reboot": (PROGRAMS / "after-reboot.service").read_text(),
+    public = {
+        "plan": "".join(f"{line}\n" for line in plan_lines(work, attempt)).encode(),
+        "after-reboot": (PROGRAMS / "after-reboot.service").read_bytes(),
         **{
-            f"{name}.sh": (PROGRAMS / f"{name}.sh").read_text()
+            f"{name}.sh": (PROGRAMS / f"{name}.sh").read_bytes()
             for name in ("transact", "undo", "write", "rollback")
         },
     }
     secret = {"live": live.encode(), "written": record(work).after or b""}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, content in {**{n: t.encode() for n, t in texts.items()}, **secret}.items():
+        for name, content in {**public, **secret}.items():
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(content), 0o600 if name in secret else 0o644
             archive.addfile(member, io.BytesIO(content))

@@ -58,7 +58,7 @@ def _last(lines: Sequence[str]) -> str:
 @cache
 def program(name: str) -> str:
     """The text of ``converge/remote/<name>.sh`` without its comment lines (they cost transfer)."""
-    lines = (PROGRAMS / f"{name}.sh").read_text().splitlines()
+    lines = (PROGRAMS / f"{name}.sh").read_text(encoding="utf-8").splitlines()
     return "\n".join(line for line in lines if not line.lstrip().startswith("#")) + "\n"
 
 

@@ -27,7 +27,7 @@ from converge.problem import InvalidInput, Problem
 from converge.profile import Profile, load_profile
 from converge.show import describe
 from converge.terminal import Terminal
-from tasks import canary, connection
+from tasks import canary, connection, elsewhere, output
 
 PROJECT = Path(__file__).parent.parent
 VERSION = "0.1.0"
@@ -224,6 +224,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     state.should_raise_failed_hosts = None
     state.config.FAIL_PERCENT = None
     connection.never_ask()
+    output.install()
     problems: list[Problem] = list(_flags(params))
     for host in state.inventory:
         if state.is_host_in_limit(host):
@@ -235,6 +236,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
             connection.guard(host)
     chosen = {name: choices for name, (choices, _) in run.inputs.items()}
     problems += fleet_problems(chosen)
+    problems += elsewhere.problems(state.inventory, chosen)
     waiting = canary.problem(
         chosen,
         at_once=state.config.PARALLEL,
