@@ -13,7 +13,7 @@ work = begin.workspace(host)  # what was given, checked before anything was conn
 
 proof.look(work)  # all that is on the workspace, in one remote command
 if work.open:
-    findings = proof.after(work)  # everything that is asked, in one more
+    findings = proof.after(work, settle=False)  # everything that is asked, in one more
     proof.table(work, findings, whole=work.run.diff)
     work.run.set(host.name, *proof.result(findings))
 work.run.prepared(host.name)  # nothing to execute, so nothing to confirm

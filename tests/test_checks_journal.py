@@ -12,6 +12,7 @@ import pytest
 
 from converge.checks import ITEMS, inquiry
 from converge.effect import Effect, Finding
+from tasks import remote
 from tests import checks, kwin
 
 MACHINE = "0123456789abcdef0123456789abcdef"
@@ -79,7 +80,7 @@ class Journal:
         text = self.chroot(
             "dash",
             "-c",
-            kwin.remote.program("check"),
+            remote.program("check"),
             "workspace-check",
             *inquiry.arguments(known, asked),
             stdin=kwin.PROBES,
