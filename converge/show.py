@@ -157,6 +157,22 @@ def describe(record: Record) -> str:
     return ""
 
 
+def style(record: Record) -> tuple[str, ...]:
+    """How the message of a record looks on a terminal."""
+    match record["kind"], record.get("status"), record.get("outcome"):
+        case "run-end" | "result", _, "converged":
+            return ("green",)
+        case "run-end" | "result", _, "changes found":
+            return ("yellow",)
+        case "run-end" | "result" | "problem", _, _:
+            return ("red",)
+        case "step", "failed", _:
+            return ("red",)
+        case "step", "started" | "done", _:
+            return ("dim",)
+    return ()
+
+
 def _list(record: Record, key: str) -> list[str]:
     value = record.get(key)
     return [str(item) for item in value] if isinstance(value, list) else []

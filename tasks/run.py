@@ -25,7 +25,7 @@ from converge.exits import Exit, worst
 from converge.journal import Journal, JournalError, controller_state, new_run_id
 from converge.problem import InvalidInput, Problem
 from converge.profile import Profile, load_profile
-from converge.show import describe
+from converge.show import describe, style
 from converge.terminal import Terminal
 from tasks import canary, connection, elsewhere, output
 
@@ -94,7 +94,7 @@ class Run:
     def _say(self, record: dict[str, object]) -> None:
         text = describe(record)
         if text:
-            self.terminal.line(text)
+            self.terminal.line(text, *style(record))
 
     # -- verdicts ---------------------------------------------------------------------------
 
