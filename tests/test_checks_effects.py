@@ -85,3 +85,8 @@ def test_no_check_is_effective_or_raises_when_its_answers_are_nonsense(name: str
 def test_a_question_without_an_answer_in_time_is_unknown(name: str) -> None:
     reply = Reply(status=None, errors="probe: no answer in 10 s")
     assert silent(name, reply) is Effect.UNKNOWN
+
+
+def test_the_docs_name_every_check() -> None:
+    text = (checks.PROJECT / "docs/checks.md").read_text()
+    assert [name for name in CHECKS if f"`{name}`" not in text] == []

@@ -10,6 +10,7 @@ from converge.checks.limits import APPS, processes, unit_files
 from converge.checks.outputs import gpu, system
 from converge.effect import Verdict, effective, not_applicable, not_effective, pending
 from converge.setting import Layer, Phase, Setting
+from converge.settings.electron import slice_name
 
 GPU_PROCESSES = Ask("gpu-processes")
 PMON = Ask("pmon", machine=True)
@@ -68,6 +69,53 @@ def _judge_score(context: Context, answers: Answers, setting: Setting) -> Verdic
     if all(score == wanted for score in scores):
         return effective(f"OOM score {wanted}", expected=expected)
     return not_effective(f"OOM scores {sorted(set(scores))}", expected=expected)
+
+
+# -- launchers ---------------------------------------------------------------------------------
+
+
+def _program(context: Context, app: Setting, program: str) -> Ask:
+    return Ask("file", (f"{context.generation('home')}/home-path/bin/{program}",))
+
+
+def _entry(context: Context, identifier: str) -> Ask:
+    place = f"{context.generation('home')}/home-path/share/applications"
+    return Ask("file", (f"{place}/{identifier}.desktop",))
+
+
+def _launcher_asks(context: Context) -> Iterable[Ask]:
+    for app in context.in_force(APPS):
+        for program in value(app)["programs"]:
+            yield _program(context, app, program)
+        for identifier in value(app)["desktopIds"]:
+            yield _entry(context, identifier)
+
+
+def _judge_launchers(context: Context, answers: Answers) -> Verdict:
+    """What an application that the layer installs is started by, from a terminal and the menu."""
+    found, wrong = [], []
+    for app in context.in_force(APPS):
+        name, programs = app.id.removeprefix(APPS), value(app)["programs"]
+        texts = {p: answers.reply(_program(context, app, p)) for p in programs}
+        here = {p: reply.text for p, reply in texts.items() if reply.status == 0}
+        if not here:
+            continue  # not in this package set, or its licence is not allowed: only limits are set
+        found.append(name)
+        wrong += [p for p, text in here.items() if slice_name(name) not in text]
+        for identifier in value(app)["desktopIds"]:
+            reply = answers.reply(_entry(context, identifier))
+            for line in reply.text.splitlines() if reply.status == 0 else ():
+                command = line.removeprefix("Exec=").split(" ")[0]
+                ours = command.rpartition("/")[2] in programs
+                if line.startswith("Exec=") and ours and "-limited/bin/" not in command:
+                    wrong.append(f"{identifier}.desktop: {command}")
+    expected = "programs and menu entries are the layer's launchers"
+    if not found:
+        return not_applicable("the home generation holds none of the applications")
+    if wrong:
+        reason = "it would start without flags, and from a terminal without limits"
+        return not_effective("; ".join(wrong), expected=expected, reason=reason)
+    return effective(f"launchers of {' '.join(found)}", expected=expected)
 
 
 # -- GPU processes -------------------------------------------------------------------------------
@@ -179,6 +227,15 @@ def _judge_flag(context: Context, answers: Answers, setting: Setting) -> Verdict
 
 
 ITEMS: tuple[Item, ...] = (
+    Item(
+        id="electron.launchers",
+        title="Applications start through their launchers",
+        when=When.AFTER,
+        phase=Phase.ELECTRON,
+        layer=Layer.HOME_MANAGER,
+        asks=_launcher_asks,
+        judge=_judge_launchers,
+    ),
     Item(
         id="electron.gpu-process",
         title="Applications draw on the GPU",

@@ -102,6 +102,21 @@ CASES: dict[str, Case] = {
             "drawn in software": {"gpu-processes": GPU_PROCESS + "flag --use-gl=disabled\n"},
         },
     ),
+    "electron.launchers": Case(
+        good={
+            ("file", "home-path/bin/Discord"): f"exec systemd-run --slice={slice_name('discord')}",
+            (
+                "file",
+                "discord.desktop",
+            ): "[Desktop Entry]\nExec=/nix/store/x-limited/bin/Discord %U\n",
+        },
+        bad={
+            "the plain program": {("file", "home-path/bin/Discord"): "\x7fELF"},
+            "the entry starts the plain one": {
+                ("file", "discord.desktop"): "[Desktop Entry]\nExec=Discord %U\n"
+            },
+        },
+    ),
     "electron.gpu-process": Case(
         good={"gpu-processes": GPU_PROCESS},
         bad={
