@@ -112,7 +112,7 @@ def parse(line: str) -> Entry | None:
         raise ValueError(f"{shown(marker)} is not a marker, expected {' or '.join(MARKERS)}")
     if len(fields) < 3:
         raise ValueError("a line has names, type of key and key")
-    if re.split("[ \t]", line)[: len(fields)] != line.split():
+    if not marker and "" in re.split("[ \t]", line)[:3]:
         raise ValueError("there is more than one blank between two fields: paramiko reads on one")
     if len(fields) >= 4 and all(field.isdigit() for field in fields[1:4]):
         return None  # bits, exponent, modulus: nothing speaks SSH 1 any more
@@ -147,9 +147,12 @@ def _check_name(name: str) -> None:
 
 def _decoded(text: str, what: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        found = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise ValueError(f"{what} is not base64: {error}") from error
+    if base64.b64encode(found).decode() != text:
+        raise ValueError(f"{what} is not base64 as it is written for such a line")
+    return found
 
 
 def _strings(blob: bytes) -> list[bytes]:

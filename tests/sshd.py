@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +67,26 @@ class Server:
         for key in ("workspace", "user"):
             data.pop(key)
         return self.choices(user, name=name, **data)
+
+    @contextlib.contextmanager
+    def again(self, *within: str) -> Iterator[tuple[int, int]]:
+        """One more sshd for the same users and keys, run by ``within``: its port and its pid."""
+        port = _free_port()
+        log = self.directory / f"log.{port}"
+        with (self.directory / "known_hosts").open("a") as stream:
+            stream.write(f"[127.0.0.1]:{port} {(self.directory / 'host.pub').read_text()}")
+        options = ("-p", str(port), "-o", f"PidFile={self.directory}/pid.{port}")
+        config = ("-f", str(self.directory / "config"))
+        with log.open("w") as stream:
+            process = subprocess.Popen(
+                [*within, need("sshd"), "-D", "-e", *config, *options], stderr=stream
+            )
+        try:
+            _wait(port, process)
+            yield port, process.pid
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
 
 
 def own(path: Path, user: str) -> None:
@@ -125,7 +145,10 @@ def _serve(directory: Path, program: str) -> Iterator[Server]:
         )
     try:
         _wait(port, process)
-        yield Server(directory, port, homes)
+        server = Server(directory, port, homes)
+        while not server.connections and process.poll() is None:  # that of _wait, not of a test
+            time.sleep(0.05)
+        yield server
     finally:
         process.terminate()
         process.wait(timeout=20)
@@ -141,8 +164,20 @@ def _free_port() -> int:
 
 
 def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and process.poll() is None:
+    def answers() -> bool:
+        assert process.poll() is None, "sshd ended"
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return True
+        return False
+
+    wait_for(answers, "sshd")
+
+
+def wait_for(ready: Callable[[], bool], what: str) -> None:
+    """Ask until something that was started is there."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if ready():
             return
-    raise RuntimeError("sshd did not start")
+        time.sleep(0.02)
+    raise RuntimeError(f"{what} did not start")

@@ -1,0 +1,187 @@
+"""Known hosts read strictly, addresses of workspaces, and what is refused before a connection."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from converge.problem import InvalidInput
+from tasks import connection, hostkeys
+from tasks.connection import fleet, servers, workspace
+
+BLOB = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(range(32))
+KEY = f"ssh-ed25519 {base64.b64encode(BLOB).decode()}"
+HASHED = "|1|mGQx8s0Xf0qQb5Vv0G5oU0T9h2s=|wkfy4LGQLMRQ8BfLZ5zP0m3pJxk="
+
+
+def test_a_line_becomes_names_type_and_key() -> None:
+    found = hostkeys.parse(f"shoshin,10.0.0.5 {KEY} a comment  of three")
+    assert found is not None
+    assert (found.names, found.type, found.blob) == (("shoshin", "10.0.0.5"), "ssh-ed25519", BLOB)
+    assert found.usable
+
+
+@pytest.mark.parametrize("line", ["", "# a comment", "old.host 1024 65537 1234567890123"])
+def test_lines_without_a_key_for_us(line: str) -> None:
+    assert hostkeys.parse(line) is None
+
+
+def test_a_key_of_a_type_that_paramiko_lacks_is_no_error_and_not_known_either() -> None:
+    kind = b"sk-ssh-ed25519@openssh.com"
+    blob = len(kind).to_bytes(4, "big") + kind + b"\0\0\0\x04abcd"
+    found = hostkeys.parse(f"a {kind.decode()} {base64.b64encode(blob).decode()}")
+    assert found is not None
+    assert hostkeys.keys_of([found], "a") == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("a ssh-ed25519", "names, type of key and key"),
+        (f"a  {KEY}", "more than one blank"),
+        (f"a,,b {KEY}", "an empty one"),
+        (f"@other a {KEY}", "is not a marker"),
+        (f"a {KEY[:-4]}", "the key is cut"),
+        (f"a {KEY}====", "not base64"),
+        (f"a {KEY.replace('ssh-ed25519', 'ssh-rsa')}", "not of the type"),
+        (f"|1|AAAA|AAAA {KEY}", "20 bytes"),
+        (f"|2|x|y {KEY}", "salt"),
+        (f"a\x1b[2J {KEY}", "control character"),
+    ],
+)
+def test_what_is_not_understood_is_said(line: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        hostkeys.parse(line)
+
+
+@given(st.text(max_size=200))
+def test_no_line_gets_through_in_another_way(text: str) -> None:
+    try:
+        found = hostkeys.parse(f"a {text}")
+    except ValueError:
+        return
+    assert found is None or hostkeys.encode("a", found).split()[:3] == f"a {text}".split()[:3]
+
+
+@given(st.binary(max_size=300), st.integers(0, 255), st.data())
+def test_a_damaged_file_is_entries_or_problems(
+    tmp_path_factory: pytest.TempPathFactory, noise: bytes, byte: int, data: st.DataObject
+) -> None:
+    good = f"one {KEY}\ntwo {KEY}\n".encode()
+    at = data.draw(st.integers(0, len(good) - 1))
+    path = tmp_path_factory.getbasetemp() / "damaged"
+    for content in (noise, good[:at] + bytes([byte]) + good[at + 1 :]):
+        path.write_bytes(content)
+        try:
+            entries = hostkeys.read(path)
+        except InvalidInput as error:
+            assert all(problem.line >= 1 for problem in error.problems)
+        else:
+            assert all(one.blob for one in entries)
+
+
+def test_names_are_exact_and_patterns_only_revoke() -> None:
+    entries = [
+        hostkeys.parse(line)
+        for line in (f"*.lan {KEY}", f"@revoked *.bad {KEY}", f"box.bad {KEY}", f"box.good {KEY}")
+    ]
+    known = [one for one in entries if one]
+    at = {"files": [Path("k")], "address": "x"}
+    assert hostkeys.why_not(known, "box.good", **at) == ""
+    assert "is not known" in hostkeys.why_not(known, "box.lan", **at)
+    assert "revoked" in hostkeys.why_not(known, "box.bad", **at)
+
+
+def test_a_missing_file_knows_nobody_and_an_unreadable_one_is_said(tmp_path: Path) -> None:
+    assert hostkeys.read(tmp_path / "none") == ()
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        hostkeys.read(tmp_path)
+
+
+# ---- inventory files -----------------------------------------------------------------------------
+
+
+def test_a_workspace_is_on_this_machine_or_at_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AT_MY_BOX", raising=False)
+    assert workspace("my-box", user="u")[0] == "@local"
+    name, data = workspace("my-box", at="me@host.lan:2222")
+    assert name == "my-box"
+    assert [data[f"ssh_{key}"] for key in ("hostname", "user", "port")] == ["host.lan", "me", 2222]
+    assert data["ssh_strict_host_key_checking"] == "yes"
+    monkeypatch.setenv("AT_MY_BOX", "elsewhere")
+    assert workspace("my-box", at="me@host.lan")[1]["ssh_hostname"] == "elsewhere"
+    monkeypatch.setenv("AT_MY_BOX", "")
+    assert workspace("my-box", at="me@host.lan")[0] == "@local"
+
+
+def test_every_way_has_time_limits() -> None:
+    local, remote = workspace("a")[1], workspace("b", at="b")[1]
+    assert local["_timeout"] == remote["_timeout"] == connection.LIMIT_S
+    options = remote["ssh_paramiko_connect_kwargs"]
+    for name in ("banner_timeout", "auth_timeout", "channel_timeout"):
+        assert 0 < options[name] <= 60
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["-oProxyCommand=id", "a b", "host:99999999", "me@", "../x", "host\n", "a@b@c", "::1"],
+)
+def test_an_address_of_another_form_is_refused(address: str) -> None:
+    with pytest.raises(SystemExit, match="not of the form"):
+        workspace("box", at=address)
+
+
+def test_two_workspaces_of_a_fleet_cannot_both_be_this_machine() -> None:
+    with pytest.raises(SystemExit, match="AT_TWO="):
+        fleet(workspace("one"), workspace("two"))
+    assert len(fleet(workspace("one"), workspace("two", at="two"))) == 2
+
+
+# ---- the way to a server -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ssh_config(tmp_path: Path) -> Callable[[str], str]:
+    def write(text: str) -> str:
+        path = tmp_path / "config"
+        path.write_text(text)
+        return str(path)
+
+    return write
+
+
+def test_servers_on_the_way_are_named_as_they_are_looked_up(
+    ssh_config: Callable[[str], str],
+) -> None:
+    file = ssh_config(
+        "Host box\n  HostName 10.0.0.5\n  ProxyJump gate:2200,inner\n"
+        "Host gate\n  HostName gate.example.org\n  UserKnownHostsFile /k/one /k/two\n"
+        "Host inner\n  Port 23\n"
+    )
+    gate, inner, box = servers("box", port=2222, known_hosts="/mine", config_file=file)
+    assert (gate.name, gate.files) == (
+        "[gate.example.org]:2200",
+        (Path("/k/one"), Path("/k/two")),
+    )
+    assert inner.name == "[inner]:23"
+    assert (box.name, box.files, box.direct) == ("[10.0.0.5]:2222", (Path("/mine"),), False)
+
+
+def test_without_a_config_it_is_the_host_itself(ssh_config: Callable[[str], str]) -> None:
+    (one,) = servers("box", config_file=ssh_config(""))
+    assert (one.name, one.address, one.direct) == ("box", "box", True)
+
+
+def test_a_proxy_command_has_no_jump_host(ssh_config: Callable[[str], str]) -> None:
+    (one,) = servers("box", config_file=ssh_config("Host box\n  ProxyCommand nc %h %p\n"))
+    assert not one.direct
+
+
+def test_a_jump_for_every_host_never_ends(ssh_config: Callable[[str], str]) -> None:
+    with pytest.raises(ValueError, match="circles"):
+        servers("box", config_file=ssh_config("Host *\n  ProxyJump gate\n"))
