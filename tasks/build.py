@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from converge.plan import Build
+from tasks import elsewhere
 from tasks.begin import Work
 from tasks.operations import perform
 from tasks.payload import pack_tree
@@ -28,17 +29,24 @@ def estimate(work: Work) -> None:
         work.record(
             "estimate",
             layer=build.nix.layer.value,
-            text=summary(answer.lines) if text else f"not known: {answer.last_error}",
+            text=summary(answer.lines, where=_where(work))
+            if text
+            else f"not known: {answer.last_error}",
             derivations=[line.strip() for line in answer.lines if line.strip().endswith(".drv")],
         )
 
 
-def summary(lines: tuple[str, ...]) -> str:
-    """Nix's dry run in one line: what would be built here, what would be fetched."""
+def _where(work: Work) -> str:
+    builder = elsewhere.name(work.choices, work.host)
+    return f"on {builder}" if builder else "here"
+
+
+def summary(lines: tuple[str, ...], *, where: str = "here") -> str:
+    """Nix's dry run in one line: what would be built, what would be fetched."""
     text = "\n".join(lines)
     built = sum(1 for line in lines if line.strip().endswith(".drv"))
     fetched = _FETCHED.search(text)
-    parts = [f"{built} derivations to build here"]
+    parts = [f"{built} derivations to build {where}"]
     if fetched:
         parts.append(f"to fetch: {fetched[1]}")
     return ", ".join(parts)
@@ -65,10 +73,16 @@ def _layer_files(work: Work, build: Build) -> list[tuple[str, bytes]]:
 def layers(work: Work) -> None:
     """Build each layer that needs it, as the user. Nothing of the running system changes."""
     wanted = work.needed_builds
+    builder = elsewhere.name(work.choices, work.host)
 
     def action() -> str:
         assert work.snapshot is not None
         for build in wanted:
+            jobs, cores = "0", "-"
+            if not builder:
+                jobs, cores = elsewhere.limits(work, work.host)
+            elif why := elsewhere.build(work, build):
+                return f"{build.nix.layer}: {why}"
             answer = work.remote(
                 "build",
                 build.nix.layer.value,
@@ -77,6 +91,8 @@ def layers(work: Work) -> None:
                 build.base,
                 build.inputs,
                 work.snapshot.state,
+                jobs,
+                cores,
                 show=True,
                 timeout=work.choices.build_limit_s,
             )
@@ -89,7 +105,7 @@ def layers(work: Work) -> None:
     perform(
         name="Build the Nix layers",
         work=work,
-        step="build the Nix layers",
+        step=f"build the Nix layers{builder and f' on {builder}'}",
         action=action,
         noop="" if wanted else "no layer has to be built",
     )

@@ -1,8 +1,9 @@
 # Build one layer: nothing of the running system changes, nothing becomes a generation.
 #
-# usage: build.sh LAYER FLAKE ATTRIBUTE BASE INPUTS STATE
+# usage: build.sh LAYER FLAKE ATTRIBUTE BASE INPUTS STATE JOBS CORES
 #   FLAKE   directory of the layer flake; BASE  the url that takes the place of its input
 #   INPUTS  digest of all that goes into the build, kept with the result
+#   JOBS    builds at once, 0 where it was built elsewhere; CORES for each; "-": as Nix is set up
 # Prints "path STORE_PATH". Exit: 0 built, 70 failed.
 set -u
 LC_ALL=C
@@ -12,7 +13,7 @@ GIT_OPTIONAL_LOCKS=0 GIT_CONFIG_COUNT=1
 GIT_CONFIG_KEY_0=diff.autoRefreshIndex GIT_CONFIG_VALUE_0=false
 export GIT_OPTIONAL_LOCKS GIT_CONFIG_COUNT GIT_CONFIG_KEY_0 GIT_CONFIG_VALUE_0
 umask 022
-layer=$1 flake=$2 attribute=$3 base=$4 inputs=$5 state=$6
+layer=$1 flake=$2 attribute=$3 base=$4 inputs=$5 state=$6 jobs=$7 cores=$8
 PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin
 PATH=$PATH:/nix/var/nix/profiles/default/bin
 stop() {
@@ -20,10 +21,13 @@ stop() {
     exit 70
 }
 mkdir -p -- "$state/roots" "$state/built" || stop "$state: cannot be made"
+set --
+if [ "$jobs" != - ]; then set -- "$@" --max-jobs "$jobs"; fi
+if [ "$cores" != - ]; then set -- "$@" --cores "$cores"; fi
 
 # Neither nixos-rebuild nor home-manager is needed: the result is named, so exactly it is used.
 nix --extra-experimental-features 'nix-command flakes' build "path:$flake#$attribute" \
-    --override-input base "$base" --no-write-lock-file --out-link "$state/roots/$layer" ||
+    --override-input base "$base" --no-write-lock-file --out-link "$state/roots/$layer" "$@" ||
     stop "nix build of $attribute"
 path=$(readlink -f -- "$state/roots/$layer") || stop "the build left no result"
 printf '%s %s\n' "$inputs" "$path" >"$state/built/.$layer" || stop "$state/built: cannot be written"
