@@ -145,10 +145,14 @@ hold() {
     done
 }
 
-# prune RUNS: the records of the newest ten runs are kept.
+# prune RUNS [KEPT]: the newest ten records are kept; with KEPT, those that it has as well, so that
+# the parts of one run that belong to root and to the user go together.
 prune() {
-    find "$1" -mindepth 1 -maxdepth 1 -type d -name '[0-9]*t[0-9]*-*' | sort | head -n -10 |
-        while IFS= read -r old; do rm -rf -- "$old"; done
+    find "$1" -mindepth 1 -maxdepth 1 -type d -name '[0-9]*t[0-9]*-*' | sort |
+        if [ -n "${2:-}" ]; then cat; else head -n -10; fi |
+        while IFS= read -r old; do
+            if [ -z "${2:-}" ] || [ ! -d "$2/${old##*/}" ]; then rm -rf -- "$old"; fi
+        done
 }
 
 activate() {
@@ -207,9 +211,10 @@ keep() {
         if fields "$layer"; then numbers="$numbers $layer $(number_of "$profile")"; fi
     done
     status kept "$(plan run)$numbers"
-    prune "${T%/*/transaction}"
     if written=$(plan written) && [ -d "${written%/*}/runs" ]; then
-        as_user sh "$self" prune "${written%/*}/runs"
+        mine=${T%/*/transaction} theirs=${written%/*}/runs
+        as_user sh "$self" prune "$theirs"
+        if [ "$mine" != "$theirs" ]; then prune "$mine" "$theirs"; fi
     fi
 }
 set_profile() { # set_profile LAYER ARGUMENTS...: as whoever the profile belongs to

@@ -129,6 +129,7 @@ undo_files() {
             *) continue ;;
         esac
         if [ ! -f "$record/manifest" ] || ! chosen "$part" "$@"; then continue; fi
+        if [ "$as" = root ] && [ "$(id -u)" != 0 ]; then continue; fi # without effect by themselves
         if [ "$as" = root ]; then
             said=$(restore "$record" "$T")
         else
@@ -181,9 +182,13 @@ undo() { # undo REASON [PART...]
 after_reboot() { # after_reboot arm|disarm
     unit=$(plan after_reboot) && [ -d /run/systemd/system ] || return 0
     wants=${unit%/*}/default.target.wants
+    written=$(plan written)
+    open=${written%/*}/open
     if [ "$1" = disarm ]; then
-        as_user rm -f -- "$unit" "$wants/${unit##*/}"
+        as_user rm -f -- "$unit" "$wants/${unit##*/}" "$open"
     else
+        # shellcheck disable=SC2016 # expanded by the inner shell
+        say "$T" | as_user sh -c 'cat >"$1"' open "$open"
         as_user mkdir -p -- "$wants" && as_user cp -- "$T/after-reboot" "$unit" &&
             as_user ln -sf -- "$unit" "$wants/${unit##*/}"
     fi
