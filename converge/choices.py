@@ -28,7 +28,7 @@ __all__ = ["Choices", "InvalidInput", "check_choices", "fleet_problems"]
 SCHEMA = "workspace"
 _LISTS = ("phases", "layers", "accept", "include", "exclude")
 _SETTINGS = ("accept", "include", "exclude")
-_PATHS = ("profile", "home", "root", "base_nixos", "base_home", "write", "facter")
+_PATHS = ("profile", "root", "base_nixos", "base_home", "write", "facter")
 _LONGEST_TEXT = 4096
 
 
@@ -40,7 +40,6 @@ class Choices:
     profile: str  # relative to the project
     user: str
     host: str  # attribute name in the user's flakes
-    home: str = ""  # absolute; empty: asked from the machine
     root: str = ""  # prefix of absolute paths, in a sandbox
     base_nixos: str = "/etc/nixos"
     base_home: str = "~/.config/home-manager"
