@@ -67,20 +67,24 @@ def make_plan(
 
     for kde in wanted.kde:
         _plan_kde(kde, snapshot, changes, drift, refusals, warnings, entries)
+    refusals += _home(snapshot)
     in_place_of_the_record = refuse(snapshot, f"{snapshot.state}/written.json")
     if in_place_of_the_record:
         refusals.append(in_place_of_the_record)
 
     files = {file.path: digest(file.content) for file in wanted.files}
-    if any(change.root for change in changes) and not _may_be_root(snapshot):
+    changes += _gone(snapshot, wanted, files, not_applicable, warnings)
+    builds = tuple(_builds(snapshot, wanted, nix_layers, not_applicable, warnings))
+    by_root = any(change.root for change in changes) or any(b.needed and b.nix.root for b in builds)
+    if by_root and not _may_be_root(snapshot):
         refusals.append(
             Refusal(
                 path=layers.SYSTEM_LAYER,
                 what=f"{snapshot.facts['user']} cannot become root without a password",
-                fix="allow it (docs/how-to.md), or leave the layer out with --data layers=",
+                fix="allow it (docs/ssh.md), or leave the layer out: "
+                "--data layers=home-manager,plasma,session",
             )
         )
-    changes += _gone(snapshot, wanted, files, not_applicable, warnings)
     if snapshot.written.damaged:
         warnings.append(f"{snapshot.state}/written.json is damaged; the machine itself is compared")
     if waits:
@@ -91,7 +95,7 @@ def make_plan(
         changes=tuple(changes),
         drift=tuple(drift),
         refusals=tuple(refusals),
-        builds=tuple(_builds(snapshot, wanted, nix_layers, not_applicable, warnings)),
+        builds=builds,
         sweep=snapshot.leftovers,
         warnings=tuple(warnings),
         standings=standings,
@@ -99,6 +103,22 @@ def make_plan(
         written=written,
         recorded=written.same(snapshot.written),
     )
+
+
+def _home(snapshot: Snapshot) -> Iterator[Refusal]:
+    """Homes that the programs on the workspace cannot work with."""
+    if "homeless" in snapshot.marks:
+        yield Refusal(
+            path=snapshot.home,
+            what="the home directory does not exist",
+            fix="make it, or correct HOME for this user",
+        )
+    if any(char in " \t" for char in snapshot.home + snapshot.state):
+        yield Refusal(
+            path=snapshot.state,
+            what="there is a blank in its name",
+            fix="use a home and an XDG_STATE_HOME without blanks",
+        )
 
 
 def _may_be_root(snapshot: Snapshot) -> bool:
@@ -133,8 +153,9 @@ def _file_drift(file: WholeFile, last: str, before: bytes | None) -> FileDrift:
 
 def refuse(snapshot: Snapshot, path: str, *, root: bool = False) -> Refusal | None:
     """Why the thing at ``path`` is not ours to replace, or None."""
-    if path in snapshot.unreadable:
-        return Refusal(path=path, what="it cannot be read", fix="see who owns it: ls -l")
+    for one in (path, *map(str, PurePosixPath(path).parents)):
+        if one in snapshot.unreadable:
+            return Refusal(path=one, what="it cannot be read", fix="see who owns it: ls -ld")
     for parent in PurePosixPath(path).parents:
         node = snapshot.nodes.get(str(parent))
         if node and node.kind is not Kind.DIRECTORY:

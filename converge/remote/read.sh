@@ -27,6 +27,7 @@ say workspace-read 1
 say fact uid "$(id -u)"
 say fact user "$(id -un)"
 say fact home "$HOME"
+if [ ! -d "$HOME" ]; then say mark homeless; fi
 say fact state "$state/workspace-tuning/workspace"
 say fact hostname "$(uname -n)"
 say fact kernel "$(uname -r)"
@@ -42,7 +43,8 @@ say fact uptime_s "${uptime%%[. ]*}"
 say fact soak_boot "$(clock /proc/sys/kernel/random/boot_id)"
 if [ -e "$root/etc/NIXOS" ]; then
     say mark nixos
-    if [ "$owner" != "$(id -u)" ] && sudo -n true 2>/dev/null; then say mark sudo; fi
+    # A program for root is text for sh, so sh is what sudo has to allow.
+    if [ "$owner" != "$(id -u)" ] && sudo -n sh -c : 2>/dev/null; then say mark sudo; fi
 fi
 if [ -e "$root/run/ostree-booted" ]; then say mark ostree; fi
 if grep -qi microsoft /proc/version 2>/dev/null; then say mark wsl; fi
@@ -63,6 +65,7 @@ profile() {
         [ -L "$link" ] || continue
         number=${link%-link}
         number=${number##*-}
+        case $number in '' | *[!0-9]*) continue ;; esac
         mark=old
         if [ "${link##*/}" = "$current" ]; then mark=current; fi
         say generation "$1" "$number" "$mark" "$(readlink -- "$link")"
@@ -133,7 +136,7 @@ done
 
 # The lock of a run: its text, and whether the session that took it is still there.
 lock=$state/workspace-tuning/workspace/lock
-if [ -r "$lock" ]; then
+if [ -f "$lock" ] && [ -r "$lock" ]; then
     anchor='' start='' boot=''
     while IFS=' ' read -r word value; do
         case $word in anchor) anchor=$value ;; start) start=$value ;; boot) boot=$value ;; esac
@@ -147,7 +150,7 @@ if [ -r "$lock" ]; then
     say lock alive "$alive"
 fi
 
-# Every transaction that is kept: its status, and whether its process is there.
+# Every transaction that is kept: its status, whether its process is there, and its number.
 for status in "$state/workspace-tuning/workspace/runs"/*/transaction/status \
     "$root/var/lib/workspace-tuning/runs"/*/transaction/status; do
     [ -f "$status" ] || continue
@@ -157,13 +160,23 @@ for status in "$state/workspace-tuning/workspace/runs"/*/transaction/status \
         [ "$(start_time "$pid")" = "$start" ]; then
         alive=yes
         read -r now _ </proc/uptime
-        if end=$(first_line "$place/deadline") && [ -n "$end" ]; then
-            left=$((end - ${now%.*}))
-        fi
+        end=$(first_line "$place/deadline")
+        case $end in '' | *[!0-9]*) ;; *) left=$((end - ${now%.*})) ;; esac
     fi 2>/dev/null
-    say transaction "$place" "$alive" "$left" "$(first_line "$status")"
+    number=0
+    while IFS=' ' read -r word value; do
+        if [ "$word" = number ]; then number=$value; fi
+    done 2>/dev/null <"$place/plan"
+    case $number in '' | *[!0-9]*) number=0 ;; esac
+    say transaction "$place" "$number" "$alive" "$left" "$(first_line "$status")"
 done
 
+# reachable PATH: whether it would be seen if it were there.
+reachable() {
+    above=${1%/*}
+    while [ -n "$above" ] && [ ! -d "$above" ]; do above=${above%/*}; done
+    [ -x "${above:-/}" ]
+}
 # classify PATH: absent, unreadable, or one more member of the archive; and what a run that was
 # killed left beside it.
 list=''
@@ -171,6 +184,7 @@ newline='
 '
 classify() {
     for left in "${1%/*}/.${1##*/}.wt-"*; do
+        case ${left##*.wt-} in *[!0-9a-z.-]*) continue ;; esac # not the id of a run of ours
         if [ -f "$left" ]; then say leftover "$left"; fi
     done
     if [ -L "$1" ] || [ -e "$1" ]; then
@@ -181,8 +195,10 @@ classify() {
         else
             list=$list$1$newline
         fi
-    else
+    elif reachable "$1"; then
         say absent "$1"
+    else
+        say unreadable "$1"
     fi
 }
 
@@ -215,6 +231,9 @@ while [ "$#" -gt 1 ]; do
         -d)
             if [ -d "$path" ] && [ ! -L "$path" ]; then
                 recursive=$recursive$path$newline
+                # What cannot be read is not in the archive; it must not be taken for absent.
+                find "$path" ! -readable ! -path "*$newline*" 2>/dev/null |
+                    while IFS= read -r name; do say unreadable "$name"; done
             else
                 classify "$path"
             fi

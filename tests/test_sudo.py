@@ -1,0 +1,148 @@
+"""Sudo is asked before anything starts, and nobody is ever asked for a password."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from converge import sandbox
+from tests import sshd
+from tests.conftest import PROJECT, PYINFRA, Cli, tree
+from tests.tools import need
+
+USER = "wt-two"
+RULES = Path("/etc/sudoers.d/workspace-tuning-test-sudo")
+APART = ("nix", "home/.cache", "run/user")
+
+
+def rooted(server: sshd.Server, name: str) -> dict[str, object]:
+    """A workspace whose system belongs to root, with the NixOS layer to be done."""
+    need("sudo")
+    need("nix")
+    made = server.box(USER, name)
+    os.chown(Path(str(made["root"])) / "var/lib", 0, 0)
+    return {**made, "layers": ["nixos"]}
+
+
+@pytest.fixture
+def fresh(
+    ssh_server: sshd.Server, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> dict[str, object]:
+    """The same without any generation yet, which is quick."""
+    monkeypatch.setattr(sandbox, "_generations", lambda *_, **__: None)
+    return rooted(ssh_server, f"fresh-{len(request.node.name)}")
+
+
+@pytest.fixture
+def rule() -> Iterator[Callable[[str], None]]:
+    """Write a line of sudoers, which goes away with the test."""
+
+    def write(line: str) -> None:
+        RULES.write_text(f"{line}\n")
+        RULES.chmod(0o440)
+        subprocess.run(["visudo", "-cqf", str(RULES)], check=True)
+
+    yield write
+    RULES.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        f"{USER} ALL=(root) ALL",
+        f"{USER} ALL=(root) NOPASSWD: /bin/true, /usr/bin/true",
+        f"{USER} ALL=(nobody) NOPASSWD: ALL",
+    ],
+    ids=["no rule", "with a password", "only for another program", "only as another user"],
+)
+def test_without_sudo_for_what_is_needed_nothing_is_begun(
+    cli: Cli, fresh: dict[str, object], rule: Callable[[str], None], line: str
+) -> None:
+    if line:
+        rule(line)
+    root = Path(str(fresh["root"]))
+    before = tree(root, without=APART)
+    run = cli(cli.inventory(fresh), "deploy.py", "-y")
+    assert run.code == 1, run.out
+    assert f"{USER} cannot become root without a password" in run.out
+    assert "docs/ssh.md" in run.out
+    assert "--data layers=home-manager,plasma,session" in run.out.replace("\n", " ")
+    assert not run.kinds("step")
+    assert tree(root, without=APART) == before
+
+
+def test_nobody_is_asked_at_a_terminal_either(
+    cli: Cli, fresh: dict[str, object], rule: Callable[[str], None]
+) -> None:
+    rule(f"{USER} ALL=(root) ALL")
+    person, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [str(PYINFRA), str(cli.inventory(fresh)), "deploy.py", "-y"],
+        cwd=PROJECT,
+        env=cli.environment,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    )
+    os.close(terminal)
+    said = b""
+    try:
+        while part := os.read(person, 65536):
+            said += part
+    except OSError:  # Linux: the other end is closed
+        pass
+    assert process.wait(timeout=60) == 1, said.decode()
+    assert b"sudo password:" not in said
+    os.close(person)
+
+
+def test_a_rule_that_goes_away_in_the_middle_asks_nobody(
+    cli: Cli, ssh_server: sshd.Server, rule: Callable[[str], None]
+) -> None:
+    rule(f"{USER} ALL=(root) NOPASSWD: ALL")
+    made = rooted(ssh_server, "revoked")
+    process = cli.start(cli.inventory(made), "deploy.py", "-y", "--debug")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "look before the change: started" in line:
+            rule(f"{USER} ALL=(root) ALL")
+            break
+    run = cli.end(process)
+    assert run.code == 1, run.out
+    assert "sudo asks for a password" in run.out
+    assert "sudo -H -n" in run.err
+    for leak in ("ASKPASS", "PYINFRA_SUDO_PASSWORD", "sudo password:"):
+        assert leak not in run.err
+    assert not (Path(str(made["root"])) / "var/lib/workspace-tuning").exists()
+
+
+@pytest.mark.parametrize(
+    ("choices", "arguments", "word"),
+    [
+        ({"_sudo_password": "secret"}, (), "_sudo_password"),
+        ({"_use_sudo_password": True}, (), "_use_sudo_password"),
+        ({}, ("--use-sudo-password",), "--use-sudo-password"),
+    ],
+)
+def test_a_password_for_sudo_is_refused_because_it_would_show_in_ps(
+    cli: Cli,
+    ssh_server: sshd.Server,
+    choices: dict[str, object],
+    arguments: tuple[str, ...],
+    word: str,
+) -> None:
+    profile = "inventory/hardware/shoshin.yaml"
+    made = ssh_server.choices(USER, name="some", profile=profile, **choices)
+    connections = ssh_server.connections
+    run = cli(cli.inventory(made), "deploy.py", "-y", *arguments)
+    assert run.code == 5
+    assert word in run.err
+    assert "secret" not in run.out + run.err
+    assert ssh_server.connections == connections
