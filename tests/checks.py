@@ -53,6 +53,7 @@ def snapshot(**changes: object) -> Snapshot:
     nodes = {f"{HOME}/.config/{name}": plasma_file(name) for name in layers.KDE_FILES}
     for directory in (layers.SYSTEM_LAYER, f"{HOME}/{layers.HOME_LAYER[2:]}"):
         nodes[f"{directory}/profile.json"] = PROFILE
+        nodes[f"{directory}/flake.nix"] = b"{ }\n"
     for setting in ALL:
         if setting.layer is Layer.SESSION:
             path, content = session_file(setting)

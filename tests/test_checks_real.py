@@ -328,7 +328,7 @@ def test_a_shell_that_nobody_knows_is_told_by_its_name(tmp_path: Path) -> None:
     environment = programs(tmp_path, getent="echo user:x:0:0::/:/usr/bin/nologin")
     reply = one(Ask("alias", ("sysmon",)), environment=environment)
     finding = judge("monitoring.sysmon", {"alias": reply})
-    assert (finding.effect, "nologin" in finding.reason) == (Effect.UNKNOWN, True)
+    assert (finding.effect, "nologin" in finding.reason) == (Effect.NOT_APPLICABLE, True)
 
 
 # -- the GPU ----------------------------------------------------------------------------------

@@ -225,6 +225,14 @@ def test_flags_in_a_derivation_are_nothing_before_its_generation_is_in_use() -> 
     assert (finding.effect, "activation" in finding.reason) == (Effect.PENDING, True)
 
 
+def test_a_layer_that_is_not_there_yet_is_no_question_to_nix() -> None:
+    known = checks.context()
+    nodes = {p: n for p, n in known.snapshot.nodes.items() if "workspace-tuning" not in p}
+    known = replace(known, snapshot=replace(known.snapshot, nodes=nodes))
+    finding = judge("libraries.leaf.home", LIBRARIES, known=known)
+    assert (finding.effect, "is empty" in finding.reason) == (Effect.NOT_EFFECTIVE, True)
+
+
 def test_a_generation_of_another_profile_is_not_the_layers() -> None:
     other = checks.marker(b'{"settings": {"old": 1}}\n')
     replies = {**LIBRARIES, ("file", "home-7/home-files/.config/workspace-tuning"): other}
@@ -246,6 +254,12 @@ def test_a_strategy_that_the_layer_does_not_have_is_not_effective() -> None:
     replies = {**LIBRARIES, "nix-report": report(strategy="leaf")}
     finding = judge("libraries.overlay.home", replies)
     assert (finding.effect, finding.found) == (Effect.NOT_EFFECTIVE, "leaf")
+
+
+def test_copies_that_rebuild_what_the_user_installs_are_no_copies() -> None:
+    text = json.dumps({**json.loads(report()), "rebuilt": ["firefox"]})
+    finding = judge("libraries.leaf.home", {**LIBRARIES, "nix-report": text})
+    assert (finding.effect, "firefox" in finding.found) == (Effect.NOT_EFFECTIVE, True)
 
 
 def test_the_activated_generation_is_judged_before_it_is_kept() -> None:

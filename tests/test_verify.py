@@ -14,6 +14,7 @@ from converge.effect import Effect, Finding, new_faults, summary, verdict
 from converge.exits import Exit
 from converge.settings import ALL
 from converge.terminal import Terminal
+from tests import sshd
 from tests.conftest import Box, Cli, Outcome, tree
 from tests.tools import need
 
@@ -215,3 +216,17 @@ def test_findings_are_records_of_the_journal_in_the_form_that_reports_read(
     records = [one for one in journal.read(paths[-1]) if one["kind"] == "finding"]
     report = model.build([model.load(paths[-1])])
     assert sum(len(one.findings) for one in report.workspaces) == len(records) > 90
+
+
+def test_over_ssh_two_workspaces_are_verified_with_two_commands_each(
+    cli: Cli, ssh_server: sshd.Server
+) -> None:
+    boxes = [ssh_server.box(user, f"verify-{user[3:]}") for user in sshd.USERS]
+    start = {user: ssh_server.commands(user) for user in sshd.USERS}
+    outcome = cli(cli.inventory(*boxes), "tasks/verify.py")
+    assert outcome.code == Exit.FAILED, outcome.out  # nothing was applied there
+    assert {ssh_server.commands(user) - start[user] for user in sshd.USERS} == {2}
+    for box in boxes:
+        found = [one for one in outcome.kinds("finding") if one["workspace"] == box["name"]]
+        assert {setting.id for setting in ALL} <= {str(one["setting"]) for one in found}
+        assert not [one for one in found if one["effect"] == "unknown"]

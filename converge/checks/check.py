@@ -60,8 +60,10 @@ class Reply:
 
     @property
     def last_error(self) -> str:
+        """Why it failed: the line that calls itself an error, else the last one."""
         lines = [line.strip() for line in self.errors.splitlines() if line.strip()]
-        return lines[-1] if lines else "it gave no reason"
+        named = [line for line in lines if line.startswith("error:")]
+        return (named or lines or ["it gave no reason"])[-1]
 
 
 class NoAnswer(Exception):

@@ -16,6 +16,7 @@ from converge.checks.check import (
     Ask,
     Context,
     Item,
+    NoAnswer,
     Proof,
     Unreadable,
     When,
@@ -58,8 +59,9 @@ class Report:
 
 
 def report_ask(context: Context, layer: Layer) -> Ask | None:
+    """None where the layer does not apply, or is not on the workspace yet."""
     nix = context.layer(layer)
-    if nix is None:
+    if nix is None or f"{nix.directory}/flake.nix" not in context.snapshot.nodes:
         return None
     base = context.snapshot.flakes[nix.base].url
     return Ask("nix-report", (nix.directory, base), limit=REPORT_LIMIT)
@@ -68,7 +70,7 @@ def report_ask(context: Context, layer: Layer) -> Ask | None:
 def report(context: Context, answers: Answers, layer: Layer) -> Report:
     ask = report_ask(context, layer)
     if ask is None:
-        raise Unreadable(f"the layer {layer} does not apply")
+        raise NoAnswer(stage(context, answers, layer))
     data = json.loads(answers.text(ask))
     packages = {
         name: Package(
@@ -131,7 +133,7 @@ def _judge(context: Context, answers: Answers, setting: Setting) -> Verdict:
     verdict = _flags(setting, {name: found.packages[name] for name in names})
     if verdict.effect is not Effect.EFFECTIVE:
         return verdict
-    strategy = _strategy(setting, found.strategy)
+    strategy = _strategy(setting, found)
     if strategy is not None:
         return strategy
     state = stage(context, answers, setting.layer, setting.id)
@@ -175,12 +177,20 @@ def _linker(packages: Mapping[str, Package]) -> Verdict:
     return effective(f"-fuse-ld=mold in {len(packages)} derivations", expected=expected)
 
 
-def _strategy(setting: Setting, found: str) -> Verdict | None:
-    """Why a strategy is not the layer's, or None. Copies go with every strategy."""
-    parts = setting.id.split(".")
-    wanted = parts[1]
-    if wanted in ("overlay", "graft", "march") and found != wanted:
-        return not_effective(found, expected=wanted, reason="the layer has another strategy")
+def _strategy(setting: Setting, found: Report) -> Verdict | None:
+    """Why a strategy is not the layer's, or None. Copies go with every strategy; alone they rebuild
+    nothing of what the user installs."""
+    wanted = setting.id.split(".")[1]
+    if wanted in ("overlay", "graft", "march") and found.strategy != wanted:
+        reason = "the layer has another strategy"
+        return not_effective(found.strategy, expected=wanted, reason=reason)
+    rebuilt = found.more.get("rebuilt")
+    if wanted == "leaf" and found.strategy == "leaf" and isinstance(rebuilt, list) and rebuilt:
+        return not_effective(
+            f"rebuilt: {' '.join(map(str, rebuilt))}",
+            expected="nothing of the user's own is rebuilt",
+            reason="a copy took the place of the package itself",
+        )
     return None
 
 

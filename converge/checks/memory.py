@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from converge.checks.check import ABSENT, Answers, Ask, Context, Proof, value
+from converge.checks.check import ABSENT, MISSING, Answers, Ask, Context, Proof, value
 from converge.checks.generations import BOOTED, marker_asks, settle
 from converge.checks.outputs import system
-from converge.effect import Verdict, effective, matches, not_effective, unknown
+from converge.effect import (
+    Verdict,
+    effective,
+    matches,
+    not_applicable,
+    not_effective,
+    unknown,
+)
 from converge.setting import Phase, Setting
 from converge.settings import monitoring
 
@@ -171,6 +178,8 @@ def _judge_alias(context: Context, answers: Answers, setting: Setting) -> Verdic
             reason="home-manager has to manage the shell's own files for it",
         )
         return settle(context, answers, setting, live)
+    if reply.status == MISSING:
+        return not_applicable(reply.last_error)
     answers.good(_alias(setting))
     raise AssertionError("good() raises for every other status")
 

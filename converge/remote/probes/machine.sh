@@ -120,7 +120,7 @@ probe_alias() { # alias NAME: as the user's own interactive shell knows it
     case ${shell##*/} in
         bash | zsh) "$shell" -ic 'alias -- "$1"' "${shell##*/}" "$1" ;;
         fish) "$shell" -ic 'functions -- $argv[1]' "$1" ;;
-        *) stop 120 "bash, zsh or fish as login shell (it is ${shell:-unknown})" ;;
+        *) stop 120 "aliases are for bash, zsh and fish; the login shell is ${shell:-not known}" ;;
     esac
 }
 probe_mold() { # link a program with it, run it, and ask the program who linked it
