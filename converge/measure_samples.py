@@ -16,8 +16,7 @@ CONTROL = "control"
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One run of a program. ``cpu`` is what is compared: seconds that other programs take from the
-    CPU do not count in it. ``wall`` is kept beside it."""
+    """One run of a program, in seconds of CPU time and by the clock."""
 
     cpu: float
     wall: float
@@ -28,21 +27,26 @@ Pair = tuple[Sample, Sample]  # stock, optimized
 
 @dataclass(frozen=True, kw_only=True)
 class Samples:
-    """``why``: why there are no usable ``pairs``."""
+    """``compared``: cpu, since what other programs take from the CPU does not count in it; wall
+    where the workspace cannot tell CPU time finely enough. ``why``: why there are no ``pairs``."""
 
     cpu: str = ""
     load: str = ""
+    compared: str = "wall"
     pairs: tuple[Pair, ...] = ()
     why: str = ""
 
     @property
     def gain(self) -> Gain | None:
-        return faster((stock.cpu, optimized.cpu) for stock, optimized in self.pairs)
+        if self.compared == "cpu":
+            return faster((stock.cpu, optimized.cpu) for stock, optimized in self.pairs)
+        return faster((stock.wall, optimized.wall) for stock, optimized in self.pairs)
 
 
 def parse(lines: Iterable[str]) -> Samples:
     """The samples in the output of ``remote/measure.sh``. What is cut or odd gives a ``why``."""
     cpu = load = why = ""
+    compared = "wall"
     results: dict[str, str] = {}
     pairs: list[dict[str, Sample]] = []
     done = False
@@ -54,6 +58,8 @@ def parse(lines: Iterable[str]) -> Samples:
                     cpu = rest
                 case "load":
                     load = rest
+                case "clock" if rest == "cpu":
+                    compared = rest
                 case "result":
                     which, _, digest, *times = rest.split(" ")
                     results[which] = digest
@@ -81,7 +87,7 @@ def parse(lines: Iterable[str]) -> Samples:
     if why:
         return Samples(cpu=cpu, load=load, why=why)
     whole = tuple((pair["stock"], pair["optimized"]) for pair in pairs)
-    return Samples(cpu=cpu, load=load, pairs=whole)
+    return Samples(cpu=cpu, load=load, compared=compared, pairs=whole)
 
 
 def _sample(times: Sequence[str]) -> Sample:
@@ -128,6 +134,7 @@ def measurement(
         "optimized": optimized,
         "cpu": samples.cpu,
         "load": samples.load,
+        "compared": samples.compared,
         "samples": [
             [stock.cpu, optimized.cpu, stock.wall, optimized.wall]
             for stock, optimized in samples.pairs
@@ -150,6 +157,7 @@ def not_measured(subject: str, settings: Sequence[Setting], why: str) -> Mapping
         "optimized": "",
         "cpu": "",
         "load": "",
+        "compared": "",
         "samples": [],
     }
 
@@ -182,6 +190,7 @@ def memory(
         "optimized": "",
         "cpu": "",
         "load": "",
+        "compared": "",
         "samples": [list(before), list(after)],
     }
 

@@ -19,7 +19,8 @@ COUNTING = Benchmark(
     id="count", subject="counting", program="count", arguments=(), stock=(), optimized=()
 )
 TIMES = "0m0.4s 0m0.1s 0.6"  # user, system, by the clock
-GOOD = ["cpu X", "load 0.1", f"result stock 0 aa {TIMES}", f"result optimized 0 aa {TIMES}"]
+GOOD = ["cpu X", "load 0.1", "clock cpu"]
+GOOD += [f"result stock 0 aa {TIMES}", f"result optimized 0 aa {TIMES}"]
 PAIRS = [
     *("pair stock", f"sample stock {TIMES}", "sample optimized 0m0.35s 0m0.05s 9.9"),
     *("pair optimized", "sample optimized 0m0.36s 0m0.05s 0.4", "sample stock 0m0.41s 0m0.1s 0.7"),
@@ -106,7 +107,7 @@ def test_the_text_is_the_same_on_every_machine(tmp_path: Path) -> None:
     """History is only comparable when the work is; this digest is that of four kinds of awk."""
     lines = run("cat", "cat", "@text", rounds=1)
     digest = "f90dc2e5f92efef916ae4cc4f726187f63a38939c7194faa4165c3050a2d4a07"
-    assert lines[2].split()[3] == digest == lines[3].split()[3]
+    assert lines[3].split()[3] == digest == lines[4].split()[3]
 
 
 def test_builds_with_different_results_are_not_compared(tmp_path: Path) -> None:
@@ -162,7 +163,23 @@ def test_cpu_time_is_compared_and_not_the_wait_for_the_cpu() -> None:
     assert isinstance(rows, list)
     assert rows[0] == [pytest.approx(0.5), pytest.approx(0.4), 0.6, 9.9]
     assert rows[1] == [pytest.approx(0.51), pytest.approx(0.41), 0.7, 0.4]
-    assert found["measured"] == pytest.approx(24.7, abs=0.5)
+    assert (found["compared"], found["measured"]) == ("cpu", pytest.approx(24.7, abs=0.5))
+
+
+def test_without_a_fine_cpu_clock_time_by_the_clock_is_compared() -> None:
+    coarse = [line for line in [*GOOD, *PAIRS, "done"] if line != "clock cpu"]
+    found = record(measure_samples.parse(coarse))
+    assert (found["compared"], found["verdict"]) == ("wall", "no evidence")
+
+
+def test_cpu_time_is_known_to_a_millisecond_where_there_is_bash() -> None:
+    need("bash")
+    lines = run("cat", "cat", "@text", rounds=9)
+    assert "clock cpu" in lines
+    times = [line.split()[2:4] for line in lines if line.startswith("sample")]
+    assert len(times) == 18
+    # In steps of 10 ms the last digit would be 0 in each of these 36 figures.
+    assert {text[-2] for pair in times for text in pair} != {"0"}
 
 
 def test_the_claim_and_the_number_of_samples_are_kept_with_the_verdict() -> None:

@@ -6,15 +6,15 @@
 #   *_LIBRARIES  directory that the loader searches first, or ""
 #   ARGUMENT     given to both; "@text" is a file of 8 MB made here, "@prefix" the directory above
 #                the stock program's bin, "@library" the directory of libraries of each
-# Prints "cpu MODEL", "load LOAD", "result stock|optimized STATUS DIGEST USER SYSTEM SECONDS" of one
+# Prints "cpu MODEL", "load LOAD", "clock cpu|wall", "result stock|optimized STATUS DIGEST USER SYSTEM SECONDS" of one
 # run each that is not counted, "pair FIRST", then "sample stock|optimized USER SYSTEM SECONDS" twice,
 # for each pair, "done". Exit: 0 done, 69 a program is not there, 70 failed.
 #
 # The order turns with every pair (stock optimized, optimized stock, ...): what drifts, a clock that
 # falls or a cache that fills, then favours neither. USER and SYSTEM are the CPU time of the program
-# as the shell's `times` says it (0m0.42s; in steps of 10 ms where the shell is dash), SECONDS those of
-# the monotonic clock: dd starts with the program, ends when the program has left the pipe, and says
-# how long that was.
+# as `times` says it (0m0.421s). SECONDS are those of the monotonic clock: dd starts with the program,
+# ends when the program has left the pipe, and says how long that was. bash, where there is one, knows
+# CPU time to a millisecond: "clock cpu". Without it there are steps of 10 ms, too coarse: "clock wall".
 set -u
 LC_ALL=C
 export LC_ALL
@@ -72,10 +72,16 @@ BEGIN {
     }
 }' >"$work/text" || stop 70 "the text to work on cannot be made"
 
-# run LIBRARIES PROGRAM [ARGUMENT]...: the placeholders become paths, then the program takes over.
+# The program runs as the only child of a shell, which then says the status and the times.
+# shellcheck disable=SC2016 # the program is the shell's
+watch='output=$1; shift; "$@" </dev/null >"$output" 2>/dev/null 3>&-; echo $? >&3; times >&3'
+clock=cpu
+shell=$(command -v bash) || { clock=wall && shell=$(command -v sh); }
+
+# run OUTPUT LIBRARIES PROGRAM [ARGUMENT]...: the placeholders become paths, then the shell takes over.
 run() {
-    libraries=$1
-    shift
+    output=$1 libraries=$2
+    shift 2
     count=$#
     while [ "$count" -gt 0 ]; do
         case $1 in
@@ -88,23 +94,12 @@ run() {
         shift
         count=$((count - 1))
     done
-    if [ -n "$libraries" ]; then
-        LD_LIBRARY_PATH=$libraries
-        export LD_LIBRARY_PATH
-    fi
-    exec timeout -k 5 "$limit" "$@"
+    if [ -n "$libraries" ]; then set -- env "LD_LIBRARY_PATH=$libraries" "$@"; fi
+    exec "$shell" -c "$watch" watch "$output" timeout -k 5 "$limit" "$@"
 }
 # timed OUTPUT LIBRARIES PROGRAM [ARGUMENT]...: sets status and took (USER SYSTEM SECONDS).
 timed() {
-    output=$1
-    shift
-    answer=$({
-        {
-            (run "$@") </dev/null >"$output" 2>/dev/null 3>&-
-            say $? >&3
-            times >&3
-        } 3>&1 >/dev/null | dd
-    } 2>&1)
+    answer=$({ (run "$@") 3>&1 >/dev/null | dd; } 2>&1)
     # Lines: the status, the shell's own times, those of its children, and what dd says.
     status=${answer%%"$newline"*}
     answer=${answer#*"$newline"}
@@ -121,6 +116,7 @@ newline='
 
 say cpu "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)"
 say load "$(cut -d ' ' -f 1 /proc/loadavg)"
+say clock "$clock"
 one() { # one WHICH OUTPUT ARGUMENT...: one run of the stock or of the optimized build
     which=$1 into=$2
     shift 2
