@@ -65,8 +65,8 @@ def compare(work: Work, machine: Machine) -> None:
         terminal.row(("not seen", text), (26,), "dim")
     wrong = gate.differences(work.profile, machine)
     if wrong:
-        why = f"{len(wrong)} facts differ: {', '.join(one.fact for one in wrong[:3])}"
-        work.run.set(work.host.name, Exit.CHANGES, why + (", ..." if len(wrong) > 3 else ""))
+        names = [one.fact for one in wrong[:3]] + (["..."] if len(wrong) > 3 else [])
+        work.run.set(work.host.name, Exit.CHANGES, f"{len(wrong)} differ: {', '.join(names)}")
     else:
         work.run.set(work.host.name, Exit.CONVERGED, "nothing that could be seen differs")
 

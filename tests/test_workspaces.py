@@ -1,0 +1,170 @@
+"""A new workspace is two files; detect writes one of them and compares it with the machine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from converge.profile import load_profile
+from tests.conftest import PROJECT, Box, Cli, Outcome
+
+CODE = ("converge", "tasks", "inventory", "schemas", "files", "deploy.py", "config.py")
+NEW = '''\
+"""atelier: the machine that these tests run on."""
+
+from tasks.connection import workspace
+
+hosts = [workspace("atelier", profile="inventory/hardware/atelier.yaml", user="somebody")]
+'''
+
+
+class Copy(Cli):
+    """pyinfra in a copy of the project, so that files can be added to it."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.project = directory / "project"
+        self.project.mkdir()
+        for name in CODE:
+            source = PROJECT / name
+            if source.is_dir():
+                ignored = shutil.ignore_patterns("__pycache__", "known_hosts")
+                shutil.copytree(source, self.project / name, ignore=ignored)
+            else:
+                shutil.copy(source, self.project / name)
+        self.environment["PYTHONPATH"] = str(self.project)
+
+    def start(self, inventory: Path, *arguments: str, **options: object):  # type: ignore[no-untyped-def]
+        return super().start(inventory, "--chdir", str(self.project), *arguments, **options)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Copy:
+    return Copy(tmp_path)
+
+
+def verdicts(run: Outcome) -> dict[object, object]:
+    return {record["fact"]: record["outcome"] for record in run.kinds("verdict")}
+
+
+def test_a_new_workspace_is_two_files(copy: Copy) -> None:
+    inventory = copy.project / "inventory/atelier.py"
+    profile = copy.project / "inventory/hardware/atelier.yaml"
+    inventory.write_text(NEW)  # the first file
+
+    missing = copy(inventory, "tasks/detect.py")
+    assert missing.code == 5, missing.out + missing.err
+    assert "--data write=inventory/hardware/atelier.yaml" in missing.out
+
+    wrote = copy(inventory, "tasks/detect.py", "--data", f"write={profile}")
+    assert wrote.code == 0, wrote.out + wrote.err
+    assert load_profile(profile).workspace == "atelier"  # the second one
+
+    same = copy(inventory, "tasks/detect.py")
+    assert same.code == 0, same.out
+    assert "differs" not in verdicts(same).values()
+
+    plan = copy(inventory, "deploy.py", "--dry")
+    assert plan.code in (0, 2), plan.out + plan.err
+    assert "atelier: " in plan.out
+    assert not {"differs", "blocks"} & set(map(str, verdicts(plan).values()))
+
+
+# ---- detect --------------------------------------------------------------------------------------
+
+
+def test_detect_never_overwrites_and_leaves_nothing_behind(
+    cli: Cli, desktop: Box, tmp_path: Path
+) -> None:
+    place = tmp_path / "profiles"
+    place.mkdir()
+    path = place / "there.yaml"
+    path.write_text("# mine\n")
+    run = cli(desktop.inventory, "tasks/detect.py", "--data", f"write={path}")
+    assert (run.code, path.read_text()) == (1, "# mine\n")
+    assert "stays as it is" in run.out
+    assert list(place.iterdir()) == [path]
+    assert cli(desktop.inventory, "tasks/detect.py", "--data", f"write={place}/a.yaml").code == 0
+    assert sorted(one.name for one in place.iterdir()) == ["a.yaml", "there.yaml"]
+
+
+def test_detect_shows_each_fact_that_is_not_as_declared_and_needs_nobody_to_confirm(
+    cli: Cli, make_box: Callable[..., Box]
+) -> None:
+    box = make_box()  # the recorded shoshin, but for the programs of its system
+    run = cli(box.inventory, "tasks/detect.py")
+    assert run.code == 2, run.out
+    assert [fact for fact, one in verdicts(run).items() if one != "true"] == ["session.desktop"]
+    programs = box.root / "usr/bin"
+    programs.mkdir(parents=True)
+    (programs / "plasmashell").touch(mode=0o755)
+    run = cli(box.inventory, "tasks/detect.py")
+    assert (run.code, set(verdicts(run).values())) == (0, {"true"}), run.out
+
+    other = make_box("other", profile="inventory/hardware/gyakusatsu.yaml")
+    run = cli(other.inventory, "tasks/detect.py")
+    assert run.code == 2
+    for fact in ("platform", "memory.totalGB", "cpu.vendor"):
+        assert verdicts(run)[fact] == "differs"
+        assert fact in run.out
+    assert "changes found (exit 2)" in run.last_line
+    assert not run.err.count("Press enter")
+
+
+def report(box: Box, **changes: object) -> str:
+    """A nixos-facter report of the sandbox's machine."""
+    cpu = {
+        "vendor_name": "GenuineIntel",
+        "model_name": "Intel(R) Core(TM) i7-6700K CPU @ 4.00GHz",
+        "features": ["avx2"],
+        **changes,
+    }
+    disk = {
+        "unix_device_name": "/dev/nvme0n1",
+        "class_list": ["disk", "nvme"],
+        "resources": [{"type": "size", "value_1": 976_773_168, "value_2": 512}],
+    }
+    path = box.root / "facter.json"
+    hardware = {"cpu": [cpu], "disk": [disk]}
+    path.write_text(json.dumps({"version": 1, "system": "x86_64-linux", "hardware": hardware}))
+    return str(path)
+
+
+def test_a_facter_report_fills_in_what_could_not_be_seen(cli: Cli, desktop: Box) -> None:
+    given = report(desktop)
+    shutil.rmtree(desktop.root / "sys/block")
+    assert verdicts(cli(desktop.inventory, "tasks/detect.py"))["storage.sizeGB"] == "unknown"
+    run = cli(desktop.inventory, "tasks/detect.py", "--data", f"facter={given}")
+    assert verdicts(run)["storage.sizeGB"] == "true", run.out
+    assert "from the report facter.json: disks, system_disk" in " ".join(run.out.split())
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        ("{", "facter.json: "),
+        ('{"version": 9, "hardware": {}}', "version 9"),
+        ("[]", "hardware"),
+        (None, "facter.json"),
+    ],
+)
+def test_a_report_that_is_none_is_bad_input(
+    cli: Cli, desktop: Box, content: str | None, word: str
+) -> None:
+    path = desktop.root / "facter.json"
+    if content is not None:
+        path.write_text(content)
+    run = cli(desktop.inventory, "tasks/detect.py", "--data", f"facter={path}")
+    assert run.code == 5, run.out
+    assert word in run.out
+
+
+def test_a_report_of_another_machine_is_refused(cli: Cli, desktop: Box) -> None:
+    given = report(desktop, model_name="AMD Ryzen 9 9950X")
+    run = cli(desktop.inventory, "tasks/detect.py", "--data", f"facter={given}")
+    assert run.code == 5
+    assert "another machine" in run.out
