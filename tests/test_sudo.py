@@ -77,6 +77,19 @@ def test_without_sudo_for_what_is_needed_nothing_is_begun(
     assert tree(root, without=APART) == before
 
 
+def test_the_documented_rule_is_enough(
+    cli: Cli, fresh: dict[str, object], rule: Callable[[str], None]
+) -> None:
+    text = (PROJECT / "docs/ssh.md").read_text()
+    (line,) = [one for one in text.splitlines() if "ALL=(root) NOPASSWD: /" in one]
+    rule(line.replace("mitsio", USER))
+    run = cli(cli.inventory(fresh), "deploy.py", "--dry")
+    assert run.code == 2, run.out
+    (snapshot,) = run.kinds("snapshot")
+    assert "sudo" in str(snapshot["marks"])
+    assert "cannot become root" not in run.out
+
+
 def test_nobody_is_asked_at_a_terminal_either(
     cli: Cli, fresh: dict[str, object], rule: Callable[[str], None]
 ) -> None:
