@@ -168,6 +168,14 @@ def test_setting_in_include_and_exclude_is_refused() -> None:
         ("deadline_s", "300"),
         ("build_on", "host name"),
         ("canary", "x/y"),
+        ("build_limit_s", 59),
+        ("build_limit_s", "forever"),
+        ("write", "../x.yaml"),
+        ("write", "inventory/x.yml"),
+        ("write", "a/../x.yaml"),
+        ("write", "x.yaml\n"),
+        ("facter", "report.yaml"),
+        ("facter", "-x.json"),
         ("run", "../20250101t000000-abcd"),
     ],
 )
@@ -233,3 +241,18 @@ def test_canary_must_be_one_of_the_workspaces() -> None:
         "canary: shosin is not a workspace of this run; did you mean shoshin?"
     )
     assert not fleet_problems({"a": check(canary="shoshin")})
+
+
+def test_a_canary_that_waits_itself_would_wait_forever() -> None:
+    one, two = check(canary="other"), check(workspace="other", canary="shoshin")
+    problems = [str(problem) for problem in fleet_problems({"a": one, "b": two})]
+    assert len(problems) == 2
+    assert "canary: other itself waits for shoshin" in problems[0]
+    assert not fleet_problems({"a": one, "b": check(workspace="other", canary="other")})
+
+
+def test_where_detect_writes_may_be_anywhere_on_the_controller() -> None:
+    for place in ("inventory/hardware/new.yaml", "/tmp/new.yaml", PurePosixPath("/tmp/new.yaml")):
+        assert check(write=place).write == str(place)
+    assert check(facter="facter.json").facter == "facter.json"
+    assert check().build_limit_s == 21_600
