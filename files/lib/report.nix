@@ -2,8 +2,8 @@
 #
 # Enters: the user's package set and the layer's, the packages that the user installs before and after,
 # what libraries.nix gives, and further facts of the layer. Leaves: per package the flags wanted, found,
-# kept (those the package sets itself) and lost, and whether the user's attribute of that name changed;
-# the names of the user's own packages that the layer rebuilds; the further facts beside them.
+# kept (those the package sets itself) and lost, those of its links, and whether the user's attribute of
+# that name changed; the names of the user's own packages that the layer rebuilds; the further facts.
 { lib, libraries, basePkgs, pkgs, baseInstalled, installed, more ? { } }:
 let
   words = value: lib.filter (word: word != "")
@@ -21,6 +21,7 @@ let
       inherit wanted found kept;
       missing = lib.subtractLists found wanted;
       lost = lib.subtractLists found kept;
+      link = words (package.NIX_CFLAGS_LINK or "");
       drvPath = builtins.unsafeDiscardStringContext package.drvPath;
       attributeRebuilt = pkgs.${name}.drvPath != basePkgs.${name}.drvPath;
     };

@@ -2,12 +2,12 @@
 # Make a Debian 13 root with the real KWin, Baloo and KConfig tools, for tests/test_checks_kwin.py.
 #
 # usage: make-root.sh DIRECTORY          (as root; about a minute, 650 MB)
-# Needs mmdebstrap (apt-get install mmdebstrap debian-archive-keyring). MIRROR names another mirror.
+# Needs mmdebstrap (apt-get install mmdebstrap debian-archive-keyring). MIRROR names another mirror
+# than the usual one.
 # Nothing is done where the root is there already. Whole or not at all: it is made beside
 # DIRECTORY and moved there when it is complete.
 set -eu
 directory=$1
-mirror=${MIRROR:-http://deb.debian.org/debian}
 packages=kwin-x11,xvfb,dbus-user-session,libgl1-mesa-dri,libkf6config-bin,baloo6,systemd,systemd-journal-remote
 
 if [ "$(cat "$directory/.made" 2>/dev/null)" = "$packages" ]; then exit 0; fi
@@ -21,7 +21,7 @@ command -v mmdebstrap >/dev/null || {
 }
 mkdir -p "${directory%/*}"
 rm -rf "$directory" "$directory.new"
-mmdebstrap --quiet --variant=apt --include="$packages" trixie "$directory.new" "$mirror"
+mmdebstrap --quiet --variant=apt --include="$packages" trixie "$directory.new" ${MIRROR:+"$MIRROR"}
 chroot "$directory.new" useradd --uid 1000 --create-home mitsio
 printf '%s\n' "$packages" >"$directory.new/.made"
 mv "$directory.new" "$directory"
