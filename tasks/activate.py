@@ -24,7 +24,7 @@ from tasks.write import record
 
 ATTEMPTS = 3  # the desktop may write between our reading and our writing
 #: Faults that are looked for before a change and end the run: it could not be undone safely.
-BLOCKING = frozenset({"disk.room", "before.generation", "before.boot-menu"})
+BLOCKING = frozenset({"disk.room", "before.boot-menu"})
 #: What must be well for a staged rollout to go on.
 HEALTH = frozenset({"journal.crashes", "journal.memory", "system.state", "user.state"})
 ACTIVATION_S = 1800  # switching a system can take minutes; its deadline starts only after that
@@ -47,6 +47,7 @@ def plan_lines(work: Work, attempt: int) -> Iterator[str]:
     snapshot = work.snapshot
     assert snapshot is not None
     yield f"run {work.run.id}"
+    yield f"number {1 + max((one.number for one in snapshot.transactions), default=0)}"
     yield f"deadline {work.choices.deadline_s}"
     yield f"user {snapshot.facts['user']}"
     yield f"written {snapshot.state}/written.json"
