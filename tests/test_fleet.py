@@ -139,6 +139,33 @@ def test_a_slow_workspace_does_not_hold_up_the_others(
     assert seq(run, "quick", "release the lock", "done") < seq(run, "slow", "keep or undo", "done")
 
 
+@pytest.mark.parametrize(
+    "program",
+    [
+        "kill -KILL $PPID",
+        "exit 3",
+        "echo workspace-read 1; echo end",
+        "printf '\\377\\0\\033[2J\\n'",
+    ],
+    ids=["cut off", "refuses", "half an answer", "not text"],
+)
+def test_a_workspace_that_cannot_be_read_is_its_own_matter(
+    cli: Cli, ssh_server: sshd.Server, box: Callable[..., dict[str, object]], program: str
+) -> None:
+    broken, good = box("wt-one", "broken"), box("wt-two", "good")
+    shell = ssh_server.directory / "shell"
+    shell.write_text(f"#!/bin/sh\n{program}\n")
+    shell.chmod(0o755)
+    subprocess.run(["usermod", "-s", str(shell), "wt-one"], check=True)
+    try:
+        run = cli(cli.inventory(broken, good), "deploy.py", "-y")
+    finally:
+        subprocess.run(["usermod", "-s", "/bin/sh", "wt-one"], check=True)
+    assert outcomes(run) == {"broken": "failed", "good": "converged"}, run.out + run.err
+    assert run.code == 1
+    assert "\033" not in run.out
+
+
 # ---- a canary first ------------------------------------------------------------------------------
 
 
