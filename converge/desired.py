@@ -123,7 +123,7 @@ def _settings_now(snapshot: Snapshot, path: str) -> Mapping[str, object]:
     node = snapshot.nodes.get(path)
     try:
         return dict(json.loads(node.content)["settings"]) if node else {}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return {}
 
 

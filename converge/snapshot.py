@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import gzip
 import io
 import json
+import re
 import tarfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -23,7 +26,12 @@ from converge.written import Written
 NEEDED_FACTS = frozenset(
     {"uid", "system_uid", "user", "home", "state", "hostname", "boot_id", "uptime_s", "soak_boot"}
 )
+NUMBERS = ("uid", "system_uid", "uptime_s")
 LIMIT = 64 * 1024 * 1024  # bytes of one unpacked archive; a hostile workspace cannot fill memory
+
+
+#: What remote/write.sh puts beside a target, or KConfig's lock in the making.
+_STAGED = re.compile(r".*/\.[^/\n]+\.wt-[0-9a-z.-]+")
 
 
 class SnapshotError(Exception):
@@ -109,11 +117,13 @@ class Built:
 
 @dataclass(frozen=True, kw_only=True)
 class Transaction:
-    """A change that was activated: how it stands. ``alive``: its process is there; ``left_s``:
-    seconds until it undoes itself; ``word``: activating, activated, keeping, kept, undoing, undone
-    or broken."""
+    """A change that was activated: how it stands. ``number``: how many there were on the workspace
+    before, so that no clock decides which is the newest; ``alive``: its process is there;
+    ``left_s``: seconds until it undoes itself; ``word``: activating, activated, keeping, kept,
+    undoing, undone or broken."""
 
     directory: str
+    number: int = 0
     alive: bool
     left_s: int
     word: str
@@ -152,7 +162,7 @@ class Snapshot:
     chezmoi: Mapping[str, Managed] = field(default_factory=dict)
     built: Mapping[str, Built] = field(default_factory=dict)  # by layer
     machine: tuple[str, ...] = ()  # the lines of remote/detect.sh
-    transactions: tuple[Transaction, ...] = ()  # by run, so the newest last
+    transactions: tuple[Transaction, ...] = ()  # the newest last
     running_system: str = ""
     lock: Lock | None = None
     written: Written = field(default_factory=Written)
@@ -203,11 +213,15 @@ _KINDS = {
 
 def _nodes(encoded: str) -> Iterable[Node]:
     try:
-        data = base64.b64decode(encoded, validate=True)
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
+        packed = io.BytesIO(base64.b64decode(encoded, validate=True))
+        with gzip.open(packed) as stream:
+            data = stream.read(LIMIT + 1)
+        if len(data) > LIMIT:
+            raise SnapshotError(f"the managed files are larger than {LIMIT} bytes")
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
             size = 0
             for member in archive:
-                size += member.size
+                size += member.size  # a sparse one unpacks to more than it takes
                 if size > LIMIT:
                     raise SnapshotError(f"the managed files are larger than {LIMIT} bytes")
                 kind = _KINDS.get(member.type, Kind.DEVICE)
@@ -221,14 +235,17 @@ def _nodes(encoded: str) -> Iterable[Node]:
                     content=held.read() if held else b"",
                     target=member.linkname if kind is Kind.SYMLINK else "",
                 )
-    except (binascii.Error, tarfile.TarError, EOFError, OSError, KeyError) as error:
+    except (
+        *(binascii.Error, tarfile.TarError, zlib.error),
+        *(EOFError, OSError, KeyError, ValueError, AttributeError, MemoryError),
+    ) as error:
         raise SnapshotError(f"the archive of managed files is damaged: {error}") from error
 
 
 def _last_written(entry: str) -> str:
     try:
         return str(json.loads(entry)["contentsSHA256"]) if entry else ""
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return ""  # an older chezmoi, or a target it never wrote: nothing is known of it
 
 
@@ -237,7 +254,13 @@ def parse(lines: Iterable[str]) -> Snapshot:
 
     Raises ``SnapshotError`` when the output is cut or is not that program's.
     """
-    rows = list(lines)
+    try:
+        return _parse(list(lines))
+    except (ValueError, IndexError) as error:
+        raise SnapshotError(f"the snapshot is malformed: {error}") from error
+
+
+def _parse(rows: list[str]) -> Snapshot:
     machine: tuple[str, ...] = ()
     if "detected" in rows:  # remote/detect.sh comes first; its last line
         middle = rows.index("detected") + 1
@@ -294,10 +317,11 @@ def parse(lines: Iterable[str]) -> Snapshot:
                 digest, _, path = second.partition(" ")
                 built[first] = Built(inputs=digest, path=path)
             case "transaction":
-                directory, alive, left, word, *reason = rest.split(" ", 4)
+                directory, number, alive, left, word, *reason = rest.split(" ", 5)
                 transactions.append(
                     Transaction(
                         directory=directory,
+                        number=int(number),
                         alive=alive == "yes",
                         left_s=int(left),
                         word=word,
@@ -326,10 +350,17 @@ def parse(lines: Iterable[str]) -> Snapshot:
                 raise SnapshotError(f"the snapshot has an unknown line: {word[:40]!r}")
 
     nodes = {node.path: node for node in _nodes("".join(rows[start + 1 : middle]))}
-    nodes |= {node.path: node for node in _nodes("".join(rows[middle + 1 : -1]))}
+    for node in _nodes("".join(rows[middle + 1 : -1])):
+        if _STAGED.fullmatch(node.path):
+            leftovers.append(node.path)
+        else:
+            nodes[node.path] = node
     missing = NEEDED_FACTS - facts.keys()
+    missing |= {name for name in NUMBERS if not facts.get(name, "").isdecimal()}
+    missing |= {name for name in ("home", "state") if not facts.get(name, "").startswith("/")}
+    missing |= {"system", "home"} - (flakes.keys() & profiles.keys())
     if missing:
-        raise SnapshotError(f"the snapshot lacks the facts {sorted(missing)}")
+        raise SnapshotError(f"the snapshot lacks {sorted(missing)}")
     record = f"{facts['state']}/written.json"
     return Snapshot(
         facts=facts,
@@ -360,7 +391,7 @@ def parse(lines: Iterable[str]) -> Snapshot:
         },
         machine=machine,
         built=built,
-        transactions=tuple(sorted(transactions, key=lambda one: one.run)),
+        transactions=tuple(sorted(transactions, key=lambda one: (one.number, one.run))),
         running_system=running,
         lock=_lock(lock),
         written=Written.parse(nodes[record].content if record in nodes else None),
@@ -376,6 +407,6 @@ def _lock(lines: Mapping[str, str]) -> Lock | None:
         host=lines.get("host", "?"),
         user=lines.get("user", "?"),
         pid=lines.get("pid", "?"),
-        since=int(since) if since.isdigit() else 0,
+        since=int(since) if since.isdecimal() else 0,
         alive=lines.get("alive") == "yes",
     )

@@ -58,7 +58,7 @@ class Written:
                     for phase, one in data["phases"].items()
                 },
             )
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return cls(damaged=True)
 
     def same(self, other: Written) -> bool:

@@ -32,6 +32,7 @@ class Work:
     records: list[tuple[str, str, str]] = field(default_factory=list)  # place, owner, part
     known: tuple[Finding, ...] = ()  # the faults that were there before this run
     disproved: str = ""  # the check that says the change has not the effect it should have
+    holds_lock: bool = False
     undoing: Transaction | None = None  # in a rollback
     undone: str = ""
     not_known: str = ""  # what could not be looked at, so that it is not proved either
@@ -63,6 +64,19 @@ class Work:
     def transacts(self) -> bool:
         """Whether anything takes effect in this run, and has to be proved."""
         return self.acts and bool(self.live or self.needed_builds)
+
+    @property
+    def root_changes(self) -> tuple[Change, ...]:
+        """The files of the NixOS layer that a run changes."""
+        changes = self.plan.changes if self.acts and self.plan else ()
+        return tuple(one for one in changes if one.root)
+
+    @property
+    def root_sweep(self) -> tuple[str, ...]:
+        """What a killed run left beside them."""
+        ours = f"{system_layer(self.choices.root)}/"
+        left = self.plan.sweep if self.acts and self.plan else ()
+        return tuple(path for path in left if path.startswith(ours))
 
     @property
     def live(self) -> tuple[Change, ...]:

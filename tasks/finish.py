@@ -11,7 +11,7 @@ def run(work: Work) -> None:
     """Release the lock; from here on the run has converged."""
 
     def action() -> str:
-        if work.transacts:
+        if work.holds_lock:
             answer = work.remote("release", work.run.id, work.lock)
             if not answer.ok:
                 return f"the lock was not released: {answer.last_error}"

@@ -49,6 +49,7 @@ def layer_files(work: Work) -> None:
         assert work.snapshot is not None
         changes = [c for c in work.plan.inert if not c.root]
         last = not work.transacts
+        work.holds_lock = bool(work.transacts or work.root_changes or work.root_sweep)
         place = f"{work.record_directory}/layer"
         answer = work.remote(
             "write",
@@ -56,7 +57,7 @@ def layer_files(work: Work) -> None:
             place,
             work.lock,
             controller(),
-            "release" if last else "keep",
+            "keep" if work.holds_lock else "release",
             stdin=pack(
                 [*changes, record(work)] if last else changes,
                 home=work.snapshot.home,
@@ -96,7 +97,6 @@ def verdict(work: Work, answer: Answer) -> str:
 
 def root_files(work: Work) -> None:
     """Write the NixOS layer as root; the lock is the user's."""
-    files = [c for c in work.plan.changes if c.root] if work.acts and work.plan else []
 
     def action() -> str:
         assert work.snapshot is not None
@@ -108,7 +108,7 @@ def root_files(work: Work) -> None:
             "",
             controller(),
             "keep",
-            stdin=pack(files, home=work.snapshot.home),
+            stdin=pack(work.root_changes, home=work.snapshot.home, sweep=work.root_sweep),
             sudo=work.snapshot.needs_sudo,
         )
         work.records.append((place, "root" if work.snapshot.needs_sudo else "user", "system"))
@@ -119,5 +119,5 @@ def root_files(work: Work) -> None:
         work=work,
         step="write the NixOS layer as root",
         action=action,
-        noop="" if files else "no file of root changes",
+        noop="" if work.root_changes or work.root_sweep else "no file of root changes",
     )

@@ -10,10 +10,12 @@
 set -u
 LC_ALL=C
 export LC_ALL
-# Looking at a repository must not refresh its index.
-GIT_OPTIONAL_LOCKS=0 GIT_CONFIG_COUNT=1
+# Looking at a repository must not refresh its index, nor run a program that it names.
+GIT_OPTIONAL_LOCKS=0 GIT_CONFIG_COUNT=2
 GIT_CONFIG_KEY_0=diff.autoRefreshIndex GIT_CONFIG_VALUE_0=false
-export GIT_OPTIONAL_LOCKS GIT_CONFIG_COUNT GIT_CONFIG_KEY_0 GIT_CONFIG_VALUE_0
+GIT_CONFIG_KEY_1=core.fsmonitor GIT_CONFIG_VALUE_1=false
+export GIT_OPTIONAL_LOCKS GIT_CONFIG_COUNT
+export GIT_CONFIG_KEY_0 GIT_CONFIG_VALUE_0 GIT_CONFIG_KEY_1 GIT_CONFIG_VALUE_1
 PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin
 PATH=$PATH:/etc/profiles/per-user/$(id -un)/bin:/nix/var/nix/profiles/default/bin:/usr/sbin:/sbin
 root=$1 system_flake=$2 home_flake=$3
@@ -99,10 +101,8 @@ flake() {
         within=$(git -C "$directory" rev-parse --show-prefix)
         digest=$({
             git -C "$top" rev-parse HEAD 2>/dev/null || say unborn
-            git -C "$top" -c core.fsmonitor=false diff --cached --binary \
-                --no-ext-diff --no-textconv
-            git -C "$top" -c core.fsmonitor=false diff --binary \
-                --no-ext-diff --no-textconv
+            git -C "$top" diff --cached --binary --no-ext-diff --no-textconv
+            git -C "$top" diff --binary --no-ext-diff --no-textconv
         } | sha256sum)
         say flake "$1" git "${digest%% *}" "$top"
         if [ -n "$within" ]; then say flake_within "$1" "${within%/}"; fi

@@ -11,8 +11,9 @@ list() {
         [ -f "$status" ] || continue
         place=${status%/status}
         run=${place%/transaction}
-        printf '%s %s %s\n' "${run##*/}" "$place" "$(head -n 1 -- "$status")"
-    done | sort
+        number=$(sed -n 's/^number \([0-9][0-9]*\)$/\1/p' "$place/plan" 2>/dev/null | head -n 1)
+        printf '%s %s %s %s\n' "${number:-0}" "${run##*/}" "$place" "$(head -n 1 -- "$status")"
+    done | sort -n | sed 's/^[0-9]* //'
 }
 if [ "${1:-}" = --list ]; then
     list | while IFS=' ' read -r run _ rest; do printf '%s  %s\n' "$run" "$rest"; done

@@ -26,7 +26,8 @@ export LC_ALL
 PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin
 PATH=$PATH:/etc/profiles/per-user/$(id -un)/bin
 umask 077
-trap '' HUP PIPE # a lost connection must not stop a rename halfway through the list
+# Neither a lost connection nor Ctrl-C at a local terminal stops a rename halfway through the list.
+trap '' HUP INT PIPE
 run=$1 work=$2 lock=$3 controller=$4 keep=$5
 staged='' kde_locks='' newline='
 '
@@ -84,9 +85,21 @@ holder_lives() {
     [ "$boot" = "$(boot_id)" ] && [ -n "$anchor" ] && [ "$(stat_field "$anchor" 20)" = "$start" ]
 }
 release() {
-    if grep -qx "run $run" "$lock" 2>/dev/null; then rm -f -- "$lock"; fi
+    if [ -f "$lock" ] && grep -qx "run $run" "$lock" 2>/dev/null; then rm -f -- "$lock"; fi
+}
+# clearing: this process alone may clear a dead lock, or a fresh one could be taken for it.
+clearing() {
+    mine="$$ $(stat_field $$ 20) $(boot_id)"
+    if ln -sT -- "$mine" "$lock.clearing" 2>/dev/null; then return 0; fi
+    IFS=' ' read -r pid start boot <<EOF
+$(readlink -- "$lock.clearing")
+EOF
+    if [ "$boot" = "$(boot_id)" ] && [ "$(stat_field "$pid" 20)" = "$start" ]; then return 1; fi
+    rm -rf -- "$lock.clearing" # whoever made it was killed meanwhile
+    ln -sT -- "$mine" "$lock.clearing" 2>/dev/null
 }
 take_lock() {
+    if [ -e "$lock" ] && [ ! -f "$lock" ]; then stop 70 failed "$lock: is not a regular file"; fi
     mkdir -p -- "${lock%/*}" || stop 70 failed "${lock%/*}: cannot be made"
     set -f
     # shellcheck disable=SC2086 # four words without blanks
@@ -106,13 +119,10 @@ take_lock() {
     if ! ln -- "$lock.$run" "$lock" 2>/dev/null; then
         if grep -qx "run $run" "$lock" 2>/dev/null; then
             :
-        elif ! holder_lives; then
-            # Only one of several may clear a dead lock, or a fresh one could be taken for it.
-            if mkdir -- "$lock.clearing" 2>/dev/null; then
-                if ! holder_lives; then rm -f -- "$lock"; fi
-                ln -- "$lock.$run" "$lock" 2>/dev/null
-                rmdir -- "$lock.clearing"
-            fi
+        elif ! holder_lives && clearing; then
+            if ! holder_lives; then rm -f -- "$lock"; fi
+            ln -- "$lock.$run" "$lock" 2>/dev/null
+            rm -f -- "$lock.clearing"
         fi
     fi
     rm -f -- "$lock.$run"
@@ -139,7 +149,10 @@ check() {
 }
 
 [ -z "$lock" ] || take_lock
-mkdir -p -- "$work/before" || stop 70 failed "$work: cannot be made"
+# Whoever is not root must be able to see how a run of root stands, and to build what it wrote.
+if ! (umask 022 && mkdir -p -- "${work%/*}") || ! mkdir -p -- "$work/before"; then
+    stop 70 failed "$work: cannot be made"
+fi
 base64 -d | tar -xf - -C "$work" --no-same-owner || stop 70 failed "$work: cannot hold the new files"
 
 while IFS=' ' read -r kind number mode before path; do

@@ -1,0 +1,72 @@
+"""For tests of reading: remote/read.sh as a program, on a home and a root of the test's own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from converge.snapshot import Snapshot, parse
+from tasks.remote import PROGRAMS
+from tests.tools import need
+
+HOME_FLAKE = "~/.config/home-manager"
+FILES = ("-k", "~/.config/kwinrc", "-f", "~/.config/plain", "-d", "~/.local/share/ours")
+BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def start_time(pid: int) -> str:
+    """When a process started, as proc_pid_stat(5) has it."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[19]
+
+
+@dataclass
+class Reader:
+    """A workspace in ``root``, with its home in it, read by ``dash``."""
+
+    root: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        (self.home / ".config").mkdir(parents=True)
+        (self.root / "var/lib").mkdir(parents=True)
+
+    @property
+    def home(self) -> Path:
+        return self.root / "home"
+
+    @property
+    def state(self) -> Path:
+        return self.home / ".local/state/workspace-tuning/workspace"
+
+    @property
+    def kwinrc(self) -> Path:
+        return self.home / ".config/kwinrc"
+
+    def output(self, *files: str, flake: str = HOME_FLAKE, within: float = 20) -> list[str]:
+        """What the program prints; it has to end well and soon."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "GIT_"))}
+        program = (need("dash"), str(PROGRAMS / "read.sh"))
+        done = subprocess.run(
+            [*program, str(self.root), "/etc/none", flake, *(files or FILES)],
+            env={**environment, "HOME": str(self.home), **self.environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=within,
+            check=True,
+        )
+        return done.stdout.decode(errors="replace").removesuffix("\n").split("\n")
+
+    def read(self, *files: str, flake: str = HOME_FLAKE) -> Snapshot:
+        return parse(self.output(*files, flake=flake))
+
+    def transaction(self, run: str, status: str, *, number: int = 1, system: bool = False) -> Path:
+        """A transaction that was kept on the workspace; its process is gone."""
+        runs = self.root / "var/lib/workspace-tuning/runs" if system else self.state / "runs"
+        place = runs / run / "transaction"
+        place.mkdir(parents=True)
+        (place / "plan").write_text(f"run {run}\nnumber {number}\n")
+        (place / "status").write_text(f"{status}\n")
+        (place / "process").write_text(f"999999999 1 {BOOT}\n")
+        return place
