@@ -1,4 +1,4 @@
-"""All workspaces, each reached as its own file says. ``--limit`` picks, ``--data canary=`` leads."""
+"""All workspaces, each reached as its own file says. ``--limit`` picks some of them."""
 
 from inventory import gyakusatsu, kinoite, shoshin
 from tasks.connection import fleet

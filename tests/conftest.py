@@ -79,7 +79,9 @@ class Cli:
 
     def end(self, process: subprocess.Popen[str]) -> Outcome:
         out, err = process.communicate(timeout=300)
-        runs = sorted((self.state / "workspace-tuning/controller/runs").glob("*/journal.jsonl"))
+        journals = (self.state / "workspace-tuning/controller/runs").glob("*/journal.jsonl")
+        # By time and not by name: two runs may begin within one second.
+        runs = sorted(journals, key=lambda path: path.stat().st_mtime_ns)
         records = journal.read(runs[-1]) if runs else ()
         return Outcome(process.returncode, out, err, records)
 
