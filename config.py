@@ -1,12 +1,17 @@
 """pyinfra's settings for this project; pyinfra reads it first, before it connects to anything."""
 
 import os
+import sys
 
 os.environ.setdefault("PYINFRA_PROGRESS", "off")  # its spinner can dead-lock while connecting
 
 from pyinfra import config, state
 
-from tasks import run
+# pyinfra 3.10 forbids bytecode for all that is imported from here on (pyinfra_cli/main.py): every
+# run would compile this project, and what it uses, anew.
+sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
+
+from tasks import run  # noqa: E402
 
 config.REQUIRE_PYINFRA_VERSION = "~=3.10.0"  # tasks/run.py leans on measured behaviour of 3.10
 

@@ -182,6 +182,7 @@ reachable() {
 list=''
 newline='
 '
+tab=$(printf '\t')
 classify() {
     for left in "${1%/*}/.${1##*/}.wt-"*; do
         case ${left##*.wt-} in *[!0-9a-z.-]*) continue ;; esac # not the id of a run of ours
@@ -204,30 +205,50 @@ classify() {
 
 cm() {
     chezmoi --no-tty --no-pager --color=false --progress=false --refresh-externals=never "$@" \
-        </dev/null
+        </dev/null 2>/dev/null
 }
-use_chezmoi=no
-if command -v chezmoi >/dev/null 2>&1 && source=$(cm source-path 2>/dev/null) &&
-    [ -d "$source" ]; then
-    use_chezmoi=yes
-fi
+# What chezmoi knows of the KDE files among the arguments. All is asked at once: its start takes
+# longer than everything else here. Each line is one write, so none is torn.
+managed() {
+    while [ "$#" -gt 1 ]; do
+        if [ "$1" = -k ]; then
+            path=$(absolute "$2")
+            {
+                source=$(cm source-path "$path") && printf 'chezmoi %s\t%s\n' "$path" "$source"
+            } &
+            {
+                entry=$(cm state get --bucket=entryState --key="$path" | tr -d '\n')
+                printf 'chezmoi_entry %s\t%s\n' "$path" "$entry"
+            } &
+        fi
+        shift 2
+    done
+    wait
+}
+classify_sources() { # classify_sources LINES: those of managed
+    set -f
+    IFS=$newline
+    # shellcheck disable=SC2086 # one argument for each line
+    set -- $1
+    unset IFS
+    set +f
+    for line in "$@"; do
+        say "$line"
+        case $line in "chezmoi "*) classify "${line##*"$tab"}" ;; esac
+    done
+}
+absolute() {
+    # shellcheck disable=SC2088 # the tilde is meant to be literal
+    case $1 in "~/"*) say "$HOME/${1#??}" ;; *) say "$1" ;; esac
+}
 
 recursive=''
 classify "$state/workspace-tuning/workspace/written.json"
+if command -v chezmoi >/dev/null 2>&1; then classify_sources "$(managed "$@")"; fi
 while [ "$#" -gt 1 ]; do
-    # shellcheck disable=SC2088 # the tilde is meant to be literal
-    case $2 in "~/"*) path=$HOME/${2#??} ;; *) path=$2 ;; esac
+    path=$(absolute "$2")
     case $1 in
-        -k)
-            classify "$path"
-            if [ "$use_chezmoi" = yes ] && source=$(cm source-path "$path" 2>/dev/null); then
-                printf 'chezmoi %s\t%s\n' "$path" "$source"
-                entry=$(cm state get --bucket=entryState --key="$path" 2>/dev/null | tr -d '\n')
-                printf 'chezmoi_entry %s\t%s\n' "$path" "$entry"
-                classify "$source"
-            fi
-            ;;
-        -f) classify "$path" ;;
+        -k | -f) classify "$path" ;;
         -d)
             if [ -d "$path" ] && [ ! -L "$path" ]; then
                 recursive=$recursive$path$newline
