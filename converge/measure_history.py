@@ -14,6 +14,8 @@ from converge.measure_memory import Memory
 VERSION = 1
 NAME = "measurements.json"
 LIMIT = 400  # of each kind; the oldest go first
+SHOWN = 5  # earlier measurements that a record repeats
+_EARLIER = ("time", "measured", "low", "high", "n", "verdict")
 #: What is kept of a measurement; its single samples stay in the journal of its run.
 _KEPT = ("subject", "benchmark", "measured", "low", "high", "unit", "n", "verdict", "cpu")
 
@@ -75,9 +77,10 @@ class History:
         return History(samples=self.samples, measurements=(*self.measurements, *rows))
 
     def earlier(self, subject: str, benchmark: str) -> tuple[Row, ...]:
-        """What was measured of it before, oldest first."""
-        return tuple(
+        """What was measured of it before, newest last, at most ``SHOWN``."""
+        rows = (
             row
             for row in self.measurements
             if row.get("subject") == subject and row.get("benchmark") == benchmark
         )
+        return tuple({key: row.get(key) for key in _EARLIER} for row in rows)[-SHOWN:]

@@ -112,8 +112,11 @@ def measurement(
     settings: Sequence[Setting],
     stock: str,
     optimized: str,
+    earlier: Sequence[Mapping[str, object]] = (),
 ) -> Mapping[str, object]:
-    """The fields of the record. Without a claim it is the control: stock against itself."""
+    """The fields of the record. Without a claim it is the control: stock against itself.
+
+    ``earlier``: what was measured of it before on this workspace (``History.earlier``)."""
     gain = samples.gain
     if samples.why:
         verdict, why = Verdict.NO_EVIDENCE, f"not measured: {samples.why}"
@@ -139,6 +142,7 @@ def measurement(
             [stock.cpu, optimized.cpu, stock.wall, optimized.wall]
             for stock, optimized in samples.pairs
         ],
+        "earlier": [dict(one) for one in earlier],
     }
 
 
@@ -159,6 +163,7 @@ def not_measured(subject: str, settings: Sequence[Setting], why: str) -> Mapping
         "load": "",
         "compared": "",
         "samples": [],
+        "earlier": [],
     }
 
 
@@ -192,6 +197,7 @@ def memory(
         "load": "",
         "compared": "",
         "samples": [list(before), list(after)],
+        "earlier": [],
     }
 
 

@@ -16,7 +16,7 @@ options = sample.options(work)  # MEASURE_... of the environment, checked
 read.snapshot(work)  # all that is on the workspace, in one remote command
 read.make(work)  # which settings are in force there, and so which claims
 memory = sample.memory(work)  # in one remote command, with the history of earlier runs
-records = sample.benchmarks(work, options)  # one remote command for each pair of builds
+records = sample.benchmarks(work, options, memory)  # one remote command for each pair of builds
 sample.compare(work, memory, records)  # memory before the first run and after it
 sample.keep(work, memory, records)  # the history, in one remote command
 sample.end(work)

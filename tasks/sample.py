@@ -92,11 +92,12 @@ def memory(work: Work) -> Memory | None:
     return found
 
 
-def benchmarks(work: Work, options: Options) -> Records:
+def benchmarks(work: Work, options: Options, memory: Memory | None) -> Records:
     """Every claim that is about time: its benchmarks, or why there is no figure for it."""
     records: Records = []
     if not work.open or work.snapshot is None:
         return records
+    history = History.parse(memory.history) if memory else History()
     controlled = False
     for subject, settings in _claims(work):
         why = _why_not(work, subject, settings, options)
@@ -111,8 +112,8 @@ def benchmarks(work: Work, options: Options) -> Records:
             if found.pairs and not controlled:
                 controlled = True
                 again = _samples(work, benchmark, pair.control, options)
-                _measured(work, records, benchmark, again, pair.control, settings=())
-            _measured(work, records, benchmark, found, pair, settings=settings)
+                _measured(work, records, benchmark, again, pair.control, history)
+            _measured(work, records, benchmark, found, pair, history, settings)
         if why and not options.only:
             _record(work, records, measure_samples.not_measured(subject, settings, why))
     return records
@@ -297,10 +298,11 @@ def _measured(
     benchmark: Benchmark,
     found: measure_samples.Samples,
     pair: Pair,
-    *,
-    settings: tuple[Setting, ...],
+    history: History,
+    settings: tuple[Setting, ...] = (),
 ) -> None:
     """Record a benchmark; without settings it is the control."""
+    subject = benchmark.subject if settings else measure_samples.CONTROL
     record = measure_samples.measurement(
         benchmark,
         found,
@@ -308,6 +310,7 @@ def _measured(
         settings=settings,
         stock=pair.stock_libraries if benchmark.library else pair.stock,
         optimized=pair.optimized_libraries if benchmark.library else pair.optimized,
+        earlier=history.earlier(subject, benchmark.id),
     )
     _record(work, records, record)
 

@@ -158,3 +158,11 @@ def test_samples_of_another_shape_are_left_out() -> None:
     odd += [{"when": "after", "used": {"kwin_x11": {"kb": "many"}}}]
     assert before_and_after(odd, ("kwin_x11",)) == ([], [])
     assert measure_memory.before_and_after([], ()) == ([], [])
+
+
+def test_what_was_measured_before_is_shown_newest_last() -> None:
+    rows = [{"subject": "s", "benchmark": "b", "time": f"t{n}", "measured": n} for n in range(9)]
+    other = {"subject": "s", "benchmark": "x", "time": "t", "measured": 99}
+    history = History(measurements=(*rows, other))
+    found = History.parse(history.encode()).earlier("s", "b")
+    assert [one["measured"] for one in found] == [4, 5, 6, 7, 8]

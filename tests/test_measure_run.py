@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Box, Cli, tree
+from tests.tools import need
 
 HISTORY = ".local/state/workspace-tuning/workspace/measurements.json"
 
@@ -49,6 +51,9 @@ def test_a_measurement_is_recorded_compared_with_its_claim_and_kept(
     grown = json.loads((desktop.home / HISTORY).read_bytes())
     assert len(grown["measurements"]) == 4
     assert grown["measurements"][:2] == history["measurements"]
+    earlier = again.kinds("measurement")[1]["earlier"]
+    assert isinstance(earlier, list)
+    assert [one["measured"] for one in earlier] == [zstd["measured"]]
 
 
 def test_what_is_measured_after_a_run_is_a_sample_of_after(
@@ -121,3 +126,24 @@ def test_a_wrong_variable_is_refused_before_anything_is_measured(
     assert done.code == 5
     assert says in " ".join(done.out.split())
     assert not (desktop.home / HISTORY).exists()
+
+
+def test_the_pair_is_the_users_own_package_and_the_copy_of_the_layer(
+    cli: Cli, make_box: Callable[..., Box]
+) -> None:
+    """The miniature package set builds programs that do no work: they are found, and not timed."""
+    need("nix")
+    box = make_box(phases=["1"])
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    cli.environment["MEASURE_ONLY"] = "zstd"
+    done = cli(box.inventory, "tasks/measure.py", "-y")
+    assert done.code == 0, done.out + done.err
+    (zstd,) = [one for one in done.kinds("measurement") if one["benchmark"] == "zstd"]
+    assert "it did not do the work" in str(zstd["why"])
+    stock, optimized = str(zstd["stock"]), str(zstd["optimized"])
+    assert stock != optimized
+    for path in (stock, optimized):
+        assert path.startswith(f"{box.root}/nix/store/") and path.endswith("/bin/zstd"), path
+    roots = box.home / ".local/state/workspace-tuning/workspace/roots/measure"
+    kept = {str(path.resolve()) for path in roots.iterdir()}
+    assert {stock.removesuffix("/bin/zstd"), optimized.removesuffix("/bin/zstd")} <= kept

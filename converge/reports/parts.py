@@ -222,6 +222,7 @@ class Measurement:
     verdict: str
     why: str
     cpu: str
+    earlier: tuple[str, ...]  # gains that were measured before, oldest first
     run: str
 
     @property
@@ -255,10 +256,30 @@ class Measurement:
             verdict=verdict if verdict in VERDICTS else "no evidence",
             why=string(record, "why"),
             cpu=string(record, "cpu"),
+            earlier=_earlier(record),
             run=run,
         )
 
 
+def _earlier(record: Record) -> tuple[str, ...]:
+    rows = record.get("earlier")
+    found = []
+    for row in rows if isinstance(rows, list) else []:
+        value = number(row, "measured") if isinstance(row, dict) else None
+        if value is not None:
+            found.append(f"{string(row, 'time')[:10]} {signed(value)} %")
+    return tuple(found)
+
+
+def signed(value: float) -> str:
+    """A gain with its sign, a real minus, one decimal; no minus in front of a zero."""
+    text = f"{abs(value):.1f}"
+    if float(text) == 0:
+        return text
+    return ("+" if value > 0 else MINUS) + text
+
+
+MINUS = "\N{MINUS SIGN}"
 VERDICTS = ("met", "below", "no evidence", "worse")
 
 

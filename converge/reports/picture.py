@@ -10,14 +10,13 @@ import math
 from collections.abc import Callable, Sequence
 
 from converge.reports.markup import Markup, element
-from converge.reports.parts import Measurement
+from converge.reports.parts import MINUS, Measurement, signed
 
 ROW = 54  # height of one row in pixels
 AXIS = 26
 _STEPS = (1, 2, 5, 10, 20, 25, 50, 100, 200, 500)
 _CUT = (-100.0, 400.0)  # percent; a gain beyond is drawn at the edge, and written in full
 LABEL = 20  # characters of a name; that is what fits beside the verdict on a phone
-MINUS = "\N{MINUS SIGN}"
 
 
 def picture(rows: Sequence[Measurement]) -> Markup:
@@ -66,14 +65,6 @@ def spread(one: Measurement) -> str:
     if one.low is None or one.high is None:
         return ""
     return f"{signed(one.low)} to {signed(one.high)}"
-
-
-def signed(value: float) -> str:
-    """A gain with its sign, a real minus, one decimal; no minus in front of a zero."""
-    text = f"{abs(value):.1f}"
-    if float(text) == 0:
-        return text
-    return ("+" if value > 0 else MINUS) + text
 
 
 def _scale(rows: Sequence[Measurement]) -> tuple[float, float, float]:

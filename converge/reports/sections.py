@@ -10,8 +10,16 @@ from itertools import groupby
 from converge.effect import Effect
 from converge.reports.markup import Markup, element
 from converge.reports.model import Report, Workspace, clock
-from converge.reports.parts import OUTCOMES, WORST_FIRST, Change, Finding, Gate, Measurement
-from converge.reports.picture import picture, signed, spread
+from converge.reports.parts import (
+    OUTCOMES,
+    WORST_FIRST,
+    Change,
+    Finding,
+    Gate,
+    Measurement,
+    signed,
+)
+from converge.reports.picture import picture, spread
 from converge.reports.words import PHASES, count, duration, proof, tone
 from converge.reports.words import effects as counted
 
@@ -337,8 +345,10 @@ def _claim(each: Measurement) -> Sequence[Cell]:
     claimed = "" if each.claimed_low is None else f"{each.claimed_low:g} to {each.claimed_high:g} %"
     value = "" if each.value is None else f"{signed(each.value)} % {each.word}"
     interval = f" ({spread(each)})" if value and spread(each) else ""
+    before = element("small", f"before: {', '.join(each.earlier)}") if each.earlier else None
+    measured = element("span", value, interval, before) if value or before else ""
     why = each.why.replace(" %", "\N{NO-BREAK SPACE}%")
-    return (each.label, claimed, f"{value}{interval}", str(each.n), mark(each.verdict), why)
+    return (each.label, claimed, measured, str(each.n), mark(each.verdict), why)
 
 
 def memory(one: Workspace) -> Markup | None:
