@@ -141,7 +141,7 @@ class Transaction:
 @dataclass(frozen=True, kw_only=True)
 class Managed:
     """What chezmoi says of one target: the path of its source, and the digest of the bytes that
-    chezmoi wrote last ("" where it never did)."""
+    chezmoi wrote last ("" where it never did, and where both files hold the same)."""
 
     source: str
     last_written: str

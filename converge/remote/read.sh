@@ -126,7 +126,8 @@ start_time() {
     # shellcheck disable=SC2086 # the fields after the command name, which may hold blanks
     set -- ${text##*) }
     set +f
-    say "${20}"
+    # One that has ended, and that nobody took note of, is not there any more.
+    case $1 in Z | X) ;; *) say "${20}" ;; esac
 }
 
 # What the last build of each layer made (remote/build.sh): digest of its inputs, store path.
@@ -207,24 +208,26 @@ cm() {
     chezmoi --no-tty --no-pager --color=false --progress=false --refresh-externals=never "$@" \
         </dev/null 2>/dev/null
 }
-# What chezmoi knows of the KDE files among the arguments. All is asked at once: its start takes
-# longer than everything else here. Each line is one write, so none is torn.
+# What chezmoi knows of the KDE files among the arguments: for each its source, and the entry of what
+# it wrote last where the two are not the same. All is asked at once: chezmoi's start takes longer
+# than everything else here. Each line is one write, so none is torn.
 managed() {
     while [ "$#" -gt 1 ]; do
         if [ "$1" = -k ]; then
             path=$(absolute "$2")
             {
-                source=$(cm source-path "$path") && printf 'chezmoi %s\t%s\n' "$path" "$source"
-            } &
-            {
-                entry=$(cm state get --bucket=entryState --key="$path" | tr -d '\n')
-                printf 'chezmoi_entry %s\t%s\n' "$path" "$entry"
+                if source=$(cm source-path "$path"); then
+                    printf 'chezmoi %s\t%s\n' "$path" "$source"
+                    same "$path" "$source" || printf 'chezmoi_entry %s\t%s\n' "$path" \
+                        "$(cm state get --bucket=entryState --key="$path" | tr -d '\n')"
+                fi
             } &
         fi
         shift 2
     done
     wait
 }
+same() { [ -f "$1" ] && [ -f "$2" ] && cmp -s -- "$1" "$2"; }
 classify_sources() { # classify_sources LINES: those of managed
     set -f
     IFS=$newline
