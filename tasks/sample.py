@@ -211,17 +211,14 @@ def _pair(
     work: Work, benchmark: Benchmark, settings: tuple[Setting, ...], options: Options
 ) -> Pair:
     if options.stock:
+        stock, optimized = options.stock, options.optimized
         if benchmark.library:
-            stock = optimized = benchmark.program
-        else:
-            stock, optimized = (
-                f"{place}/bin/{benchmark.program}" for place in (options.stock, options.optimized)
-            )
+            return _of_library(benchmark, stock, optimized)
         return Pair(
-            stock=stock,
-            optimized=optimized,
-            stock_libraries=f"{options.stock}/lib",
-            optimized_libraries=f"{options.optimized}/lib",
+            stock=f"{stock}/bin/{benchmark.program}",
+            optimized=f"{optimized}/bin/{benchmark.program}",
+            stock_libraries=f"{stock}/lib",
+            optimized_libraries=f"{optimized}/lib",
         )
     assert work.snapshot is not None and work.plan is not None
     choices, snapshot = work.choices, work.snapshot
@@ -252,14 +249,19 @@ def _pair(
     if not stock or not optimized:
         return Pair(why=answer.last_error)
     if benchmark.library:
-        return Pair(
-            stock=benchmark.program,
-            optimized=benchmark.program,
-            stock_libraries=f"{stock}/lib",
-            optimized_libraries=f"{optimized}/lib",
-        )
+        return _of_library(benchmark, stock, optimized)
     return Pair(
         stock=f"{stock}/bin/{benchmark.program}", optimized=f"{optimized}/bin/{benchmark.program}"
+    )
+
+
+def _of_library(benchmark: Benchmark, stock: str, optimized: str) -> Pair:
+    """The same program twice, with the one library and with the other."""
+    return Pair(
+        stock=benchmark.program,
+        optimized=benchmark.program,
+        stock_libraries=f"{stock}/{benchmark.library}",
+        optimized_libraries=f"{optimized}/{benchmark.library}",
     )
 
 

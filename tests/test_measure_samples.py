@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -18,6 +19,7 @@ CLAIM = Claim(subject="counting", low=15, high=30)
 COUNTING = Benchmark(
     id="count", subject="counting", program="count", arguments=(), stock=(), optimized=()
 )
+TRUE = str(shutil.which("true"))
 TIMES = "0m0.4s 0m0.1s 0.6"  # user, system, by the clock
 GOOD = ["cpu X", "load 0.1", "clock cpu"]
 GOOD += [f"result stock 0 aa {TIMES}", f"result optimized 0 aa {TIMES}"]
@@ -85,22 +87,66 @@ def test_what_a_program_is_given_is_never_taken_for_a_command(tmp_path: Path) ->
 
 def test_placeholders_are_the_text_the_stock_prefix_and_each_ones_libraries(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
-    program = script(tmp_path / "bin/program", f'echo "$LD_LIBRARY_PATH|$*" >>{tmp_path}/log')
-    run(
-        program,
-        program,
-        "@prefix",
-        "@prefix/x",
-        "@library",
-        "@text",
-        rounds=1,
-        libraries=("/a", "/b"),
+    program = script(
+        tmp_path / "bin/program",
+        f'echo "$(cat "$LD_LIBRARY_PATH/libx.so.1")|$LD_LIBRARY_PATH|$*" >>{tmp_path}/log',
     )
+    libraries = []
+    for name in ("stock", "optimized"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "libx.so.1.2").write_text(name)
+        libraries.append(f"{tmp_path / name}/libx.so.1.2")
+    arguments = ("@prefix", "@prefix/x", "@library", "@text")
+    run(program, program, *arguments, rounds=1, libraries=(libraries[0], libraries[1]))
     rows = [line.split("|") for line in (tmp_path / "log").read_text().splitlines()]
-    assert [row[0] for row in rows] == ["/a", "/b", "/a", "/b"]
-    words = rows[1][1].split()
-    assert words[:3] == [str(tmp_path), f"{tmp_path}/x", "/b"]
-    assert words[3].endswith("/text") and not Path(words[3]).exists()  # gone again afterwards
+    assert [row[0] for row in rows] == ["stock", "optimized"] * 2
+    for _, library, text in rows:
+        words = text.split()
+        assert words[:3] == [str(tmp_path), f"{tmp_path}/x", library]
+        assert words[3].endswith("/text") and not Path(words[3]).exists()  # gone afterwards
+
+
+def test_what_runs_are_fresh_copies_from_paths_of_the_same_length(tmp_path: Path) -> None:
+    """The same bytes can be 10 % slower from another file: it depends on the pages that hold it."""
+    builds = [tmp_path / "stock" / "tool", tmp_path / "optimized-and-longer" / "tool"]
+    for path in builds:
+        path.parent.mkdir()
+        script(path, f'stat -c "%i $0" "$0" >>{tmp_path}/log')
+    assert run(*map(str, builds), rounds=3)[-1] == "done"
+    rows = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+    assert len(rows) == 8
+    originals = {str(path.stat().st_ino) for path in builds}
+    for inode, path in rows:
+        assert inode not in originals and path.endswith("/bin/tool")
+    assert len({len(path) for _, path in rows}) == 1
+
+
+def test_libraries_that_differ_are_copied_with_the_program(tmp_path: Path) -> None:
+    """A program whose code is in a library of its own: that has to be the one under test."""
+    compiler = need("gcc")
+    for name, value in (("stock", 3), ("optimized", 3)):
+        place = tmp_path / name
+        for part in ("bin", "lib"):
+            (place / part).mkdir(parents=True)
+        (place / "l.c").write_text(f"int value(void) {{ return {value}; }}\n")
+        (place / "m.c").write_text(
+            "#include <dlfcn.h>\n#include <stdio.h>\nint value(void);\n"
+            'int main(void) { char line[4096]; FILE *maps = fopen("/proc/self/maps", "r");\n'
+            '  FILE *log = fopen(LOG, "a"); printf("%d", value());\n'
+            "  while (fgets(line, sizeof line, maps)) fputs(line, log); return 0; }\n"
+        )
+        library, program = place / "lib/libvalue.so.1", place / "bin/tool"
+        flags = [f'-DLOG="{tmp_path / name}.maps"', "-Wl,-rpath," + str(place / "lib")]
+        shared = ["-shared", "-fPIC", "-Wl,-soname,libvalue.so.1"]
+        subprocess.run([compiler, *shared, "-o", library, place / "l.c"], check=True)
+        subprocess.run([compiler, *flags, "-o", program, place / "m.c", library], check=True)
+    programs = [str(tmp_path / name / "bin/tool") for name in ("stock", "optimized")]
+    assert run(*programs, rounds=1)[-1] == "done"
+    for name in ("stock", "optimized"):
+        maps = (tmp_path / f"{name}.maps").read_text()
+        assert "libvalue.so.1" in maps
+        assert str(tmp_path / name) not in maps, "the original was loaded, not the copy"
+        assert "libc.so" in maps
 
 
 def test_the_text_is_the_same_on_every_machine(tmp_path: Path) -> None:
@@ -118,16 +164,17 @@ def test_builds_with_different_results_are_not_compared(tmp_path: Path) -> None:
 
 
 def test_a_program_that_does_not_do_the_work_is_not_compared() -> None:
-    found = record(measure_samples.parse(run("true", "true")))
+    found = record(measure_samples.parse(run(TRUE, TRUE)))
     assert found["n"] == 0
     assert "did not do the work" in str(found["why"])
 
 
 def test_a_program_that_fails_or_is_not_there_is_said(tmp_path: Path) -> None:
     assert (
-        measure_samples.parse(run("false", "true")).why == "the stock build ended with exit code 1"
+        measure_samples.parse(run(str(shutil.which("false")), TRUE)).why
+        == "the stock build ended with exit code 1"
     )
-    absent = measure_samples.parse(run("true", str(tmp_path / "nothing")))
+    absent = measure_samples.parse(run(TRUE, str(tmp_path / "nothing")))
     assert absent.why == f"{tmp_path}/nothing is not on the workspace"
 
 

@@ -3,18 +3,22 @@
 # usage: measure.sh ROUNDS SECONDS STOCK OPTIMIZED STOCK_LIBRARIES OPTIMIZED_LIBRARIES [ARGUMENT]...
 #   ROUNDS       pairs to take; SECONDS  after which no further pair begins
 #   STOCK, ...   the two programs: absolute paths, or one name that is looked up in PATH for both
-#   *_LIBRARIES  directory that the loader searches first, or ""
+#   *_LIBRARIES  directory that the loader searches first, or one library to put there, or ""
 #   ARGUMENT     given to both; "@text" is a file of 8 MB made here, "@prefix" the directory above
-#                the stock program's bin, "@library" the directory of libraries of each
-# Prints "cpu MODEL", "load LOAD", "clock cpu|wall", "result stock|optimized STATUS DIGEST USER SYSTEM SECONDS" of one
-# run each that is not counted, "pair FIRST", then "sample stock|optimized USER SYSTEM SECONDS" twice,
-# for each pair, "done". Exit: 0 done, 69 a program is not there, 70 failed.
+#                the stock program's bin, "@library" the directory of copied libraries of each
+# Prints "cpu MODEL", "load LOAD", "clock cpu|wall", "result stock|optimized STATUS DIGEST USER SYSTEM
+# SECONDS" of one run each that is not counted, "pair FIRST", then "sample stock|optimized USER SYSTEM
+# SECONDS" twice, for each pair, "done". Exit: 0 done, 69 a program is not there, 70 failed.
 #
 # The order turns with every pair (stock optimized, optimized stock, ...): what drifts, a clock that
 # falls or a cache that fills, then favours neither. USER and SYSTEM are the CPU time of the program
 # as `times` says it (0m0.421s). SECONDS are those of the monotonic clock: dd starts with the program,
 # ends when the program has left the pipe, and says how long that was. bash, where there is one, knows
 # CPU time to a millisecond: "clock cpu". Without it there are steps of 10 ms, too coarse: "clock wall".
+#
+# What runs are copies, made anew for every pair in the order in which they run. The same bytes can be
+# 10 % slower from another file: it depends on the pages that hold it in memory, and those of a program
+# that was written today are others than of one that was read at boot.
 set -u
 LC_ALL=C
 export LC_ALL
@@ -22,6 +26,8 @@ PATH=$PATH:/run/current-system/sw/bin:$HOME/.nix-profile/bin:/nix/var/nix/profil
 rounds=$1 seconds=$2 stock=$3 optimized=$4 stock_libraries=$5 optimized_libraries=$6
 shift 6
 limit=120 # seconds for one run of a program
+newline='
+'
 
 say() { printf '%s\n' "$*"; }
 stop() {
@@ -35,8 +41,11 @@ for program in "$stock" "$optimized"; do
 done
 stock=$(command -v -- "$stock")
 optimized=$(command -v -- "$optimized")
-prefix=$(readlink -f -- "$stock") || stop 69 "$stock: cannot be read"
-prefix=${prefix%/*/*}
+prefix_of() {
+    file=$(readlink -f -- "$1") || stop 69 "$1 cannot be read"
+    say "${file%/*/*}"
+}
+prefix=$(prefix_of "$stock")
 
 work=$(mktemp -d "${XDG_RUNTIME_DIR:-${TMPDIR:-/tmp}}/workspace-tuning.XXXXXX") ||
     stop 70 "no directory for the text to work on"
@@ -72,16 +81,63 @@ BEGIN {
     }
 }' >"$work/text" || stop 70 "the text to work on cannot be made"
 
+# loaded PROGRAM LIBRARIES: path of every library that the loader would take; a script has those of
+# its interpreter, a static program none.
+loaded() {
+    # A static program has no loader that would stop here: it runs, with nothing to work on.
+    timeout -k 1 5 env "LD_LIBRARY_PATH=$2" LD_TRACE_LOADED_OBJECTS=1 "$1" </dev/null 2>/dev/null |
+        while read -r _ arrow path _; do
+            if [ "$arrow" = '=>' ] && [ -f "$path" ]; then readlink -f -- "$path"; fi
+        done
+}
+# own WHICH: the libraries that only this build loads, a line each. What both load is no difference.
+loaded "$stock" "$stock_libraries" >"$work/stock.all"
+loaded "$optimized" "$optimized_libraries" >"$work/optimized.all"
+own() {
+    case $1 in
+        stock) other=optimized libraries=$stock_libraries ;;
+        *) other=stock libraries=$optimized_libraries ;;
+    esac
+    grep -vxF -f "$work/$other.all" "$work/$1.all"
+    if [ -f "$libraries" ]; then say "$libraries"; fi
+}
+own stock >"$work/stock.own"
+own optimized >"$work/optimized.own"
+
+# place WHICH: fresh copies of the program and of its own libraries below $work/1 or $work/2, and links
+# to the directories that a program looks for beside itself (lib/python3.13).
+place() {
+    case $1 in stock) to=$work/1 program=$stock ;; *) to=$work/2 program=$optimized ;; esac
+    rm -rf -- "$to"
+    mkdir -p -- "$to/bin" "$to/lib" || stop 70 "$to cannot be made"
+    cp -- "$program" "$to/bin/${program##*/}" || stop 70 "$program cannot be copied"
+    while IFS= read -r library; do
+        cp -- "$library" "$to/lib/" || stop 70 "$library cannot be copied"
+    done <"$work/$1.own"
+    for library in "$to"/lib/*.so.*; do # the loader asks for libz.so.1, the file is libz.so.1.3
+        [ -f "$library" ] || continue
+        short=${library%%.so.*}.so
+        for part in $(say "${library#"$short"}" | tr . ' '); do
+            short=$short.$part
+            [ -e "$short" ] || ln -s -- "${library##*/}" "$short"
+        done
+    done
+    for directory in "$(prefix_of "$program")"/lib/*/; do
+        [ ! -d "$directory" ] || ln -s -- "${directory%/}" "$to/lib/"
+    done
+    say "$to/bin/${program##*/}"
+}
+
 # The program runs as the only child of a shell, which then says the status and the times.
 # shellcheck disable=SC2016 # the program is the shell's
 watch='output=$1; shift; "$@" </dev/null >"$output" 2>/dev/null 3>&-; echo $? >&3; times >&3'
 clock=cpu
 shell=$(command -v bash) || { clock=wall && shell=$(command -v sh); }
 
-# run OUTPUT LIBRARIES PROGRAM [ARGUMENT]...: the placeholders become paths, then the shell takes over.
+# run OUTPUT PROGRAM [ARGUMENT]...: the placeholders become paths, then the shell takes over.
 run() {
-    output=$1 libraries=$2
-    shift 2
+    output=$1 libraries=${2%/bin/*}/lib
+    shift
     count=$#
     while [ "$count" -gt 0 ]; do
         case $1 in
@@ -94,10 +150,10 @@ run() {
         shift
         count=$((count - 1))
     done
-    if [ -n "$libraries" ]; then set -- env "LD_LIBRARY_PATH=$libraries" "$@"; fi
-    exec "$shell" -c "$watch" watch "$output" timeout -k 5 "$limit" "$@"
+    exec "$shell" -c "$watch" watch "$output" timeout -k 5 "$limit" \
+        env "LD_LIBRARY_PATH=$libraries" "$@"
 }
-# timed OUTPUT LIBRARIES PROGRAM [ARGUMENT]...: sets status and took (USER SYSTEM SECONDS).
+# timed OUTPUT PROGRAM [ARGUMENT]...: sets status and took (USER SYSTEM SECONDS).
 timed() {
     answer=$({ (run "$@") 3>&1 >/dev/null | dd; } 2>&1)
     # Lines: the status, the shell's own times, those of its children, and what dd says.
@@ -111,22 +167,13 @@ timed() {
         *) stop 70 "how long a program ran cannot be read: $took" ;;
     esac
 }
-newline='
-'
 
 say cpu "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)"
 say load "$(cut -d ' ' -f 1 /proc/loadavg)"
 say clock "$clock"
-one() { # one WHICH OUTPUT ARGUMENT...: one run of the stock or of the optimized build
-    which=$1 into=$2
-    shift 2
-    case $which in
-        stock) timed "$into" "$stock_libraries" "$stock" "$@" ;;
-        optimized) timed "$into" "$optimized_libraries" "$optimized" "$@" ;;
-    esac
-}
 for which in stock optimized; do
-    one "$which" "$work/output" "$@"
+    copy=$(place "$which") || { say "$copy" && exit 70; }
+    timed "$work/output" "$copy" "$@"
     digest=$(sha256sum <"$work/output")
     say result "$which" "$status" "${digest%% *}" "$took"
     [ "$status" = 0 ] || stop 70 "the $which build ended with exit code $status"
@@ -145,7 +192,8 @@ while [ "$round" -lt "$rounds" ] && [ "$(uptime)" -lt "$end" ]; do
     if [ $((round % 2)) = 0 ]; then order='optimized stock'; fi
     say pair "${order%% *}"
     for which in $order; do
-        one "$which" /dev/null "$@"
+        copy=$(place "$which") || { say "$copy" && exit 70; }
+        timed /dev/null "$copy" "$@"
         say sample "$which" "$took"
         [ "$status" = 0 ] || stop 70 "the $which build ended with exit code $status in round $round"
     done
