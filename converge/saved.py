@@ -15,7 +15,9 @@ from converge.show import unified
 
 
 def save(directory: Path, plan: Plan, *, home: str) -> Path:
-    """Write ``<id>.json`` with the plan's summary and diffs, readable by its owner only."""
+    """Write ``<id>.json`` with the plan's summary and diffs, readable by its owner only.
+
+    Raises OSError; then nothing is left of it."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = directory / f"{plan.id}.json"
     data = plan.summary() | {
@@ -23,7 +25,11 @@ def save(directory: Path, plan: Plan, *, home: str) -> Path:
         "diffs": {change.path: unified(change, home=home) for change in plan.changes},
     }
     temporary = path.with_suffix(f".{os.getpid()}")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(data, file, indent=1)
-    temporary.replace(path)
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with os.fdopen(os.open(temporary, flags, 0o600), "w") as file:
+            json.dump(data, file, indent=1)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
     return path

@@ -11,6 +11,7 @@ import tarfile
 from base64 import encodebytes
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 from converge.effect import Effect
 from converge.exits import Exit
@@ -27,6 +28,7 @@ ATTEMPTS = 3  # the desktop may write between our reading and our writing
 BLOCKING = frozenset({"disk.room", "before.boot-menu"})
 #: What must be well for a staged rollout to go on.
 HEALTH = frozenset({"journal.crashes", "journal.memory", "system.state", "user.state"})
+NOTHING = "nothing was changed"  # how remote/transact.sh begins its reason then
 ACTIVATION_S = 1800  # switching a system can take minutes; its deadline starts only after that
 
 
@@ -217,11 +219,13 @@ def begin(work: Work) -> None:
                 return _unknown(work, answer) if answer.lost else answer.last_error
             word, reason = _wait(work)
             if word == "activated":
+                work.take_back = partial(_take_back, work)
                 return ""
-            if word == "undone" and reason.startswith("nothing was changed: stale"):
+            if word == "undone" and reason.startswith(f"{NOTHING}: stale"):
                 work.step("activate", "stale", reason)
-                if not _again(work):
-                    return "the workspace changed, and could not be read again"
+                why = _again(work)
+                if why:
+                    return why
                 continue
             return ended(work, word, reason)
         return "a file kept changing while it was to be written; nothing was changed"
@@ -243,13 +247,25 @@ def _wait(work: Work) -> tuple[str, str]:
     return "lost", "activation did not end"
 
 
-def _again(work: Work) -> bool:
-    found = read.take(work)
+def _again(work: Work) -> str:
+    """Make the plan anew, because the workspace changed. Why it cannot be applied, or nothing."""
+    found = read.take_again(work)
     if found is None:
-        return False
+        return "the workspace changed, and could not be read again"
     work.snapshot = found
     work.plan = read.plan_for(work, found)
-    return True
+    if work.plan.refusals:
+        first = work.plan.refusals[0]
+        return f"{first.path}: {first.what}; to do: {first.fix}"
+    return ""
+
+
+def _take_back(work: Work) -> None:
+    answer = ask(work, "decide", "undo")
+    word, reason = ("lost", answer.last_error) if answer.lost else standing(answer)
+    code, why = meaning(work, word, reason)
+    work.run.set(work.host.name, code, why)
+    work.step("take back", "done" if word == "undone" else "failed", why)
 
 
 def _unknown(work: Work, answer: Answer) -> str:
@@ -261,24 +277,32 @@ def _unknown(work: Work, answer: Answer) -> str:
     return "connection lost"
 
 
-def ended(work: Work, word: str, reason: str) -> str:
-    """What the end of a transaction means for this run."""
+def meaning(work: Work, word: str, reason: str) -> tuple[Exit, str]:
+    """What the end of a transaction is for this run."""
     match word:
         case "kept":
-            return ""
+            return Exit.CONVERGED, reason
+        case "undone" if reason.startswith(NOTHING):
+            return Exit.FAILED, reason
         case "undone":
-            work.stop(Exit.ROLLED_BACK, f"undone: {work.disproved or reason}")
+            return Exit.ROLLED_BACK, f"undone: {work.disproved or reason}"
         case "broken":
-            work.stop(Exit.UNKNOWN, f"the rollback failed: {reason}")
+            return Exit.UNKNOWN, f"the rollback failed: {reason}"
         case "none":
-            work.stop(Exit.FAILED, f"{reason}; nothing was activated")
+            return Exit.FAILED, f"{reason}; nothing was activated"
         case "gone":
-            work.stop(Exit.UNKNOWN, f"{reason}; the next run undoes it")
-        case _:
-            work.stop(
-                Exit.UNKNOWN,
-                f"{reason}; unless confirmed it is undone within {work.choices.deadline_s} s",
-            )
+            return Exit.UNKNOWN, f"{reason}; the next run undoes it"
+    return (
+        Exit.UNKNOWN,
+        f"{reason}; unless confirmed it is undone within {work.choices.deadline_s} s",
+    )
+
+
+def ended(work: Work, word: str, reason: str) -> str:
+    """End this workspace's part with its transaction, unless it was kept."""
+    if word == "kept":
+        return ""
+    work.stop(*meaning(work, word, reason))
     return word
 
 
@@ -287,6 +311,7 @@ def decide(work: Work) -> None:
 
     def action() -> str:
         verb = "undo" if work.disproved else "confirm"
+        work.take_back = None
         answer = ask(work, "decide", verb)
         if answer.lost:
             return _unknown(work, answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +34,7 @@ class Work:
     known: tuple[Finding, ...] = ()  # the faults that were there before this run
     disproved: str = ""  # the check that says the change has not the effect it should have
     holds_lock: bool = False
+    take_back: Callable[[], None] | None = None  # undoes what is active and not decided about
     undoing: Transaction | None = None  # in a rollback
     undone: str = ""
     not_known: str = ""  # what could not be looked at, so that it is not proved either

@@ -9,6 +9,7 @@ canary up as well.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
@@ -84,6 +85,8 @@ def _do(state: Any, host: Any, work: Work, step: Step) -> bool:
 
 
 def _one(host: Any, work: Work, step: Step) -> bool:
+    if work.run.interrupted:
+        _take_back(work)
     if not work.open or work.run.interrupted:
         return False
     try:
@@ -97,9 +100,18 @@ def _one(host: Any, work: Work, step: Step) -> bool:
     except JournalError as error:
         work.run.set(host.name, Exit.FAILED, f"stopped before the next step: {error}")
         work.open = False
+        _take_back(work)
         return False
     if why and work.open:
         work.stop(Exit.FAILED, f"{step.step}: {why}")
     if why and work.run.exits[host.name] is not Exit.UNKNOWN:
         work.remote("release", work.run.id, work.lock)
     return not why
+
+
+def _take_back(work: Work) -> None:
+    """Leave nothing in force that nobody will decide about: this run cannot go on."""
+    undo, work.take_back = work.take_back, None
+    if undo:
+        with contextlib.suppress(JournalError):
+            undo()

@@ -53,6 +53,7 @@ def pack(
         if change.chezmoi_target:
             targets[change.chezmoi_target] = None
     lines += (f"apply - - - {target}" for target in targets)
+    lines.append("end")
     manifest = "".join(f"{line}\n" for line in lines).encode()
     return _tar({"manifest": manifest, **contents})
 

@@ -54,6 +54,7 @@ class Run:
         self.pending: set[str] = set()  # hosts whose preparation has not ended
         self.to_do: set[str] = set()  # hosts on which something is to be changed
         self.interrupted = False
+        self.executing: Callable[[], bool] = lambda: False  # the steps that change something
         self.journal: Journal | None = None
 
     # -- the record -------------------------------------------------------------------------
@@ -140,7 +141,8 @@ class Run:
         self.terminal.line(
             f"{name}: waiting for the running step, then ending. Again: do not wait."
         )
-        sys.exit(128 + number)
+        if not self.executing():  # else the steps look, and what was not decided is taken back
+            sys.exit(128 + number)
 
     def finish(self) -> None:
         """Say the result and leave with its code: the journal, the last line and the code agree."""
@@ -260,6 +262,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
         run.terminal.line(f"{Exit.FAILED.outcome} (exit {int(Exit.FAILED)}): {error}")
         leave(Exit.FAILED)
     current = run
+    run.executing = lambda: bool(state.is_executing)
     for number in SIGNALS:
         signal.signal(number, run.interrupt)
     atexit.register(run.finish)

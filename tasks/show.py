@@ -35,5 +35,8 @@ def plan(work: Work) -> None:
         else:
             run.changes(work.host.name, f"plan {made.id}")
             if run.dry:
-                saved.save(controller_state() / "plans", made, home=work.snapshot.home)
+                try:
+                    saved.save(controller_state() / "plans", made, home=work.snapshot.home)
+                except OSError as error:
+                    work.record("problem", text=f"the plan could not be saved: {error}")
     run.prepared(work.host.name)

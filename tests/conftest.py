@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,9 +66,17 @@ class Cli:
         path.with_suffix(".json").write_text(json.dumps(workspaces))
         return path
 
-    def start(self, inventory: Path, *arguments: str) -> subprocess.Popen[str]:
+    def start(
+        self,
+        inventory: Path,
+        *arguments: str,
+        under: Sequence[str] = (),
+        own_group: bool = False,
+    ) -> subprocess.Popen[str]:
+        """Begin a run. ``under``: a program that runs it; ``own_group``: as a job of a terminal."""
         return subprocess.Popen(
-            [str(PYINFRA), str(inventory), *arguments],
+            [*under, str(PYINFRA), str(inventory), *arguments],
+            process_group=0 if own_group else None,
             cwd=PROJECT,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -85,8 +93,8 @@ class Cli:
         records = journal.read(runs[-1]) if runs else ()
         return Outcome(process.returncode, out, err, records)
 
-    def __call__(self, inventory: Path, *arguments: str) -> Outcome:
-        return self.end(self.start(inventory, *arguments))
+    def __call__(self, inventory: Path, *arguments: str, under: Sequence[str] = ()) -> Outcome:
+        return self.end(self.start(inventory, *arguments, under=under))
 
 
 @pytest.fixture

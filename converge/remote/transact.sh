@@ -63,7 +63,8 @@ start_time() {
     # shellcheck disable=SC2086 # the command name before these fields may hold blanks
     set -- ${text##*) }
     set +f
-    say "${20}"
+    # One that has ended, and that nobody took note of, is not there any more.
+    case $1 in Z | X) ;; *) say "${20}" ;; esac
 }
 lives() { # whether the process of this transaction is still there
     read -r pid start boot <"$T/process" 2>/dev/null &&
@@ -163,7 +164,9 @@ activate() {
         say "$answer"
         case $answer in *done) ;; *)
             reason=$(say "$answer" | grep -e '^stale ' -e '^refused ' -e '^failed ' | head -n 1)
-            status undone "nothing was changed: ${reason:-the files could not be written}"
+            why=${reason:-the files could not be written}
+            if say "$answer" | grep -q '^wrote '; then return 1; fi # some were: they are undone
+            status undone "nothing was changed: $why"
             return 1
             ;;
         esac
@@ -230,6 +233,8 @@ set_profile() { # set_profile LAYER ARGUMENTS...: as whoever the profile belongs
 case $verb in
     start)
         mkdir -p -- "$T" || exit 70
+        # Of an attempt before this one, that found a file changed.
+        rm -f -- "$T/process" "$T/decision" "$T/deadline"
         if ! base64 -d | tar -xf - -C "$T" --no-same-owner || ! say "boot $(boot_id)" >>"$T/plan" ||
             ! status activating "$(plan run)"; then
             say "failed $T: cannot be written"

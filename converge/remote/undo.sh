@@ -39,10 +39,14 @@ restore() { # restore RECORD TRANSACTION
         else
             cp -p -- "$1/before/$number" "$back/new/$number" || return 1
             if [ "$kind" = gone ]; then kind="file"; fi
-            say "$kind $number $(stat -c %a -- "$1/before/$number") $held $path"
+            mode=$(stat -c %a -- "$1/before/$number")
+            # "keep" keeps an access list as well.
+            if [ "$mode" = "$(stat -c %a -- "$path" 2>/dev/null)" ]; then mode=keep; fi
+            say "$kind $number $mode $held $path"
         fi
     done <"$1/manifest" 3>&1 >"$back/manifest"
     if grep -q -e '^file ' -e '^kde ' -e '^gone ' "$back/manifest"; then
+        say end >>"$back/manifest"
         tar -C "$back" -cf - manifest new | base64 |
             sh "$2/write.sh" "$(plan run)-undo" "$back/record" '' '- - - -' keep |
             grep -v -e '^wrote ' -e '^done$'

@@ -13,6 +13,7 @@
 #   gone  N -    BEFORE PATH   a file of ours that is no longer wanted
 #   sweep - -    -      PATH   what a killed run left beside a target
 #   apply - -    -      PATH   a target that chezmoi manages: let it record the new state
+#   end                        the last line
 # MODE "keep" keeps the mode of the file that is there, 600 for a new one.
 #
 # Strategy: 1 take the lock; 2 unpack; 3 refuse whatever is not a plain file of ours, and stop when
@@ -63,6 +64,7 @@ stat_field() {
     # shellcheck disable=SC2086 # the command name before these fields may hold blanks
     set -- ${text##*) }
     set +f
+    case $1 in Z | X) return 0 ;; esac # it has ended, nobody took note of it
     shift $((field - 1))
     say "$1"
 }
@@ -154,6 +156,8 @@ if ! (umask 022 && mkdir -p -- "${work%/*}") || ! mkdir -p -- "$work/before"; th
     stop 70 failed "$work: cannot be made"
 fi
 base64 -d | tar -xf - -C "$work" --no-same-owner || stop 70 failed "$work: cannot hold the new files"
+# tar takes an archive that ends between two members for a whole one.
+[ "$(tail -n 1 -- "$work/manifest" 2>/dev/null)" = end ] || stop 70 failed "the payload was cut off"
 
 while IFS=' ' read -r kind number mode before path; do
     case $kind in
@@ -169,16 +173,19 @@ done <"$work/manifest"
 
 while IFS=' ' read -r kind number mode before path; do
     case $kind in file | kde) ;; *) continue ;; esac
-    if [ "$mode" = keep ]; then
-        mode=600
-        if [ -e "$path" ]; then mode=$(stat -c %a -- "$path"); fi
-    fi
     stage=${path%/*}/.${path##*/}.wt-$run
     rm -f -- "$stage"
     staged=$staged$stage$newline
-    # The mode is set while the file is still empty: its bytes are never readable by others.
-    { : >"$stage" && chmod "$mode" -- "$stage" && cat "$work/new/$number" >"$stage"; } ||
-        stop 70 failed "$stage: cannot be written"
+    # The mode is set while the file is still empty: its bytes are never readable by others. It is
+    # open by then, because the mode may forbid its owner to write.
+    # shellcheck disable=SC2094 # these two change its mode, and read nothing
+    {
+        if [ "$mode" != keep ]; then
+            chmod "$mode" -- "$stage"
+        elif [ -e "$path" ]; then
+            cp --attributes-only --preserve=mode -- "$path" "$stage" # with its access list
+        fi && cat "$work/new/$number"
+    } >"$stage" || stop 70 failed "$stage: cannot be written"
 done <"$work/manifest"
 if [ -n "$staged" ]; then
     printf '%s' "$staged" | tr '\n' '\0' | xargs -0 sync -- || stop 70 failed "sync: not durable"
