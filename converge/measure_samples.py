@@ -220,7 +220,7 @@ def _control(gain: Gain | None) -> tuple[Verdict, str]:
 
 def _figures(gain: Gain | None) -> Mapping[str, object]:
     def number(value: float | None) -> float | None:
-        return None if value is None else round(value, 2)
+        return None if value is None else round(value, 2) + 0.0  # never -0.0
 
     return {
         "measured": number(gain.value) if gain else None,

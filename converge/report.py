@@ -128,12 +128,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not given.quiet:
         from converge.reports.summary import show
 
-        show(Terminal(), report)
+        terminal = Terminal()
+        show(terminal, report)
         for name in FORMS:
             if getattr(given, name) is not None:
-                print(f"{name}: {getattr(given, name)}")
+                terminal.line(f"{name}: {getattr(given, name)}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has had enough (``| head``), which is no error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)

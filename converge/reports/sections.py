@@ -180,7 +180,7 @@ def effects(one: Workspace) -> Markup:
         blocks += [
             element("h4", PHASES.get(phase, f"Phase {phase}"), _counts(found)),
             _findings(shown) if shown else None,
-            folded(_summary(rest), _findings(rest)) if rest else None,
+            folded(_more(rest, shown), _findings(rest)) if rest else None,
         ]
     runs = ", ".join(sorted({each.run for each in one.findings}))
     note = element("p", f"Checked in run {runs}.", class_="quiet")
@@ -201,8 +201,10 @@ def _counts(findings: Sequence[Finding]) -> Markup:
     return element("span", *words, class_="counts")
 
 
-def _summary(findings: Sequence[Finding]) -> str:
-    return ", ".join(f"{number} {effect}" for effect, number in counted(findings))
+def _more(rest: Sequence[Finding], shown: Sequence[Finding]) -> str:
+    if shown:
+        return f"the other {len(rest)} in detail"
+    return "this one in detail" if len(rest) == 1 else f"all {len(rest)} in detail"
 
 
 def _findings(findings: Sequence[Finding]) -> Markup:
