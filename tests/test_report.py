@@ -133,6 +133,24 @@ def test_a_run_that_undid_itself_shows_the_fault_and_offers_no_second_undo() -> 
     assert "What was to change" in text
 
 
+@pytest.mark.parametrize(
+    ("task", "says"),
+    [
+        ("deploy", "tasks/rollback.py --data run=20261121t081503-4c1e"),
+        ("rollback", "deploy.py makes its changes again"),
+        ("verify", "This task changes no setting"),
+        ("measure", "This task changes no setting"),
+    ],
+)
+def test_how_to_undo_depends_on_what_the_task_did(task: str, says: str, tmp_path: Path) -> None:
+    text = (PROJECT / "tests/data/journals/proved.jsonl").read_text()
+    path = tmp_path / "j"
+    path.write_text(text.replace('"task": "deploy"', f'"task": "{task}"'))
+    undo = " ".join(build([load(path)]).workspaces[0].undo)
+    assert says in undo
+    assert ("tasks/rollback.py" in undo) == (task == "deploy")
+
+
 def test_each_workspace_of_a_fleet_has_its_own_verdict() -> None:
     report = case("fleet")
     assert {one.name: one.outcome for one in report.workspaces} == {

@@ -216,7 +216,7 @@ def _workspace(name: str, journals: Sequence[Journal], *, mode: str, task: str) 
             first.source.run,
             found_facts.get("state", ""),
             dry=mode == "dry run",
-            deploys=task == "deploy",
+            task=task,
             wrote=bool(done),
             undone=string(result, "outcome") == Exit.ROLLED_BACK.outcome,
         ),

@@ -376,14 +376,16 @@ def undo(
     state: str,
     *,
     dry: bool,
-    deploys: bool,
+    task: str,
     wrote: bool,
     undone: bool,
 ) -> tuple[str, ...]:
     """How to go back, as sentences; one that begins with ``$ `` is a command."""
     if dry:
         return ("This was a dry run: nothing was written, there is nothing to undo.",)
-    if not deploys:
+    if task == "rollback":
+        return ("This run took another one back; deploy.py makes its changes again.",)
+    if task != "deploy":
         return ("This task changes no setting, there is nothing to undo.",)
     if not wrote:
         return ("No step of this run was begun here, there is nothing to undo.",)

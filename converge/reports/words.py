@@ -90,7 +90,9 @@ def total(report: Report) -> str:
         return f"{count(files, 'file')} {'would change' if report.dry else ended}"
     if report.task == "measure":
         return count(measured, "measurement")
-    return count(checks, "check") if checks else "No file to change"
+    if checks:
+        return count(checks, "check")
+    return "No file to change" if report.task in ("deploy", "") else f"Task {report.task}"
 
 
 def effects(findings: Iterable[Finding]) -> list[tuple[Effect, int]]:
