@@ -123,6 +123,7 @@ def _serve(directory: Path, program: str) -> Iterator[Server]:
     for name in ("host", "client"):
         key = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / name)]
         subprocess.run(key, check=True)
+    _forget_users()  # of a run that was killed
     homes = {user: directory / "homes" / user for user in FLEET}
     (directory / "homes").mkdir()
     for user, home in homes.items():
@@ -152,9 +153,13 @@ def _serve(directory: Path, program: str) -> Iterator[Server]:
     finally:
         process.terminate()
         process.wait(timeout=20)
-        for user in FLEET:
-            subprocess.run(["pkill", "-KILL", "-u", user], check=False)
-            subprocess.run(["userdel", "-f", user], check=False, capture_output=True)
+        _forget_users()
+
+
+def _forget_users() -> None:
+    for user in FLEET:
+        subprocess.run(["pkill", "-KILL", "-u", user], check=False, capture_output=True)
+        subprocess.run(["userdel", "-f", user], check=False, capture_output=True)
 
 
 def _free_port() -> int:
