@@ -31,7 +31,7 @@ export LC_ALL
 umask 022
 verb=$1 T=$2
 PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin
-PATH=$PATH:/nix/var/nix/profiles/default/bin
+PATH=$PATH:/nix/var/nix/profiles/default/bin:/usr/sbin:/sbin
 self=$T/transact.sh
 
 say() { printf '%s\n' "$*" 2>/dev/null || :; }
@@ -76,7 +76,8 @@ as_user() { # the user's part, also where the process is root's
         "$@"
     else
         uid=$(id -u "$user") && home=$(getent passwd "$user" | cut -d: -f6) &&
-            runuser -u "$user" -- env HOME="$home" XDG_RUNTIME_DIR="/run/user/$uid" "$@"
+            runuser -u "$user" -- env HOME="$home" USER="$user" LOGNAME="$user" \
+                XDG_RUNTIME_DIR="/run/user/$uid" "$@"
     fi
 }
 number_of() { # number_of PROFILE: its current generation, or "-"
@@ -98,6 +99,18 @@ reload_desktop() {
     as_user timeout 20 busctl --user --auto-start=no call \
         org.kde.baloo / org.kde.baloo.main updateConfig
     return 0
+}
+
+# unit_manager: the systemd that a process of ours outlives its starter in. The user's own is none
+# where it ends with the last session of the user: there a process that left its session stays.
+unit_manager() {
+    [ -d /run/systemd/system ] || return 1
+    if [ "$(id -u)" = 0 ]; then
+        systemctl show-environment >/dev/null 2>&1 && say --system
+    else
+        [ -e "/var/lib/systemd/linger/$(id -un)" ] &&
+            systemctl --user show-environment >/dev/null 2>&1 && say --user
+    fi
 }
 
 # fields KIND: new, profile, old_number, old_path of the layer, or failure where it has no part.
@@ -170,7 +183,6 @@ activate() {
             return 1
             ;;
         esac
-        reload_desktop
     fi
     if fields system; then
         "$new/bin/switch-to-configuration" test
@@ -184,6 +196,7 @@ activate() {
     if fields home; then
         activate_home "$new" || { why="home-manager's activation: exit $?" && return 1; }
     fi
+    reload_desktop
 }
 
 keep() {
@@ -245,12 +258,14 @@ case $verb in
             as_user sh -c 'cat >"$1.new" && chmod 755 -- "$1.new" && mv -f -- "$1.new" "$1"' \
                 rollback "$place" <"$T/rollback.sh"
         fi
-        mode=
-        if [ "$(id -u)" != 0 ]; then mode=--user; fi
-        if [ -d /run/systemd/system ] &&
-            systemctl ${mode:+"$mode"} show-environment >/dev/null 2>&1; then
-            systemd-run ${mode:+"$mode"} --quiet --collect --unit="workspace-tuning-$(plan run)" \
-                --setenv=HOME="$HOME" --setenv=PATH="$PATH" sh "$self" run "$T" >/dev/null || exit 70
+        if manager=$(unit_manager); then
+            # The unit gets of our environment what decides about places and Nix stores.
+            set --
+            for name in HOME PATH $(env | sed -n 's/^\(\(NIX\|XDG\)_[A-Z_]*\)=.*/\1/p'); do
+                set -- "$@" "--setenv=$name"
+            done
+            systemd-run "$manager" --quiet --collect --unit="workspace-tuning-$(plan run)" \
+                "$@" sh "$self" run "$T" >/dev/null || exit 70
             say started unit
         else
             setsid sh "$self" run "$T" </dev/null >"$T/log" 2>&1 &
