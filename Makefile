@@ -1,5 +1,7 @@
 # make demo   set the sandbox up and run the plan there, twice
 # make test   run the tests; make check: format, lint, types as well
+# make bench  what a run without changes costs, beside its floor and its peers (as root: over SSH too)
+# make report the newest run as one page, report.html
 # make tools  build what is tested against and not packaged: chezmoi, nixpkgs-fmt (Go, Cargo)
 # Each makes its own environment: with uv where it is installed, else with venv and pip.
 
@@ -9,7 +11,7 @@ TOOLS := .tools/bin
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 ARGS ?=
 
-.PHONY: demo test check lint tools clean help
+.PHONY: demo test check lint bench report tools clean help
 help:
 	@sed -n 's/^# //p' Makefile
 
@@ -35,6 +37,12 @@ lint: $(BIN)/.made
 	@$(BIN)/mypy
 
 check: lint test
+
+bench: $(BIN)/.made
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+report: $(BIN)/.made
+	@$(BIN)/python -m converge.report --html report.html $(ARGS)
 
 tools: $(TOOLS)/chezmoi $(TOOLS)/nixpkgs-fmt
 
