@@ -99,8 +99,8 @@ def _one(host: Any, work: Work, step: Step) -> bool:
         work.step(step.step, "failed" if why else "done", why)
     except JournalError as error:
         work.run.set(host.name, Exit.FAILED, f"stopped before the next step: {error}")
+        _take_back(work)  # while the work is open: it knows where its transaction is
         work.open = False
-        _take_back(work)
         return False
     if why and work.open:
         work.stop(Exit.FAILED, f"{step.step}: {why}")

@@ -19,8 +19,15 @@ from tasks.remote import Answer
 
 def controller() -> str:
     """Who runs this, for whoever finds the workspace locked."""
-    host = "".join(c for c in socket.gethostname() if c.isalnum() or c in "-.") or "unknown"
-    return f"{host} {getpass.getuser()} {os.getpid()} {int(time.time())}"
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a number without a name, as in a container
+        user = str(os.getuid())
+    return f"{_word(socket.gethostname())} {_word(user)} {os.getpid()} {int(time.time())}"
+
+
+def _word(text: str) -> str:
+    return "".join(c for c in text if c.isalnum() or c in "-._") or "unknown"
 
 
 def record(work: Work) -> Change:
