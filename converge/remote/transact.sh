@@ -342,15 +342,15 @@ case $verb in
     reboot)
         # shellcheck source=converge/remote/undo.sh
         . "$T/undo.sh"
+        if lives; then exit; fi
         case $(word) in
             activat* | keeping | undoing)
-                if ! lives; then
-                    undo_home
-                    undo_files
-                    status undone "rebooted before it was confirmed" 2>/dev/null
-                fi
+                undo_home
+                undo_files
+                status undone "rebooted before it was confirmed" 2>/dev/null
                 ;;
         esac
+        after_reboot disarm
         ;;
     prune) prune "$T" ;;
     restore)

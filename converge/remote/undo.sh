@@ -125,7 +125,6 @@ switch_back() { # switch_back test|switch: exit 4 is a system that was switched,
 
 # undo_files [PART...]: the files of these parts, of all where none is named.
 undo_files() {
-    tac "$T/plan" >"$T/.reversed" 2>/dev/null || return 0
     while IFS=' ' read -r word record as part; do
         case $word in
             live) part=live ;;
@@ -140,7 +139,9 @@ undo_files() {
             said=$(as_user sh "$self" restore "$record" "$T")
         fi
         if [ -n "$said" ]; then left="$left; $said"; fi
-    done <"$T/.reversed"
+    done <<PLAN
+$(tac "$T/plan")
+PLAN
 }
 chosen() { # chosen PART [PART...]: whether it is among the others, or there are no others
     part_=$1
