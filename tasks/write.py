@@ -71,10 +71,6 @@ def layer_files(work: Work) -> None:
                 sweep=work.plan.sweep,
             ),
         )
-        if answer.of("locked"):
-            holder = dict(line.partition(" ")[::2] for line in answer.of("lock"))
-            work.stop(Exit.LOCKED, f"locked by run {holder.get('run')} of {holder.get('host')}")
-            return "locked by another run"
         work.records.append((place, "user", "home"))
         return verdict(work, answer)
 
@@ -91,6 +87,10 @@ def verdict(work: Work, answer: Answer) -> str:
     """Why a write did not succeed, or the empty string."""
     if answer.of("done"):
         return ""
+    if answer.of("locked"):
+        holder = dict(line.partition(" ")[::2] for line in answer.of("lock"))
+        work.stop(Exit.LOCKED, f"locked by run {holder.get('run')} of {holder.get('host')}")
+        return "locked by another run"
     if answer.lost:
         work.stop(
             Exit.UNKNOWN,
