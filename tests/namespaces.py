@@ -20,6 +20,7 @@ from pathlib import Path
 
 from converge import sandbox
 from tests import sshd
+from tests.tools import need
 
 DAEMON = """\
 export NIX_STORE_DIR="$1/nix/store" NIX_STATE_DIR="$1/nix/var/nix" NIX_CONF_DIR="$1/etc/nix"
@@ -105,6 +106,8 @@ class Machine:
 @contextlib.contextmanager
 def machine(server: sshd.Server, user: str, name: str) -> Iterator[Machine]:
     """A workspace of ``user`` on a machine of its own."""
+    need("unshare")
+    need("nsenter")
     shared, disk = server.directory / "machine", server.directory / f"disk-{name}"
     for path in (shared, disk):
         path.mkdir(exist_ok=True)

@@ -178,11 +178,11 @@ def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
     wait_for(answers, "sshd")
 
 
-def wait_for(ready: Callable[[], bool], what: str) -> None:
+def wait_for(ready: Callable[[], bool], what: str, *, patience_s: float = 20) -> None:
     """Ask until something that was started is there."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
         if ready():
             return
         time.sleep(0.02)
-    raise RuntimeError(f"{what} did not start")
+    raise RuntimeError(f"waited {patience_s} s in vain: {what}")

@@ -21,6 +21,8 @@ _HOW = {
     "shellcheck": "apt-get install shellcheck",
     "strace": "apt-get install strace",
     "chromium": "apt-get install chromium",
+    "unshare": "apt-get install util-linux",
+    "nsenter": "apt-get install util-linux",
 }
 _NAMES = {
     "kreadconfig": ("kreadconfig6", "kreadconfig5"),
