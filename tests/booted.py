@@ -25,6 +25,8 @@ PORT = 2222
 PROGRAM = Path("/lib/systemd/systemd")
 RUNTIME = f"/run/user/{UID}"
 SSHD = f"-D -e -p {PORT} -f /srv/sshd/config"
+#: A test run that is killed leaves no machine behind.
+WITH_US = ("setpriv", "--pdeathsig", "KILL")
 UNITS = {
     "workspace.target": """\
 [Unit]
@@ -138,7 +140,9 @@ class Booted:
         machine = ["sh", script, str(self.disk), str(BOX)]
         with (self.directory / "console").open("ab") as log:
             self.process = subprocess.Popen(
-                ["unshare", *spaces, "--fork", "--kill-child", *machine], stdout=log, stderr=log
+                [*WITH_US, "unshare", *spaces, "--fork", "--kill-child", *machine],
+                stdout=log,
+                stderr=log,
             )
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
 
