@@ -283,6 +283,20 @@ def test_11_ctrl_c_ends_after_the_running_step_and_leaves_nothing_undecided(
     guard.converges()  # at once: nothing is left to be decided
 
 
+@pytest.mark.parametrize("arguments", [("-y",), ("--dry",)], ids=["run", "dry run"])
+def test_11_ctrl_c_while_a_workspace_is_read_changes_nothing(
+    cli: Cli, guard: Guard, arguments: tuple[str, ...]
+) -> None:
+    process = cli.start(guard.box.inventory, "deploy.py", *arguments, own_group=True)
+    until(process, "run on sandbox")
+    os.killpg(process.pid, signal.SIGINT)
+    run = cli.end(process)
+    assert run.code == 130, run.out + run.err
+    guard.after(run)
+    assert guard.held == guard.before
+    assert not (guard.box.home / STATE).exists()
+
+
 def test_11_ctrl_c_twice_stops_waiting_and_says_what_goes_on(cli: Cli, guard: Guard) -> None:
     process = cli.start(guard.box.inventory, "deploy.py", "-y", own_group=True)
     until(process, "activate: started")
@@ -673,6 +687,7 @@ def test_25_leavings_of_a_run_before_go_and_its_backups_stay(cli: Cli, guard: Gu
     left = [config / f".kwinrc.wt-{old}", config / f".kwinrc.wt-{old}.lock"]
     backup = state / f"runs/{old}/live-1/before/1"
     backup.parent.mkdir(parents=True)
+    left.append(state / f"lock.{old}")
     for path in (*left, backup, config / "kwinrc.bak"):
         path.write_text("half")
     (config / "kwinrc.lock").write_text(f"999999999\nkwin_x11\n{os.uname().nodename}\n")

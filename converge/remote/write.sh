@@ -132,6 +132,7 @@ take_lock() {
         while IFS= read -r line; do say lock "$line"; done <"$lock"
         stop 71 locked
     fi
+    rm -f -- "$lock".[0-9]* # of runs that were killed right here
 }
 
 # unchanged BEFORE PATH
