@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from converge import layers
-from converge.kconfig import Entry, Group, declared
+from converge.kde.merge import Entry, Group, declared
 from converge.setting import Layer, Setting
 from converge.snapshot import Snapshot
 from converge.standing import Stand, Standing
@@ -31,7 +31,7 @@ class WholeFile:
 
 @dataclass(frozen=True, kw_only=True)
 class KdeEntries:
-    """Entries of a KDE file: ours by key, in the form that ``converge.kconfig`` takes."""
+    """Entries of a KDE file: ours by key, in the form that ``converge.kde.merge`` takes."""
 
     path: str
     entries: Mapping[Group, Mapping[str, str | Entry]]

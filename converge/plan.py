@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from converge import kconfig
+from converge.kde import merge
 from converge.layers import NixLayer
 from converge.setting import Layer
 from converge.standing import Standing
@@ -32,7 +32,7 @@ class Change:
     mode: int | None = KEEP
     root: bool = False
     kde: bool = False  # written under KConfig's own lock
-    keys: tuple[kconfig.Change, ...] = ()
+    keys: tuple[merge.Change, ...] = ()
     chezmoi_target: str = ""  # of a live file or its source: chezmoi takes note of the target
 
     @property

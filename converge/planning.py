@@ -11,8 +11,9 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import PurePosixPath
 
-from converge import chezmoi, kconfig, layers
+from converge import layers
 from converge.desired import Desired, KdeEntries, WholeFile
+from converge.kde import chezmoi, merge
 from converge.layers import NixLayer
 from converge.plan import Build, Change, FileDrift, Plan, Refusal, digest
 from converge.setting import Layer
@@ -129,7 +130,7 @@ def _record(
     snapshot: Snapshot,
     changes: list[Change],
     files: Mapping[str, str],
-    entries: Mapping[str, Mapping[tuple[kconfig.Group, str], str]],
+    entries: Mapping[str, Mapping[tuple[merge.Group, str], str]],
 ) -> Written:
     """The record after the changes: what is removed, by us or others, is no longer in it."""
     gone = {change.path for change in changes if change.after is None}
@@ -195,7 +196,7 @@ def _plan_kde(
     drift: list[FileDrift],
     refusals: list[Refusal],
     warnings: list[str],
-    entries: dict[str, Mapping[tuple[kconfig.Group, str], str]],
+    entries: dict[str, Mapping[tuple[merge.Group, str], str]],
 ) -> None:
     managed = snapshot.chezmoi.get(kde.path)
     paths = [kde.path, *([managed.source] if managed else [])]
@@ -214,7 +215,7 @@ def _plan_kde(
     # A modify_ script makes the file anew from the live one, so only the live one is written.
     source_is_ours = managed is not None and kind is chezmoi.Kind.PLAIN
     try:
-        healed = kconfig.heal(
+        healed = merge.heal(
             live.content if live else None,
             source.content if source and source_is_ours else None,
             managed.last_written if managed else None,
@@ -222,14 +223,14 @@ def _plan_kde(
             live_name=kde.path,
             source_name=managed.source if managed else "",
         )
-    except kconfig.KConfigError as error:
+    except merge.KConfigError as error:
         refusals.append(
             Refusal(path=kde.path, what=str(error), fix="mend the line by hand, then run again")
         )
         return
     before = snapshot.written.entries.get(kde.path, {})
-    drift += (_entry_drift(kde.path, one) for one in kconfig.drift(healed.changes, before))
-    entries[kde.path] = _memory(before, kconfig.remembered(kde.entries))
+    drift += (_entry_drift(kde.path, one) for one in merge.drift(healed.changes, before))
+    entries[kde.path] = _memory(before, merge.remembered(kde.entries))
     if healed.overruled and managed:
         warnings.append(
             f"{managed.source} was edited and {kde.path} as well: the live file wins, the edit of "
@@ -261,15 +262,15 @@ def _plan_kde(
 
 
 def _memory(
-    before: Mapping[tuple[kconfig.Group, str], str], now: Mapping[tuple[kconfig.Group, str], str]
-) -> dict[tuple[kconfig.Group, str], str]:
+    before: Mapping[tuple[merge.Group, str], str], now: Mapping[tuple[merge.Group, str], str]
+) -> dict[tuple[merge.Group, str], str]:
     """What was written before and now; a key in another spelling (``k``, ``k[$e]``) replaces it."""
     known = {(group, key.partition("[$")[0]) for group, key in now}
     old = {k: v for k, v in before.items() if (k[0], k[1].partition("[$")[0]) not in known}
     return {**old, **now}
 
 
-def _entry_drift(path: str, one: kconfig.Drift) -> FileDrift:
+def _entry_drift(path: str, one: merge.Drift) -> FileDrift:
     return FileDrift(
         path=path,
         what=f"{''.join(f'[{part}]' for part in one.group)} {one.key}",

@@ -61,7 +61,7 @@ class Setting:
 
     ``value`` has the shape that its layer reads. For ``nixos`` and ``home-manager`` it is handed
     to the Nix modules as JSON (``profile.json``, key ``settings.<id>``). For ``plasma`` it is
-    ``{"file": name, "entries": ...}``, entries as ``converge.kconfig.declared`` takes them. For
+    ``{"file": name, "entries": ...}``, entries as ``converge.kde.merge.declared`` takes them. For
     ``session`` it is ``{"variables": {NAME: value}}`` and optionally ``"unit"``, the user unit that
     alone gets them.
     """

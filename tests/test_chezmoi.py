@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from converge import chezmoi
-from converge.chezmoi import ChezmoiError, Kind, classify, read_last_written, read_source_path
-from converge.kconfig import Desired, Healed, heal
-from converge.kconfig_lock import SUFFIX
+from converge.kde import chezmoi
+from converge.kde.chezmoi import ChezmoiError, Kind, classify, read_last_written, read_source_path
+from converge.kde.lock import SUFFIX
+from converge.kde.merge import Desired, Healed, heal
 
 DESIRED: Desired = {("Windows",): {"FocusPolicy": "ClickToFocus"}}
 TEXT = b"# mine\n[Windows]\nFocusPolicy=ClickToFocus\nPlacement=Smart\n"

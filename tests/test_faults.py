@@ -57,7 +57,7 @@ from pathlib import Path
 import pytest
 
 from converge import sandbox
-from converge.kconfig import merge
+from converge.kde.merge import merge
 from converge.plan import Change
 from converge.setting import Layer
 from converge.settings import ALL

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from converge.kconfig import Entry, Group, KConfigError, Merged, declared, merge, values
-from converge.kconfig_text import ROOT
+from converge.kde.merge import Entry, Group, KConfigError, Merged, declared, merge, values
+from converge.kde.text import ROOT
 from tests.kconfig_oracle import KDE, Entries, unprinted
 
 CASES = Path(__file__).parent / "data" / "kconfig"

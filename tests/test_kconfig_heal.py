@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import pytest
 
-from converge.kconfig import (
+from converge.kde.merge import (
     Change,
     Desired,
     Drift,

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from converge.kconfig import merge
-from converge.kconfig_lock import SUFFIX, owner
+from converge.kde.lock import SUFFIX, owner
+from converge.kde.merge import merge
 from tests.kconfig_oracle import KDE
 
 LIBC = ctypes.CDLL(None, use_errno=True)

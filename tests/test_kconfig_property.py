@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
-from converge.kconfig import (
+from converge.kde.merge import (
     Change,
     Desired,
     Group,
@@ -22,7 +22,7 @@ from converge.kconfig import (
     remembered,
     values,
 )
-from converge.kconfig_text import ROOT, print_entry, print_group, read_spelling
+from converge.kde.text import ROOT, print_entry, print_group, read_spelling
 from tests.kconfig_oracle import KDE, Entries, unprinted
 
 EXAMPLES = int(os.environ.get("KCONFIG_EXAMPLES", "120"))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from converge.kconfig_text import (
+from converge.kde.text import (
     SEPARATOR,
     EntryLine,
     HeaderLine,

@@ -249,7 +249,7 @@ def test_key_material_in_any_field_is_in_no_report(form: str, name: str, tmp_pat
 def test_a_plan_brings_no_secret_into_the_journal() -> None:
     from types import SimpleNamespace
 
-    from converge.kconfig import Change as Key
+    from converge.kde.merge import Change as Key
     from converge.reports.record import plan_fields
 
     key = Key(group=("Wifi", "home"), key="psk", found=SECRET, wanted="new" + SECRET, line=3)

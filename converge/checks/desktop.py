@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from converge import kconfig
 from converge.checks.check import MISSING, NOBODY, Answers, Ask, Context, Item, Proof, When, value
 from converge.checks.outputs import desktop, system
 from converge.effect import (
@@ -20,6 +19,7 @@ from converge.effect import (
     pending,
     unknown,
 )
+from converge.kde import merge
 from converge.setting import Layer, Phase, Setting
 from converge.settings import plasma
 
@@ -73,8 +73,8 @@ def _file(context: Context, answers: Answers, setting: Setting) -> Verdict | Non
     """Why the file does not hold the row's entries as KDE reads them, or None."""
     name = value(setting)["file"]
     node = context.snapshot.nodes.get(context.home(f".config/{name}"))
-    entries = kconfig.declared(value(setting)["entries"])
-    changes = kconfig.merge(node.content if node else b"", entries, name=name).changes
+    entries = merge.declared(value(setting)["entries"])
+    changes = merge.merge(node.content if node else b"", entries, name=name).changes
     if changes:
         one = changes[0]
         return not_effective(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from converge.kconfig_text import KConfigError, check_group, check_value, print_group, read_spelling
+from converge.kde.text import KConfigError, check_group, check_value, print_group, read_spelling
 
 #: A group as the tuple of its parts, ``[A][B]`` is ("A", "B").
 Group = tuple[str, ...]

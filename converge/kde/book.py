@@ -25,8 +25,8 @@ from urllib.parse import quote
 
 from configobj import ConfigObj
 
-from converge.kconfig_declared import Group
-from converge.kconfig_text import (
+from converge.kde.declared import Group
+from converge.kde.text import (
     ROOT,
     SEPARATOR,
     EntryLine,

@@ -20,8 +20,8 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from converge.kconfig_book import Book
-from converge.kconfig_declared import (
+from converge.kde.book import Book
+from converge.kde.declared import (
     Declared,
     Desired,
     Entry,
@@ -31,7 +31,7 @@ from converge.kconfig_declared import (
     declared,
     remembered,
 )
-from converge.kconfig_text import KConfigError, check_group, print_group, read_spelling
+from converge.kde.text import KConfigError, check_group, print_group, read_spelling
 
 __all__ = [
     "Change",
