@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from converge.choices import Choices
 from converge.effect import Finding
 from converge.exits import Exit
 from converge.layers import system_layer
 from converge.plan import Build, Change, Plan
-from converge.profile import Profile
+from converge.profile.choices import Choices
+from converge.profile.profile import Profile
 from converge.snapshot import Snapshot, Transaction
 from tasks import run as runs
 from tasks.remote import Answer, reconnect

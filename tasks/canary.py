@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from gevent.event import Event
 
-from converge.choices import Choices
 from converge.exits import Exit
+from converge.profile.choices import Choices
 from tasks import remote
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from gevent.lock import BoundedSemaphore
 
-from converge.choices import Choices
 from converge.plan import Build
 from converge.problem import InvalidInput, Problem, did_you_mean
-from converge.profile import load_profile
+from converge.profile.choices import Choices
+from converge.profile.profile import load_profile
 from tasks import connection, pipe, remote
 from tasks.pipe import End
 

@@ -12,7 +12,7 @@ from converge import declare, detect, facter, gate
 from converge.exits import Exit
 from converge.machine import Machine
 from converge.problem import InvalidInput
-from converge.profile import load_profile
+from converge.profile.profile import load_profile
 from converge.show import show_gate
 from tasks.begin import Work
 from tasks.run import NO_PROFILE, PROJECT

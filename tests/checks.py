@@ -13,7 +13,7 @@ from converge.checks import ITEMS, PROOFS, inquiry
 from converge.checks.check import ABSENT, Answers, Ask, Context, Reply, When
 from converge.desired import session_file
 from converge.effect import Finding
-from converge.profile import load_profile
+from converge.profile.profile import load_profile
 from converge.setting import Layer, Phase
 from converge.settings import ALL, BY_ID
 from converge.snapshot import Flake, Generation, Kind, Node, Snapshot

@@ -8,7 +8,7 @@ from functools import cache
 
 from converge import desired, layers, planning
 from converge.plan import Plan
-from converge.profile import Profile, load_profile
+from converge.profile.profile import Profile, load_profile
 from converge.setting import Layer, Phase
 from converge.settings import ALL
 from converge.snapshot import Kind, Node, Snapshot

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converge.choices import Choices, InvalidInput, check_choices, fleet_problems
+from converge.profile.choices import Choices, InvalidInput, check_choices, fleet_problems
 from converge.setting import Layer, Phase
 
 GIVEN: dict[str, object] = {

@@ -21,7 +21,7 @@ from converge.detect import SCRIPT, NotDetected, parse
 from converge.facter import NotAReport, from_report
 from converge.gate import differences
 from converge.machine import Disk, FoundGpu, Machine, NvidiaGpu, Swap, ZramDevice
-from converge.profile import load_profile
+from converge.profile.profile import load_profile
 from tests.machines import MACHINES, detect, grow, recorded
 
 INVENTORY = Path(__file__).parent.parent / "inventory" / "hardware"

@@ -12,9 +12,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converge.document import MAX_BYTES, MAX_PROBLEMS, InvalidInput, Place, load, parse
 from converge.problem import Problem, hidden_characters
-from converge.scalar import Refused, plain
+from converge.profile.document import MAX_BYTES, MAX_PROBLEMS, InvalidInput, Place, load, parse
+from converge.profile.scalar import Refused, plain
 
 
 def refused(path: Path) -> list[str]:

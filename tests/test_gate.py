@@ -10,7 +10,7 @@ import pytest
 from converge import hardware
 from converge.gate import FACTS, Outcome, Verdict, blocking, differences, gate
 from converge.machine import Disk, FoundGpu, Machine, NvidiaGpu, Swap
-from converge.profile import Profile, load_profile
+from converge.profile.profile import Profile, load_profile
 from converge.setting import Layer, Phase, Setting
 from converge.settings import ALL
 from converge.standing import standings

@@ -21,10 +21,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converge.choices import check_choices
 from converge.exits import Exit
 from converge.journal import Journal, JournalError
 from converge.plan import Plan
+from converge.profile.choices import check_choices
 from converge.settings import BY_ID
 from converge.snapshot import Snapshot, Transaction
 from tasks import activate, back, build, finish, operations, write

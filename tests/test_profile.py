@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converge import hardware
-from converge.contradiction import contradictions
-from converge.document import parse
-from converge.profile import SCHEMA, InvalidInput, load_profile
-from converge.schema import load_schema, schema_problems
+from converge.profile.contradiction import contradictions
+from converge.profile.document import parse
+from converge.profile.profile import SCHEMA, InvalidInput, load_profile
+from converge.profile.schema import load_schema, schema_problems
 from converge.setting import NEEDS
 
 PROJECT = Path(__file__).parent.parent

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from converge import checks, layers
-from converge.choices import check_choices
 from converge.desired import session_file
 from converge.kde.merge import declared, merge, values
 from converge.problem import hidden_characters
+from converge.profile.choices import check_choices
 from converge.setting import NEEDS, Layer, Phase, Risk, Setting, State
 from converge.settings import ALL, BY_ID
 

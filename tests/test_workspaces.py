@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from converge.profile import load_profile
+from converge.profile.profile import load_profile
 from tests.conftest import PROJECT, Box, Cli, Outcome
 
 CODE = ("converge", "tasks", "inventory", "schemas", "files", "deploy.py", "config.py")

@@ -14,7 +14,7 @@ from typing import Any
 
 from converge.effect import Verdict, not_applicable, unknown
 from converge.layers import NixLayer
-from converge.profile import Profile
+from converge.profile.profile import Profile
 from converge.setting import Layer, Phase, Setting
 from converge.snapshot import Snapshot
 from converge.standing import Standing

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from converge.profile import Gpu
+from converge.profile.profile import Gpu
 
 
 @dataclass(frozen=True, kw_only=True)

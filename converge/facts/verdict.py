@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from converge.machine import Machine
-from converge.profile import Profile
+from converge.profile.profile import Profile
 from converge.setting import Layer, Phase, Setting
 
 

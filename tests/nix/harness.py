@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from converge.profile import load_profile
+from converge.profile.profile import load_profile
 from converge.setting import Layer, Phase
 from converge.settings import ALL
 from converge.standing import standings

@@ -10,9 +10,9 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from converge.contradiction import contradictions
-from converge.document import Document, InvalidInput, scan
-from converge.schema import schema_problems
+from converge.profile.contradiction import contradictions
+from converge.profile.document import Document, InvalidInput, scan
+from converge.profile.schema import schema_problems
 
 __all__ = ["InvalidInput", "Profile", "load_profile"]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from converge import hardware
-from converge.document import Document
 from converge.problem import NodePath, Problem
+from converge.profile.document import Document
 
 TIERS = ("heavy", "medium", "light")
 

@@ -20,7 +20,7 @@ from converge.problem import (
     show_path,
     shown,
 )
-from converge.schema import schema_problems
+from converge.profile.schema import schema_problems
 from converge.setting import Layer, Phase
 
 __all__ = ["Choices", "InvalidInput", "check_choices", "fleet_problems"]

@@ -23,7 +23,7 @@ from converge.problem import (
     show_path,
     shown,
 )
-from converge.scalar import Refused, plain
+from converge.profile.scalar import Refused, plain
 
 if TYPE_CHECKING:
     import yaml

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from converge.problem import NodePath, Problem, did_you_mean, nearest, shown
 
-SCHEMAS = Path(__file__).parent.parent / "schemas"
+SCHEMAS = Path(__file__).parents[2] / "schemas"
 
 _TYPES = {
     "string": "text",
