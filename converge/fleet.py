@@ -12,7 +12,7 @@ from string import ascii_lowercase
 
 from converge.exits import Exit
 from converge.journal import Record
-from converge.standing import Stand
+from converge.plan.standing import Stand
 from converge.terminal import Terminal, fit
 
 NAME = 24  # columns of the settings

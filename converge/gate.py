@@ -16,8 +16,8 @@ from dataclasses import replace
 from converge.facts import cpu, disk, gpu, memory, session
 from converge.facts.verdict import Look, Outcome, Verdict
 from converge.machine import Machine
+from converge.plan.setting import Setting
 from converge.profile.profile import Profile
-from converge.setting import Setting
 
 __all__ = ["FACTS", "Outcome", "Verdict", "blocking", "differences", "gate", "record"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from converge.measure import Gain, Verdict, faster, judge
 from converge.measure_benchmarks import Benchmark
-from converge.setting import Claim, Setting
+from converge.plan.setting import Claim, Setting
 
 #: Seconds below which a program cannot have done the work: starting it is all that was timed.
 SHORTEST = 0.02

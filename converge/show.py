@@ -7,9 +7,9 @@ import re
 from collections import Counter
 
 from converge.journal import Record
-from converge.plan import Change, Plan
-from converge.setting import Layer
-from converge.standing import Stand
+from converge.plan.plan import Change, Plan
+from converge.plan.setting import Layer
+from converge.plan.standing import Stand
 from converge.terminal import Terminal, fit
 
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")  # a line ends at \n only, as in these files

@@ -15,7 +15,7 @@ from functools import partial
 
 from converge.effect import Effect
 from converge.exits import Exit
-from converge.snapshot import Generation, Snapshot
+from converge.plan.snapshot import Generation, Snapshot
 from tasks import read
 from tasks.begin import Work
 from tasks.operations import perform

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from converge.exits import Exit
-from converge.setting import Layer
-from converge.snapshot import Transaction
+from converge.plan.setting import Layer
+from converge.plan.snapshot import Transaction
 from tasks.begin import Work
 from tasks.operations import Action, perform
 from tasks.payload import pack

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from converge.plan import Build
+from converge.plan.plan import Build
 from tasks import elsewhere
 from tasks.begin import Work
 from tasks.operations import perform

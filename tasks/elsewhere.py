@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gevent.lock import BoundedSemaphore
 
-from converge.plan import Build
+from converge.plan.plan import Build
 from converge.problem import InvalidInput, Problem, did_you_mean
 from converge.profile.choices import Choices
 from converge.profile.profile import load_profile

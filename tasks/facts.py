@@ -6,7 +6,7 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
-from converge.snapshot import Snapshot, SnapshotError, parse
+from converge.plan.snapshot import Snapshot, SnapshotError, parse
 from tasks import remote
 
 

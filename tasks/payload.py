@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
-from converge.plan import Change, digest
+from converge.plan.plan import Change, digest
 
 PRIVATE = (".config", ".local", ".local/share", ".local/state")  # 0700 where we have to make them
 

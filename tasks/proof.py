@@ -9,14 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from converge import layers
 from converge.checks import ITEMS, PROOFS, inquiry
 from converge.checks.check import Context, When
 from converge.checks.show import show
 from converge.effect import Effect, Finding, new_faults, summary, verdict
 from converge.exits import Exit
-from converge.snapshot import Snapshot
-from converge.standing import Standing
+from converge.plan import layers
+from converge.plan.snapshot import Snapshot
+from converge.plan.standing import Standing
 from tasks import read, remote
 from tasks.begin import Work
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import time
 
-from converge import desired, layers, planning
 from converge.exits import Exit
-from converge.plan import Plan
-from converge.rollout import Stage, stage
-from converge.setting import Layer
+from converge.plan import desired, layers, planning
+from converge.plan.plan import Plan
+from converge.plan.rollout import Stage, stage
+from converge.plan.setting import Layer
+from converge.plan.snapshot import Lock, Snapshot
+from converge.plan.standing import ForbiddenSetting, Standing, standings
+from converge.plan.written import Proved
 from converge.settings import ALL
-from converge.snapshot import Lock, Snapshot
-from converge.standing import ForbiddenSetting, Standing, standings
-from converge.written import Proved
 from tasks import remote
 from tasks.begin import Work
 from tasks.facts import WorkspaceSnapshot

@@ -11,17 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from converge import layers, measure_benchmarks, measure_memory, measure_samples
+from converge import measure_benchmarks, measure_memory, measure_samples
 from converge.exits import Exit
-from converge.layers import NixLayer
 from converge.measure import smaller
 from converge.measure_benchmarks import PROCESSES, Benchmark
 from converge.measure_history import NAME, History
 from converge.measure_memory import Memory
 from converge.measure_options import Options
-from converge.plan import Change
-from converge.setting import Layer, Setting
-from converge.standing import Stand, Standing
+from converge.plan import layers
+from converge.plan.layers import NixLayer
+from converge.plan.plan import Change
+from converge.plan.setting import Layer, Setting
+from converge.plan.standing import Stand, Standing
 from tasks.begin import Work
 from tasks.payload import pack
 from tasks.remote import Answer

@@ -9,8 +9,8 @@ import time
 from dataclasses import replace
 
 from converge.exits import Exit
-from converge.plan import Change
-from converge.setting import Layer
+from converge.plan.plan import Change
+from converge.plan.setting import Layer
 from tasks.begin import Work
 from tasks.operations import perform
 from tasks.payload import pack

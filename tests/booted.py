@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from converge import sandbox
-from converge.snapshot import Snapshot, parse
+from converge.plan.snapshot import Snapshot, parse
 from tests import sshd
 from tests.conftest import Cli, Outcome
 from tests.tools import missing, need

@@ -8,16 +8,16 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-from converge import layers
 from converge.checks import ITEMS, PROOFS, inquiry
 from converge.checks.check import ABSENT, Answers, Ask, Context, Reply, When
-from converge.desired import session_file
 from converge.effect import Finding
+from converge.plan import layers
+from converge.plan.desired import session_file
+from converge.plan.setting import Layer, Phase
+from converge.plan.snapshot import Flake, Generation, Kind, Node, Snapshot
+from converge.plan.standing import Stand, Standing
 from converge.profile.profile import load_profile
-from converge.setting import Layer, Phase
 from converge.settings import ALL, BY_ID
-from converge.snapshot import Flake, Generation, Kind, Node, Snapshot
-from converge.standing import Stand, Standing
 
 PROJECT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data" / "checks"

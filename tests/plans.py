@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 
-from converge import desired, layers, planning
-from converge.plan import Plan
+from converge.plan import desired, layers, planning
+from converge.plan.plan import Plan
+from converge.plan.setting import Layer, Phase
+from converge.plan.snapshot import Kind, Node, Snapshot
+from converge.plan.standing import Standing, standings
+from converge.plan.written import Proved, Written
 from converge.profile.profile import Profile, load_profile
-from converge.setting import Layer, Phase
 from converge.settings import ALL
-from converge.snapshot import Kind, Node, Snapshot
-from converge.standing import Standing, standings
-from converge.written import Proved, Written
 from tests import checks
 from tests.checks import HOME, PROJECT
 

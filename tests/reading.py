@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from converge.snapshot import Snapshot, parse
+from converge.plan.snapshot import Snapshot, parse
 from tasks.remote import PROGRAMS
 from tests.tools import need
 

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from converge.setting import NEEDS, Phase, Risk, Setting, State
+from converge.plan.setting import NEEDS, Phase, Risk, Setting, State
 from converge.settings import ALL
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"

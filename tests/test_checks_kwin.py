@@ -11,7 +11,7 @@ import pytest
 from converge.checks import ITEMS, PROOFS, inquiry
 from converge.checks.check import MISSING, Answers, Context, Reply
 from converge.effect import Effect, Finding
-from converge.layers import KDE_FILES
+from converge.plan.layers import KDE_FILES
 from tests import checks, kwin
 
 FILES = {name: checks.plasma_file(name) for name in KDE_FILES}

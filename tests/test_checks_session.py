@@ -12,9 +12,9 @@ import pytest
 
 from converge.checks import ITEMS, PROOFS, inquiry
 from converge.checks.check import Answers, Context, Reply
-from converge.desired import session_file
 from converge.effect import Effect, Finding
-from converge.layers import KDE_FILES
+from converge.plan.desired import session_file
+from converge.plan.layers import KDE_FILES
 from converge.settings import BY_ID
 from converge.settings.electron import slice_name
 from tests import checks, kwin

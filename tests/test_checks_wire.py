@@ -217,7 +217,7 @@ def test_every_probe_is_plain_posix_shell() -> None:
 def test_every_probe_that_a_check_asks_is_there() -> None:
     from converge.checks import ITEMS, PROOFS
     from converge.checks.check import When
-    from converge.setting import Phase
+    from converge.plan.setting import Phase
 
     known = checks.context()
     todo = inquiry.jobs(known, ITEMS, PROOFS, when=frozenset(When), phases=frozenset(Phase))
@@ -228,7 +228,7 @@ def test_every_probe_that_a_check_asks_is_there() -> None:
 def test_all_that_a_workspace_is_asked_fits_into_one_command() -> None:
     """Linux takes 128 KiB in one argument, and pyinfra makes one of the whole command."""
     from converge.checks import ITEMS, PROOFS
-    from converge.setting import Phase
+    from converge.plan.setting import Phase
 
     known = checks.context()
     todo = inquiry.jobs(known, ITEMS, PROOFS, phases=frozenset(Phase))

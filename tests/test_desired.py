@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from converge import layers
-from converge.desired import LAYER_SOURCES, Desired
-from converge.setting import Layer, Phase
+from converge.plan import layers
+from converge.plan.desired import LAYER_SOURCES, Desired
+from converge.plan.setting import Layer, Phase
+from converge.plan.snapshot import Snapshot
 from converge.settings import ALL
-from converge.snapshot import Snapshot
 from tests.checks import HOME, PROJECT
 from tests.plans import EVERY, file, found, profile, stands, wanted
 

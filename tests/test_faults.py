@@ -58,8 +58,8 @@ import pytest
 
 from converge import sandbox
 from converge.kde.merge import merge
-from converge.plan import Change
-from converge.setting import Layer
+from converge.plan.plan import Change
+from converge.plan.setting import Layer
 from converge.settings import ALL
 from tasks.payload import pack
 from tests.conftest import DESKTOP, Box, Cli, tree

@@ -10,10 +10,10 @@ import pytest
 from converge import hardware
 from converge.gate import FACTS, Outcome, Verdict, blocking, differences, gate
 from converge.machine import Disk, FoundGpu, Machine, NvidiaGpu, Swap
+from converge.plan.setting import Layer, Phase, Setting
+from converge.plan.standing import standings
 from converge.profile.profile import Profile, load_profile
-from converge.setting import Layer, Phase, Setting
 from converge.settings import ALL
-from converge.standing import standings
 from tests.machines import recorded
 
 INVENTORY = Path(__file__).parent.parent / "inventory" / "hardware"

@@ -10,7 +10,7 @@ import pytest
 
 from converge import measure
 from converge.measure import Gain, Verdict, faster, judge, smaller
-from converge.setting import Claim, Setting
+from converge.plan.setting import Claim, Setting
 from converge.settings import ALL
 
 CLAIM = Claim(subject="something", low=15, high=30)

@@ -11,7 +11,7 @@ import pytest
 
 from converge import measure_samples
 from converge.measure_benchmarks import Benchmark
-from converge.setting import Claim
+from converge.plan.setting import Claim
 from tests.tools import need
 
 PROGRAM = Path(__file__).parent.parent / "converge" / "remote" / "measure.sh"

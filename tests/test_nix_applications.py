@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from converge.setting import Layer, State
+from converge.plan.setting import Layer, State
 from converge.settings import electron, monitoring
 from tests.nix import harness
 from tests.nix.harness import Nix

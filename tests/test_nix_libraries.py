@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from converge.setting import Layer, Risk, State
+from converge.plan.setting import Layer, Risk, State
 from converge.settings import libraries
 from tests.nix import harness
 from tests.nix.harness import Nix, NixError

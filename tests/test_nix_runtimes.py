@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from converge.setting import State
+from converge.plan.setting import State
 from converge.settings import runtimes
 from tests.nix import harness
 from tests.nix.harness import Nix

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from converge.setting import Layer, State
+from converge.plan.setting import Layer, State
 from converge.settings import memory, video
 from tests.nix import harness
 from tests.nix.harness import Nix, NixError

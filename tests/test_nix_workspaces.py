@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from converge.setting import Layer, Phase
+from converge.plan.setting import Layer, Phase
 from converge.settings import ALL
 from tests.nix import harness
 from tests.nix.harness import Nix

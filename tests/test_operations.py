@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 
 from converge.exits import Exit
 from converge.journal import Journal, JournalError
-from converge.plan import Plan
+from converge.plan.plan import Plan
+from converge.plan.snapshot import Snapshot, Transaction
 from converge.profile.choices import check_choices
 from converge.settings import BY_ID
-from converge.snapshot import Snapshot, Transaction
 from tasks import activate, back, build, finish, operations, write
 from tasks import read as reading
 from tasks.begin import Work

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converge.plan import Change, digest
-from converge.setting import Layer
+from converge.plan.plan import Change, digest
+from converge.plan.setting import Layer
 from tasks.payload import directories, pack, pack_tree
 from tests.checks import HOME
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converge import layers
-from converge.plan import Plan
-from converge.setting import Layer, Phase
+from converge.plan import layers
+from converge.plan.plan import Plan
+from converge.plan.setting import Layer, Phase
+from converge.plan.snapshot import Built, Flake, Generation, Kind, Managed, Node, Snapshot
+from converge.plan.written import Proved, Written
 from converge.settings import ALL
-from converge.snapshot import Built, Flake, Generation, Kind, Managed, Node, Snapshot
-from converge.written import Proved, Written
 from tests import plans
 from tests.checks import HOME
 from tests.plans import DESKTOP, EVERY, KWINRC, LIVED_IN, applied, file, found, plan

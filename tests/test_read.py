@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from converge.snapshot import Kind
+from converge.plan.snapshot import Kind
 from tests.conftest import tree
 from tests.reading import BOOT, Reader, start_time
 from tests.tools import missing, need

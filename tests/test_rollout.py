@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from converge.rollout import ORDER, Clock, stage
-from converge.setting import Phase
-from converge.written import Proved
+from converge.plan.rollout import ORDER, Clock, stage
+from converge.plan.setting import Phase
+from converge.plan.written import Proved
 from tests.conftest import Box, Cli
 from tests.tools import need
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converge.plan import Change, FileDrift, Plan, Refusal
-from converge.setting import Layer
+from converge.plan.plan import Change, FileDrift, Plan, Refusal
+from converge.plan.setting import Layer
 from converge.show import BINARY, describe, show_gate, show_plan, unified
 from converge.terminal import Terminal, fit, plain, wrap
 from tasks.output import harmless

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from converge import layers, snapshot
-from converge.snapshot import Kind, Snapshot, SnapshotError, parse
-from converge.written import Proved, Written
+from converge.plan import layers, snapshot
+from converge.plan.snapshot import Kind, Snapshot, SnapshotError, parse
+from converge.plan.written import Proved, Written
 from tests import plans
 from tests.reading import Reader
 from tests.tools import need

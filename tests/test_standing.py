@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converge.setting import NEEDS, Layer, Phase, Risk, State
+from converge.plan.setting import NEEDS, Layer, Phase, Risk, State
+from converge.plan.standing import ForbiddenSetting, Stand, Standing, standings
 from converge.settings import ALL, BY_ID
-from converge.standing import ForbiddenSetting, Stand, Standing, standings
 
 IDS = sorted(BY_ID)
 FORCIBLE = [one.id for one in ALL if one.forcible]

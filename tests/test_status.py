@@ -12,7 +12,7 @@ import pytest
 from converge.checks import glance, history
 from converge.exits import Exit
 from converge.journal import Journal
-from converge.standing import Standing
+from converge.plan.standing import Standing
 from tests import checks
 from tests.conftest import Box, Cli
 from tests.tools import need

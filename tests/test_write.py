@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from converge.plan import Change
-from converge.setting import Layer
+from converge.plan.plan import Change
+from converge.plan.setting import Layer
 from tasks.payload import pack
 from tasks.remote import PROGRAMS
 from tests.tools import need

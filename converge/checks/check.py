@@ -13,11 +13,11 @@ from enum import StrEnum
 from typing import Any
 
 from converge.effect import Verdict, not_applicable, unknown
-from converge.layers import NixLayer
+from converge.plan.layers import NixLayer
+from converge.plan.setting import Layer, Phase, Setting
+from converge.plan.snapshot import Snapshot
+from converge.plan.standing import Standing
 from converge.profile.profile import Profile
-from converge.setting import Layer, Phase, Setting
-from converge.snapshot import Snapshot
-from converge.standing import Standing
 
 SANDBOX = "a sandbox has no kernel, no boot loader and no units of its own"
 
@@ -203,7 +203,9 @@ class Item(Check):
     judge: Judge
     when: When = When.ALWAYS
     layer: Layer | None = None  # not applicable where this layer is not
-    needs: frozenset[str] = frozenset()  # facts of the profile, as in ``converge.setting.NEEDS``
+    needs: frozenset[str] = (
+        frozenset()
+    )  # facts of the profile, as in ``converge.plan.setting.NEEDS``
     counts: bool = True  # False: only a person can answer it, so it decides nothing
 
 

@@ -20,7 +20,7 @@ from converge.effect import (
     unknown,
 )
 from converge.kde import merge
-from converge.setting import Layer, Phase, Setting
+from converge.plan.setting import Layer, Phase, Setting
 from converge.settings import plasma
 
 BALOO = Ask("baloo", limit=15)

@@ -9,7 +9,7 @@ from converge.checks.generations import marker_asks, settle
 from converge.checks.limits import APPS, processes, unit_files
 from converge.checks.outputs import gpu, system
 from converge.effect import Verdict, effective, not_applicable, not_effective, pending
-from converge.setting import Layer, Phase, Setting
+from converge.plan.setting import Layer, Phase, Setting
 from converge.settings.electron import slice_name
 
 GPU_PROCESSES = Ask("gpu-processes")

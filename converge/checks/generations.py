@@ -27,7 +27,7 @@ from converge.effect import (
     not_effective,
     pending,
 )
-from converge.setting import Layer, Phase, Setting
+from converge.plan.setting import Layer, Phase, Setting
 
 BOOTED = Ask("booted", machine=True)
 BOOT = Ask("boot", machine=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from converge.checks.check import Answers, Ask, Check, Context, Item, NoAnswer, Proof, Reply, When
 from converge.effect import Finding, Verdict, not_applicable, unknown
-from converge.setting import NEEDS, Phase, Setting
+from converge.plan.setting import NEEDS, Phase, Setting
 
 CAP = 256 * 1024  # bytes of output kept of one probe
 #: The program text of the probes: parts of ``converge/remote/probes``, in this order.

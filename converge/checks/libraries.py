@@ -31,7 +31,7 @@ from converge.effect import (
     not_effective,
     unknown,
 )
-from converge.setting import Layer, Phase, Setting
+from converge.plan.setting import Layer, Phase, Setting
 
 MOLD = Ask("mold", limit=20, machine=True)
 NIX_CONFIG = Ask("nix-config", machine=True)

@@ -20,7 +20,7 @@ from converge.effect import (
     not_effective,
     pending,
 )
-from converge.setting import Layer, Phase, Setting
+from converge.plan.setting import Layer, Phase, Setting
 from converge.settings import electron
 
 APPS = "electron.app."

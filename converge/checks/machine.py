@@ -9,7 +9,7 @@ from converge.checks.check import DENIED, MISSING, Answers, Ask, Context, Item, 
 from converge.checks.outputs import gpu, system
 from converge.effect import Verdict, effective, not_applicable, not_effective, unknown
 from converge.hardware import missing_flags
-from converge.setting import Phase
+from converge.plan.setting import Phase
 
 COMMANDS = Ask("commands")
 BUILD = Ask("build", limit=60)

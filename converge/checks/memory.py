@@ -15,7 +15,7 @@ from converge.effect import (
     not_effective,
     unknown,
 )
-from converge.setting import Phase, Setting
+from converge.plan.setting import Phase, Setting
 from converge.settings import monitoring
 
 SWAPS = Ask("file", ("/proc/swaps",), machine=True)

@@ -18,7 +18,7 @@ from converge.effect import (
     not_applicable,
     not_effective,
 )
-from converge.setting import Layer, Phase, Setting
+from converge.plan.setting import Layer, Phase, Setting
 
 _PYTHON = """\
 import json, platform, sysconfig

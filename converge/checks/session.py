@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 
 from converge.checks.check import DENIED, MISSING, NOBODY, Answers, Ask, Context, Proof, value
 from converge.checks.outputs import system
-from converge.desired import session_file
 from converge.effect import Verdict, effective, not_effective, pending, unknown
-from converge.setting import Setting
+from converge.plan.desired import session_file
+from converge.plan.setting import Setting
 from converge.settings import session
 
 #: The program that a unit's drop-in is for.

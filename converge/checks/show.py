@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from converge.effect import Effect, Finding, summary
-from converge.setting import Phase
+from converge.plan.setting import Phase
 from converge.terminal import Terminal, fit
 
 _STYLES = {

@@ -29,7 +29,7 @@ from converge.effect import (
     not_effective,
     unknown,
 )
-from converge.setting import Phase, Setting
+from converge.plan.setting import Phase, Setting
 
 VENDOR = "0x10de"
 VAINFO = Ask("vainfo", (VENDOR,), machine=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from converge import hardware
 from converge.facts.verdict import Look, Outcome, Verdict
-from converge.setting import Layer
+from converge.plan.setting import Layer
 
 
 def system(look: Look) -> Iterator[Verdict]:

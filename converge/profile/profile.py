@@ -138,7 +138,7 @@ class Profile:
 
     @property
     def facts(self) -> frozenset[str]:
-        """Return those of ``converge.setting.NEEDS`` that hold."""
+        """Return those of ``converge.plan.setting.NEEDS`` that hold."""
         plasma = self.session.desktop == "plasma6"
         holds = {
             "nvidia": self.gpu.vendor == "nvidia" and self.gpu.kernel_module,

@@ -6,7 +6,7 @@ the same place that takes secrets out of reports.
 
 from __future__ import annotations
 
-from converge.plan import Plan
+from converge.plan.plan import Plan
 from converge.reports.redact import harmless
 
 

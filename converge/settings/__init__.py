@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converge.setting import Setting
+from converge.plan.setting import Setting
 from converge.settings import (
     electron,
     libraries,

@@ -7,7 +7,7 @@ the variables, in a drop-in of that unit.
 
 from __future__ import annotations
 
-from converge.setting import Layer, Phase, Risk, Setting, State
+from converge.plan.setting import Layer, Phase, Risk, Setting, State
 
 ROWS: tuple[Setting, ...] = (
     Setting(

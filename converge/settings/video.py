@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from converge.setting import Layer, Phase, Risk, Setting, State
+from converge.plan.setting import Layer, Phase, Risk, Setting, State
 
 #: GPU generation -> the last branch of NVIDIA's driver that drives it. Others have none yet.
 LAST_BRANCH: Mapping[str, int] = {"kepler": 470, "maxwell": 580, "pascal": 580, "volta": 580}

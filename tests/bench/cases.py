@@ -97,7 +97,7 @@ def _reading(data: Workspace) -> str:
     does there."""
     from pyinfra.connectors.util import make_unix_command
 
-    from converge import layers
+    from converge.plan import layers
     from tasks.remote import read_command
 
     root = str(data["root"])

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from converge.plan.setting import Layer, Phase
+from converge.plan.standing import standings
 from converge.profile.profile import load_profile
-from converge.setting import Layer, Phase
 from converge.settings import ALL
-from converge.standing import standings
 from tests.tools import need
 
 PROJECT = Path(__file__).parents[2]

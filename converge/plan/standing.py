@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from converge.rollout import FIRST, ORDER
-from converge.setting import NEEDS, Layer, Phase, Risk, Setting, State
+from converge.plan.rollout import FIRST, ORDER
+from converge.plan.setting import NEEDS, Layer, Phase, Risk, Setting, State
 
 
 class Stand(StrEnum):

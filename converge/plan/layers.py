@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from converge.setting import Layer
-from converge.snapshot import Snapshot
+from converge.plan.setting import Layer
+from converge.plan.snapshot import Snapshot
 
 KDE_FILES = ("kwinrc", "baloofilerc", "kdeglobals")
 SYSTEM_LAYER = "/var/lib/workspace-tuning/nixos"

@@ -10,7 +10,7 @@ import json
 import os
 from pathlib import Path
 
-from converge.plan import Plan
+from converge.plan.plan import Plan
 from converge.show import unified
 
 

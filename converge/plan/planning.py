@@ -11,15 +11,15 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import PurePosixPath
 
-from converge import layers
-from converge.desired import Desired, KdeEntries, WholeFile
 from converge.kde import chezmoi, merge
-from converge.layers import NixLayer
-from converge.plan import Build, Change, FileDrift, Plan, Refusal, digest
-from converge.setting import Layer
-from converge.snapshot import Kind, Snapshot
-from converge.standing import Standing
-from converge.written import Proved, Written
+from converge.plan import layers
+from converge.plan.desired import Desired, KdeEntries, WholeFile
+from converge.plan.layers import NixLayer
+from converge.plan.plan import Build, Change, FileDrift, Plan, Refusal, digest
+from converge.plan.setting import Layer
+from converge.plan.snapshot import Kind, Snapshot
+from converge.plan.standing import Standing
+from converge.plan.written import Proved, Written
 
 
 def make_plan(

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 
-from converge.rollout import Clock
-from converge.written import Written
+from converge.plan.rollout import Clock
+from converge.plan.written import Written
 
 NEEDED_FACTS = frozenset(
     {"uid", "system_uid", "user", "home", "state", "hostname", "boot_id", "uptime_s", "soak_boot"}

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from converge.setting import Phase
-from converge.written import Proved
+from converge.plan.setting import Phase
+from converge.plan.written import Proved
 
 #: The plan's order, foundation first.
 ORDER = (

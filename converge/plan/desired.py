@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from converge import layers
 from converge.kde.merge import Entry, Group, declared
-from converge.setting import Layer, Setting
-from converge.snapshot import Snapshot
-from converge.standing import Stand, Standing
+from converge.plan import layers
+from converge.plan.setting import Layer, Setting
+from converge.plan.snapshot import Snapshot
+from converge.plan.standing import Stand, Standing
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from converge.kde import merge
-from converge.layers import NixLayer
-from converge.setting import Layer
-from converge.standing import Standing
-from converge.written import Written
+from converge.plan.layers import NixLayer
+from converge.plan.setting import Layer
+from converge.plan.standing import Standing
+from converge.plan.written import Written
 
 LIVE = (Layer.PLASMA, Layer.SESSION)
 KEEP = None  # mode of a file that stays as it is; 0600 for a new one
