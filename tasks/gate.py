@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from converge import detect, gate
 from converge.exits import Exit
+from converge.gate import detect, gate
 from tasks.begin import Work
 
 

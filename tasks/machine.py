@@ -8,9 +8,9 @@ import tempfile
 from dataclasses import fields, replace
 from pathlib import Path
 
-from converge import declare, detect, facter, gate
 from converge.exits import Exit
-from converge.machine import Machine
+from converge.gate import declare, detect, facter, gate
+from converge.gate.machine import Machine
 from converge.problem import InvalidInput
 from converge.profile.profile import load_profile
 from converge.show import show_gate

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from converge import sandbox
-from converge.detect import SCRIPT, parse
-from converge.machine import Machine
+from converge.gate.detect import SCRIPT, parse
+from converge.gate.machine import Machine
 
 MACHINES = sandbox.MACHINES
 

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converge import hardware
-from converge.declare import CannotDeclare, declare
-from converge.detect import SCRIPT, NotDetected, parse
-from converge.facter import NotAReport, from_report
-from converge.gate import differences
-from converge.machine import Disk, FoundGpu, Machine, NvidiaGpu, Swap, ZramDevice
+from converge.gate import hardware
+from converge.gate.declare import CannotDeclare, declare
+from converge.gate.detect import SCRIPT, NotDetected, parse
+from converge.gate.facter import NotAReport, from_report
+from converge.gate.gate import differences
+from converge.gate.machine import Disk, FoundGpu, Machine, NvidiaGpu, Swap, ZramDevice
 from converge.profile.profile import load_profile
 from tests.machines import MACHINES, detect, grow, recorded
 

@@ -11,7 +11,7 @@ import pytest
 
 from converge.checks import BY_ID as CHECKS
 from converge.exits import Exit
-from converge.gate import FACTS
+from converge.gate.gate import FACTS
 from converge.plan.desired import LAYER_SOURCES
 from converge.plan.setting import Layer, Risk, State
 from converge.settings import ALL, BY_ID

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from converge import hardware
-from converge.gate import FACTS, Outcome, Verdict, blocking, differences, gate
-from converge.machine import Disk, FoundGpu, Machine, NvidiaGpu, Swap
+from converge.gate import hardware
+from converge.gate.gate import FACTS, Outcome, Verdict, blocking, differences, gate
+from converge.gate.machine import Disk, FoundGpu, Machine, NvidiaGpu, Swap
 from converge.plan.setting import Layer, Phase, Setting
 from converge.plan.standing import standings
 from converge.profile.profile import Profile, load_profile

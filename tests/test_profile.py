@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converge import hardware
+from converge.gate import hardware
 from converge.plan.setting import NEEDS
 from converge.profile.contradiction import contradictions
 from converge.profile.document import parse

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from converge.checks.check import DENIED, MISSING, Answers, Ask, Context, Item, NoAnswer, When
 from converge.checks.outputs import gpu, system
 from converge.effect import Verdict, effective, not_applicable, not_effective, unknown
-from converge.hardware import missing_flags
+from converge.gate.hardware import missing_flags
 from converge.plan.setting import Phase
 
 COMMANDS = Ask("commands")

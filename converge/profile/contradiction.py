@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from converge import hardware
+from converge.gate import hardware
 from converge.problem import NodePath, Problem
 from converge.profile.document import Document
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from converge.hardware import marches
+from converge.gate.hardware import marches
 from tests.checks import HOME_GENERATION, IN_USE, SYSTEM
 from tests.effects.case import GRUB, MEMINFO, NVIDIA, WITHOUT_LAYER, Case, machine_file
 

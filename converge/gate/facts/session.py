@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from converge.facts.verdict import Look, Outcome, Verdict
+from converge.gate.facts.verdict import Look, Outcome, Verdict
 
 
 def session(look: Look) -> Iterator[Verdict]:

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-_MARCH_TABLE = Path(__file__).parent / "data" / "march.json"
+_MARCH_TABLE = Path(__file__).with_name("march.json")
 
 #: GOAMD64 levels are the psABI levels under another name.
 GO_LEVELS: Mapping[str, str] = {

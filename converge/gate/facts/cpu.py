@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from converge import hardware
-from converge.facts.verdict import Look, Outcome, Verdict
+from converge.gate import hardware
+from converge.gate.facts.verdict import Look, Outcome, Verdict
 from converge.plan.setting import Layer
 
 

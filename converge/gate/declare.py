@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import re
 
-from converge import hardware
-from converge.machine import Machine
+from converge.gate import hardware
+from converge.gate.machine import Machine
 
 _ALGORITHMS = ("zstd", "lz4", "lzo-rle", "lzo")
 _MODULE_TYPES = {"DDR3", "DDR4", "DDR5", "LPDDR4", "LPDDR5"}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from converge.machine import Machine
+from converge.gate.machine import Machine
 from converge.plan.setting import Layer, Phase, Setting
 from converge.profile.profile import Profile
 

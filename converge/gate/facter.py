@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from converge.machine import Disk, FoundGpu, Machine
+from converge.gate.machine import Disk, FoundGpu, Machine
 
 _VENDORS = {"GenuineIntel": "intel", "AuthenticAMD": "amd"}
 

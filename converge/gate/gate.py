@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from converge.facts import cpu, disk, gpu, memory, session
-from converge.facts.verdict import Look, Outcome, Verdict
-from converge.machine import Machine
+from converge.gate.facts import cpu, disk, gpu, memory, session
+from converge.gate.facts.verdict import Look, Outcome, Verdict
+from converge.gate.machine import Machine
 from converge.plan.setting import Setting
 from converge.profile.profile import Profile
 
