@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from converge.effect import Effect
 from converge.exits import Exit
 from converge.plan.snapshot import Generation, Snapshot
+from converge.proof.effect import Effect
 from tasks import read
 from tasks.begin import Work
 from tasks.operations import perform

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from converge.effect import Finding
 from converge.exits import Exit
 from converge.plan.layers import system_layer
 from converge.plan.plan import Build, Change, Plan
 from converge.plan.snapshot import Snapshot, Transaction
 from converge.profile.choices import Choices
 from converge.profile.profile import Profile
+from converge.proof.effect import Finding
 from tasks import run as runs
 from tasks.remote import Answer, reconnect
 from tasks.remote import run as remote

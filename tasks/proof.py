@@ -9,14 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from converge.checks import ITEMS, PROOFS, inquiry
-from converge.checks.check import Context, When
-from converge.checks.show import show
-from converge.effect import Effect, Finding, new_faults, summary, verdict
+from converge.checks import ITEMS, PROOFS
 from converge.exits import Exit
 from converge.plan import layers
 from converge.plan.snapshot import Snapshot
 from converge.plan.standing import Standing
+from converge.proof import inquiry
+from converge.proof.check import Context, When
+from converge.proof.effect import Effect, Finding, new_faults, summary, verdict
+from converge.proof.show import show
 from tasks import read, remote
 from tasks.begin import Work
 

@@ -6,8 +6,9 @@ known.
 
 from pyinfra import host
 
-from converge.checks import ITEMS, glance, history, inquiry
+from converge.checks import ITEMS
 from converge.journal import controller_state
+from converge.proof import glance, history, inquiry
 from tasks import begin, proof
 
 work = begin.workspace(host)

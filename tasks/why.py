@@ -6,9 +6,9 @@ that id.
 
 from pyinfra import host
 
-from converge.checks import glance, history
 from converge.exits import Exit
 from converge.journal import controller_state
+from converge.proof import glance, history
 from tasks import begin, proof
 
 work = begin.workspace(host)

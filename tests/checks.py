@@ -8,15 +8,16 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-from converge.checks import ITEMS, PROOFS, inquiry
-from converge.checks.check import ABSENT, Answers, Ask, Context, Reply, When
-from converge.effect import Finding
+from converge.checks import ITEMS, PROOFS
 from converge.plan import layers
 from converge.plan.desired import session_file
 from converge.plan.setting import Layer, Phase
 from converge.plan.snapshot import Flake, Generation, Kind, Node, Snapshot
 from converge.plan.standing import Stand, Standing
 from converge.profile.profile import load_profile
+from converge.proof import inquiry
+from converge.proof.check import ABSENT, Answers, Ask, Context, Reply, When
+from converge.proof.effect import Finding
 from converge.settings import ALL, BY_ID
 
 PROJECT = Path(__file__).parent.parent

@@ -12,8 +12,8 @@ import pytest
 
 from converge.checks import BY_ID as CHECKS
 from converge.checks import ITEMS
-from converge.checks.check import ABSENT, DENIED, MISSING, NOBODY, Reply
-from converge.effect import Effect
+from converge.proof.check import ABSENT, DENIED, MISSING, NOBODY, Reply
+from converge.proof.effect import Effect
 from converge.settings import ALL, BY_ID
 from tests import checks
 from tests.checks import failing, judge

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from converge.checks import ITEMS, inquiry
-from converge.effect import Effect, Finding
+from converge.checks import ITEMS
+from converge.proof import inquiry
+from converge.proof.effect import Effect, Finding
 from tasks import remote
 from tests import checks, kwin
 

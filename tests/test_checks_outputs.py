@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from converge.checks.check import Unreadable
 from converge.checks.outputs import desktop, gpu, system
+from converge.proof.check import Unreadable
 from tests.checks import DATA, SAMPLES
 
 real = pytest.mark.skipif(

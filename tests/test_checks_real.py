@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from converge.checks import desktop, libraries, machine, memory
-from converge.checks.check import NOBODY, Ask, NoAnswer, Reply
 from converge.checks.outputs import system
-from converge.effect import Effect
+from converge.proof.check import NOBODY, Ask, NoAnswer, Reply
+from converge.proof.effect import Effect
 from tests import checks
 from tests.checks import Replies, judge
 from tests.effects.desktop import KDE
@@ -349,7 +349,8 @@ def test_the_decoder_is_asked_at_the_node_of_the_right_vendor(tmp_path: Path) ->
 
 def test_the_same_question_is_asked_once_however_many_checks_ask_it() -> None:
     known = checks.context()
-    from converge.checks import ITEMS, PROOFS, inquiry
+    from converge.checks import ITEMS, PROOFS
+    from converge.proof import inquiry
 
     asked = inquiry.questions(known, inquiry.jobs(known, ITEMS, PROOFS))
     assert len(asked) == len(set(asked))

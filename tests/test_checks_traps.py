@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from converge.checks.check import ABSENT, DENIED, MISSING, NOBODY, Context
-from converge.effect import Effect
+from converge.proof.check import ABSENT, DENIED, MISSING, NOBODY, Context
+from converge.proof.effect import Effect
 from converge.settings.electron import slice_name
 from tests import checks
 from tests.checks import HOME, IN_USE, Replies, failing, judge

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from converge.checks import inquiry
-from converge.checks.check import ABSENT, DENIED, MISSING, NOBODY, Answers, Ask, NoAnswer, Reply
-from converge.effect import Effect
+from converge.proof import inquiry
+from converge.proof.check import ABSENT, DENIED, MISSING, NOBODY, Answers, Ask, NoAnswer, Reply
+from converge.proof.effect import Effect
 from tasks import remote
 from tests import checks
 from tests.tools import need
@@ -216,8 +216,8 @@ def test_every_probe_is_plain_posix_shell() -> None:
 
 def test_every_probe_that_a_check_asks_is_there() -> None:
     from converge.checks import ITEMS, PROOFS
-    from converge.checks.check import When
     from converge.plan.setting import Phase
+    from converge.proof.check import When
 
     known = checks.context()
     todo = inquiry.jobs(known, ITEMS, PROOFS, when=frozenset(When), phases=frozenset(Phase))

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from converge.effect import Effect
 from converge.exits import Exit
+from converge.proof.effect import Effect
 from converge.reports.junit import xml
 from converge.reports.model import build, load
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from converge.checks import glance, history
 from converge.exits import Exit
 from converge.journal import Journal
 from converge.plan.standing import Standing
+from converge.proof import glance, history
 from tests import checks
 from tests.conftest import Box, Cli
 from tests.tools import need

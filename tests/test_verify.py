@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from converge import journal
-from converge.checks.show import show
-from converge.effect import Effect, Finding, new_faults, summary, verdict
 from converge.exits import Exit
+from converge.proof.effect import Effect, Finding, new_faults, summary, verdict
+from converge.proof.show import show
 from converge.settings import ALL
 from converge.terminal import Terminal
 from tests import sshd

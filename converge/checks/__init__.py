@@ -18,7 +18,7 @@ from converge.checks import (
     session,
     video,
 )
-from converge.checks.check import Item, Proof
+from converge.proof.check import Item, Proof
 
 ITEMS: tuple[Item, ...] = (
     *machine.ITEMS,

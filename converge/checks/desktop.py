@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from converge.checks.check import MISSING, NOBODY, Answers, Ask, Context, Item, Proof, When, value
 from converge.checks.outputs import desktop, system
-from converge.effect import (
+from converge.kde import merge
+from converge.plan.setting import Layer, Phase, Setting
+from converge.proof.check import MISSING, NOBODY, Answers, Ask, Context, Item, Proof, When, value
+from converge.proof.effect import (
     Verdict,
     effective,
     not_applicable,
@@ -19,8 +21,6 @@ from converge.effect import (
     pending,
     unknown,
 )
-from converge.kde import merge
-from converge.plan.setting import Layer, Phase, Setting
 from converge.settings import plasma
 
 BALOO = Ask("baloo", limit=15)

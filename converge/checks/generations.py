@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from converge.checks.check import (
+from converge.checks.outputs import system
+from converge.plan.setting import Layer, Phase, Setting
+from converge.proof.check import (
     Answers,
     Ask,
     Context,
@@ -18,16 +20,7 @@ from converge.checks.check import (
     When,
     value,
 )
-from converge.checks.outputs import system
-from converge.effect import (
-    Effect,
-    Verdict,
-    effective,
-    not_applicable,
-    not_effective,
-    pending,
-)
-from converge.plan.setting import Layer, Phase, Setting
+from converge.proof.effect import Effect, Verdict, effective, not_applicable, not_effective, pending
 
 BOOTED = Ask("booted", machine=True)
 BOOT = Ask("boot", machine=True)

@@ -10,7 +10,9 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from converge.checks.check import (
+from converge.checks.generations import BOOTED, marker_asks, settle, stage
+from converge.plan.setting import Layer, Phase, Setting
+from converge.proof.check import (
     MISSING,
     Answers,
     Ask,
@@ -22,16 +24,7 @@ from converge.checks.check import (
     When,
     value,
 )
-from converge.checks.generations import BOOTED, marker_asks, settle, stage
-from converge.effect import (
-    Effect,
-    Verdict,
-    effective,
-    not_applicable,
-    not_effective,
-    unknown,
-)
-from converge.plan.setting import Layer, Phase, Setting
+from converge.proof.effect import Effect, Verdict, effective, not_applicable, not_effective, unknown
 
 MOLD = Ask("mold", limit=20, machine=True)
 NIX_CONFIG = Ask("nix-config", machine=True)

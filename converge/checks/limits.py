@@ -9,18 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from converge.checks.check import MISSING, NOBODY, Answers, Ask, Context, Item, Proof, When, value
 from converge.checks.generations import marker_asks, settle
 from converge.checks.outputs import system
-from converge.effect import (
-    Effect,
-    Verdict,
-    effective,
-    not_applicable,
-    not_effective,
-    pending,
-)
 from converge.plan.setting import Layer, Phase, Setting
+from converge.proof.check import MISSING, NOBODY, Answers, Ask, Context, Item, Proof, When, value
+from converge.proof.effect import Effect, Verdict, effective, not_applicable, not_effective, pending
 from converge.settings import electron
 
 APPS = "electron.app."

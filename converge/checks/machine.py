@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from converge.checks.check import DENIED, MISSING, Answers, Ask, Context, Item, NoAnswer, When
 from converge.checks.outputs import gpu, system
-from converge.effect import Verdict, effective, not_applicable, not_effective, unknown
 from converge.gate.hardware import missing_flags
 from converge.plan.setting import Phase
+from converge.proof.check import DENIED, MISSING, Answers, Ask, Context, Item, NoAnswer, When
+from converge.proof.effect import Verdict, effective, not_applicable, not_effective, unknown
 
 COMMANDS = Ask("commands")
 BUILD = Ask("build", limit=60)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from converge.checks.check import ABSENT, MISSING, Answers, Ask, Context, Proof, value
 from converge.checks.generations import BOOTED, marker_asks, settle
 from converge.checks.outputs import system
-from converge.effect import (
+from converge.plan.setting import Phase, Setting
+from converge.proof.check import ABSENT, MISSING, Answers, Ask, Context, Proof, value
+from converge.proof.effect import (
     Verdict,
     effective,
     matches,
@@ -15,7 +16,6 @@ from converge.effect import (
     not_effective,
     unknown,
 )
-from converge.plan.setting import Phase, Setting
 from converge.settings import monitoring
 
 SWAPS = Ask("file", ("/proc/swaps",), machine=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from converge.checks.check import DENIED, MISSING, NOBODY, Answers, Ask, Context, Proof, value
 from converge.checks.outputs import system
-from converge.effect import Verdict, effective, not_effective, pending, unknown
 from converge.plan.desired import session_file
 from converge.plan.setting import Setting
+from converge.proof.check import DENIED, MISSING, NOBODY, Answers, Ask, Context, Proof, value
+from converge.proof.effect import Verdict, effective, not_effective, pending, unknown
 from converge.settings import session
 
 #: The program that a unit's drop-in is for.

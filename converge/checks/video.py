@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from converge.checks.check import (
+from converge.checks.codecs import FIREFOX, VDPAU, decodes
+from converge.checks.generations import BOOTED, marker_asks, settle
+from converge.checks.machine import NVIDIA
+from converge.checks.outputs import gpu
+from converge.plan.setting import Phase, Setting
+from converge.proof.check import (
     ABSENT,
     MISSING,
     NOBODY,
@@ -17,19 +22,7 @@ from converge.checks.check import (
     When,
     value,
 )
-from converge.checks.codecs import FIREFOX, VDPAU, decodes
-from converge.checks.generations import BOOTED, marker_asks, settle
-from converge.checks.machine import NVIDIA
-from converge.checks.outputs import gpu
-from converge.effect import (
-    Effect,
-    Verdict,
-    effective,
-    not_applicable,
-    not_effective,
-    unknown,
-)
-from converge.plan.setting import Phase, Setting
+from converge.proof.effect import Effect, Verdict, effective, not_applicable, not_effective, unknown
 
 VENDOR = "0x10de"
 VAINFO = Ask("vainfo", (VENDOR,), machine=True)

@@ -12,7 +12,7 @@ skipped. So is each workspace's result, so that a run that was cut or failed is 
 
 from __future__ import annotations
 
-from converge.effect import Effect
+from converge.proof.effect import Effect
 from converge.reports.html import outcome
 from converge.reports.markup import Markup, element
 from converge.reports.model import Report, Workspace

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from converge.effect import Effect
 from converge.journal import Record
+from converge.proof.effect import Effect
 
 #: The order in which effects are shown: what needs a person comes first.
 WORST_FIRST = (

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from converge.effect import Effect
+from converge.proof.effect import Effect
 from converge.reports.markup import Markup, element
 from converge.reports.model import Report, Workspace, clock
 from converge.reports.parts import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converge.effect import Effect
+from converge.proof.effect import Effect
 from converge.reports.html import outcome
 from converge.reports.model import Report, Workspace, clock
 from converge.reports.parts import Finding

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from converge.effect import Effect
 from converge.exits import Exit
+from converge.proof.effect import Effect
 from converge.reports.model import Report, Workspace
 from converge.reports.parts import WORST_FIRST, Finding
 

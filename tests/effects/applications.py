@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from converge.checks.check import ABSENT
+from converge.proof.check import ABSENT
 from converge.settings import ALL, BY_ID
 from converge.settings.electron import slice_name
 from tests.checks import HOME, IN_USE, failing

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from converge.checks.check import Reply
-from converge.effect import Effect
+from converge.proof.check import Reply
+from converge.proof.effect import Effect
 from converge.settings import ALL, BY_ID
 from tests import checks
 from tests.checks import HOME, IN_USE, Replies, failing

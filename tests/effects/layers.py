@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from converge.checks.check import ABSENT
+from converge.proof.check import ABSENT
 from converge.settings import ALL
 from tests.checks import IN_USE, Replies, failing
 from tests.effects.case import NIX_CONFIG, WITHOUT_LAYER, Case, environment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from converge.checks.check import ABSENT, MISSING
+from converge.proof.check import ABSENT, MISSING
 from tests import checks
 from tests.checks import IN_USE, failing
 from tests.effects.case import NVIDIA, Case

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from converge.checks import inquiry
-from converge.checks.check import Answers, Ask, Context
+from converge.proof import inquiry
+from converge.proof.check import Answers, Ask, Context
 from tasks import remote
 from tests.tools import missing
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from converge.checks.check import Unreadable
+from converge.proof.check import Unreadable
 
 _OPTION = re.compile(r"([A-Za-z]\w*): ?(.*)")
 

@@ -6,7 +6,7 @@ import csv
 import re
 from dataclasses import dataclass
 
-from converge.checks.check import Unreadable
+from converge.proof.check import Unreadable
 
 
 @dataclass(frozen=True, kw_only=True)

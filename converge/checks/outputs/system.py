@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from converge.checks.check import Unreadable
+from converge.proof.check import Unreadable
 
 MIB = 1024 * 1024
 

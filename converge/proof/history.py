@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from converge import journal
-from converge.effect import Finding
+from converge.proof.effect import Finding
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from converge.effect import Verdict, not_applicable, unknown
 from converge.plan.layers import NixLayer
 from converge.plan.setting import Layer, Phase, Setting
 from converge.plan.snapshot import Snapshot
 from converge.plan.standing import Standing
 from converge.profile.profile import Profile
+from converge.proof.effect import Verdict, not_applicable, unknown
 
 SANDBOX = "a sandbox has no kernel, no boot loader and no units of its own"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from converge.effect import Effect, Finding, summary
 from converge.plan.setting import Phase
+from converge.proof.effect import Effect, Finding, summary
 from converge.terminal import Terminal, fit
 
 _STYLES = {

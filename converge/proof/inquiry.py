@@ -11,9 +11,9 @@ import binascii
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from converge.checks.check import Answers, Ask, Check, Context, Item, NoAnswer, Proof, Reply, When
-from converge.effect import Finding, Verdict, not_applicable, unknown
 from converge.plan.setting import NEEDS, Phase, Setting
+from converge.proof.check import Answers, Ask, Check, Context, Item, NoAnswer, Proof, Reply, When
+from converge.proof.effect import Finding, Verdict, not_applicable, unknown
 
 CAP = 256 * 1024  # bytes of output kept of one probe
 #: The program text of the probes: parts of ``converge/remote/probes``, in this order.
