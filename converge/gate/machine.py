@@ -1,7 +1,8 @@
 """What a machine was found to have. ``None`` means that it could not be seen, not that it has none.
 
-Made by ``converge.gate.detect`` from the output of ``remote/detect.sh``, or by ``converge.gate.facter`` from
-a nixos-facter report; compared with a profile by ``converge.gate.gate``.
+Made by ``converge.gate.detect`` from the output of ``remote/detect.sh``, or by
+``converge.gate.facter`` from a nixos-facter report; ``converge.gate.gate`` compares the machine
+with a profile.
 """
 
 from __future__ import annotations
