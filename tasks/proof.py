@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from converge.checks import ITEMS, PROOFS
 from converge.exits import Exit
 from converge.plan import layers
 from converge.plan.snapshot import Snapshot
@@ -18,6 +17,7 @@ from converge.proof import inquiry
 from converge.proof.check import Context, When
 from converge.proof.effect import Effect, Finding, new_faults, summary, verdict
 from converge.proof.show import show
+from converge.subjects.checks import ITEMS, PROOFS
 from tasks import read, remote
 from tasks.begin import Work
 
@@ -96,7 +96,7 @@ def ask(work: Work, known: Context, todo: Iterable[inquiry.Job]) -> tuple[Findin
     answer = work.remote(
         "check",
         *inquiry.arguments(known, asked),
-        stdin="".join(remote.program(f"probes/{part}") for part in inquiry.PROGRAM),
+        stdin="".join(remote.text(path) for path in inquiry.PROBES),
         timeout=SLACK_S + sum(ask.limit for ask in asked),
     )
     failure = "" if answer.ok else answer.last_error

@@ -13,7 +13,7 @@ from converge.plan.setting import Layer
 from converge.plan.snapshot import Lock, Snapshot
 from converge.plan.standing import ForbiddenSetting, Standing, standings
 from converge.plan.written import Proved
-from converge.settings import ALL
+from converge.subjects.settings import ALL
 from tasks import remote
 from tasks.begin import Work
 from tasks.facts import WorkspaceSnapshot

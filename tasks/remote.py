@@ -57,8 +57,14 @@ def _last(lines: Sequence[str]) -> str:
 
 @cache
 def program(name: str) -> str:
-    """The text of ``converge/remote/<name>.sh`` without its comment lines (they cost transfer)."""
-    lines = (PROGRAMS / f"{name}.sh").read_text(encoding="utf-8").splitlines()
+    """The text of ``converge/remote/<name>.sh``, see ``text``."""
+    return text(PROGRAMS / f"{name}.sh")
+
+
+@cache
+def text(path: Path) -> str:
+    """The text of a shell program without its comment lines (they cost transfer)."""
+    lines = path.read_text(encoding="utf-8").splitlines()
     return "\n".join(line for line in lines if not line.lstrip().startswith("#")) + "\n"
 
 

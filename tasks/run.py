@@ -290,7 +290,7 @@ def _flags(params: dict[str, Any]) -> Iterable[Problem]:
 
 def _input(host: Any, task: str) -> tuple[Choices, Profile]:
     from converge.gate.gate import FACTS
-    from converge.settings import BY_ID
+    from converge.subjects.settings import BY_ID
 
     choices = check_choices(host.name, host.data.dict(), known_settings=[*BY_ID, *FACTS])
     path = PROJECT / choices.profile

@@ -6,9 +6,9 @@ known.
 
 from pyinfra import host
 
-from converge.checks import ITEMS
 from converge.journal import controller_state
 from converge.proof import glance, history, inquiry
+from converge.subjects.checks import ITEMS
 from tasks import begin, proof
 
 work = begin.workspace(host)

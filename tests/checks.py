@@ -8,7 +8,6 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-from converge.checks import ITEMS, PROOFS
 from converge.plan import layers
 from converge.plan.desired import session_file
 from converge.plan.setting import Layer, Phase
@@ -18,7 +17,8 @@ from converge.profile.profile import load_profile
 from converge.proof import inquiry
 from converge.proof.check import ABSENT, Answers, Ask, Context, Reply, When
 from converge.proof.effect import Finding
-from converge.settings import ALL, BY_ID
+from converge.subjects.checks import ITEMS, PROOFS
+from converge.subjects.settings import ALL, BY_ID
 
 PROJECT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data" / "checks"

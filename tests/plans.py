@@ -13,7 +13,7 @@ from converge.plan.snapshot import Kind, Node, Snapshot
 from converge.plan.standing import Standing, standings
 from converge.plan.written import Proved, Written
 from converge.profile.profile import Profile, load_profile
-from converge.settings import ALL
+from converge.subjects.settings import ALL
 from tests import checks
 from tests.checks import HOME, PROJECT
 

@@ -1,7 +1,8 @@
 """``python -m tests.settings_page``: write docs/settings.md, the plan's statements as a page.
 
-In: the rows (``converge.settings.ALL``). Out: Markdown of at most 100 columns. Nothing about a
-setting is written by hand there; ``tests/test_docs.py`` fails when the page is not what this makes.
+In: the rows (``converge.subjects.settings.ALL``). Out: Markdown of at most 100 columns. Nothing
+about a setting is written by hand there; ``tests/test_docs.py`` fails when the page is not what
+this makes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from converge.plan.setting import NEEDS, Phase, Risk, Setting, State
-from converge.settings import ALL
+from converge.subjects.settings import ALL
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
 WIDTH = 100

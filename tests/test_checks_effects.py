@@ -10,11 +10,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from converge.checks import BY_ID as CHECKS
-from converge.checks import ITEMS
+from converge.proof import inquiry
 from converge.proof.check import ABSENT, DENIED, MISSING, NOBODY, Reply
 from converge.proof.effect import Effect
-from converge.settings import ALL, BY_ID
+from converge.subjects.checks import BY_ID as CHECKS
+from converge.subjects.checks import ITEMS
+from converge.subjects.settings import ALL, BY_ID
 from tests import checks
 from tests.checks import failing, judge
 from tests.effects import CASES
@@ -58,7 +59,7 @@ def test_every_setting_names_a_check_that_is_there() -> None:
 #: Every probe that a check asks.
 PROBES = frozenset(
     path.removeprefix("probe_").partition("(")[0].replace("_", "-")
-    for file in (checks.PROJECT / "converge/remote/probes").glob("*.sh")
+    for file in inquiry.PROBES
     for path in file.read_text().splitlines()
     if path.startswith("probe_")
 )

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from converge.checks import ITEMS
 from converge.proof import inquiry
 from converge.proof.effect import Effect, Finding
+from converge.subjects.checks import ITEMS
 from tasks import remote
 from tests import checks, kwin
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from converge.checks import ITEMS, PROOFS
 from converge.plan.layers import KDE_FILES
 from converge.proof import inquiry
 from converge.proof.check import MISSING, Answers, Context, Reply
 from converge.proof.effect import Effect, Finding
+from converge.subjects.checks import ITEMS, PROOFS
 from tests import checks, kwin
 
 FILES = {name: checks.plasma_file(name) for name in KDE_FILES}

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from converge.checks.outputs import desktop, gpu, system
 from converge.proof.check import Unreadable
+from converge.subjects.plasma import desktop
+from converge.subjects.video import gpu
+from converge.subjects.workspace import system
 from tests.checks import DATA, SAMPLES
 
 real = pytest.mark.skipif(

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from converge.checks import desktop, libraries, machine, memory
-from converge.checks.outputs import system
 from converge.proof.check import NOBODY, Ask, NoAnswer, Reply
 from converge.proof.effect import Effect
+from converge.subjects.libraries import checks as libraries
+from converge.subjects.memory import checks as memory
+from converge.subjects.plasma import checks as desktop
+from converge.subjects.workspace import machine, system
 from tests import checks
 from tests.checks import Replies, judge
 from tests.effects.desktop import KDE
@@ -78,7 +80,7 @@ def kde_home(tmp_path: Path) -> dict[str, str]:
 
 def with_kde(setting: str, environment: Mapping[str, str], replies: Replies = KDE) -> Effect:
     """The finding of a setting whose entries the real reader answers."""
-    from converge.settings import BY_ID
+    from converge.subjects.settings import BY_ID
 
     asked = desktop.PROOFS[0].asks(checks.context(), BY_ID[setting])
     asked = [ask for ask in asked if ask.probe == "kde"]
@@ -310,7 +312,7 @@ def test_processes_of_an_application_are_found_by_name_and_by_store_path(tmp_pat
 
 
 def test_the_users_own_shell_is_asked_for_an_alias(tmp_path: Path) -> None:
-    from converge.settings import BY_ID
+    from converge.subjects.settings import BY_ID
 
     value = BY_ID["monitoring.crashmon"].value
     assert isinstance(value, Mapping)
@@ -349,8 +351,8 @@ def test_the_decoder_is_asked_at_the_node_of_the_right_vendor(tmp_path: Path) ->
 
 def test_the_same_question_is_asked_once_however_many_checks_ask_it() -> None:
     known = checks.context()
-    from converge.checks import ITEMS, PROOFS
     from converge.proof import inquiry
+    from converge.subjects.checks import ITEMS, PROOFS
 
     asked = inquiry.questions(known, inquiry.jobs(known, ITEMS, PROOFS))
     assert len(asked) == len(set(asked))

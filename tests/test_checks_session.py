@@ -10,14 +10,14 @@ from subprocess import CalledProcessError
 
 import pytest
 
-from converge.checks import ITEMS, PROOFS
 from converge.plan.desired import session_file
 from converge.plan.layers import KDE_FILES
 from converge.proof import inquiry
 from converge.proof.check import Answers, Context, Reply
 from converge.proof.effect import Effect, Finding
-from converge.settings import BY_ID
-from converge.settings.electron import slice_name
+from converge.subjects.applications.rows import slice_name
+from converge.subjects.checks import ITEMS, PROOFS
+from converge.subjects.settings import BY_ID
 from tests import checks, kwin
 
 APPS = ("discord", "signal")

@@ -9,7 +9,7 @@ import pytest
 
 from converge.proof.check import ABSENT, DENIED, MISSING, NOBODY, Context
 from converge.proof.effect import Effect
-from converge.settings.electron import slice_name
+from converge.subjects.applications.rows import slice_name
 from tests import checks
 from tests.checks import HOME, IN_USE, Replies, failing, judge
 from tests.effects import CASES

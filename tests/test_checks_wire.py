@@ -18,7 +18,7 @@ from tasks import remote
 from tests import checks
 from tests.tools import need
 
-PROBES = "".join(remote.program(f"probes/{part}") for part in inquiry.PROGRAM)
+PROBES = "".join(remote.text(path) for path in inquiry.PROBES)
 
 
 def run(
@@ -210,14 +210,14 @@ def test_every_probe_is_plain_posix_shell() -> None:
     subprocess.run([need("dash"), "-n", "-c", PROBES], check=True)
     program = need("shellcheck")
     files = [checks.PROJECT / "converge/remote/check.sh"]
-    files += sorted((checks.PROJECT / "converge/remote/probes").glob("*.sh"))
+    files += inquiry.PROBES
     subprocess.run([program, "--shell=sh", *map(str, files)], check=True)
 
 
 def test_every_probe_that_a_check_asks_is_there() -> None:
-    from converge.checks import ITEMS, PROOFS
     from converge.plan.setting import Phase
     from converge.proof.check import When
+    from converge.subjects.checks import ITEMS, PROOFS
 
     known = checks.context()
     todo = inquiry.jobs(known, ITEMS, PROOFS, when=frozenset(When), phases=frozenset(Phase))
@@ -227,8 +227,8 @@ def test_every_probe_that_a_check_asks_is_there() -> None:
 
 def test_all_that_a_workspace_is_asked_fits_into_one_command() -> None:
     """Linux takes 128 KiB in one argument, and pyinfra makes one of the whole command."""
-    from converge.checks import ITEMS, PROOFS
     from converge.plan.setting import Phase
+    from converge.subjects.checks import ITEMS, PROOFS
 
     known = checks.context()
     todo = inquiry.jobs(known, ITEMS, PROOFS, phases=frozenset(Phase))

@@ -11,7 +11,7 @@ from converge.plan import layers
 from converge.plan.desired import LAYER_SOURCES, Desired
 from converge.plan.setting import Layer, Phase
 from converge.plan.snapshot import Snapshot
-from converge.settings import ALL
+from converge.subjects.settings import ALL
 from tests.checks import HOME, PROJECT
 from tests.plans import EVERY, file, found, profile, stands, wanted
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from converge.checks import BY_ID as CHECKS
 from converge.exits import Exit
 from converge.gate.gate import FACTS
 from converge.plan.desired import LAYER_SOURCES
 from converge.plan.setting import Layer, Risk, State
-from converge.settings import ALL, BY_ID
+from converge.subjects.checks import BY_ID as CHECKS
+from converge.subjects.settings import ALL, BY_ID
 from tests import settings_page
 from tests.conftest import PROJECT
 

@@ -60,7 +60,7 @@ from converge import sandbox
 from converge.kde.merge import merge
 from converge.plan.plan import Change
 from converge.plan.setting import Layer
-from converge.settings import ALL
+from converge.subjects.settings import ALL
 from tasks.payload import pack
 from tests.conftest import DESKTOP, Box, Cli, tree
 from tests.faults import STEPS, Guard, end_of_power, transaction, until

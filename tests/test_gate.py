@@ -13,7 +13,7 @@ from converge.gate.machine import Disk, FoundGpu, Machine, NvidiaGpu, Swap
 from converge.plan.setting import Layer, Phase, Setting
 from converge.plan.standing import standings
 from converge.profile.profile import Profile, load_profile
-from converge.settings import ALL
+from converge.subjects.settings import ALL
 from tests.machines import recorded
 
 INVENTORY = Path(__file__).parent.parent / "inventory" / "hardware"

@@ -11,7 +11,7 @@ import pytest
 from converge import measure
 from converge.measure import Gain, Verdict, faster, judge, smaller
 from converge.plan.setting import Claim, Setting
-from converge.settings import ALL
+from converge.subjects.settings import ALL
 
 CLAIM = Claim(subject="something", low=15, high=30)
 

@@ -14,7 +14,7 @@ from converge import measure_memory, measure_samples
 from converge.measure import smaller
 from converge.measure_history import LIMIT, History
 from converge.measure_memory import Memory, UnknownMemory, Used, before_and_after, parse
-from converge.settings import BY_ID
+from converge.subjects.settings import BY_ID
 from tests.tools import need
 
 PROGRAM = Path(__file__).parent.parent / "converge" / "remote" / "memory.sh"

@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from converge.plan.setting import Layer, State
-from converge.settings import electron, monitoring
+from converge.subjects.applications import rows as electron
+from converge.subjects.monitoring import rows as monitoring
 from tests.nix import harness
 from tests.nix.harness import Nix
 from tests.tools import need

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from converge.settings import ALL
+from converge.subjects.settings import ALL
 from tests.nix import harness
 from tests.tools import need
 

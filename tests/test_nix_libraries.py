@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from converge.plan.setting import Layer, Risk, State
-from converge.settings import libraries
+from converge.subjects.libraries import rows
 from tests.nix import harness
 from tests.nix.harness import Nix, NixError
 
@@ -47,7 +47,7 @@ def packages(where: str) -> set[str]:
     """All packages that the groups of a layer name."""
     return {
         name
-        for row in libraries.ROWS
+        for row in rows.ROWS
         if row.id.startswith(f"libraries.group.{where}.")
         for names in row.value.values()
         for name in names
@@ -221,10 +221,10 @@ def test_the_rebuild_of_each_strategy_shows_in_a_dry_run(tmp_path: Path) -> None
 
 
 def test_no_strategy_that_rebuilds_the_world_is_on_without_consent() -> None:
-    for row in libraries.ROWS:
+    for row in rows.ROWS:
         if row.id.startswith(("libraries.overlay.", "libraries.march.system", "libraries.graft.")):
             assert row.risk is Risk.HIGH, row.id
-    for row in libraries.ROWS:
+    for row in rows.ROWS:
         if row.id.startswith(("libraries.flag.", "libraries.mold")):
             assert row.state is State.WITHHELD, row.id
 
@@ -371,7 +371,7 @@ def test_no_row_asks_mold_for_a_library_that_mold_is_made_of(nix: Nix, layers: M
     closure = nix.evaluate(
         '(import (layers + "/nixos/lib/exceptions.nix")).inMoldClosure', layers=layers()
     )
-    row = next(row for row in libraries.ROWS if row.id == "libraries.mold")
+    row = next(row for row in rows.ROWS if row.id == "libraries.mold")
     assert not set(row.value["packages"]) & set(closure)
 
 
@@ -404,5 +404,5 @@ def test_the_overlay_output_gives_the_same_copies_to_a_users_own_flake(
 
 
 def test_every_row_can_be_handed_to_nix() -> None:
-    for row in libraries.ROWS:
+    for row in rows.ROWS:
         assert json.loads(json.dumps(row.value)) == row.value

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from converge.plan.setting import State
-from converge.settings import runtimes
+from converge.subjects.runtimes import rows as runtimes
 from tests.nix import harness
 from tests.nix.harness import Nix
 

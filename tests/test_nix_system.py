@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from converge.plan.setting import Layer, State
-from converge.settings import memory, video
+from converge.subjects.memory import rows as memory
+from converge.subjects.video import rows as video
 from tests.nix import harness
 from tests.nix.harness import Nix, NixError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from converge.plan.setting import Layer, Phase
-from converge.settings import ALL
+from converge.subjects.settings import ALL
 from tests.nix import harness
 from tests.nix.harness import Nix
 

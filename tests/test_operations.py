@@ -26,7 +26,7 @@ from converge.journal import Journal, JournalError
 from converge.plan.plan import Plan
 from converge.plan.snapshot import Snapshot, Transaction
 from converge.profile.choices import check_choices
-from converge.settings import BY_ID
+from converge.subjects.settings import BY_ID
 from tasks import activate, back, build, finish, operations, write
 from tasks import read as reading
 from tasks.begin import Work

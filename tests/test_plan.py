@@ -14,7 +14,7 @@ from converge.plan.plan import Plan
 from converge.plan.setting import Layer, Phase
 from converge.plan.snapshot import Built, Flake, Generation, Kind, Managed, Node, Snapshot
 from converge.plan.written import Proved, Written
-from converge.settings import ALL
+from converge.subjects.settings import ALL
 from tests import plans
 from tests.checks import HOME
 from tests.plans import DESKTOP, EVERY, KWINRC, LIVED_IN, applied, file, found, plan

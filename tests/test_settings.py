@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from converge import checks
 from converge.kde.merge import declared, merge, values
 from converge.plan import layers
 from converge.plan.desired import session_file
 from converge.plan.setting import NEEDS, Layer, Phase, Risk, Setting, State
 from converge.problem import hidden_characters
 from converge.profile.choices import check_choices
-from converge.settings import ALL, BY_ID
+from converge.subjects import checks
+from converge.subjects.settings import ALL, BY_ID
 
 ROWS = pytest.mark.parametrize("setting", ALL, ids=[one.id for one in ALL])
 NIX_LAYERS = (Layer.NIXOS, Layer.HOME_MANAGER)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from converge.plan.setting import NEEDS, Layer, Phase, Risk, State
 from converge.plan.standing import ForbiddenSetting, Stand, Standing, standings
-from converge.settings import ALL, BY_ID
+from converge.subjects.settings import ALL, BY_ID
 
 IDS = sorted(BY_ID)
 FORCIBLE = [one.id for one in ALL if one.forcible]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from converge.settings import ALL
+from converge.subjects.settings import ALL
 from tests import sshd
 from tests.booted import USER, Booted, booted
 from tests.conftest import Cli

@@ -12,7 +12,7 @@ from converge import journal
 from converge.exits import Exit
 from converge.proof.effect import Effect, Finding, new_faults, summary, verdict
 from converge.proof.show import show
-from converge.settings import ALL
+from converge.subjects.settings import ALL
 from converge.terminal import Terminal
 from tests import sshd
 from tests.conftest import Box, Cli, Outcome, tree

@@ -1,7 +1,8 @@
 """One row of the plan: what is set, where, at what risk, with which claim, proved by which check.
 
 A setting is data. Applicability, consent, the desired files, the checks, the report and the docs
-all walk the same rows (``converge.settings.ALL``); nothing about a setting is written twice.
+all walk the same rows (``converge.subjects.settings.ALL``); nothing about a
+setting is written twice.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
-from converge.checks import BY_ID
 from converge.plan.desired import session_file
 from converge.plan.plan import Plan
 from converge.plan.setting import NEEDS, Layer, Risk, Setting
@@ -16,6 +15,7 @@ from converge.problem import did_you_mean
 from converge.proof.check import Context
 from converge.proof.effect import Finding, summary
 from converge.proof.history import Proof
+from converge.subjects.checks import BY_ID
 
 #: Items of a glance: what is running, how far each layer has come, whether one more would fit.
 ITEMS = frozenset(

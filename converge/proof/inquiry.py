@@ -10,14 +10,23 @@ import base64
 import binascii
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from converge.plan.setting import NEEDS, Phase, Setting
 from converge.proof.check import Answers, Ask, Check, Context, Item, NoAnswer, Proof, Reply, When
 from converge.proof.effect import Finding, Verdict, not_applicable, unknown
 
 CAP = 256 * 1024  # bytes of output kept of one probe
-#: The program text of the probes: parts of ``converge/remote/probes``, in this order.
-PROGRAM = ("common", "files", "machine", "nix", "desktop", "apps", "gpu", "last")
+_CONVERGE = Path(__file__).parents[1]
+_SHARED = _CONVERGE / "remote" / "probes"
+#: The program text of the probes, in this order: what all share, the probes of each subject, and
+#: the frame around one of them.
+PROBES = (
+    _SHARED / "common.sh",
+    _SHARED / "files.sh",
+    *sorted(_CONVERGE.glob("subjects/*/probe.sh")),
+    _SHARED / "last.sh",
+)
 
 
 @dataclass(frozen=True)

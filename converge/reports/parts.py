@@ -147,7 +147,7 @@ class Finding:
 
     @classmethod
     def read(cls, record: Record, run: str) -> Finding:
-        from converge.settings import BY_ID
+        from converge.subjects.settings import BY_ID
 
         row = BY_ID.get(string(record, "setting"))
         try:
@@ -317,7 +317,7 @@ class Setting:
 
     @classmethod
     def read(cls, row: Record) -> Setting:
-        from converge.settings import BY_ID
+        from converge.subjects.settings import BY_ID
 
         known = BY_ID.get(string(row, "setting"))
         return cls(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from converge.proof.check import ABSENT
-from converge.settings import ALL, BY_ID
-from converge.settings.electron import slice_name
+from converge.subjects.applications.rows import slice_name
+from converge.subjects.settings import ALL, BY_ID
 from tests.checks import HOME, IN_USE, failing
 from tests.effects.case import GIB, MEMINFO, Case
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from converge.proof.check import Reply
 from converge.proof.effect import Effect
-from converge.settings import ALL, BY_ID
+from converge.subjects.settings import ALL, BY_ID
 from tests import checks
 from tests.checks import HOME, IN_USE, Replies, failing
 from tests.effects.case import Case, environment

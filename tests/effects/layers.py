@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from converge.proof.check import ABSENT
-from converge.settings import ALL
+from converge.subjects.settings import ALL
 from tests.checks import IN_USE, Replies, failing
 from tests.effects.case import NIX_CONFIG, WITHOUT_LAYER, Case, environment
 

@@ -19,7 +19,7 @@ from typing import Any
 from converge.plan.setting import Layer, Phase
 from converge.plan.standing import standings
 from converge.profile.profile import load_profile
-from converge.settings import ALL
+from converge.subjects.settings import ALL
 from tests.tools import need
 
 PROJECT = Path(__file__).parents[2]

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from converge.checks.generations import marker_asks, settle
-from converge.checks.outputs import system
 from converge.plan.setting import Layer, Phase, Setting
 from converge.proof.check import MISSING, NOBODY, Answers, Ask, Context, Item, Proof, When, value
 from converge.proof.effect import Effect, Verdict, effective, not_applicable, not_effective, pending
-from converge.settings import electron
+from converge.subjects.applications import rows
+from converge.subjects.workspace import system
+from converge.subjects.workspace.generations import marker_asks, settle
 
 APPS = "electron.app."
 
@@ -45,7 +45,7 @@ def _memory(context: Context) -> Ask:
 
 
 def _app_asks(context: Context, setting: Setting) -> Iterable[Ask]:
-    unit = electron.slice_name(setting.id.removeprefix(APPS))
+    unit = rows.slice_name(setting.id.removeprefix(APPS))
     return (
         _slice(unit),
         *unit_files(context, unit),
@@ -87,7 +87,7 @@ def _shown(numbers: Mapping[str, float | None]) -> str:
 
 
 def _judge_app(context: Context, answers: Answers, setting: Setting) -> Verdict:
-    unit = electron.slice_name(setting.id.removeprefix(APPS))
+    unit = rows.slice_name(setting.id.removeprefix(APPS))
     wanted = _wanted(setting)
     live = _limits(context, answers, unit, wanted)
     if live.effect is not Effect.EFFECTIVE:
@@ -215,14 +215,14 @@ def _judge_budget(context: Context, answers: Answers, setting: Setting) -> Verdi
 
 def _kills_asks(context: Context) -> Iterable[Ask]:
     for app in context.in_force(APPS):
-        yield _slice(electron.slice_name(app.id.removeprefix(APPS)))
+        yield _slice(rows.slice_name(app.id.removeprefix(APPS)))
 
 
 def _judge_kills(context: Context, answers: Answers) -> Verdict:
     counted, killed = 0, []
     for app in context.in_force(APPS):
         name = app.id.removeprefix(APPS)
-        reply = answers.reply(_slice(electron.slice_name(name)))
+        reply = answers.reply(_slice(rows.slice_name(name)))
         if reply.status != 0 or "oom_kill" not in (numbers := system.group(reply.text)).known:
             continue
         counted += 1
@@ -257,7 +257,7 @@ PROOFS: tuple[Proof, ...] = (
             asks=_app_asks,
             judge=_judge_app,
         )
-        for row in electron.ROWS
+        for row in rows.ROWS
         if row.id.startswith(APPS)
     ),
     Proof(

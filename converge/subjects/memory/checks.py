@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from converge.checks.generations import BOOTED, marker_asks, settle
-from converge.checks.outputs import system
 from converge.plan.setting import Phase, Setting
 from converge.proof.check import ABSENT, MISSING, Answers, Ask, Context, Proof, value
 from converge.proof.effect import (
@@ -16,7 +14,9 @@ from converge.proof.effect import (
     not_effective,
     unknown,
 )
-from converge.settings import monitoring
+from converge.subjects.monitoring import rows
+from converge.subjects.workspace import system
+from converge.subjects.workspace.generations import BOOTED, marker_asks, settle
 
 SWAPS = Ask("file", ("/proc/swaps",), machine=True)
 ALGORITHM = Ask("file", ("/sys/block/zram0/comp_algorithm",), machine=True)
@@ -221,6 +221,6 @@ PROOFS: tuple[Proof, ...] = (
             asks=lambda context, setting: (_alias(setting), *marker_asks(context, setting.layer)),
             judge=_judge_alias,
         )
-        for row in monitoring.ROWS
+        for row in rows.ROWS
     ),
 )

@@ -7,12 +7,12 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from converge.checks.generations import marker_asks, settle, stage
-from converge.checks.libraries import report, report_ask
-from converge.checks.outputs import system
 from converge.plan.setting import Layer, Phase, Setting
 from converge.proof.check import ABSENT, Answers, Ask, Context, NoAnswer, Proof, Unreadable
 from converge.proof.effect import Effect, Verdict, effective, not_applicable, not_effective
+from converge.subjects.libraries.checks import report, report_ask
+from converge.subjects.workspace import system
+from converge.subjects.workspace.generations import marker_asks, settle, stage
 
 _PYTHON = """\
 import json, platform, sysconfig

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from converge.checks.generations import marker_asks, settle
-from converge.checks.limits import APPS, processes, unit_files
-from converge.checks.outputs import gpu, system
 from converge.plan.setting import Layer, Phase, Setting
 from converge.proof.check import Answers, Ask, Context, Item, Proof, When, value
 from converge.proof.effect import Verdict, effective, not_applicable, not_effective, pending
-from converge.settings.electron import slice_name
+from converge.subjects.applications.limits import APPS, processes, unit_files
+from converge.subjects.applications.rows import slice_name
+from converge.subjects.video import gpu
+from converge.subjects.workspace import system
+from converge.subjects.workspace.generations import marker_asks, settle
 
 GPU_PROCESSES = Ask("gpu-processes")
 PMON = Ask("pmon", machine=True)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from converge.checks.outputs import system
 from converge.plan.desired import session_file
 from converge.plan.setting import Setting
 from converge.proof.check import DENIED, MISSING, NOBODY, Answers, Ask, Context, Proof, value
 from converge.proof.effect import Verdict, effective, not_effective, pending, unknown
-from converge.settings import session
+from converge.subjects.session import rows
+from converge.subjects.workspace import system
 
 #: The program that a unit's drop-in is for.
 _PROGRAMS = {"plasma-kwin_x11.service": "kwin_x11"}
@@ -127,5 +127,5 @@ PROOFS: tuple[Proof, ...] = tuple(
         asks=_asks,
         judge=_judge,
     )
-    for row in session.ROWS
+    for row in rows.ROWS
 )

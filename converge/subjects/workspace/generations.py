@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from converge.checks.outputs import system
 from converge.plan.setting import Layer, Phase, Setting
 from converge.proof.check import (
     Answers,
@@ -21,6 +20,7 @@ from converge.proof.check import (
     value,
 )
 from converge.proof.effect import Effect, Verdict, effective, not_applicable, not_effective, pending
+from converge.subjects.workspace import system
 
 BOOTED = Ask("booted", machine=True)
 BOOT = Ask("boot", machine=True)

@@ -5,10 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from converge.checks.codecs import FIREFOX, VDPAU, decodes
-from converge.checks.generations import BOOTED, marker_asks, settle
-from converge.checks.machine import NVIDIA
-from converge.checks.outputs import gpu
 from converge.plan.setting import Phase, Setting
 from converge.proof.check import (
     ABSENT,
@@ -23,6 +19,10 @@ from converge.proof.check import (
     value,
 )
 from converge.proof.effect import Effect, Verdict, effective, not_applicable, not_effective, unknown
+from converge.subjects.video import gpu
+from converge.subjects.video.codecs import FIREFOX, VDPAU, decodes
+from converge.subjects.workspace.generations import BOOTED, marker_asks, settle
+from converge.subjects.workspace.machine import NVIDIA
 
 VENDOR = "0x10de"
 VAINFO = Ask("vainfo", (VENDOR,), machine=True)

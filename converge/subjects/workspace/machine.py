@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from converge.checks.outputs import gpu, system
 from converge.gate.hardware import missing_flags
 from converge.plan.setting import Phase
 from converge.proof.check import DENIED, MISSING, Answers, Ask, Context, Item, NoAnswer, When
 from converge.proof.effect import Verdict, effective, not_applicable, not_effective, unknown
+from converge.subjects.video import gpu
+from converge.subjects.workspace import system
 
 COMMANDS = Ask("commands")
 BUILD = Ask("build", limit=60)

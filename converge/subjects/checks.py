@@ -1,40 +1,37 @@
 """The registry of checks: every item of the plan's checklists, and what proves each setting.
 
 ``ITEMS`` are judged once for a workspace, ``PROOFS`` once for each setting that names them. What
-runs them is ``converge.checks.prove``.
+runs them is ``tasks.proof``.
 """
 
 from __future__ import annotations
 
-from converge.checks import (
-    desktop,
-    electron,
-    generations,
-    libraries,
-    limits,
-    machine,
-    memory,
-    runtimes,
-    session,
-    video,
-)
 from converge.proof.check import Item, Proof
+from converge.subjects.applications import checks as applications
+from converge.subjects.applications import limits
+from converge.subjects.libraries import checks as libraries
+from converge.subjects.memory import checks as memory
+from converge.subjects.plasma import checks as plasma
+from converge.subjects.runtimes import checks as runtimes
+from converge.subjects.session import checks as session
+from converge.subjects.video import checks as video
+from converge.subjects.workspace import generations, machine
 
 ITEMS: tuple[Item, ...] = (
     *machine.ITEMS,
     *generations.ITEMS,
     *libraries.ITEMS,
     *limits.ITEMS,
-    *electron.ITEMS,
-    *desktop.ITEMS,
+    *applications.ITEMS,
+    *plasma.ITEMS,
     *video.ITEMS,
 )
 PROOFS: tuple[Proof, ...] = (
     *libraries.PROOFS,
     *runtimes.PROOFS,
     *limits.PROOFS,
-    *electron.PROOFS,
-    *desktop.PROOFS,
+    *applications.PROOFS,
+    *plasma.PROOFS,
     *session.PROOFS,
     *video.PROOFS,
     *memory.PROOFS,

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from converge.checks.generations import BOOTED, marker_asks, settle, stage
 from converge.plan.setting import Layer, Phase, Setting
 from converge.proof.check import (
     MISSING,
@@ -25,6 +24,7 @@ from converge.proof.check import (
     value,
 )
 from converge.proof.effect import Effect, Verdict, effective, not_applicable, not_effective, unknown
+from converge.subjects.workspace.generations import BOOTED, marker_asks, settle, stage
 
 MOLD = Ask("mold", limit=20, machine=True)
 NIX_CONFIG = Ask("nix-config", machine=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from converge.checks.outputs import desktop, system
 from converge.kde import merge
 from converge.plan.setting import Layer, Phase, Setting
 from converge.proof.check import MISSING, NOBODY, Answers, Ask, Context, Item, Proof, When, value
@@ -21,7 +20,8 @@ from converge.proof.effect import (
     pending,
     unknown,
 )
-from converge.settings import plasma
+from converge.subjects.plasma import desktop, rows
+from converge.subjects.workspace import system
 
 BALOO = Ask("baloo", limit=15)
 NO_ENTRY = "(no entry)"
@@ -33,7 +33,7 @@ _ANIMATION_MS = 300
 def _effects() -> tuple[str, ...]:
     """KWin effects that a row switches on or off: key ``blurEnabled`` is the effect ``blur``."""
     found: dict[str, None] = {}
-    for row in plasma.ROWS:
+    for row in rows.ROWS:
         for keys in value(row)["entries"].values():
             for key in keys:
                 match = _EFFECT.fullmatch(key)
@@ -318,7 +318,7 @@ PROOFS: tuple[Proof, ...] = tuple(
         asks=_asks,
         judge=_judge_baloo if _is_baloo(row) else _judge_kwin,
     )
-    for row in plasma.ROWS
+    for row in rows.ROWS
 )
 
 __all__ = ["BALOO", "ITEMS", "KWIN", "PROOFS"]
