@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from converge import measure_benchmarks, measure_memory, measure_samples
 from converge.exits import Exit
-from converge.measure import smaller
-from converge.measure_benchmarks import PROCESSES, Benchmark
-from converge.measure_history import NAME, History
-from converge.measure_memory import Memory
-from converge.measure_options import Options
+from converge.measure import benchmarks as measure_benchmarks
+from converge.measure import memory as measure_memory
+from converge.measure import samples as measure_samples
+from converge.measure.benchmarks import PROCESSES, Benchmark
+from converge.measure.gain import smaller
+from converge.measure.history import NAME, History
+from converge.measure.memory import Memory
+from converge.measure.options import Options
 from converge.plan import layers
 from converge.plan.layers import NixLayer
 from converge.plan.plan import Change

@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 
-from converge import measure
-from converge.measure import Gain, Verdict, faster, judge, smaller
+from converge.measure import gain as measure
+from converge.measure.gain import Gain, Verdict, faster, judge, smaller
 from converge.plan.setting import Claim, Setting
 from converge.subjects.settings import ALL
 
@@ -148,7 +148,7 @@ def test_the_same_for_two_groups(n: int, critical: int) -> None:
 
 
 def test_every_claim_of_the_plan_is_measured_or_says_why_not() -> None:
-    from converge import measure_benchmarks as rows
+    from converge.measure import benchmarks as rows
 
     claims = rows.subjects(ALL)
     assert claims
@@ -160,7 +160,7 @@ def test_every_claim_of_the_plan_is_measured_or_says_why_not() -> None:
 
 
 def test_settings_with_the_same_claim_are_measured_once() -> None:
-    from converge import measure_benchmarks as rows
+    from converge.measure import benchmarks as rows
 
     first = next(setting for setting in ALL if setting.claim)
     assert first.claim is not None

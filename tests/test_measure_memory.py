@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from converge import measure_memory, measure_samples
-from converge.measure import smaller
-from converge.measure_history import LIMIT, History
-from converge.measure_memory import Memory, UnknownMemory, Used, before_and_after, parse
+from converge.measure import memory as measure_memory
+from converge.measure import samples
+from converge.measure.gain import smaller
+from converge.measure.history import LIMIT, History
+from converge.measure.memory import Memory, UnknownMemory, Used, before_and_after, parse
 from converge.subjects.settings import BY_ID
 from tests.tools import need
 
@@ -101,7 +102,7 @@ def test_less_memory_after_five_logins_each_gets_its_verdict(after: float, verdi
     rows = [sample("before", 200 + i % 3, f"b:{i}") for i in range(6)]
     rows += [sample("after", after + i % 3, f"c:{i}") for i in range(6)]
     before, now = before_and_after(rows, ("kwin_x11",))
-    record = measure_samples.memory(
+    record = samples.memory(
         "kwin memory", smaller(before, now), settings=KWIN, before=before, after=now
     )
     assert record["verdict"] == verdict, record
@@ -111,7 +112,7 @@ def test_one_login_each_shows_its_figures_and_proves_nothing() -> None:
     before, after = before_and_after(
         [sample("before", 200, "b:1"), sample("after", 100, "b:2")], ("kwin_x11",)
     )
-    record = measure_samples.memory(
+    record = samples.memory(
         "kwin memory", smaller(before, after), settings=KWIN, before=before, after=after
     )
     assert (record["measured"], record["low"], record["verdict"]) == (50, None, "no evidence")

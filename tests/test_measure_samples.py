@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from converge import measure_samples
-from converge.measure_benchmarks import Benchmark
+from converge.measure import samples as measure_samples
+from converge.measure.benchmarks import Benchmark
 from converge.plan.setting import Claim
 from tests.tools import need
 
@@ -267,7 +267,7 @@ def test_the_work_of_the_interpreters_runs() -> None:
     """The programs that a runtime is given are ours: they must work before they are compared."""
     import sys
 
-    from converge.measure_benchmarks import BENCHMARKS
+    from converge.measure.benchmarks import BENCHMARKS
 
     python = next(one for one in BENCHMARKS if one.id == "python")
     made = subprocess.run([sys.executable, *python.arguments], capture_output=True, check=True)

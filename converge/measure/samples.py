@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from converge.measure import Gain, Verdict, faster, judge
-from converge.measure_benchmarks import Benchmark
+from converge.measure.benchmarks import Benchmark
+from converge.measure.gain import Gain, Verdict, faster, judge
 from converge.plan.setting import Claim, Setting
 
 #: Seconds below which a program cannot have done the work: starting it is all that was timed.

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from converge.measure_memory import Memory
+from converge.measure.memory import Memory
 
 VERSION = 1
 NAME = "measurements.json"

@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from converge.measure import middle
+from converge.measure.gain import middle
 
 
 class UnknownMemory(Exception):

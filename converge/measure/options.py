@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from converge.measure_benchmarks import BENCHMARKS
+from converge.measure.benchmarks import BENCHMARKS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ class Benchmark:
     library: str = ""
 
 
-_WORK = Path(__file__).parent / "data" / "measure"
+_WORK = Path(__file__).with_name("work")
 
 
 def _work(name: str) -> str:
