@@ -13,7 +13,7 @@ from converge.gate import declare, detect, facter, gate
 from converge.gate.machine import Machine
 from converge.problem import InvalidInput
 from converge.profile.profile import load_profile
-from converge.show import show_gate
+from converge.report.show import show_gate
 from tasks.begin import Work
 from tasks.run import NO_PROFILE, PROJECT
 

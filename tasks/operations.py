@@ -21,7 +21,7 @@ from pyinfra.api.command import FunctionCommand
 from pyinfra.api.operation import operation
 
 from converge.exits import Exit
-from converge.journal import JournalError
+from converge.journal.journal import JournalError
 from tasks import canary
 from tasks.begin import Work
 

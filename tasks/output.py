@@ -1,7 +1,8 @@
 """What pyinfra prints, made harmless: a workspace cannot move the cursor, hide a line or end it.
 
 pyinfra 3.10 prints the output of programs and its own messages about them as they came. Ours goes
-through ``converge.terminal``; this is for the rest. It also reads what is not UTF-8, where pyinfra
+through ``converge.report.terminal``; this is for the rest. It also reads what is not UTF-8, where
+pyinfra
 would stop reading and take the part before it for the whole (``connectors/util.py``).
 """
 
@@ -17,7 +18,7 @@ from pyinfra import logger
 from pyinfra.api.output import set_echo
 from pyinfra.connectors import util
 
-from converge.terminal import plain
+from converge.report.terminal import plain
 
 _OURS = re.compile(r"(\033\[(?:0|1|3[0-7])m|\n)")  # the styles that pyinfra itself uses
 

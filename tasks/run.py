@@ -19,14 +19,14 @@ from typing import Any, cast
 import click
 from pyinfra.api.state import BaseStateCallback
 
-from converge import fleet
 from converge.exits import Exit, worst
-from converge.journal import Journal, JournalError, controller_state, new_run_id
+from converge.journal.journal import Journal, JournalError, controller_state, new_run_id
 from converge.problem import InvalidInput, Problem
 from converge.profile.choices import Choices, check_choices, fleet_problems
 from converge.profile.profile import Profile, load_profile
-from converge.show import describe, style
-from converge.terminal import Terminal
+from converge.report import fleet
+from converge.report.show import describe, style
+from converge.report.terminal import Terminal
 from tasks import canary, connection, elsewhere, output
 
 PROJECT = Path(__file__).parent.parent

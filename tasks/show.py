@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from converge.exits import Exit
-from converge.journal import controller_state
+from converge.journal.journal import controller_state
 from converge.plan import saved
 from converge.plan.setting import Layer
-from converge.reports.record import plan_fields
-from converge.show import show_gate, show_plan
+from converge.report.record import plan_fields
+from converge.report.show import show_gate, show_plan
 from tasks.begin import Work
 
 

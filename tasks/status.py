@@ -6,7 +6,7 @@ known.
 
 from pyinfra import host
 
-from converge.journal import controller_state
+from converge.journal.journal import controller_state
 from converge.proof import glance, history, inquiry
 from converge.subjects.checks import ITEMS
 from tasks import begin, proof

@@ -7,7 +7,7 @@ that id.
 from pyinfra import host
 
 from converge.exits import Exit
-from converge.journal import controller_state
+from converge.journal.journal import controller_state
 from converge.proof import glance, history
 from tasks import begin, proof
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from converge import journal, sandbox
+from converge import sandbox
+from converge.journal import journal
 from tests import sshd
 
 PROJECT = Path(__file__).parent.parent

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from converge import fleet, sandbox
-from converge.journal import Record
-from converge.terminal import Terminal
+from converge import sandbox
+from converge.journal.journal import Record
+from converge.report import fleet
+from converge.report.terminal import Terminal
 from tests import sshd
 from tests.conftest import Cli, Outcome, tree
 from tests.tools import need

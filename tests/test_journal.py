@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from converge import journal
-from converge.journal import Journal, JournalError, new_run_id
+from converge.journal import journal
+from converge.journal.journal import Journal, JournalError, new_run_id
 from tests.tools import missing
 
 RUN = "20260101t000000-abcd"

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converge.exits import Exit
-from converge.journal import Journal, JournalError
+from converge.journal.journal import Journal, JournalError
 from converge.plan.plan import Plan
 from converge.plan.snapshot import Snapshot, Transaction
 from converge.profile.choices import check_choices

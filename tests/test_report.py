@@ -10,13 +10,13 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
-from converge.reports import model
-from converge.reports.data import data
-from converge.reports.html import outcome, page
-from converge.reports.junit import xml
-from converge.reports.model import Report, build, load
-from converge.reports.summary import show
-from converge.terminal import Terminal
+from converge.report import model
+from converge.report.data import data
+from converge.report.html import outcome, page
+from converge.report.junit import xml
+from converge.report.model import Report, build, load
+from converge.report.summary import show
+from converge.report.terminal import Terminal
 from tests.conftest import Box, Cli
 from tests.report_reading import read
 

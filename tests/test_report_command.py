@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from converge import report
+from converge.report import __main__
 
 PROJECT = Path(__file__).parent.parent
 JOURNALS = PROJECT / "tests" / "data" / "journals"
@@ -107,7 +107,7 @@ def test_a_write_that_breaks_off_leaves_the_old_report(
 
     monkeypatch.setattr(Path, "replace", broken)
     with pytest.raises(OSError, match="No space"):
-        report.write(path, "new")
+        __main__.write(path, "new")
     assert [one.name for one in tmp_path.iterdir()] == ["r.html"]
     assert path.read_text() == "old"
 
@@ -133,8 +133,8 @@ def test_a_reader_that_has_had_enough_is_no_error(state: Path, unbuffered: str) 
 
 def test_a_report_needs_no_pyinfra_and_no_network() -> None:
     code = (
-        "import sys, converge.report, converge.reports.html, converge.reports.junit\n"
-        "import converge.reports.data, converge.reports.summary\n"
+        "import sys, converge.report.__main__, converge.report.html, converge.report.junit\n"
+        "import converge.report.data, converge.report.summary\n"
         "heavy = {'pyinfra', 'gevent', 'paramiko', 'jsonschema', 'yaml'}\n"
         "print(sorted(heavy & sys.modules.keys()))"
     )

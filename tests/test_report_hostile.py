@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converge.reports import redact
-from converge.reports.data import data
-from converge.reports.html import page
-from converge.reports.junit import xml
-from converge.reports.markup import element
-from converge.reports.model import Report, build, load
-from converge.reports.summary import show
-from converge.terminal import Terminal
+from converge.report import redact
+from converge.report.data import data
+from converge.report.html import page
+from converge.report.junit import xml
+from converge.report.markup import element
+from converge.report.model import Report, build, load
+from converge.report.summary import show
+from converge.report.terminal import Terminal
 from tests.report_reading import read
 
 JOURNALS = Path(__file__).parent / "data" / "journals"
@@ -250,7 +250,7 @@ def test_a_plan_brings_no_secret_into_the_journal() -> None:
     from types import SimpleNamespace
 
     from converge.kde.merge import Change as Key
-    from converge.reports.record import plan_fields
+    from converge.report.record import plan_fields
 
     key = Key(group=("Wifi", "home"), key="psk", found=SECRET, wanted="new" + SECRET, line=3)
     other = Key(group=("KDE",), key="SingleClick", found="true", wanted=None, line=None)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from converge.reports.html import STYLE, page
-from converge.reports.model import build, load
+from converge.report.html import STYLE, page
+from converge.report.model import build, load
 from tests.report_reading import read
 from tests.tools import need
 

@@ -10,8 +10,8 @@ import pytest
 
 from converge.exits import Exit
 from converge.proof.effect import Effect
-from converge.reports.junit import xml
-from converge.reports.model import build, load
+from converge.report.junit import xml
+from converge.report.model import build, load
 
 JOURNALS = Path(__file__).parent / "data" / "journals"
 

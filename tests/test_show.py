@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from converge.plan.plan import Change, FileDrift, Plan, Refusal
 from converge.plan.setting import Layer
-from converge.show import BINARY, describe, show_gate, show_plan, unified
-from converge.terminal import Terminal, fit, plain, wrap
+from converge.report.show import BINARY, describe, show_gate, show_plan, unified
+from converge.report.terminal import Terminal, fit, plain, wrap
 from tasks.output import harmless
 from tests.checks import HOME
 from tests.conftest import PROJECT, PYINFRA, Box, Cli

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from converge.exits import Exit
-from converge.journal import Journal
+from converge.journal.journal import Journal
 from converge.plan.standing import Standing
 from converge.proof import glance, history
 from tests import checks

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from converge import journal
 from converge.exits import Exit
+from converge.journal import journal
 from converge.proof.effect import Effect, Finding, new_faults, summary, verdict
 from converge.proof.show import show
+from converge.report.terminal import Terminal
 from converge.subjects.settings import ALL
-from converge.terminal import Terminal
 from tests import sshd
 from tests.conftest import Box, Cli, Outcome, tree
 from tests.tools import need
@@ -209,7 +209,7 @@ def test_a_workspace_whose_shell_lacks_what_the_questions_need_is_unknown(
 def test_findings_are_records_of_the_journal_in_the_form_that_reports_read(
     cli: Cli, desktop: Box
 ) -> None:
-    from converge.reports import model
+    from converge.report import model
 
     cli(desktop.inventory, "tasks/verify.py")
     paths = sorted((cli.state / "workspace-tuning/controller/runs").glob("*/journal.jsonl"))

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from converge.plan.plan import Plan
-from converge.show import unified
+from converge.report.show import unified
 
 
 def save(directory: Path, plan: Plan, *, home: str) -> Path:

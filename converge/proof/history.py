@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from converge import journal
+from converge.journal import journal
 from converge.proof.effect import Finding
 
 

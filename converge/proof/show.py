@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from converge.plan.setting import Phase
 from converge.proof.effect import Effect, Finding, summary
-from converge.terminal import Terminal, fit
+from converge.report.terminal import Terminal, fit
 
 _STYLES = {
     Effect.EFFECTIVE: "green",

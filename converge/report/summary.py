@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from converge.proof.effect import Effect
-from converge.reports.html import outcome
-from converge.reports.model import Report, Workspace, clock
-from converge.reports.parts import Finding
-from converge.reports.picture import figures
-from converge.reports.words import PHASES, count, duration, exit_sentence, proof, tone, total
-from converge.terminal import Terminal
+from converge.report.html import outcome
+from converge.report.model import Report, Workspace, clock
+from converge.report.parts import Finding
+from converge.report.picture import figures
+from converge.report.terminal import Terminal
+from converge.report.words import PHASES, count, duration, exit_sentence, proof, tone, total
 
 _STYLES = {"good": "green", "bad": "red", "waiting": "yellow", "plain": "dim"}
 NAMES = (14,)

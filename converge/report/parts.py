@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from converge.journal import Record
+from converge.journal.journal import Record
 from converge.proof.effect import Effect
 
 #: The order in which effects are shown: what needs a person comes first.
@@ -342,7 +342,7 @@ class Step:
 
 def steps(records: Sequence[Record]) -> tuple[Step, ...]:
     """The steps of one workspace: what was started is joined with how it ended."""
-    from converge.reports.model import seconds
+    from converge.report.model import seconds
 
     found: list[Step] = []
     running: dict[str, int] = {}

@@ -13,11 +13,11 @@ skipped. So is each workspace's result, so that a run that was cut or failed is 
 from __future__ import annotations
 
 from converge.proof.effect import Effect
-from converge.reports.html import outcome
-from converge.reports.markup import Markup, element
-from converge.reports.model import Report, Workspace
-from converge.reports.parts import Finding, Gate
-from converge.reports.words import tone
+from converge.report.html import outcome
+from converge.report.markup import Markup, element
+from converge.report.model import Report, Workspace
+from converge.report.parts import Finding, Gate
+from converge.report.words import tone
 
 
 def xml(report: Report) -> str:

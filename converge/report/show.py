@@ -6,11 +6,11 @@ import difflib
 import re
 from collections import Counter
 
-from converge.journal import Record
+from converge.journal.journal import Record
 from converge.plan.plan import Change, Plan
 from converge.plan.setting import Layer
 from converge.plan.standing import Stand
-from converge.terminal import Terminal, fit
+from converge.report.terminal import Terminal, fit
 
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")  # a line ends at \n only, as in these files
 BINARY = "(not text: {} bytes)"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from converge.reports.markup import Markup, element
-from converge.reports.parts import MINUS, Measurement, signed
+from converge.report.markup import Markup, element
+from converge.report.parts import MINUS, Measurement, signed
 
 ROW = 54  # height of one row in pixels
 AXIS = 26

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from string import ascii_lowercase
 
 from converge.exits import Exit
-from converge.journal import Record
+from converge.journal.journal import Record
 from converge.plan.standing import Stand
-from converge.terminal import Terminal, fit
+from converge.report.terminal import Terminal, fit
 
 NAME = 24  # columns of the settings
 CELL = 15  # columns of a workspace: three of them fit into 80

@@ -19,9 +19,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from converge.exits import Exit
-from converge.journal import controller_state
-from converge.reports.model import Journal, Report, build, load
-from converge.terminal import Terminal
+from converge.journal.journal import controller_state
+from converge.report.model import Journal, Report, build, load
+from converge.report.terminal import Terminal
 
 NAME = "journal.jsonl"
 
@@ -81,19 +81,19 @@ def write(path: Path, content: str) -> None:
 
 
 def _html(report: Report) -> str:
-    from converge.reports.html import page
+    from converge.report.html import page
 
     return page(report)
 
 
 def _json(report: Report) -> str:
-    from converge.reports.data import data
+    from converge.report.data import data
 
     return data(report)
 
 
 def _junit(report: Report) -> str:
-    from converge.reports.junit import xml
+    from converge.report.junit import xml
 
     return xml(report)
 
@@ -106,7 +106,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     assert __doc__ is not None
     about, _, details = __doc__.partition("\n\n")
     parser = argparse.ArgumentParser(
-        prog="python -m converge.report", description=about, epilog=details.partition("\n\n")[2]
+        prog="python -m converge.report",
+        description=about,
+        epilog=details.partition("\n\n")[2],
     )
     parser.add_argument("run", nargs="*", help="id of a run, or path of a journal")
     for name in FORMS:
@@ -126,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{error.filename}: {error.strerror}", file=sys.stderr)
         return int(Exit.FAILED)
     if not given.quiet:
-        from converge.reports.summary import show
+        from converge.report.summary import show
 
         terminal = Terminal()
         show(terminal, report)

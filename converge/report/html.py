@@ -8,12 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from converge.exits import Exit
-from converge.reports import sections
-from converge.reports.markup import Markup, element
-from converge.reports.model import Report, Workspace, clock
-from converge.reports.words import duration, exit_sentence, tone, total
+from converge.report import sections
+from converge.report.markup import Markup, element
+from converge.report.model import Report, Workspace, clock
+from converge.report.words import duration, exit_sentence, tone, total
 
-STYLE = Path(__file__).parent.parent / "data" / "report.css"
+STYLE = Path(__file__).with_name("report.css")
 FLEET = (("workspace", 25), ("result", 25), ("why", 50))
 #: Nothing is fetched and nothing runs, whatever a value in the page would like.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"

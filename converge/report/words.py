@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from converge.exits import Exit
 from converge.proof.effect import Effect
-from converge.reports.model import Report, Workspace
-from converge.reports.parts import WORST_FIRST, Finding
+from converge.report.model import Report, Workspace
+from converge.report.parts import WORST_FIRST, Finding
 
 PHASES = {
     "1": "Phase 1, libraries",

@@ -8,20 +8,12 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from converge.proof.effect import Effect
-from converge.reports.markup import Markup, element
-from converge.reports.model import Report, Workspace, clock
-from converge.reports.parts import (
-    OUTCOMES,
-    WORST_FIRST,
-    Change,
-    Finding,
-    Gate,
-    Measurement,
-    signed,
-)
-from converge.reports.picture import picture, spread
-from converge.reports.words import PHASES, count, duration, proof, tone
-from converge.reports.words import effects as counted
+from converge.report.markup import Markup, element
+from converge.report.model import Report, Workspace, clock
+from converge.report.parts import OUTCOMES, WORST_FIRST, Change, Finding, Gate, Measurement, signed
+from converge.report.picture import picture, spread
+from converge.report.words import PHASES, count, duration, proof, tone
+from converge.report.words import effects as counted
 
 Cell = str
 LONG = 12  # rows of a table that are shown without being asked for

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from converge import journal
 from converge.exits import Exit
-from converge.reports.parts import (
+from converge.journal import journal
+from converge.report.parts import (
     Change,
     Drift,
     Entry,
@@ -30,7 +30,7 @@ from converge.reports.parts import (
     strings,
     undo,
 )
-from converge.reports.redact import harmless, visible
+from converge.report.redact import harmless, visible
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from converge.journal import Record
+from converge.journal.journal import Record
 
 HIDDEN = "(not shown)"
 LONGEST = 4000  # characters of one text that are shown
