@@ -26,7 +26,7 @@ $(BIN)/.made: pyproject.toml uv.lock
 	@touch $@
 
 demo: $(BIN)/.made
-	@$(BIN)/python -m tests.demo $(ARGS)
+	@$(BIN)/python -m sandbox.demo $(ARGS)
 
 test: $(BIN)/.made
 	@$(BIN)/python -m pytest $(ARGS)

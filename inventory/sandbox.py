@@ -3,6 +3,6 @@
 import os
 from pathlib import Path
 
-from converge import sandbox
+import sandbox
 
 hosts = [("@local", sandbox.data(Path(os.environ.get("SANDBOX", ".sandbox"))))]

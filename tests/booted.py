@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from converge import sandbox
+import sandbox
 from converge.plan.snapshot import Snapshot, parse
 from tests import sshd
 from tests.conftest import Cli, Outcome

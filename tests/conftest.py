@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from converge import sandbox
+import sandbox
 from converge.journal import journal
 from tests import sshd
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from converge import sandbox
+import sandbox
 from converge.exits import Exit
 from tests.conftest import Box, Cli, Outcome
 from tests.reading import BOOT, start_time

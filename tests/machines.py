@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from converge import sandbox
+import sandbox
 from converge.gate.detect import SCRIPT, parse
 from converge.gate.machine import Machine
 
-MACHINES = sandbox.MACHINES
+MACHINES = Path(__file__).parent / "data" / "machines"
 
 
 def grow(name: str, into: Path) -> Path:
     """Make the tree of machine ``name`` under ``into``."""
-    return sandbox.grow(sandbox.MACHINES / f"{name}.tree", into)
+    return sandbox.grow(MACHINES / f"{name}.tree", into)
 
 
 def detect(root: Path | None = None) -> str:

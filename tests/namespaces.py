@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from converge import sandbox
+import sandbox
 from tests import sshd
 from tests.tools import need
 

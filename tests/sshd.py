@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from converge import sandbox
+import sandbox
 from tests.tools import missing, need
 
 USERS = ("wt-one", "wt-two")

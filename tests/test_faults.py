@@ -56,7 +56,7 @@ from pathlib import Path
 
 import pytest
 
-from converge import sandbox
+import sandbox
 from converge.kde.merge import merge
 from converge.plan.plan import Change
 from converge.plan.setting import Layer

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from converge import sandbox
+import sandbox
 from tests import sshd
 from tests.conftest import DESKTOP, Box, Cli, Outcome
 from tests.faults import STEPS, Guard, Proxy, end_of_power, until

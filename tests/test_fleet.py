@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from converge import sandbox
+import sandbox
 from converge.journal.journal import Record
 from converge.report import fleet
 from converge.report.terminal import Terminal

@@ -14,7 +14,7 @@ from tests.tools import need
 
 FILES = [
     path
-    for root in ("files/nixos", "files/home-manager", "files/lib", "tests/nix")
+    for root in ("files/nixos", "files/home-manager", "files/lib", "sandbox", "tests/nix")
     for path in sorted((harness.PROJECT / root).rglob("*.nix"))
 ]
 LAYER_FILES = [path for path in FILES if path.is_relative_to(harness.PROJECT / "files")]
@@ -39,7 +39,7 @@ def test_it_parses(path: Path) -> None:
 
 
 def test_every_file_is_formatted() -> None:
-    roots = [str(harness.PROJECT / "files"), str(harness.PROJECT / "tests/nix")]
+    roots = [str(harness.PROJECT / name) for name in ("files", "sandbox", "tests/nix")]
     done = subprocess.run([need("nixpkgs-fmt"), "--check", *roots], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -83,8 +83,8 @@ def test_every_value_has_its_default_and_reason(path: Path) -> None:
 
 def test_every_shell_program_passes_shellcheck() -> None:
     programs = sorted((harness.PROJECT / "files").rglob("*.sh"))
-    programs += sorted(harness.HERE.rglob("activate.sh"))
-    programs += sorted(harness.HERE.rglob("switch-to-configuration.sh"))
+    programs += sorted(harness.MINIATURE.rglob("activate.sh"))
+    programs += sorted(harness.MINIATURE.rglob("switch-to-configuration.sh"))
     assert len(programs) >= 3
     for program in programs:
         done = subprocess.run(

@@ -14,7 +14,7 @@ from tests.nix.harness import Nix
 from tests.tools import need
 
 CASE = harness.HERE / "modules-case.nix"
-MINIATURE = harness.HERE / "nixpkgs/lib"
+MINIATURE = harness.MINIATURE / "nixpkgs/lib"
 
 
 @pytest.fixture(scope="module")
@@ -110,14 +110,14 @@ def test_an_overlay_reaches_the_stages_that_the_stdenv_is_made_of(nix: Nix) -> N
 
 
 def test_two_packages_with_the_same_command_collide_unless_one_is_preferred(nix: Nix) -> None:
-    expression = f"""with {harness.path(harness.HERE / "nixpkgs")}; let
-      pkgs = import {harness.path(harness.HERE / "nixpkgs")} {{ }};
+    expression = f"""with {harness.path(harness.MINIATURE / "nixpkgs")}; let
+      pkgs = import {harness.path(harness.MINIATURE / "nixpkgs")} {{ }};
       other = pkgs.writeShellScriptBin "zstd" "echo other";
       env = paths: pkgs.buildEnv {{ name = "env"; inherit paths; }};
     in {{
       both = env [ pkgs.zstd.bin other ];
       preferred = env [ pkgs.zstd.bin (pkgs.lib.hiPrio other) ];
-    }}""".replace(f"with {harness.path(harness.HERE / 'nixpkgs')}; ", "")
+    }}""".replace(f"with {harness.path(harness.MINIATURE / 'nixpkgs')}; ", "")
     build = ("nix-build", "--no-out-link", "-E", expression, "-A")
     with pytest.raises(harness.NixError, match="collision between"):
         nix.must(*build, "both")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from converge import sandbox
+import sandbox
 from tests.conftest import Box, Cli
 from tests.test_transaction import PROFILES, state
 from tests.tools import need

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from converge import sandbox
+import sandbox
 from tests import sshd
 from tests.conftest import PROJECT, PYINFRA, Cli, tree
 from tests.tools import need

@@ -74,7 +74,7 @@ def until(box: Box, *words: str, patience_s: float = 60) -> str:
 
 def ask(box: Box, *arguments: str) -> str:
     """Call the transaction's own program on the workspace, as a person there would."""
-    from converge import sandbox
+    import sandbox
 
     verb, *rest = arguments
     place = transaction(box)
@@ -125,7 +125,7 @@ def test_a_proof_that_fails_undoes_every_layer_and_names_the_check_and_the_value
 
 
 def _environment(box: Box) -> dict[str, str]:
-    from converge import sandbox
+    import sandbox
 
     return dict(sandbox.environment(box.root))
 

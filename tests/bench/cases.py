@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from converge import sandbox
+import sandbox
 from tests import sshd
 
 PROJECT = Path(__file__).parent.parent.parent

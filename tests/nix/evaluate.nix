@@ -3,9 +3,9 @@
 # Enters: directories of the layers and of the checkouts, a release of the miniature, and modules that
 # stand for what a user wrote. Leaves: the user's own system and home, and those that the layers make.
 { layers
-, nixpkgs ? ./nixpkgs
-, homeManager ? ./home-manager
-, base ? ./base
+, nixpkgs ? ../../sandbox/nixpkgs
+, homeManager ? ../../sandbox/home-manager
+, base ? ../../sandbox/base
 , release ? null
 , userSystem ? { }
 , userHome ? { }

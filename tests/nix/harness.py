@@ -24,6 +24,8 @@ from tests.tools import need
 
 PROJECT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
+#: What stands in for nixpkgs and home-manager where no checkout is named.
+MINIATURE = PROJECT / "sandbox"
 LAYERS = {Layer.NIXOS: "nixos", Layer.HOME_MANAGER: "home-manager"}
 
 
@@ -119,13 +121,13 @@ def sources(directory: Path, *, build: bool = False) -> dict[str, Path]:
     home-manager builds needs real packages: with ``lib`` alone, ``build`` takes the miniature.
     """
     named = {key: Path(text) for key in _CHECKOUTS if (text := os.environ.get(key))}
-    found = {"nixpkgs": HERE / "nixpkgs", "homeManager": HERE / "home-manager"}
+    found = {"nixpkgs": MINIATURE / "nixpkgs", "homeManager": MINIATURE / "home-manager"}
     if "NIXPKGS" in named:
         found["nixpkgs"] = named["NIXPKGS"]
     elif "NIXPKGS_LIB" in named:
         found["nixpkgs"] = directory / "nixpkgs"
         if not found["nixpkgs"].exists():
-            shutil.copytree(HERE / "nixpkgs", found["nixpkgs"], ignore=_top_level_lib)
+            shutil.copytree(MINIATURE / "nixpkgs", found["nixpkgs"], ignore=_top_level_lib)
             shutil.copytree(named["NIXPKGS_LIB"] / "lib", found["nixpkgs"] / "lib")
     if "HOME_MANAGER" in named:
         if len(named) == 1:
@@ -139,7 +141,7 @@ _CHECKOUTS = ("NIXPKGS", "NIXPKGS_LIB", "HOME_MANAGER")
 
 
 def _top_level_lib(directory: str, names: list[str]) -> list[str]:
-    return ["lib"] if Path(directory) == HERE / "nixpkgs" else []
+    return ["lib"] if Path(directory) == MINIATURE / "nixpkgs" else []
 
 
 def settings_in_force(
@@ -226,11 +228,11 @@ def make_base(
     used = sources(directory.parent / "sources", build=True)
     if copied:
         for name, place in used.items():
-            if place.is_relative_to(HERE):
+            if place.is_relative_to(MINIATURE):
                 used[name] = shutil.copytree(place, directory.parent / "sources" / name)
     inputs = {"@NIXPKGS@": used["nixpkgs"], "@HOME_MANAGER@": used["homeManager"]}
     directory.mkdir(parents=True)
-    for source in sorted((HERE / "base").glob("*.nix")):
+    for source in sorted((MINIATURE / "base").glob("*.nix")):
         text = source.read_text()
         for mark, place in inputs.items():
             text = text.replace(mark, str(place))

@@ -17,9 +17,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent
-NIX = PROJECT / "tests" / "nix"
+NIX = PROJECT / "sandbox"
 MADE = "etc/NIXOS.sandbox"  # there once everything is
-MACHINES = PROJECT / "tests" / "data" / "machines"
 
 KWINRC = """\
 [$Version]
@@ -126,7 +125,7 @@ def make(root: Path, *, host: str, user: str) -> None:
         "sandbox = false\nsubstituters =\nbuild-users-group =\nwarn-dirty = false\n"
         "experimental-features = nix-command flakes\n"
     )
-    grow(MACHINES / "shoshin.tree", root, without="run/current-system/")
+    grow(PROJECT / "sandbox" / "shoshin.tree", root, without="run/current-system/")
     for flake, as_git in ((root / "etc" / "nixos", False), (home / ".config/home-manager", True)):
         _flake(flake, root=root, home=home, host=host, user=user, as_git=as_git)
     for name, text in KDE_FILES.items():

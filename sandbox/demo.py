@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from converge import sandbox
+import sandbox
 
 PROJECT = Path(__file__).parent.parent
 PYINFRA = Path(sys.executable).parent / "pyinfra"
