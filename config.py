@@ -11,8 +11,8 @@ from pyinfra import config, state
 # run would compile this project, and what it uses, anew.
 sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
 
-from tasks import run  # noqa: E402
+from tasks.run import run  # noqa: E402
 
-config.REQUIRE_PYINFRA_VERSION = "~=3.10.0"  # tasks/run.py leans on measured behaviour of 3.10
+config.REQUIRE_PYINFRA_VERSION = "~=3.10.0"  # tasks/run leans on measured behaviour of 3.10
 
 run.install(state)

@@ -5,8 +5,9 @@ A workspace is declared once, read once, changed in one step that can be undone,
 
 from pyinfra import host
 
-from tasks import activate, begin, build, difference, gate, read, show, write
-from tasks import finish as end
+from tasks.run import begin
+from tasks.steps import activate, build, difference, gate, read, show, write
+from tasks.steps import finish as end
 
 work = begin.workspace(host)  # what was given, checked before anything was connected
 

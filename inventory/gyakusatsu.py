@@ -3,7 +3,7 @@
 AT_GYAKUSATSU=[user@]host[:port] names another address, AT_GYAKUSATSU= this machine.
 """
 
-from tasks.connection import workspace
+from tasks.reach.connection import workspace
 
 hosts = [
     workspace(

@@ -3,7 +3,7 @@
 AT_KINOITE=[user@]host[:port] names another address, AT_KINOITE= this machine.
 """
 
-from tasks.connection import workspace
+from tasks.reach.connection import workspace
 
 hosts = [
     workspace(

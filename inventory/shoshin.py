@@ -1,6 +1,6 @@
 """shoshin: the NixOS workstation, Plasma 6 on X11. AT_SHOSHIN=[user@]host[:port] for SSH."""
 
-from tasks.connection import workspace
+from tasks.reach.connection import workspace
 
 hosts = [
     workspace(

@@ -9,7 +9,8 @@ something differs; 1 it could not be read, or the file is there already; 5 bad i
 
 from pyinfra import host
 
-from tasks import begin, machine
+from tasks.run import begin
+from tasks.steps import machine
 
 work = begin.workspace(host)  # what was given, checked before anything was connected
 machine.answer(work)  # one remote command; nothing to execute, so nothing to confirm

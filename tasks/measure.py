@@ -8,7 +8,8 @@ Nothing of the workspace changes but the history of its measurements.
 
 from pyinfra import host
 
-from tasks import begin, read, sample
+from tasks.run import begin
+from tasks.steps import read, sample
 
 work = begin.workspace(host)
 options = sample.options(work)  # MEASURE_... of the environment, checked

@@ -7,7 +7,8 @@ Without this controller: ``~/.local/state/workspace-tuning/workspace/rollback`` 
 
 from pyinfra import host
 
-from tasks import back, begin, read
+from tasks.run import begin
+from tasks.steps import back, read
 
 work = begin.workspace(host)  # what was given, checked before anything was connected
 

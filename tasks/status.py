@@ -9,7 +9,8 @@ from pyinfra import host
 from converge.journal.journal import controller_state
 from converge.proof import glance, history, inquiry
 from converge.subjects.checks import ITEMS
-from tasks import begin, proof
+from tasks.run import begin
+from tasks.steps import proof
 
 work = begin.workspace(host)
 

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from converge.exits import Exit
 from converge.problem import InvalidInput
-from tasks import connection, hostkeys
+from tasks.reach import connection, hostkeys
 
 WAIT_S = 15
 

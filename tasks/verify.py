@@ -7,7 +7,8 @@ effective; 4 something could not be looked at.
 
 from pyinfra import host
 
-from tasks import begin, proof
+from tasks.run import begin
+from tasks.steps import proof
 
 work = begin.workspace(host)  # what was given, checked before anything was connected
 

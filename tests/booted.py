@@ -200,7 +200,7 @@ class Booted:
         return parse(self.as_user("sh", str(program), "", "/etc/nixos", home).splitlines())
 
     def workspace(self, **choices: object) -> dict[str, object]:
-        """Arguments of ``tasks.connection.workspace``."""
+        """Arguments of ``tasks.reach.connection.workspace``."""
         environment = {
             **dict(sandbox.environment(BOX)),
             "XDG_RUNTIME_DIR": RUNTIME,

@@ -24,7 +24,7 @@ INVENTORY = """\
 import json
 from pathlib import Path
 
-from tasks.connection import workspace
+from tasks.reach.connection import workspace
 
 hosts = [workspace(**one) for one in json.loads(Path(__file__).with_suffix(".json").read_text())]
 """
@@ -61,7 +61,7 @@ class Cli:
         }
 
     def inventory(self, *workspaces: dict[str, object], name: str = "some") -> Path:
-        """An inventory file with these workspaces (arguments of tasks.connection.workspace)."""
+        """An inventory file with these workspaces (arguments of ``connection.workspace``)."""
         path = self.directory / f"{name}.py"
         path.write_text(INVENTORY)
         path.with_suffix(".json").write_text(json.dumps(workspaces))

@@ -38,7 +38,7 @@ print(json.dumps(sandbox.data(Path(sys.argv[1]), workspace=sys.argv[2], user=sys
 
 @dataclass
 class Machine:
-    """One workspace; ``data`` are the arguments of ``tasks.connection.workspace`` for it."""
+    """One workspace; ``data`` are the arguments of ``tasks.reach.connection.workspace`` for it."""
 
     name: str
     user: str

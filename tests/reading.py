@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from converge.plan.snapshot import Snapshot, parse
-from tasks.remote import PROGRAMS
+from tasks.reach.remote import PROGRAMS
 from tests.tools import need
 
 HOME_FLAKE = "~/.config/home-manager"

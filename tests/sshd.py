@@ -42,7 +42,7 @@ class Server:
         return self.log.count("Connection from ")
 
     def choices(self, user: str, **more: object) -> dict[str, object]:
-        """Arguments of ``tasks.connection.workspace`` for a user of this server."""
+        """Arguments of ``tasks.reach.connection.workspace`` for a user of this server."""
         return {
             "at": f"{user}@127.0.0.1:{self.port}",
             "ssh_key": str(self.directory / "client"),

@@ -13,7 +13,7 @@ import pytest
 from converge.proof import inquiry
 from converge.proof.effect import Effect, Finding
 from converge.subjects.checks import ITEMS
-from tasks import remote
+from tasks.reach import remote
 from tests import checks, kwin
 
 MACHINE = "0123456789abcdef0123456789abcdef"

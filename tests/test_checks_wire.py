@@ -14,7 +14,7 @@ import pytest
 from converge.proof import inquiry
 from converge.proof.check import ABSENT, DENIED, MISSING, NOBODY, Answers, Ask, NoAnswer, Reply
 from converge.proof.effect import Effect
-from tasks import remote
+from tasks.reach import remote
 from tests import checks
 from tests.tools import need
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converge.problem import InvalidInput
-from tasks import connection, hostkeys
-from tasks.connection import fleet, servers, workspace
+from tasks.reach import connection, hostkeys
+from tasks.reach.connection import fleet, servers, workspace
 
 BLOB = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(range(32))
 KEY = f"ssh-ed25519 {base64.b64encode(BLOB).decode()}"

@@ -61,7 +61,7 @@ from converge.kde.merge import merge
 from converge.plan.plan import Change
 from converge.plan.setting import Layer
 from converge.subjects.settings import ALL
-from tasks.payload import pack
+from tasks.reach.payload import pack
 from tests.conftest import DESKTOP, Box, Cli, tree
 from tests.faults import STEPS, Guard, end_of_power, transaction, until
 from tests.reading import BOOT

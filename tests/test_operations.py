@@ -27,11 +27,12 @@ from converge.plan.plan import Plan
 from converge.plan.snapshot import Snapshot, Transaction
 from converge.profile.choices import check_choices
 from converge.subjects.settings import BY_ID
-from tasks import activate, back, build, finish, operations, write
-from tasks import read as reading
-from tasks.begin import Work
-from tasks.remote import Answer, command, program, read_command
-from tasks.run import Run
+from tasks.reach.remote import Answer, command, program, read_command
+from tasks.run import operations
+from tasks.run.begin import Work
+from tasks.run.run import Run
+from tasks.steps import activate, back, build, finish, write
+from tasks.steps import read as reading
 from tests.checks import HOME, PROJECT
 from tests.plans import DESKTOP, EVERY, found, plan, profile
 from tests.tools import need

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from converge.plan.plan import Change, digest
 from converge.plan.setting import Layer
-from tasks.payload import directories, pack, pack_tree
+from tasks.reach.payload import directories, pack, pack_tree
 from tests.checks import HOME
 
 

@@ -18,7 +18,7 @@ from converge.plan.plan import Change, FileDrift, Plan, Refusal
 from converge.plan.setting import Layer
 from converge.report.show import BINARY, describe, show_gate, show_plan, unified
 from converge.report.terminal import Terminal, fit, plain, wrap
-from tasks.output import harmless
+from tasks.reach.output import harmless
 from tests.checks import HOME
 from tests.conftest import PROJECT, PYINFRA, Box, Cli
 from tests.plans import EVERY, KWINRC, found, plan

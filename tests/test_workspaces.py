@@ -16,7 +16,7 @@ CODE = ("converge", "tasks", "inventory", "schemas", "files", "deploy.py", "conf
 NEW = '''\
 """atelier: the machine that these tests run on."""
 
-from tasks.connection import workspace
+from tasks.reach.connection import workspace
 
 hosts = [workspace("atelier", profile="inventory/hardware/atelier.yaml", user="somebody")]
 '''

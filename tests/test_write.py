@@ -12,8 +12,8 @@ import pytest
 
 from converge.plan.plan import Change
 from converge.plan.setting import Layer
-from tasks.payload import pack
-from tasks.remote import PROGRAMS
+from tasks.reach.payload import pack
+from tasks.reach.remote import PROGRAMS
 from tests.tools import need
 
 TOOLS = (

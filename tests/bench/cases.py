@@ -20,7 +20,7 @@ INVENTORY = """\
 import json
 from pathlib import Path
 
-from tasks.connection import workspace
+from tasks.reach.connection import workspace
 
 hosts = [workspace(**one) for one in json.loads(Path(__file__).with_suffix(".json").read_text())]
 """
@@ -98,7 +98,7 @@ def _reading(data: Workspace) -> str:
     from pyinfra.connectors.util import make_unix_command
 
     from converge.plan import layers
-    from tasks.remote import read_command
+    from tasks.reach.remote import read_command
 
     root = str(data["root"])
     arguments = [str(data["base_nixos"]), str(data["base_home"])]

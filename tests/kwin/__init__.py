@@ -12,7 +12,7 @@ from pathlib import Path
 
 from converge.proof import inquiry
 from converge.proof.check import Answers, Ask, Context
-from tasks import remote
+from tasks.reach import remote
 from tests.tools import missing
 
 HERE = Path(__file__).parent

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from converge.exits import Exit
-from tasks.begin import Work
-from tasks.operations import perform
+from tasks.run.begin import Work
+from tasks.run.operations import perform
 
 
 def run(work: Work) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from converge.problem import InvalidInput, Problem
 
 Host = tuple[str, dict[str, Any]]
-KNOWN_HOSTS = Path(__file__).parent.parent / "inventory" / "known_hosts"
+KNOWN_HOSTS = Path(__file__).parents[2] / "inventory" / "known_hosts"
 LIMIT_S = 900  # of one remote command that names none of its own
 PATIENCE_S = 30  # for each of: banner, login, opening a channel
 LONGEST_WAY = 8  # jump hosts
@@ -125,7 +125,7 @@ def servers(
     """
     from pyinfra.connectors.sshuserclient import client
 
-    from tasks.hostkeys import host_name
+    from tasks.reach.hostkeys import host_name
 
     if depth > LONGEST_WAY:
         raise ValueError(f"ProxyJump of {hostname} goes in circles; ProxyJump needs another Host")
@@ -163,7 +163,7 @@ def _way(host: Any) -> list[Server]:
 
 def problems(host: Any) -> Iterator[Problem]:
     """What is wrong with how ``host`` would be connected to. Connects to nothing."""
-    from tasks import hostkeys
+    from tasks.reach import hostkeys
 
     place = f"inventory host {host.name}"
     for key in _PASSWORDS:
@@ -242,7 +242,7 @@ def guard(host: Any) -> None:
 def _check_known(host: Any) -> None:
     from pyinfra.api.exceptions import ConnectError
 
-    from tasks import hostkeys
+    from tasks.reach import hostkeys
 
     for server in _way(host):
         entries = [entry for file in server.files for entry in hostkeys.read(file)]

@@ -14,10 +14,10 @@ from converge.plan.snapshot import Lock, Snapshot
 from converge.plan.standing import ForbiddenSetting, Standing, standings
 from converge.plan.written import Proved
 from converge.subjects.settings import ALL
-from tasks import remote
-from tasks.begin import Work
-from tasks.facts import WorkspaceSnapshot
-from tasks.run import PROJECT
+from tasks.reach import remote
+from tasks.reach.facts import WorkspaceSnapshot
+from tasks.run.begin import Work
+from tasks.run.run import PROJECT
 
 LIMIT_S = 300  # a workspace that takes longer to be read is stopped
 

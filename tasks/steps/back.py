@@ -5,10 +5,10 @@ from __future__ import annotations
 from converge.exits import Exit
 from converge.plan.setting import Layer
 from converge.plan.snapshot import Transaction
-from tasks.begin import Work
-from tasks.operations import Action, perform
-from tasks.payload import pack
-from tasks.write import controller, verdict
+from tasks.reach.payload import pack
+from tasks.run.begin import Work
+from tasks.run.operations import Action, perform
+from tasks.steps.write import controller, verdict
 
 #: Part of a transaction (``remote/transact.sh``) -> the layers that it undoes together.
 PARTS = {

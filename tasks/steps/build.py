@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from converge.plan.plan import Build
-from tasks import elsewhere
-from tasks.begin import Work
-from tasks.operations import perform
-from tasks.payload import pack_tree
+from tasks.reach.payload import pack_tree
+from tasks.run.begin import Work
+from tasks.run.operations import perform
+from tasks.steps import elsewhere
 
 _BUILT = re.compile(r"these (\d+) derivations|this derivation")
 _FETCHED = re.compile(r"paths? will be fetched \(([^)]*)\)")

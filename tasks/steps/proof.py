@@ -18,8 +18,9 @@ from converge.proof.check import Context, When
 from converge.proof.effect import Effect, Finding, new_faults, summary, verdict
 from converge.proof.show import show
 from converge.subjects.checks import ITEMS, PROOFS
-from tasks import read, remote
-from tasks.begin import Work
+from tasks.reach import remote
+from tasks.run.begin import Work
+from tasks.steps import read
 
 SETTLE_S = 3
 SLACK_S = 60  # for the connection, on top of the time limits of all probes together

@@ -16,12 +16,12 @@ from functools import partial
 from converge.exits import Exit
 from converge.plan.snapshot import Generation, Snapshot
 from converge.proof.effect import Effect
-from tasks import read
-from tasks.begin import Work
-from tasks.operations import perform
-from tasks.payload import pack
-from tasks.remote import PROGRAMS, Answer
-from tasks.write import record
+from tasks.reach.payload import pack
+from tasks.reach.remote import PROGRAMS, Answer
+from tasks.run.begin import Work
+from tasks.run.operations import perform
+from tasks.steps import read
+from tasks.steps.write import record
 
 ATTEMPTS = 3  # the desktop may write between our reading and our writing
 #: Faults that are looked for before a change and end the run: it could not be undone safely.
@@ -123,7 +123,7 @@ def preflight(work: Work) -> None:
     """What has to hold before anything is written; the faults that are there are not this run's."""
 
     def action() -> str:
-        from tasks import proof  # a run that changes nothing does without the checks
+        from tasks.steps import proof
 
         work.known = proof.before(work)
         faults = [
@@ -167,7 +167,7 @@ def prove(work: Work) -> None:
     """Look at the workspace as it is now: has every setting the effect that it should have?"""
 
     def action() -> str:
-        from tasks import proof
+        from tasks.steps import proof
 
         held = work.snapshot, work.plan
         found = read.take_again(work)

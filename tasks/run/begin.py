@@ -13,9 +13,9 @@ from converge.plan.snapshot import Snapshot, Transaction
 from converge.profile.choices import Choices
 from converge.profile.profile import Profile
 from converge.proof.effect import Finding
-from tasks import run as runs
-from tasks.remote import Answer, reconnect
-from tasks.remote import run as remote
+from tasks.reach.remote import Answer, reconnect
+from tasks.reach.remote import run as remote
+from tasks.run import run as runs
 
 
 @dataclass(eq=False)
@@ -43,7 +43,7 @@ class Work:
         return self.choices.workspace
 
     def remote(self, program: str, *arguments: str, **options: Any) -> Answer:
-        """Run one program on the workspace (``tasks.remote.run``)."""
+        """Run one program on the workspace (``tasks.reach.remote.run``)."""
         return remote(self.host, program, arguments, **options)
 
     def stop(self, code: Exit, why: str) -> None:

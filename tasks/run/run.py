@@ -27,9 +27,11 @@ from converge.profile.profile import Profile, load_profile
 from converge.report import fleet
 from converge.report.show import describe, style
 from converge.report.terminal import Terminal
-from tasks import canary, connection, elsewhere, output
+from tasks.reach import connection, output
+from tasks.run import canary
+from tasks.steps import elsewhere
 
-PROJECT = Path(__file__).parent.parent
+PROJECT = Path(__file__).parents[2]
 VERSION = "0.1.0"
 #: Tasks that change nothing: there is nothing to confirm, so nobody has to be there.
 READ_ONLY = frozenset({"verify", "status", "why", "detect"})

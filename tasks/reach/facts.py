@@ -7,7 +7,7 @@ from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import FactBase
 
 from converge.plan.snapshot import Snapshot, SnapshotError, parse
-from tasks import remote
+from tasks.reach import remote
 
 
 class WorkspaceSnapshot(FactBase[Snapshot | None]):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tasks.begin import Work
-from tasks.operations import perform
+from tasks.run.begin import Work
+from tasks.run.operations import perform
 
 SHOWN = 12  # lines a layer on the terminal; the journal has all
 

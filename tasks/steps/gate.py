@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from converge.exits import Exit
 from converge.gate import detect, gate
-from tasks.begin import Work
+from tasks.run.begin import Work
 
 
 def hardware(work: Work) -> None:

@@ -11,10 +11,10 @@ from dataclasses import replace
 from converge.exits import Exit
 from converge.plan.plan import Change
 from converge.plan.setting import Layer
-from tasks.begin import Work
-from tasks.operations import perform
-from tasks.payload import pack
-from tasks.remote import Answer
+from tasks.reach.payload import pack
+from tasks.reach.remote import Answer
+from tasks.run.begin import Work
+from tasks.run.operations import perform
 
 
 def controller() -> str:

@@ -22,8 +22,8 @@ from pyinfra.api.operation import operation
 
 from converge.exits import Exit
 from converge.journal.journal import JournalError
-from tasks import canary
-from tasks.begin import Work
+from tasks.run import canary
+from tasks.run.begin import Work
 
 NO_LIMIT_S = 7 * 24 * 3600  # pyinfra takes a number only, and 0 would end every step at once
 #: What a step returns: the empty string when all went well, else why not.

@@ -25,10 +25,10 @@ from converge.plan.layers import NixLayer
 from converge.plan.plan import Change
 from converge.plan.setting import Layer, Setting
 from converge.plan.standing import Stand, Standing
-from tasks.begin import Work
-from tasks.payload import pack
-from tasks.remote import Answer
-from tasks.write import controller
+from tasks.reach.payload import pack
+from tasks.reach.remote import Answer
+from tasks.run.begin import Work
+from tasks.steps.write import controller
 
 READINGS = 3
 Records = list[Mapping[str, object]]

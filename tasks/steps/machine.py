@@ -14,8 +14,8 @@ from converge.gate.machine import Machine
 from converge.problem import InvalidInput
 from converge.profile.profile import load_profile
 from converge.report.show import show_gate
-from tasks.begin import Work
-from tasks.run import NO_PROFILE, PROJECT
+from tasks.run.begin import Work
+from tasks.run.run import NO_PROFILE, PROJECT
 
 
 def look(work: Work) -> Machine | None:

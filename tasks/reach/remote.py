@@ -21,7 +21,7 @@ from pyinfra.api.command import QuoteString, StringCommand
 #: What pyinfra and paramiko raise where a connection breaks or a time limit ends.
 LOST = (TimeoutError, OSError, EOFError, SSHException)
 GRACE_S = 60  # for the connection itself: paramiko waits without limit for a request's answer
-PROGRAMS = Path(__file__).parent.parent / "converge" / "remote"
+PROGRAMS = Path(__file__).parents[2] / "converge" / "remote"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from converge.plan import saved
 from converge.plan.setting import Layer
 from converge.report.record import plan_fields
 from converge.report.show import show_gate, show_plan
-from tasks.begin import Work
+from tasks.run.begin import Work
 
 
 def plan(work: Work) -> None:

@@ -16,11 +16,11 @@ from converge.plan.plan import Build
 from converge.problem import InvalidInput, Problem, did_you_mean
 from converge.profile.choices import Choices
 from converge.profile.profile import load_profile
-from tasks import connection, pipe, remote
-from tasks.pipe import End
+from tasks.reach import connection, pipe, remote
+from tasks.reach.pipe import End
 
 if TYPE_CHECKING:
-    from tasks.begin import Work
+    from tasks.run.begin import Work
 
 LOCAL = "local"
 TRUST = (
@@ -110,7 +110,7 @@ def limits(work: Work, machine: Any) -> tuple[str, str]:
     runtimes = any(
         one.in_force and one.setting.id.startswith("runtimes.") for one in work.plan.standings
     )
-    from tasks.run import PROJECT
+    from tasks.run.run import PROJECT
 
     file = machine.data.get("profile")
     if not runtimes or not file:

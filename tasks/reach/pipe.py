@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import gevent
 from gevent import subprocess
 
-from tasks.remote import LOST, command, limited
+from tasks.reach.remote import LOST, command, limited
 
 CHUNK = 65536
 PATIENCE_S = 60  # for one side to end once the other has

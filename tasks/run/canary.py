@@ -15,10 +15,10 @@ from gevent.event import Event
 
 from converge.exits import Exit
 from converge.profile.choices import Choices
-from tasks import remote
+from tasks.reach import remote
 
 if TYPE_CHECKING:
-    from tasks.begin import Work
+    from tasks.run.begin import Work
 
 _over: defaultdict[str, Event] = defaultdict(Event)  # by workspace
 
