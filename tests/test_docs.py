@@ -15,8 +15,8 @@ from converge.plan.desired import LAYER_SOURCES
 from converge.plan.setting import Layer, Risk, State
 from converge.subjects.checks import BY_ID as CHECKS
 from converge.subjects.settings import ALL, BY_ID
-from tests import settings_page
 from tests.conftest import PROJECT
+from tests.plan import settings_page
 
 PAGES = (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")))
 #: Those of several columns; the others are wrapped by whoever owns them.
@@ -66,7 +66,7 @@ def matches(name: str, known: set[str]) -> bool:
 
 def test_the_page_of_the_settings_is_what_the_rows_say() -> None:
     assert settings_page.PAGE.read_text(encoding="utf-8") == settings_page.page(), (
-        "the rows have changed: python -m tests.settings_page"
+        "the rows have changed: python -m tests.plan.settings_page"
     )
 
 

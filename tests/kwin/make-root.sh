@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make a Debian 13 root with the real KWin, Baloo and KConfig tools, for tests/test_checks_kwin.py.
+# Make a Debian 13 root with the real KWin, Baloo and KConfig tools, for tests/proof.
 #
 # usage: make-root.sh DIRECTORY          (as root; about a minute, 650 MB)
 # Needs mmdebstrap (apt-get install mmdebstrap debian-archive-keyring). MIRROR names another mirror

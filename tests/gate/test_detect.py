@@ -1,0 +1,536 @@
+"""Detect: what detect.sh reads, that it writes and evaluates nothing, and what is made of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from converge.gate import hardware
+from converge.gate.declare import CannotDeclare, declare
+from converge.gate.detect import SCRIPT, NotDetected, parse
+from converge.gate.facter import NotAReport, from_report
+from converge.gate.gate import differences
+from converge.gate.machine import Disk, FoundGpu, Machine, NvidiaGpu, Swap, ZramDevice
+from converge.profile.profile import load_profile
+from tests.gate.machines import MACHINES, detect, grow, recorded
+
+INVENTORY = Path(__file__).parents[2] / "inventory" / "hardware"
+RECORDED = sorted(path.stem for path in MACHINES.glob("*.tree"))
+
+
+def need(program: str, package: str) -> str:
+    found = shutil.which(program)
+    if found is None:
+        pytest.fail(f"{program} is missing: install the package {package}")
+    return found
+
+
+# ---- recorded machines ---------------------------------------------------------------------------
+
+
+def test_shoshin_is_read_completely() -> None:
+    machine = recorded("shoshin")
+    assert machine.unseen == ()
+    assert (machine.arch, machine.platform, machine.kernel) == ("x86_64", "nixos", "6.12.58")
+    assert (machine.cpu_vendor, machine.cores, machine.threads) == ("intel", 4, 8)
+    assert machine.memory_gb == 16
+    assert machine.module_type == "DDR4"
+    assert machine.zram == (ZramDevice(name="zram0", size_bytes=12530470912, algorithm="zstd"),)
+    assert machine.swaps == (Swap(file="/dev/zram0", size_kib=12236784, priority=100),)
+    assert [gpu.pci_id for gpu in machine.gpus or ()] == ["8086:1912", "10de:1401"]
+    assert machine.nvidia == (
+        NvidiaGpu(
+            name="GeForce GTX 960",
+            compute_capability="5.2",
+            driver="580.105.08",
+            memory_mb=4096,
+            pci_id="10de:1401",
+        ),
+    )
+    assert (machine.nvidia_driver, machine.nvidia_open) == ("580.105.08", False)
+    assert (machine.session_type, machine.desktop, machine.x11_offered) == ("x11", "plasma6", True)
+
+
+def test_system_disk_is_found_below_an_encrypted_volume() -> None:
+    disk = recorded("shoshin").system_disk
+    assert disk is not None
+    assert (disk.name, disk.kind, disk.size_gb, disk.scheduler) == ("nvme0n1", "nvme", 500, "none")
+
+
+def test_system_disk_is_found_below_an_ostree_overlay() -> None:
+    disk = recorded("kinoite").system_disk
+    assert disk is not None
+    assert (disk.name, disk.kind, disk.scheduler) == ("sda", "ssd", "mq-deadline")
+
+
+def test_kinoite_offers_no_x11_session_and_nobody_is_logged_in() -> None:
+    machine = recorded("kinoite")
+    assert (machine.platform, machine.desktop) == ("ostree", "plasma6")
+    assert (machine.session_type, machine.x11_offered) == (None, False)
+    assert any(text.startswith("session type:") for text in machine.unseen)
+
+
+def test_wsl_has_virtual_disks_and_no_gpu() -> None:
+    machine = recorded("gyakusatsu")
+    assert machine.platform == "wsl"
+    assert machine.gpus == ()
+    assert {disk.kind for disk in machine.disks} == {"virtual"}
+    assert machine.system_disk is not None
+    assert machine.system_disk.name == "sdc"
+
+
+def test_flags_are_those_that_every_cpu_has(tmp_path: Path) -> None:
+    root = grow("shoshin", tmp_path)
+    path = root / "proc/cpuinfo"
+    head, last = path.read_text().rsplit("flags", 1)
+    path.write_text(head + "flags" + last.replace(" avx2 ", " "))
+    flags = parse(detect(root)).cpu_flags
+    assert flags is not None
+    assert "avx2" not in flags
+    assert "avx" in flags
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "found"),
+    [
+        ("commands/nvidia-smi", "NVIDIA-SMI has failed because it couldn't communicate\n", ()),
+        ("commands/nvidia-smi", "No devices were found\n", ()),
+        ("commands/nvidia-smi", "GeForce, [N/A], 580.1, [N/A], [N/A]\n", ()),
+    ],
+)
+def test_nvidia_smi_without_an_answer_gives_nothing(
+    tmp_path: Path, path: str, content: str, found: tuple[NvidiaGpu, ...]
+) -> None:
+    root = grow("shoshin", tmp_path)
+    (root / path).write_text(content)
+    machine = parse(detect(root))
+    assert machine.nvidia == found
+    assert any("nvidia-smi gives no answer" in text for text in machine.unseen)
+
+
+def test_open_kernel_module_is_told_from_the_closed_one(tmp_path: Path) -> None:
+    root = grow("shoshin", tmp_path)
+    line = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  595.71.05  Release Build\n"
+    (root / "proc/driver/nvidia/version").write_text(line)
+    machine = parse(detect(root))
+    assert (machine.nvidia_driver, machine.nvidia_open) == ("595.71.05", True)
+
+
+def test_session_type_comes_from_the_desktops_own_process_without_logind(tmp_path: Path) -> None:
+    root = grow("shoshin", tmp_path)
+    (root / "commands/loginctl").unlink()
+    assert parse(detect(root)).session_type == "x11"
+
+
+# ---- the program itself --------------------------------------------------------------------------
+
+
+def test_this_machine_gives_a_profile_that_loads_and_is_true(tmp_path: Path) -> None:
+    machine = parse(detect())
+    path = tmp_path / "here.yaml"
+    path.write_text(declare(machine, "here"), encoding="utf-8")
+    profile = load_profile(path)
+    assert (
+        hardware.missing_flags(profile.build.compiler.march, machine.cpu_flags or frozenset())
+        == frozenset()
+    )
+    assert differences(profile, machine) == ()
+
+
+def test_detect_writes_nothing_and_changes_nothing(tmp_path: Path) -> None:
+    strace = need("strace", "strace")
+    log = tmp_path / "log"
+    calls = "openat,open,creat,unlink,unlinkat,rename,renameat2,mkdir,mkdirat,chmod,fchmodat"
+    argv = [strace, "-f", "-o", str(log), "-e", f"trace={calls}", need("dash", "dash"), str(SCRIPT)]
+    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, timeout=120)
+    lines = log.read_text().splitlines()
+    assert any("/proc/cpuinfo" in line for line in lines)
+    changing = [
+        line
+        for line in lines
+        if re.search(r"O_WRONLY|O_RDWR|O_CREAT|unlink|rename|mkdir|chmod|creat\(", line)
+        and not re.search(r'"/dev/(?:null|tty)"', line)
+    ]
+    assert changing == []
+
+
+def test_values_of_a_hostile_tree_are_never_evaluated(tmp_path: Path) -> None:
+    root = grow("shoshin", tmp_path / "tree")
+    proof = tmp_path / "proof"
+    evil = f"$(touch {proof}) `touch {proof}`; touch {proof} \\\\ * ' \" \x1b[31m\ttab"
+    for path in root.rglob("*"):
+        if path.is_file() and not path.is_symlink() and path.stat().st_size:
+            path.write_text(f"{evil}\nprocessor\t: 0\nmodel name\t: {evil}\n{evil}: {evil}\n")
+    odd = root / "sys/block/$(touch x)"
+    odd.mkdir()
+    (odd / "size").write_text("1\n")
+    machine = parse(detect(root))
+    assert not proof.exists()
+    assert not list(tmp_path.rglob("x"))  # nor by the name of a device
+    assert "\x1b" not in repr(machine)
+    assert machine.arch is None
+    text = declare(dataclasses.replace(machine, cpu_flags=frozenset({"sse2"})), "x")
+    assert not set("$`;*\\\x1b") & set(text.partition("schemaVersion")[2])
+    path = tmp_path / "x.yaml"
+    path.write_text(text, encoding="utf-8")
+    load_profile(path)
+
+
+@pytest.mark.parametrize("missing", ["proc", "sys", "run", "etc", "commands"])
+def test_a_part_of_the_system_that_is_missing_leaves_its_facts_unseen(
+    tmp_path: Path, missing: str
+) -> None:
+    root = grow("shoshin", tmp_path)
+    shutil.rmtree(root / missing)
+    parse(detect(root))
+
+
+def test_nothing_at_all_leaves_everything_unseen(tmp_path: Path) -> None:
+    machine = parse(detect(tmp_path))
+    assert machine == Machine()
+    assert len(machine.unseen) >= 5
+
+
+def test_a_fifo_in_place_of_a_file_does_not_hang(tmp_path: Path) -> None:
+    root = grow("shoshin", tmp_path)
+    path = root / "sys/bus/pci/devices/0000:01:00.0/class"
+    path.unlink()
+    os.mkfifo(path)
+    assert [gpu.vendor for gpu in parse(detect(root)).gpus or ()] == ["8086"]
+
+
+def test_detect_passes_shellcheck() -> None:
+    done = subprocess.run(
+        [need("shellcheck", "shellcheck"), "-s", "sh", str(SCRIPT)], capture_output=True, text=True
+    )
+    assert done.stdout == ""
+
+
+# ---- the parser ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("output", ["", "detect\t2\ndetected\n", "sh: not found\n", "detect\t1\n"])
+def test_other_output_is_refused(output: str) -> None:
+    with pytest.raises(NotDetected):
+        parse(output)
+
+
+def test_output_that_was_cut_off_is_refused_at_every_line() -> None:
+    lines = "detect\t1\nkernel\t6.12\nmark\tnixos\ndetected\n".splitlines(keepends=True)
+    for length in range(len(lines)):
+        with pytest.raises(NotDetected):
+            parse("".join(lines[:length]))
+    assert parse("".join(lines)).kernel == "6.12"
+
+
+def test_endless_output_is_refused() -> None:
+    with pytest.raises(NotDetected):
+        parse("detect\t1\n" + "os\tx\n" * 300_000 + "detected\n")
+
+
+KEYS = (
+    "arch kernel proc-version cpu memory swap zram dmi module pci-bus pci disk part dm mount "
+    "nvidia nvidia-smi device mark os session process offered program"
+)
+WORDS = (
+    "vendor family number model flags count cores MemTotal rc out proc module type 0 1 -1 0x10de "
+    "0x1401 0x030000 sda sda1 dm-0 / /dev/sda [none] GenuineIntel nixos x11 plasmashell 5.2 "
+    "NVIDIA,5.2,580,4096,0x140110DE 99999999999999999999"
+)
+LINE = st.builds(
+    lambda key, values: "\t".join([key, *values]),
+    st.sampled_from(KEYS.split()),
+    st.lists(st.sampled_from(WORDS.split()) | st.text(max_size=12), max_size=7),
+)
+
+
+@given(st.lists(LINE, max_size=25))
+@settings(deadline=None)
+def test_any_lines_give_a_machine_and_its_profile_loads(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str]
+) -> None:
+    try:
+        machine = parse("\n".join(["detect\t1", *lines, "detected", ""]))
+    except NotDetected:
+        return
+    _loads(tmp_path_factory, machine)
+
+
+def _loads(factory: pytest.TempPathFactory, machine: Machine) -> None:
+    try:
+        text = declare(machine, "here")
+    except CannotDeclare:
+        assert machine.cpu_flags is None or machine.arch not in {None, "x86_64"}
+        return
+    path = factory.getbasetemp() / "here.yaml"
+    path.write_text(text, encoding="utf-8")
+    load_profile(path)
+
+
+# ---- profiles made of machines -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_profile_of_a_recorded_machine_loads_and_differs_in_nothing(
+    tmp_path: Path, name: str
+) -> None:
+    machine = recorded(name)
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(declare(machine, name), encoding="utf-8")
+    assert differences(load_profile(path), machine) == ()
+
+
+def test_profile_of_shoshin_agrees_with_the_one_of_the_plan(tmp_path: Path) -> None:
+    path = tmp_path / "shoshin.yaml"
+    path.write_text(declare(recorded("shoshin"), "shoshin"), encoding="utf-8")
+    found, plan = load_profile(path), load_profile(INVENTORY / "shoshin.yaml")
+    assert found.build.compiler == plan.build.compiler
+    assert dataclasses.replace(found.gpu, chip="GM206") == plan.gpu
+    assert (found.storage, found.session, found.platform) == (
+        plan.storage,
+        plan.session,
+        plan.platform,
+    )
+    assert (found.memory.total_gb, found.memory.type) == (16, "DDR4")
+    assert found.facts == plan.facts
+
+
+def test_profile_says_what_could_not_be_seen() -> None:
+    text = declare(recorded("gyakusatsu"), "gyakusatsu")
+    for sentence in recorded("gyakusatsu").unseen:
+        assert f"# Not seen: {sentence}." in text
+
+
+FLAG_SETS = st.sampled_from(sorted(hardware.marches())).map(lambda m: hardware.marches()[m])
+COUNT = st.none() | st.integers(1, 512)
+GPU = st.builds(
+    FoundGpu,
+    slot=st.just("0"),
+    vendor=st.sampled_from(["10de", "1002", "8086", "1af4"]),
+    device=st.integers(0, 0xFFFF).map(lambda n: f"{n:04x}"),
+    driver=st.sampled_from(["", "nouveau"]),
+)
+SMI = st.builds(
+    NvidiaGpu,
+    name=st.text(max_size=80),
+    compute_capability=st.sampled_from(["5.2", "8.6", "12.0", "99.9"]),
+    driver=st.just("580.1"),
+    memory_mb=st.none() | st.integers(256, 100_000),
+)
+DISK = st.builds(
+    Disk,
+    name=st.text(max_size=9),
+    kind=st.sampled_from(["nvme", "ssd", "hdd", "virtual"]),
+    size_gb=st.integers(1, 100_000),
+    schedulers=st.just(("none",)),
+    scheduler=st.sampled_from(["none", "bfq", "deadline", ""]),
+)
+ZRAM = st.builds(
+    ZramDevice,
+    name=st.just("zram0"),
+    size_bytes=st.integers(0, 1 << 44),
+    algorithm=st.sampled_from(["zstd", "lz4", "842", "", "lzo-rle"]),
+)
+MACHINE = st.builds(
+    Machine,
+    platform=st.sampled_from([None, "nixos", "ostree", "wsl", "linux"]),
+    cpu_vendor=st.sampled_from([None, "intel", "amd", "CentaurHauls"]),
+    cpu_model=st.none() | st.text(max_size=120),
+    cpu_family=st.sampled_from([None, 6, 23, 25, 26]),
+    cpu_number=st.none() | st.integers(0, 255),
+    cpu_flags=FLAG_SETS,
+    cores=COUNT,
+    threads=COUNT,
+    memory_kib=st.none() | st.integers(1, 1 << 31),
+    module_type=st.none() | st.text(max_size=9) | st.just("DDR5"),
+    zram=st.lists(ZRAM, max_size=1).map(tuple),
+    gpus=st.none() | st.lists(GPU, max_size=2).map(tuple),
+    nvidia=st.lists(SMI, max_size=1).map(tuple),
+    system_disk=st.none() | DISK,
+    session_type=st.sampled_from([None, "x11", "wayland"]),
+    desktop=st.sampled_from([None, "plasma6", "plasma5", "none"]),
+    unseen=st.lists(st.text(max_size=40), max_size=2).map(tuple),
+)
+
+
+@given(MACHINE)
+@settings(deadline=None)
+def test_the_profile_of_any_machine_loads(
+    tmp_path_factory: pytest.TempPathFactory, machine: Machine
+) -> None:
+    _loads(tmp_path_factory, machine)
+
+
+@pytest.mark.parametrize("name", ["", "../x", "A", "a b", "x" * 64, "a\nb"])
+def test_a_profile_is_not_written_for_a_hostile_name(name: str) -> None:
+    with pytest.raises(CannotDeclare):
+        declare(recorded("shoshin"), name)
+
+
+def test_a_profile_is_not_written_for_another_processor() -> None:
+    with pytest.raises(CannotDeclare, match="aarch64"):
+        declare(dataclasses.replace(recorded("shoshin"), arch="aarch64"), "x")
+
+
+# ---- marches and generations ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("vendor", "family", "number", "march"),
+    [
+        ("intel", 6, 94, "skylake"),
+        ("intel", 6, 158, "skylake"),
+        ("intel", 6, 60, "haswell"),
+        ("intel", 6, 151, "alderlake"),
+        ("amd", 23, 8, "znver1"),
+        ("amd", 23, 113, "znver2"),
+        ("amd", 25, 80, "znver3"),
+        ("amd", 25, 24, "znver4"),
+        ("amd", 25, 97, "znver4"),
+        ("amd", 26, 68, "znver5"),
+    ],
+)
+def test_march_of_a_cpu_by_its_numbers(vendor: str, family: int, number: int, march: str) -> None:
+    flags = hardware.marches()[march]
+    assert hardware.family_march(vendor, family, number, flags) == march
+    assert hardware.family_march(vendor, family, number, flags - {"bmi2"}) == "x86-64-v2"
+
+
+def test_each_level_needs_the_one_below() -> None:
+    levels = ["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"]
+    for lower, higher in pairwise(levels):
+        assert hardware.marches()[lower] < hardware.marches()[higher]
+        assert hardware.best_march(hardware.marches()[higher]) == higher
+
+
+@pytest.mark.parametrize(
+    ("device", "name"),
+    [
+        (0x1401, "maxwell"),
+        (0x1B80, "pascal"),
+        (0x1D81, "volta"),
+        (0x2182, "turing"),
+        (0x1E04, "turing"),
+        (0x2204, "ampere"),
+        (0x2330, "hopper"),
+        (0x2684, "ada"),
+        (0x2C05, "blackwell"),
+        (0x1187, "kepler"),
+        (0x1040, None),
+        (0xFFFF, None),
+    ],
+)
+def test_generation_of_a_device(device: int, name: str | None) -> None:
+    found = hardware.generation_of_device(device)
+    assert (found.name if found else None) == name
+
+
+def test_generations_do_not_overlap() -> None:
+    ranges = sorted(r for g in hardware.GENERATIONS for r in g.devices)
+    assert all(first <= last for first, last in ranges)
+    assert all(a[1] < b[0] for a, b in pairwise(ranges))
+    capabilities = [c for g in hardware.GENERATIONS for c in g.capabilities]
+    assert len(capabilities) == len(set(capabilities))
+
+
+# ---- a report of nixos-facter --------------------------------------------------------------------
+
+
+def report() -> dict[str, object]:
+    flags = sorted(hardware.marches()["skylake"])
+    cpu = {
+        "architecture": "x86_64",
+        "vendor_name": "GenuineIntel",
+        "family": 6,
+        "model": 94,
+        "features": flags,
+        "physical_id": 0,
+        "siblings": 8,
+        "cores": 4,
+    }
+    card = {
+        "vendor": {"hex": "10de", "value": 4318},
+        "device": {"hex": "1401", "value": 5121},
+        "sysfs_bus_id": "0000:01:00.0",
+        "driver": "nvidia",
+    }
+    disk = {
+        "class_list": ["disk", "block_device", "nvme"],
+        "unix_device_name": "/dev/nvme0n1",
+        "resources": [
+            {"type": "disk_geo", "cylinders": 488386},
+            {"type": "size", "unit": "sectors", "value_1": 976773168, "value_2": 512},
+        ],
+    }
+    memory = {"resources": [{"type": "phys_mem", "range": 17179869184}]}
+    return {
+        "version": 1,
+        "system": "x86_64-linux",
+        "virtualisation": "none",
+        "hardware": {
+            "cpu": [cpu],
+            "graphics_card": [card],
+            "disk": [disk],
+            "memory": [memory],
+        },
+    }
+
+
+def test_facter_report_gives_the_hardware() -> None:
+    machine = from_report(json.loads(json.dumps(report())))
+    assert (machine.arch, machine.cpu_vendor, machine.cores, machine.threads) == (
+        "x86_64",
+        "intel",
+        4,
+        8,
+    )
+    assert machine.memory_gb == 16
+    assert machine.nvidia_gpu is not None
+    assert machine.nvidia_gpu.pci_id == "10de:1401"
+    assert machine.system_disk == Disk(name="nvme0n1", kind="nvme", size_gb=500)
+
+
+def test_profile_of_a_facter_report_loads(tmp_path: Path) -> None:
+    path = tmp_path / "here.yaml"
+    path.write_text(declare(from_report(report()), "here"), encoding="utf-8")
+    profile = load_profile(path)
+    assert profile.build.compiler.march == "skylake"
+    assert profile.gpu.architecture == "maxwell"
+
+
+@pytest.mark.parametrize("data", [None, [], {}, {"version": 9, "hardware": {}}, {"hardware": []}])
+def test_other_json_is_no_report(data: object) -> None:
+    with pytest.raises(NotAReport):
+        from_report(data)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["cpu", "graphics_card", "disk", "memory"]), JSON),
+    st.sampled_from(["features", "cores", "family", "vendor", "resources", "class_list"]),
+    JSON,
+)
+@settings(deadline=None)
+def test_any_report_gives_a_machine(
+    hardware_part: dict[str, object], key: str, odd: object
+) -> None:
+    from_report({"version": 1, "hardware": hardware_part})
+    entry = {key: odd, "unix_device_name": "/dev/sda"}
+    for kind in ("cpu", "graphics_card", "disk", "memory"):
+        from_report({"version": 1, "hardware": {kind: [entry, entry]}})

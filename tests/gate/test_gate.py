@@ -1,0 +1,377 @@
+"""The gate catches one false fact at a time, with its verdict, the settings and the fix."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from converge.gate import hardware
+from converge.gate.gate import FACTS, Outcome, Verdict, blocking, differences, gate
+from converge.gate.machine import Disk, FoundGpu, Machine, NvidiaGpu, Swap
+from converge.plan.setting import Layer, Phase, Setting
+from converge.plan.standing import standings
+from converge.profile.profile import Profile, load_profile
+from converge.subjects.settings import ALL
+from tests.gate.machines import recorded
+
+INVENTORY = Path(__file__).parents[2] / "inventory" / "hardware"
+SHOSHIN = INVENTORY / "shoshin.yaml"
+TRUE, DIFFERS, UNKNOWN, BLOCKS = Outcome.TRUE, Outcome.DIFFERS, Outcome.UNKNOWN, Outcome.BLOCKS
+
+
+def in_force(
+    profile: Profile,
+    *,
+    layers: frozenset[Layer] = frozenset(Layer),
+    include: frozenset[str] = frozenset(),
+) -> tuple[Setting, ...]:
+    rows = standings(
+        ALL,
+        facts=profile.facts,
+        not_applicable={layer: "not here" for layer in Layer if layer not in layers},
+        phases=frozenset(Phase),
+        layers=layers,
+        include=include,
+    )
+    return tuple(row.setting for row in rows if row.in_force)
+
+
+def altered(tmp_path: Path, *changes: tuple[str, str]) -> Profile:
+    """Load shoshin's profile with some of its text changed."""
+    text = SHOSHIN.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert text.count(old) >= 1, old
+        text = text.replace(old, new, 1)
+    path = tmp_path / "shoshin.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_profile(path)
+
+
+def verdict_on(fact: str, verdicts: tuple[Verdict, ...]) -> Verdict:
+    (found,) = [verdict for verdict in verdicts if verdict.fact == fact]
+    return found
+
+
+def but(machine: Machine, **changes: object) -> Machine:
+    return dataclasses.replace(machine, **changes)  # type: ignore[arg-type]
+
+
+# ---- the machines of the plan --------------------------------------------------------------------
+
+
+def test_shoshin_is_true_in_every_fact() -> None:
+    profile = load_profile(SHOSHIN)
+    verdicts = gate(profile, recorded("shoshin"), in_force(profile))
+    assert {v.fact: v.outcome for v in verdicts} == dict.fromkeys(FACTS, TRUE)
+
+
+@pytest.mark.parametrize("workspace", ["kinoite", "gyakusatsu"])
+def test_the_other_workspaces_are_not_blocked_on_their_machines(workspace: str) -> None:
+    profile = load_profile(INVENTORY / f"{workspace}.yaml")
+    layers = frozenset({Layer.HOME_MANAGER, Layer.PLASMA, Layer.SESSION})
+    verdicts = gate(profile, recorded(workspace), in_force(profile, layers=layers))
+    assert blocking(verdicts) == ()
+    assert verdict_on("build.compiler.march", verdicts).outcome is TRUE
+
+
+def test_facts_come_in_their_documented_order() -> None:
+    profile = load_profile(SHOSHIN)
+    facts = [v.fact for v in gate(profile, recorded("shoshin"), in_force(profile))]
+    assert facts == sorted(facts, key=FACTS.index)
+
+
+# ---- one false fact in the profile ---------------------------------------------------------------
+
+FALSE_IN_PROFILE = [
+    ("platform", [("platform: nixos", "platform: ostree")], DIFFERS),
+    (
+        "cpu.vendor",
+        [("vendor: intel", "vendor: amd"), ("family: skylake", "family: znver3")],
+        DIFFERS,
+    ),
+    ("cpu.cores", [("cores: 4\n", "cores: 6\n")], DIFFERS),
+    ("cpu.threads", [("threads: 8", "threads: 16")], DIFFERS),
+    (
+        "build.compiler.march",
+        [("family: skylake", "family: alderlake"), ("march: skylake", "march: alderlake")],
+        BLOCKS,
+    ),
+    (
+        "build.parallelism",
+        [("totalGB: 16", "totalGB: 32"), ("memoryGB: 6", "memoryGB: 18")],
+        BLOCKS,
+    ),
+    ("gpu.pciId", [("10de:1401", "10de:1402")], DIFFERS),
+    (
+        "gpu.architecture",
+        [
+            ("architecture: maxwell", "architecture: turing"),
+            ("GM206", "TU116"),
+            ("10de:1401", "10de:2182"),
+            ('"5.2"', '"7.5"'),
+        ],
+        BLOCKS,
+    ),
+    ("gpu.computeCapability", [('"5.2"', '"5.0"')], DIFFERS),
+    ("gpu.memoryMB", [("memoryMB: 4096", "memoryMB: 2048")], DIFFERS),
+    ("gpu.kernelModule", [("kernelModule: true", "kernelModule: false")], DIFFERS),
+    ("memory.totalGB", [("totalGB: 16", "totalGB: 32")], DIFFERS),
+    ("memory.type", [("type: DDR4", "type: DDR5")], DIFFERS),
+    ("memory.zram", [("percent: 75", "percent: 100")], DIFFERS),
+    ("storage.kind", [("kind: nvme", "kind: ssd")], DIFFERS),
+    ("storage.sizeGB", [("sizeGB: 500", "sizeGB: 1000")], DIFFERS),
+    ("storage.scheduler", [("scheduler: none", "scheduler: bfq")], DIFFERS),
+    (
+        "session.desktop",
+        [("desktop: plasma6", "desktop: none"), ("type: x11", "type: none")],
+        DIFFERS,
+    ),
+    ("session.type", [("type: x11", "type: wayland")], DIFFERS),
+]
+
+
+@pytest.mark.parametrize(("fact", "changes", "outcome"), FALSE_IN_PROFILE)
+def test_false_fact_in_the_profile(
+    tmp_path: Path, fact: str, changes: list[tuple[str, str]], outcome: Outcome
+) -> None:
+    profile = altered(tmp_path, *changes)
+    verdict = verdict_on(fact, gate(profile, recorded("shoshin"), in_force(profile)))
+    assert verdict.outcome is outcome
+    assert verdict.declared not in {"", verdict.found}
+    assert verdict.why or verdict.fix
+    if outcome is BLOCKS:
+        assert verdict.settings
+        assert verdict.fix
+        assert all(setting in str(verdict) for setting in verdict.settings)
+
+
+@pytest.mark.parametrize(("fact", "changes", "outcome"), FALSE_IN_PROFILE)
+def test_false_fact_is_a_difference_when_nothing_is_in_force(
+    tmp_path: Path, fact: str, changes: list[tuple[str, str]], outcome: Outcome
+) -> None:
+    profile = altered(tmp_path, *changes)
+    verdicts = gate(profile, recorded("shoshin"), ())
+    assert verdict_on(fact, verdicts).outcome is DIFFERS
+    assert blocking(verdicts) == ()
+    assert fact in {verdict.fact for verdict in differences(profile, recorded("shoshin"))}
+
+
+# ---- one other fact in the machine ---------------------------------------------------------------
+
+AMPERE = FoundGpu(slot="0000:01:00.0", vendor="10de", device="2504", driver="nvidia")
+BLACKWELL = FoundGpu(slot="0000:01:00.0", vendor="10de", device="2c05")
+RADEON = FoundGpu(slot="0000:01:00.0", vendor="1002", device="73ff", driver="amdgpu")
+KEPLER = FoundGpu(slot="0000:01:00.0", vendor="10de", device="1187", driver="nouveau")
+NEW_CARD = FoundGpu(slot="0000:01:00.0", vendor="10de", device="3fff")
+SATA = Disk(name="sda", kind="ssd", size_gb=500, schedulers=("none", "bfq"), scheduler="bfq")
+HDD = dataclasses.replace(SATA, kind="hdd")
+NO_NVIDIA: dict[str, object] = {"nvidia": (), "nvidia_driver": None, "nvidia_open": None}
+
+OTHER_MACHINE = [
+    ("system", {"arch": "aarch64"}, BLOCKS, "another processor"),
+    ("system", {"arch": None}, UNKNOWN, ""),
+    ("platform", {"platform": "linux"}, DIFFERS, "layers"),
+    ("build.compiler.march", {"cpu_flags": None}, BLOCKS, "nobody knows"),
+    ("build.parallelism", {"memory_kib": None, "module_bytes": None}, UNKNOWN, ""),
+    ("build.parallelism", {"threads": 4}, DIFFERS, "wait for each other"),
+    ("gpu.vendor", {"gpus": (RADEON,), **NO_NVIDIA}, BLOCKS, "no display"),
+    ("gpu.vendor", {"gpus": (), **NO_NVIDIA}, BLOCKS, "no display"),
+    ("gpu.vendor", {"gpus": None, **NO_NVIDIA}, BLOCKS, "could not be seen"),
+    ("gpu.architecture", {"gpus": (AMPERE,), **NO_NVIDIA}, DIFFERS, "drives it as well"),
+    ("gpu.architecture", {"gpus": (BLACKWELL,), **NO_NVIDIA}, BLOCKS, "only the open"),
+    ("gpu.architecture", {"gpus": (KEPLER,), **NO_NVIDIA}, BLOCKS, "drivers after 470"),
+    ("gpu.architecture", {"gpus": (NEW_CARD,), **NO_NVIDIA}, BLOCKS, "nobody knows"),
+    ("gpu.kernelModule", {"nvidia_driver": None}, UNKNOWN, "after a reboot"),
+    ("gpu.kernelModule", {"platform": "wsl"}, BLOCKS, "loads no GPU module"),
+    ("gpu.driver", {"nvidia_driver": "595.71.05"}, DIFFERS, "drivers after 580 ignore"),
+    ("kernel", {"kernel": "7.2.1"}, DIFFERS, "may not build"),
+    ("kernel", {"kernel": None}, UNKNOWN, ""),
+    ("memory.totalGB", {"module_bytes": 8 << 30}, DIFFERS, "larger than the memory"),
+    ("memory.zram", {"zram": ()}, UNKNOWN, "this run sets it up"),
+    (
+        "memory.zram",
+        {"swaps": (Swap(file="/dev/sda2", size_kib=9, priority=200),)},
+        DIFFERS,
+        "disk is swapped to before",
+    ),
+    ("storage.kind", {"system_disk": SATA}, DIFFERS, "matches nothing"),
+    ("storage.kind", {"system_disk": None}, UNKNOWN, ""),
+    ("storage.scheduler", {"system_disk": HDD}, DIFFERS, "rotating"),
+    ("storage.scheduler", {"system_disk": SATA}, DIFFERS, "this run sets it"),
+    ("session.desktop", {"desktop": "none"}, DIFFERS, "read by nobody"),
+    ("session.type", {"session_type": "wayland"}, DIFFERS, "no effect in the other"),
+    ("session.type", {"session_type": None}, UNKNOWN, ""),
+    ("session.type", {"session_type": None, "x11_offered": False}, DIFFERS, "no effect"),
+]
+
+
+@pytest.mark.parametrize(("fact", "changes", "outcome", "why"), OTHER_MACHINE)
+def test_other_fact_in_the_machine(
+    fact: str, changes: dict[str, object], outcome: Outcome, why: str
+) -> None:
+    profile = load_profile(SHOSHIN)
+    machine = but(recorded("shoshin"), **changes)
+    verdict = verdict_on(fact, gate(profile, machine, in_force(profile)))
+    assert verdict.outcome is outcome
+    assert why in verdict.why
+
+
+def test_every_fact_is_tested() -> None:
+    tested = {row[0] for row in FALSE_IN_PROFILE} | {row[0] for row in OTHER_MACHINE}
+    assert tested == set(FACTS)
+
+
+# ---- CPU features --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flag", sorted(hardware.marches()["skylake"]))
+def test_each_missing_feature_of_the_march_blocks(flag: str) -> None:
+    profile = load_profile(SHOSHIN)
+    machine = recorded("shoshin")
+    assert machine.cpu_flags is not None
+    verdicts = gate(profile, but(machine, cpu_flags=machine.cpu_flags - {flag}), in_force(profile))
+    verdict = verdict_on("build.compiler.march", verdicts)
+    assert verdict.outcome is BLOCKS
+    assert flag in verdict.found.split()
+    assert verdict.fix.startswith("write build.compiler.march: x86-64")
+
+
+@pytest.mark.parametrize("flag", ["sgx", "xsaves", "pku", "hle", "intel_pt"])
+def test_a_feature_that_no_compiler_uses_is_not_asked_for(flag: str) -> None:
+    profile = load_profile(SHOSHIN)
+    machine = recorded("shoshin")
+    assert machine.cpu_flags is not None
+    verdicts = gate(profile, but(machine, cpu_flags=machine.cpu_flags - {flag}), in_force(profile))
+    assert blocking(verdicts) == ()
+
+
+def test_the_fix_names_the_best_march_of_the_machine(tmp_path: Path) -> None:
+    profile = altered(
+        tmp_path,
+        ("family: skylake", "family: znver3"),
+        ("vendor: intel", "vendor: amd"),
+        ("march: skylake", "march: znver3"),
+    )
+    verdict = verdict_on(
+        "build.compiler.march", gate(profile, recorded("shoshin"), in_force(profile))
+    )
+    assert "clwb clzero rdpid sha_ni sse4a vaes vpclmulqdq" in verdict.found
+    assert "build.compiler.march: skylake" in verdict.fix
+
+
+# ---- consent -------------------------------------------------------------------------------------
+
+
+def test_what_would_stop_a_boot_cannot_be_consented_to() -> None:
+    profile = load_profile(SHOSHIN)
+    machine = but(recorded("shoshin"), cpu_flags=frozenset({"sse2"}), gpus=(KEPLER,), **NO_NVIDIA)
+    verdicts = gate(profile, machine, in_force(profile), accept=frozenset(FACTS))
+    assert {v.fact for v in blocking(verdicts)} == {"build.compiler.march", "gpu.architecture"}
+
+
+def test_a_block_that_only_wastes_or_fails_can_be_consented_to(tmp_path: Path) -> None:
+    profile = altered(tmp_path, ("totalGB: 16", "totalGB: 32"), ("memoryGB: 6", "memoryGB: 18"))
+    refused = gate(profile, recorded("shoshin"), in_force(profile))
+    assert [v.fact for v in blocking(refused)] == ["build.parallelism"]
+    accept = frozenset({"build.parallelism"})
+    verdicts = gate(profile, recorded("shoshin"), in_force(profile), accept=accept)
+    assert blocking(verdicts) == ()
+    assert "consented to" in str(verdict_on("build.parallelism", verdicts))
+
+
+def test_home_programs_built_for_another_cpu_block_but_stop_no_boot() -> None:
+    profile = load_profile(SHOSHIN)
+    machine = but(recorded("shoshin"), cpu_flags=frozenset({"sse2"}))
+    settings = in_force(profile, layers=frozenset({Layer.HOME_MANAGER}))
+    (block,) = blocking(gate(profile, machine, settings))
+    assert block.overridable
+    assert not blocking(gate(profile, machine, settings, accept=frozenset({block.fact})))
+
+
+# ---- who is asked --------------------------------------------------------------------------------
+
+
+def test_a_machine_without_the_gpu_is_not_blocked_where_no_driver_is_chosen() -> None:
+    profile = load_profile(SHOSHIN)
+    layers = frozenset({Layer.PLASMA, Layer.SESSION, Layer.HOME_MANAGER})
+    machine = but(recorded("shoshin"), gpus=(), platform="linux", **NO_NVIDIA)
+    verdicts = gate(profile, machine, in_force(profile, layers=layers))
+    assert blocking(verdicts) == ()
+    verdict = verdict_on("gpu.vendor", verdicts)
+    assert verdict.outcome is DIFFERS
+    assert verdict.settings == ("video.variables",)
+
+
+def test_an_x11_flag_is_named_where_the_session_is_wayland() -> None:
+    profile = load_profile(SHOSHIN)
+    settings = in_force(profile, include=frozenset({"electron.flag.ozone-x11"}))
+    machine = but(recorded("shoshin"), session_type="wayland")
+    verdict = verdict_on("session.type", gate(profile, machine, settings))
+    assert "electron.flag.ozone-x11" in verdict.settings
+
+
+def test_kernel_ceiling_comes_from_the_setting_that_chooses_the_driver() -> None:
+    profile = load_profile(SHOSHIN)
+    (driver,) = [s for s in in_force(profile) if s.id == "video.driver"]
+    older = dataclasses.replace(driver, value={"kernelTested": "6.6"})
+    verdict = verdict_on("kernel", gate(profile, recorded("shoshin"), (older,)))
+    assert verdict.outcome is DIFFERS
+    assert verdict.declared == "at most 6.6 with branch 580"
+    assert verdict.settings == ("video.driver",)
+
+
+def test_gpu_of_a_profile_without_one_is_reported(tmp_path: Path) -> None:
+    text = SHOSHIN.read_text(encoding="utf-8")
+    start, end = text.index("gpu:\n"), text.index("memory:\n")
+    path = tmp_path / "shoshin.yaml"
+    path.write_text(text[:start] + "gpu: { vendor: none }\n" + text[end:], encoding="utf-8")
+    profile = load_profile(path)
+    verdict = verdict_on("gpu.vendor", gate(profile, recorded("shoshin"), in_force(profile)))
+    assert (verdict.outcome, verdict.found) == (DIFFERS, "intel, nvidia")
+
+
+def test_zram_setting_without_declared_zram_is_not_in_force(tmp_path: Path) -> None:
+    text = (
+        SHOSHIN.read_text(encoding="utf-8")
+        .replace("  zram: { algorithm: zstd, percent: 75, priority: 100 }\n", "")
+        .replace("jobs: 3, cores: 4, memoryGB: 6", "jobs: 2, cores: 4, memoryGB: 6")
+        .replace("jobs: 12, cores: 2, memoryGB: 2", "jobs: 8, cores: 2, memoryGB: 2")
+    )
+    path = tmp_path / "shoshin.yaml"
+    path.write_text(text, encoding="utf-8")
+    profile = load_profile(path)
+    assert "zram" not in profile.facts
+    (zram,) = [setting for setting in ALL if setting.id == "memory.zram"]
+    (block,) = blocking(gate(profile, recorded("shoshin"), (zram,)))
+    assert block.fact == "memory.zram"
+
+
+def test_memory_of_an_integrated_gpu_is_not_missing_memory() -> None:
+    profile = load_profile(SHOSHIN)
+    machine = but(recorded("shoshin"), module_bytes=None, memory_kib=14_600_000)
+    assert verdict_on("memory.totalGB", gate(profile, machine, ())).outcome is TRUE
+
+
+def test_the_gpu_that_nvidia_smi_names_counts_more_than_the_list_of_devices() -> None:
+    profile = load_profile(SHOSHIN)
+    smi = NvidiaGpu(name="X", compute_capability="8.6", driver="580.1", pci_id="10de:3fff")
+    machine = but(recorded("shoshin"), gpus=(NEW_CARD,), nvidia=(smi,))
+    verdict = verdict_on("gpu.architecture", gate(profile, machine, in_force(profile)))
+    assert (verdict.outcome, verdict.found) == (DIFFERS, "ampere")
+
+
+def test_a_scheduler_that_the_kernel_does_not_offer_is_named_with_those_it_does(
+    tmp_path: Path,
+) -> None:
+    profile = altered(tmp_path, ("scheduler: none", "scheduler: bfq"))
+    disk = recorded("shoshin").system_disk
+    assert disk is not None
+    disk = dataclasses.replace(disk, schedulers=("none", "mq-deadline"))
+    machine = but(recorded("shoshin"), system_disk=disk)
+    verdict = verdict_on("storage.scheduler", gate(profile, machine, in_force(profile)))
+    assert verdict.outcome is DIFFERS
+    assert verdict.found == "none mq-deadline"
+    assert "does not offer bfq" in verdict.why
+    assert verdict.settings == ("storage.scheduler",)

@@ -1,0 +1,381 @@
+"""The plan: desired - snapshot. It says all that a run would do, and nothing that is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from converge.plan import layers
+from converge.plan.plan import Plan
+from converge.plan.setting import Layer, Phase
+from converge.plan.snapshot import Built, Flake, Generation, Kind, Managed, Node, Snapshot
+from converge.plan.written import Proved, Written
+from converge.subjects.settings import ALL
+from tests.plan import plans
+from tests.plan.plans import DESKTOP, EVERY, KWINRC, LIVED_IN, applied, file, found, plan
+from tests.proof.checks import HOME
+
+VARIABLES = f"{HOME}/.config/environment.d/60-video-variables.conf"
+SOURCE = f"{HOME}/.local/share/chezmoi/dot_config/private_kwinrc"
+
+
+def change_of(made: Plan, path: str) -> bytes | None:
+    (change,) = [one for one in made.changes if one.path == path]
+    return change.after
+
+
+def test_a_plan_that_was_applied_leaves_nothing_to_do() -> None:
+    before = found()
+    made = plan(before)
+    assert not made.empty
+    after = applied(before, made)
+    again = plan(after)
+    assert again.empty, again.summary()
+    assert (again.changes, again.drift, again.refusals) == ((), (), ())
+
+
+def test_the_nix_layers_are_written_and_built_and_then_at_rest() -> None:
+    before = found()
+    made = plan(before, selected=EVERY)
+    assert {build.nix.layer for build in made.needed_builds} == {Layer.NIXOS, Layer.HOME_MANAGER}
+    assert {change.root for change in made.changes if change.layer is Layer.NIXOS} == {True}
+    assert {change.root for change in made.changes if change.layer is not Layer.NIXOS} == {False}
+    results = {"nixos": "/nix/store/new-system", "home-manager": "/nix/store/new-home"}
+    after = replace(
+        applied(before, made),
+        built={
+            build.nix.layer.value: Built(inputs=build.inputs, path=results[build.nix.layer.value])
+            for build in made.builds
+        },
+        generations={
+            "system": (Generation(number=43, path=results["nixos"], current=True),),
+            "home": (Generation(number=8, path=results["home-manager"], current=True),),
+        },
+    )
+    assert plan(after, selected=EVERY).empty
+
+
+def _base(snapshot: Snapshot) -> Snapshot:
+    flake = replace(snapshot.flakes["home"], digest="another")
+    return replace(snapshot, flakes={**snapshot.flakes, "home": flake})
+
+
+def _generation(snapshot: Snapshot) -> Snapshot:
+    theirs = (Generation(number=9, path="/nix/store/theirs", current=True),)
+    return replace(snapshot, generations={**snapshot.generations, "home": theirs})
+
+
+def _no_generation(snapshot: Snapshot) -> Snapshot:
+    return replace(snapshot, generations={**snapshot.generations, "home": ()})
+
+
+@pytest.mark.parametrize("changed", [_base, _generation, _no_generation])
+def test_a_layer_is_built_again_when_its_inputs_or_its_generation_changed(
+    changed: Callable[[Snapshot], Snapshot],
+) -> None:
+    home = frozenset({Layer.HOME_MANAGER})
+    made = plan(found(), selected=home)
+    (build,) = made.builds
+    rest = replace(
+        applied(found(), made),
+        built={"home-manager": Built(inputs=build.inputs, path="/nix/store/new")},
+        generations={"home": (Generation(number=8, path="/nix/store/new", current=True),)},
+    )
+    assert plan(rest, selected=home).empty
+    (again,) = plan(changed(rest), selected=home).builds
+    assert again.needed
+
+
+def test_untracked_files_of_a_git_flake_are_reported() -> None:
+    flake = Flake(scheme="git", digest="d", directory=f"{HOME}/dots", untracked=("new.nix",))
+    snapshot = found()
+    snapshot = replace(snapshot, flakes={**snapshot.flakes, "home": flake})
+    made = plan(snapshot, selected=EVERY)
+    assert f"{HOME}/dots/new.nix is not tracked by git: Nix does not see it" in made.warnings
+
+
+# ---- the id --------------------------------------------------------------------------------------
+
+
+def test_the_id_is_the_same_for_the_same_bytes_and_no_number_on_a_command_line() -> None:
+    ids = {plan(found()).id for _ in range(3)}
+    assert len(ids) == 1
+    (one,) = ids
+    assert len(one) == 12
+    assert one[0] in "abcdef"
+
+
+def _content(snapshot: Snapshot) -> Snapshot:
+    return replace(snapshot, nodes={**snapshot.nodes, KWINRC: file(KWINRC, LIVED_IN + b"x=1\n")})
+
+
+def _leftover(snapshot: Snapshot) -> Snapshot:
+    return replace(snapshot, leftovers=(f"{HOME}/.config/.kwinrc.wt-old",))
+
+
+def _new_file(snapshot: Snapshot) -> Snapshot:
+    return replace(snapshot, nodes={**snapshot.nodes, VARIABLES: file(VARIABLES, b"")})
+
+
+@pytest.mark.parametrize("changed", [_content, _leftover, _new_file])
+def test_the_id_is_another_when_anything_that_a_run_would_do_is_another(
+    changed: Callable[[Snapshot], Snapshot],
+) -> None:
+    assert plan(changed(found())).id != plan(found()).id
+
+
+def test_the_id_says_nothing_of_what_a_plan_does_not_depend_on() -> None:
+    other = replace(found(), machine=("detected",), tools={**found().tools, "git": "/usr/bin/git"})
+    assert plan(other).id == plan(found()).id
+
+
+# ---- what stands in the way ----------------------------------------------------------------------
+
+
+KINDS = (
+    (Kind.SYMLINK, "/nix/store/abc-kwinrc", "let home-manager or NixOS give the file up"),
+    (Kind.SYMLINK, "elsewhere", "let its owner give the file up"),
+    (Kind.DIRECTORY, "", "move it away"),
+    (Kind.FIFO, "", "move it away"),
+    (Kind.DEVICE, "", "move it away"),
+)
+
+
+@pytest.mark.parametrize("path", [KWINRC, VARIABLES])
+@pytest.mark.parametrize(("kind", "target", "fix"), KINDS)
+def test_what_is_no_file_is_refused_with_its_name_and_the_way_out(
+    path: str, kind: Kind, target: str, fix: str
+) -> None:
+    node = Node(path=path, kind=kind, mode=0o777, uid=1000, owner="mitsio", target=target)
+    made = plan(found(node))
+    (refusal,) = made.refusals
+    assert refusal.path == path
+    assert (target or kind.value) in refusal.what
+    assert refusal.fix.startswith(fix)
+    assert path not in {change.path for change in made.changes}
+
+
+def test_a_file_where_a_directory_of_ours_belongs_is_refused() -> None:
+    blocked = f"{HOME}/{layers.HOME_LAYER[2:]}"
+    made = plan(found(file(blocked, b"")), selected=EVERY)
+    assert {one.path for one in made.refusals} == {blocked}
+    assert "regular file stands where a directory of ours belongs" in made.refusals[0].what
+
+
+@pytest.mark.parametrize("uid", [0, 1001])
+def test_a_file_of_somebody_else_is_refused_with_the_command_that_mends_it(uid: int) -> None:
+    made = plan(found(file(KWINRC, LIVED_IN, uid=uid)))
+    (refusal,) = made.refusals
+    assert refusal.fix == f"chown mitsio {KWINRC}"
+    assert "not to mitsio" in refusal.what
+
+
+def test_a_file_of_root_belongs_to_root() -> None:
+    path = f"{layers.SYSTEM_LAYER}/flake.nix"
+    assert not plan(found(file(path, b"old", uid=0)), selected=EVERY).refusals
+    (refusal,) = plan(found(file(path, b"old", uid=1000)), selected=EVERY).refusals
+    assert refusal.fix == f"chown root {path}"
+
+
+def test_without_sudo_the_files_of_root_are_refused_before_anything_is_written() -> None:
+    snapshot = replace(found(), marks=frozenset({"nixos", "systemd"}))
+    (refusal,) = plan(snapshot, selected=EVERY).refusals
+    assert "cannot become root without a password" in refusal.what
+    assert not plan(snapshot).refusals, "nothing of root is in this plan"
+
+
+def test_a_file_that_cannot_be_read_is_refused_not_taken_for_absent() -> None:
+    made = plan(replace(found(), nodes={}, unreadable=frozenset({VARIABLES})))
+    (refusal,) = [one for one in made.refusals if one.path == VARIABLES]
+    assert refusal.what == "it cannot be read"
+
+
+@pytest.mark.parametrize(
+    "kind", [Kind.DIRECTORY, Kind.SYMLINK, Kind.FIFO], ids=["directory", "link", "fifo"]
+)
+def test_what_stands_in_place_of_the_record_is_refused(kind: Kind) -> None:
+    """Else each run would write its record elsewhere, and never be done."""
+    path = f"{found().state}/written.json"
+    node = Node(path=path, kind=kind, mode=0o700, uid=1000, owner="mitsio", target="/x")
+    (refusal,) = plan(found(node)).refusals
+    assert refusal.path == path
+
+
+# ---- KDE files -----------------------------------------------------------------------------------
+
+
+def test_unmanaged_lines_stay_byte_for_byte() -> None:
+    text = change_of(plan(found()), KWINRC)
+    assert text is not None
+    for line in (b"# mine\n", b"my=1\n"):
+        assert line in text
+    assert b"contrastEnabled=false\n" in text
+
+
+def test_the_live_file_and_its_source_become_the_same_bytes() -> None:
+    snapshot = replace(
+        found(file(SOURCE, LIVED_IN.replace(b"my=1", b"my=2"))),
+        chezmoi={KWINRC: Managed(source=SOURCE, last_written="")},
+    )
+    made = plan(snapshot)
+    live = change_of(made, KWINRC)
+    assert live == change_of(made, SOURCE)
+    assert live is not None
+    assert b"my=1\n" in live, "the live file wins"
+    assert {one.chezmoi_target for one in made.changes if one.layer is Layer.PLASMA} >= {KWINRC}
+    assert any("the live file wins" in text for text in made.warnings)
+
+
+@pytest.mark.parametrize("name", ["kwinrc.tmpl", "encrypted_kwinrc", "symlink_kwinrc"])
+def test_a_source_that_is_not_the_plain_file_is_refused(name: str) -> None:
+    source = f"{HOME}/.local/share/chezmoi/dot_config/{name}"
+    snapshot = replace(
+        found(file(source, b"x")), chezmoi={KWINRC: Managed(source=source, last_written="")}
+    )
+    assert [one.path for one in plan(snapshot).refusals] == [source]
+
+
+def test_a_source_that_is_a_script_is_left_and_only_the_live_file_written() -> None:
+    source = f"{HOME}/.local/share/chezmoi/dot_config/modify_kwinrc"
+    snapshot = replace(
+        found(file(source, b"#!/bin/sh\n")),
+        chezmoi={KWINRC: Managed(source=source, last_written="")},
+    )
+    made = plan(snapshot)
+    assert source not in {one.path for one in made.changes}
+    assert change_of(made, KWINRC)
+
+
+def test_a_line_that_makes_an_entry_impossible_is_refused_with_its_number() -> None:
+    (refusal,) = plan(found(file(KWINRC, b"[Plugins]\nmy=1\ncontrastEnabled[de]=x\n"))).refusals
+    assert refusal.path == KWINRC
+    assert refusal.what.startswith(f"{KWINRC}:3: a translation of 'contrastEnabled'")
+
+
+def test_drift_is_what_somebody_changed_since_we_wrote_it() -> None:
+    rest = applied(found(), plan(found()))
+    held = rest.nodes[KWINRC].content
+    edited = held.replace(b"contrastEnabled=false", b"contrastEnabled=true")
+    assert edited != held
+    made = plan(replace(rest, nodes={**rest.nodes, KWINRC: file(KWINRC, edited)}))
+    (drift,) = made.drift
+    assert (drift.what, drift.old, drift.found, drift.wanted) == (
+        "[Plugins] contrastEnabled",
+        "false",
+        "true",
+        "false",
+    )
+    assert change_of(made, KWINRC) == held
+
+
+def test_a_first_run_finds_no_drift() -> None:
+    assert plan(found()).drift == ()
+
+
+LINES = (
+    *(b"[Plugins]", b"[Plugins", b"[Plugins][$i]", b"[Compositing]", b"[a][b]", b"[]"),
+    *(b"contrastEnabled=true", b"contrastEnabled[$i]=true", b"contrastEnabled", b"=x", b"Backend="),
+    *(
+        b"contrastEnabled[$d]",
+        b"contrastEnabled[de]=true",
+        b"# c",
+        b"",
+        b"\xff=\x00",
+        b"\r",
+        b"a=b",
+    ),
+)
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=8), st.sampled_from([b"\n", b"\r\n"]))
+def test_any_kde_file_is_merged_or_refused_and_then_at_rest(lines: list[bytes], end: bytes) -> None:
+    snapshot = found(file(KWINRC, end.join(lines)))
+    made = plan(snapshot)
+    if made.refusals:
+        assert {one.path for one in made.refusals} == {KWINRC}
+        assert KWINRC not in {one.path for one in made.changes}
+    else:
+        assert plan(applied(snapshot, made)).empty
+
+
+# ---- files that were ours ------------------------------------------------------------------------
+
+
+def test_a_file_that_is_no_longer_wanted_goes_and_a_changed_one_stays() -> None:
+    rest = applied(found(), plan(found()))
+    assert VARIABLES in rest.nodes
+    without = plan(rest, exclude=["video.variables"])
+    assert change_of(without, VARIABLES) is None
+    assert VARIABLES not in without.written.files
+
+    edited = replace(rest, nodes={**rest.nodes, VARIABLES: file(VARIABLES, b"X=1\n", mode=0o644)})
+    kept = plan(edited, exclude=["video.variables"])
+    assert VARIABLES not in {one.path for one in kept.changes}
+    assert any(VARIABLES in text and "left alone" in text for text in kept.warnings)
+
+
+def test_files_of_phases_that_are_not_part_of_a_run_stay() -> None:
+    rest = applied(found(), plan(found()))
+    assert plan(rest, phases=[Phase.DESKTOP]).changes == ()
+
+
+def test_files_of_a_layer_that_does_not_apply_any_more_stay() -> None:
+    rest = applied(found(), plan(found(), selected=EVERY))
+    gone = replace(rest, tools={})
+    assert not [one for one in plan(gone, selected=EVERY).changes if one.after is None]
+
+
+def test_a_record_that_names_files_of_others_removes_none_of_them() -> None:
+    """Only what the snapshot read can be removed, and only what still is as we wrote it."""
+    written = Written(run="r", files={"/etc/passwd": "0" * 64, KWINRC: "1" * 64})
+    made = plan(replace(found(), written=written))
+    assert not [one for one in made.changes if one.after is None]
+
+
+def test_the_mode_of_a_file_of_ours_is_healed() -> None:
+    rest = applied(found(), plan(found()))
+    node = rest.nodes[VARIABLES]
+    made = plan(replace(rest, nodes={**rest.nodes, VARIABLES: replace(node, mode=0o666)}))
+    (change,) = made.changes
+    assert (change.path, change.mode, change.before) == (VARIABLES, 0o644, change.after)
+
+
+def test_what_a_killed_run_left_is_swept_even_when_nothing_else_changes() -> None:
+    rest = applied(found(), plan(found()))
+    left = f"{HOME}/.config/.kwinrc.wt-20260101t000000-abcd"
+    made = plan(replace(rest, leftovers=(left,)))
+    assert (made.sweep, made.changes, made.empty) == ((left,), (), False)
+
+
+def test_a_damaged_record_is_said_and_the_machine_itself_compared() -> None:
+    rest = applied(found(), plan(found()))
+    made = plan(replace(rest, written=Written(damaged=True)))
+    assert any("written.json is damaged" in text for text in made.warnings)
+    assert (made.changes, made.drift, made.empty) == ((), (), False)
+    assert plan(replace(rest, written=made.written)).empty
+
+
+def test_a_phase_that_is_proved_for_the_first_time_is_something_to_record() -> None:
+    rest = applied(found(), plan(found()))
+    one = Proved(run="r", boot="b", uptime_s=1)
+    assert not plan(rest, proved={"4": one}).empty
+    known = replace(rest, written=replace(rest.written, phases={"4": one}))
+    later = Proved(run="s", boot="c", uptime_s=2)
+    assert plan(known, proved={"4": later}).empty
+
+
+def test_live_and_inert_together_are_all_changes() -> None:
+    made = plan(found(), selected=EVERY)
+    assert {*made.live, *made.inert} == set(made.changes)
+    assert {one.layer for one in made.live} == DESKTOP
+
+
+def test_every_setting_has_a_standing_in_every_plan() -> None:
+    for selected in (EVERY, DESKTOP, frozenset({Layer.NIXOS})):
+        made = plan(found(), selected=selected)
+        assert [one.setting.id for one in made.standings] == [one.id for one in ALL]
+    assert plans.profile().workspace == made.workspace

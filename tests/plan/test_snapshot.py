@@ -1,0 +1,277 @@
+"""The snapshot of a workspace: what its answer says, and nothing of an answer that is not whole."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import tarfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from converge.plan import layers, snapshot
+from converge.plan.snapshot import Kind, Snapshot, SnapshotError, parse
+from converge.plan.written import Proved, Written
+from tests.plan import plans
+from tests.remote.reading import Reader
+from tests.tools import need
+
+FACTS = (
+    *("fact uid 1000", "fact system_uid 0", "fact user me", "fact home /home/me"),
+    *("fact state /home/me/state", "fact hostname h", "fact boot_id b"),
+    *("fact uptime_s 5", "fact soak_boot b"),
+    *("profile system /nix/p/system", "profile home /home/me/p/home"),
+    *("flake system absent - /etc/nixos", "flake home absent - /home/me/flake"),
+)
+
+
+def archive(*members: tarfile.TarInfo | tuple[str, bytes]) -> str:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for member in members:
+            if isinstance(member, tuple):
+                info = tarfile.TarInfo(member[0])
+                info.size = len(member[1])
+                tar.addfile(info, io.BytesIO(member[1]))
+            else:
+                tar.addfile(member)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def answer(
+    *lines: str, files: str = "", directories: str = "", facts: Iterable[str] = FACTS
+) -> list[str]:
+    """What ``remote/read.sh`` would print."""
+    empty = archive()
+    return [
+        *("workspace-read 1", *facts, *lines),
+        *("files", files or empty, "directories", directories or empty, "end"),
+    ]
+
+
+def test_every_word_has_its_place() -> None:
+    found = parse(
+        [
+            *("cpu flags x", "detected"),
+            *answer(
+                *("mark nixos", "tool nix /bin/nix", "running system /nix/store/now"),
+                *("generation home 9 old /nix/store/9", "generation home 10 current /nix/store/10"),
+                *("built nixos abc /nix/store/new", "absent /home/me/x y", "unreadable /z"),
+                "leftover /home/me/.a.wt-1",
+                *("lock run r", "lock since 12", "lock alive yes"),
+                "transaction /home/me/state/runs/r1/transaction 3 yes 42 activated r1 and more",
+                *("flake_within home sub", "untracked home a b.nix"),
+                files=archive(("/home/me/x", b"1")),
+            ),
+        ]
+    )
+    assert found.machine == ("cpu flags x", "detected")
+    assert found.marks == {"nixos"}
+    assert [one.number for one in found.generations["home"]] == [9, 10]
+    current = found.current("home")
+    assert current is not None
+    assert current.path == "/nix/store/10"
+    assert found.current("system") is None
+    assert found.built["nixos"].path == "/nix/store/new"
+    assert (found.absent, found.unreadable) == ({"/home/me/x y"}, {"/z"})
+    assert found.lock is not None
+    assert (found.lock.run, found.lock.since, found.lock.alive) == ("r", 12, True)
+    (one,) = found.transactions
+    assert (one.run, one.number, one.left_s) == ("r1", 3, 42)
+    assert (one.word, one.reason, one.ended) == ("activated", "r1 and more", False)
+    assert found.open_transaction is one
+    assert found.last_transaction is None
+    assert found.flakes["home"].untracked == ("a b.nix",)
+    assert found.nodes["/home/me/x"].content == b"1"
+    assert found.running_system == "/nix/store/now"
+    assert found.needs_sudo
+    assert found.expand("~/x") == "/home/me/x"
+    assert found.expand("/x") == "/x"
+
+
+def test_every_kind_of_node_is_told() -> None:
+    members = []
+    for name, kind in (
+        ("/d", tarfile.DIRTYPE),
+        ("/l", tarfile.SYMTYPE),
+        ("/f", tarfile.FIFOTYPE),
+        ("/c", tarfile.CHRTYPE),
+    ):
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname, member.mode, member.uid = kind, "to", 0o4755, 7
+        members.append(member)
+    nodes = parse(answer(files=archive(*members))).nodes
+    assert {path: node.kind for path, node in nodes.items()} == {
+        "/d": Kind.DIRECTORY,
+        "/l": Kind.SYMLINK,
+        "/f": Kind.FIFO,
+        "/c": Kind.DEVICE,
+    }
+    assert nodes["/l"].target == "to"
+    assert (nodes["/d"].mode, nodes["/d"].owner) == (0o4755, "7")
+
+
+def test_stages_in_directories_of_ours_are_leavings_and_no_files() -> None:
+    stage = "/layer/lib/.x.nix.wt-20260101t000000-abcd"
+    found = parse(answer(directories=archive((stage, b"half"), ("/layer/.gitignore", b""))))
+    assert found.leftovers == (stage,)
+    assert found.nodes.keys() == {"/layer/.gitignore"}
+
+
+# ---- an answer that is not whole is unknown ------------------------------------------------------
+
+
+def test_an_answer_that_is_cut_after_any_line_is_unknown() -> None:
+    lines = answer("mark nixos")
+    assert parse(lines)
+    for length in range(len(lines)):
+        with pytest.raises(SnapshotError):
+            parse(lines[:length])
+
+
+def test_an_answer_without_a_fact_a_profile_or_a_flake_is_unknown() -> None:
+    for missing in range(len(FACTS)):
+        facts = FACTS[:missing] + FACTS[missing + 1 :]
+        with pytest.raises(SnapshotError, match="lacks"):
+            parse(answer(facts=facts))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("nonsense", "fact uid many", "fact uid -1", "fact uptime_s ²", "fact home relative"),
+        *("generation home x current /p", "generation home 1", "flake home git"),
+        *("transaction /a/b/c x no 0 kept", "transaction short 1 no 0 kept", "transaction"),
+        *("transaction /a/b/c 1 no soon kept", "\x1b[2Jescape"),
+    ],
+)
+def test_a_line_that_is_not_ours_is_unknown_and_shown_harmlessly(line: str) -> None:
+    with pytest.raises(SnapshotError) as caught:
+        parse(answer(line))
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        "?",
+        "AAAA",
+        base64.b64encode(gzip.compress(b"no tar")).decode(),
+        archive(("/x", b"y" * 2000))[:-40],
+        base64.b64encode(b"\x1f\x8b" + b"\x00" * 60).decode(),
+    ],
+)
+def test_a_damaged_archive_is_unknown(packed: str) -> None:
+    with pytest.raises(SnapshotError):
+        parse(answer(files=packed))
+
+
+def test_an_archive_that_unpacks_without_end_fills_no_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(snapshot, "LIMIT", 1 << 20)
+    bomb = base64.b64encode(gzip.compress(b"\0" * (8 << 20))).decode()
+    with pytest.raises(SnapshotError, match="larger than"):
+        parse(answer(files=bomb))
+    sparse = tarfile.TarInfo("/x")
+    sparse.size = 1 << 40
+    with pytest.raises(SnapshotError):
+        parse(answer(files=base64.b64encode(gzip.compress(sparse.tobuf())).decode()))
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The answer of the real program about a lived-in workspace."""
+    need("dash")
+    reader = Reader(tmp_path_factory.mktemp("real"))
+    reader.kwinrc.write_text("[Plugins]\ncontrastEnabled=true\n")
+    reader.transaction("20260101t000000-abcd", "kept it")
+    (reader.state / "lock").write_text("run r\nhost h\nuser u\npid 1\nsince 1\n")
+    return reader.output()
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_no_answer_of_a_workspace_ends_the_run_of_another(
+    real: list[str], data: st.DataObject
+) -> None:
+    """Whatever was read: unknown, or a snapshot that a plan can be made for."""
+    lines = list(real)
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(lines) - 1))
+        change = data.draw(st.sampled_from(("text", "text", "twice", "drop", "swap", "cut")))
+        if change == "drop" and len(lines) > 1:
+            del lines[at]
+        elif change == "twice":
+            lines.insert(at, lines[at])
+        elif change == "swap":
+            lines[at], lines[-1] = lines[-1], lines[at]
+        elif change == "text":
+            words = lines[at].split(" ")
+            at_word = data.draw(st.integers(min(2, len(words) - 1), len(words) - 1))
+            words[at_word] = data.draw(st.text(max_size=8) | st.sampled_from(("0", "/", "-", "~")))
+            lines[at] = " ".join(words)
+        else:
+            lines[at] = lines[at][: data.draw(st.integers(0, 20))]
+    try:
+        found = parse(lines)
+    except SnapshotError:
+        return
+    assert isinstance(found, Snapshot)
+    assert plans.plan(found, selected=plans.EVERY).id
+    assert layers.not_applicable(found, plans.profile()) is not None
+
+
+# ---- the record of what was written --------------------------------------------------------------
+
+WRITTEN = Written(
+    run="20260101t000000-abcd",
+    files={"/home/me/x": "0" * 64},
+    entries={"/home/me/kwinrc": {(("A", "b"), "k[$e]"): "grün"}},
+    phases={"4": Proved(run="r", boot="b", uptime_s=5)},
+)
+
+
+def test_a_record_survives_the_way_to_the_workspace_and_back() -> None:
+    assert Written.parse(WRITTEN.encode()) == WRITTEN
+    assert Written.parse(None) == Written()
+    assert Written.parse(None).damaged is False
+
+
+def test_a_record_torn_at_any_length_is_damaged_and_never_half_of_it() -> None:
+    whole = WRITTEN.encode()
+    for length in range(len(whole) - 1):
+        assert Written.parse(whole[:length]) == Written(damaged=True)
+    assert Written.parse(whole[:-1]) == WRITTEN, "only the last line feed is gone"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"{", b"null", b"[]", b"5", b'"x"', b"\x00\xff\xfe", b"[" * 100_000),
+        *(b'{"version": 2}', b'{"version": 1}', b'{"version": "1", "run": "x"}'),
+        b'{"version": 1, "run": 1, "files": [], "entries": {}, "phases": {}}',
+        b'{"version": 1, "run": 1, "files": {}, "entries": {"x": [1]}, "phases": {}}',
+        b'{"version": 1, "run": 1, "files": {}, "entries": {"x": [{}]}, "phases": {}}',
+        b'{"version": 1, "run": 1, "files": {}, "entries": {}, "phases": {"4": {}}}',
+    ],
+)
+def test_a_record_that_is_none_is_damaged(content: bytes) -> None:
+    assert Written.parse(content) == Written(damaged=True)
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_are_a_record_or_damaged(content: bytes) -> None:
+    assert isinstance(Written.parse(content), Written)
+
+
+def test_the_run_that_wrote_is_no_difference(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    assert WRITTEN.same(replace(WRITTEN, run="another"))
+    assert not WRITTEN.same(replace(WRITTEN, files={}))
+    assert not WRITTEN.same(replace(WRITTEN, phases={}))

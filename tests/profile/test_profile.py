@@ -1,0 +1,207 @@
+"""The hardware profile: every case of the corpus, the profiles of the plan, and what they mean."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from converge.gate import hardware
+from converge.plan.setting import NEEDS
+from converge.profile.contradiction import contradictions
+from converge.profile.document import parse
+from converge.profile.profile import SCHEMA, InvalidInput, load_profile
+from converge.profile.schema import load_schema, schema_problems
+
+PROJECT = Path(__file__).parents[2]
+CASES = Path(__file__).parents[1] / "data" / "profiles"
+INVENTORY = PROJECT / "inventory" / "hardware"
+
+
+@pytest.mark.parametrize("case", sorted(path.stem for path in CASES.glob("*.yaml")))
+def test_case(case: str) -> None:
+    """``<case>.yaml`` is refused with the text of ``<case>.expected``; an empty one: it loads."""
+    expected = (CASES / f"{case}.expected").read_text(encoding="utf-8")
+    try:
+        load_profile(CASES / f"{case}.yaml")
+        found = ""
+    except InvalidInput as error:
+        found = str(error).replace(f"{CASES}/", "") + "\n"
+    assert found == expected
+
+
+def test_only_cases_called_good_load() -> None:
+    for path in CASES.glob("*.expected"):
+        assert path.stem.startswith("good-") == (path.stat().st_size == 0), path.name
+
+
+@pytest.mark.parametrize(
+    ("workspace", "facts"),
+    [
+        ("shoshin", {"nvidia", "x11", "kwin", "baloo", "bootloader", "zram"}),
+        ("kinoite", {"kwin", "baloo", "bootloader"}),
+        ("gyakusatsu", set()),
+    ],
+)
+def test_profile_of_the_plan_loads_and_has_its_facts(workspace: str, facts: set[str]) -> None:
+    profile = load_profile(INVENTORY / f"{workspace}.yaml")
+    assert profile.workspace == workspace
+    assert profile.facts == facts
+    assert profile.facts <= NEEDS.keys()
+
+
+def test_every_need_holds_in_some_profile_of_the_plan() -> None:
+    found = [load_profile(path).facts for path in INVENTORY.glob("*.yaml")]
+    assert frozenset().union(*found) == NEEDS.keys()
+
+
+def test_shoshin_is_as_the_plan_says() -> None:
+    profile = load_profile(INVENTORY / "shoshin.yaml")
+    compiler, gpu, zram = profile.build.compiler, profile.gpu, profile.memory.zram
+    assert (compiler.march, compiler.mtune, compiler.optimization_level) == (
+        "skylake",
+        "skylake",
+        3,
+    )
+    assert (compiler.fallback_march, compiler.fallback_mtune) == ("x86-64-v3", "generic")
+    assert (gpu.pci_id, gpu.architecture, gpu.compute_capability, gpu.memory_mb) == (
+        "10de:1401",
+        "maxwell",
+        "5.2",
+        4096,
+    )
+    assert zram is not None
+    assert (zram.algorithm, zram.percent, zram.priority) == ("zstd", 75, 100)
+    assert (profile.build.parallelism.max_jobs, profile.build.parallelism.max_cores) == (12, 7)
+    assert profile.build.parallelism.heavy.memory_gb == 14
+
+
+def test_code_for_gyakusatsu_can_be_built_and_tested_on_shoshin() -> None:
+    builder = load_profile(INVENTORY / "shoshin.yaml").build.compiler.march
+    assert hardware.runs_on(
+        load_profile(INVENTORY / "gyakusatsu.yaml").build.compiler.march, builder
+    )
+    assert not hardware.runs_on("znver3", builder)
+    assert hardware.runs_on("skylake", "znver3")
+
+
+def test_raw_is_plain_json_with_integers() -> None:
+    raw = load_profile(INVENTORY / "shoshin.yaml").raw
+    assert json.loads(json.dumps(raw)) == raw
+    assert type(raw["build"]["compiler"]["optimizationLevel"]) is int
+
+
+def test_profile_cannot_be_changed() -> None:
+    profile = load_profile(INVENTORY / "shoshin.yaml")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        profile.platform = "wsl"  # type: ignore[misc]
+
+
+# ---- the schema ----------------------------------------------------------------------------------
+
+
+def _nodes(rule: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(rule, dict):
+        yield path, rule
+        for key, value in rule.get("properties", {}).items():
+            yield from _nodes(value, f"{path}.{key}")
+
+
+@pytest.mark.parametrize("name", [SCHEMA, "workspace"])
+def test_schema_is_valid_closed_and_described(name: str) -> None:
+    from jsonschema import Draft202012Validator
+
+    schema = load_schema(name)
+    Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    for path, rule in _nodes(schema):
+        assert rule.get("description"), f"{path} has no description"
+        if rule.get("type") == "object":
+            assert rule.get("additionalProperties") is False, path
+        if rule.get("type") == "string":
+            assert "enum" in rule or {"pattern", "maxLength"} <= rule.keys(), path
+        if rule.get("type") == "integer":
+            assert {"minimum", "maximum"} <= rule.keys(), path
+
+
+def test_marches_of_the_schema_are_those_of_the_feature_table() -> None:
+    assert load_schema(SCHEMA)["$defs"]["march"]["enum"] == list(hardware.marches())
+    assert {f"x86-64-v{level}" for level in (2, 3, 4)} <= hardware.marches().keys()
+
+
+def test_generations_of_the_schema_are_those_of_the_gpu_table() -> None:
+    rule = load_schema(SCHEMA)["properties"]["gpu"]["properties"]["architecture"]
+    assert set(rule["enum"]) == {generation.name for generation in hardware.GENERATIONS}
+
+
+@pytest.mark.parametrize("value", [True, 3.0, "3", None, [3], float("nan")])
+def test_only_an_integer_is_an_integer(value: object) -> None:
+    document, _ = parse((INVENTORY / "shoshin.yaml").read_text(), "shoshin.yaml")
+    document.data["build"]["compiler"]["optimizationLevel"] = value
+    problems = schema_problems(SCHEMA, document.data, document)
+    assert [problem.path for problem in problems] == ["build.compiler.optimizationLevel"]
+
+
+SHOSHIN = (INVENTORY / "shoshin.yaml").read_text(encoding="utf-8")
+
+
+def _paths(node: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield (*path, key)
+            yield from _paths(value, (*path, key))
+
+
+ALL_PATHS = list(_paths(parse(SHOSHIN, "shoshin.yaml")[0].data))
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=5,
+)
+
+
+@given(st.sampled_from(ALL_PATHS), ANYTHING)
+@settings(deadline=None)
+def test_any_value_anywhere_gives_problems_and_never_an_exception(
+    path: tuple[str | int, ...], value: object
+) -> None:
+    document, _ = parse(SHOSHIN, "shoshin.yaml")
+    node: Any = document.data
+    for step in path[:-1]:
+        node = node[step]
+    node[path[-1]] = value
+    problems = schema_problems(SCHEMA, document.data, document) + contradictions(document)
+    assert all(str(problem).isprintable() for problem in problems)
+    if type(value) not in {str, int, dict, bool}:
+        assert problems
+
+
+@given(st.sampled_from(ALL_PATHS))
+@settings(deadline=None)
+def test_a_missing_key_is_reported_where_it_belongs(path: tuple[str | int, ...]) -> None:
+    document, _ = parse(SHOSHIN, "shoshin.yaml")
+    node: Any = document.data
+    for step in path[:-1]:
+        node = node[step]
+    del node[path[-1]]
+    problems = schema_problems(SCHEMA, document.data, document)
+    optional = {("gpu", "model"), ("gpu", "chip"), ("gpu", "computeCapability"), ("memory", "zram")}
+    if path in optional:
+        assert not problems
+    else:
+        assert f"the key {path[-1]} is missing" in problems[0].message
+
+
+@pytest.mark.parametrize("name", [SCHEMA, "workspace"])
+def test_every_key_is_in_the_documentation(name: str) -> None:
+    words = (PROJECT / "docs" / "profile.md").read_text(encoding="utf-8")
+    for path, _ in _nodes(load_schema(name)):
+        key = path.rpartition(".")[2]
+        assert re.search(rf"[`.]{key}[`.]", words) or not key, path

@@ -1,0 +1,305 @@
+"""One remote command asks everything: in dash, with hostile, endless and hanging programs."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from converge.proof import inquiry
+from converge.proof.check import ABSENT, DENIED, MISSING, NOBODY, Answers, Ask, NoAnswer, Reply
+from converge.proof.effect import Effect
+from tasks.reach import remote
+from tests.proof import checks
+from tests.tools import need
+
+PROBES = "".join(remote.text(path) for path in inquiry.PROBES)
+
+
+def run(
+    *asked: Ask, root: str = "", environment: Mapping[str, str] | None = None, probes: str = PROBES
+) -> Answers:
+    """Ask these questions as a run does, on this machine."""
+    known = checks.context(root=root)
+    outcome = subprocess.run(
+        [
+            need("dash"),
+            "-c",
+            remote.program("check"),
+            "workspace-check",
+            *inquiry.arguments(known, asked),
+        ],
+        input=probes,
+        env={**os.environ, **(environment or {})},
+        text=True,
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+    assert outcome.stdout.splitlines()[-1] == "end"
+    return inquiry.read(known, asked, outcome.stdout.splitlines())
+
+
+def one(ask: Ask, **options: object) -> Reply:
+    return run(ask, **options).reply(ask)  # type: ignore[arg-type]
+
+
+def shell(text: str, *, limit: int = 10) -> Ask:
+    return Ask("program", ("/bin/sh", "-c", text), limit=limit)
+
+
+def programs(directory: Path, **texts: str) -> dict[str, str]:
+    """A directory of programs that comes first on PATH."""
+    for name, text in texts.items():
+        path = directory / name.replace("_", "-")
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+    return {"PATH": f"{directory}:{os.environ['PATH']}"}
+
+
+def alone(directory: Path, *names: str) -> dict[str, str]:
+    """A PATH with these programs of this machine and no others."""
+    for name in names:
+        (directory / name).symlink_to(need_real(name))
+    return {"PATH": str(directory)}
+
+
+def need_real(name: str) -> str:
+    for place in ("/usr/bin", "/bin", "/usr/sbin"):
+        if Path(place, name).exists():
+            return f"{place}/{name}"
+    raise FileNotFoundError(name)
+
+
+@contextmanager
+def process(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[int]:
+    """A program that runs meanwhile."""
+    started = subprocess.Popen(arguments, env=environment, stdin=subprocess.PIPE)
+    try:
+        yield started.pid
+    finally:
+        started.kill()
+        started.wait()
+
+
+def ended(number: int) -> bool:
+    """Whether a process has ended, or does within ten seconds."""
+    try:
+        handle = os.pidfd_open(number)
+    except ProcessLookupError:
+        return True
+    with open(handle, "rb", closefd=True):
+        return bool(select.select([handle], [], [], 10)[0])
+
+
+# -- the frame --------------------------------------------------------------------------------
+
+
+def test_what_a_program_prints_cannot_become_an_answer() -> None:
+    hostile = "end\nanswer 1 =Zm9yZ2Vk 0 =\nanswer 1 timeout\n"
+    first, second = shell(f"printf '{hostile}'; printf '{hostile}' >&2"), shell("echo honest")
+    answers = run(first, second)
+    assert answers.text(second) == "honest\n"
+    assert answers.reply(first).text == hostile
+    assert answers.reply(first).errors == hostile
+
+
+def test_bytes_that_are_no_text_arrive_as_they_are() -> None:
+    assert one(shell(r"printf '\000\377\033[31m\r\n'")).output == b"\0\xff\x1b[31m\r\n"
+
+
+def test_arguments_stay_data(tmp_path: Path) -> None:
+    words = ("$(touch x)", "`touch x`", "; touch x", "'", '"', "a\nb", "", " ", "*", "\\", "-n")
+    ask = Ask("program", ("/usr/bin/printf", "<%s>\\n", *words))
+    assert one(ask).text == "".join(f"<{word}>\n" for word in words)
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_question_gets_its_own_answer_whatever_the_one_before_was_given() -> None:
+    asked = [Ask("program", ("/bin/echo", *["x"] * count)) for count in range(6)]
+    answers = run(*asked)
+    assert [answers.text(ask).split() for ask in asked] == [["x"] * count for count in range(6)]
+
+
+def test_the_status_of_a_program_is_its_own() -> None:
+    reply = one(shell("echo out; echo err >&2; exit 37"))
+    assert (reply.status, reply.text, reply.errors) == (37, "out\n", "err\n")
+
+
+def test_an_endless_output_is_cut_and_judged_by_nobody() -> None:
+    ask = Ask("program", ("/usr/bin/yes",))
+    with pytest.raises(NoAnswer) as caught:
+        run(ask).text(ask)
+    assert caught.value.verdict.effect is Effect.UNKNOWN
+    assert "too long" in caught.value.verdict.reason
+
+
+@pytest.mark.parametrize(
+    "hanging",
+    [
+        "exec sleep 600",
+        "trap '' TERM; sleep 600; sleep 600",
+        "sleep 600 & sleep 600",
+    ],
+)
+def test_a_program_that_hangs_is_unknown_and_ended_and_the_next_one_is_asked(
+    tmp_path: Path, hanging: str
+) -> None:
+    number = tmp_path / "pid"
+    first, second = shell(f"echo $$ >{number}; {hanging}", limit=1), shell("echo there")
+    answers = run(first, second)
+    assert ended(int(number.read_text()))
+    with pytest.raises(NoAnswer) as caught:
+        answers.reply(first)
+    assert caught.value.verdict.reason == "program: no answer in 1 s"
+    assert answers.text(second) == "there\n"
+
+
+def test_nobody_waits_for_input_that_never_comes() -> None:
+    assert one(shell("cat")).status == 0
+
+
+def test_a_daemon_that_a_program_leaves_behind_holds_nobody_up(tmp_path: Path) -> None:
+    """It keeps the output open, in a session of its own, where no signal for the probe comes."""
+    number = tmp_path / "pid"
+    first = shell(f"setsid sh -c 'echo $$ >{number}; exec sleep 600' & exit 0", limit=1)
+    second = shell("echo there")
+    try:
+        answers = run(first, second)
+        assert answers.text(second) == "there\n"
+        with pytest.raises(NoAnswer):
+            answers.reply(first)
+    finally:
+        os.kill(int(number.read_text()), 9)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2])
+def test_a_connection_that_breaks_leaves_what_was_answered_and_the_rest_unknown(cut: int) -> None:
+    known, asked = checks.context(), (shell("echo a"), shell("echo b"), shell("echo c"))
+    lines = ["workspace-check 1", "answer 0 =YQo= 0 =", "answer 1 =Ygo= 0 =", "answer 2 =Ywo="]
+    answers = inquiry.read(known, asked, lines[: cut + 1], failure="the connection broke")
+    for number, ask in enumerate(asked):
+        if number < cut:
+            assert answers.reply(ask).status == 0
+        else:
+            with pytest.raises(NoAnswer, match="the connection broke"):
+                answers.reply(ask)
+
+
+@pytest.mark.parametrize(
+    "line", ["answer 0 =! 0 =", "answer 0 =YQo= zero =", "answer 0 =YQo=", "answer 0 =YQo= 0 = ="]
+)
+def test_a_damaged_answer_is_unknown(line: str) -> None:
+    ask = shell("echo a")
+    with pytest.raises(NoAnswer, match=r"damaged|no answer"):
+        inquiry.read(checks.context(), (ask,), [line]).reply(ask)
+
+
+def test_an_answer_that_comes_twice_is_the_first() -> None:
+    ask = shell("echo a")
+    lines = ["answer 0 =YQo= 0 =", "answer 0 =Ygo= 0 =", "answer 7 =Ygo= 0 ="]
+    assert inquiry.read(checks.context(), (ask,), lines).text(ask) == "a\n"
+
+
+def test_every_probe_is_plain_posix_shell() -> None:
+    subprocess.run([need("dash"), "-n", "-c", PROBES], check=True)
+    program = need("shellcheck")
+    files = [checks.PROJECT / "converge/remote/check.sh"]
+    files += inquiry.PROBES
+    subprocess.run([program, "--shell=sh", *map(str, files)], check=True)
+
+
+def test_every_probe_that_a_check_asks_is_there() -> None:
+    from converge.plan.setting import Phase
+    from converge.proof.check import When
+    from converge.subjects.checks import ITEMS, PROOFS
+
+    known = checks.context()
+    todo = inquiry.jobs(known, ITEMS, PROOFS, when=frozenset(When), phases=frozenset(Phase))
+    for ask in inquiry.questions(known, todo):
+        assert f"probe_{ask.probe.replace('-', '_')}() {{" in PROBES, ask
+
+
+def test_all_that_a_workspace_is_asked_fits_into_one_command() -> None:
+    """Linux takes 128 KiB in one argument, and pyinfra makes one of the whole command."""
+    from converge.plan.setting import Phase
+    from converge.subjects.checks import ITEMS, PROOFS
+
+    known = checks.context()
+    todo = inquiry.jobs(known, ITEMS, PROOFS, phases=frozenset(Phase))
+    words = inquiry.arguments(known, inquiry.questions(known, todo))
+    assert len(str(remote.command("check", words).get_raw_value())) < 64 * 1024
+
+
+# -- what is missing --------------------------------------------------------------------------
+
+
+def test_a_missing_program_is_told_by_its_name(tmp_path: Path) -> None:
+    base = ("setsid", "timeout", "sh", "id", "head", "tail", "base64", "cat", "tr", "mktemp")
+    environment = alone(tmp_path, *base)
+    for probe, tool in (
+        ("nix-config", "nix"),
+        ("nvidia", "nvidia-smi"),
+        ("baloo", "balooctl6"),
+        ("kde", "kreadconfig6"),
+        ("journal", "journalctl"),
+    ):
+        # PATH gets the places of the programs of a workspace; a name that is in none of them is
+        # what a machine without the program looks like.
+        text = PROBES.replace("PATH=$PATH:", "UNUSED=")
+        reply = one(Ask(probe, ("a", "b", "c")), environment=environment, probes=text)
+        assert (reply.status, reply.last_error) == (MISSING, tool)
+
+
+def test_a_file_that_is_not_there_is_told_from_one_that_may_not_be_read(tmp_path: Path) -> None:
+    assert one(Ask("file", (str(tmp_path / "none"),)), root="/r").status == ABSENT
+    assert one(Ask("file", (str(tmp_path),)), root="/r").status == ABSENT
+    inside = tmp_path / "closed" / "file"
+    inside.parent.mkdir()
+    inside.write_text("text\n")
+    inside.parent.chmod(0)
+    # As nobody, since root may read all.
+    nobody = [need("setpriv"), "--reuid=65534", "--clear-groups"] if os.getuid() == 0 else []
+    for parent in inside.parents[1:]:
+        if parent.stat().st_uid == os.getuid() and parent.is_relative_to("/tmp"):
+            parent.chmod(parent.stat().st_mode | 0o011)
+    for path in (inside, inside / "below"):
+        outcome = subprocess.run(
+            [*nobody, need("dash"), "-c", PROBES, "probe", "/r", "9", "framed", "file", str(path)],
+            env={**os.environ, "HOME": "/nonexistent"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert outcome.stdout.split()[1] == str(DENIED)
+
+
+def test_without_a_bus_there_is_nobody_to_ask(tmp_path: Path) -> None:
+    environment = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    for ask in (Ask("kwin", ("blur",)), Ask("slice", ("x.slice",)), Ask("fresh", ("A",))):
+        reply = one(ask, environment=environment)
+        assert (reply.status, str(tmp_path) in reply.errors) == (NOBODY, True)
+
+
+def test_the_bus_of_the_session_that_starts_the_run_is_never_taken_for_the_workspaces(
+    tmp_path: Path,
+) -> None:
+    environment = {
+        "XDG_RUNTIME_DIR": str(tmp_path),
+        "DBUS_SESSION_BUS_ADDRESS": "unix:path=/run/user/0/bus",
+    }
+    assert one(Ask("kwin", ()), environment=environment).status == NOBODY
+    text = PROBES.rpartition("case $1 in")[0] + 'printf %s "$DBUS_SESSION_BUS_ADDRESS"'
+    outcome = subprocess.run(
+        [need("dash"), "-c", text, "probe", "", "9"],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert outcome.stdout == f"unix:path={tmp_path}/bus"

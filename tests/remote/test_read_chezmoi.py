@@ -1,0 +1,57 @@
+"""remote/read.sh and chezmoi: where each KDE file has its source, and what chezmoi wrote last."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from tests.remote.reading import Reader
+from tests.tools import need
+
+KDE = ("-k", "~/.config/kwinrc", "-k", "~/.config/baloofilerc", "-k", "~/.config/kdeglobals")
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Reader:
+    """Two of three files are chezmoi's, and it has written both."""
+    program = Path(need("chezmoi"))
+    reader = Reader(tmp_path / "box", {"PATH": f"{program.parent}:{os.environ['PATH']}"})
+    for name in ("kwinrc", "baloofilerc"):
+        source(reader, name).parent.mkdir(parents=True, exist_ok=True)
+        source(reader, name).write_text(f"[{name}]\n")
+    (reader.home / ".config/kdeglobals").write_text("[KDE]\n")
+    environment = {"HOME": str(reader.home), "PATH": os.environ["PATH"]}
+    subprocess.run([program, "--no-tty", "apply"], env=environment, check=True)
+    return reader
+
+
+def source(reader: Reader, name: str) -> Path:
+    return reader.home / ".local/share/chezmoi/dot_config" / name
+
+
+def test_each_managed_file_has_its_source_and_the_others_none(reader: Reader) -> None:
+    found = reader.read(*KDE)
+    assert {Path(path).name: one.source for path, one in found.chezmoi.items()} == {
+        name: str(source(reader, name)) for name in ("kwinrc", "baloofilerc")
+    }
+    assert found.nodes[str(source(reader, "kwinrc"))].content == b"[kwinrc]\n"
+
+
+@pytest.mark.parametrize("edited", ["source", "live file"])
+def test_where_one_of_the_two_was_edited_it_is_known_what_chezmoi_wrote_last(
+    reader: Reader, edited: str
+) -> None:
+    path = source(reader, "kwinrc") if edited == "source" else reader.kwinrc
+    path.write_text("[kwinrc]\nedited=true\n")
+    written = reader.read(*KDE).chezmoi[str(reader.kwinrc)].last_written
+    assert written == sha256(b"[kwinrc]\n").hexdigest()
+
+
+def test_a_pipe_in_place_of_a_file_holds_nobody_up(reader: Reader) -> None:
+    reader.kwinrc.unlink()
+    os.mkfifo(reader.kwinrc)
+    assert reader.read(*KDE).chezmoi[str(reader.kwinrc)].last_written

@@ -1,0 +1,144 @@
+"""``python -m converge.report`` as a user calls it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from converge.report import __main__
+
+PROJECT = Path(__file__).parents[2]
+JOURNALS = PROJECT / "tests" / "data" / "journals"
+IDS = {
+    "proved": "20261121t081503-4c1e",
+    "measured": "20261121t093011-77aa",
+    "dry": "20261122t101500-0001",
+}
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """The state of a controller that made three runs."""
+    for name, run in IDS.items():
+        place = tmp_path / "workspace-tuning/controller/runs" / run
+        place.mkdir(parents=True)
+        shutil.copy(JOURNALS / f"{name}.jsonl", place / "journal.jsonl")
+    return tmp_path
+
+
+def run(state: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "converge.report", *arguments],
+        cwd=PROJECT,
+        env={**os.environ, "XDG_STATE_HOME": str(state), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_without_arguments_it_is_the_newest_run_with_the_newest_measurement(state: Path) -> None:
+    done = run(state)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"run {IDS['dry']}: changes found\n")
+    assert "bzip2: compression" in done.stdout
+
+
+def test_a_named_run_is_that_run_alone(state: Path) -> None:
+    for name in (IDS["proved"], str(JOURNALS / "proved.jsonl")):
+        done = run(state, name)
+        assert done.stdout.startswith(f"run {IDS['proved']}: converged\n"), done.stderr
+        assert "bzip2" not in done.stdout
+
+
+def test_further_runs_add_what_they_measured(state: Path) -> None:
+    assert "bzip2: compression" in run(state, IDS["proved"], IDS["measured"]).stdout
+
+
+def test_files_are_written_whole_and_for_their_owner_only(state: Path, tmp_path: Path) -> None:
+    names = [tmp_path / name for name in ("r.html", "r.json", "r.xml")]
+    for path in names:
+        path.write_text("an older report, and longer than\n" * 9000)
+    forms = ("--html", "--json", "--junit")
+    flags = [text for pair in zip(forms, map(str, names), strict=True) for text in pair]
+    done = run(state, *flags, "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    for path in names:
+        assert "an older report" not in path.read_text()
+        assert path.stat().st_mode & 0o777 == 0o600
+    left = [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    assert left == []
+
+
+@pytest.mark.parametrize("name", ["20200101t000000-aaaa", "../runs/x", "", "/no/such"])
+def test_a_run_that_is_not_there_is_said_with_the_newest_one(state: Path, name: str) -> None:
+    done = run(state, name)
+    assert done.returncode == 5
+    assert done.stderr.startswith("no journal for ") and IDS["dry"] in done.stderr
+
+
+def test_a_controller_without_any_run_says_what_to_do(tmp_path: Path) -> None:
+    done = run(tmp_path)
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "has no run yet" in done.stderr and "deploy.py" in done.stderr
+
+
+def test_a_place_that_cannot_be_written_is_a_failure_and_leaves_nothing(state: Path) -> None:
+    done = run(state, "--html", str(state / "missing" / "r.html"))
+    assert done.returncode == 1
+    assert "missing" in done.stderr and "No such file" in done.stderr
+    full = run(state, "--html", "/dev/full/x")
+    assert full.returncode == 1
+
+
+def test_a_write_that_breaks_off_leaves_the_old_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "r.html"
+    path.write_text("old")
+
+    def broken(self: Path, target: Path) -> Path:
+        raise OSError(28, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "replace", broken)
+    with pytest.raises(OSError, match="No space"):
+        __main__.write(path, "new")
+    assert [one.name for one in tmp_path.iterdir()] == ["r.html"]
+    assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_had_enough_is_no_error(state: Path, unbuffered: str) -> None:
+    """As with ``| head -n 1``, but the pipe is closed before the first line, so no race decides."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "converge.report", "--html", str(state / "r.html")],
+        cwd=PROJECT,
+        env={**os.environ, "XDG_STATE_HOME": str(state), "PYTHONUNBUFFERED": unbuffered},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (state / "r.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_a_report_needs_no_pyinfra_and_no_network() -> None:
+    code = (
+        "import sys, converge.report.__main__, converge.report.html, converge.report.junit\n"
+        "import converge.report.data, converge.report.summary\n"
+        "heavy = {'pyinfra', 'gevent', 'paramiko', 'jsonschema', 'yaml'}\n"
+        "print(sorted(heavy & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"

@@ -1,0 +1,269 @@
+"""What a report shows comes from machines of others: it stays text, and secrets stay out."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from converge.report import redact
+from converge.report.data import data
+from converge.report.html import page
+from converge.report.junit import xml
+from converge.report.markup import element
+from converge.report.model import Report, build, load
+from converge.report.summary import show
+from converge.report.terminal import Terminal
+from tests.report.report_reading import read
+
+JOURNALS = Path(__file__).parents[1] / "data" / "journals"
+NAMES = ("proved", "measured", "dry", "fleet", "disproved")
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror='alert(1)'>",
+    "' onmouseover='alert(1)",
+    "</style><script>x</script>",
+    "</title></head><body onload=x>",
+    "<!-- <![CDATA[ ]]> -->",
+    "]]></testcase><testcase name='passed'/>",
+    "<?xml version='1.0'?><!DOCTYPE x [<!ENTITY e 'x'>]>&e;",
+    "&lt;b&gt; &amp;amp; &#60; &nosuch;",
+    "\x00\x01\x1b[31mred\x1b[0m\x7f\x9b",
+    "\ud800 half a pair \udfff \ufffe \uffff",
+    "\u202egnihton\u202c \u200b\u2066\u2028\u2029",
+    "a\r\nb\tc\n\n",
+    "x" * 10_000,
+    "{{ 7 * 7 }} ${7*7} %s {0} \\",
+    "",
+)
+
+
+def records(name: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (JOURNALS / f"{name}.jsonl").read_text().splitlines()]
+
+
+def places(node: object, path: tuple[object, ...] = ()) -> Iterator[tuple[object, ...]]:
+    """Where each text of a record is; keys of mappings as well."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from places(value, (*path, key))
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from places(value, (*path, index))
+    elif isinstance(node, str):
+        yield path
+
+
+def replaced(record: dict[str, object], path: tuple[object, ...], value: object) -> object:
+    made = copy.deepcopy(record)
+    node: object = made
+    for step in path[:-1]:
+        node = node[step]  # type: ignore[index]
+    node[path[-1]] = value  # type: ignore[index]
+    return made
+
+
+def report_of(rows: list[object], path: Path) -> Report:
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return build([load(path)])
+
+
+def forms(report: Report) -> str:
+    """All four, each parsed back; their texts together."""
+    stream = io.StringIO()
+    show(Terminal(stream), report)
+    shown, document, text = page(report), xml(report), data(report)
+    tree = read(shown)
+    suites = ElementTree.fromstring(document)
+    assert json.loads(text)["schemaVersion"] == 1
+    for output in (stream.getvalue(), shown, document, text):
+        output.encode()  # no half of a surrogate pair
+        assert not [c for c in output if not c.isprintable() and c not in "\n\t\u00a0"]
+    passed = [one for one in suites.iter("testcase") if not len(one)]
+    found = [tree.text, stream.getvalue(), text, *(one.get("name", "") for one in passed)]
+    return "\n".join(found)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_hostile_text_in_all_fields_stays_text(name: str, value: str, tmp_path: Path) -> None:
+    rows: list[object] = []
+    for record in records(name):
+        kept = ("kind", "effect", "outcome", "status", "verdict")
+        for path in places(record):
+            if path[-1] not in kept and not (path == ("workspace",) and record["workspace"] == ""):
+                record = replaced(record, path, value)  # type: ignore[assignment]
+        rows.append(record)
+    forms(report_of(rows, tmp_path / "j"))
+
+
+def first_of_each(rows: list[dict[str, object]]) -> Iterator[tuple[int, tuple[object, ...]]]:
+    """Number of a record and place in it, once for each kind and shape of place."""
+    seen = set()
+    for number, record in enumerate(rows):
+        for path in places(record):
+            shape = (record["kind"], *("" if isinstance(step, int) else step for step in path))
+            if shape not in seen:
+                seen.add(shape)
+                yield number, path
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_hostile_text_in_one_field_at_a_time_comes_back_as_it_was(
+    name: str, tmp_path: Path
+) -> None:
+    value = "<i a='b' c=\"d\">&amp; </table><script>"
+    rows = records(name)
+    for number, path in first_of_each(rows):
+        changed: list[object] = [*rows]
+        changed[number] = replaced(rows[number], path, value)
+        text = forms(report_of(changed, tmp_path / "j"))
+        if path[-1] in ("text", "why") and rows[number]["kind"] in ("problem", "result"):
+            assert value in text, (rows[number]["kind"], path)
+
+
+@pytest.mark.parametrize("name", ["proved", "measured"])
+@pytest.mark.parametrize("value", [None, 7, -1.5, True, [], {}, [["x"]], {"a": {"b": []}}, 1e300])
+def test_a_field_of_another_type_breaks_nothing(name: str, value: object, tmp_path: Path) -> None:
+    rows = records(name)
+    for number, path in first_of_each(rows):
+        changed: list[object] = [*rows]
+        changed[number] = replaced(rows[number], path[:1], value)
+        forms(report_of(changed, tmp_path / "j"))
+        changed[number] = replaced(rows[number], path, value)
+        forms(report_of(changed, tmp_path / "j"))
+
+
+def test_numbers_that_are_none_become_nothing(tmp_path: Path) -> None:
+    text = (JOURNALS / "measured.jsonl").read_text().replace("17.4", "NaN").replace("19.6", "1e999")
+    (tmp_path / "j").write_text(text)
+    forms(build([load(tmp_path / "j")]))
+
+
+@given(st.text())
+@settings(deadline=None)
+def test_any_text_comes_back_from_an_element(value: str) -> None:
+    harmless = redact.visible(value)
+    made = element("p", harmless, title=harmless)
+    node = read(made).children[0]
+    assert (node.text, node.attributes["title"]) == (harmless, harmless)
+    assert ElementTree.fromstring(made).text or not harmless
+
+
+LEAVES = st.none() | st.booleans() | st.floats() | st.text()
+
+
+@given(st.recursive(LEAVES, lambda x: st.lists(x) | st.dictionaries(st.text(), x), max_leaves=20))
+@settings(deadline=None)
+def test_any_record_becomes_harmless_json(value: object) -> None:
+    made = redact.harmless({"kind": "x", "field": value})
+    text = json.dumps(made, allow_nan=False, ensure_ascii=False)
+    text.encode()
+
+
+def test_a_record_without_an_end_to_its_depth_is_cut(tmp_path: Path) -> None:
+    deep: object = "bottom"
+    for _ in range(500):
+        deep = [deep]
+    forms(
+        report_of([{"kind": "problem", "workspace": "w", "text": deep, "seq": 1}], tmp_path / "j")
+    )
+
+
+def test_a_text_without_end_is_shortened_and_says_so() -> None:
+    assert redact.text("x" * 5000).endswith("... (1000 more characters)")
+
+
+# -- secrets -------------------------------------------------------------------------------------
+
+SECRET = "hunter2-Zx9"
+KEYS = (
+    *("password", "Password", "passwd", "wifi-psk", "PASSPHRASE", "user_pass", "secret"),
+    *("clientSecret", "token", "AuthToken", "api_key", "apiKey", "private key", "credentials"),
+    *("Authorization", "session_key", "cookie"),
+)
+PLAIN = (
+    *("only basic indexing", "passive", "compass", "keyboard", "tokyo", "key", "monkey"),
+    *("Backend", "exclude folders", "index hidden folders", "shortcut keys", "bypass compositing"),
+)
+MATERIAL = (
+    "-----BEGIN OPENSSH PRIVATE KEY-----\n{}\n-----END OPENSSH PRIVATE KEY-----",
+    "-----BEGIN PRIVATE KEY-----\n{}",
+    "https://user:{}@host.example/path",
+    "password={}",
+    "DB_PASSWORD: '{}'",
+    'export API_KEY="{}"',
+    "--token={}",
+    "token : {}",
+    "Authorization: Bearer {}aaaaaaaaaaaa",
+    "ghp_{}aaaaaaaaaaaaaaaa".replace("-", ""),
+    "$6$salt{}",
+)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_value_behind_a_telling_name_is_in_no_report(key: str, tmp_path: Path) -> None:
+    rows = records("proved")
+    plan = next(row for row in rows if row["kind"] == "plan")
+    plan["entries"] = [
+        {"path": "/p", "group": "[G]", "key": key, "before": SECRET, "after": f"{SECRET}2"}
+    ]
+    drift = next(row for row in rows if row["kind"] == "drift")
+    drift |= {"what": f"[G] {key}", "old": SECRET, "found": f"x{SECRET}", "wanted": SECRET}
+    snapshot = next(row for row in rows if row["kind"] == "snapshot")
+    snapshot["facts"] = {"home": "/h", key: SECRET}
+    found = forms(report_of([*rows], tmp_path / "j"))
+    assert SECRET not in found
+    assert redact.HIDDEN in found
+    assert key in found, "the name itself says what is hidden"
+
+
+@pytest.mark.parametrize("key", PLAIN)
+def test_a_value_behind_any_other_name_is_shown(key: str) -> None:
+    row = {"key": key, "before": "old", "after": "new"}
+    assert redact.harmless(row) == row
+
+
+@pytest.mark.parametrize("form", MATERIAL)
+@pytest.mark.parametrize("name", NAMES)
+def test_key_material_in_any_field_is_in_no_report(form: str, name: str, tmp_path: Path) -> None:
+    secret = SECRET.replace("-", "")
+    value = form.replace("{}", secret)
+    rows = records(name)
+    for number, record in enumerate(rows):
+        changed = record
+        for path in places(record):
+            if path[-1] not in ("kind", "workspace"):
+                changed = replaced(changed, path, value)  # type: ignore[assignment]
+        rows[number] = changed
+    assert secret not in forms(report_of([*rows], tmp_path / "j"))
+
+
+def test_a_plan_brings_no_secret_into_the_journal() -> None:
+    from types import SimpleNamespace
+
+    from converge.kde.merge import Change as Key
+    from converge.report.record import plan_fields
+
+    key = Key(group=("Wifi", "home"), key="psk", found=SECRET, wanted="new" + SECRET, line=3)
+    other = Key(group=("KDE",), key="SingleClick", found="true", wanted=None, line=None)
+    plan = SimpleNamespace(
+        changes=[SimpleNamespace(path="/h/kwinrc", keys=(key, other))],
+        standings=(),
+        warnings=(f"token={SECRET}",),
+    )
+    fields = plan_fields(plan)  # type: ignore[arg-type]
+    assert SECRET not in json.dumps(fields)
+    entries = fields["entries"]
+    assert isinstance(entries, list)
+    assert [(one["key"], one["before"], one["after"]) for one in entries] == [
+        ("psk", redact.HIDDEN, redact.HIDDEN),
+        ("SingleClick", "true", None),
+    ]

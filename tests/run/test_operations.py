@@ -1,0 +1,610 @@
+"""Arguments and facts in, commands out: each step, with a workspace that answers what it is told.
+
+No data is ever put into the text of a program: it is an argument, or on standard input.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import io
+import shlex
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from converge.exits import Exit
+from converge.journal.journal import Journal, JournalError
+from converge.plan.plan import Plan
+from converge.plan.snapshot import Snapshot, Transaction
+from converge.profile.choices import check_choices
+from converge.subjects.settings import BY_ID
+from tasks.reach.remote import Answer, command, program, read_command
+from tasks.run import operations
+from tasks.run.begin import Work
+from tasks.run.run import Run
+from tasks.steps import activate, back, build, finish, write
+from tasks.steps import read as reading
+from tests.plan.plans import DESKTOP, EVERY, found, plan, profile
+from tests.proof.checks import HOME, PROJECT
+from tests.tools import need
+
+DONE = ("done",)
+
+
+@dataclass
+class Host:
+    """A workspace that answers one prepared answer after the other, and remembers the commands.
+
+    An answer is what a program printed; True: nothing, and it went well; False: nothing at all."""
+
+    answers: list[tuple[str, ...] | BaseException | bool]
+    name: str = "shoshin"
+    data: dict[str, Any] = field(default_factory=lambda: {"_timeout": 900})
+    connector: Any = field(default_factory=SimpleNamespace)
+    commands: list[tuple[list[str], dict[str, Any]]] = field(default_factory=list)
+
+    def run_shell_command(self, given: Any, **options: Any) -> tuple[bool, Any]:
+        self.commands.append((shlex.split(given.get_raw_value()), options))
+        answer = self.answers.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        lines = [] if isinstance(answer, bool) else list(answer)
+        return answer is not False, SimpleNamespace(stdout_lines=lines, stderr_lines=[])
+
+    def words(self, number: int = -1) -> list[str]:
+        """The arguments of a command, without ``sh -c PROGRAM``."""
+        shell, flag, text, *rest = self.commands[number][0]
+        assert (shell, flag) == ("sh", "-c")
+        assert text == program(rest[0].removeprefix("workspace-"))
+        return rest
+
+    def stdin(self, number: int = -1) -> dict[str, bytes]:
+        packed = base64.b64decode(self.commands[number][1]["_stdin"])
+        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+            return {m.name: archive.extractfile(m).read() for m in archive if m.isfile()}  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[operations.Step]:
+    """What would be performed, in order; nothing is until a test calls its action."""
+    added: list[operations.Step] = []
+
+    def perform(*, name: str, work: Work, step: str, action: Any, noop: str = "") -> None:
+        added.append(operations.Step(name=name, step=step, action=action, noop=noop))
+
+    for module in (activate, back, build, finish, write):
+        monkeypatch.setattr(module, "perform", perform)
+    return added
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Any:
+    def make(
+        *answers: tuple[str, ...] | BaseException | bool,
+        snapshot: Snapshot | None = None,
+        made: Plan | None = None,
+        **choices: object,
+    ) -> Work:
+        given = {"workspace": "shoshin", "profile": "p.yaml", "user": "mitsio", **choices}
+        run = Run({"dry": False, "diff": False, "yes": True, "operations": ["deploy.py"]})
+        checked = check_choices("shoshin", given, known_settings=BY_ID)
+        run.inputs["shoshin"] = (checked, profile())
+        run.journal = Journal(tmp_path / "runs", run.id)
+        here = snapshot or found()
+        host = Host(list(answers))
+        return Work(
+            host=host,
+            run=run,
+            choices=checked,
+            profile=profile(),
+            snapshot=here,
+            plan=made or plan(here, selected=DESKTOP),
+        )
+
+    return make
+
+
+# ---- commands ------------------------------------------------------------------------------------
+
+HOSTILE = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=30)
+
+
+@given(st.lists(HOSTILE, max_size=4))
+def test_every_argument_of_a_command_is_data(arguments: list[str]) -> None:
+    words = shlex.split(command("release", arguments).get_raw_value())
+    assert words == ["sh", "-c", program("release"), "workspace-release", *arguments]
+    words = shlex.split(read_command("/root", arguments).get_raw_value())
+    programs = ["workspace-snapshot", program("detect"), program("read"), "/root"]
+    assert words[3:] == [*programs, *arguments]
+
+
+def test_every_program_of_the_engine_is_plain_posix_shell() -> None:
+    names = ("read", "write", "transact", "undo", "build", "estimate", "release", "rollback")
+    programs = [f"converge/remote/{name}.sh" for name in names]
+    done = subprocess.run(
+        [need("shellcheck"), "-x", "-s", "sh", *programs],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == ""
+    for one in programs:
+        subprocess.run([need("dash"), "-n", one], cwd=PROJECT, check=True)
+
+
+def test_a_program_loses_its_comments_and_nothing_else() -> None:
+    for name in ("read", "write", "transact", "undo", "build", "estimate", "release", "check"):
+        whole = (PROJECT / f"converge/remote/{name}.sh").read_text().splitlines()
+        kept = program(name).splitlines()
+        assert kept == [line for line in whole if not line.lstrip().startswith("#")]
+        assert kept
+
+
+def test_a_whole_command_stays_below_what_one_argument_may_hold() -> None:
+    """MAX_ARG_STRLEN of Linux: 128 KiB."""
+    work_arguments = reading.arguments(
+        SimpleNamespace(  # type: ignore[arg-type]
+            choices=check_choices(
+                "w", {"workspace": "w", "profile": "p.yaml", "user": "u"}, known_settings=()
+            )
+        )
+    )
+    assert len(read_command("", work_arguments).get_raw_value()) < 100_000
+    assert len(command("transact", ["start", "/x" * 100]).get_raw_value()) < 100_000
+    assert len(command("write", ["x"] * 20).get_raw_value()) < 100_000
+
+
+# ---- writing -------------------------------------------------------------------------------------
+
+
+def test_a_plan_without_changes_has_no_step_to_do(make: Any, steps: list[operations.Step]) -> None:
+    work = make(made=replace(plan(found()), changes=(), builds=(), recorded=True))
+    for add in (
+        *(activate.preflight, write.layer_files, write.root_files, build.layers),
+        *(activate.begin, activate.prove, activate.decide, finish.run),
+    ):
+        add(work)
+    assert all(step.noop for step in steps)
+    assert work.host.commands == []
+
+
+def test_the_lock_is_taken_with_the_users_layer_and_kept_for_what_follows(
+    make: Any, steps: list[operations.Step]
+) -> None:
+    work = make(DONE)
+    write.layer_files(work)
+    assert steps[0].action() == ""
+    name, run, place, lock, holder, keep = work.host.words()
+    assert (name, run, keep) == ("workspace-write", work.run.id, "keep")
+    assert place == f"{work.snapshot.state}/runs/{run}/layer"
+    assert lock == f"{work.snapshot.state}/lock"
+    assert len(holder.split(" ")) == 4
+    assert "_sudo" not in work.host.commands[0][1]
+    assert work.host.stdin()["manifest"].endswith(b"end\n")
+
+
+def test_a_run_that_only_brings_the_record_up_to_date_gives_the_lock_back_at_once(
+    make: Any, steps: list[operations.Step]
+) -> None:
+    made = replace(plan(found()), changes=(), builds=(), recorded=False)
+    work = make(DONE, made=made)
+    write.layer_files(work)
+    assert steps[0].action() == ""
+    assert work.host.words()[-1] == "release"
+    assert f"{work.snapshot.state}/written.json" in work.host.stdin()["manifest"].decode()
+    finish.run(work)
+    assert steps[1].action() == ""
+    assert len(work.host.commands) == 1, "the lock is not given back twice"
+
+
+@pytest.mark.parametrize(("uid", "sudo"), [("0", True), ("1000", False)])
+def test_files_of_root_are_written_with_sudo_where_it_is_needed_and_without_a_lock(
+    make: Any, steps: list[operations.Step], uid: str, sudo: bool
+) -> None:
+    here = found()
+    here = replace(here, facts={**here.facts, "system_uid": uid})
+    work = make(DONE, snapshot=here, made=plan(here, selected=EVERY))
+    write.root_files(work)
+    assert steps[0].action() == ""
+    _, _, place, lock, _, keep = work.host.words()
+    assert (place, lock, keep) == (
+        f"/var/lib/workspace-tuning/runs/{work.run.id}/layer",
+        "",
+        "keep",
+    )
+    assert work.host.commands[0][1].get("_sudo", False) is sudo
+    assert work.records == [(place, "root" if sudo else "user", "system")]
+
+
+def test_what_a_killed_run_left_beside_files_of_root_is_swept_by_root(
+    make: Any, steps: list[operations.Step]
+) -> None:
+    left = "/var/lib/workspace-tuning/nixos/.flake.nix.wt-20260101t000000-abcd"
+    here = replace(found(), leftovers=(left, f"{HOME}/.config/.kwinrc.wt-1"))
+    work = make(DONE, snapshot=here, made=plan(here))
+    write.root_files(work)
+    assert not steps[0].noop
+    assert steps[0].action() == ""
+    assert work.host.stdin()["manifest"].decode().splitlines() == [f"sweep - - - {left}", "end"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "why"),
+    [
+        (("stale /x",), None, "/x was changed since it was read; nothing was written"),
+        (("refused /x: is a link",), None, "/x: is a link"),
+        (("failed no room",), None, "no room"),
+        (("lock run r", "lock host h", "locked"), Exit.LOCKED, "locked by another run"),
+        (False, Exit.UNKNOWN, "connection lost: it gave no reason"),
+        (TimeoutError(), Exit.UNKNOWN, "connection lost: TimeoutError"),
+        (OSError("cut"), Exit.UNKNOWN, "connection lost: cut"),
+        (PermissionError("sudo asks"), None, "sudo asks"),
+    ],
+)
+@pytest.mark.parametrize("step", [write.layer_files, back.lock])
+def test_every_answer_of_a_write_has_its_meaning(
+    make: Any, steps: list[operations.Step], step: Any, answer: Any, code: Exit | None, why: str
+) -> None:
+    work = make(answer)
+    step(work)
+    assert steps[0].action() == why
+    assert work.run.exits.get("shoshin") is code
+    assert work.open is (code is None)
+
+
+# ---- activating ----------------------------------------------------------------------------------
+
+
+def begun(work: Work, steps: list[operations.Step]) -> str:
+    activate.begin(work)
+    return steps[-1].action()
+
+
+def test_a_transaction_is_sent_whole_and_its_secrets_for_its_owner_alone(
+    make: Any, steps: list[operations.Step]
+) -> None:
+    work = make(("started process",), ("status activated r",))
+    assert begun(work, steps) == ""
+    assert work.host.words(0) == [
+        *("workspace-transact", "start"),
+        f"{work.snapshot.state}/runs/{work.run.id}/transaction",
+    ]
+    assert work.host.words(1)[1] == "wait"
+    packed = base64.b64decode(work.host.commands[0][1]["_stdin"])
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        modes = {member.name: member.mode for member in archive}
+    assert {name for name, mode in modes.items() if mode == 0o600} == {"live", "written"}
+    sent = work.host.stdin(0)
+    for name in ("transact", "undo", "write", "rollback"):
+        assert sent[f"{name}.sh"] == (PROJECT / f"converge/remote/{name}.sh").read_bytes()
+
+
+def test_the_plan_of_a_transaction_says_from_which_state_it_is_undone(
+    make: Any, steps: list[operations.Step]
+) -> None:
+    here = found(running_system="/nix/store/running")
+    here = replace(
+        here,
+        transactions=(
+            Transaction(
+                directory="/s/runs/r/transaction",
+                number=6,
+                alive=False,
+                left_s=0,
+                word="kept",
+                reason="",
+            ),
+        ),
+    )
+    work = make(snapshot=here, made=plan(here, selected=EVERY), deadline_s=77)
+    work.paths = {"nixos": "/nix/store/new-system", "home-manager": "/nix/store/new-home"}
+    work.records = [("/a/layer", "user", "home"), ("/b/layer", "root", "system")]
+    lines = list(activate.plan_lines(work, 2))
+    for line in (
+        *(f"run {work.run.id}", "number 7", "deadline 77", "user mitsio"),
+        *("record /a/layer user home", "record /b/layer root system"),
+        f"live {work.record_directory}/live-2 user",
+        "system /nix/store/new-system /nix/var/nix/profiles/system 42 /nix/store/running",
+        f"home /nix/store/new-home {here.profiles['home']} 7 /nix/store/home-7",
+    ):
+        assert line in lines
+    assert activate.directory(work) == (f"/var/lib/workspace-tuning/runs/{work.run.id}/transaction")
+    assert activate.as_root(work)
+
+
+def test_a_file_that_keeps_changing_is_tried_three_times_and_then_left(
+    make: Any, steps: list[operations.Step], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stale = (("started process",), ("status undone nothing was changed: stale /x",))
+    work = make(*stale * 3)
+    monkeypatch.setattr(reading, "take_again", lambda _: found())
+    monkeypatch.setattr(reading, "plan_for", lambda _, here: plan(here))
+    assert begun(work, steps) == (
+        "a file kept changing while it was to be written; nothing was changed"
+    )
+    sent = [c[1]["_stdin"] for c in work.host.commands if "_stdin" in c[1]]
+    assert len(sent) == 3
+    assert work.take_back is None
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        ("status undone nothing was changed: refused /x: is a link", Exit.FAILED),
+        ("status undone the system was switched, but units failed (exit 4)", Exit.ROLLED_BACK),
+        ("status broken by hand: this", Exit.UNKNOWN),
+        ("gone activating", Exit.UNKNOWN),
+        ("none", Exit.FAILED),
+    ],
+)
+def test_every_end_of_an_activation_has_its_exit_code(
+    make: Any, steps: list[operations.Step], status: str, code: Exit
+) -> None:
+    work = make(("started process",), (status,))
+    assert begun(work, steps)
+    assert (work.run.exits["shoshin"], work.open) == (code, False)
+
+
+@pytest.mark.parametrize(
+    ("disproved", "verb", "answer", "code"),
+    [
+        ("", "confirm", ("status kept r",), None),
+        ("kwin.contrast: found true", "undo", ("status undone not proved",), Exit.ROLLED_BACK),
+        ("", "confirm", ("status undone nobody confirmed it within 30 s",), Exit.ROLLED_BACK),
+        ("x", "undo", ("status broken by hand: this",), Exit.UNKNOWN),
+    ],
+)
+def test_what_was_proved_is_confirmed_and_what_was_not_is_undone(
+    make: Any,
+    steps: list[operations.Step],
+    disproved: str,
+    verb: str,
+    answer: tuple[str, ...],
+    code: Exit | None,
+) -> None:
+    work = make(answer)
+    work.disproved = disproved
+    activate.decide(work)
+    assert bool(steps[0].action()) is (code is not None)
+    assert work.host.words()[-1] == verb
+    assert work.run.exits.get("shoshin") is code
+
+
+def test_a_line_that_stays_dead_ends_as_unknown_with_the_time_until_it_is_undone(
+    make: Any, steps: list[operations.Step], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = make(False, deadline_s=45)
+    monkeypatch.setattr(Work, "reconnect", lambda _: False)
+    activate.decide(work)
+    assert steps[0].action() == "connection lost"
+    assert work.run.exits["shoshin"] is Exit.UNKNOWN
+    assert "undone there within 45 s" in work.run.whys["shoshin"]
+
+
+def test_a_question_is_asked_again_on_a_new_line_but_a_transaction_is_never_begun_twice(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Work, "reconnect", lambda _: True)
+    work = make(False, ("status activated r",), False, ("status kept r",))
+    assert activate.ask(work, "start", stdin="x").of("status") == ("activated r",)
+    assert activate.ask(work, "decide", "confirm").of("status") == ("kept r",)
+    verbs = [work.host.words(number)[1] for number in range(4)]
+    assert verbs == ["start", "wait", "decide", "decide"]
+
+
+# ---- a run that cannot go on ---------------------------------------------------------------------
+
+
+def step_of(action: Any) -> operations.Step:
+    return operations.Step(name="Prove", step="prove", action=action, noop="")
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (("status undone not proved",), Exit.ROLLED_BACK),
+        (("status broken by hand: this",), Exit.UNKNOWN),
+        (("gone activated",), Exit.UNKNOWN),
+    ],
+)
+def test_what_is_active_is_taken_back_when_a_run_is_interrupted(
+    make: Any, steps: list[operations.Step], answer: tuple[str, ...], code: Exit
+) -> None:
+    work = make(("started process",), ("status activated r",), answer)
+    assert begun(work, steps) == ""
+    work.run.interrupted = True
+    assert not operations._one(work.host, work, step_of(lambda: pytest.fail("it goes on")))
+    assert work.host.words()[1:] == ["decide", activate.directory(work), "undo"]
+    assert work.run.exits["shoshin"] is code
+    assert not operations._one(work.host, work, step_of(lambda: ""))
+    assert len(work.host.commands) == 3, "it is taken back once"
+
+
+def test_what_is_active_is_taken_back_when_there_is_no_journal_any_more(
+    make: Any, steps: list[operations.Step], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With root's transaction: where it is, is known only while the work is open."""
+    here = found()
+    work = make(
+        *(("started unit",), ("status activated r",), ("status undone not proved",)),
+        snapshot=here,
+        made=plan(here, selected=EVERY),
+    )
+    work.paths = {"nixos": "/nix/store/new-system", "home-manager": "/nix/store/new-home"}
+    assert begun(work, steps) == ""
+
+    def full(*_: object, **__: object) -> None:
+        raise JournalError("no room")
+
+    monkeypatch.setattr(Journal, "append", full)
+    assert not operations._one(work.host, work, step_of(lambda: pytest.fail("it goes on")))
+    verb, place, word = work.host.words()[1:]
+    assert (verb, word) == ("decide", "undo")
+    assert place.startswith("/var/lib/workspace-tuning/")
+    assert work.host.commands[-1][1]["_sudo"] is True
+    assert work.run.exits["shoshin"] is Exit.ROLLED_BACK
+    assert not work.open
+
+
+def test_an_action_that_fails_gives_the_lock_back_unless_the_state_is_unknown(make: Any) -> None:
+    work = make(True)
+    assert not operations._one(work.host, work, step_of(lambda: "no room"))
+    assert work.host.words()[0] == "workspace-release"
+    assert work.run.exits["shoshin"] is Exit.FAILED
+
+    lost = make()
+
+    def action() -> str:
+        lost.stop(Exit.UNKNOWN, "lost")
+        return "lost"
+
+    assert not operations._one(lost.host, lost, step_of(action))
+    assert lost.host.commands == []
+    assert lost.run.exits["shoshin"] is Exit.UNKNOWN
+
+
+def test_an_action_that_raises_leaves_the_state_unknown(make: Any) -> None:
+    work = make()
+
+    def action() -> str:
+        raise RuntimeError("a mistake of ours")
+
+    with pytest.raises(RuntimeError):
+        operations._one(work.host, work, step_of(action))
+    assert work.run.exits["shoshin"] is Exit.UNKNOWN
+
+
+# ---- rolling back, answers -----------------------------------------------------------------------
+
+
+def test_a_rollback_names_the_parts_and_never_tears_one(make: Any) -> None:
+    assert back.parts(make()) == []
+    assert back.parts(make(layers=["plasma", "session"])) == ["live"]
+    assert back.parts(make(layers=["nixos", "home-manager"])) == ["system", "home"]
+    assert back.parts(make(layers=["plasma"])) is None
+
+
+def kept(number: int, run: str, word: str = "kept") -> Transaction:
+    place = f"/s/runs/{run}/transaction"
+    return Transaction(directory=place, number=number, alive=False, left_s=0, word=word, reason="")
+
+
+def test_the_newest_run_in_force_is_rolled_back_or_the_one_that_is_named(make: Any) -> None:
+    runs = (kept(1, "b"), kept(2, "a"), kept(3, "c", "undone"))
+    here = replace(found(), transactions=runs)
+    newest = back.chosen(make(snapshot=here))
+    assert newest is not None
+    assert newest.run == "a"
+    named = make(snapshot=here, run="20260101t000000-abcd")
+    assert back.chosen(named) is None
+
+
+def test_an_answer_is_read_by_its_words() -> None:
+    answer = Answer(ok=True, lines=("wrote /a", "wrote", "wrotes x", "done"), errors=(" ", "e "))
+    assert answer.of("wrote") == ("/a", "")
+    assert answer.first("absent") == ""
+    assert answer.last_error == "e"
+    assert Answer(ok=False, lines=("failed no room", "x")).last_error == "no room"
+    assert Answer(ok=False, lines=()).last_error == "it gave no reason"
+
+
+# ---- the source ----------------------------------------------------------------------------------
+
+SOURCES = sorted(
+    path
+    for directory in ("tasks", "converge", "inventory")
+    for path in (PROJECT / directory).rglob("*.py")
+    if "data" not in path.parts
+)
+FORBIDDEN = frozenset(
+    {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput", "eval", "exec"}
+)
+SHELLS = frozenset({"sh", "/bin/sh", "dash", "bash"})
+
+
+def nodes(path: Path) -> Iterator[ast.AST]:
+    return ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def called(node: ast.Call) -> str:
+    name = node.func
+    return name.attr if isinstance(name, ast.Attribute) else getattr(name, "id", "")
+
+
+def composed(node: ast.AST) -> bool:
+    """Whether text is put together in here: f-string, ``%``, ``+``, format, join."""
+    return any(
+        isinstance(part, ast.JoinedStr)
+        or (isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Mod))
+        or (isinstance(part, ast.Call) and called(part) in ("format", "join", "replace"))
+        for part in ast.walk(node)
+    )
+
+
+def test_commands_for_a_workspace_are_made_in_one_place_of_quoted_words() -> None:
+    makers = {}
+    for path in SOURCES:
+        for node in nodes(path):
+            if isinstance(node, ast.Call) and called(node) == "StringCommand":
+                makers[path] = node
+            if isinstance(node, ast.ImportFrom) and node.module:
+                assert not node.module.startswith("pyinfra.operations"), path
+    assert [path.name for path in makers] == ["remote.py"]
+    (node,) = makers.values()
+    shell, flag, rest = node.args
+    assert ast.unparse(shell) == "'sh'"
+    assert ast.unparse(flag) == "'-c'"
+    assert isinstance(rest, ast.Starred)
+    assert isinstance(rest.value, ast.GeneratorExp)
+    assert ast.unparse(rest.value.elt).startswith("QuoteString(")
+
+
+def test_no_text_of_a_program_is_put_together_from_data() -> None:
+    """What follows ``sh -c`` is a name or a constant; no shell is started for a line of text."""
+    for path in SOURCES:
+        for node in nodes(path):
+            if isinstance(node, ast.Call):
+                where = f"{path}:{node.lineno}"
+                assert ast.unparse(node.func) not in FORBIDDEN, where
+                assert "shell" not in {keyword.arg for keyword in node.keywords}, where
+                if called(node) == "_sh":
+                    assert not composed(node.args[0]), where
+            words = (
+                node.elts
+                if isinstance(node, ast.List | ast.Tuple)
+                else node.args
+                if isinstance(node, ast.Call)
+                else []
+            )
+            for shell, flag, text in zip(words, words[1:], words[2:], strict=False):
+                if (
+                    isinstance(shell, ast.Constant)
+                    and shell.value in SHELLS
+                    and isinstance(flag, ast.Constant)
+                    and flag.value == "-c"
+                ):
+                    assert not composed(text), f"{path}:{node.lineno}"  # type: ignore[attr-defined]
+
+
+def test_converge_knows_neither_pyinfra_nor_gevent() -> None:
+    for path in SOURCES:
+        if "converge" in path.parts[-3:] or path.parent.name == "converge":
+            for node in nodes(path):
+                names = (
+                    [alias.name for alias in node.names]
+                    if isinstance(node, ast.Import)
+                    else [node.module or ""]
+                    if isinstance(node, ast.ImportFrom)
+                    else []
+                )
+                for name in names:
+                    assert name.partition(".")[0] not in ("pyinfra", "gevent", "tasks"), path

@@ -1,0 +1,124 @@
+"""A kept change can be taken back: whole or one layer, from a controller or without any."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+import sandbox
+from tests.conftest import Box, Cli
+from tests.remote.test_transaction import PROFILES, state
+from tests.tools import need
+
+
+@pytest.fixture(autouse=True)
+def _real_tools() -> None:
+    need("nix")
+    need("chezmoi")
+
+
+def test_rolling_every_run_back_gives_the_state_before_the_first(
+    cli: Cli, make_box: Callable[..., Box]
+) -> None:
+    box = make_box()
+    before = state(box)
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    first = state(box)
+    assert cli(box.inventory, "deploy.py", "-y", "--data", "exclude=kwin.contrast").code == 0
+    kwinrc = box.config("kwinrc")
+    kwinrc.write_bytes(kwinrc.read_bytes().replace(b"Backend=OpenGL", b"Backend=XRender"))
+    drifted = state(box)
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+
+    look = cli(box.inventory, "tasks/rollback.py", "--dry")
+    assert look.code == 2
+    assert cli(box.inventory, "tasks/rollback.py", "-y").code == 0
+    assert state(box) == drifted
+    kwinrc.write_bytes(kwinrc.read_bytes().replace(b"Backend=XRender", b"Backend=OpenGL"))
+    assert state(box) == first
+    last = cli(box.inventory, "tasks/rollback.py", "-y")
+    assert last.code == 0, last.out
+    assert state(box) == before
+
+    nothing = cli(box.inventory, "tasks/rollback.py", "-y")
+    assert nothing.code == 1
+    assert "no run to roll back" in nothing.out
+    # And forward again, without drift: the record of what was written went back as well.
+    again = cli(box.inventory, "deploy.py", "-y")
+    assert (again.code, again.kinds("drift")) == (0, [])
+    assert state(box) == first
+
+
+def test_one_layer_is_rolled_back_alone(cli: Cli, make_box: Callable[..., Box]) -> None:
+    box = make_box()
+    kwinrc = box.config("kwinrc").read_bytes()
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    new = box.config("kwinrc").read_bytes()
+    home = cli(box.inventory, "tasks/rollback.py", "-y", "--data", "layers=home-manager")
+    assert home.code == 0, home.out
+    assert [os.readlink(box.root / profile) for profile in PROFILES] == [
+        "system-2-link",
+        "home-manager-1-link",
+    ]
+    assert box.config("kwinrc").read_bytes() == new
+    live = cli(box.inventory, "tasks/rollback.py", "-y", "--data", "layers=plasma,session")
+    assert live.code == 0, live.out
+    assert box.config("kwinrc").read_bytes() == kwinrc
+    torn = cli(box.inventory, "tasks/rollback.py", "-y", "--data", "layers=plasma")
+    assert torn.code == 5
+
+
+def test_a_run_that_is_not_known_is_refused_with_those_that_are(
+    cli: Cli, make_box: Callable[..., Box]
+) -> None:
+    box = make_box(layers=["plasma", "session"])
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    run = cli(box.inventory, "tasks/rollback.py", "-y", "--data", "run=20200101t000000-abcd")
+    assert run.code == 5
+    assert "runs that are known there: 2" in run.out
+
+
+def test_without_a_controller_the_script_on_the_workspace_rolls_back(
+    cli: Cli, make_box: Callable[..., Box]
+) -> None:
+    box = make_box()
+    before = state(box)
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    script = box.home / ".local/state/workspace-tuning/workspace/rollback"
+    environment = {
+        **cli.environment,
+        **dict(sandbox.environment(box.root)),
+        "ROOT": str(box.root),
+    }
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(script), *arguments], env=environment, capture_output=True, text=True, timeout=120
+        )
+
+    assert "kept" in call("--list").stdout
+    said = call()
+    assert (said.returncode, said.stdout) == (0, "status undone rolled back\n")
+    assert state(box) == before
+    assert call().returncode == 1
+
+
+def test_an_old_generation_that_was_deleted_from_the_profile_is_still_there_to_go_back_to(
+    cli: Cli, make_box: Callable[..., Box]
+) -> None:
+    box = make_box()
+    old = [str((box.root / profile).resolve()) for profile in PROFILES]
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    environment = {**cli.environment, **dict(sandbox.environment(box.root))}
+    for command in (
+        ["nix-env", "--profile", str(box.root / PROFILES[0]), "--delete-generations", "old"],
+        ["nix-env", "--profile", str(box.root / PROFILES[1]), "--delete-generations", "old"],
+        ["nix-store", "--gc"],
+    ):
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+    run = cli(box.inventory, "tasks/rollback.py", "-y")
+    assert run.code == 0, run.out
+    assert [str((box.root / profile).resolve()) for profile in PROFILES] == old

@@ -1,0 +1,98 @@
+"""A workspace whose system belongs to root: a user with sudo converges it, and sees it as it is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import sshd
+from tests.conftest import Cli
+from tests.remote.faults import until
+from tests.tools import need
+
+USER = "wt-one"
+
+
+@pytest.fixture
+def sudo(ssh_server: sshd.Server) -> Iterator[None]:
+    """Sudo without a password for one of the server's users."""
+    need("sudo")
+    need("nix")
+    rule = Path("/etc/sudoers.d/workspace-tuning-test")
+    rule.write_text(f"{USER} ALL=(ALL) NOPASSWD: ALL\n")
+    rule.chmod(0o440)
+    try:
+        yield
+    finally:
+        rule.unlink()
+
+
+def give_to_root(root: Path) -> None:
+    """What belongs to root on a NixOS machine."""
+    for top in ("var/lib", "run/current-system", "etc/nixos", "boot"):
+        os.chown(root / top, 0, 0, follow_symlinks=False)
+        for directory, names, files in os.walk(root / top):
+            for name in (*names, *files):
+                os.chown(Path(directory) / name, 0, 0, follow_symlinks=False)
+
+
+def test_a_user_with_sudo_converges_verifies_and_rolls_back_a_system_of_roots(
+    cli: Cli, ssh_server: sshd.Server, sudo: None
+) -> None:
+    made = ssh_server.box(USER, "rooted")
+    root = Path(str(made["root"]))
+    give_to_root(root)
+    inventory = cli.inventory(made)
+    profile = root / "nix/var/nix/profiles/system"
+    first = cli(inventory, "deploy.py", "-y")
+    assert first.code == 0, first.out + first.err
+    assert os.readlink(profile) == "system-2-link"
+    for path in (root / "var/lib/workspace-tuning/nixos").rglob("*"):
+        assert path.stat().st_uid == 0, path
+        assert stat.S_IMODE(path.stat().st_mode) == (0o755 if path.is_dir() else 0o644), path
+    for path in (root / "home/.config/kwinrc", root / "home/.local/share/workspace-tuning"):
+        assert path.owner() == USER
+
+    again = cli(inventory, "deploy.py", "-y")
+    assert again.code == 0, again.out
+    assert "nothing to change" in again.out
+    assert cli(inventory, "deploy.py", "--dry").code == 0
+
+    left = root / "var/lib/workspace-tuning/nixos/lib/.profile.nix.wt-20260101t000000-abcd"
+    left.write_text("half")
+    os.chown(left, 0, 0)
+    swept = cli(inventory, "deploy.py", "-y")
+    assert swept.code == 0, swept.out
+    assert not left.exists()
+    assert "nothing to change" in cli(inventory, "deploy.py", "-y").out
+
+    back = cli(inventory, "tasks/rollback.py", "-y")
+    assert back.code == 0, back.out
+    assert os.readlink(profile) == "system-1-link"
+    assert (root / "home/.config/kwinrc").owner() == USER
+
+
+def test_a_change_of_roots_that_was_cut_off_is_seen_and_undone_by_the_next_run(
+    cli: Cli, ssh_server: sshd.Server, sudo: None
+) -> None:
+    made = ssh_server.box(USER, "cutroot")
+    root = Path(str(made["root"]))
+    give_to_root(root)
+    inventory = cli.inventory(made)
+    process = cli.start(inventory, "deploy.py", "-y")
+    until(process, "prove: started")
+    process.send_signal(signal.SIGKILL)
+    cli.end(process)
+    (place,) = (root / "var/lib/workspace-tuning/runs").glob("*/transaction")
+    os.kill(int((place / "process").read_text().split()[0]), signal.SIGKILL)  # power fails as well
+    again = cli(inventory, "deploy.py", "-y")
+    assert again.code == 0, again.out + again.err
+    assert "was cut off while activated: it is undone first" in " ".join(again.out.split())
+    assert (place / "status").read_text().startswith("undone its process was gone")
+    assert os.readlink(root / "nix/var/nix/profiles/system") == "system-2-link"
+    assert cli(inventory, "deploy.py", "--dry").code == 0

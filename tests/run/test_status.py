@@ -1,0 +1,151 @@
+"""Status and why: a workspace at a glance, and everything about one setting."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from converge.exits import Exit
+from converge.journal.journal import Journal
+from converge.plan.standing import Standing
+from converge.proof import glance, history
+from tests.conftest import Box, Cli
+from tests.proof import checks
+from tests.tools import need
+
+
+def runs(cli: Cli) -> Path:
+    return cli.state / "workspace-tuning/controller/runs"
+
+
+def test_status_tells_what_is_open_what_drifted_and_the_last_proof(cli: Cli, desktop: Box) -> None:
+    outcome = cli(desktop.inventory, "tasks/status.py")
+    for text in ("plan", "drift", "transaction", "lock", "free", "disk.room", "none on this"):
+        assert text in outcome.out
+    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
+    cli(desktop.inventory, "tasks/verify.py")
+    path = desktop.config("kwinrc")
+    path.write_text(path.read_text().replace("contrastEnabled=false", "contrastEnabled=true"))
+    outcome = cli(desktop.inventory, "tasks/status.py")
+    assert "contrastEnabled: we wrote false, found true" in " ".join(outcome.out.split())
+    assert "by verify: " in outcome.out
+    assert not outcome.kinds("finding")  # a glance is no proof
+    assert all(len(line) <= 80 or "/" in line for line in outcome.out.splitlines())
+
+
+def test_status_changes_nothing_and_works_while_another_run_holds_the_lock(
+    cli: Cli, desktop: Box
+) -> None:
+    state = desktop.home / ".local/state/workspace-tuning/workspace"
+    state.mkdir(parents=True)
+    start = Path(f"/proc/{os.getpid()}/stat").read_text().rpartition(") ")[2].split()[19]
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    lock = (
+        f"run 20260101t000000-0000\nhost elsewhere\nuser me\npid 1\nsince 1767225600\n"
+        f"anchor {os.getpid()}\nstart {start}\nboot {boot}\n"
+    )
+    (state / "lock").write_text(lock)
+    outcome = cli(desktop.inventory, "tasks/status.py")
+    assert "held by run 20260101t000000-0000 of me on elsewhere" in outcome.out
+    assert outcome.code in (Exit.CONVERGED, Exit.FAILED)
+    assert (state / "lock").read_text() == lock
+
+
+def test_status_of_nix_layers_tells_their_generations(
+    cli: Cli, make_box: Callable[..., Box]
+) -> None:
+    need("nix")
+    box = make_box()
+    outcome = cli(box.inventory, "tasks/status.py")
+    assert outcome.code == Exit.FAILED  # nothing of the layers is in use yet
+    assert "generation.system  not effective" in outcome.out
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    outcome = cli(box.inventory, "tasks/status.py")
+    assert outcome.code == Exit.CONVERGED, outcome.out
+    assert "(current)" in outcome.out
+    assert "generation.home    effective: generation" in outcome.out
+
+
+def test_why_explains_a_setting_and_its_last_effect(cli: Cli, desktop: Box) -> None:
+    arguments = ("tasks/why.py", "--data", "setting=kwin.contrast")
+    outcome = cli(desktop.inventory, *arguments)
+    assert outcome.code == Exit.CONVERGED
+    for text in (
+        "kwinrc [Plugins] contrastEnabled=false",
+        "~/.config/kwinrc",
+        "kwin memory: 30 to 40 %",
+        "kwin (given)",
+        "in force",
+        "not looked at yet",
+    ):
+        assert text in outcome.out
+    cli(desktop.inventory, "tasks/verify.py")
+    assert "last effect  not effective" in cli(desktop.inventory, *arguments).out
+
+
+def test_why_tells_what_a_withheld_setting_would_do(cli: Cli, desktop: Box) -> None:
+    out = cli(desktop.inventory, "tasks/why.py", "--data", "setting=session.kwin-egl").out
+    out = " ".join(out.split())
+    for text in ("run without compositing", "withheld", "cannot be included"):
+        assert text in out
+
+
+@pytest.mark.parametrize("standing", checks.context().standings, ids=lambda one: one.setting.id)
+def test_every_setting_can_be_explained(standing: Standing) -> None:
+    rows = list(glance.why(checks.context(), standing, None))
+    names = [name for name, _ in rows]
+    for name in ("title", "plan", "phase", "state", "lands in", "risk", "needs", "check", "here"):
+        assert name in names
+    assert not any("no such check" in text for _, text in rows)
+
+
+@pytest.mark.parametrize("data", [(), ("--data", "setting=kwin.contrat")])
+def test_why_without_a_setting_that_exists_says_which_are_meant(
+    cli: Cli, desktop: Box, data: tuple[str, ...]
+) -> None:
+    outcome = cli(desktop.inventory, "tasks/why.py", *data)
+    assert outcome.code == Exit.INVALID
+    assert ("kwin.contrast" if data else "--data setting=ID") in outcome.out
+
+
+# -- history -------------------------------------------------------------------------------------
+
+
+def write(directory: Path, run: str, *records: dict[str, object]) -> None:
+    one = Journal(directory, run)
+    one.append("run-start", task="verify", mode="run", workspaces=["a"])
+    for record in records:
+        one.append("finding", workspace="a", **record)
+
+
+def record(effect: str, setting: str = "s") -> dict[str, object]:
+    return {"check": "c", "setting": setting, "effect": effect, "found": "", "reason": ""}
+
+
+def test_the_newest_proof_counts_and_within_it_the_last_finding(tmp_path: Path) -> None:
+    write(tmp_path, "20260101t000000-0000", record("unknown"), record("effective", "other"))
+    write(tmp_path, "20260102t000000-0000", record("not effective"), record("effective"))
+    write(tmp_path, "20260103t000000-0000")
+    proof = history.last(tmp_path, "a")
+    assert proof is not None and proof.run == "20260102t000000-0000"
+    assert [one.effect for one in proof.findings] == ["effective"]
+    older = history.last_of(tmp_path, "a", "other")
+    assert older is not None and older[0].run == "20260101t000000-0000"
+    assert history.last(tmp_path, "b") is None
+
+
+def test_a_journal_that_was_cut_or_forged_proves_nothing_more_than_it_says(tmp_path: Path) -> None:
+    write(tmp_path, "20260101t000000-0000", record("effective"))
+    broken = tmp_path / "20260102t000000-0000"
+    broken.mkdir()
+    (broken / "journal.jsonl").write_text(
+        json.dumps({"kind": "finding", "workspace": "a", **record("excellent")})
+        + '\n{"kind": "finding", "workspace": "a", "eff'
+    )
+    (tmp_path / "20260103t000000-0000").mkdir()
+    proof = history.last(tmp_path, "a")
+    assert proof is not None and proof.run == "20260101t000000-0000"

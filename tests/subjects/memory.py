@@ -1,0 +1,65 @@
+"""Cases of memory, storage and builds."""
+
+from __future__ import annotations
+
+import json
+
+from tests.proof.checks import IN_USE
+from tests.subjects.case import GIB, GRUB, MEMINFO, NIX_CONFIG, Case, machine_file
+
+SWAPS = f"Filename Type Size Used Priority\n/dev/zram0 partition {12 * 1024 * 1024} 0 100\n"
+
+CASES: dict[str, Case] = {
+    "memory.zram": Case(
+        good={
+            **IN_USE,
+            ("file", "/proc/swaps"): SWAPS,
+            ("file", "/proc/meminfo"): MEMINFO,
+            ("file", "comp_algorithm"): "lzo lzo-rle lz4 [zstd]\n",
+        },
+        bad={
+            "no zram": {("file", "/proc/swaps"): "Filename Type Size Used Priority\n"},
+            "two devices": {("file", "/proc/swaps"): SWAPS + "/dev/zram1 partition 1 0 5\n"},
+            "another algorithm": {("file", "comp_algorithm"): "[lzo] zstd\n"},
+            "another priority": {("file", "/proc/swaps"): SWAPS.replace(" 100", " 5")},
+        },
+    ),
+    "memory.swappiness": machine_file("/proc/sys/vm/swappiness", "67\n", the_default="60\n"),
+    "memory.vfs-cache-pressure": machine_file(
+        "/proc/sys/vm/vfs_cache_pressure", "125\n", the_default="100\n"
+    ),
+    "memory.dirty-ratio": Case(
+        good={
+            **IN_USE,
+            ("file", "/vm/dirty_ratio"): "10\n",
+            ("file", "/vm/dirty_background_ratio"): "5\n",
+        },
+        bad={"one of two": {("file", "/vm/dirty_background_ratio"): "10\n"}},
+    ),
+    "memory.user-slice": Case(
+        good={
+            **IN_USE,
+            ("file", "/proc/meminfo"): MEMINFO,
+            "group": f"kernel memory.high {12 * GIB}\nkernel memory.max max\n",
+        },
+        bad={"the drop-in does not apply": {"group": "kernel memory.high max\n"}},
+    ),
+    "storage.scheduler": Case(
+        good={**IN_USE, "disks": "disk nvme0n1 0 [none] mq-deadline\n"},
+        bad={
+            "another scheduler": {"disks": "disk nvme0n1 0 none [mq-deadline]\n"},
+            "the profile names a disk that is not there": {"disks": "disk sda 0 [none] bfq\n"},
+        },
+    ),
+    "boot.menu": Case(
+        good={**IN_USE, "boot": GRUB},
+        bad={
+            "the menu never shows": {"boot": GRUB.replace("timeout=5", "timeout=0")},
+            "it offers one generation": {"boot": GRUB.replace("Configuration 41", "Other 41")},
+        },
+    ),
+    "build.parallelism": Case(
+        good={**IN_USE, "nix-config": json.dumps(NIX_CONFIG)},
+        bad={"all at once": {"nix-config": json.dumps({**NIX_CONFIG, "max-jobs": {"value": 12}})}},
+    ),
+}
