@@ -19,8 +19,23 @@ from pathlib import Path
 import sandbox
 from tests.tools import missing, need
 
-USERS = ("wt-one", "wt-two")
-FLEET = (*USERS, "wt-three")
+
+def _slot() -> int:
+    """The first number that no other run of the tests on this machine has, kept until this process
+    ends: its Unix users, and nobody else's processes, are those of this run."""
+    for number in range(100):
+        lock = os.open(f"/run/lock/workspace-tuning-tests.{number}", os.O_CREAT | os.O_RDWR, 0o666)
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return number
+        os.close(lock)
+    raise RuntimeError("a hundred runs of the tests at once")
+
+
+SLOT = _slot()
+ONE, TWO, THREE = (f"wt-{name}{SLOT}" for name in ("one", "two", "three"))
+USERS = (ONE, TWO)
+FLEET = (*USERS, THREE)
 
 
 @dataclass
@@ -98,14 +113,6 @@ def own(path: Path, user: str) -> None:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """Wait until no other run of the tests has these users."""
-    with open("/run/lock/workspace-tuning-tests", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-@contextlib.contextmanager
 def serve() -> Iterator[Server]:
     """Start the server; the users of ``FLEET`` live until the end.
 
@@ -114,7 +121,7 @@ def serve() -> Iterator[Server]:
     program = need("sshd")
     if os.getuid() != 0:
         missing("separate Unix users need root: run the tests as root to include SSH")
-    with _alone(), tempfile.TemporaryDirectory(prefix="workspace-tuning-sshd-") as directory:
+    with tempfile.TemporaryDirectory(prefix="workspace-tuning-sshd-") as directory:
         yield from _serve(Path(directory), program)
 
 
@@ -127,8 +134,8 @@ def _serve(directory: Path, program: str) -> Iterator[Server]:
     homes = {user: directory / "homes" / user for user in FLEET}
     (directory / "homes").mkdir()
     for user, home in homes.items():
-        subprocess.run(["useradd", "-m", "-d", str(home), "-s", "/bin/sh", user], check=True)
-        subprocess.run(["usermod", "-p", "*", user], check=True)  # not locked: sshd lets keys in
+        _account("useradd", "-m", "-d", str(home), "-s", "/bin/sh", user)
+        _account("usermod", "-p", "*", user)  # not locked: sshd lets keys in
         home.chmod(0o755)
     port = _free_port()
     public = (directory / "host.pub").read_text()
@@ -159,7 +166,15 @@ def _serve(directory: Path, program: str) -> Iterator[Server]:
 def _forget_users() -> None:
     for user in FLEET:
         subprocess.run(["pkill", "-KILL", "-u", user], check=False, capture_output=True)
-        subprocess.run(["userdel", "-f", user], check=False, capture_output=True)
+        _account("userdel", "-f", user, check=False)
+
+
+def _account(*command: str, check: bool = True) -> None:
+    """Change the accounts of this machine, one run of the tests at a time: the programs for it do
+    not wait for each other."""
+    with open("/run/lock/workspace-tuning-accounts", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(command, check=check, capture_output=True)
 
 
 def _free_port() -> int:

@@ -206,7 +206,9 @@ def test_every_file_and_module_that_is_named_is_there() -> None:
         f"{page}: {name}"
         for page, text in pages()
         for name in re.findall(r"python -m ([\w.]+\w)", text)
-        if not (PROJECT / f"{name.replace('.', '/')}.py").exists()
+        if not any(
+            (PROJECT / (name.replace(".", "/") + end)).exists() for end in (".py", "/__main__.py")
+        )
     ]
     assert (gone, modules) == ([], [])
 

@@ -22,7 +22,7 @@ PROFILE = "inventory/hardware/shoshin.yaml"
 
 def workspace(server: sshd.Server, **choices: object) -> dict[str, object]:
     """A workspace without anything on it: reading it is all that these tests need."""
-    return server.choices("wt-one", name="some", profile=PROFILE, root="/nowhere", **choices)
+    return server.choices(sshd.ONE, name="some", profile=PROFILE, root="/nowhere", **choices)
 
 
 def other_key(directory: Path, kind: str = "ed25519") -> str:
@@ -299,11 +299,11 @@ def test_host_port_user_key_and_known_hosts_from_the_ssh_config(
         "name": "some",
         "profile": PROFILE,
         "root": "/nowhere",
-        "user": "wt-one",
+        "user": sshd.ONE,
         "at": "alias",
         "ssh_config_file": config(
             cli,
-            f"Host alias\n  HostName 127.0.0.1\n  Port {ssh_server.port}\n  User wt-one\n"
+            f"Host alias\n  HostName 127.0.0.1\n  Port {ssh_server.port}\n  User {sshd.ONE}\n"
             f"  IdentityFile {ssh_server.directory}/client\n"
             f"  UserKnownHostsFile {ssh_server.directory}/known_hosts\n"
             "  StrictHostKeyChecking no\n",
@@ -319,15 +319,15 @@ def jump(cli: Cli, server: sshd.Server, known: str, *, to: str = "alias") -> dic
         f"  IdentityFile {server.directory}/client\n  UserKnownHostsFile {known}\n"
     )
     text = (
-        f"Host jump\n{there}  User wt-two\n  StrictHostKeyChecking no\n"
-        f"Host alias\n{there}  User wt-one\n  ProxyJump jump\n"
+        f"Host jump\n{there}  User {sshd.TWO}\n  StrictHostKeyChecking no\n"
+        f"Host alias\n{there}  User {sshd.ONE}\n  ProxyJump jump\n"
         "Host round\n  ProxyJump round\n"
     )
     return {
         "name": "some",
         "profile": PROFILE,
         "root": "/nowhere",
-        "user": "wt-one",
+        "user": sshd.ONE,
         "at": to,
         "ssh_config_file": config(cli, text),
         "ssh_known_hosts_file": str(server.directory / "known_hosts"),
@@ -337,7 +337,7 @@ def jump(cli: Cli, server: sshd.Server, known: str, *, to: str = "alias") -> dic
 def test_through_a_jump_host(cli: Cli, ssh_server: sshd.Server) -> None:
     run = dry(cli, jump(cli, ssh_server, str(ssh_server.directory / "known_hosts")))
     assert reached(run), run.out + run.err
-    assert "for wt-two" in ssh_server.log
+    assert f"for {sshd.TWO}" in ssh_server.log
 
 
 def test_an_unknown_jump_host_is_refused_without_a_connection(

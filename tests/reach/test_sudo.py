@@ -15,7 +15,7 @@ from tests import sshd
 from tests.conftest import PROJECT, PYINFRA, Cli, tree
 from tests.tools import need
 
-USER = "wt-two"
+USER = sshd.TWO
 RULES = Path("/etc/sudoers.d/workspace-tuning-test-sudo")
 APART = ("nix", "home/.cache", "run/user")
 

@@ -63,7 +63,7 @@ chown -h root: run/current-system
 """
 MAKE = f"""\
 from pathlib import Path
-from converge import sandbox
+import sandbox
 sandbox.data(Path("{BOX}"), workspace="booted", user="{USER}")
 """
 

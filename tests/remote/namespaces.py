@@ -31,7 +31,7 @@ CHECK = "-workspace-check"
 MAKE = """\
 import json, sys
 from pathlib import Path
-from converge import sandbox
+import sandbox
 print(json.dumps(sandbox.data(Path(sys.argv[1]), workspace=sys.argv[2], user=sys.argv[3])))
 """
 

@@ -17,7 +17,7 @@ from tests import sshd
 from tests.conftest import DESKTOP, Box, Cli, Outcome
 from tests.remote.faults import STEPS, Guard, Proxy, end_of_power, until
 
-USER = "wt-one"
+USER = sshd.ONE
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ def both(ssh_server: sshd.Server) -> Iterator[tuple[Machine, Machine]]:
     need("nix")
     need("chezmoi")
     with (
-        machine(ssh_server, "wt-one", "small") as small,
-        machine(ssh_server, "wt-two", "big") as big,
+        machine(ssh_server, sshd.ONE, "small") as small,
+        machine(ssh_server, sshd.TWO, "big") as big,
     ):
         big.serve_store()
         yield small, big
@@ -82,14 +82,14 @@ def test_a_workspace_that_does_not_trust_its_user_says_what_to_do_and_takes_sign
     cli: Cli, both: tuple[Machine, Machine], ssh_server: sshd.Server, tmp_path: Path
 ) -> None:
     _, big = both
-    with machine(ssh_server, "wt-one", "strict") as strict:
+    with machine(ssh_server, sshd.ONE, "strict") as strict:
         strict.serve_store()
         inventory = cli.inventory(
             {**strict.data, "build_on": "big", "layers": ["home-manager"]}, big.data
         )
         refused = cli(inventory, "deploy.py", "-y", "--limit", "strict")
         assert refused.code == 1, refused.out
-        assert "make wt-one a trusted user of its Nix" in refused.out
+        assert f"make {sshd.ONE} a trusted user of its Nix" in refused.out
         assert generation(strict) == "home-manager-1-link"
         assert not list(strict.disk.rglob("workspace/lock"))
 
@@ -120,7 +120,7 @@ def test_a_builder_that_cannot_be_reached_ends_only_the_part_that_waits_for_it(
     cli: Cli, both: tuple[Machine, Machine]
 ) -> None:
     small, big = both
-    dead = {**big.data, "at": "wt-two@127.0.0.1:1"}
+    dead = {**big.data, "at": f"{sshd.TWO}@127.0.0.1:1"}
     before = generation(small)
     data = {**small.data, "build_on": "big", "exclude": "runtimes.rust"}
     run = cli(cli.inventory(data, dead), "deploy.py", "-y", "--limit", "small")

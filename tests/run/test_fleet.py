@@ -88,13 +88,13 @@ def test_a_wrong_profile_a_dying_workspace_and_a_good_one_each_get_their_verdict
     cli: Cli, ssh_server: sshd.Server, box: Callable[..., dict[str, object]]
 ) -> None:
     need("nix")
-    wrong = {**box("wt-one", "wrong"), "layers": ["home-manager", "plasma", "session"]}
+    wrong = {**box(sshd.ONE, "wrong"), "layers": ["home-manager", "plasma", "session"]}
     lie(root_of(wrong))
-    dying, good = box("wt-two", "dying"), box("wt-three", "good")
+    dying, good = box(sshd.TWO, "dying"), box(sshd.THREE, "good")
     before = tree(root_of(wrong), without=("nix", "home/.cache", "run/user"))
     process = cli.start(cli.inventory(wrong, dying, good), "deploy.py", "-y")
     until(process, "  dying: prove: started")
-    subprocess.run(["pkill", "-KILL", "-u", "wt-two"], check=True)
+    subprocess.run(["pkill", "-KILL", "-u", sshd.TWO], check=True)
     run = cli.end(process)
     assert outcomes(run) == {
         "wrong": "hardware gate refused",
@@ -122,10 +122,10 @@ def test_a_slow_workspace_does_not_hold_up_the_others(
     cli: Cli, box: Callable[..., dict[str, object]]
 ) -> None:
     process = cli.start(
-        cli.inventory(box("wt-one", "slow"), box("wt-two", "quick")), "deploy.py", "-y"
+        cli.inventory(box(sshd.ONE, "slow"), box(sshd.TWO, "quick")), "deploy.py", "-y"
     )
     until(process, "  slow: activate: started")
-    stopped = session_of("wt-one")
+    stopped = session_of(sshd.ONE)
     os.kill(stopped, signal.SIGSTOP)
     watchdog = threading.Timer(60, os.kill, (stopped, signal.SIGCONT))
     watchdog.start()
@@ -153,15 +153,15 @@ def test_a_slow_workspace_does_not_hold_up_the_others(
 def test_a_workspace_that_cannot_be_read_is_its_own_matter(
     cli: Cli, ssh_server: sshd.Server, box: Callable[..., dict[str, object]], program: str
 ) -> None:
-    broken, good = box("wt-one", "broken"), box("wt-two", "good")
+    broken, good = box(sshd.ONE, "broken"), box(sshd.TWO, "good")
     shell = ssh_server.directory / "shell"
     shell.write_text(f"#!/bin/sh\n{program}\n")
     shell.chmod(0o755)
-    subprocess.run(["usermod", "-s", str(shell), "wt-one"], check=True)
+    subprocess.run(["usermod", "-s", str(shell), sshd.ONE], check=True)
     try:
         run = cli(cli.inventory(broken, good), "deploy.py", "-y")
     finally:
-        subprocess.run(["usermod", "-s", "/bin/sh", "wt-one"], check=True)
+        subprocess.run(["usermod", "-s", "/bin/sh", sshd.ONE], check=True)
     assert outcomes(run) == {"broken": "failed", "good": "converged"}, run.out + run.err
     assert run.code == 1
     assert "\033" not in run.out
@@ -192,7 +192,7 @@ def test_the_others_change_nothing_before_the_canary_is_kept(
 def test_a_canary_that_is_undone_stops_the_others_before_they_change_anything(
     cli: Cli, box: Callable[..., dict[str, object]]
 ) -> None:
-    canary, other = box("wt-one", "canary"), box("wt-two", "other")
+    canary, other = box(sshd.ONE, "canary"), box(sshd.TWO, "other")
     # Its plan can be made; writing fails.
     blocked = root_of(canary) / "home/.config/environment.d"
     blocked.mkdir()
@@ -216,10 +216,10 @@ def test_a_canary_that_is_undone_stops_the_others_before_they_change_anything(
 def test_a_canary_that_cannot_be_reached_stops_the_others(
     cli: Cli, ssh_server: sshd.Server, box: Callable[..., dict[str, object]]
 ) -> None:
-    dead = ssh_server.choices("wt-one", name="dead", profile="inventory/hardware/shoshin.yaml")
-    dead["at"] = "wt-one@127.0.0.1:1"
+    dead = ssh_server.choices(sshd.ONE, name="dead", profile="inventory/hardware/shoshin.yaml")
+    dead["at"] = f"{sshd.ONE}@127.0.0.1:1"
     dead["ssh_known_hosts_file"] = ssh_server.known_as("[127.0.0.1]:1")
-    other = box("wt-two", "other")
+    other = box(sshd.TWO, "other")
     before = tree(root_of(other))
     run = cli(cli.inventory(dead, other), "deploy.py", "-y", "--data", "canary=dead")
     assert run.code == 1
@@ -230,7 +230,7 @@ def test_a_canary_that_cannot_be_reached_stops_the_others(
 def test_ctrl_c_ends_those_that_wait_for_their_canary_as_well(
     cli: Cli, box: Callable[..., dict[str, object]]
 ) -> None:
-    canary, other = box("wt-one", "canary"), box("wt-two", "other")
+    canary, other = box(sshd.ONE, "canary"), box(sshd.TWO, "other")
     before = tree(root_of(other))
     process = cli.start(cli.inventory(canary, other), "deploy.py", "-y", "--data", "canary=canary")
     until(process, "  canary: take the lock and write the user's layer: started")
@@ -255,7 +255,7 @@ def test_a_canary_that_nobody_could_wait_for_is_bad_input(
     profile = "inventory/hardware/shoshin.yaml"
     two = [
         ssh_server.choices(user, name=name, profile=profile)
-        for user, name in (("wt-one", "a"), ("wt-two", "b"))
+        for user, name in ((sshd.ONE, "a"), (sshd.TWO, "b"))
     ]
     connections = ssh_server.connections
     run = cli(cli.inventory(*two), "deploy.py", "-y", *arguments)
@@ -270,8 +270,8 @@ def test_a_canary_that_nobody_could_wait_for_is_bad_input(
 def test_a_dry_run_shows_every_setting_by_workspace_in_80_columns(
     cli: Cli, box: Callable[..., dict[str, object]]
 ) -> None:
-    desktop = box("wt-one", "desktop")
-    server = box("wt-two", "server", profile="inventory/hardware/gyakusatsu.yaml")
+    desktop = box(sshd.ONE, "desktop")
+    server = box(sshd.TWO, "server", profile="inventory/hardware/gyakusatsu.yaml")
     lie(root_of(desktop))
     run = cli(cli.inventory(desktop, server), "deploy.py", "--dry")
     assert outcomes(run)["desktop"] == "changes found", run.out

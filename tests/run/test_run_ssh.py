@@ -37,15 +37,15 @@ def test_two_workspaces_converge_and_a_run_without_changes_costs_one_command_eac
     again = cli(inventory, "deploy.py", "-y")
     assert again.code == 0, again.out
     assert {user: ssh_server.commands(user) - used[user] for user in sshd.USERS} == {
-        "wt-one": 1,
-        "wt-two": 1,
+        sshd.ONE: 1,
+        sshd.TWO: 1,
     }
     assert [tree(root) for root in roots] == before
 
 
 def test_a_dry_run_over_ssh_writes_nothing(cli: Cli, ssh_server: sshd.Server) -> None:
-    box = ssh_server.box("wt-one", "dry")
-    root = ssh_server.homes["wt-one"] / "dry"
+    box = ssh_server.box(sshd.ONE, "dry")
+    root = ssh_server.homes[sshd.ONE] / "dry"
     apart = ("nix", "home/.cache", "run/user")
     before = tree(root, without=apart)
     run = cli(cli.inventory(box), "deploy.py", "--dry", "--diff")
@@ -57,8 +57,8 @@ def test_a_dry_run_over_ssh_writes_nothing(cli: Cli, ssh_server: sshd.Server) ->
 def test_the_connection_is_cut_while_it_is_proved_and_the_change_is_kept_or_undone(
     cli: Cli, ssh_server: sshd.Server
 ) -> None:
-    box = ssh_server.box("wt-one", "cut")
-    kwinrc = ssh_server.homes["wt-one"] / "cut/home/.config/kwinrc"
+    box = ssh_server.box(sshd.ONE, "cut")
+    kwinrc = ssh_server.homes[sshd.ONE] / "cut/home/.config/kwinrc"
     before = kwinrc.read_bytes()
     inventory = cli.inventory({**box, "deadline_s": 30})
     process = cli.start(inventory, "deploy.py", "-y")
@@ -66,7 +66,7 @@ def test_the_connection_is_cut_while_it_is_proved_and_the_change_is_kept_or_undo
     for line in process.stdout:
         if "activate: started" in line:
             break
-    subprocess.run(["pkill", "-KILL", "-f", "sshd: wt-one"], check=False)
+    subprocess.run(["pkill", "-KILL", "-f", f"sshd: {sshd.ONE}"], check=False)
     run = cli.end(process)
     assert run.code in (0, 1, 3, 4), run.out  # 1: before anything was activated
     assert f"(exit {run.code})" in run.last_line
@@ -80,22 +80,22 @@ def test_the_connection_is_cut_while_it_is_proved_and_the_change_is_kept_or_undo
 
 def test_an_unknown_host_key_is_refused(cli: Cli, ssh_server: sshd.Server) -> None:
     (cli.directory / "empty").write_text("")
-    box = ssh_server.choices("wt-one", name="stranger", profile="inventory/hardware/shoshin.yaml")
+    box = ssh_server.choices(sshd.ONE, name="stranger", profile="inventory/hardware/shoshin.yaml")
     box["ssh_known_hosts_file"] = str(cli.directory / "empty")
-    commands = ssh_server.commands("wt-one")
+    commands = ssh_server.commands(sshd.ONE)
     run = cli(cli.inventory(box), "deploy.py", "-y")
     assert run.code == 1
     assert "no connection" in run.out
-    assert ssh_server.commands("wt-one") == commands
+    assert ssh_server.commands(sshd.ONE) == commands
     assert (cli.directory / "empty").read_text() == ""
 
 
 def test_one_dead_host_does_not_stop_the_verdict_of_the_other(
     cli: Cli, ssh_server: sshd.Server
 ) -> None:
-    dead = ssh_server.choices("wt-one", name="dead", profile="inventory/hardware/shoshin.yaml")
-    dead["at"] = "wt-one@127.0.0.1:1"
-    alive = ssh_server.box("wt-two", "alive")
+    dead = ssh_server.choices(sshd.ONE, name="dead", profile="inventory/hardware/shoshin.yaml")
+    dead["at"] = f"{sshd.ONE}@127.0.0.1:1"
+    alive = ssh_server.box(sshd.TWO, "alive")
     run = cli(cli.inventory(dead, {**alive, "layers": ["plasma", "session"]}), "deploy.py", "-y")
     assert run.code == 1
     assert {r["workspace"]: r["outcome"] for r in run.kinds("result")} == {

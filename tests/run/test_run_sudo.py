@@ -15,7 +15,7 @@ from tests.conftest import Cli
 from tests.remote.faults import until
 from tests.tools import need
 
-USER = "wt-one"
+USER = sshd.ONE
 
 
 @pytest.fixture
