@@ -20,19 +20,19 @@ def _real_tools() -> None:
 def test_two_workspaces_converge_and_a_run_without_changes_costs_one_command_each(
     cli: Cli, ssh_server: sshd.Server
 ) -> None:
-    one, two = (ssh_server.box(user, f"box-{user[3:]}") for user in sshd.USERS)
+    one, two = (ssh_server.box(user, f"box-{user}") for user in sshd.USERS)
     inventory = cli.inventory(one, two)
     start = {user: ssh_server.commands(user) for user in sshd.USERS}
     first = cli(inventory, "deploy.py", "-y")
     assert first.code == 0, first.out
     assert {r["workspace"]: r["outcome"] for r in first.kinds("result")} == {
-        "box-one": "converged",
-        "box-two": "converged",
+        f"box-{sshd.ONE}": "converged",
+        f"box-{sshd.TWO}": "converged",
     }
     used = {user: ssh_server.commands(user) for user in sshd.USERS}
     assert max(used[user] - start[user] for user in sshd.USERS) <= 14, (start, used)
 
-    roots = [ssh_server.homes[user] / f"box-{user[3:]}" for user in sshd.USERS]
+    roots = [ssh_server.homes[user] / f"box-{user}" for user in sshd.USERS]
     before = [tree(root) for root in roots]
     again = cli(inventory, "deploy.py", "-y")
     assert again.code == 0, again.out
