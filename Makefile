@@ -2,7 +2,7 @@
 # make test   run the tests; make check: format, lint, types as well
 # make bench  what a run without changes costs, beside its floor and its peers (as root: over SSH too)
 # make report the newest run as one page, report.html
-# make tools  build what is tested against and not packaged: chezmoi, nixpkgs-fmt (Go, Cargo)
+# make tools  build what is tested against and not packaged: chezmoi, nixpkgs-fmt, sd-switch (Go, Cargo)
 # Each makes its own environment: with uv where it is installed, else with venv and pip.
 
 PYTHON ?= python3
@@ -44,7 +44,7 @@ bench: $(BIN)/.made
 report: $(BIN)/.made
 	@$(BIN)/python -m converge.report --html report.html $(ARGS)
 
-tools: $(TOOLS)/chezmoi $(TOOLS)/nixpkgs-fmt
+tools: $(TOOLS)/chezmoi $(TOOLS)/nixpkgs-fmt $(TOOLS)/sd-switch
 
 $(TOOLS)/chezmoi: tools/go.mod tools/go.sum
 	@mkdir -p $(TOOLS)
@@ -55,6 +55,11 @@ $(TOOLS)/nixpkgs-fmt:
 	@mkdir -p .tools
 	@echo "building nixpkgs-fmt"
 	@cargo install --quiet --locked --root .tools nixpkgs-fmt --version 1.3.0
+
+$(TOOLS)/sd-switch:
+	@mkdir -p .tools
+	@echo "building sd-switch"
+	@cargo install --quiet --locked --root .tools sd-switch --version 0.6.4
 
 clean:
 	@if [ -d .sandbox ]; then chmod -R u+w .sandbox; fi

@@ -13,6 +13,7 @@ _HOW = {
     "nix": "apt-get install nix-bin, or https://nixos.org/download",
     "chezmoi": "make tools",
     "nixpkgs-fmt": "make tools",
+    "sd-switch": "make tools",
     "kreadconfig": "apt-get install libkf5config-bin (or libkf6config-bin)",
     "kwriteconfig": "apt-get install libkf5config-bin (or libkf6config-bin)",
     "sshd": "apt-get install openssh-server",

@@ -95,6 +95,19 @@ let
       '';
     };
 
+  # A slice that home-manager's sd-switch stops takes all that runs in it along. It asks systemd first
+  # whether the loaded unit may be stopped by hand. So that is refused: by the slice itself, and by
+  # drop-ins, which hold as well for a slice whose own file is gone or has not been read yet.
+  kept = description: {
+    Description = description;
+    X-SwitchMethod = "keep-old";
+    RefuseManualStop = true;
+  };
+  refusals = lib.genAttrs
+    (map (slice: "systemd/user/${slice}.d/50-workspace-tuning.conf") [ "app-tuned-.slice" "app-tuned.slice" ])
+    # Default: false.
+    (_: { text = lib.mkDefault "[Unit]\nRefuseManualStop=true\n"; });
+
   limits = row: {
     # Default of each: infinity. High slows the application down and reclaims, Max ends it; pages that
     # went to zram are counted by SwapMax alone. CPU: percent of one core.
@@ -124,7 +137,7 @@ in
       # Default: no such slices.
       systemd.user.slices = lib.listToAttrs (map
         (row: lib.nameValuePair (sliceOf row) {
-          Unit.Description = "Limits of ${row.title}";
+          Unit = kept "Limits of ${row.title}";
           Slice = lib.mapAttrs (_: lib.mkDefault) (limits row);
         })
         rows);
@@ -159,10 +172,24 @@ in
         "workspace-tuning: applications from nixpkgs need the graphics driver of this system: set targets.genericLinux.enable in your own flake.";
     }
 
+    # With the last application both go: then systemd is as it was loaded, and nothing is stopped.
+    (lib.mkIf (rows != [ ]) {
+      xdg.configFile = refusals;
+
+      # The new files are read before sd-switch decides: a slice that came back while its application
+      # ran on would be stopped, since the unit that systemd has loaded does not refuse it yet.
+      home.activation.workspaceTuningLimits = lib.hm.dag.entryBetween [ "reloadSystemd" ] [ "linkGeneration" ] ''
+        if [ -z "''${DRY_RUN:-}" ]; then
+          XDG_RUNTIME_DIR="''${XDG_RUNTIME_DIR:-/run/user/$(id -u)}" \
+            ${config.systemd.user.systemctlPath} --user daemon-reload 2>/dev/null || :
+        fi
+      '';
+    })
+
     (lib.mkIf (settings ? "electron.budget" && rows != [ ]) {
       # Default: no such slice. What all of them together may hold before they are slowed down.
       systemd.user.slices.app-tuned = {
-        Unit.Description = "Limits of all tuned applications together";
+        Unit = kept "Limits of all tuned applications together";
         Slice.MemoryHigh = lib.mkDefault "${toString settings."electron.budget".memoryHighPercent}%";
       };
     })

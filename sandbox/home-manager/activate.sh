@@ -5,7 +5,9 @@
 #
 # 1. Refuse, before anything is written, files that are not ours, unless they can be moved aside.
 # 2. Link the files of this generation; remove those that only the previous one had.
-# 3. Record this generation: ~/.local/state/home-manager/gcroots/current-home and the profile.
+# 3. Run the entries of home.activation; let the systemd that reads this HOME switch its units, by the
+#    sd-switch in PATH.
+# 4. Record this generation: ~/.local/state/home-manager/gcroots/current-home and the profile.
 set -eu
 generation=@generation@
 log=${MINIATURE_LOG-@log@}
@@ -31,7 +33,9 @@ if [ -n "${DRY_RUN:-}" ]; then
     exit 0
 fi
 
+old=''
 if [ -L "$current" ] && [ -d "$current/home-files" ]; then
+    old=$(readlink -f "$current")/home-files/.config/systemd/user
     list "$(readlink -f "$current")" | while read -r file; do
         [ -e "$generation/home-files/$file" ] || ! ours "$HOME/$file" || rm -f "$HOME/$file"
     done
@@ -44,6 +48,20 @@ list "$generation" | while read -r file; do
     fi
     ln -sfn "$generation/home-files/$file" "$target"
 done
+
+case " $(systemctl --user show --property=UnitPath --value 2>/dev/null) " in
+*" $HOME/.config/systemd/user "*)
+    # shellcheck source=/dev/null
+    . @entries@
+    if command -v sd-switch >/dev/null; then
+        units=$generation/home-files/.config/systemd/user
+        [ -d "$units" ] || units=$generation/no-units
+        set --
+        [ ! -d "$old" ] || set -- --old-units "$old"
+        sd-switch "$@" --new-units "$units"
+    fi
+    ;;
+esac
 
 mkdir -p "$(dirname "$current")" "$state/nix/profiles"
 ln -sfn "$generation" "$current"

@@ -6,6 +6,7 @@ let
     (lib.concatMap lib.attrValues [ config.home.file config.xdg.configFile config.xdg.dataFile ]);
   variables = pkgs.writeText "hm-session-vars.sh"
     (lib.concatLines (lib.mapAttrsToList (name: value: "export ${name}=${lib.escapeShellArg (toString value)}") config.home.sessionVariables));
+  entries = pkgs.writeText "hm-activation" (lib.concatLines (lib.mapAttrsToList (_: entry: entry.data) config.home.activation));
 in
 {
   options.home = {
@@ -21,9 +22,9 @@ in
     homePath = config.home.path;
     activation = ./activate.sh;
     log = toString config.miniature.log;
-    inherit variables;
+    inherit variables entries;
     buildCommand = ''
-      mkdir -p "$out/bin" "$out/home-files"
+      mkdir -p "$out/bin" "$out/home-files" "$out/no-units"
       for entry in $files; do
         mkdir -p "$out/home-files/$(dirname "''${entry%%=*}")"
         ln -s "''${entry#*=}" "$out/home-files/''${entry%%=*}"
@@ -33,7 +34,7 @@ in
       ln -s "$variables" "$out/session/hm-session-vars.sh"
       printf 1 > "$out/gen-version"
       printf miniature > "$out/hm-version"
-      sed -e "s#@generation@#$out#" -e "s#@log@#$log#" "$activation" > "$out/activate"
+      sed -e "s#@generation@#$out#" -e "s#@entries@#$entries#" -e "s#@log@#$log#" "$activation" > "$out/activate"
       chmod 755 "$out/activate"
       ln -s "$out/activate" "$out/bin/home-manager-generation"
     '';

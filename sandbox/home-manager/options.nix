@@ -22,8 +22,9 @@ let
     }));
   });
   section = types.attrsOf (types.attrsOf (types.oneOf [ types.bool types.int types.str (types.listOf types.str) ]));
+  shown = value: if value == true then "true" else if value == false then "false" else toString value;
   ini = sections: lib.concatStringsSep "\n" (lib.mapAttrsToList
-    (name: keys: "[${name}]\n" + lib.concatLines (lib.mapAttrsToList (key: value: "${key}=${toString value}") keys))
+    (name: keys: "[${name}]\n" + lib.concatLines (lib.mapAttrsToList (key: value: "${key}=${shown value}") keys))
     sections);
   shell = { enable = option types.bool false; shellAliases = option (types.attrsOf types.str) { }; };
   aliases = shellName: lib.concatLines
@@ -45,12 +46,14 @@ in
       sessionVariables = option (types.lazyAttrsOf (types.oneOf [ types.str types.path types.int types.float ])) { };
       shellAliases = option (types.attrsOf types.str) { };
       file = option (types.attrsOf (fileIn "")) { };
+      activation = option (types.attrsOf types.raw) { };
     };
     xdg = {
       configFile = option (types.attrsOf (fileIn ".config/")) { };
       dataFile = option (types.attrsOf (fileIn ".local/share/")) { };
     };
     systemd.user = {
+      systemctlPath = option types.str "systemctl";
       slices = option (types.attrsOf section) { };
       services = option (types.attrsOf section) { };
       sessionVariables = option (types.attrsOf (types.either types.int types.str)) { };

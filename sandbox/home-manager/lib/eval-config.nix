@@ -2,6 +2,8 @@
 # `activationPackage`, `pkgs` and `extendModules` out.
 { pkgs, modules ? [ ], extraSpecialArgs ? { }, lib ? pkgs.lib, ... }:
 let
+  # Of the order only this is known here: linkGeneration, the layer's own entries, reloadSystemd.
+  dag.entryBetween = before: after: data: { inherit before after data; };
   withExtras = evaluated:
     let
       failed = map (assertion: assertion.message)
@@ -18,7 +20,7 @@ let
 in
 withExtras (lib.evalModules {
   class = "homeManager";
-  specialArgs = extraSpecialArgs;
+  specialArgs = { lib = lib // { hm.dag = dag; }; } // extraSpecialArgs;
   modules = modules ++ [
     ../options.nix
     ../generation.nix
