@@ -9,11 +9,9 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from converge.gate.machine import Disk, FoundGpu, Machine, NvidiaGpu, Swap, ZramDevice
 
-SCRIPT = Path(__file__).parents[1] / "remote" / "detect.sh"
 FORMAT = "1"
 _MAX_CHARACTERS = 1 << 20
 _VENDORS = {"GenuineIntel": "intel", "AuthenticAMD": "amd"}

@@ -5,31 +5,18 @@
 #   INPUTS  digest of all that goes into the build, kept with the result
 #   JOBS    builds at once, 0 where it was built elsewhere; CORES for each; "-": as Nix is set up
 # Prints "path STORE_PATH". Exit: 0 built, 70 failed.
-set -u
-LC_ALL=C
-export LC_ALL
-# Nix calls git, and looking at the user's repository must not refresh its index.
-GIT_OPTIONAL_LOCKS=0 GIT_CONFIG_COUNT=1
-GIT_CONFIG_KEY_0=diff.autoRefreshIndex GIT_CONFIG_VALUE_0=false
-export GIT_OPTIONAL_LOCKS GIT_CONFIG_COUNT GIT_CONFIG_KEY_0 GIT_CONFIG_VALUE_0
-umask 022
+leave_git_alone
 layer=$1 flake=$2 attribute=$3 base=$4 inputs=$5 state=$6 jobs=$7 cores=$8
-PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin
-PATH=$PATH:/nix/var/nix/profiles/default/bin
-stop() {
-    printf 'failed %s\n' "$*"
-    exit 70
-}
-mkdir -p -- "$state/roots" "$state/built" || stop "$state: cannot be made"
+mkdir -p -- "$state/roots" "$state/built" || stop 70 "$state: cannot be made"
 set --
 if [ "$jobs" != - ]; then set -- "$@" --max-jobs "$jobs"; fi
 if [ "$cores" != - ]; then set -- "$@" --cores "$cores"; fi
 
 # Neither nixos-rebuild nor home-manager is needed: the result is named, so exactly it is used.
-nix --extra-experimental-features 'nix-command flakes' build "path:$flake#$attribute" \
+flakes build "path:$flake#$attribute" \
     --override-input base "$base" --no-write-lock-file --out-link "$state/roots/$layer" "$@" ||
-    stop "nix build of $attribute"
-path=$(readlink -f -- "$state/roots/$layer") || stop "the build left no result"
-printf '%s %s\n' "$inputs" "$path" >"$state/built/.$layer" || stop "$state/built: cannot be written"
-mv -f -- "$state/built/.$layer" "$state/built/$layer" || stop "$state/built: cannot be written"
+    stop 70 "nix build of $attribute"
+path=$(readlink -f -- "$state/roots/$layer") || stop 70 "the build left no result"
+printf '%s %s\n' "$inputs" "$path" >"$state/built/.$layer" || stop 70 "$state/built: cannot be written"
+mv -f -- "$state/built/.$layer" "$state/built/$layer" || stop 70 "$state/built: cannot be written"
 printf 'path %s\n' "$path"

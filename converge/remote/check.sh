@@ -11,17 +11,11 @@
 # Output: "workspace-check 1", then a line "answer ID =OUTPUT STATUS =ERRORS" for each question, then
 # "end". OUTPUT and ERRORS are base64: whatever a program prints, it cannot write a line of ours. A
 # probe that does not end in time has the answer "answer ID timeout".
-set -u
-LC_ALL=C
-export LC_ALL
-umask 077
+leave_git_alone
 root=$1 cap=$2
 shift 2
 probes=$(cat)
 
-newline='
-'
-say() { printf '%s\n' "$*"; }
 
 for program in setsid timeout base64; do
     command -v "$program" >/dev/null 2>&1 || {

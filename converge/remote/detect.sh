@@ -19,11 +19,7 @@
 #   mark NAME · os NAME=VALUE
 #   session type|desktop|state VALUE · process NAME TYPE · offered FILE · program NAME
 # Values are data: nothing read here is ever evaluated. Needs POSIX sh and coreutils, sed.
-set -u
-LC_ALL=C
-export LC_ALL
 root=${1-}
-PATH=$PATH:/run/current-system/sw/bin:/run/wrappers/bin:/usr/lib/wsl/lib
 tab=$(printf '\t')
 
 say() { # KEY VALUE...: one line

@@ -3,11 +3,6 @@
 #
 # usage: difference.sh [LAYER OLD NEW]...   OLD is "-" where nothing came before
 # Prints "LAYER package TEXT" and "LAYER unit TEXT" lines, "LAYER unknown TEXT" for what was not told.
-set -u
-LC_ALL=C
-export LC_ALL
-PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin
-PATH=$PATH:/nix/var/nix/profiles/default/bin
 escape=$(printf '\033')
 lines() { # lines LAYER WORD: each line of the input, without colours
     sed "s/$escape\[[0-9;]*m//g" | while IFS= read -r line; do
@@ -20,7 +15,7 @@ while [ "$#" -ge 3 ]; do
     if [ "$old" = - ] || [ ! -e "$old" ]; then
         printf '%s unknown no generation before this one is there to compare with\n' "$layer"
     else
-        nix --extra-experimental-features nix-command store diff-closures "$old" "$new" 2>&1 |
+        flakes store diff-closures "$old" "$new" 2>&1 |
             lines "$layer" package
     fi
     if [ -x "$new/bin/switch-to-configuration" ]; then

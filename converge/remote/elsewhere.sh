@@ -12,40 +12,26 @@
 # with the signatures and content addresses that it has. For the host "localhost" Nix runs the
 # store's "remote-program" on this machine instead of ssh (nix help-stores, Experimental SSH Store);
 # the one named here is no store but hands the conversation to whoever called us.
-set -u
-LC_ALL=C
-export LC_ALL
-# Nix calls git, and looking at the user's repository must not refresh its index.
-GIT_OPTIONAL_LOCKS=0 GIT_CONFIG_COUNT=1
-GIT_CONFIG_KEY_0=diff.autoRefreshIndex GIT_CONFIG_VALUE_0=false
-export GIT_OPTIONAL_LOCKS GIT_CONFIG_COUNT GIT_CONFIG_KEY_0 GIT_CONFIG_VALUE_0
-umask 077
+leave_git_alone
 verb=$1
 shift
-PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin
-PATH=$PATH:/nix/var/nix/profiles/default/bin
-stop() {
-    printf 'failed %s\n' "$*"
-    exit 70
-}
-flakes() { nix --extra-experimental-features 'nix-command flakes' "$@"; }
 
 case $verb in
     derive)
         path=$(flakes eval --raw "path:$1#$2.drvPath" \
-            --override-input base "$3" --no-write-lock-file) || stop "evaluation of $2"
+            --override-input base "$3" --no-write-lock-file) || stop 70 "evaluation of $2"
         printf 'derivation %s\n' "$path"
         ;;
     build)
         name=$1 derivation=$2 jobs=$3 cores=$4
         roots=${XDG_STATE_HOME:-$HOME/.local/state}/workspace-tuning/elsewhere
-        mkdir -p -- "$roots" || stop "$roots: cannot be made"
+        mkdir -p -- "$roots" || stop 70 "$roots: cannot be made"
         set --
         if [ "$jobs" != - ]; then set -- "$@" --max-jobs "$jobs"; fi
         if [ "$cores" != - ]; then set -- "$@" --cores "$cores"; fi
         nix-store --realise "$derivation" --add-root "$roots/$name" "$@" >&2 ||
-            stop "the build of $derivation"
-        path=$(readlink -f -- "$roots/$name") || stop "the build left no result"
+            stop 70 "the build of $derivation"
+        path=$(readlink -f -- "$roots/$name") || stop 70 "the build left no result"
         printf 'path %s\n' "$path"
         ;;
     send)

@@ -19,23 +19,10 @@
 # What runs are copies, made anew for every pair in the order in which they run. The same bytes can be
 # 10 % slower from another file: it depends on the pages that hold it in memory, and those of a program
 # that was written today are others than of one that was read at boot.
-set -u
-LC_ALL=C
-export LC_ALL
-PATH=$PATH:/run/current-system/sw/bin:$HOME/.nix-profile/bin:/nix/var/nix/profiles/default/bin
 rounds=$1 seconds=$2 stock=$3 optimized=$4 stock_libraries=$5 optimized_libraries=$6
 shift 6
 limit=120 # seconds for one run of a program
-newline='
-'
 
-say() { printf '%s\n' "$*"; }
-stop() {
-    code=$1
-    shift
-    say failed "$*"
-    exit "$code"
-}
 for program in "$stock" "$optimized"; do
     command -v -- "$program" >/dev/null || stop 69 "$program is not on the workspace"
 done

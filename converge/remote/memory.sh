@@ -9,15 +9,11 @@
 #
 # KB is Pss + SwapPss of smaps_rollup: pages shared by n processes count a n-th each, and what zram
 # holds counts too, or memory that is merely swapped out would pass for saved.
-set -u
-LC_ALL=C
-export LC_ALL
 history=$1 readings=$2
 shift 2
-say() { printf '%s\n' "$*"; }
 
 say workspace-memory 1
-say boot "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
+say boot "$(boot_id)"
 say cpu "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)"
 say total "$(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo)"
 
@@ -25,14 +21,8 @@ say total "$(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo)"
 reading() {
     kb=$(awk '/^(Swap)?Pss:/ { sum += $2; seen = 1 } END { if (seen) print sum }' \
         "/proc/$2/smaps_rollup" 2>/dev/null)
-    text=$(cat "/proc/$2/stat" 2>/dev/null)
-    [ -n "$kb" ] && [ -n "$text" ] || return 0
-    process=$2 name=$1
-    set -f
-    # shellcheck disable=SC2086 # the fields after the command name, which may hold blanks
-    set -- ${text##*) }
-    set +f
-    say process "$name" "$process" "${20}" "$kb"
+    start=$(start_time "$2")
+    if [ -n "$kb" ] && [ -n "$start" ]; then say process "$1" "$2" "$start" "$kb"; fi
 }
 
 while [ "$readings" -gt 0 ]; do

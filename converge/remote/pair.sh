@@ -7,19 +7,10 @@
 #   FILE     what the package must have, such as bin/zstd
 #   SET      attribute of a configuration in the user's flake, best first; LAYER_SET: in the layer
 # Prints "stock PATH" and "optimized PATH", or "failed WHAT" (exit 70).
-set -u
-LC_ALL=C
-export LC_ALL
-PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin
-PATH=$PATH:/nix/var/nix/profiles/default/bin
+leave_git_alone
 roots=$1 base=$2 layer=$3 layer_set=$4 stock=$5 optimized=$6 file=$7
 shift 7
-say() { printf '%s\n' "$*"; }
-stop() {
-    say failed "$*"
-    exit 70
-}
-mkdir -p -- "$roots" || stop "$roots: cannot be made"
+mkdir -p -- "$roots" || stop 70 "$roots: cannot be made"
 
 # build WHICH FLAKE SET NAMES [OPTION]...: the first name of which some output has the file.
 build() {
@@ -31,7 +22,7 @@ build() {
         name=${names%%|*}
         case $names in *'|'*) names=${names#*|} ;; *) names='' ;; esac
         for attribute in "$set.pkgs.$name.$output" "$set.pkgs.$name"; do
-            nix --extra-experimental-features 'nix-command flakes' build "$flake#$attribute" \
+            flakes build "$flake#$attribute" \
                 --no-write-lock-file --out-link "$roots/$which-$name" "$@" >&2 || continue
             for link in "$roots/$which-$name" "$roots/$which-$name"-*; do
                 if [ -e "$link/$file" ]; then
@@ -44,8 +35,8 @@ build() {
     return 1
 }
 build optimized "path:$layer" "$layer_set" "$optimized" --override-input base "$base" ||
-    stop "the layer has no build of $optimized with $file"
+    stop 70 "the layer has no build of $optimized with $file"
 for set in "$@"; do
     if build stock "$base" "$set" "$stock"; then exit 0; fi
 done
-stop "the user's flake has no build of $stock with $file"
+stop 70 "the user's flake has no build of $stock with $file"

@@ -7,22 +7,11 @@
 #
 # Output: lines "WORD VALUE...", then "files" and "directories", each a base64 tar.gz, then "end".
 # Values are data: nothing read here is ever evaluated. Needs POSIX sh, coreutils, GNU tar.
-set -u
-LC_ALL=C
-export LC_ALL
-# Looking at a repository must not refresh its index, nor run a program that it names.
-GIT_OPTIONAL_LOCKS=0 GIT_CONFIG_COUNT=2
-GIT_CONFIG_KEY_0=diff.autoRefreshIndex GIT_CONFIG_VALUE_0=false
-GIT_CONFIG_KEY_1=core.fsmonitor GIT_CONFIG_VALUE_1=false
-export GIT_OPTIONAL_LOCKS GIT_CONFIG_COUNT
-export GIT_CONFIG_KEY_0 GIT_CONFIG_VALUE_0 GIT_CONFIG_KEY_1 GIT_CONFIG_VALUE_1
-PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin
-PATH=$PATH:/etc/profiles/per-user/$(id -un)/bin:/nix/var/nix/profiles/default/bin:/usr/sbin:/sbin
+leave_git_alone
 root=$1 system_flake=$2 home_flake=$3
 shift 3
 state=${XDG_STATE_HOME:-$HOME/.local/state}
 
-say() { printf '%s\n' "$*"; }
 first_line() { head -n 1 -- "$1" 2>/dev/null; }
 
 say workspace-read 1
@@ -119,17 +108,6 @@ flake() {
 flake system "$system_flake"
 flake home "$home_flake"
 
-# start_time PID: when a process started, in ticks since boot (proc_pid_stat(5), field 22).
-start_time() {
-    text=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
-    set -f
-    # shellcheck disable=SC2086 # the fields after the command name, which may hold blanks
-    set -- ${text##*) }
-    set +f
-    # One that has ended, and that nobody took note of, is not there any more.
-    case $1 in Z | X) ;; *) say "${20}" ;; esac
-}
-
 # What the last build of each layer made (remote/build.sh): digest of its inputs, store path.
 for stamp in "$state/workspace-tuning/workspace/built"/*; do
     if [ -f "$stamp" ]; then say built "${stamp##*/}" "$(first_line "$stamp")"; fi
@@ -138,17 +116,9 @@ done
 # The lock of a run: its text, and whether the session that took it is still there.
 lock=$state/workspace-tuning/workspace/lock
 if [ -f "$lock" ] && [ -r "$lock" ]; then
-    anchor='' start='' boot=''
-    while IFS=' ' read -r word value; do
-        case $word in anchor) anchor=$value ;; start) start=$value ;; boot) boot=$value ;; esac
-        say lock "$word" "$value"
-    done <"$lock"
-    alive=no
-    if [ "$boot" = "$(first_line /proc/sys/kernel/random/boot_id)" ] && [ -n "$anchor" ] &&
-        [ "$(start_time "$anchor")" = "$start" ]; then
-        alive=yes
-    fi
-    say lock alive "$alive"
+    while IFS=' ' read -r word value; do say lock "$word" "$value"; done <"$lock"
+    read_lock "$lock"
+    if lives "$anchor" "$start" "$boot"; then say lock alive yes; else say lock alive no; fi
 fi
 
 # Every transaction that is kept: its status, whether its process is there, and its number.
@@ -156,9 +126,7 @@ for status in "$state/workspace-tuning/workspace/runs"/*/transaction/status \
     "$root/var/lib/workspace-tuning/runs"/*/transaction/status; do
     [ -f "$status" ] || continue
     place=${status%/status} alive=no left=0
-    if IFS=' ' read -r pid start boot <"$place/process" &&
-        [ "$boot" = "$(first_line /proc/sys/kernel/random/boot_id)" ] &&
-        [ "$(start_time "$pid")" = "$start" ]; then
+    if IFS=' ' read -r pid start boot <"$place/process" && lives "$pid" "$start" "$boot"; then
         alive=yes
         read -r now _ </proc/uptime
         end=$(first_line "$place/deadline")
@@ -181,8 +149,6 @@ reachable() {
 # classify PATH: absent, unreadable, or one more member of the archive; and what a run that was
 # killed left beside it.
 list=''
-newline='
-'
 tab=$(printf '\t')
 classify() {
     for left in "${1%/*}/.${1##*/}.wt-"*; do
@@ -204,10 +170,6 @@ classify() {
     fi
 }
 
-cm() {
-    chezmoi --no-tty --no-pager --color=false --progress=false --refresh-externals=never "$@" \
-        </dev/null 2>/dev/null
-}
 # What chezmoi knows of the KDE files among the arguments: for each its source, and the entry of what
 # it wrote last where the two are not the same. All is asked at once: chezmoi's start takes longer
 # than everything else here. Each line is one write, so none is torn.
@@ -216,10 +178,10 @@ managed() {
         if [ "$1" = -k ]; then
             path=$(absolute "$2")
             {
-                if source=$(cm source-path "$path"); then
+                if source=$(cm source-path "$path" 2>/dev/null); then
                     printf 'chezmoi %s\t%s\n' "$path" "$source"
                     same "$path" "$source" || printf 'chezmoi_entry %s\t%s\n' "$path" \
-                        "$(cm state get --bucket=entryState --key="$path" | tr -d '\n')"
+                        "$(cm state get --bucket=entryState --key="$path" 2>/dev/null | tr -d '\n')"
                 fi
             } &
         fi

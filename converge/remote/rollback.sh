@@ -1,9 +1,8 @@
-#!/bin/sh
 # Undo what workspace-tuning did last on this workspace, without it: nothing but sh, and nix-env
 # where a Nix layer was switched.
 #
 # usage: rollback [RUN]    the newest run, or the named one; "rollback --list" shows them
-set -eu
+set -e
 here=$(cd -- "$(dirname -- "$0")" && pwd)
 system=${ROOT:-}/var/lib/workspace-tuning/runs
 list() {

@@ -25,21 +25,14 @@
 # or undo in reverse order, from what was recorded before: generation numbers, never "previous".
 # A reboot before step 4 comes up in the old system; the user's unit made in step 1 then undoes the
 # rest. A profile that somebody else moved meanwhile is theirs: it is left alone, and said.
-set -u
-LC_ALL=C
-export LC_ALL
 umask 022
 verb=$1 T=$2
-PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin
-PATH=$PATH:/nix/var/nix/profiles/default/bin:/usr/sbin:/sbin
 self=$T/transact.sh
 
-say() { printf '%s\n' "$*" 2>/dev/null || :; }
 uptime_s() {
     read -r seconds _ </proc/uptime
     say "${seconds%.*}"
 }
-boot_id() { cat /proc/sys/kernel/random/boot_id; }
 status() { # status WORD REASON...: whole or not at all
     printf '%s\n' "$*" >"$T/.status" && sync -- "$T/.status" && mv -f -- "$T/.status" "$T/status"
 }
@@ -56,19 +49,8 @@ plan() { # plan WORD: the rest of the first line that begins with it
     done <"$T/plan"
     return 1
 }
-# stat_field PID N: field N after the command name in proc_pid_stat(5): 20 is the start time.
-start_time() {
-    text=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
-    set -f
-    # shellcheck disable=SC2086 # the command name before these fields may hold blanks
-    set -- ${text##*) }
-    set +f
-    # One that has ended, and that nobody took note of, is not there any more.
-    case $1 in Z | X) ;; *) say "${20}" ;; esac
-}
-lives() { # whether the process of this transaction is still there
-    read -r pid start boot <"$T/process" 2>/dev/null &&
-        [ "$boot" = "$(boot_id)" ] && [ "$(start_time "$pid")" = "$start" ]
+runs() { # whether the process of this transaction is still there
+    IFS=' ' read -r pid start boot <"$T/process" 2>/dev/null && lives "$pid" "$start" "$boot"
 }
 as_user() { # the user's part, also where the process is root's
     user=$(plan user)
@@ -255,13 +237,13 @@ case $verb in
         fi
         if place=$(plan rollback); then
             # shellcheck disable=SC2016 # expanded by the inner shell
-            as_user sh -c 'cat >"$1.new" && chmod 755 -- "$1.new" && mv -f -- "$1.new" "$1"' \
-                rollback "$place" <"$T/rollback.sh"
+            as_user sh -c '{ echo "#!/bin/sh" && cat; } >"$1.new" && chmod 700 -- "$1.new" &&
+                mv -f -- "$1.new" "$1"' rollback "$place" <"$T/rollback.sh"
         fi
         if manager=$(unit_manager); then
             # The unit gets of our environment what decides about places and Nix stores.
             set --
-            for name in HOME PATH $(env | sed -n 's/^\(\(NIX\|XDG\)_[A-Z_]*\)=.*/\1/p'); do
+            for name in HOME PATH ${SUDO_UID:+SUDO_UID} $(env | sed -n 's/^\(\(NIX\|XDG\)_[A-Z_]*\)=.*/\1/p'); do
                 set -- "$@" "--setenv=$name"
             done
             systemd-run "$manager" --quiet --collect --unit="workspace-tuning-$(plan run)" \
@@ -301,7 +283,7 @@ case $verb in
                 activating:activating | decided:activat* | decided:keeping | *:undoing | *:) ;;
                 *) break ;;
             esac
-            if [ -f "$T/process" ] && ! lives && [ "$(word)" = "$now" ]; then
+            if [ -f "$T/process" ] && ! runs && [ "$(word)" = "$now" ]; then
                 say "gone $now"
                 exit 0
             fi
@@ -329,7 +311,7 @@ case $verb in
             undone) ;;
             kept | broken) undo "rolled back" "$@" ;;
             *)
-                if lives; then
+                if runs; then
                     sh "$self" decide "$T" undo
                     exit
                 fi
@@ -342,7 +324,7 @@ case $verb in
     reboot)
         # shellcheck source=converge/remote/undo.sh
         . "$T/undo.sh"
-        if lives; then exit; fi
+        if runs; then exit; fi
         case $(word) in
             activat* | keeping | undoing)
                 undo_home

@@ -53,15 +53,10 @@ restore() { # restore RECORD TRANSACTION
     fi
     # chezmoi takes note of a target that is again what its source says; others it would overwrite.
     grep '^apply ' "$1/manifest" | while IFS=' ' read -r _ _ _ _ path; do
-        if cm verify "$path"; then cm apply --force "$path"; fi
+        if in_step verify "$path"; then in_step apply --force "$path"; fi
     done
 }
-cm() { # cm VERB [OPTION] TARGET
-    verb_=$1
-    shift
-    chezmoi --no-tty --no-pager --color=false --progress=false --refresh-externals=never \
-        "$verb_" --exclude=scripts,externals "$@" </dev/null >/dev/null 2>&1
-}
+in_step() { cm "$@" --exclude=scripts,externals >/dev/null 2>&1; } # in_step VERB [OPTION] TARGET
 digest() { # digest PATH: sha256 of a file, or "absent"
     if sum=$(sha256sum 2>/dev/null <"$1"); then say "${sum%% *}"; else say absent; fi
 }

@@ -21,20 +21,11 @@
 # KConfig's locks and look again; 6 keep the old bytes, then rename; 7 sync the directories.
 # Up to step 5 nothing has changed. Exit: 0 done, 71 locked, 73 refused, 75 stale, 70 failed: the
 # lines "wrote PATH" say what was replaced before that.
-set -u
-LC_ALL=C
-export LC_ALL
-PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin
-PATH=$PATH:/etc/profiles/per-user/$(id -un)/bin
-umask 077
 # Neither a lost connection nor Ctrl-C at a local terminal stops a rename halfway through the list.
 trap '' HUP INT PIPE
 run=$1 work=$2 lock=$3 controller=$4 keep=$5
-staged='' kde_locks='' newline='
-'
+staged='' kde_locks=''
 
-say() { printf '%s\n' "$*" 2>/dev/null || :; }
-boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null; }
 digest() {
     sum=$(sha256sum <"$1") && say "${sum%% *}"
 }
@@ -52,22 +43,10 @@ stop() { # stop CODE WORD TEXT...: say why, leave nothing behind
     shift
     say "$*"
     clean_up
-    if [ "$code" != 71 ] && [ -n "$lock" ]; then release; fi
+    if [ "$code" != 71 ] && [ -n "$lock" ]; then give_back "$run" "$lock"; fi
     exit "$code"
 }
 
-# stat_field PID N: field N after the command name in proc_pid_stat(5): 2 parent, 20 start time.
-stat_field() {
-    text=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
-    field=$2
-    set -f
-    # shellcheck disable=SC2086 # the command name before these fields may hold blanks
-    set -- ${text##*) }
-    set +f
-    case $1 in Z | X) return 0 ;; esac # it has ended, nobody took note of it
-    shift $((field - 1))
-    say "$1"
-}
 # The process that lives as long as the run: sshd's for this connection, or the local controller.
 session() {
     pid=$$
@@ -80,23 +59,17 @@ session() {
     say $$
 }
 holder_lives() {
-    anchor='' start='' boot=''
-    while IFS=' ' read -r word value; do
-        case $word in anchor) anchor=$value ;; start) start=$value ;; boot) boot=$value ;; esac
-    done <"$lock"
-    [ "$boot" = "$(boot_id)" ] && [ -n "$anchor" ] && [ "$(stat_field "$anchor" 20)" = "$start" ]
-}
-release() {
-    if [ -f "$lock" ] && grep -qx "run $run" "$lock" 2>/dev/null; then rm -f -- "$lock"; fi
+    read_lock "$lock"
+    lives "$anchor" "$start" "$boot"
 }
 # clearing: this process alone may clear a dead lock, or a fresh one could be taken for it.
 clearing() {
-    mine="$$ $(stat_field $$ 20) $(boot_id)"
+    mine="$$ $(start_time $$) $(boot_id)"
     if ln -sT -- "$mine" "$lock.clearing" 2>/dev/null; then return 0; fi
     IFS=' ' read -r pid start boot <<EOF
 $(readlink -- "$lock.clearing")
 EOF
-    if [ "$boot" = "$(boot_id)" ] && [ "$(stat_field "$pid" 20)" = "$start" ]; then return 1; fi
+    if lives "$pid" "$start" "$boot"; then return 1; fi
     rm -rf -- "$lock.clearing" # whoever made it was killed meanwhile
     ln -sT -- "$mine" "$lock.clearing" 2>/dev/null
 }
@@ -115,11 +88,11 @@ take_lock() {
         say pid "$3"
         say since "$4"
         say anchor "$anchor"
-        say start "$(stat_field "$anchor" 20)"
+        say start "$(start_time "$anchor")"
         say boot "$(boot_id)"
     } >"$lock.$run" || stop 70 failed "$lock: cannot be written"
     if ! ln -- "$lock.$run" "$lock" 2>/dev/null; then
-        if grep -qx "run $run" "$lock" 2>/dev/null; then
+        if holds_lock "$run" "$lock"; then
             :
         elif ! holder_lives && clearing; then
             if ! holder_lives; then rm -f -- "$lock"; fi
@@ -128,7 +101,7 @@ take_lock() {
         fi
     fi
     rm -f -- "$lock.$run"
-    if ! grep -qx "run $run" "$lock" 2>/dev/null; then
+    if ! holds_lock "$run" "$lock"; then
         while IFS= read -r line; do say lock "$line"; done <"$lock"
         stop 71 locked
     fi
@@ -241,15 +214,11 @@ while IFS=' ' read -r kind number mode before path; do
 done <"$work/manifest" | sort -u | tr '\n' '\0' | xargs -0 -r sync -- ||
     stop 70 failed "sync: replaced, but not known to be durable"
 
-cm() {
-    chezmoi --no-tty --no-pager --color=false --progress=false --refresh-externals=never "$@" \
-        </dev/null 2>&1
-}
 problem=''
 while IFS=' ' read -r kind number mode before path; do
     [ "$kind" = apply ] || continue
-    if text=$(cm apply --force --exclude=scripts,externals "$path") &&
-        text=$(cm verify --exclude=scripts,externals "$path"); then
+    if text=$(cm apply --force --exclude=scripts,externals "$path" 2>&1) &&
+        text=$(cm verify --exclude=scripts,externals "$path" 2>&1); then
         say verified "$path"
     else
         problem="$path: chezmoi does not agree: $(printf '%s' "$text" | head -n 1)"
@@ -257,5 +226,5 @@ while IFS=' ' read -r kind number mode before path; do
 done <"$work/manifest"
 clean_up
 if [ -n "$problem" ]; then stop 70 failed "$problem"; fi
-if [ -n "$lock" ] && [ "$keep" = release ]; then release; fi
+if [ -n "$lock" ] && [ "$keep" = release ]; then give_back "$run" "$lock"; fi
 say 'done'

@@ -57,8 +57,13 @@ def _last(lines: Sequence[str]) -> str:
 
 @cache
 def program(name: str) -> str:
-    """The text of ``converge/remote/<name>.sh``, see ``text``."""
-    return text(PROGRAMS / f"{name}.sh")
+    """The text of ``converge/remote/<name>.sh`` behind ``common.sh``, see ``text``."""
+    return joined(PROGRAMS / f"{name}.sh")
+
+
+def joined(*paths: Path) -> str:
+    """The text of these parts of one program, behind ``common.sh``."""
+    return "".join(text(path) for path in (PROGRAMS / "common.sh", *paths))
 
 
 @cache

@@ -17,7 +17,7 @@ from converge.exits import Exit
 from converge.plan.snapshot import Generation, Snapshot
 from converge.proof.effect import Effect
 from tasks.reach.payload import pack
-from tasks.reach.remote import PROGRAMS, Answer
+from tasks.reach.remote import PROGRAMS, Answer, program
 from tasks.run.begin import Work
 from tasks.run.operations import perform
 from tasks.steps import read
@@ -76,10 +76,8 @@ def payload(work: Work, attempt: int) -> str:
     public = {
         "plan": "".join(f"{line}\n" for line in plan_lines(work, attempt)).encode(),
         "after-reboot": (PROGRAMS / "after-reboot.service").read_bytes(),
-        **{
-            f"{name}.sh": (PROGRAMS / f"{name}.sh").read_bytes()
-            for name in ("transact", "undo", "write", "rollback")
-        },
+        **{f"{name}.sh": program(name).encode() for name in ("transact", "write", "rollback")},
+        "undo.sh": (PROGRAMS / "undo.sh").read_bytes(),
     }
     secret = {"live": live.encode(), "written": record(work).after or b""}
     buffer = io.BytesIO()

@@ -97,7 +97,7 @@ def ask(work: Work, known: Context, todo: Iterable[inquiry.Job]) -> tuple[Findin
     answer = work.remote(
         "check",
         *inquiry.arguments(known, asked),
-        stdin="".join(remote.text(path) for path in inquiry.PROBES),
+        stdin=remote.joined(*inquiry.PROBES),
         timeout=SLACK_S + sum(ask.limit for ask in asked),
     )
     failure = "" if answer.ok else answer.last_error

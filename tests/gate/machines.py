@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 import sandbox
-from converge.gate.detect import SCRIPT, parse
+from converge.gate.detect import parse
 from converge.gate.machine import Machine
+from tasks.reach.remote import program
 
 MACHINES = Path(__file__).parents[1] / "data" / "machines"
 
@@ -31,7 +32,7 @@ def detect(root: Path | None = None) -> str:
     dash = shutil.which("dash")
     if dash is None:
         pytest.fail("dash is missing: install the package dash")
-    argv = [dash, str(SCRIPT), *([str(root)] if root else [])]
+    argv = [dash, "-c", program("detect"), "workspace-detect", *([str(root)] if root else [])]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
     assert done.stderr == ""
     return done.stdout

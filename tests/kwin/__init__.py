@@ -26,7 +26,7 @@ _ENVIRONMENT = {
     "XDG_RUNTIME_DIR": "/run/user/1000",
     "DBUS_SESSION_BUS_ADDRESS": "unix:path=/run/user/1000/bus",
 }
-PROBES = "".join(remote.text(path) for path in inquiry.PROBES)
+PROBES = remote.joined(*inquiry.PROBES)
 
 
 def root() -> Path:

@@ -16,15 +16,23 @@ from converge.measure.gain import smaller
 from converge.measure.history import LIMIT, History
 from converge.measure.memory import Memory, UnknownMemory, Used, before_and_after, parse
 from converge.subjects.settings import BY_ID
+from tasks.reach.remote import program
 from tests.tools import need
 
-PROGRAM = Path(__file__).parents[2] / "converge" / "remote" / "memory.sh"
 KWIN = (BY_ID["kwin.contrast"],)
 
 
 def read(history: Path, *names: str, readings: int = 1) -> list[str]:
     ended = subprocess.run(
-        [need("dash"), str(PROGRAM), str(history), str(readings), *names],
+        [
+            need("dash"),
+            "-c",
+            program("memory"),
+            "workspace-memory",
+            str(history),
+            str(readings),
+            *names,
+        ],
         capture_output=True,
         text=True,
         check=True,

@@ -12,9 +12,9 @@ import pytest
 from converge.measure import samples as measure_samples
 from converge.measure.benchmarks import Benchmark
 from converge.plan.setting import Claim
+from tasks.reach.remote import program
 from tests.tools import need
 
-PROGRAM = Path(__file__).parents[2] / "converge" / "remote" / "measure.sh"
 CLAIM = Claim(subject="counting", low=15, high=30)
 COUNTING = Benchmark(
     id="count", subject="counting", program="count", arguments=(), stock=(), optimized=()
@@ -32,7 +32,10 @@ PAIRS = [
 def run(*arguments: str, rounds: int = 10, libraries: tuple[str, str] = ("", "")) -> list[str]:
     stock, optimized, *rest = arguments
     ended = subprocess.run(
-        [need("dash"), str(PROGRAM), str(rounds), "60", stock, optimized, *libraries, *rest],
+        [
+            *(need("dash"), "-c", program("measure"), "workspace-measure", str(rounds), "60"),
+            *(stock, optimized, *libraries, *rest),
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -252,10 +255,9 @@ def test_a_control_that_differs_warns_of_all_other_figures() -> None:
 
 
 def test_shellcheck_finds_nothing() -> None:
-    names = [PROGRAM.with_name(f"{name}.sh") for name in ("measure", "memory", "pair")]
     pair = Path(__file__).with_name("make-pair.sh")
     ended = subprocess.run(
-        [need("shellcheck"), "-s", "sh", *map(str, names), str(pair)],
+        [need("shellcheck"), "-s", "sh", str(pair)],
         capture_output=True,
         text=True,
         check=False,

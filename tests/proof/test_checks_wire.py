@@ -18,7 +18,7 @@ from tasks.reach import remote
 from tests.proof import checks
 from tests.tools import need
 
-PROBES = "".join(remote.text(path) for path in inquiry.PROBES)
+PROBES = remote.joined(*inquiry.PROBES)
 
 
 def run(
@@ -208,10 +208,7 @@ def test_an_answer_that_comes_twice_is_the_first() -> None:
 
 def test_every_probe_is_plain_posix_shell() -> None:
     subprocess.run([need("dash"), "-n", "-c", PROBES], check=True)
-    program = need("shellcheck")
-    files = [checks.PROJECT / "converge/remote/check.sh"]
-    files += inquiry.PROBES
-    subprocess.run([program, "--shell=sh", *map(str, files)], check=True)
+    subprocess.run([need("shellcheck"), "--shell=sh", *map(str, inquiry.PROBES)], check=True)
 
 
 def test_every_probe_that_a_check_asks_is_there() -> None:

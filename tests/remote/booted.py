@@ -15,6 +15,7 @@ from pathlib import Path
 
 import sandbox
 from converge.plan.snapshot import Snapshot, parse
+from tasks.reach.remote import program
 from tests import sshd
 from tests.conftest import Cli, Outcome
 from tests.tools import missing, need
@@ -195,9 +196,12 @@ class Booted:
 
     def read(self) -> Snapshot:
         """The machine as read.sh sees it for its user."""
-        program = sandbox.PROJECT / "converge/remote/read.sh"
         home = "~/.config/home-manager"
-        return parse(self.as_user("sh", str(program), "", "/etc/nixos", home).splitlines())
+        return parse(
+            self.as_user(
+                "sh", "-c", program("read"), "workspace-read", "", "/etc/nixos", home
+            ).splitlines()
+        )
 
     def workspace(self, **choices: object) -> dict[str, object]:
         """Arguments of ``tasks.reach.connection.workspace``."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from converge.plan.snapshot import Snapshot, parse
-from tasks.reach.remote import PROGRAMS
+from tasks.reach.remote import program
 from tests.tools import need
 
 HOME_FLAKE = "~/.config/home-manager"
@@ -47,9 +47,9 @@ class Reader:
     def output(self, *files: str, flake: str = HOME_FLAKE, within: float = 20) -> list[str]:
         """What the program prints; it has to end well and soon."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "GIT_"))}
-        program = (need("dash"), str(PROGRAMS / "read.sh"))
+        words = (need("dash"), "-c", program("read"), "workspace-read")
         done = subprocess.run(
-            [*program, str(self.root), "/etc/none", flake, *(files or FILES)],
+            [*words, str(self.root), "/etc/none", flake, *(files or FILES)],
             env={**environment, "HOME": str(self.home), **self.environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,

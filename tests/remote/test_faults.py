@@ -62,6 +62,7 @@ from converge.plan.plan import Change
 from converge.plan.setting import Layer
 from converge.subjects.settings import ALL
 from tasks.reach.payload import pack
+from tasks.reach.remote import program
 from tests.conftest import DESKTOP, Box, Cli, tree
 from tests.remote.faults import STEPS, Guard, end_of_power, transaction, until
 from tests.remote.reading import BOOT
@@ -183,13 +184,12 @@ def test_10_a_system_call_that_fails_leaves_each_file_old_or_new(tmp_path: Path,
     for when in (1, 2, 3):
         place = Place(tmp_path / f"{call[:5]}{when}")
         state = place.root / "state"
-        program = Path(__file__).parents[2] / "converge/remote/write.sh"
         arguments = ("run-1", str(state / "runs/run-1"), str(state / "lock"), "h u 1 1", "release")
         inject = f"inject={call}:error=EIO:when={when}"
         done = subprocess.run(
             [
                 *(need("strace"), "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject),
-                *(need("dash"), str(program), *arguments),
+                *(need("dash"), "-c", program("write"), "workspace-write", *arguments),
             ],
             input=place.payload(),
             env={**os.environ, "HOME": str(place.home)},
@@ -753,10 +753,10 @@ def test_32_without_chezmoi_kreadconfig_and_nix_the_rest_is_done_and_said(
     programs = tmp_path / "bin"
     programs.mkdir()
     for directory in ("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin"):
-        for program in Path(directory).iterdir() if Path(directory).is_dir() else ():
-            if not re.match(r"chezmoi|kreadconfig|kwriteconfig|nix", program.name):
-                (programs / program.name).unlink(missing_ok=True)
-                (programs / program.name).symlink_to(program)
+        for tool in Path(directory).iterdir() if Path(directory).is_dir() else ():
+            if not re.match(r"chezmoi|kreadconfig|kwriteconfig|nix", tool.name):
+                (programs / tool.name).unlink(missing_ok=True)
+                (programs / tool.name).symlink_to(tool)
     environment = {**dict(sandbox.environment(box.root)), "PATH": str(programs)}
     box = make_box(layers=[*DESKTOP, "home-manager"], _env=environment)
     run = cli(box.inventory, "deploy.py", "-y")

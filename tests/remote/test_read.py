@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from converge.plan.snapshot import Kind
+from tasks.reach.remote import program
 from tests.conftest import tree
 from tests.remote.reading import BOOT, Reader, start_time
 from tests.tools import missing, need
@@ -101,10 +102,9 @@ def nobody(reader: Reader) -> Reader:
 
 def as_nobody(reader: Reader, *files: str) -> list[str]:
     command = [need("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups", need("dash")]
-    program = Path(__file__).parents[2] / "converge/remote/read.sh"
     done = subprocess.run(
         [*command, "-s", "--", str(reader.root), "/etc/none", "~/none", *files],
-        input=program.read_bytes(),
+        input=program("read").encode(),
         env={"PATH": os.environ["PATH"], "HOME": str(reader.home)},
         capture_output=True,
         timeout=20,

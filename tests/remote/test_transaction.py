@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.reach.remote import program
 from tests.conftest import PROJECT, Box, Cli
 from tests.tools import need
 
@@ -258,7 +259,7 @@ def test_the_records_of_the_newest_ten_runs_are_kept(tmp_path: Path) -> None:
     for number in range(13):
         (runs / f"202611{number:02d}t000000-abcd" / "transaction").mkdir(parents=True)
     (runs / "not-a-run").mkdir()
-    program = PROJECT / "converge/remote/transact.sh"
-    subprocess.run(["dash", str(program), "prune", str(runs)], check=True)
+    words = ("dash", "-c", program("transact"), "workspace-transact", "prune", str(runs))
+    subprocess.run(words, check=True)
     kept = sorted(path.name for path in runs.iterdir())
     assert kept == [*(f"202611{number:02d}t000000-abcd" for number in range(3, 13)), "not-a-run"]

@@ -13,7 +13,7 @@ import pytest
 from converge.plan.plan import Change
 from converge.plan.setting import Layer
 from tasks.reach.payload import pack
-from tasks.reach.remote import PROGRAMS
+from tasks.reach.remote import program
 from tests.tools import need
 
 TOOLS = (
@@ -72,7 +72,7 @@ class Place:
         state = self.root / "state"
         arguments = [run, str(state / "runs" / run), str(state / "lock"), "here me 1 1", "release"]
         done = subprocess.run(
-            ["dash", str(PROGRAMS / "write.sh"), *arguments],
+            ["dash", "-c", program("write"), "workspace-write", *arguments],
             input=payload,
             env={**os.environ, "HOME": str(self.home), **environment},
             capture_output=True,
@@ -165,12 +165,12 @@ def killed(place: Place, at: int, environment: dict[str, str]) -> int:
     state = place.root / "state"
     arguments = ["run-1", str(state / "runs/run-1"), str(state / "lock"), "here me 1 1", "release"]
     # The shell writes its own id first, so that a program it runs can end it.
-    start = 'echo $$ >"$COUNT.pid"; program=$1; shift; exec dash "$program" "$@"'
+    start = 'echo $$ >"$COUNT.pid"; program=$1; shift; exec dash -c "$program" workspace-write "$@"'
     payload = place.root / "payload"
     payload.write_text(place.payload())
     with payload.open() as given:  # no pipes: children that outlive the program hold nobody up
         subprocess.run(
-            ["dash", "-c", start, "start", str(PROGRAMS / "write.sh"), *arguments],
+            ["dash", "-c", start, "start", program("write"), *arguments],
             stdin=given,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

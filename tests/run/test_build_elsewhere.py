@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 import sandbox
+from tasks.reach.remote import program
 from tests import sshd
-from tests.conftest import PROJECT, Cli
+from tests.conftest import Cli
 from tests.remote.namespaces import Machine, machine
 from tests.tools import need
 
@@ -161,7 +162,7 @@ def test_a_build_takes_no_more_jobs_and_cores_than_it_is_told(tmp_path: Path) ->
     def build(jobs: str, cores: str) -> subprocess.CompletedProcess[str]:
         arguments = ["home", str(flake), "it", f"path:{base}", "inputs", str(tmp_path / "state")]
         return subprocess.run(
-            ["sh", str(PROJECT / "converge/remote/build.sh"), *arguments, jobs, cores],
+            ["sh", "-c", program("build"), "workspace-build", *arguments, jobs, cores],
             env={**os.environ, **dict(sandbox.environment(sandbox_root))},
             capture_output=True,
             text=True,

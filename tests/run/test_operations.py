@@ -128,25 +128,29 @@ def test_every_argument_of_a_command_is_data(arguments: list[str]) -> None:
 
 
 def test_every_program_of_the_engine_is_plain_posix_shell() -> None:
-    names = ("read", "write", "transact", "undo", "build", "estimate", "release", "rollback")
-    programs = [f"converge/remote/{name}.sh" for name in names]
-    done = subprocess.run(
-        [need("shellcheck"), "-x", "-s", "sh", *programs],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout == ""
-    for one in programs:
-        subprocess.run([need("dash"), "-n", one], cwd=PROJECT, check=True)
+    """Each as it is sent: behind the text that all of them share."""
+    directory = PROJECT / "converge/remote"
+    common = (directory / "common.sh").read_text()
+    for path in sorted(directory.glob("*.sh")):
+        alone = path.name in ("common.sh", "undo.sh")  # transact.sh reads undo.sh
+        joined = path.read_text() if alone else common + path.read_text()
+        done = subprocess.run(
+            [need("shellcheck"), "-x", "-s", "sh", "-"],
+            input=joined,
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout == "", path.name
+        subprocess.run([need("dash"), "-n", "-c", joined], check=True)
 
 
 def test_a_program_loses_its_comments_and_nothing_else() -> None:
     for name in ("read", "write", "transact", "undo", "build", "estimate", "release", "check"):
-        whole = (PROJECT / f"converge/remote/{name}.sh").read_text().splitlines()
+        files = [PROJECT / f"converge/remote/{part}.sh" for part in ("common", name)]
+        whole = [line for file in files for line in file.read_text().splitlines()]
         kept = program(name).splitlines()
         assert kept == [line for line in whole if not line.lstrip().startswith("#")]
-        assert kept
 
 
 def test_a_whole_command_stays_below_what_one_argument_may_hold() -> None:
@@ -284,8 +288,9 @@ def test_a_transaction_is_sent_whole_and_its_secrets_for_its_owner_alone(
         modes = {member.name: member.mode for member in archive}
     assert {name for name, mode in modes.items() if mode == 0o600} == {"live", "written"}
     sent = work.host.stdin(0)
-    for name in ("transact", "undo", "write", "rollback"):
-        assert sent[f"{name}.sh"] == (PROJECT / f"converge/remote/{name}.sh").read_bytes()
+    for name in ("transact", "write", "rollback"):
+        assert sent[f"{name}.sh"].decode() == program(name)
+    assert sent["undo.sh"] == (PROJECT / "converge/remote/undo.sh").read_bytes()
 
 
 def test_the_plan_of_a_transaction_says_from_which_state_it_is_undone(

@@ -7,21 +7,14 @@
 #   122  not permitted; what cannot be read is in the errors
 #   123  nobody to ask: no bus, no session, no such process
 # Needs POSIX sh, GNU coreutils and grep. What is read here is data and never evaluated.
-set -u
-LC_ALL=C
-export LC_ALL
-umask 077
 # shellcheck disable=SC2034 # cap: last.sh
 root=$1 cap=$2
 shift 2
-PATH=$PATH:/run/wrappers/bin:/run/current-system/sw/bin:$HOME/.nix-profile/bin
-PATH=$PATH:/etc/profiles/per-user/$(id -un)/bin:/nix/var/nix/profiles/default/bin:/usr/sbin:/sbin
 # The bus of this user's manager, whatever session this command was started from.
 : "${XDG_RUNTIME_DIR:=/run/user/$(id -u)}"
 DBUS_SESSION_BUS_ADDRESS=unix:path=$XDG_RUNTIME_DIR/bus
-export PATH XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS
+export XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS
 
-say() { printf '%s\n' "$*"; }
 stop() { # stop STATUS TEXT: no answer, and why
     printf '%s\n' "$2" >&2
     exit "$1"
@@ -29,7 +22,6 @@ stop() { # stop STATUS TEXT: no answer, and why
 need() { command -v "$1" >/dev/null 2>&1 || stop 120 "$1"; }
 bus() { [ -S "$XDG_RUNTIME_DIR/bus" ] || stop 123 "no user bus ($XDG_RUNTIME_DIR/bus)"; }
 first_line() { { IFS= read -r line <"$1" && printf '%s\n' "$line"; } 2>/dev/null; }
-nixes() { nix --extra-experimental-features 'nix-command flakes' "$@"; }
 
 # belongs DIRECTORY: whether a process is this user's. The kernel gives the files of a process with
 # capabilities to root, so its status is asked.

@@ -14,7 +14,7 @@ probe_build() { # one derivation that no machine has built before
 }
 probe_nix_report() { # nix-report LAYER BASE: what the evaluated derivations say; nothing is built
     need nix
-    nixes eval --json "path:$1#report" --override-input base "$2" --no-write-lock-file
+    flakes eval --json "path:$1#report" --override-input base "$2" --no-write-lock-file
 }
 probe_closure() { # closure PATH: the hash parts of the derivations of all that PATH needs
     need nix-store
@@ -25,5 +25,5 @@ probe_closure() { # closure PATH: the hash parts of the derivations of all that 
 }
 probe_nix_config() {
     need nix
-    nixes config show --json 2>/dev/null || nixes show-config --json
+    flakes config show --json 2>/dev/null || flakes show-config --json
 }

@@ -1,0 +1,83 @@
+"""remote/common.sh: where programs are looked for, and what a look at a repository runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tasks.reach.remote import PROGRAMS, text
+from tests.tools import need
+
+COMMON = text(PROGRAMS / "common.sh")
+
+
+def run(script: str, home: Path, **environment: str) -> str:
+    done = subprocess.run(
+        [need("dash"), "-c", COMMON + script],
+        env={"HOME": str(home), "PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def tool(path: Path, says: str) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_text(f"#!/bin/sh\necho {says}\n")
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        ".nix-profile/bin",
+        ".local/state/nix/profile/bin",
+        ".local/bin",
+        "bin",
+        ".linuxbrew/bin",
+    ],
+)
+def test_a_program_is_found_where_a_person_has_it(tmp_path: Path, place: str) -> None:
+    tool(tmp_path / place / "wt-only-here", "found")
+    assert run("wt-only-here", tmp_path) == "found\n"
+
+
+def test_the_state_directory_of_the_user_is_where_the_profile_is_looked_for(tmp_path: Path) -> None:
+    tool(tmp_path / "state/nix/profile/bin/wt-only-here", "found")
+    found = run("wt-only-here", tmp_path, XDG_STATE_HOME=str(tmp_path / "state"))
+    assert found == "found\n"
+
+
+def test_root_for_another_runs_no_program_of_the_users_places(tmp_path: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("needs root: run the tests as root")
+    mine = tmp_path / "mine"
+    tool(mine / "base64", "swapped")
+    tool(tmp_path / "bin/base64", "swapped")
+    words = "command -v base64"
+    path = f"{mine}:{os.environ['PATH']}"
+    assert run(words, tmp_path, PATH=path) == f"{mine}/base64\n"  # a user's own PATH counts
+    found = run(words, tmp_path, PATH=path, SUDO_UID="1000")
+    assert found.strip() and str(tmp_path) not in found
+    assert str(tmp_path) not in run('echo "$PATH"', tmp_path, PATH=path, SUDO_UID="1000")
+
+
+def test_a_look_at_a_repository_runs_no_program_that_it_names(tmp_path: Path) -> None:
+    tool(tmp_path / "evil/run", "x")
+    (tmp_path / "evil/run").write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    hooks = tmp_path / "tree/.git/hooks"
+    script = """
+    cd "$HOME" && git init -q tree && cd tree && echo a >file && git add file || exit
+    git config core.fsmonitor "$HOME/evil/run"
+    git config core.hooksPath "$HOME/evil"
+    git status >/dev/null
+    """
+    run(script, tmp_path, GIT_CONFIG_GLOBAL="/dev/null")
+    assert hooks.parent.is_dir() and (tmp_path / "ran").exists(), "git runs it when left as it is"
+    (tmp_path / "ran").unlink()
+    run('leave_git_alone; cd "$HOME/tree" && git status >/dev/null && git diff', tmp_path)
+    assert not (tmp_path / "ran").exists()
