@@ -3,9 +3,15 @@
 import os
 import sys
 
+import click
+
+from tasks.run import start
+
+start.check(click.get_current_context().params)  # first: from here on Ctrl-C ends with 130
+
 os.environ.setdefault("PYINFRA_PROGRESS", "off")  # its spinner can dead-lock while connecting
 
-from pyinfra import config, state
+from pyinfra import config, state  # noqa: E402
 
 # pyinfra 3.10 forbids bytecode for all that is imported from here on (pyinfra_cli/main.py): every
 # run would compile this project, and what it uses, anew.

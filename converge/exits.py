@@ -1,13 +1,20 @@
-"""Exit codes. One table for the process, the last line and the journal, so that they agree."""
+"""How a run ends: one table of verb and outcome, with the word, the exit code and a sentence.
+
+The last line, the journal, the report, JUnit and the exit code all read this table, and
+``docs/exit-codes.md`` is generated from it. No word claims more than was looked at.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import IntEnum
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
 
 
 class Exit(IntEnum):
-    CONVERGED = 0
+    """What a script reads. 2 is only ever a dry run that found changes."""
+
+    DONE = 0
     FAILED = 1
     CHANGES = 2
     ROLLED_BACK = 3
@@ -16,24 +23,194 @@ class Exit(IntEnum):
     REFUSED = 6
     LOCKED = 7
     INTERRUPTED = 130
+    CONVERGED = 0  # until the last step names its outcome
+
+    @property
+    def meaning(self) -> str:
+        """What the code means, whatever the verb."""
+        return _MEANINGS[self]
 
     @property
     def outcome(self) -> str:
-        """The word that the last line and the journal use."""
-        return _OUTCOMES[self]
+        """The word of a run that says no more than its code."""
+        return Outcome.of(self).value
 
 
-_OUTCOMES = {
-    Exit.CONVERGED: "converged",
-    Exit.FAILED: "failed",
-    Exit.CHANGES: "changes found",
+class Outcome(StrEnum):
+    """The word that the last line, the journal and the report use. Worst first among one code."""
+
+    DONE = "converged"  # until every step names what it claims
+    NOWHERE = "nothing applies here"
+    PENDING = "applied, some pending"
+    PROVED = "applied and proved"
+    AWAITED = "effective, some pending"
+    EFFECTIVE = "effective"
+    AS_DECLARED = "as declared"
+    UNDONE = "undone"
+    MEASURED = "measured"
+    TO_MEASURE = "would be measured"
+    WRITTEN = "profile written"
+    EXPLAINED = "explained"
+    UNCHANGED = "nothing to change"
+    FAILED = "failed"
+    MISSING = "nothing applies, but should"
+    NOT_STARTED = "not started"
+    INEFFECTIVE = "not effective"
+    DIFFERS = "differs"
+    LEFT = "undone in part"
+    NOT_MEASURED = "nothing measured"
+    CHANGES = "changes found"
+    ROLLED_BACK = "not proved, rolled back"
+    UNKNOWN = "state unknown"
+    UNPROVED = "applied, not all known"
+    NOT_KNOWN = "not all known"
+    INVALID = "invalid input"
+    REFUSED = "hardware gate refused"
+    LOCKED = "locked by another run"
+    INTERRUPTED = "interrupted"
+    DECLINED = "declined"
+
+    @property
+    def exit(self) -> Exit:
+        return _TABLE[self].exit
+
+    @property
+    def sentence(self) -> str:
+        """What the word says, for a person."""
+        return _TABLE[self].sentence
+
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """The commands that can end with the word."""
+        return _TABLE[self].verbs
+
+    @classmethod
+    def of(cls, code: Exit | Outcome) -> Outcome:
+        """The outcome of a run that says no more than its code."""
+        return code if isinstance(code, Outcome) else cls[code.name]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. A verb is the name of a file that a person runs, with what of it."""
+
+    exit: Exit
+    verbs: tuple[str, ...]
+    sentence: str
+
+
+VERBS = (
+    "deploy",
+    "deploy --dry",
+    "verify",
+    "status",
+    "why",
+    "detect",
+    "rollback",
+    "rollback --dry",
+    "measure",
+    "measure --dry",
+)
+_APPLY = ("deploy",)
+_DEPLOY = ("deploy", "deploy --dry")
+_UNDO = ("rollback", "rollback --dry")
+_LOOK = ("verify", "status")
+
+_TABLE = {
+    Outcome.DONE: Row(Exit.DONE, (), "the command did what it says"),
+    Outcome.NOWHERE: Row(
+        Exit.DONE,
+        (*_DEPLOY, *_LOOK),
+        "no layer of the plan is on this machine; none was named, none was applied before",
+    ),
+    Outcome.PENDING: Row(
+        Exit.DONE,
+        _APPLY,
+        "kept: what can be looked at now is effective; the rest is named, with what it waits for",
+    ),
+    Outcome.PROVED: Row(Exit.DONE, _APPLY, "kept: every setting in force was found effective"),
+    Outcome.AWAITED: Row(
+        Exit.DONE,
+        ("verify",),
+        "what can be looked at now is effective; the rest is named, with what it waits for",
+    ),
+    Outcome.EFFECTIVE: Row(Exit.DONE, ("verify",), "every setting in force was found effective"),
+    Outcome.AS_DECLARED: Row(
+        Exit.DONE, ("status", "detect"), "what could be seen is what is declared"
+    ),
+    Outcome.UNDONE: Row(Exit.DONE, ("rollback",), "all of it is as it was before that run"),
+    Outcome.MEASURED: Row(Exit.DONE, ("measure",), "so many of the claims have a figure now"),
+    Outcome.TO_MEASURE: Row(Exit.DONE, ("measure --dry",), "what a run would measure was shown"),
+    Outcome.WRITTEN: Row(Exit.DONE, ("detect",), "a profile of the machine was written"),
+    Outcome.EXPLAINED: Row(Exit.DONE, ("why",), "what is known of the setting was shown"),
+    Outcome.UNCHANGED: Row(
+        Exit.DONE, (*_DEPLOY, *_UNDO), "what is there is what is called for; nothing was done"
+    ),
+    Outcome.FAILED: Row(Exit.FAILED, VERBS, "a step failed, and nothing after it was tried"),
+    Outcome.MISSING: Row(
+        Exit.FAILED,
+        (*_DEPLOY, *_LOOK),
+        "no layer is there, though one was named or applied before; nothing was done",
+    ),
+    Outcome.NOT_STARTED: Row(
+        Exit.FAILED, _APPLY, "its canary did not end well, so nothing was changed"
+    ),
+    Outcome.INEFFECTIVE: Row(Exit.FAILED, _LOOK, "a setting in force has not its effect"),
+    Outcome.DIFFERS: Row(
+        Exit.FAILED, ("status", "detect"), "what is there is not what is declared; it is named"
+    ),
+    Outcome.LEFT: Row(
+        Exit.FAILED, ("rollback",), "undone but for what somebody else changed since; it is named"
+    ),
+    Outcome.NOT_MEASURED: Row(Exit.FAILED, ("measure",), "no claim has a figure; each says why"),
+    Outcome.CHANGES: Row(
+        Exit.CHANGES,
+        ("deploy --dry", "rollback --dry"),
+        "a dry run found changes; none was made",
+    ),
+    Outcome.ROLLED_BACK: Row(
+        Exit.ROLLED_BACK, _APPLY, "the change did not prove itself and was undone"
+    ),
+    Outcome.UNKNOWN: Row(
+        Exit.UNKNOWN,
+        VERBS,
+        "what the workspace holds now is not known; the next run reads it and goes on",
+    ),
+    Outcome.UNPROVED: Row(
+        Exit.UNKNOWN, _APPLY, "kept, but a setting in force could not be looked at; it is named"
+    ),
+    Outcome.NOT_KNOWN: Row(
+        Exit.UNKNOWN, _LOOK, "something in force could not be looked at; it is named"
+    ),
+    Outcome.INVALID: Row(Exit.INVALID, VERBS, "what was given is not valid; nothing was touched"),
+    Outcome.REFUSED: Row(
+        Exit.REFUSED, _DEPLOY, "the machine is not what its profile says; nothing was touched"
+    ),
+    Outcome.LOCKED: Row(
+        Exit.LOCKED,
+        ("deploy", "rollback", "measure"),
+        "another run holds the workspace; nothing was touched",
+    ),
+    Outcome.INTERRUPTED: Row(Exit.INTERRUPTED, VERBS, "stopped by a signal; the next run goes on"),
+    Outcome.DECLINED: Row(
+        Exit.INTERRUPTED, ("deploy", "rollback"), "the person said no; nothing was changed"
+    ),
+}
+
+_MEANINGS = {
+    Exit.DONE: "done",
+    Exit.FAILED: "failed, or not as it should be",
+    Exit.CHANGES: "a dry run found changes",
     Exit.ROLLED_BACK: "not proved, rolled back",
-    Exit.UNKNOWN: "state unknown",
-    Exit.INVALID: "invalid input",
+    Exit.UNKNOWN: "not all is known, or a rollback failed",
+    Exit.INVALID: "invalid input, nothing touched",
     Exit.REFUSED: "hardware gate refused",
     Exit.LOCKED: "locked by another run",
-    Exit.INTERRUPTED: "interrupted",
+    Exit.INTERRUPTED: "interrupted, or declined",
 }
+
+#: Words of journals that were written before the table.
+FORMER: dict[str, Outcome] = {}
 
 #: Worst first. "Unknown" is worse than any known state; "changes found" is hardly bad.
 _WORST = (
@@ -45,10 +222,39 @@ _WORST = (
     Exit.REFUSED,
     Exit.LOCKED,
     Exit.CHANGES,
-    Exit.CONVERGED,
+    Exit.DONE,
 )
+_ORDER = tuple(Outcome)
+
+
+def known(word: str) -> Outcome | None:
+    """The outcome of a word in a journal, of this version or of an earlier one."""
+    try:
+        return FORMER.get(word) or Outcome(word)
+    except ValueError:
+        return None
+
+
+def well(word: str) -> bool:
+    """Whether a word of a journal says that the command did what it was for."""
+    found = known(word)
+    return found is not None and found.exit is Exit.DONE
+
+
+def kept(word: str) -> bool:
+    """Whether a word of a journal says that what was planned is in force now."""
+    return known(word) in (Outcome.PROVED, Outcome.PENDING, Outcome.UNPROVED, Outcome.DONE)
 
 
 def worst(codes: Iterable[Exit]) -> Exit:
     """The exit code of a run over several workspaces. No workspace at all is a failure."""
     return min(codes, key=_WORST.index, default=Exit.FAILED)
+
+
+def together(outcomes: Iterable[Outcome]) -> Outcome:
+    """The outcome of a run over several workspaces: the worst of them."""
+    return min(
+        outcomes,
+        key=lambda one: (_WORST.index(one.exit), _ORDER.index(one)),
+        default=Outcome.FAILED,
+    )

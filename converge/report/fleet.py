@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from string import ascii_lowercase
 
-from converge.exits import Exit
+from converge.exits import Exit, Outcome, known, well
 from converge.journal.journal import Record
 from converge.plan.standing import Stand
 from converge.report.terminal import Terminal, fit
@@ -76,12 +76,12 @@ def _cell(row: Mapping[str, object], outcome: str, why: str, *, dry: bool) -> Ce
     if stand is not Stand.IN_FORCE:
         word = _WORDS[stand]
         return Cell(word=word, why=str(row["why"]) if word in _EXPLAINED else "")
-    match outcome:
-        case Exit.CONVERGED.outcome:
+    match known(outcome):
+        case ended if ended is not None and ended.exit is Exit.DONE:
             return Cell(word="applied")
-        case Exit.CHANGES.outcome if dry:
+        case Outcome.CHANGES if dry:
             return Cell(word="to apply")
-        case Exit.REFUSED.outcome:
+        case Outcome.REFUSED:
             return Cell(word="blocked", why=why)
     return Cell(word="not applied", why=f"{outcome}: {why}" if why else outcome)
 
@@ -117,7 +117,7 @@ def show(terminal: Terminal, records: Iterable[Record], *, dry: bool = False) ->
     terminal.line()
     terminal.line(f"fleet: {len(found)} workspaces", "bold")
     for part in found:
-        style = () if part.outcome == Exit.CONVERGED.outcome else ("yellow",)
+        style = () if well(part.outcome) else ("yellow",)
         first = part.why.partition("; ")[0]  # what to do about it was said above
         terminal.row((part.workspace, part.outcome, first), (16, 24), *style)
     settings = list(dict.fromkeys(name for part in found for name in part.cells))

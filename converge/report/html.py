@@ -84,7 +84,7 @@ def _capital(text: str) -> str:
 def _lede(report: Report) -> str:
     when = clock(report.started) if report.started else "at an unknown time"
     took = f", took {duration(report.seconds)}" if report.seconds is not None else ""
-    end = f" {exit_sentence(report.exit)}" if report.exit is not None else ""
+    end = f" {exit_sentence(report.exit, report.outcome)}" if report.exit is not None else ""
     return f"{total(report)}. Begun {when}{took}.{end}"
 
 
@@ -133,7 +133,7 @@ def _footer(report: Report) -> Markup:
         )
         for number, one in enumerate(report.sources)
     ]
-    codes = ", ".join(f"{int(code)} {code.outcome}" for code in Exit)
+    codes = ", ".join(f"{int(code)} {code.meaning}" for code in Exit)
     return element(
         "footer",
         element("h2", "Where this comes from"),

@@ -12,6 +12,7 @@ skipped. So is each workspace's result, so that a run that was cut or failed is 
 
 from __future__ import annotations
 
+from converge.exits import Exit, Outcome, known, well
 from converge.proof.effect import Effect
 from converge.report.html import outcome
 from converge.report.markup import Markup, element
@@ -96,7 +97,9 @@ def _gate(gate: Gate) -> Markup | None:
 
 def _result(report: Report, one: Workspace) -> Markup | None:
     word = one.outcome or outcome(report)
-    if one.outcome == "converged" or (report.dry and one.outcome == "changes found"):
+    if well(one.outcome) or (report.dry and one.outcome == Outcome.CHANGES):
         return None
-    kind = "failure" if tone(word) == "bad" and word != "state unknown" else "error"
+    ended = known(word)
+    unknown = ended is None or ended.exit in (Exit.UNKNOWN, Exit.INTERRUPTED)
+    kind = "error" if unknown or tone(word) == "waiting" else "failure"
     return element(kind, message=": ".join(filter(None, (word, one.why))), type=word)

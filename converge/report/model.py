@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from converge.exits import Exit
+from converge.exits import Outcome
 from converge.journal import journal
 from converge.report.parts import (
     Change,
@@ -218,7 +218,7 @@ def _workspace(name: str, journals: Sequence[Journal], *, mode: str, task: str) 
             dry=mode == "dry run",
             task=task,
             wrote=bool(done),
-            undone=string(result, "outcome") == Exit.ROLLED_BACK.outcome,
+            undone=string(result, "outcome") == Outcome.ROLLED_BACK,
         ),
     )
 

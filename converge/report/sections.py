@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from converge.exits import Outcome, kept, well
 from converge.proof.effect import Effect
 from converge.report.markup import Markup, element
 from converge.report.model import Report, Workspace, clock
@@ -106,13 +107,13 @@ def _files(report: Report, one: Workspace) -> str:
         return "no plan was made"
     if not one.changes:
         return "no change"
-    done = "changed" if one.outcome == "converged" else "to change"
+    done = "changed" if kept(one.outcome) else "to change"
     return f"{len(one.changes)} {'would change' if report.dry else done}"
 
 
 def problems(one: Workspace) -> Markup | None:
     """What went wrong, and why the run ended as it did where that says more."""
-    why = one.why if one.outcome not in ("converged", "changes found") else ""
+    why = "" if well(one.outcome) or one.outcome == Outcome.CHANGES else one.why
     texts = [*one.problems, *([why] if why and why not in one.problems else [])]
     if not texts:
         return None
@@ -235,7 +236,7 @@ def changed(report: Report, one: Workspace) -> Markup | None:
 def _changed_title(report: Report, one: Workspace) -> str:
     if report.dry:
         return "What would change"
-    return "What changed" if one.outcome == "converged" else "What was to change"
+    return "What changed" if kept(one.outcome) else "What was to change"
 
 
 def _entries(one: Workspace) -> Markup:

@@ -11,8 +11,10 @@ from converge.plan.plan import Change, Plan
 from converge.plan.setting import Layer
 from converge.plan.standing import Stand
 from converge.report.terminal import Terminal, fit
+from converge.report.words import tone
 
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")  # a line ends at \n only, as in these files
+_STYLES = {"good": "green", "bad": "red", "waiting": "yellow", "plain": "dim"}
 BINARY = "(not text: {} bytes)"
 
 
@@ -159,16 +161,14 @@ def describe(record: Record) -> str:
 
 def style(record: Record) -> tuple[str, ...]:
     """How the message of a record looks on a terminal."""
-    match record["kind"], record.get("status"), record.get("outcome"):
-        case "run-end" | "result", _, "converged":
-            return ("green",)
-        case "run-end" | "result", _, "changes found":
-            return ("yellow",)
-        case "run-end" | "result" | "problem", _, _:
+    match record["kind"], record.get("status"):
+        case "run-end" | "result", _:
+            return (_STYLES[tone(str(record.get("outcome")))],)
+        case "problem", _:
             return ("red",)
-        case "step", "failed", _:
+        case "step", "failed":
             return ("red",)
-        case "step", "started" | "done", _:
+        case "step", "started" | "done":
             return ("dim",)
     return ()
 

@@ -24,7 +24,9 @@ def show(terminal: Terminal, report: Report) -> None:
         (report.mode or "run", f"{total(report)}, begun {clock(report.started)}{took}"), NAMES
     )
     if report.exit is not None:
-        terminal.row(("exit", exit_sentence(report.exit).removeprefix("Exit ")), NAMES)
+        terminal.row(
+            ("exit", exit_sentence(report.exit, report.outcome).removeprefix("Exit ")), NAMES
+        )
     if report.cut:
         terminal.row(
             ("journal", f"{report.cut}; what follows is all that was recorded"), NAMES, "yellow"

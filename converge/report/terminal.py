@@ -41,6 +41,12 @@ class Terminal:
         except (OSError, ValueError):
             self.stream = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the process
 
+    def wrapped(self, text: str, *styles: str) -> None:
+        """A sentence. On a terminal it is wrapped at words; elsewhere it is one line to search."""
+        lines = wrap(text, self.width - 2) if self.stream.isatty() else [text]
+        for number, line in enumerate(lines):
+            self.line(f"  {line}" if number else line, *styles)
+
     def row(self, cells: Sequence[str], widths: Sequence[int], *styles: str) -> None:
         """A line of a table; the last cell takes what is left of the width, and wraps. Where next
         to nothing is left it goes below."""

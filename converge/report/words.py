@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from converge.exits import Exit
+from converge.exits import Exit, Outcome, kept, known
 from converge.proof.effect import Effect
 from converge.report.model import Report, Workspace
 from converge.report.parts import WORST_FIRST, Finding
@@ -20,35 +20,29 @@ PHASES = {
     "": "The workspace as a whole",
 }
 
-_EXITS = {
-    Exit.CONVERGED: "nothing is left to do",
-    Exit.FAILED: "a step failed, and nothing after it was tried",
-    Exit.CHANGES: "the dry run found changes, none was made",
-    Exit.ROLLED_BACK: "the change did not prove itself and was undone",
-    Exit.UNKNOWN: "what the workspace holds now is not known; run again to read it",
-    Exit.INVALID: "what was given is not valid, nothing was touched",
-    Exit.REFUSED: "the machine is not what its profile says, nothing was touched",
-    Exit.LOCKED: "another run holds the workspace, nothing was touched",
-    Exit.INTERRUPTED: "it was interrupted; the next run goes on",
-}
-
-_GOOD = frozenset(("converged", "done", "effective", "met", "true", "in force"))
-_BAD = frozenset(
-    (
-        *("failed", "state unknown", "not proved, rolled back", "not effective", "worse"),
-        *("invalid input", "hardware gate refused", "blocks"),
-    )
-)
+_GOOD = frozenset(("met", "true", "in force"))
+_BAD = frozenset((*("worse", "blocks"),))
 _WAITING = frozenset(
     (
-        *("changes found", "pending", "locked by another run", "interrupted", "unknown"),
-        *("no end recorded", "no result", "stale", "below", "needs consent", "differs"),
+        *("pending", "unknown"),
+        *("no end recorded", "no result", "stale", "below", "needs consent"),
     )
 )
+
+
+_CODES = {
+    **dict.fromkeys(Exit, "bad"),
+    **dict.fromkeys((Exit.CHANGES, Exit.LOCKED, Exit.INTERRUPTED), "waiting"),
+    Exit.DONE: "good",
+}
+_TONES = {Outcome.NOWHERE: "waiting", Outcome.DIFFERS: "waiting"}
 
 
 def tone(word: str) -> str:
     """good, bad, waiting or plain. A word that is not known is never good."""
+    outcome = known(word)
+    if outcome is not None:
+        return _TONES.get(outcome, _CODES[outcome.exit])
     if word in _GOOD:
         return "good"
     if word in _BAD:
@@ -56,9 +50,12 @@ def tone(word: str) -> str:
     return "waiting" if word in _WAITING or not word else "plain"
 
 
-def exit_sentence(code: int) -> str:
+def exit_sentence(code: int, word: str = "") -> str:
+    """What a code says, or the word that a run ended with where that belongs to the code."""
     try:
-        return f"Exit {code}: {_EXITS[Exit(code)]}."
+        outcome = known(word)
+        says = outcome is not None and outcome is not Outcome.DONE and outcome.exit == code
+        return f"Exit {code}: {outcome.sentence if says and outcome else Exit(code).meaning}."
     except ValueError:
         return f"Exit {code}: not a code of this program."
 
@@ -86,7 +83,7 @@ def total(report: Report) -> str:
     measured = sum(bool(m.n) and not m.control for w in report.workspaces for m in w.measurements)
     checks = sum(len(one.findings) for one in report.workspaces)
     if files:
-        ended = "changed" if report.outcome == "converged" else "in the plan"
+        ended = "changed" if kept(report.outcome) else "in the plan"
         return f"{count(files, 'file')} {'would change' if report.dry else ended}"
     if report.task == "measure":
         return count(measured, "measurement")

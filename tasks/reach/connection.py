@@ -58,7 +58,18 @@ def workspace(name: str, *, at: str = "", **choices: object) -> Host:
         return "@local", {"_timeout": LIMIT_S, **data}
     found = parse(address)
     if not found:
-        raise SystemExit(f"{variable}={address!r}: not of the form [user@]host[:port]")
+        raise InvalidInput(
+            [
+                Problem(
+                    file=f"{variable}={address}",
+                    line=0,
+                    column=0,
+                    path="",
+                    message="not of the form [user@]host[:port]",
+                    hint=f"such as {variable}=me@{name}:22",
+                )
+            ]
+        )
     return name, {**ssh(found), **data}
 
 
@@ -66,9 +77,18 @@ def fleet(*workspaces: Host) -> list[Host]:
     """Several workspaces in one inventory: each has its own address."""
     local = [data["workspace"] for address, data in workspaces if address == "@local"]
     if len(local) > 1:
-        raise SystemExit(
-            f"{' and '.join(local)} are both on this machine: say where one of them is, "
-            f"AT_{local[1].upper().replace('-', '_')}=[user@]host[:port]"
+        raise InvalidInput(
+            [
+                Problem(
+                    file="the inventory",
+                    line=0,
+                    column=0,
+                    path="",
+                    message=f"{' and '.join(local)} are both on this machine",
+                    hint="say where one of them is: "
+                    f"AT_{local[1].upper().replace('-', '_')}=[user@]host[:port]",
+                )
+            ]
         )
     return list(workspaces)
 

@@ -1,4 +1,4 @@
-"""A canary first: until it has converged, nothing is changed on the workspaces that name it.
+"""A canary first: until it has ended well, nothing is changed on the workspaces that name it.
 
 Every workspace is read and planned at once. Those with a canary then wait in front of their first
 step until the canary's part is over, and go on only where it ended with its changes proved and
@@ -41,13 +41,13 @@ def wait(state: Any, host: Any, work: Work) -> bool:
         _over[name].wait()
     if run.interrupted:
         return False
-    code, why = run.exits[canary], run.whys[canary]
-    if code is Exit.CONVERGED:
-        work.step(step, "done", f"it {code.outcome}" + (f", {why}" if why else ""))
+    outcome, why = run.outcomes[canary], run.whys[canary]
+    if outcome.exit is Exit.DONE:
+        work.step(step, "done", f"it ended: {outcome}" + (f" ({why})" if why else ""))
         return remote.connected(host) or work.reconnect()  # it may have been a long time
-    because = f"the canary {name} ended: {code.outcome}" + (f" ({why})" if why else "")
+    because = f"the canary {name} ended: {outcome}" + (f" ({why})" if why else "")
     work.step(step, "failed", because)
-    work.stop(Exit.CHANGES, f"not started, nothing was changed: {because}")
+    work.stop(Exit.FAILED, f"not started, nothing was changed: {because}")
     over(work)
     return False
 

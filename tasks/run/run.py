@@ -8,18 +8,16 @@ changes from none, and the first dead host ends the verdicts of the others.
 from __future__ import annotations
 
 import atexit
-import contextlib
-import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import click
 from pyinfra.api.state import BaseStateCallback
 
-from converge.exits import Exit, worst
+from converge.exits import Exit, Outcome, together
 from converge.journal.journal import Journal, JournalError, controller_state, new_run_id
 from converge.problem import InvalidInput, Problem
 from converge.profile.choices import Choices, check_choices, fleet_problems
@@ -28,14 +26,16 @@ from converge.report import fleet
 from converge.report.show import describe, style
 from converge.report.terminal import Terminal
 from tasks.reach import connection, output
-from tasks.run import canary
+from tasks.run import canary, start
+from tasks.run.start import PROJECT, leave
+from tasks.run.start import problem as _problem
 from tasks.steps import elsewhere
+from workspace_start import SIGNALS
 
-PROJECT = Path(__file__).parents[2]
+__all__ = ["PROJECT", "Run", "begin", "install", "leave"]
 VERSION = "0.1.0"
 #: Tasks that change nothing: there is nothing to confirm, so nobody has to be there.
 READ_ONLY = frozenset({"verify", "status", "why", "detect"})
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: In place of the profile that tasks/detect.py is there to write.
 NO_PROFILE = cast(Profile, None)
 
@@ -51,7 +51,7 @@ class Run:
         self.task = Path(str(params["operations"][0])).stem
         self.terminal = Terminal(sys.stderr if params.get("json_output") else sys.stdout)
         self.inputs: dict[str, tuple[Choices, Profile]] = {}  # by pyinfra's host name
-        self.exits: dict[str, Exit] = {}  # by pyinfra's host name
+        self.outcomes: dict[str, Outcome] = {}  # by pyinfra's host name
         self.whys: dict[str, str] = {}
         self.pending: set[str] = set()  # hosts whose preparation has not ended
         self.to_do: set[str] = set()  # hosts on which something is to be changed
@@ -101,21 +101,28 @@ class Run:
 
     # -- verdicts ---------------------------------------------------------------------------
 
-    def set(self, host: str, code: Exit, why: str = "") -> None:
+    def set(self, host: str, outcome: Exit | Outcome, why: str = "") -> None:
         """What the run ends with for this host unless something else happens."""
-        self.exits[host] = code
+        self.outcomes[host] = Outcome.of(outcome)
         self.whys[host] = why
+
+    @property
+    def exits(self) -> dict[str, Exit]:
+        """The exit code of each host if the run ended now."""
+        return {host: outcome.exit for host, outcome in self.outcomes.items()}
 
     def changes(self, host: str, why: str) -> None:
         """Something is to be changed there. A run that ends before it comes to that has failed;
         where a person is asked, or in a dry run, there are changes."""
         self.to_do.add(host)
-        if self.yes:
-            self.set(host, Exit.FAILED, "ended before anything was changed")
+        if self.dry:
+            self.set(host, Outcome.CHANGES, why)
+        elif self.yes:
+            self.set(host, Outcome.FAILED, "ended before anything was changed")
         else:
-            self.set(host, Exit.CHANGES, why)
+            self.set(host, Outcome.DECLINED, f"{why}; nothing was changed")
 
-    def stop_host(self, host: str, code: Exit, why: str) -> None:
+    def stop_host(self, host: str, code: Exit | Outcome, why: str) -> None:
         """This host's part is over: nothing more is done there, the others go on."""
         self.set(host, code, why)
         self.record("problem", host, text=why)
@@ -150,36 +157,28 @@ class Run:
         """Say the result and leave with its code: the journal, the last line and the code agree."""
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)  # the result is said once
-        codes = []
-        for host, (_, _) in self.inputs.items():
-            code = self.exits[host]
-            if self.interrupted and code not in (Exit.CONVERGED, Exit.UNKNOWN):
-                code = Exit.INTERRUPTED
-            codes.append(code)
-        code = Exit.INTERRUPTED if self.interrupted else worst(codes)
+        ends = []
+        for host in self.inputs:
+            end = self.outcomes[host]
+            if self.interrupted and end.exit not in (Exit.DONE, Exit.UNKNOWN):
+                end = Outcome.INTERRUPTED
+            ends.append(end)
+        end = Outcome.INTERRUPTED if self.interrupted else together(ends)
         try:
             assert self.journal is not None
-            for host, one in zip(self.inputs, codes, strict=True):
-                self.record("result", host, outcome=one.outcome, why=self.whys[host])
+            for host, one in zip(self.inputs, ends, strict=True):
+                self.record("result", host, outcome=one.value, why=self.whys[host])
             fleet.show(self.terminal, self.journal.records, dry=self.dry)
             self.journal.append(
                 "run-end",
-                outcome=code.outcome,
-                exit=int(code),
+                outcome=end.value,
+                exit=int(end.exit),
                 journal=str(self.journal.path),
             )
         except JournalError as error:
-            code = worst([code, Exit.FAILED])
-            self.terminal.line(f"{code.outcome} (exit {int(code)}): {error}")
-        leave(code)
-
-
-def leave(code: Exit) -> None:
-    """End the process with ``code``, whatever pyinfra's own exit code would have been."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(code)
+            end = together([end, Outcome.FAILED])
+            self.terminal.line(f"{end} (exit {int(end.exit)}): {error}")
+        leave(end.exit)
 
 
 class _Events(BaseStateCallback):
@@ -203,7 +202,7 @@ def install(state: Any) -> None:
     before it connects; so that call is wrapped, on this one instance.
     """
     params = click.get_current_context().params
-    if not _ours(params["operations"]):
+    if not start.is_ours(params):
         return
     original: Callable[..., None] = state.init
 
@@ -212,12 +211,6 @@ def install(state: Any) -> None:
         begin(state, params)
 
     state.init = init
-
-
-def _ours(operations: Iterable[str]) -> bool:
-    """Whether the operations are this project's files (plain pyinfra stays plain pyinfra)."""
-    paths = [Path(str(name)).resolve() for name in operations]
-    return any(p == PROJECT / "deploy.py" or p.parent == PROJECT / "tasks" for p in paths)
 
 
 def begin(state: Any, params: dict[str, Any]) -> None:
@@ -249,21 +242,19 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     if waiting:
         problems.append(_problem("--data canary", waiting, "or leave the canary out"))
     if not run.inputs and not problems:
-        problems.append(_problem("the inventory", "no workspace is selected", "see --limit"))
+        problems.append(_no_workspace(state, params))
     if problems:
-        for problem in InvalidInput(problems).problems:
-            print(str(problem), file=sys.stderr)
-        run.terminal.line(f"{Exit.INVALID.outcome} (exit {int(Exit.INVALID)}): nothing was touched")
-        leave(Exit.INVALID)
+        start.refuse(problems, run.terminal)
     for name in run.inputs:
         run.set(name, Exit.FAILED, "not reached")
     run.pending = set(run.inputs)
     try:
         run.start()
     except JournalError as error:
-        run.terminal.line(f"{Exit.FAILED.outcome} (exit {int(Exit.FAILED)}): {error}")
+        run.terminal.line(f"{Outcome.FAILED} (exit {int(Exit.FAILED)}): {error}")
         leave(Exit.FAILED)
     current = run
+    start.begun = True
     run.executing = lambda: bool(state.is_executing)
     for number in SIGNALS:
         signal.signal(number, run.interrupt)
@@ -271,8 +262,21 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     state.add_callback_handler(_Events(run))
 
 
-def _problem(file: str, message: str, hint: str) -> Problem:
-    return Problem(file=file, line=0, column=0, path="", message=message, hint=hint)
+def _no_workspace(state: Any, params: Mapping[str, Any]) -> Problem:
+    """Why no workspace is left to work on."""
+    given = str(params["inventory"])
+    names = sorted(host.name for host in state.inventory)
+    if names:
+        return _problem(
+            f"--limit {','.join(params['limit'] or ()) or params['exclude']}",
+            "leaves no workspace",
+            f"{given} has {', '.join(names)}",
+        )
+    if Path(given).exists():
+        return _problem(given, "names no workspace", "see docs/new-workspace.md for its form")
+    return _problem(
+        given, "is no inventory file, and no host of that name is known", "see inventory/"
+    )
 
 
 def _flags(params: dict[str, Any]) -> Iterable[Problem]:

@@ -132,12 +132,12 @@ def test_every_way_has_time_limits() -> None:
     ["-oProxyCommand=id", "a b", "host:99999999", "me@", "../x", "host\n", "a@b@c", "::1"],
 )
 def test_an_address_of_another_form_is_refused(address: str) -> None:
-    with pytest.raises(SystemExit, match="not of the form"):
+    with pytest.raises(InvalidInput, match="not of the form"):
         workspace("box", at=address)
 
 
 def test_two_workspaces_of_a_fleet_cannot_both_be_this_machine() -> None:
-    with pytest.raises(SystemExit, match="AT_TWO="):
+    with pytest.raises(InvalidInput, match="AT_TWO="):
         fleet(workspace("one"), workspace("two"))
     assert len(fleet(workspace("one"), workspace("two", at="two"))) == 2
 

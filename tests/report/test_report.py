@@ -107,7 +107,7 @@ def test_a_proved_run_says_what_changed_how_it_is_proved_and_how_to_go_back() ->
     terminal, shown, _, _ = every_form(case("proved", "measured"))
     text = read(shown).text
     for part in (
-        *("16 changed", "7 of 8 effective", "Exit 0: nothing is left to do."),
+        *("16 changed", "7 of 8 effective", "Exit 0: kept: what can be looked at"),
         *("[Plugins] contrastEnabled", "~/.config/kwinrc", "XRender", "libraries.overlay.glibc"),
         *("5 min 12 s", "write storage.kind: sata"),
         "tasks/rollback.py --data run=20261121t081503-4c1e",
@@ -205,7 +205,7 @@ def test_a_journal_that_is_torn_at_any_byte_gives_a_report_that_says_so(
         assert report.cut, length
         assert outcome(report) == "no end recorded"
         assert ("cannot be read" in report.cut) == (length not in ends and length > 0), length
-        assert "converged" not in printed(report).partition("\n")[0]
+        assert "applied and proved" not in printed(report).partition("\n")[0]
         assert report.cut in read(page(report)).text.replace("The journal", "the journal")
         suite = ElementTree.fromstring(xml(report))
         assert suite.findall(".//error"), length

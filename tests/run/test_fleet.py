@@ -203,7 +203,7 @@ def test_a_canary_that_is_undone_stops_the_others_before_they_change_anything(
     assert run.code in (1, 3)
     assert f"{ended['outcome']} (exit {run.code})" in run.last_line, run.out
     (result,) = [r for r in run.kinds("result") if r["workspace"] == "other"]
-    assert result["outcome"] == "changes found"
+    assert result["outcome"] == "failed"
     assert f"the canary canary ended: {ended['outcome']}" in str(result["why"])
     assert tree(root_of(other)) == before
 
@@ -223,7 +223,7 @@ def test_a_canary_that_cannot_be_reached_stops_the_others(
     before = tree(root_of(other))
     run = cli(cli.inventory(dead, other), "deploy.py", "-y", "--data", "canary=dead")
     assert run.code == 1
-    assert outcomes(run) == {"dead": "failed", "other": "changes found"}, run.out
+    assert outcomes(run) == {"dead": "failed", "other": "failed"}, run.out
     assert tree(root_of(other)) == before
 
 

@@ -1,0 +1,326 @@
+"""How a command is started: every way that leads nowhere ends in 5, with one clear line.
+
+``workspace_start`` hands over pyinfra's ``main`` before it reads its arguments; ``config.py`` asks
+once more, for an environment in which the project is not installed. What pyinfra 3.10 itself says
+of a wrong start is a traceback, an exit code of 1 (an inventory) or 2 (an option), which is ours
+for changes found, and a file ``pyinfra-debug.log`` in the current directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any, NoReturn
+
+import click
+
+from converge.exits import Outcome
+from converge.problem import InvalidInput, Problem, did_you_mean, nearest
+from converge.report.terminal import Terminal
+from workspace_start import hold_signals
+
+PROJECT = Path(__file__).parents[2]
+#: What a person can name after the inventory.
+COMMANDS = (
+    "deploy.py",
+    "tasks/verify.py",
+    "tasks/status.py",
+    "tasks/why.py",
+    "tasks/rollback.py",
+    "tasks/detect.py",
+    "tasks/measure.py",
+)
+#: Options of other tools that people try, and pyinfra's word for them.
+_MEANT = {
+    "--check": "--dry",
+    "--dry-run": "--dry",
+    "--noop": "--dry",
+    "--apply": "-y",
+    "--force": "-y",
+    "--tags": "--data phases=...",
+    "--phases": "--data phases=...",
+    "--layers": "--data layers=...",
+    "--plan": "--data plan=ID",
+    "--setting": "--data setting=ID",
+    "--accept": "--data accept=ID",
+    "--include": "--data include=ID",
+    "--inventory": "the inventory as the first word",
+    "-i": "the inventory as the first word",
+}
+#: Set by ``tasks.run.run.begin``: from then on the run itself says how it ends.
+begun = False
+
+
+def problem(given: str, message: str, hint: str) -> Problem:
+    return Problem(file=given, line=0, column=0, path="", message=message, hint=hint)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with ``code``, whatever pyinfra's own exit code would have been."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
+def refuse(problems: Iterable[Problem], terminal: Terminal | None = None) -> NoReturn:
+    """Say what is wrong with what was given and end: nothing connected, nothing written."""
+    errors = Terminal(sys.stderr)
+    for one in InvalidInput(problems).problems:
+        errors.wrapped(str(one))
+    word = Outcome.INVALID
+    (terminal or Terminal()).line(f"{word} (exit {int(word.exit)}): nothing was touched", "red")
+    leave(word.exit)
+
+
+# -- what was asked for ---------------------------------------------------------------------------
+
+
+def is_ours(params: Mapping[str, Any]) -> bool:
+    """Whether this is one of the project's commands, or meant to be one: plain pyinfra (``exec``,
+    ``fact``, an operation, another deploy file) stays plain pyinfra."""
+    operations = [str(one) for one in params.get("operations") or ()]
+    if not operations:
+        return directory(params) == PROJECT
+    paths = [(directory(params) / one).resolve() for one in operations]
+    if any(p == PROJECT / "deploy.py" or PROJECT / "tasks" in p.parents for p in paths):
+        return True
+    if directory(params) != PROJECT or operations[0] in ("exec", "fact", "debug-inventory"):
+        return False
+    if all(path.suffix == ".py" for path in paths):
+        return not any(path.exists() for path in paths)
+    return _stem(operations[0]) in {Path(one).stem for one in COMMANDS} or "/" in operations[0]
+
+
+def directory(params: Mapping[str, Any]) -> Path:
+    """Where pyinfra works: it looks for config.py and relative paths there."""
+    return Path(params.get("chdir") or ".").resolve()
+
+
+def problems(params: Mapping[str, Any]) -> Iterator[Problem]:
+    """What is wrong with the command line, before an inventory is read."""
+    operations = [str(one) for one in params.get("operations") or ()]
+    here = directory(params)
+    if here != PROJECT:
+        yield problem(
+            str(here), "is not the project's directory", f"cd {PROJECT}, and the same command again"
+        )
+        return
+    config = (here / str(params.get("config_filename") or "config.py")).resolve()
+    if config != PROJECT / "config.py":
+        yield problem("--config", f"{config} takes the place of our config.py", "leave it out")
+    wrong = [one for one in operations if not _is_command(here, one)]
+    for one in wrong:
+        yield problem(one, _what(here / one), _instead(one))
+    if len(operations) > 1 and not wrong:
+        yield problem(
+            " ".join(operations), "are several commands, and a call runs one", "a call for each"
+        )
+    yield from _inventory(str(params.get("inventory") or ""))
+    for text in params.get("data") or ():
+        if "=" not in str(text):
+            yield problem(f"--data {text}", "has no value", f"--data {text}=VALUE")
+
+
+def _is_command(here: Path, operation: str) -> bool:
+    path = (here / operation).resolve()
+    return path.is_file() and any(path == PROJECT / one for one in COMMANDS)
+
+
+def _what(path: Path) -> str:
+    if not path.exists():
+        return "there is no such command"
+    return "is no command"
+
+
+def _instead(operation: str) -> str:
+    same = [one for one in COMMANDS if Path(one).stem == _stem(operation)]
+    if _stem(operation) == "trust":
+        return "it is a program of its own: .venv/bin/python -m tasks.trust HOST"
+    by_stem = {Path(one).stem: one for one in COMMANDS}
+    close = same[:1] or [by_stem[name] for name in [nearest(_stem(operation), by_stem)] if name]
+    listed = f"the commands are {', '.join(COMMANDS)}"
+    return f"did you mean {close[0]}? {listed}" if close else listed
+
+
+def _stem(operation: str) -> str:
+    return operation.rpartition("/")[2].removesuffix(".py").removeprefix("tasks.")
+
+
+def _inventory(given: str) -> Iterator[Problem]:
+    """An inventory that looks like a file has to be one; anything else may be a host."""
+    if not given or "," in given or given.startswith("@") or Path(given).is_file():
+        return
+    files = {path.stem: path for path in sorted((PROJECT / "inventory").glob("[!_]*.py"))}
+    names = [f"inventory/{path.name}" for path in files.values()]
+    if Path(given).is_dir():
+        yield problem(given, "is a directory", f"name a file: {', '.join(names)}")
+    elif given in files or "/" in given or given.endswith(".py"):
+        close = nearest(Path(given).stem, files)
+        listed = f"the inventories are {', '.join(names)}"
+        hint = f"did you mean inventory/{close}.py?" if close else listed
+        yield problem(given, "there is no such inventory", hint)
+
+
+# -- what pyinfra and click say -------------------------------------------------------------------
+
+
+def take_over(module: ModuleType) -> None:
+    """Put ours around ``pyinfra_cli.main.main``, from ``workspace_start``."""
+    original: Callable[[], None] = module.main
+
+    def main() -> None:
+        params = _params(sys.argv[1:])
+        if not is_ours(params):
+            return original()
+        _keep_signals(module)
+        take_errors()
+        if params.get("operations"):
+            found = list(problems(params))
+            if found:
+                refuse(found)
+        try:
+            original()
+        except SystemExit as error:
+            if begun or error.code is None or isinstance(error.code, int):
+                raise
+            refuse([problem(str(params.get("inventory")), str(error.code), "")])
+
+    module.main = main  # type: ignore[attr-defined]
+
+
+def _params(arguments: Sequence[str]) -> Mapping[str, Any]:
+    """The command line as far as click can read it; what is wrong with it click says later."""
+    from pyinfra_cli.cli import cli
+
+    command: Any = cli
+    try:
+        context = command.make_context("pyinfra", list(arguments), resilient_parsing=True)
+    except (click.ClickException, click.exceptions.Exit):
+        return {}
+    found: dict[str, Any] = dict(context.params)
+    return found
+
+
+class _Quiet:
+    """A module without the functions that are named."""
+
+    def __init__(self, module: Any, **instead: Any) -> None:
+        self.module, self.instead = module, instead
+
+    def __getattr__(self, name: str) -> Any:
+        return self.instead[name] if name in self.instead else getattr(self.module, name)
+
+
+def _keep_signals(module: Any) -> None:
+    """pyinfra's ``main`` answers Ctrl-C with "Exiting upon user request!" and 0."""
+    module.signal = _Quiet(module.signal, signal=lambda *_: None)
+    module.gevent = _Quiet(module.gevent, signal_handler=lambda *_: None)
+    hold_signals()
+
+
+def take_errors() -> None:
+    """Say what pyinfra and click give up for in our words and with our code."""
+    from pyinfra_cli import exceptions
+
+    for kind in (
+        click.ClickException,
+        click.UsageError,
+        click.FileError,
+        exceptions.CliError,
+        exceptions.WrappedError,
+        exceptions.UnexpectedExternalError,
+        exceptions.UnexpectedInternalError,
+    ):
+        kind.show = _show  # type: ignore[method-assign]
+
+
+def _show(error: click.ClickException, file: Any = None) -> None:
+    """In place of ``show`` of click's and pyinfra's errors."""
+    inner = getattr(error, "exception", None)
+    if begun:
+        if not _ends_a_run(error, inner):
+            Terminal(sys.stderr).line(_text(error, inner), "red")
+        return  # the run says how it ended
+    if isinstance(inner, InvalidInput):
+        refuse(inner.problems)
+    if isinstance(error, click.UsageError):
+        refuse([_usage(error)])
+    if inner is None:
+        refuse([problem("the command line", error.format_message().strip(), "pyinfra --help")])
+    place = _place(error, inner)
+    if place is None:  # neither the inventory nor the command line: a fault of this project
+        Terminal(sys.stderr).line("".join(traceback.format_exception(inner)), "red")
+        word = Outcome.FAILED
+        Terminal().line(f"{word} (exit {int(word.exit)}): {_text(error, inner)}", "red")
+        leave(word.exit)
+    refuse([problem(place, _said(inner), "mend it, then the same command again")])
+
+
+def _ends_a_run(error: click.ClickException, inner: object) -> bool:
+    """Whether the run has said it already: its last host is over; nobody answered the question."""
+    return isinstance(inner, EOFError) or "No hosts remaining!" in error.format_message()
+
+
+def _text(error: click.ClickException, inner: object) -> str:
+    if isinstance(inner, BaseException):
+        return _said(inner)
+    return error.format_message()
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, SyntaxError):
+        return f"SyntaxError: {error.msg}"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _place(error: click.ClickException, inner: BaseException) -> str | None:
+    """File and line of what was given, where the error comes from it."""
+    if isinstance(inner, SyntaxError) and inner.filename:
+        return f"{inner.filename}:{inner.lineno or 1}:{inner.offset or 1}"
+    named = str(getattr(error, "filename", ""))
+    lines = _lines(getattr(inner, "_traceback", None) or inner.__traceback__)
+    given = [one for one in lines if named and one[0] == named]
+    if given:
+        return f"{named}:{given[-1][1]}"
+    if _text(error, inner).startswith(("OSError", "FileNotFound", "Permission", "Unicode")):
+        return named or "the inventory"
+    pyinfras = lines and "/pyinfra" in lines[-1][0]
+    return "the inventory" if pyinfras else None
+
+
+def _lines(frames: TracebackType | None) -> list[tuple[str, int]]:
+    return [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(frames)]
+
+
+def _usage(error: click.UsageError) -> Problem:
+    """A command line that pyinfra cannot read."""
+    first = "pyinfra inventory/<workspace>.py COMMAND"
+    if isinstance(error, click.NoSuchOption):
+        name = error.option_name
+        options = [
+            text for one in (error.ctx.command.params if error.ctx else ()) for text in one.opts
+        ]
+        meant = _MEANT.get(name)
+        hint = f"did you mean {meant}?" if meant else did_you_mean(name, options, "pyinfra --help")
+        return problem(name, "pyinfra has no such option", hint)
+    if isinstance(error, click.MissingParameter):
+        return problem(
+            "the command line", "has no inventory or no command", f"{first}: {', '.join(COMMANDS)}"
+        )
+    return problem("the command line", error.format_message().rstrip("."), "pyinfra --help")
+
+
+def check(params: Mapping[str, Any]) -> None:
+    """From ``config.py``: the same where pyinfra was started without ``workspace_start``."""
+    if is_ours(params):
+        hold_signals()
+        take_errors()
+        found = list(problems(params))
+        if found:
+            refuse(found)

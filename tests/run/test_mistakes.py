@@ -1,0 +1,160 @@
+"""What people type wrong: each line ends in 5, says this, connects to nothing, writes nothing.
+
+A row is what follows ``pyinfra``, and what the answer has to say. ``W`` is a good inventory.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PROJECT, PYINFRA, tree
+
+W = "inventory/sandbox.py"
+
+#: pyinfra itself, its options, the command
+START = (
+    ("W deploy.py --check", "--check: pyinfra has no such option; did you mean --dry?"),
+    ("W deploy.py --dryrun", "--dryrun: pyinfra has no such option; did you mean --dry?"),
+    ("W deploy.py --dry-run", "--dry-run: pyinfra has no such option; did you mean --dry?"),
+    ("W deploy.py --phases 1", "did you mean --data phases=...?"),
+    ("W deploy.py -x", "-x: pyinfra has no such option"),
+    ("W deploy.py --dry --parallel many", "'many' is not a valid integer"),
+    ("W deploy.py --dry --data", "'--data' requires an argument"),
+    ("W deploy.py --dry --data phases", "--data phases: has no value; --data phases=VALUE"),
+    ("W", "has no inventory or no command"),
+    ("W deplyo.py --dry", "deplyo.py: there is no such command; did you mean deploy.py?"),
+    ("W deploy --dry", "deploy: there is no such command; did you mean deploy.py?"),
+    ("W tasks/verify", "did you mean tasks/verify.py?"),
+    ("W verify.py", "did you mean tasks/verify.py?"),
+    ("W tasks.why", "did you mean tasks/why.py?"),
+    ("W tasks/rolback.py", "did you mean tasks/rollback.py?"),
+    ("W tasks/nothing-like.py", "the commands are deploy.py, tasks/verify.py, tasks/status.py"),
+    ("W tasks/trust.py", "python -m tasks.trust HOST"),
+    ("W tasks/__init__.py", "tasks/__init__.py: is no command; the commands are deploy.py"),
+    ("W tasks/steps/read.py", "tasks/steps/read.py: is no command; the commands are"),
+    ("W tasks/run/run.py --dry", "tasks/run/run.py: is no command"),
+    ("W tasks/verify.py tasks/status.py", "are several commands, and a call runs one"),
+    ("W deploy.py tasks/verify.py --dry", "deploy.py tasks/verify.py: are several commands"),
+    ("W deploy.py --dry -y", "-y makes a dry run show nothing; leave -y out"),
+    ("W deploy.py", "there is nobody to ask; add -y to apply, --dry to look"),
+    ("W deploy.py -y --no-wait", "failures would go unseen"),
+    ("W deploy.py -y --config /dev/null", "takes the place of our config.py"),
+    ("W deploy.py --dry --limit nobody", "--limit nobody: leaves no workspace"),
+)
+
+#: the inventory
+INVENTORY = (
+    ("inventory/shosin.py deploy.py --dry", "did you mean inventory/shoshin.py?"),
+    ("shoshin deploy.py --dry", "did you mean inventory/shoshin.py?"),
+    ("inventory deploy.py --dry", "inventory: is a directory; name a file"),
+    ("no/where.py deploy.py --dry", "the inventories are inventory/fleet.py"),
+    ("syntax.py deploy.py --dry", "syntax.py:2:8: SyntaxError: '[' was never closed"),
+    ("name.py deploy.py --dry", "name.py:2: NameError: name 'nix' is not defined"),
+    ("import.py deploy.py --dry", "import.py:1: ModuleNotFoundError: No module named 'nowhere'"),
+    ("exit.py deploy.py --dry", "exit.py: not today"),
+    ("empty.py deploy.py --dry", "empty.py: names no workspace"),
+    ("bytes.py deploy.py --dry", "UnicodeDecodeError"),
+    ("bare.py deploy.py --dry", "the key workspace is missing"),
+)
+FILES = {
+    "syntax.py": b"x = 1\nhosts =[\n",
+    "name.py": b"x = 1\nhosts = nix\n",
+    "import.py": b"import nowhere\n",
+    "exit.py": b"raise SystemExit('not today')\n",
+    "empty.py": b"x = 1\n",
+    "bytes.py": b"\xff\xfe\n",
+    "bare.py": b"hosts = [('@local', {'profile': 'inventory/hardware/shoshin.yaml'})]\n",
+}
+
+#: variables of the environment
+VARIABLES = (
+    ("AT_SHOSHIN=me@h:abc", "inventory/shoshin.py deploy.py --dry", "not of the form [user@]host"),
+    ("AT_KINOITE=", "inventory/fleet.py deploy.py --dry", "shoshin and kinoite are both on this"),
+)
+
+#: what the workspace is asked for
+CHOICES = ()
+
+ROWS = [
+    *(("", given, says) for given, says in (*START, *INVENTORY, *CHOICES)),
+    *VARIABLES,
+]
+
+
+def start(
+    given: str,
+    directory: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path = PROJECT,
+) -> subprocess.CompletedProcess[str]:
+    """pyinfra with what a person typed, in ``directory``'s own state."""
+    arguments = [
+        str(directory / word) if word in FILES else word
+        for word in shlex.split(given.replace("W", W))
+    ]
+    return subprocess.run(
+        [str(PYINFRA), *arguments],
+        cwd=cwd,
+        env={
+            **{k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "AT_"))},
+            "XDG_STATE_HOME": str(directory / "state"),
+            "SANDBOX": str(directory / "sandbox"),
+            **(environment or {}),
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Inventories with a mistake in them, and a sandbox that is there already."""
+    import sandbox
+
+    directory = tmp_path_factory.mktemp("mistakes")
+    for name, content in FILES.items():
+        (directory / name).write_bytes(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sandbox, "_generations", lambda *_, **__: None)
+        sandbox.data(directory / "sandbox")
+    return directory
+
+
+@pytest.mark.parametrize(("variable", "given", "says"), ROWS)
+def test_a_mistake_ends_in_5_and_says_what_to_do(
+    variable: str, given: str, says: str, place: Path
+) -> None:
+    name, _, value = variable.partition("=")
+    before = tree(place)
+    done = start(given, place, environment={name: value} if name else {})
+    assert done.returncode == 5, done.stdout + done.stderr
+    assert says in done.stderr
+    assert done.stdout == "invalid input (exit 5): nothing was touched\n"
+    assert "Traceback" not in done.stderr and "--> Connecting" not in done.stderr
+    assert tree(place) == before
+    assert not (PROJECT / "pyinfra-debug.log").exists()
+
+
+def test_another_directory_is_refused_and_nothing_is_left_in_it(
+    place: Path, tmp_path: Path
+) -> None:
+    given = f"{PROJECT}/{W} {PROJECT}/deploy.py --dry"
+    done = start(given, place, cwd=tmp_path, environment={"SANDBOX": ".sandbox"})
+    assert done.returncode == 5
+    assert f"cd {PROJECT}" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_plain_pyinfra_stays_plain_pyinfra(place: Path) -> None:
+    done = start("@local exec -- printf 'from %s' plain", place)
+    assert done.returncode == 0, done.stderr
+    assert "exit 0" not in done.stdout

@@ -1,0 +1,79 @@
+"""The first thing of this project that runs, before pyinfra reads its command line.
+
+pyinfra reads ``config.py`` only after its arguments are valid, and only in the directory it is
+started in. ``workspace_start.pth`` of the installed project imports this file in a process whose
+command line says pyinfra, so that a mistyped option, another directory and an early Ctrl-C end with
+this project's exit codes too. Anything else that is started from the same environment is left
+alone; so is pyinfra where neither the directory nor an argument is this project's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import FrameType, ModuleType
+
+PROJECT = Path(__file__).resolve().parent
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+INTERRUPTED = 130  # converge.exits.Exit.INTERRUPTED; nothing is imported this early
+
+
+def hold_signals() -> None:
+    """From here on an interrupt ends with 130: nothing has been connected or written yet."""
+    for number in SIGNALS:
+        if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+            continue  # nohup
+        signal.signal(number, _stop)
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    name = signal.Signals(number).name
+    with contextlib.suppress(OSError):
+        os.write(1, f"\n{name}: interrupted (exit {INTERRUPTED}): nothing was touched\n".encode())
+    os._exit(INTERRUPTED)
+
+
+def concerns(arguments: Sequence[str]) -> bool:
+    """Whether a command line may be about this project: its directory, or one of its files."""
+    with contextlib.suppress(OSError):
+        places = [Path.cwd(), *(Path(one) for one in arguments if not one.startswith("-"))]
+        return any(PROJECT in (one, *one.parents) for one in (each.resolve() for each in places))
+    return False
+
+
+class _Finder(MetaPathFinder):
+    """Finds ``pyinfra_cli.main`` once, and puts ``tasks.run.start`` around its ``main``."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name != "pyinfra_cli.main":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            execute(module)
+            from tasks.run import start
+
+            start.take_over(module)
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
+def install() -> None:
+    """What the .pth file calls."""
+    if concerns(sys.orig_argv[2:]):
+        hold_signals()
+        sys.meta_path.insert(0, _Finder())
