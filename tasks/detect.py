@@ -1,16 +1,7 @@
-"""Detect: where a machine is not what its profile says; or write a profile of it.
-
-``pyinfra INVENTORY tasks/detect.py`` shows the differences.
-``--data write=inventory/hardware/<workspace>.yaml`` writes a new file; one that is there stays.
-``--data facter=facter.json`` adds a report of nixos-facter, for what a user cannot see.
-Changes nothing on the workspace, and needs no root. Exit: 0 nothing differs, or written; 2
-something differs; 1 it could not be read, or the file is there already; 5 bad input.
-"""
-
 from pyinfra import host
 
-from tasks.run import begin
+from tasks.run.operations import look
+from tasks.run.stages import addressed
 from tasks.steps import machine
 
-work = begin.workspace(host)  # what was given, checked before anything was connected
-machine.answer(work)  # one remote command; nothing to execute, so nothing to confirm
+look(addressed(host), machine.answer)  # one remote command; nothing to execute or to confirm

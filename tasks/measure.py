@@ -8,16 +8,18 @@ Nothing of the workspace changes but the history of its measurements.
 
 from pyinfra import host
 
-from tasks.run import begin
+from tasks.run.operations import look
+from tasks.run.stages import workspace
 from tasks.steps import read, sample
 
-work = begin.workspace(host)
-options = sample.options(work)  # MEASURE_... of the environment, checked
-
-read.snapshot(work)  # all that is on the workspace, in one remote command
-read.make(work)  # which settings are in force there, and so which claims
-memory = sample.memory(work)  # in one remote command, with the history of earlier runs
-records = sample.benchmarks(work, options, memory)  # one remote command for each pair of builds
-sample.compare(work, memory, records)  # memory before the first run and after it
-sample.keep(work, memory, records)  # the history, in one remote command
-sample.end(work)
+look(
+    workspace(host),
+    sample.options,  # MEASURE_... of the environment, checked
+    read.snapshot,  # all that is on the workspace, in one remote command
+    read.plan,  # which settings are in force there, and so which claims
+    sample.memory,  # in one remote command, with the history of earlier runs
+    sample.benchmarks,  # one remote command for each pair of builds
+    sample.compare,  # memory before the first run and after it
+    sample.keep,  # the history, in one remote command
+    sample.end,
+)

@@ -7,13 +7,18 @@ Without this controller: ``~/.local/state/workspace-tuning/workspace/rollback`` 
 
 from pyinfra import host
 
-from tasks.run import begin
+from tasks.run.operations import change, look
+from tasks.run.stages import workspace
 from tasks.steps import back, read
 
-work = begin.workspace(host)  # what was given, checked before anything was connected
-
-read.snapshot(work)  # all that is on the workspace, in one remote command
-back.choose(work)  # which run, which parts, from which state
-back.lock(work)
-back.undo(work)
-back.release(work)
+chosen = look(
+    workspace(host),  # what was given, checked before anything was connected
+    read.snapshot,  # all that is on the workspace, in one remote command
+    back.choose,  # which run, which parts, from which state
+)
+change(
+    chosen,
+    back.lock,
+    back.undo,
+    back.release,
+)

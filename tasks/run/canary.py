@@ -8,28 +8,26 @@ kept, or had none to make.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gevent.event import Event
 
 from converge.exits import Exit
-from converge.profile.choices import Choices
 from tasks.reach import remote
-
-if TYPE_CHECKING:
-    from tasks.run.begin import Work
+from tasks.run.stages import Over, Workspace
 
 _over: defaultdict[str, Event] = defaultdict(Event)  # by workspace
 
 
-def over(work: Work) -> None:
+def over(work: Workspace) -> None:
     """The part of this workspace is over: its result stands."""
     _over[work.choices.workspace].set()
 
 
-def wait(state: Any, host: Any, work: Work) -> bool:
-    """Wait for the canary of ``work``. False ends the part of this workspace, nothing changed."""
+def wait(state: Any, host: Any, work: Workspace) -> bool:
+    """Wait for the canary of ``work``. False ends the part of this workspace, nothing changed.
+
+    Raises ``Over`` where the canary did not converge."""
     name, run = work.choices.canary, work.run
     if not name or name == work.choices.workspace:
         return True
@@ -47,17 +45,4 @@ def wait(state: Any, host: Any, work: Work) -> bool:
         return remote.connected(host) or work.reconnect()  # it may have been a long time
     because = f"the canary {name} ended: {outcome}" + (f" ({why})" if why else "")
     work.step(step, "failed", because)
-    work.stop(Exit.FAILED, f"not started, nothing was changed: {because}")
-    over(work)
-    return False
-
-
-def problem(choices: Mapping[str, Choices], *, at_once: int, serial: bool) -> str:
-    """Why workspaces cannot wait for a canary in this run, or the empty string."""
-    if not any(one.canary for one in choices.values()):
-        return ""
-    if serial:
-        return "--serial goes through the workspaces in no order, so they cannot wait for a canary"
-    if at_once < len(choices):
-        return f"only {at_once} of {len(choices)} workspaces at once: --parallel {len(choices)}"
-    return ""
+    raise Over(f"not started, nothing was changed: {because}", Exit.FAILED)

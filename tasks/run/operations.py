@@ -1,10 +1,9 @@
-"""The one operation of this project: the steps of a workspace, each with a journal record before
-and after.
+"""Do the steps of one workspace: ``look`` before anything is changed, ``change`` after it.
 
-All steps of a workspace are one operation, because pyinfra waits after every operation for the
-slowest workspace (3.10, ``api/operations.py``). A change that is activated would pass its deadline
-while another workspace still builds, and a workspace that waits for its canary would hold the
-canary up as well.
+All steps that change something are one operation of pyinfra, because pyinfra waits after every
+operation for the slowest workspace (3.10, ``api/operations.py``). A change that is activated would
+pass its deadline while another workspace still builds, and a workspace that waits for its canary
+would hold the canary up as well.
 """
 
 from __future__ import annotations
@@ -12,106 +11,182 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any
-from weakref import WeakKeyDictionary
+from typing import Any, Generic, TypeVar
 
 from pyinfra import host as current_host
 from pyinfra import state as current_state
 from pyinfra.api.command import FunctionCommand
 from pyinfra.api.operation import operation
 
-from converge.exits import Exit
+from converge.exits import Exit, Outcome
 from converge.journal.journal import JournalError
 from tasks.run import canary
-from tasks.run.begin import Work
+from tasks.run.stages import Activated, Done, Over, Planned, Read, Workspace
 
 NO_LIMIT_S = 7 * 24 * 3600  # pyinfra takes a number only, and 0 would end every step at once
-#: What a step returns: the empty string when all went well, else why not.
-Action = Callable[[], str]
+S = TypeVar("S", bound=Workspace)
+T = TypeVar("T", bound=Workspace)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
-    """``noop`` says why there is nothing to do."""
+class Step(Generic[S, T]):
+    """A step that changes something. ``title`` names it in the journal; ``idle`` says why there is
+    nothing to do, or the empty string; ``gives`` is the stage that it makes, also when idle;
+    ``decides``: whether what is in force is decided about here, so that nothing is taken back."""
 
-    name: str
-    step: str  # in the journal
-    action: Action
-    noop: str
+    title: Callable[[Any], str]
+    act: Callable[[S], T]
+    gives: type[T]
+    idle: Callable[[Any], str]
+    decides: bool = False
+
+    def __call__(self, stage: S) -> T:
+        return self.act(stage)
 
 
-_steps: WeakKeyDictionary[Work, list[Step]] = WeakKeyDictionary()
+def step(
+    title: str | Callable[[Any], str],
+    *,
+    gives: type[T],
+    idle: Callable[[Any], str] = lambda _: "",
+    decides: bool = False,
+) -> Callable[[Callable[[S], T]], Step[S, T]]:
+    """Make a step of a function from one stage to the next. It raises ``Over`` where it fails."""
+    named = (lambda _: title) if isinstance(title, str) else title
+
+    def made(act: Callable[[S], T]) -> Step[S, T]:
+        return Step(title=named, act=act, gives=gives, idle=idle, decides=decides)
+
+    return made
 
 
-def perform(*, name: str, work: Work, step: str, action: Action, noop: str = "") -> None:
-    """Add a step to those of ``work``. They are done in this order when pyinfra executes.
+def look(workspace: S, *steps: Callable[[Any], Any]) -> Any:
+    """Take a workspace through the steps that change nothing. Returns the last stage, or None where
+    its part is over; whatever goes wrong ends the part of this workspace alone."""
+    stage: Workspace | None = workspace
+    try:
+        for one in steps:
+            stage = one(stage)
+    except Over as over:
+        workspace.stop(over)
+        stage = None
+    except (JournalError, AssertionError):
+        raise
+    except Exception as error:  # an answer that nobody thought of
+        workspace.stop(Over(f"{type(error).__name__} while it was prepared: {error}"[:500]))
+        stage = None
+    workspace.run.prepared(workspace.host.name)
+    return stage
 
-    An action that fails ends this workspace's part: nothing after it is attempted there.
-    """
-    steps = _steps.setdefault(work, [])
-    steps.append(Step(name=name, step=step, action=action, noop=noop))
-    if len(steps) == 1:  # pyinfra takes the operations of all workspaces on this line for one
+
+def change(stage: Workspace | None, *steps: Step[Any, Any]) -> None:
+    """Do these steps when pyinfra executes, one after the other.
+
+    A step that fails ends this workspace's part: nothing after it is attempted there."""
+    if stage is not None:
         # Each command of a step has its own time limit, and a workspace may wait for its canary.
-        _all(name="Converge", work=work, steps=steps, _timeout=NO_LIMIT_S)
+        _all(name="Converge", stage=stage, steps=steps, _timeout=NO_LIMIT_S)
+
+
+class _Part:
+    """How far one workspace has come; None once its part is over."""
+
+    def __init__(self, stage: Workspace) -> None:
+        self.stage: Workspace | None = stage
 
 
 @operation()
-def _all(work: Work, steps: list[Step]) -> Generator[FunctionCommand, None, None]:
+def _all(
+    stage: Workspace, steps: tuple[Step[Any, Any], ...]
+) -> Generator[FunctionCommand, None, None]:
     """Do the steps. The plan is made by now, so change detection costs no remote command."""
+    idle = [one.idle(stage) for one in steps]
     if not current_state.is_executing:
-        if work.acts or not steps[0].noop:
-            yield FunctionCommand(_do, (work, steps[0]), {})
+        if not all(idle):
+            yield FunctionCommand(_do, (_Part(stage), steps[0]), {})
         return
-    waited = False
-    for step in steps:
-        if step.noop or not work.open:
-            current_host.noop(f"{step.name}: {step.noop or 'its part is over'}")
+    part, waited = _Part(stage), False
+    for one, nothing in zip(steps, idle, strict=True):
+        title = one.title(stage)
+        if nothing or part.stage is None:
+            current_host.noop(f"{title}: {nothing or 'its part is over'}")
+            if part.stage is not None:
+                part.stage = one.gives.of(part.stage)
             continue
         if not waited:
             waited = True
-            yield FunctionCommand(canary.wait, (work,), {})
-        yield FunctionCommand(_do, (work, step), {})
-    canary.over(work)
+            yield FunctionCommand(_wait, (part,), {})
+        yield FunctionCommand(_do, (part, one), {})
+    canary.over(stage)
 
 
-def _do(state: Any, host: Any, work: Work, step: Step) -> bool:
-    went_well = False
+def _wait(state: Any, host: Any, part: _Part) -> bool:
+    assert part.stage is not None
     try:
-        went_well = _one(host, work, step)
+        if canary.wait(state, host, part.stage):
+            return True
+    except Over as over:
+        part.stage.stop(over)
+        canary.over(part.stage)
+    part.stage = None
+    return False
+
+
+def _do(state: Any, host: Any, part: _Part, one: Step[Any, Any]) -> bool:
+    stage, part.stage = part.stage, None
+    assert stage is not None
+    try:
+        part.stage = perform(stage, one)
     finally:
-        if not went_well:  # pyinfra does no further step of this workspace
-            canary.over(work)
-    return went_well
+        if part.stage is None:  # pyinfra does no further step of this workspace
+            canary.over(stage)
+    return part.stage is not None
 
 
-def _one(host: Any, work: Work, step: Step) -> bool:
-    if work.run.interrupted:
-        _take_back(work)
-    if not work.open or work.run.interrupted:
-        return False
+def perform(stage: Workspace, one: Step[Any, Any]) -> Workspace | None:
+    """Do one step, with a journal record before and after. None: the part is over."""
+    run, title = stage.run, one.title(stage)
+    if run.interrupted:
+        _take_back(stage)
+        return None
+    over: Over | None = None
+    after: Workspace | None = None
+    reached: Workspace | None = stage  # what is taken back where the journal ends
     try:
-        work.step(step.step, "started")
+        stage.step(title, "started")
         # From here on, what the workspace holds is known only from what the step reports.
-        work.run.set(host.name, Exit.UNKNOWN, f"ended during: {step.step}")
-        why = step.action()
-        if work.open:
-            work.run.set(host.name, Exit.FAILED, why or f"ended after: {step.step}")
-        work.step(step.step, "failed" if why else "done", why)
+        stage.ends(Exit.UNKNOWN, f"ended during: {title}")
+        reached = None if one.decides else stage
+        try:
+            reached = after = one.act(stage)
+        except Over as error:
+            over = error
+        if isinstance(after, Done):
+            stage.ends(after.code, after.why)
+        elif over is None or over.code is None:
+            stage.ends(Exit.FAILED, over.why if over else f"ended after: {title}")
+        stage.step(title, "failed" if over else "done", over.short if over else "")
     except JournalError as error:
-        work.run.set(host.name, Exit.FAILED, f"stopped before the next step: {error}")
-        _take_back(work)  # while the work is open: it knows where its transaction is
-        work.open = False
-        return False
-    if why and work.open:
-        work.stop(Exit.FAILED, f"{step.step}: {why}")
-    if why and work.run.exits[host.name] is not Exit.UNKNOWN:
-        work.remote("release", work.run.id, work.lock)
-    return not why
+        stage.ends(Exit.FAILED, f"stopped before the next step: {error}")
+        if reached is not None:
+            _take_back(reached)
+        return None
+    if over is None:
+        return after
+    stage.stop(over if over.code is not None else Over(f"{title}: {over.why}"))
+    is_known = over.code is None or Outcome.of(over.code).exit is not Exit.UNKNOWN
+    if is_known and isinstance(stage, Read):
+        stage.remote("release", run.id, stage.lock)
+    return None
 
 
-def _take_back(work: Work) -> None:
+def _take_back(stage: Workspace) -> None:
     """Leave nothing in force that nobody will decide about: this run cannot go on."""
-    undo, work.take_back = work.take_back, None
-    if undo:
+    if isinstance(stage, Activated) and stage.take_back:
         with contextlib.suppress(JournalError):
-            undo()
+            stage.take_back()
+
+
+def transacts(nothing: str) -> Callable[[Planned], str]:
+    """``idle`` of a step that is for changes that take effect."""
+    return lambda stage: "" if stage.transacts else nothing

@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 from pyinfra.api.state import BaseStateCallback
@@ -26,7 +26,7 @@ from converge.report import fleet
 from converge.report.show import describe, style
 from converge.report.terminal import Terminal
 from tasks.reach import connection, output
-from tasks.run import canary, start
+from tasks.run import start
 from tasks.run.start import PROJECT, leave
 from tasks.run.start import problem as _problem
 from tasks.steps import elsewhere
@@ -36,8 +36,6 @@ __all__ = ["PROJECT", "Run", "begin", "install", "leave"]
 VERSION = "0.1.0"
 #: Tasks that change nothing: there is nothing to confirm, so nobody has to be there.
 READ_ONLY = frozenset({"verify", "status", "why", "detect"})
-#: In place of the profile that tasks/detect.py is there to write.
-NO_PROFILE = cast(Profile, None)
 
 
 class Run:
@@ -50,7 +48,7 @@ class Run:
         self.yes = bool(params["yes"])
         self.task = Path(str(params["operations"][0])).stem
         self.terminal = Terminal(sys.stderr if params.get("json_output") else sys.stdout)
-        self.inputs: dict[str, tuple[Choices, Profile]] = {}  # by pyinfra's host name
+        self.inputs: dict[str, tuple[Choices, Profile | None]] = {}  # by pyinfra's host name
         self.outcomes: dict[str, Outcome] = {}  # by pyinfra's host name
         self.whys: dict[str, str] = {}
         self.pending: set[str] = set()  # hosts whose preparation has not ended
@@ -234,7 +232,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     chosen = {name: choices for name, (choices, _) in run.inputs.items()}
     problems += fleet_problems(chosen)
     problems += elsewhere.problems(state.inventory, chosen)
-    waiting = canary.problem(
+    waiting = _canary(
         chosen,
         at_once=state.config.PARALLEL,
         serial=bool(params["serial"]),
@@ -279,6 +277,17 @@ def _no_workspace(state: Any, params: Mapping[str, Any]) -> Problem:
     )
 
 
+def _canary(choices: Mapping[str, Choices], *, at_once: int, serial: bool) -> str:
+    """Why workspaces cannot wait for a canary in this run, or the empty string."""
+    if not any(one.canary for one in choices.values()):
+        return ""
+    if serial:
+        return "--serial goes through the workspaces in no order, so they cannot wait for a canary"
+    if at_once < len(choices):
+        return f"only {at_once} of {len(choices)} workspaces at once: --parallel {len(choices)}"
+    return ""
+
+
 def _flags(params: dict[str, Any]) -> Iterable[Problem]:
     if params["dry"] and params["yes"]:
         yield _problem("--dry -y", "-y makes a dry run show nothing", "leave -y out")
@@ -294,12 +303,13 @@ def _flags(params: dict[str, Any]) -> Iterable[Problem]:
         yield _problem("standard input", "there is nobody to ask", "add -y to apply, --dry to look")
 
 
-def _input(host: Any, task: str) -> tuple[Choices, Profile]:
+def _input(host: Any, task: str) -> tuple[Choices, Profile | None]:
+    """What was given for one workspace. Without a profile: tasks/detect.py is there to write it."""
     from converge.gate.gate import FACTS
     from converge.subjects.settings import BY_ID
 
     choices = check_choices(host.name, host.data.dict(), known_settings=[*BY_ID, *FACTS])
     path = PROJECT / choices.profile
     if task == "detect" and not path.exists():
-        return choices, NO_PROFILE
+        return choices, None
     return choices, load_profile(path)

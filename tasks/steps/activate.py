@@ -18,8 +18,8 @@ from converge.plan.snapshot import Generation, Snapshot
 from converge.proof.effect import Effect
 from tasks.reach.payload import pack
 from tasks.reach.remote import PROGRAMS, Answer, program
-from tasks.run.begin import Work
-from tasks.run.operations import perform
+from tasks.run.operations import step, transacts
+from tasks.run.stages import Activated, Built, Kept, Looked, Over, Planned, Proved
 from tasks.steps import read
 from tasks.steps.write import record
 
@@ -32,22 +32,15 @@ NOTHING = "nothing was changed"  # how remote/transact.sh begins its reason then
 ACTIVATION_S = 1800  # switching a system can take minutes; its deadline starts only after that
 
 
-def as_root(work: Work) -> bool:
-    assert work.snapshot is not None
-    return work.snapshot.needs_sudo and any(build.nix.root for build in work.needed_builds)
-
-
-def directory(work: Work) -> str:
+def directory(work: Planned) -> str:
     """The transaction's directory; it belongs to whoever activates."""
-    assert work.snapshot is not None
-    base = work.system_record if as_root(work) else work.record_directory
+    base = work.system_record if work.as_root else work.record_directory
     return f"{base}/transaction"
 
 
-def plan_lines(work: Work, attempt: int) -> Iterator[str]:
+def plan_lines(work: Built, attempt: int) -> Iterator[str]:
     """The transaction's plan: what is undone, from which state (``remote/transact.sh``)."""
     snapshot = work.snapshot
-    assert snapshot is not None
     yield f"run {work.run.id}"
     yield f"number {1 + max((one.number for one in snapshot.transactions), default=0)}"
     yield f"deadline {work.choices.deadline_s}"
@@ -69,9 +62,8 @@ def plan_lines(work: Work, attempt: int) -> Iterator[str]:
         yield f"{name} {path} {snapshot.profiles[build.nix.profile]} {number} {old}"
 
 
-def payload(work: Work, attempt: int) -> str:
+def payload(work: Built, attempt: int) -> str:
     """The standard input of ``transact.sh start``."""
-    assert work.snapshot is not None
     live = pack(work.live, home=work.snapshot.home)
     public = {
         "plan": "".join(f"{line}\n" for line in plan_lines(work, attempt)).encode(),
@@ -89,13 +81,13 @@ def payload(work: Work, attempt: int) -> str:
     return encodebytes(buffer.getvalue()).decode()
 
 
-def ask(work: Work, *arguments: str, stdin: str = "", timeout: int = 300) -> Answer:
+def ask(work: Planned, *arguments: str, stdin: str = "", timeout: int = 300) -> Answer:
     """Ask the transaction something; a lost line is opened again, the question asked again.
 
     Every question may be asked twice: only the first decision counts, and waiting changes nothing.
     """
     verb, *rest = arguments
-    sudo = as_root(work)
+    sudo = work.as_root
     answer = work.remote(
         "transact", verb, directory(work), *rest, stdin=stdin, sudo=sudo, timeout=timeout
     )
@@ -117,86 +109,64 @@ def standing(answer: Answer) -> tuple[str, str]:
     return (word, reason) if word else ("lost", answer.last_error)
 
 
-def preflight(work: Work) -> None:
+@step("look before the change", gives=Looked, idle=transacts("nothing to activate"))
+def preflight(planned: Planned) -> Looked:
     """What has to hold before anything is written; the faults that are there are not this run's."""
+    from tasks.steps import proof
 
-    def action() -> str:
-        from tasks.steps import proof
-
-        work.known = proof.before(work)
-        faults = [
-            one
-            for one in work.known
-            if one.effect is Effect.NOT_EFFECTIVE and one.counts and one.check in BLOCKING
-        ]
-        if faults:
-            return f"{faults[0].title}: found {faults[0].found}"
-        return _let_in(work)
-
-    perform(
-        name="Look before the change",
-        work=work,
-        step="look before the change",
-        action=action,
-        noop="" if work.transacts else "nothing to activate",
-    )
+    known = proof.before(planned)
+    for one in known:
+        if one.effect is Effect.NOT_EFFECTIVE and one.counts and one.check in BLOCKING:
+            raise Over(f"{one.title}: found {one.found}")
+    looked = Looked.of(planned, known=known)
+    _let_in(looked)
+    return looked
 
 
-def _let_in(work: Work) -> str:
-    """Why a staged rollout does not let the next phase in, or the empty string.
+def _let_in(looked: Looked) -> None:
+    """Raises ``Over`` where a staged rollout does not let the next phase in.
 
-    The phase before it must have run without a crash, a kill or a failed unit; what cannot be seen
-    is not that."""
-    assert work.snapshot is not None
-    stage = read.stage_of(work, work.snapshot)
+    The phase before it must have run without a crash, a kill or a failed unit; a phase whose health
+    cannot be seen has not."""
+    stage = read.stage_of(looked, looked.snapshot)
     if stage.entering is None or stage.after is None:
-        return ""
-    for one in work.known:
+        return
+    for one in looked.known:
         if one.check in HEALTH and one.effect in (Effect.NOT_EFFECTIVE, Effect.UNKNOWN):
             found = one.reason or one.found
-            return (
+            raise Over(
                 f"phase {stage.entering} is not let in after phase {stage.after}: "
                 f"{one.title}: {one.effect}: {found}"
             )
-    return ""
 
 
-def prove(work: Work) -> None:
+@step("prove", gives=Proved, idle=transacts("nothing was activated"))
+def prove(active: Activated) -> Proved:
     """Look at the workspace as it is now: has every setting the effect that it should have?"""
+    from tasks.steps import proof
 
-    def action() -> str:
-        from tasks.steps import proof
-
-        held = work.snapshot, work.plan
-        found = read.take_again(work)
-        if found is None:  # what cannot be looked at is not proved
-            work.disproved = "the workspace could not be read after the change"
-            return ""
-        work.snapshot, work.plan = _as_if_kept(work, found), read.plan_for(work, found)
-        findings = proof.after(work)
-        work.snapshot, work.plan = held
-        code, why = proof.proved(work.known, findings)
-        if code is Exit.FAILED:
-            worst = next(one for one in findings if proof.counts_against(work.known, one))
-            work.disproved = (
-                f"{worst.setting or worst.check}: expected {worst.expected}, found {worst.found}"
-            )
-            proof.table(work, findings)
-        elif code is Exit.UNKNOWN:
-            work.not_known = why
-        work.step("prove", "found", why)
-        return ""
-
-    perform(
-        name="Prove",
-        work=work,
-        step="prove",
-        action=action,
-        noop="" if work.transacts else "nothing was activated",
+    found = read.take_again(active)
+    if found is None:  # what cannot be looked at is not proved
+        return Proved.of(active, disproved="the workspace could not be read after the change")
+    now = Activated.of(
+        active, snapshot=_as_if_kept(active, found), plan=read.plan_for(active, found)
     )
+    findings = proof.after(now)
+    code, why = proof.proved(active.known, findings)
+    disproved = not_known = ""
+    if code is Exit.FAILED:
+        worst = next(one for one in findings if proof.counts_against(active.known, one))
+        disproved = (
+            f"{worst.setting or worst.check}: expected {worst.expected}, found {worst.found}"
+        )
+        proof.table(now, findings)
+    elif code is Exit.UNKNOWN:
+        not_known = why
+    active.step("prove", "found", why)
+    return Proved.of(active, disproved=disproved, not_known=not_known)
 
 
-def _as_if_kept(work: Work, found: Snapshot) -> Snapshot:
+def _as_if_kept(work: Built, found: Snapshot) -> Snapshot:
     """The snapshot with what was activated as the current generations, which it becomes when kept:
     the checks then look at what runs and not at what the profiles still point to."""
     generations = dict(found.generations)
@@ -211,37 +181,28 @@ def _as_if_kept(work: Work, found: Snapshot) -> Snapshot:
     return replace(found, generations=generations)
 
 
-def begin(work: Work) -> None:
+@step("activate", gives=Activated, idle=transacts("nothing to activate"))
+def begin(built: Built) -> Activated:
     """Write the live files and activate what was built, in a process of the workspace's own."""
-
-    def action() -> str:
-        for attempt in range(1, ATTEMPTS + 1):
-            answer = ask(work, "start", stdin=payload(work, attempt))
-            if not answer.of("started") and not answer.of("status"):
-                return _unknown(work, answer) if answer.lost else answer.last_error
-            word, reason = _wait(work)
-            if word == "activated":
-                work.take_back = partial(_take_back, work)
-                return ""
-            if word == "undone" and reason.startswith(f"{NOTHING}: stale"):
-                work.step("activate", "stale", reason)
-                why = _again(work)
-                if why:
-                    return why
-                continue
-            return ended(work, word, reason)
-        return "a file kept changing while it was to be written; nothing was changed"
-
-    perform(
-        name="Activate",
-        work=work,
-        step="activate",
-        action=action,
-        noop="" if work.transacts else "nothing to activate",
-    )
+    now = built
+    for attempt in range(1, ATTEMPTS + 1):
+        answer = ask(now, "start", stdin=payload(now, attempt))
+        if not answer.of("started") and not answer.of("status"):
+            raise _unknown(now, answer) if answer.lost else Over(answer.last_error)
+        word, reason = _wait(now)
+        if word == "activated":
+            return Activated.of(now, take_back=partial(_take_back, now))
+        if word == "undone" and reason.startswith(f"{NOTHING}: stale"):
+            now.step("activate", "stale", reason)
+            now = _again(now)
+        elif word == "kept":
+            return Kept.of(now)
+        else:
+            raise Over(*meaning(now, word, reason), short=word)
+    raise Over("a file kept changing while it was to be written; nothing was changed")
 
 
-def _wait(work: Work) -> tuple[str, str]:
+def _wait(work: Built) -> tuple[str, str]:
     for _ in range(ACTIVATION_S // 20):
         word, reason = standing(ask(work, "wait", "20"))
         if word not in ("activating", "undoing"):
@@ -249,84 +210,64 @@ def _wait(work: Work) -> tuple[str, str]:
     return "lost", "activation did not end"
 
 
-def _again(work: Work) -> str:
-    """Make the plan anew, because the workspace changed. Why it cannot be applied, or nothing."""
+def _again(work: Built) -> Built:
+    """The plan anew, because the workspace changed. Raises ``Over`` where it cannot be applied."""
     found = read.take_again(work)
     if found is None:
-        return "the workspace changed, and could not be read again"
-    work.snapshot = found
-    work.plan = read.plan_for(work, found)
-    if work.plan.refusals:
-        first = work.plan.refusals[0]
-        return f"{first.path}: {first.what}; to do: {first.fix}"
-    return ""
+        raise Over("the workspace changed, and could not be read again")
+    plan = read.plan_for(work, found)
+    if plan.refusals:
+        first = plan.refusals[0]
+        raise Over(f"{first.path}: {first.what}; to do: {first.fix}")
+    return Built.of(work, snapshot=found, plan=plan)
 
 
-def _take_back(work: Work) -> None:
+def _take_back(work: Built) -> None:
     answer = ask(work, "decide", "undo")
     word, reason = ("lost", answer.last_error) if answer.lost else standing(answer)
-    code, why = meaning(work, word, reason)
-    work.run.set(work.host.name, code, why)
+    why, code = meaning(work, word, reason)
+    work.ends(code, why)
     work.step("take back", "done" if word == "undone" else "failed", why)
 
 
-def _unknown(work: Work, answer: Answer) -> str:
-    work.stop(
-        Exit.UNKNOWN,
+def _unknown(work: Planned, answer: Answer) -> Over:
+    return Over(
         f"the connection was lost ({answer.last_error}); unless it was confirmed, the change is "
         f"undone there within {work.choices.deadline_s} s; the next run tells",
+        Exit.UNKNOWN,
+        short="connection lost",
     )
-    return "connection lost"
 
 
-def meaning(work: Work, word: str, reason: str) -> tuple[Exit, str]:
+def meaning(work: Planned, word: str, reason: str, *, disproved: str = "") -> tuple[str, Exit]:
     """What the end of a transaction is for this run."""
     match word:
         case "kept":
-            return Exit.CONVERGED, reason
+            return reason, Exit.CONVERGED
         case "undone" if reason.startswith(NOTHING):
-            return Exit.FAILED, reason
+            return reason, Exit.FAILED
         case "undone":
-            return Exit.ROLLED_BACK, f"undone: {work.disproved or reason}"
+            return f"undone: {disproved or reason}", Exit.ROLLED_BACK
         case "broken":
-            return Exit.UNKNOWN, f"the rollback failed: {reason}"
+            return f"the rollback failed: {reason}", Exit.UNKNOWN
         case "none":
-            return Exit.FAILED, f"{reason}; nothing was activated"
+            return f"{reason}; nothing was activated", Exit.FAILED
         case "gone":
-            return Exit.UNKNOWN, f"{reason}; the next run undoes it"
+            return f"{reason}; the next run undoes it", Exit.UNKNOWN
     return (
-        Exit.UNKNOWN,
         f"{reason}; unless confirmed it is undone within {work.choices.deadline_s} s",
+        Exit.UNKNOWN,
     )
 
 
-def ended(work: Work, word: str, reason: str) -> str:
-    """End this workspace's part with its transaction, unless it was kept."""
-    if word == "kept":
-        return ""
-    work.stop(*meaning(work, word, reason))
-    return word
-
-
-def decide(work: Work) -> None:
+@step("keep or undo", gives=Kept, idle=transacts("nothing was activated"), decides=True)
+def decide(proved: Proved) -> Kept:
     """Keep what was proved: the built paths become generations, the system the boot default."""
-
-    def action() -> str:
-        verb = "undo" if work.disproved else "confirm"
-        work.take_back = None
-        answer = ask(work, "decide", verb)
-        if answer.lost:
-            return _unknown(work, answer)
-        word, reason = standing(answer)
-        if word == "kept":
-            work.step("kept", "done", reason)
-            return ""
-        return ended(work, word, reason)
-
-    perform(
-        name="Keep or undo",
-        work=work,
-        step="keep or undo",
-        action=action,
-        noop="" if work.transacts else "nothing was activated",
-    )
+    answer = ask(proved, "decide", "undo" if proved.disproved else "confirm")
+    if answer.lost:
+        raise _unknown(proved, answer)
+    word, reason = standing(answer)
+    if word != "kept":
+        raise Over(*meaning(proved, word, reason, disproved=proved.disproved), short=word)
+    proved.step("kept", "done", reason)
+    return Kept.of(proved)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from converge.exits import Exit
 from converge.plan.setting import Layer
 from converge.plan.snapshot import Transaction
 from tasks.reach.payload import pack
-from tasks.run.begin import Work
-from tasks.run.operations import Action, perform
-from tasks.steps.write import controller, verdict
+from tasks.run.operations import step
+from tasks.run.stages import Done, Over, Read
+from tasks.steps.write import controller, done
 
 #: Part of a transaction (``remote/transact.sh``) -> the layers that it undoes together.
 PARTS = {
@@ -18,9 +20,23 @@ PARTS = {
 }
 
 
-def chosen(work: Work) -> Transaction | None:
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Chosen(Read):
+    """The run to roll back, and the parts of it; none: all of it."""
+
+    undoing: Transaction
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Undone(Chosen):
+    """How the rollback ended on the workspace: word and reason."""
+
+    undone: str = ""
+
+
+def chosen(work: Read) -> Transaction | None:
     """The transaction to roll back: the named run's, else the newest that is in force."""
-    assert work.snapshot is not None
     found = [
         one
         for one in work.snapshot.transactions
@@ -29,97 +45,74 @@ def chosen(work: Work) -> Transaction | None:
     return found[-1] if found else None
 
 
-def parts(work: Work) -> list[str] | None:
-    """The parts that the chosen layers name; all of it is the empty list, None where a part would
-    be torn in two."""
+def parts(work: Read) -> tuple[str, ...] | None:
+    """The parts that the chosen layers name; all of it is empty, None where a part would be torn in
+    two."""
     layers = work.choices.layers
     if layers == frozenset(Layer):
-        return []
+        return ()
     split = [name for name, held in PARTS.items() if held & layers and not held <= layers]
-    return None if split else [name for name, held in PARTS.items() if held <= layers]
+    return None if split else tuple(name for name, held in PARTS.items() if held <= layers)
 
 
-def choose(work: Work) -> None:
+def choose(work: Read) -> Chosen:
     """Say what would be undone; it decides what the run ends with if nothing more happens."""
-    run = work.run
-    if work.open and work.snapshot is not None:
-        one, some = chosen(work), parts(work)
-        if one is None:
-            known = ", ".join(t.run for t in work.snapshot.transactions) or "none"
-            why = f"no run to roll back; runs that are known there: {known}"
-            work.stop(Exit.INVALID if work.choices.run else Exit.FAILED, why)
-        elif some is None:
-            work.stop(Exit.INVALID, "plasma and session files are undone together: name both")
-        elif one.word == "undone":
-            run.set(work.host.name, Exit.CONVERGED, f"run {one.run} is undone already")
-        else:
-            work.undoing = one
-            what = ", ".join(some) or "all of it"
-            work.record("problem", text=f"run {one.run} ({one.word} {one.reason}): undo {what}")
-            run.changes(work.host.name, f"run {one.run} can be rolled back")
-    run.prepared(work.host.name)
+    one, some = chosen(work), parts(work)
+    if one is None:
+        known = ", ".join(t.run for t in work.snapshot.transactions) or "none"
+        raise Over(
+            f"no run to roll back; runs that are known there: {known}",
+            Exit.INVALID if work.choices.run else Exit.FAILED,
+        )
+    if some is None:
+        raise Over("plasma and session files are undone together: name both", Exit.INVALID)
+    if one.word == "undone":
+        raise Over(f"run {one.run} is undone already", Exit.CONVERGED, said=False)
+    what = ", ".join(some) or "all of it"
+    work.record("problem", text=f"run {one.run} ({one.word} {one.reason}): undo {what}")
+    work.run.changes(work.host.name, f"run {one.run} can be rolled back")
+    return Chosen.of(work, undoing=one, parts=some)
 
 
-def _perform(work: Work, name: str, step: str, action: Action) -> None:
-    noop = "" if work.open and work.undoing else "nothing to undo"
-    perform(name=name, work=work, step=step, action=action, noop=noop)
-
-
-def lock(work: Work) -> None:
+@step("take the lock", gives=Chosen)
+def lock(work: Chosen) -> Chosen:
     """Take the workspace's lock, with a write of nothing."""
-
-    def action() -> str:
-        assert work.snapshot is not None
-        answer = work.remote(
-            "write",
-            work.run.id,
-            f"{work.record_directory}/lock",
-            work.lock,
-            controller(),
-            "keep",
-            stdin=pack((), home=work.snapshot.home),
-        )
-        return verdict(work, answer)
-
-    _perform(work, "Take the lock", "take the lock", action)
+    answer = work.remote(
+        "write",
+        work.run.id,
+        f"{work.record_directory}/lock",
+        work.lock,
+        controller(),
+        "keep",
+        stdin=pack((), home=work.snapshot.home),
+    )
+    done(answer)
+    return work
 
 
-def undo(work: Work) -> None:
+@step("roll back", gives=Undone)
+def undo(work: Chosen) -> Undone:
     """Undo it, on the workspace."""
-
-    def action() -> str:
-        one = work.undoing
-        assert one is not None
-        assert work.snapshot is not None
-        sudo = work.snapshot.needs_sudo and not one.directory.startswith(work.snapshot.state)
-        answer = work.remote(
-            "transact", "undo", one.directory, *(parts(work) or ()), sudo=sudo, timeout=1800
+    one = work.undoing
+    sudo = work.snapshot.needs_sudo and not one.directory.startswith(work.snapshot.state)
+    answer = work.remote("transact", "undo", one.directory, *work.parts, sudo=sudo, timeout=1800)
+    word, _, reason = answer.first("status").partition(" ")
+    if word == "broken":
+        raise Over(f"not all could be undone: {reason}", Exit.UNKNOWN, short="broken")
+    if not word:
+        raise Over(
+            f"it is not known how far the rollback came: {answer.last_error}",
+            Exit.UNKNOWN,
+            short="unknown",
         )
-        word, _, reason = answer.first("status").partition(" ")
-        work.undone = f"{word}: {reason}" if word else ""
-        if word == "broken":
-            work.stop(Exit.UNKNOWN, f"not all could be undone: {reason}")
-            return "broken"
-        if not word:
-            work.stop(
-                Exit.UNKNOWN, f"it is not known how far the rollback came: {answer.last_error}"
-            )
-            return "unknown"
-        work.step("roll back", "found", work.undone)
-        return ""
-
-    _perform(work, "Roll back", "roll back", action)
+    work.step("roll back", "found", f"{word}: {reason}")
+    return Undone.of(work, undone=f"{word}: {reason}")
 
 
-def release(work: Work) -> None:
+@step("release the lock", gives=Done)
+def release(work: Undone) -> Done:
     """Give the lock back; what was left alone makes it less than a full rollback."""
-
-    def action() -> str:
-        work.remote("release", work.run.id, work.lock)
-        work.open = False
-        _, _, left = work.undone.partition("; ")
-        code = Exit.FAILED if left and "left alone" in left else Exit.CONVERGED
-        work.run.set(work.host.name, code, work.undone)
-        return ""
-
-    _perform(work, "Release the lock", "release the lock", action)
+    work.remote("release", work.run.id, work.lock)
+    _, _, left = work.undone.partition("; ")
+    code = Exit.FAILED if left and "left alone" in left else Exit.CONVERGED
+    return Done.of(work, code=code, why=work.undone)

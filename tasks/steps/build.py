@@ -1,4 +1,4 @@
-"""Build the Nix layers and make each result a new generation."""
+"""Build the Nix layers: what Nix would build, and the build. No result is a generation yet."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import re
 
 from converge.plan.plan import Build
 from tasks.reach.payload import pack_tree
-from tasks.run.begin import Work
-from tasks.run.operations import perform
+from tasks.run.operations import step
+from tasks.run.stages import Built, Over, Planned, Written
 from tasks.steps import elsewhere
 
 _BUILT = re.compile(r"these (\d+) derivations|this derivation")
 _FETCHED = re.compile(r"paths? will be fetched \(([^)]*)\)")
 
 
-def estimate(work: Work) -> None:
+def estimate(work: Planned) -> Planned:
     """Ask Nix what the planned layers would build and fetch, without a file of them in place."""
-    if work.run.yes or not work.open or work.plan is None or work.plan.refusals:
-        return
+    if work.run.yes or work.blocks or work.plan.refusals:
+        return work
     for build in work.needed_builds:
         answer = work.remote(
             "estimate",
@@ -34,9 +34,10 @@ def estimate(work: Work) -> None:
             else f"not known: {answer.last_error}",
             derivations=[line.strip() for line in answer.lines if line.strip().endswith(".drv")],
         )
+    return work
 
 
-def _where(work: Work) -> str:
+def _where(work: Planned) -> str:
     builder = elsewhere.name(work.choices, work.host)
     return f"on {builder}" if builder else "here"
 
@@ -52,9 +53,8 @@ def summary(lines: tuple[str, ...], *, where: str = "here") -> str:
     return ", ".join(parts)
 
 
-def _layer_files(work: Work, build: Build) -> list[tuple[str, bytes]]:
+def _layer_files(work: Planned, build: Build) -> list[tuple[str, bytes]]:
     """The files of a layer as they would be: those in place, with the planned ones over them."""
-    assert work.snapshot is not None and work.plan is not None
     prefix = f"{build.nix.directory}/"
     files = {
         path[len(prefix) :]: node.content
@@ -70,42 +70,41 @@ def _layer_files(work: Work, build: Build) -> list[tuple[str, bytes]]:
     return sorted(files.items())
 
 
-def layers(work: Work) -> None:
+def _title(planned: Planned) -> str:
+    builder = elsewhere.name(planned.choices, planned.host)
+    return f"build the Nix layers{builder and f' on {builder}'}"
+
+
+@step(
+    _title,
+    gives=Built,
+    idle=lambda planned: "" if planned.needed_builds else "no layer has to be built",
+)
+def layers(written: Written) -> Built:
     """Build each layer that needs it, as the user. Nothing of the running system changes."""
-    wanted = work.needed_builds
-    builder = elsewhere.name(work.choices, work.host)
-
-    def action() -> str:
-        assert work.snapshot is not None
-        for build in wanted:
-            jobs, cores = "0", "-"
-            if not builder:
-                jobs, cores = elsewhere.limits(work, work.host)
-            elif why := elsewhere.build(work, build):
-                return f"{build.nix.layer}: {why}"
-            answer = work.remote(
-                "build",
-                build.nix.layer.value,
-                build.nix.directory,
-                build.nix.attribute,
-                build.base,
-                build.inputs,
-                work.snapshot.state,
-                jobs,
-                cores,
-                show=True,
-                timeout=work.choices.build_limit_s,
-            )
-            path = answer.first("path")
-            if not path:
-                return f"{build.nix.layer}: {answer.last_error}"
-            work.paths[build.nix.layer.value] = path
-        return ""
-
-    perform(
-        name="Build the Nix layers",
-        work=work,
-        step=f"build the Nix layers{builder and f' on {builder}'}",
-        action=action,
-        noop="" if wanted else "no layer has to be built",
-    )
+    builder = elsewhere.name(written.choices, written.host)
+    paths: dict[str, str] = {}
+    for build in written.needed_builds:
+        jobs, cores = "0", "-"
+        if not builder:
+            jobs, cores = elsewhere.limits(written, written.host)
+        elif why := elsewhere.build(written, build):
+            raise Over(f"{build.nix.layer}: {why}")
+        answer = written.remote(
+            "build",
+            build.nix.layer.value,
+            build.nix.directory,
+            build.nix.attribute,
+            build.base,
+            build.inputs,
+            written.snapshot.state,
+            jobs,
+            cores,
+            show=True,
+            timeout=written.choices.build_limit_s,
+        )
+        path = answer.first("path")
+        if not path:
+            raise Over(f"{build.nix.layer}: {answer.last_error}")
+        paths[build.nix.layer.value] = path
+    return Built.of(written, paths=paths)

@@ -20,7 +20,7 @@ from tasks.reach import connection, pipe, remote
 from tasks.reach.pipe import End
 
 if TYPE_CHECKING:
-    from tasks.run.begin import Work
+    from tasks.run.stages import Planned
 
 LOCAL = "local"
 TRUST = (
@@ -54,7 +54,7 @@ def problems(inventory: Any, chosen: Mapping[str, Choices]) -> Iterator[Problem]
             connection.guard(known[wanted])
 
 
-def build(work: Work, one: Build) -> str:
+def build(work: Planned, one: Build) -> str:
     """Build a layer elsewhere and bring the result: ``build.sh`` then finds it in the workspace's
     store. Returns why that did not succeed, or the empty string."""
     builder = name(work.choices, work.host)
@@ -103,10 +103,9 @@ def _send(what: str, path: str, *, source: Any, to: Any, limit: int) -> str:
     )
 
 
-def limits(work: Work, machine: Any) -> tuple[str, str]:
+def limits(work: Planned, machine: Any) -> tuple[str, str]:
     """Jobs and cores for a build on ``machine``: the heavy tier of its profile where a language
     runtime is built, which needs gigabytes for each job; else as Nix is set up there ("-")."""
-    assert work.plan is not None
     runtimes = any(
         one.in_force and one.setting.id.startswith("runtimes.") for one in work.plan.standings
     )
@@ -123,7 +122,7 @@ def limits(work: Work, machine: Any) -> tuple[str, str]:
     return str(heavy.jobs), str(heavy.cores)
 
 
-def _machine(work: Work, builder: str) -> Any:
+def _machine(work: Planned, builder: str) -> Any:
     """pyinfra's host for the builder, connected. Raises ConnectError."""
     inventory = work.host.inventory
     if builder == LOCAL:
@@ -138,7 +137,7 @@ def _machine(work: Work, builder: str) -> Any:
     return found
 
 
-def _controller(work: Work) -> Any:
+def _controller(work: Planned) -> Any:
     """This machine as pyinfra's host, although no inventory names it."""
     from pyinfra.api.host import Host
     from pyinfra.connectors.local import LocalConnector

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from converge.exits import Exit
-from tasks.run.begin import Work
-from tasks.run.operations import perform
+from tasks.run.operations import step
+from tasks.run.stages import Done, Kept, Over
 
 
-def run(work: Work) -> None:
+@step(
+    "release the lock",
+    gives=Done,
+    idle=lambda planned: "" if planned.acts else "nothing was written",
+)
+def run(kept: Kept) -> Done:
     """Release the lock; from here on the run has converged."""
-
-    def action() -> str:
-        if work.holds_lock:
-            answer = work.remote("release", work.run.id, work.lock)
-            if not answer.ok:
-                return f"the lock was not released: {answer.last_error}"
-        work.open = False
-        work.run.set(work.host.name, Exit.CONVERGED, work.not_known)
-        return ""
-
-    perform(
-        name="Release the lock",
-        work=work,
-        step="release the lock",
-        action=action,
-        noop="" if work.acts else "nothing was written",
-    )
+    if kept.holds_lock:
+        answer = kept.remote("release", kept.run.id, kept.lock)
+        if not answer.ok:
+            raise Over(f"the lock was not released: {answer.last_error}")
+    return Done.of(kept, why=kept.not_known)

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from converge.exits import Exit
 from converge.gate import detect, gate
-from tasks.run.begin import Work
+from tasks.run.stages import Over, Planned
 
 
-def hardware(work: Work) -> None:
-    """Compare the profile with the machine that was read; a lie that breaks something ends here."""
-    if not work.open or work.plan is None or work.snapshot is None:
-        return
+def hardware(work: Planned) -> Planned:
+    """Compare the profile with the machine that was read. What is a lie and would break something
+    ends the run once the plan was shown."""
     try:
         machine = detect.parse("\n".join(work.snapshot.machine) + "\n")
     except detect.NotDetected as error:
-        work.stop(Exit.FAILED, f"the machine could not be read: {error}")
-        return
+        raise Over(f"the machine could not be read: {error}") from error
     in_force = [standing.setting for standing in work.plan.standings if standing.in_force]
     verdicts = gate.gate(work.profile, machine, in_force, accept=work.choices.accept)
     for verdict in verdicts:
         work.record("verdict", **gate.record(verdict))
-    blocks = gate.blocking(verdicts)
-    if blocks:
-        first = blocks[0]
-        needed = ", ".join(first.settings[:3])
-        work.stop(
-            Exit.REFUSED,
-            f"{first.fact}: the profile says {first.declared}, the machine {first.found}; "
-            f"needed by {needed}; to do: {first.fix}",
-        )
+    return Planned.of(work, blocks=gate.blocking(verdicts))
+
+
+def refused(work: Planned) -> Over:
+    """Why the gate does not let this plan through."""
+    first = work.blocks[0]
+    needed = ", ".join(first.settings[:3])
+    return Over(
+        f"{first.fact}: the profile says {first.declared}, the machine {first.found}; "
+        f"needed by {needed}; to do: {first.fix}",
+        Exit.REFUSED,
+    )

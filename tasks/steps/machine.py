@@ -14,12 +14,12 @@ from converge.gate.machine import Machine
 from converge.problem import InvalidInput
 from converge.profile.profile import load_profile
 from converge.report.show import show_gate
-from tasks.run.begin import Work
-from tasks.run.run import NO_PROFILE, PROJECT
+from tasks.run.run import PROJECT
+from tasks.run.stages import Given, Over, Workspace
 
 
-def look(work: Work) -> Machine | None:
-    """Read the machine in one remote command, unprivileged. The work is over where it fails."""
+def look(work: Workspace) -> Machine:
+    """Read the machine in one remote command, unprivileged. Raises ``Over`` where it fails."""
     answer = work.remote("detect", work.choices.root, timeout=120)
     try:
         machine = detect.parse("\n".join(answer.lines) + "\n")
@@ -28,11 +28,10 @@ def look(work: Work) -> Machine | None:
             report = facter.from_report(json.loads(path.read_bytes()))
             machine = together(machine, report, str(path))
     except detect.NotDetected as error:
-        work.stop(Exit.FAILED, f"{error}: {answer.last_error}" if not answer.ok else str(error))
-        return None
+        why = f"{error}: {answer.last_error}" if not answer.ok else str(error)
+        raise Over(why, Exit.FAILED) from error
     except (facter.NotAReport, OSError, ValueError) as error:
-        work.stop(Exit.INVALID, f"{work.choices.facter}: {error}")
-        return None
+        raise Over(f"{work.choices.facter}: {error}", Exit.INVALID) from error
     return machine
 
 
@@ -52,7 +51,7 @@ def together(machine: Machine, report: Machine, name: str) -> Machine:
     return replace(machine, **only_there, unseen=(*machine.unseen, *note))
 
 
-def compare(work: Work, machine: Machine) -> None:
+def compare(work: Given, machine: Machine) -> None:
     """Say each fact of the profile that is not true, and what could not be seen."""
     terminal = work.run.terminal
     verdicts = gate.gate(work.profile, machine, ())
@@ -66,12 +65,12 @@ def compare(work: Work, machine: Machine) -> None:
     wrong = gate.differences(work.profile, machine)
     if wrong:
         names = [one.fact for one in wrong[:3]] + (["..."] if len(wrong) > 3 else [])
-        work.run.set(work.host.name, Exit.CHANGES, f"{len(wrong)} differ: {', '.join(names)}")
+        work.ends(Exit.CHANGES, f"{len(wrong)} differ: {', '.join(names)}")
     else:
-        work.run.set(work.host.name, Exit.CONVERGED, "nothing that could be seen differs")
+        work.ends(Exit.CONVERGED, "nothing that could be seen differs")
 
 
-def write(work: Work, machine: Machine) -> None:
+def write(work: Workspace, machine: Machine) -> None:
     """Write the profile of the machine as a new file, once it has passed every check.
 
     1. The text goes into a private directory under the name it will have, and is loaded from there
@@ -87,23 +86,24 @@ def write(work: Work, machine: Machine) -> None:
             load_profile(stage)
             os.link(stage, path)
     except FileExistsError:
-        work.stop(Exit.FAILED, f"{path} is there already, and stays as it is; name a new file")
+        why = f"{path} is there already, and stays as it is; name a new file"
+        raise Over(why, Exit.FAILED) from None
     except (declare.CannotDeclare, InvalidInput, OSError) as error:
-        work.stop(Exit.FAILED, f"no profile was written: {error}")
-    else:
-        for why in machine.unseen:
-            work.run.terminal.row(("not seen", why), (12,), "dim")
-        work.run.set(work.host.name, Exit.CONVERGED, f"wrote {path}; read it before you use it")
+        raise Over(f"no profile was written: {error}", Exit.FAILED) from error
+    for why in machine.unseen:
+        work.run.terminal.row(("not seen", why), (12,), "dim")
+    work.ends(Exit.CONVERGED, f"wrote {path}; read it before you use it")
 
 
-def answer(work: Work) -> None:
+def answer(work: Workspace) -> Workspace:
     """What was asked for: a new profile, or the differences to the one that is declared."""
     machine = look(work)
-    if machine is not None and work.choices.write:
+    _, profile = work.run.inputs[work.host.name]
+    if work.choices.write:
         write(work, machine)
-    elif machine is not None and work.profile is NO_PROFILE:
+    elif profile is None:
         hint = f"there is no {work.choices.profile} yet: --data write={work.choices.profile}"
-        work.stop(Exit.INVALID, hint)
-    elif machine is not None:
-        compare(work, machine)
-    work.run.prepared(work.host.name)
+        raise Over(hint, Exit.INVALID)
+    else:
+        compare(Given.of(work, profile=profile), machine)
+    return work

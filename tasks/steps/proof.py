@@ -11,72 +11,63 @@ from collections.abc import Iterable
 
 from converge.exits import Exit
 from converge.plan import layers
-from converge.plan.snapshot import Snapshot
-from converge.plan.standing import Standing
 from converge.proof import inquiry
 from converge.proof.check import Context, When
 from converge.proof.effect import Effect, Finding, new_faults, summary, verdict
 from converge.proof.show import show
 from converge.subjects.checks import ITEMS, PROOFS
 from tasks.reach import remote
-from tasks.run.begin import Work
+from tasks.run.stages import Built, Given, Over, Planned, Read
 from tasks.steps import read
 
 SETTLE_S = 3
 SLACK_S = 60  # for the connection, on top of the time limits of all probes together
 
 
-def context(work: Work, snapshot: Snapshot, standings: Iterable[Standing]) -> Context:
+def context(work: Planned) -> Context:
     """What the checks know of a workspace before they ask anything."""
-    choices = work.choices
+    choices, snapshot = work.choices, work.snapshot
     return Context(
         profile=work.profile,
         snapshot=snapshot,
-        standings=tuple(standings),
-        not_applicable=work.plan.not_applicable if work.plan else {},
+        standings=tuple(work.plan.standings),
+        not_applicable=work.plan.not_applicable,
         layers=layers.nix_layers(snapshot, root=choices.root, host=choices.host, user=choices.user),
-        paths=work.paths,
+        paths=dict(work.paths) if isinstance(work, Built) else {},
         root=choices.root,
     )
 
 
-def look(work: Work) -> None:
+def look(work: Given) -> Planned:
     """Read a workspace and make its plan, for a task that changes nothing: it waits for nobody, and
     leaves a change that another run left open as it is."""
-    work.snapshot = read.take(work)
-    if work.snapshot is None:
-        return
-    facts = work.snapshot.facts
-    work.record("snapshot", facts=dict(facts), marks=sorted(work.snapshot.marks))
-    if facts["user"] != work.choices.user:
-        work.stop(
-            Exit.INVALID,
-            f"connected as {facts['user']}, but the workspace belongs to {work.choices.user}: "
-            "connect as that user",
-        )
-    read.make(work)
+    found = read.take(work)
+    work.record("snapshot", facts=dict(found.facts), marks=sorted(found.marks))
+    why = read.stranger(work, found)
+    if why:
+        raise Over(why, Exit.INVALID)
+    return read.plan(Read.of(work, snapshot=found))
 
 
-def before(work: Work) -> tuple[Finding, ...]:
-    """What has to hold before anything is written. Needs the snapshot and the plan.
+def before(work: Planned) -> tuple[Finding, ...]:
+    """What has to hold before anything is written.
 
     The faults that the workspace has already are found as well: they are not the run's."""
     return prove(work, frozenset(When) - {When.AFTER})
 
 
-def after(work: Work, *, settle: bool = True) -> tuple[Finding, ...]:
-    """What has to hold now, and the effect of every setting of the phases of this run. Needs the
-    snapshot and the plan as they are now (``read.take``, ``read.plan_for``).
+def after(work: Planned, *, settle: bool = True) -> tuple[Finding, ...]:
+    """What has to hold now, and the effect of every setting of the phases of this run. The snapshot
+    and the plan of ``work`` are those of now.
 
     ``settle``: something was changed a moment ago. What is not as it should be is then asked once
     more: KWin follows a file with a delay, and units take a moment to start."""
     return prove(work, frozenset(When) - {When.BEFORE}, settle=settle)
 
 
-def prove(work: Work, when: frozenset[When], *, settle: bool = False) -> tuple[Finding, ...]:
+def prove(work: Planned, when: frozenset[When], *, settle: bool = False) -> tuple[Finding, ...]:
     """Ask, judge and record: one journal record of the kind ``finding`` each."""
-    assert work.snapshot is not None and work.plan is not None
-    known = context(work, work.snapshot, work.plan.standings)
+    known = context(work)
     todo = inquiry.jobs(known, ITEMS, PROOFS, when=when, phases=work.choices.phases)
     findings = list(ask(work, known, todo))
     wrong = (Effect.NOT_EFFECTIVE, Effect.UNKNOWN)
@@ -90,7 +81,7 @@ def prove(work: Work, when: frozenset[When], *, settle: bool = False) -> tuple[F
     return tuple(findings)
 
 
-def ask(work: Work, known: Context, todo: Iterable[inquiry.Job]) -> tuple[Finding, ...]:
+def ask(work: Given, known: Context, todo: Iterable[inquiry.Job]) -> tuple[Finding, ...]:
     """A finding for each of these jobs, from one remote command."""
     todo = tuple(todo)
     asked = inquiry.questions(known, todo)
@@ -105,7 +96,7 @@ def ask(work: Work, known: Context, todo: Iterable[inquiry.Job]) -> tuple[Findin
     return inquiry.findings(known, todo, answers)
 
 
-def table(work: Work, findings: Iterable[Finding], *, whole: bool = False) -> None:
+def table(work: Given, findings: Iterable[Finding], *, whole: bool = False) -> None:
     show(work.run.terminal, work.choices.workspace, findings, whole=whole)
 
 
@@ -144,3 +135,11 @@ def counts_against(known: tuple[Finding, ...], finding: Finding) -> bool:
         and finding.counts
         and finding in new_faults(known, (finding,))
     )
+
+
+def verify(work: Planned) -> Planned:
+    """The effect of everything, now; it decides the exit code."""
+    findings = after(work, settle=False)
+    table(work, findings, whole=work.run.diff)
+    work.ends(*result(findings))
+    return work

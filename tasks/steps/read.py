@@ -16,13 +16,13 @@ from converge.plan.written import Proved
 from converge.subjects.settings import ALL
 from tasks.reach import remote
 from tasks.reach.facts import WorkspaceSnapshot
-from tasks.run.begin import Work
 from tasks.run.run import PROJECT
+from tasks.run.stages import Given, Over, Planned, Read
 
 LIMIT_S = 300  # a workspace that takes longer to be read is stopped
 
 
-def arguments(work: Work) -> list[str]:
+def arguments(work: Given) -> list[str]:
     """What ``remote/read.sh`` reads of a workspace: its flakes and every managed path."""
     choices = work.choices
     found = [choices.base_nixos, choices.base_home]
@@ -36,82 +36,88 @@ def arguments(work: Work) -> list[str]:
     return found
 
 
-def snapshot(work: Work) -> None:
+def snapshot(work: Given) -> Read:
     """Read everything in one remote command; refuse when another run is at work."""
-    if not work.open:
-        return
     found = take(work)
-    if found is None:
-        return
-    work.snapshot = found
     work.record("snapshot", facts=dict(found.facts), marks=sorted(found.marks))
-    if found.lock and found.lock.alive and not work.run.dry:
-        work.stop(Exit.LOCKED, locked(found.lock))
-    elif not work.run.dry and not _no_open_transaction(work, found):
-        return
-    elif found.facts["user"] != work.choices.user:
-        why = (
-            f"connected as {found.facts['user']}, but the workspace belongs to "
-            f"{work.choices.user}: connect as that user"
-        )
-        if work.run.dry:
-            work.record("problem", text=f"{why} (a run refuses)")
-        else:
-            work.stop(Exit.INVALID, why)
+    if not work.run.dry:
+        if found.lock and found.lock.alive:
+            raise Over(locked(found.lock), Exit.LOCKED)
+        found = _without_open_transaction(work, found)
+    why = stranger(work, found)
+    if why and not work.run.dry:
+        raise Over(why, Exit.INVALID)
+    if why:
+        work.record("problem", text=f"{why} (a run refuses)")
+    return Read.of(work, snapshot=found)
 
 
-def take(work: Work, *, fatal: bool = True) -> Snapshot | None:
-    """Read the workspace. Where that does not succeed the work is over, if it is ``fatal``."""
-    found: Snapshot | None = None
+def stranger(work: Given, found: Snapshot) -> str:
+    """Why the connected user is not the one of the workspace, or the empty string."""
+    if found.facts["user"] == work.choices.user:
+        return ""
+    return (
+        f"connected as {found.facts['user']}, but the workspace belongs to {work.choices.user}: "
+        "connect as that user"
+    )
+
+
+def take(work: Given) -> Snapshot:
+    """Read the workspace. Raises ``Over`` where that does not succeed."""
+    found = attempt(work)
+    if found is None:
+        raise Over("the workspace could not be read; what it said stands above")
+    return found
+
+
+def attempt(work: Given) -> Snapshot | None:
+    """Read the workspace, or None."""
     with contextlib.suppress(*remote.LOST), remote.limited(LIMIT_S):
-        found = work.host.get_fact(
+        found: Snapshot | None = work.host.get_fact(
             WorkspaceSnapshot,
             root=work.choices.root,
             arguments=arguments(work),
             _ignore_errors=True,
             _timeout=LIMIT_S,
         )
-    if found is None and fatal:
-        work.stop(Exit.FAILED, "the workspace could not be read; what it said stands above")
-    return found
+        return found
+    return None
 
 
-def take_again(work: Work) -> Snapshot | None:
+def take_again(work: Given) -> Snapshot | None:
     """Read the workspace in the middle of a change, on a new connection where the old one broke:
     the change is still there to be decided about."""
-    found = take(work, fatal=False)
+    found = attempt(work)
     if found is None and not remote.connected(work.host) and work.reconnect():
-        found = take(work, fatal=False)
+        found = attempt(work)
     return found
 
 
-def _no_open_transaction(work: Work, found: Snapshot) -> bool:
+def _without_open_transaction(work: Given, found: Snapshot) -> Snapshot:
     """Wait for nobody: a change that is being proved blocks a run; one whose process is gone is
-    undone first. What became of the last one is said."""
+    undone first. What became of the last one is said. Raises ``Over``."""
     one = found.open_transaction
     if one is None:
         last = found.last_transaction
         if last and last.run != found.written.run:
             work.record("problem", text=f"run {last.run} ended there: {last.word}: {last.reason}")
-        return True
+        return found
     if one.alive:
-        work.stop(
-            Exit.LOCKED,
+        raise Over(
             f"run {one.run} is being proved there ({one.word}); it undoes itself in "
             f"{max(0, one.left_s)} s unless it is confirmed",
+            Exit.LOCKED,
         )
-        return False
     work.record("problem", text=f"run {one.run} was cut off while {one.word}: it is undone first")
     sudo = not one.directory.startswith(found.state) and found.needs_sudo
     answer = work.remote("transact", "undo", one.directory, sudo=sudo)
     word, _, reason = answer.first("status").partition(" ")
     if word != "undone":
-        work.stop(Exit.UNKNOWN, f"run {one.run} could not be undone: {reason or answer.last_error}")
-        return False
+        raise Over(
+            f"run {one.run} could not be undone: {reason or answer.last_error}", Exit.UNKNOWN
+        )
     work.record("problem", text=f"run {one.run} is undone: {reason}")
-    again = take(work)
-    work.snapshot = again
-    return again is not None
+    return take(work)
 
 
 def locked(lock: Lock) -> str:
@@ -123,7 +129,7 @@ def locked(lock: Lock) -> str:
     )
 
 
-def plan_for(work: Work, found: Snapshot) -> Plan:
+def plan_for(work: Given, found: Snapshot) -> Plan:
     """The plan for what was read. Raises ``ForbiddenSetting``."""
     choices, profile = work.choices, work.profile
     missing = layers.not_applicable(found, profile)
@@ -164,7 +170,7 @@ def plan_for(work: Work, found: Snapshot) -> Plan:
     )
 
 
-def stage_of(work: Work, found: Snapshot) -> Stage:
+def stage_of(work: Given, found: Snapshot) -> Stage:
     """The phases of this run: all that are chosen, or those that a staged rollout has come to."""
     choices = work.choices
     if choices.rollout != "staged":
@@ -175,7 +181,7 @@ def stage_of(work: Work, found: Snapshot) -> Stage:
 
 
 def _proved(
-    work: Work, found: Snapshot, now: Stage, stands: tuple[Standing, ...]
+    work: Given, found: Snapshot, now: Stage, stands: tuple[Standing, ...]
 ) -> dict[str, Proved]:
     """The phases that are proved once this run's plan is kept."""
     clock = found.clock
@@ -187,18 +193,16 @@ def _proved(
     return {**new, **found.written.phases}
 
 
-def make(work: Work) -> None:
-    """Compute the plan; a saved one that is named must be exactly this one."""
-    if not work.open or work.snapshot is None:
-        return
+def plan(work: Read) -> Planned:
+    """Compute the plan; a saved one that is named must be exactly this one. Raises ``Over``."""
     try:
-        work.plan = plan_for(work, work.snapshot)
+        made = plan_for(work, work.snapshot)
     except ForbiddenSetting as error:
-        work.stop(Exit.INVALID, str(error))
-        return
+        raise Over(str(error), Exit.INVALID) from error
     wanted = work.choices.plan
-    if wanted and wanted != work.plan.id:
-        work.stop(
+    if wanted and wanted != made.id:
+        raise Over(
+            f"plan {wanted} is stale: the plan is now {made.id}; look at it with --dry --diff",
             Exit.FAILED,
-            f"plan {wanted} is stale: the plan is now {work.plan.id}; look at it with --dry --diff",
         )
+    return Planned.of(work, plan=made)

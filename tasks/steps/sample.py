@@ -24,10 +24,10 @@ from converge.plan import layers
 from converge.plan.layers import NixLayer
 from converge.plan.plan import Change
 from converge.plan.setting import Layer, Setting
-from converge.plan.standing import Stand, Standing
+from converge.plan.standing import Stand
 from tasks.reach.payload import pack
 from tasks.reach.remote import Answer
-from tasks.run.begin import Work
+from tasks.run.stages import Given, Over, Planned
 from tasks.steps.write import controller
 
 READINGS = 3
@@ -50,22 +50,41 @@ class Pair:
         return replace(self, optimized=self.stock, optimized_libraries=self.stock_libraries)
 
 
-def options(work: Work) -> Options:
-    """How to measure; what is wrong with it ends the work before anything is read."""
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Measuring(Planned):
+    """How to measure, and the memory in use with the history; no memory in a dry run."""
+
+    options: Options
+    memory: Memory | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Measured(Measuring):
+    """What was measured: the fields of its journal records."""
+
+    records: Records
+
+
+def options(work: Given) -> Given:
+    """Whether MEASURE_... of the environment can be read, before anything is connected for it."""
+    _options()
+    return work
+
+
+def _options() -> Options:
     try:
         return Options.read(os.environ)
     except ValueError as error:
-        work.stop(Exit.INVALID, str(error))
-        return Options()
+        raise Over(str(error), Exit.INVALID) from error
 
 
-def memory(work: Work) -> Memory | None:
+def memory(work: Planned) -> Measuring:
     """Read the memory in use, and the history of the workspace."""
-    if not work.open or work.snapshot is None or work.run.dry:
-        return None
+    if work.run.dry:
+        return Measuring.of(work, options=_options())
     slices = tuple(
         f"app-tuned-{standing.setting.id.rpartition('.')[2]}.slice"
-        for standing in _standings(work)
+        for standing in work.plan.standings
         if standing.setting.id.startswith("electron.app.")
     )
     answer = work.remote(
@@ -77,8 +96,7 @@ def memory(work: Work) -> Memory | None:
     try:
         found = measure_memory.parse(answer.lines)
     except measure_memory.UnknownMemory as error:
-        work.stop(Exit.FAILED, f"{error}: {answer.last_error}")
-        return None
+        raise Over(f"{error}: {answer.last_error}", Exit.FAILED) from error
     work.record(
         "memory",
         when="after" if _applied(work) else "before",
@@ -92,14 +110,13 @@ def memory(work: Work) -> Memory | None:
         work.run.terminal.row(
             (name, f"{one.kb / 1024:.1f} MiB in {one.processes} processes"), (26,)
         )
-    return found
+    return Measuring.of(work, options=_options(), memory=found)
 
 
-def benchmarks(work: Work, options: Options, memory: Memory | None) -> Records:
+def benchmarks(work: Measuring) -> Measured:
     """Every claim that is about time: its benchmarks, or why there is no figure for it."""
     records: Records = []
-    if not work.open or work.snapshot is None:
-        return records
+    options, memory = work.options, work.memory
     history = History.parse(memory.history) if memory else History()
     controlled = False
     for subject, settings in _claims(work):
@@ -119,16 +136,17 @@ def benchmarks(work: Work, options: Options, memory: Memory | None) -> Records:
             _measured(work, records, benchmark, found, pair, history, settings)
         if why and not options.only:
             _record(work, records, measure_samples.not_measured(subject, settings, why))
-    return records
+    return Measured.of(work, records=records)
 
 
-def compare(work: Work, memory: Memory | None, records: Records) -> None:
+def compare(work: Measured) -> Measured:
     """Every claim that is about memory: what was read before the first run, and after it."""
-    if not work.open or memory is None:
-        return
-    samples = _history(work, memory).samples
+    if work.memory is None:
+        return work
+    records = list(work.records)
+    samples = _history(work, work.memory).samples
     for subject, settings in measure_benchmarks.subjects(
-        standing.setting for standing in _standings(work)
+        standing.setting for standing in work.plan.standings
     ).items():
         if subject in PROCESSES:
             before, after = measure_memory.before_and_after(samples, PROCESSES[subject])
@@ -137,12 +155,14 @@ def compare(work: Work, memory: Memory | None, records: Records) -> None:
                 subject, gain, settings=settings, before=before, after=after
             )
             _record(work, records, record)
+    return Measured.of(work, records=records)
 
 
-def keep(work: Work, memory: Memory | None, records: Records) -> None:
+def keep(work: Measured) -> Measured:
     """Add this run to the workspace's history: wholly, or not at all."""
-    if not work.open or memory is None or work.snapshot is None:
-        return
+    memory, records = work.memory, work.records
+    if memory is None:
+        return work
     now = datetime.now(UTC).isoformat(timespec="seconds")
     path = f"{work.snapshot.state}/{NAME}"
     before = memory.history
@@ -162,30 +182,24 @@ def keep(work: Work, memory: Memory | None, records: Records) -> None:
         "release",
         stdin=pack(changes, home=work.snapshot.home),
     )
-    if answer.of("done"):
-        work.step("keep the history", "done", path)
-    else:
-        work.stop(Exit.FAILED, f"measured, but the history could not be kept: {_said(answer)}")
+    if not answer.of("done"):
+        why = f"measured, but the history could not be kept: {_said(answer)}"
+        raise Over(why, Exit.FAILED)
+    work.step("keep the history", "done", path)
+    return work
 
 
-def end(work: Work) -> None:
+def end(work: Measured) -> Measured:
     """The end of this workspace's part."""
-    if work.open:
-        work.open = False
-        work.run.set(work.host.name, Exit.CONVERGED, "" if work.run.dry else "measured")
-    work.run.prepared(work.host.name)
+    work.ends(Exit.CONVERGED, "" if work.run.dry else "measured")
+    return work
 
 
-def _standings(work: Work) -> tuple[Standing, ...]:
-    return work.plan.standings if work.plan else ()
-
-
-def _applied(work: Work) -> bool:
-    assert work.snapshot is not None
+def _applied(work: Planned) -> bool:
     return bool(work.snapshot.written.files or work.snapshot.written.entries)
 
 
-def _history(work: Work, memory: Memory) -> History:
+def _history(work: Planned, memory: Memory) -> History:
     """What the workspace knew, and this run's reading of its memory."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return History.parse(memory.history).with_memory(
@@ -193,17 +207,17 @@ def _history(work: Work, memory: Memory) -> History:
     )
 
 
-def _claims(work: Work) -> list[tuple[str, tuple[Setting, ...]]]:
+def _claims(work: Planned) -> list[tuple[str, tuple[Setting, ...]]]:
     """Every claim about time and the settings that make it; those in force stand first."""
-    standings = sorted(_standings(work), key=lambda standing: not standing.in_force)
+    standings = sorted(work.plan.standings, key=lambda standing: not standing.in_force)
     found = measure_benchmarks.subjects(standing.setting for standing in standings)
     return [item for item in found.items() if item[0] not in PROCESSES]
 
 
-def _why_not(work: Work, subject: str, settings: tuple[Setting, ...], options: Options) -> str:
+def _why_not(work: Planned, subject: str, settings: tuple[Setting, ...], options: Options) -> str:
     """Why a claim is not measured on this workspace, or the empty string."""
     why = measure_benchmarks.why_not(subject)
-    standing = next(one for one in _standings(work) if one.setting is settings[0])
+    standing = next(one for one in work.plan.standings if one.setting is settings[0])
     if why or standing.in_force or options.stock:
         return why
     reason = "" if standing.stand is Stand.WITHHELD else f": {standing.why}"
@@ -211,7 +225,7 @@ def _why_not(work: Work, subject: str, settings: tuple[Setting, ...], options: O
 
 
 def _pair(
-    work: Work, benchmark: Benchmark, settings: tuple[Setting, ...], options: Options
+    work: Planned, benchmark: Benchmark, settings: tuple[Setting, ...], options: Options
 ) -> Pair:
     if options.stock:
         stock, optimized = options.stock, options.optimized
@@ -223,7 +237,6 @@ def _pair(
             stock_libraries=f"{stock}/lib",
             optimized_libraries=f"{optimized}/lib",
         )
-    assert work.snapshot is not None and work.plan is not None
     choices, snapshot = work.choices, work.snapshot
     nix = next(
         one
@@ -268,7 +281,7 @@ def _of_library(benchmark: Benchmark, stock: str, optimized: str) -> Pair:
     )
 
 
-def _sets(nix: NixLayer, work: Work) -> tuple[str, ...]:
+def _sets(nix: NixLayer, work: Planned) -> tuple[str, ...]:
     """Attributes of the configuration: the layer's name for it first, then how others spell it."""
     if nix.layer is Layer.NIXOS:
         return (f'nixosConfigurations."{work.choices.host}"',)
@@ -277,7 +290,7 @@ def _sets(nix: NixLayer, work: Work) -> tuple[str, ...]:
 
 
 def _samples(
-    work: Work, benchmark: Benchmark, pair: Pair, options: Options
+    work: Planned, benchmark: Benchmark, pair: Pair, options: Options
 ) -> measure_samples.Samples:
     if pair.why:
         return measure_samples.Samples(why=pair.why)
@@ -298,7 +311,7 @@ def _samples(
 
 
 def _measured(
-    work: Work,
+    work: Planned,
     records: Records,
     benchmark: Benchmark,
     found: measure_samples.Samples,
@@ -320,7 +333,7 @@ def _measured(
     _record(work, records, record)
 
 
-def _record(work: Work, records: Records, record: Mapping[str, object]) -> None:
+def _record(work: Planned, records: Records, record: Mapping[str, object]) -> None:
     records.append(record)
     if work.run.dry:
         return

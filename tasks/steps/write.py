@@ -13,8 +13,8 @@ from converge.plan.plan import Change
 from converge.plan.setting import Layer
 from tasks.reach.payload import pack
 from tasks.reach.remote import Answer
-from tasks.run.begin import Work
-from tasks.run.operations import perform
+from tasks.run.operations import step
+from tasks.run.stages import Looked, Over, Planned, Written
 
 
 def controller() -> str:
@@ -30,9 +30,8 @@ def _word(text: str) -> str:
     return "".join(c for c in text if c.isalnum() or c in "-._") or "unknown"
 
 
-def record(work: Work) -> Change:
+def record(work: Planned) -> Change:
     """The record of what was last written, as one more file to write."""
-    assert work.plan is not None and work.snapshot is not None
     path = f"{work.snapshot.state}/written.json"
     node = work.snapshot.nodes.get(path)
     written = replace(work.plan.written, run=work.run.id)
@@ -45,86 +44,81 @@ def record(work: Work) -> Change:
     )
 
 
-def layer_files(work: Work) -> None:
+@step(
+    "take the lock and write the user's layer",
+    gives=Written,
+    idle=lambda planned: "" if planned.acts else "nothing to change",
+)
+def layer_files(looked: Looked) -> Written:
     """Take the workspace's lock and write the user's files that have no effect by themselves.
 
     When the run changes nothing else, the record is written with them and the lock given back.
     """
-
-    def action() -> str:
-        assert work.plan is not None
-        assert work.snapshot is not None
-        changes = [c for c in work.plan.inert if not c.root]
-        last = not work.transacts
-        work.holds_lock = bool(work.transacts or work.root_changes or work.root_sweep)
-        place = f"{work.record_directory}/layer"
-        answer = work.remote(
-            "write",
-            work.run.id,
-            place,
-            work.lock,
-            controller(),
-            "keep" if work.holds_lock else "release",
-            stdin=pack(
-                [*changes, record(work)] if last else changes,
-                home=work.snapshot.home,
-                sweep=work.plan.sweep,
-            ),
-        )
-        work.records.append((place, "user", "home"))
-        return verdict(work, answer)
-
-    perform(
-        name="Take the lock, write the user's layer",
-        work=work,
-        step="take the lock and write the user's layer",
-        action=action,
-        noop="" if work.acts else "nothing to change",
+    changes = [change for change in looked.plan.inert if not change.root]
+    last = not looked.transacts
+    holds = bool(looked.transacts or looked.root_changes or looked.root_sweep)
+    place = f"{looked.record_directory}/layer"
+    answer = looked.remote(
+        "write",
+        looked.run.id,
+        place,
+        looked.lock,
+        controller(),
+        "keep" if holds else "release",
+        stdin=pack(
+            [*changes, record(looked)] if last else changes,
+            home=looked.snapshot.home,
+            sweep=looked.plan.sweep,
+        ),
     )
+    done(answer)
+    return Written.of(looked, holds_lock=holds, records=((place, "user", "home"),))
 
 
-def verdict(work: Work, answer: Answer) -> str:
-    """Why a write did not succeed, or the empty string."""
+def done(answer: Answer) -> None:
+    """Raises ``Over`` where a write did not succeed."""
     if answer.of("done"):
-        return ""
+        return
     if answer.of("locked"):
         holder = dict(line.partition(" ")[::2] for line in answer.of("lock"))
-        work.stop(Exit.LOCKED, f"locked by run {holder.get('run')} of {holder.get('host')}")
-        return "locked by another run"
+        raise Over(
+            f"locked by run {holder.get('run')} of {holder.get('host')}",
+            Exit.LOCKED,
+            short="locked by another run",
+        )
     if answer.lost:
-        work.stop(
-            Exit.UNKNOWN,
+        raise Over(
             "the connection was lost: each file is wholly old or wholly new; the next run tells",
+            Exit.UNKNOWN,
+            short=f"connection lost: {answer.last_error}",
         )
-        return f"connection lost: {answer.last_error}"
     if answer.of("stale"):
-        return f"{answer.first('stale')} was changed since it was read; nothing was written"
-    return answer.first("refused") or answer.last_error
+        raise Over(f"{answer.first('stale')} was changed since it was read; nothing was written")
+    raise Over(answer.first("refused") or answer.last_error)
 
 
-def root_files(work: Work) -> None:
+@step(
+    "write the NixOS layer as root",
+    gives=Written,
+    idle=lambda planned: (
+        ""
+        if planned.acts and (planned.root_changes or planned.root_sweep)
+        else "no file of root changes"
+    ),
+)
+def root_files(written: Written) -> Written:
     """Write the NixOS layer as root; the lock is the user's."""
-
-    def action() -> str:
-        assert work.snapshot is not None
-        place = f"{work.system_record}/layer"
-        answer = work.remote(
-            "write",
-            work.run.id,
-            place,
-            "",
-            controller(),
-            "keep",
-            stdin=pack(work.root_changes, home=work.snapshot.home, sweep=work.root_sweep),
-            sudo=work.snapshot.needs_sudo,
-        )
-        work.records.append((place, "root" if work.snapshot.needs_sudo else "user", "system"))
-        return verdict(work, answer)
-
-    perform(
-        name="Write the NixOS layer as root",
-        work=work,
-        step="write the NixOS layer as root",
-        action=action,
-        noop="" if work.root_changes or work.root_sweep else "no file of root changes",
+    place, sudo = f"{written.system_record}/layer", written.snapshot.needs_sudo
+    answer = written.remote(
+        "write",
+        written.run.id,
+        place,
+        "",
+        controller(),
+        "keep",
+        stdin=pack(written.root_changes, home=written.snapshot.home, sweep=written.root_sweep),
+        sudo=sudo,
     )
+    done(answer)
+    owner = "root" if sudo else "user"
+    return Written.of(written, records=(*written.records, (place, owner, "system")))

@@ -1,0 +1,224 @@
+"""What is known of one workspace, stage by stage: given → read → planned → written → built →
+activated → proved.
+
+Each stage is a frozen value that holds all of the stage before it. A step takes the stage that it
+needs and returns the one that it makes; ``Over`` ends this workspace's part and no other's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+from converge.exits import Exit, Outcome
+from converge.gate.facts.verdict import Verdict
+from converge.plan.layers import system_layer
+from converge.plan.plan import Build, Change, Plan
+from converge.plan.snapshot import Snapshot
+from converge.profile.choices import Choices
+from converge.profile.profile import Profile
+from converge.proof.effect import Finding
+from tasks.reach.remote import Answer, reconnect
+from tasks.reach.remote import run as remote
+from tasks.run import run as runs
+
+
+class Over(Exception):
+    """The part of this workspace ends here with ``code``; without one, the step has failed.
+
+    ``short``: the reason in the step's own record, where ``why`` says more. ``said``: whether the
+    reason is said as a problem; an end that is none needs no such record."""
+
+    def __init__(
+        self, why: str, code: Exit | Outcome | None = None, *, short: str = "", said: bool = True
+    ) -> None:
+        super().__init__(why)
+        self.why, self.code, self.short, self.said = why, code, short or why, said
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Workspace:
+    """A workspace that this run is about: pyinfra's ``host``, and what the person chose for it."""
+
+    host: Any
+    run: runs.Run
+    choices: Choices
+
+    def __repr__(self) -> str:
+        return self.choices.workspace
+
+    @classmethod
+    def of(cls, earlier: Workspace, **more: object) -> Self:
+        """This stage, from an earlier one and what is new."""
+        held = {one.name: getattr(earlier, one.name) for one in fields(earlier)}
+        known = {one.name for one in fields(cls)}
+        return cls(**{**{k: v for k, v in held.items() if k in known}, **more})
+
+    def remote(self, program: str, *arguments: str, **options: Any) -> Answer:
+        """Run one program on the workspace (``tasks.reach.remote.run``)."""
+        return remote(self.host, program, arguments, **options)
+
+    def reconnect(self) -> bool:
+        """Open a lost connection again (pyinfra does not). True when the workspace answers."""
+        return reconnect(self.host)
+
+    def ends(self, code: Exit | Outcome, why: str = "") -> None:
+        """What the run ends with for this workspace unless something else happens."""
+        self.run.set(self.host.name, code, why)
+
+    def stop(self, over: Over) -> None:
+        """The part of this workspace is over, for the reason that ``over`` gives."""
+        code = Exit.FAILED if over.code is None else over.code
+        if over.said:
+            self.run.stop_host(self.host.name, code, over.why)
+        else:
+            self.ends(code, over.why)
+
+    def step(self, name: str, status: str, why: str = "") -> None:
+        self.run.record("step", self.host.name, step=name, status=status, why=why)
+
+    def record(self, kind: str, **fields: object) -> None:
+        self.run.record(kind, self.host.name, **fields)
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Given(Workspace):
+    """The input is checked; nothing is known of the machine yet."""
+
+    profile: Profile
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Read(Given):
+    """The workspace was read."""
+
+    snapshot: Snapshot
+
+    @property
+    def lock(self) -> str:
+        return f"{self.snapshot.state}/lock"
+
+    @property
+    def record_directory(self) -> str:
+        """Where the workspace keeps this run's new and old bytes, 0700."""
+        return f"{self.snapshot.state}/runs/{self.run.id}"
+
+    @property
+    def system_record(self) -> str:
+        """The same for the files of root."""
+        return f"{system_layer(self.choices.root).rpartition('/')[0]}/runs/{self.run.id}"
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Planned(Read):
+    """The difference between what is there and what should be is known."""
+
+    plan: Plan
+    blocks: tuple[Verdict, ...] = ()  # facts that are not true of the machine and end the run
+
+    @property
+    def acts(self) -> bool:
+        """Whether there is anything to do."""
+        return not self.plan.empty
+
+    @property
+    def transacts(self) -> bool:
+        """Whether anything takes effect in this run, and has to be proved."""
+        return self.acts and bool(self.live or self.needed_builds)
+
+    @property
+    def live(self) -> tuple[Change, ...]:
+        return self.plan.live
+
+    @property
+    def needed_builds(self) -> tuple[Build, ...]:
+        return self.plan.needed_builds
+
+    @property
+    def root_changes(self) -> tuple[Change, ...]:
+        """The files of the NixOS layer that a run changes."""
+        return tuple(one for one in self.plan.changes if one.root)
+
+    @property
+    def root_sweep(self) -> tuple[str, ...]:
+        """What a killed run left beside them."""
+        ours = f"{system_layer(self.choices.root)}/"
+        return tuple(path for path in self.plan.sweep if path.startswith(ours))
+
+    @property
+    def as_root(self) -> bool:
+        """Whether the transaction is root's: the system is part of it."""
+        return self.snapshot.needs_sudo and any(build.nix.root for build in self.needed_builds)
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Looked(Planned):
+    """What held before the change was found: the faults that are not this run's."""
+
+    known: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Written(Looked):
+    """The files without effect of their own are in place.
+
+    ``records``: where the old bytes are, whose they are, and the part that they belong to."""
+
+    records: tuple[tuple[str, str, str], ...] = ()
+    holds_lock: bool = False
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Built(Written):
+    """``paths``: the store path that was built for a layer, by the layer's name."""
+
+    paths: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Activated(Built):
+    """The change is in force and undecided. ``take_back`` undoes it; without it, nothing is."""
+
+    take_back: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Proved(Activated):
+    """The effects were looked at. ``disproved``: what is not as it should be, or the empty string;
+    ``not_known``: what could not be looked at."""
+
+    disproved: str = ""
+    not_known: str = ""
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Kept(Proved):
+    """It was decided: the change is kept."""
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Done(Workspace):
+    """The part of this workspace is over, and all its steps went well."""
+
+    code: Exit | Outcome = Exit.DONE
+    why: str = ""
+
+
+def addressed(host: Any) -> Workspace:
+    """The workspace of pyinfra's ``host``, whether its profile is there or not."""
+    run = runs.current
+    if run is None or host.name not in run.inputs:
+        raise RuntimeError("run pyinfra in the project's directory, where config.py is")
+    choices, _ = run.inputs[host.name]
+    run.set(host.name, Exit.FAILED, "ended unexpectedly while it was prepared")
+    return Workspace(host=host, run=run, choices=choices)
+
+
+def workspace(host: Any) -> Given:
+    """The workspace of pyinfra's ``host``. Its input was checked before the connection was made."""
+    known = addressed(host)
+    _, profile = known.run.inputs[host.name]
+    if profile is None:
+        raise RuntimeError(f"{known} has no profile, and only tasks/detect.py can do without")
+    return Given.of(known, profile=profile)

@@ -1,0 +1,41 @@
+"""What a person wants to know at a glance: the state of a workspace, or of one setting."""
+
+from __future__ import annotations
+
+from converge.exits import Exit
+from converge.journal.journal import controller_state
+from converge.proof import glance, history, inquiry
+from converge.subjects.checks import ITEMS
+from tasks.run.stages import Over, Planned
+from tasks.steps import proof
+
+
+def status(work: Planned) -> Planned:
+    """Generations, drift and the last proof; it decides the exit code."""
+    known = proof.context(work)
+    todo = inquiry.jobs(
+        known, [item for item in ITEMS if item.id in glance.ITEMS], (), settings=False
+    )
+    findings = proof.ask(work, known, todo)
+    last = history.last(controller_state() / "runs", work.choices.workspace)
+    work.run.terminal.line()
+    work.run.terminal.line(work.choices.workspace, "bold")
+    for row in glance.status(known, work.plan, findings, last):
+        work.run.terminal.row(row, (17,))
+    work.ends(*proof.result(findings))
+    return work
+
+
+def why(work: Planned) -> Planned:
+    """Everything about one setting. Raises ``Over`` where no setting has that id."""
+    name, terminal = work.choices.setting, work.run.terminal
+    found = {one.setting.id: one for one in work.plan.standings}
+    if name not in found:
+        raise Over(glance.no_such_setting(name, found), Exit.INVALID)
+    newest = history.last_of(controller_state() / "runs", work.choices.workspace, name)
+    terminal.line()
+    terminal.line(f"{work.choices.workspace}: {name}", "bold")
+    for row in glance.why(proof.context(work), found[name], newest):
+        terminal.row(row, (11,))
+    work.ends(Exit.CONVERGED, f"{name}: {found[name].stand}")
+    return work
