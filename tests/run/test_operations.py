@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import ast
 import base64
+import importlib
 import io
 import shlex
 import subprocess
 import tarfile
+import typing
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,9 +30,9 @@ from converge.plan.snapshot import Snapshot, Transaction
 from converge.profile.choices import check_choices
 from converge.subjects.settings import BY_ID
 from tasks.reach.remote import Answer, command, program, read_command
-from tasks.run import operations
-from tasks.run.begin import Work
+from tasks.run import operations, stages
 from tasks.run.run import Run
+from tasks.run.stages import Built, Kept, Looked, Over, Planned, Proved, Workspace, Written
 from tasks.steps import activate, back, build, finish, write
 from tasks.steps import read as reading
 from tests.plan.plans import DESKTOP, EVERY, found, plan, profile
@@ -38,6 +40,7 @@ from tests.proof.checks import HOME, PROJECT
 from tests.tools import need
 
 DONE = ("done",)
+COMMANDS = ("verify", "status", "why", "rollback", "detect", "measure")
 
 
 @dataclass
@@ -74,26 +77,15 @@ class Host:
 
 
 @pytest.fixture
-def steps(monkeypatch: pytest.MonkeyPatch) -> list[operations.Step]:
-    """What would be performed, in order; nothing is until a test calls its action."""
-    added: list[operations.Step] = []
-
-    def perform(*, name: str, work: Work, step: str, action: Any, noop: str = "") -> None:
-        added.append(operations.Step(name=name, step=step, action=action, noop=noop))
-
-    for module in (activate, back, build, finish, write):
-        monkeypatch.setattr(module, "perform", perform)
-    return added
-
-
-@pytest.fixture
 def make(tmp_path: Path) -> Any:
     def make(
         *answers: tuple[str, ...] | BaseException | bool,
         snapshot: Snapshot | None = None,
         made: Plan | None = None,
+        stage: type[Planned] = Planned,
+        known: dict[str, object] = {},  # noqa: B006 - never changed
         **choices: object,
-    ) -> Work:
+    ) -> Any:
         given = {"workspace": "shoshin", "profile": "p.yaml", "user": "mitsio", **choices}
         run = Run({"dry": False, "diff": False, "yes": True, "operations": ["deploy.py"]})
         checked = check_choices("shoshin", given, known_settings=BY_ID)
@@ -101,13 +93,14 @@ def make(tmp_path: Path) -> Any:
         run.journal = Journal(tmp_path / "runs", run.id)
         here = snapshot or found()
         host = Host(list(answers))
-        return Work(
+        return stage(
             host=host,
             run=run,
             choices=checked,
             profile=profile(),
             snapshot=here,
             plan=made or plan(here, selected=DESKTOP),
+            **known,
         )
 
     return make
@@ -170,23 +163,18 @@ def test_a_whole_command_stays_below_what_one_argument_may_hold() -> None:
 # ---- writing -------------------------------------------------------------------------------------
 
 
-def test_a_plan_without_changes_has_no_step_to_do(make: Any, steps: list[operations.Step]) -> None:
+def test_a_plan_without_changes_has_no_step_to_do(make: Any) -> None:
     work = make(made=replace(plan(found()), changes=(), builds=(), recorded=True))
-    for add in (
+    for step in (
         *(activate.preflight, write.layer_files, write.root_files, build.layers),
         *(activate.begin, activate.prove, activate.decide, finish.run),
     ):
-        add(work)
-    assert all(step.noop for step in steps)
-    assert work.host.commands == []
+        assert step.idle(work)
 
 
-def test_the_lock_is_taken_with_the_users_layer_and_kept_for_what_follows(
-    make: Any, steps: list[operations.Step]
-) -> None:
-    work = make(DONE)
-    write.layer_files(work)
-    assert steps[0].action() == ""
+def test_the_lock_is_taken_with_the_users_layer_and_kept_for_what_follows(make: Any) -> None:
+    work = make(DONE, stage=Looked)
+    assert write.layer_files(work).holds_lock
     name, run, place, lock, holder, keep = work.host.words()
     assert (name, run, keep) == ("workspace-write", work.run.id, "keep")
     assert place == f"{work.snapshot.state}/runs/{run}/layer"
@@ -197,28 +185,25 @@ def test_the_lock_is_taken_with_the_users_layer_and_kept_for_what_follows(
 
 
 def test_a_run_that_only_brings_the_record_up_to_date_gives_the_lock_back_at_once(
-    make: Any, steps: list[operations.Step]
+    make: Any,
 ) -> None:
     made = replace(plan(found()), changes=(), builds=(), recorded=False)
-    work = make(DONE, made=made)
-    write.layer_files(work)
-    assert steps[0].action() == ""
+    work = make(DONE, made=made, stage=Looked)
+    written = write.layer_files(work)
     assert work.host.words()[-1] == "release"
     assert f"{work.snapshot.state}/written.json" in work.host.stdin()["manifest"].decode()
-    finish.run(work)
-    assert steps[1].action() == ""
+    finish.run(Kept.of(written))
     assert len(work.host.commands) == 1, "the lock is not given back twice"
 
 
 @pytest.mark.parametrize(("uid", "sudo"), [("0", True), ("1000", False)])
 def test_files_of_root_are_written_with_sudo_where_it_is_needed_and_without_a_lock(
-    make: Any, steps: list[operations.Step], uid: str, sudo: bool
+    make: Any, uid: str, sudo: bool
 ) -> None:
     here = found()
     here = replace(here, facts={**here.facts, "system_uid": uid})
-    work = make(DONE, snapshot=here, made=plan(here, selected=EVERY))
-    write.root_files(work)
-    assert steps[0].action() == ""
+    work = make(DONE, snapshot=here, made=plan(here, selected=EVERY), stage=Written)
+    written = write.root_files(work)
     _, _, place, lock, _, keep = work.host.words()
     assert (place, lock, keep) == (
         f"/var/lib/workspace-tuning/runs/{work.run.id}/layer",
@@ -226,18 +211,15 @@ def test_files_of_root_are_written_with_sudo_where_it_is_needed_and_without_a_lo
         "keep",
     )
     assert work.host.commands[0][1].get("_sudo", False) is sudo
-    assert work.records == [(place, "root" if sudo else "user", "system")]
+    assert written.records == ((place, "root" if sudo else "user", "system"),)
 
 
-def test_what_a_killed_run_left_beside_files_of_root_is_swept_by_root(
-    make: Any, steps: list[operations.Step]
-) -> None:
+def test_what_a_killed_run_left_beside_files_of_root_is_swept_by_root(make: Any) -> None:
     left = "/var/lib/workspace-tuning/nixos/.flake.nix.wt-20260101t000000-abcd"
     here = replace(found(), leftovers=(left, f"{HOME}/.config/.kwinrc.wt-1"))
-    work = make(DONE, snapshot=here, made=plan(here))
+    work = make(DONE, snapshot=here, made=plan(here), stage=Written)
+    assert not write.root_files.idle(work)
     write.root_files(work)
-    assert not steps[0].noop
-    assert steps[0].action() == ""
     assert work.host.stdin()["manifest"].decode().splitlines() == [f"sweep - - - {left}", "end"]
 
 
@@ -254,30 +236,21 @@ def test_what_a_killed_run_left_beside_files_of_root_is_swept_by_root(
         (PermissionError("sudo asks"), None, "sudo asks"),
     ],
 )
-@pytest.mark.parametrize("step", [write.layer_files, back.lock])
+@pytest.mark.parametrize("step", [write.layer_files, back.lock], ids=["write", "lock"])
 def test_every_answer_of_a_write_has_its_meaning(
-    make: Any, steps: list[operations.Step], step: Any, answer: Any, code: Exit | None, why: str
+    make: Any, step: Any, answer: Any, code: Exit | None, why: str
 ) -> None:
-    work = make(answer)
-    step(work)
-    assert steps[0].action() == why
-    assert work.run.exits.get("shoshin") is code
-    assert work.open is (code is None)
+    with pytest.raises(Over) as over:
+        step(make(answer, stage=Looked))
+    assert (over.value.short, over.value.code) == (why, code)
 
 
 # ---- activating ----------------------------------------------------------------------------------
 
 
-def begun(work: Work, steps: list[operations.Step]) -> str:
-    activate.begin(work)
-    return steps[-1].action()
-
-
-def test_a_transaction_is_sent_whole_and_its_secrets_for_its_owner_alone(
-    make: Any, steps: list[operations.Step]
-) -> None:
-    work = make(("started process",), ("status activated r",))
-    assert begun(work, steps) == ""
+def test_a_transaction_is_sent_whole_and_its_secrets_for_its_owner_alone(make: Any) -> None:
+    work = make(("started process",), ("status activated r",), stage=Built)
+    assert activate.begin(work).take_back
     assert work.host.words(0) == [
         *("workspace-transact", "start"),
         f"{work.snapshot.state}/runs/{work.run.id}/transaction",
@@ -293,9 +266,7 @@ def test_a_transaction_is_sent_whole_and_its_secrets_for_its_owner_alone(
     assert sent["undo.sh"] == (PROJECT / "converge/remote/undo.sh").read_bytes()
 
 
-def test_the_plan_of_a_transaction_says_from_which_state_it_is_undone(
-    make: Any, steps: list[operations.Step]
-) -> None:
+def test_the_plan_of_a_transaction_says_from_which_state_it_is_undone(make: Any) -> None:
     here = found(running_system="/nix/store/running")
     here = replace(
         here,
@@ -310,9 +281,16 @@ def test_the_plan_of_a_transaction_says_from_which_state_it_is_undone(
             ),
         ),
     )
-    work = make(snapshot=here, made=plan(here, selected=EVERY), deadline_s=77)
-    work.paths = {"nixos": "/nix/store/new-system", "home-manager": "/nix/store/new-home"}
-    work.records = [("/a/layer", "user", "home"), ("/b/layer", "root", "system")]
+    work = make(
+        snapshot=here,
+        made=plan(here, selected=EVERY),
+        deadline_s=77,
+        stage=Built,
+        known={
+            "paths": {"nixos": "/nix/store/new-system", "home-manager": "/nix/store/new-home"},
+            "records": (("/a/layer", "user", "home"), ("/b/layer", "root", "system")),
+        },
+    )
     lines = list(activate.plan_lines(work, 2))
     for line in (
         *(f"run {work.run.id}", "number 7", "deadline 77", "user mitsio"),
@@ -323,22 +301,20 @@ def test_the_plan_of_a_transaction_says_from_which_state_it_is_undone(
     ):
         assert line in lines
     assert activate.directory(work) == (f"/var/lib/workspace-tuning/runs/{work.run.id}/transaction")
-    assert activate.as_root(work)
+    assert work.as_root
 
 
 def test_a_file_that_keeps_changing_is_tried_three_times_and_then_left(
-    make: Any, steps: list[operations.Step], monkeypatch: pytest.MonkeyPatch
+    make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stale = (("started process",), ("status undone nothing was changed: stale /x",))
-    work = make(*stale * 3)
+    work = make(*stale * 3, stage=Built)
     monkeypatch.setattr(reading, "take_again", lambda _: found())
     monkeypatch.setattr(reading, "plan_for", lambda _, here: plan(here))
-    assert begun(work, steps) == (
-        "a file kept changing while it was to be written; nothing was changed"
-    )
+    with pytest.raises(Over, match="kept changing while it was to be written; nothing was changed"):
+        activate.begin(work)
     sent = [c[1]["_stdin"] for c in work.host.commands if "_stdin" in c[1]]
     assert len(sent) == 3
-    assert work.take_back is None
 
 
 @pytest.mark.parametrize(
@@ -351,12 +327,10 @@ def test_a_file_that_keeps_changing_is_tried_three_times_and_then_left(
         ("none", Exit.FAILED),
     ],
 )
-def test_every_end_of_an_activation_has_its_exit_code(
-    make: Any, steps: list[operations.Step], status: str, code: Exit
-) -> None:
-    work = make(("started process",), (status,))
-    assert begun(work, steps)
-    assert (work.run.exits["shoshin"], work.open) == (code, False)
+def test_every_end_of_an_activation_has_its_exit_code(make: Any, status: str, code: Exit) -> None:
+    with pytest.raises(Over) as over:
+        activate.begin(make(("started process",), (status,), stage=Built))
+    assert over.value.code is code
 
 
 @pytest.mark.parametrize(
@@ -370,35 +344,34 @@ def test_every_end_of_an_activation_has_its_exit_code(
 )
 def test_what_was_proved_is_confirmed_and_what_was_not_is_undone(
     make: Any,
-    steps: list[operations.Step],
     disproved: str,
     verb: str,
     answer: tuple[str, ...],
     code: Exit | None,
 ) -> None:
-    work = make(answer)
-    work.disproved = disproved
-    activate.decide(work)
-    assert bool(steps[0].action()) is (code is not None)
+    work = make(answer, stage=Proved, known={"disproved": disproved})
+    if code is None:
+        assert type(activate.decide(work)) is Kept
+    else:
+        with pytest.raises(Over) as over:
+            activate.decide(work)
+        assert over.value.code is code
     assert work.host.words()[-1] == verb
-    assert work.run.exits.get("shoshin") is code
 
 
 def test_a_line_that_stays_dead_ends_as_unknown_with_the_time_until_it_is_undone(
-    make: Any, steps: list[operations.Step], monkeypatch: pytest.MonkeyPatch
+    make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work = make(False, deadline_s=45)
-    monkeypatch.setattr(Work, "reconnect", lambda _: False)
-    activate.decide(work)
-    assert steps[0].action() == "connection lost"
-    assert work.run.exits["shoshin"] is Exit.UNKNOWN
-    assert "undone there within 45 s" in work.run.whys["shoshin"]
+    monkeypatch.setattr(Workspace, "reconnect", lambda _: False)
+    with pytest.raises(Over, match="undone there within 45 s") as over:
+        activate.decide(make(False, deadline_s=45, stage=Proved))
+    assert (over.value.short, over.value.code) == ("connection lost", Exit.UNKNOWN)
 
 
 def test_a_question_is_asked_again_on_a_new_line_but_a_transaction_is_never_begun_twice(
     make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Work, "reconnect", lambda _: True)
+    monkeypatch.setattr(Workspace, "reconnect", lambda _: True)
     work = make(False, ("status activated r",), False, ("status kept r",))
     assert activate.ask(work, "start", stdin="x").of("status") == ("activated r",)
     assert activate.ask(work, "decide", "confirm").of("status") == ("kept r",)
@@ -409,8 +382,12 @@ def test_a_question_is_asked_again_on_a_new_line_but_a_transaction_is_never_begu
 # ---- a run that cannot go on ---------------------------------------------------------------------
 
 
-def step_of(action: Any) -> operations.Step:
-    return operations.Step(name="Prove", step="prove", action=action, noop="")
+def step_of(act: Any) -> operations.Step[Any, Any]:
+    return operations.step("prove", gives=Proved)(act)
+
+
+def never(_: Any) -> Any:
+    pytest.fail("it goes on")
 
 
 @pytest.mark.parametrize(
@@ -422,79 +399,111 @@ def step_of(action: Any) -> operations.Step:
     ],
 )
 def test_what_is_active_is_taken_back_when_a_run_is_interrupted(
-    make: Any, steps: list[operations.Step], answer: tuple[str, ...], code: Exit
+    make: Any, answer: tuple[str, ...], code: Exit
 ) -> None:
-    work = make(("started process",), ("status activated r",), answer)
-    assert begun(work, steps) == ""
+    work = make(("started process",), ("status activated r",), answer, stage=Built)
+    active = activate.begin(work)
     work.run.interrupted = True
-    assert not operations._one(work.host, work, step_of(lambda: pytest.fail("it goes on")))
+    assert operations.perform(active, step_of(never)) is None
     assert work.host.words()[1:] == ["decide", activate.directory(work), "undo"]
     assert work.run.exits["shoshin"] is code
-    assert not operations._one(work.host, work, step_of(lambda: ""))
     assert len(work.host.commands) == 3, "it is taken back once"
 
 
 def test_what_is_active_is_taken_back_when_there_is_no_journal_any_more(
-    make: Any, steps: list[operations.Step], monkeypatch: pytest.MonkeyPatch
+    make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With root's transaction: where it is, is known only while the work is open."""
     here = found()
     work = make(
         *(("started unit",), ("status activated r",), ("status undone not proved",)),
         snapshot=here,
         made=plan(here, selected=EVERY),
+        stage=Built,
+        known={"paths": {"nixos": "/nix/store/new-system", "home-manager": "/nix/store/new-home"}},
     )
-    work.paths = {"nixos": "/nix/store/new-system", "home-manager": "/nix/store/new-home"}
-    assert begun(work, steps) == ""
+    active = activate.begin(work)
 
     def full(*_: object, **__: object) -> None:
         raise JournalError("no room")
 
     monkeypatch.setattr(Journal, "append", full)
-    assert not operations._one(work.host, work, step_of(lambda: pytest.fail("it goes on")))
+    assert operations.perform(active, step_of(never)) is None
     verb, place, word = work.host.words()[1:]
     assert (verb, word) == ("decide", "undo")
     assert place.startswith("/var/lib/workspace-tuning/")
     assert work.host.commands[-1][1]["_sudo"] is True
     assert work.run.exits["shoshin"] is Exit.ROLLED_BACK
-    assert not work.open
 
 
-def test_an_action_that_fails_gives_the_lock_back_unless_the_state_is_unknown(make: Any) -> None:
+@pytest.mark.parametrize(("code", "released"), [(None, True), (Exit.UNKNOWN, False)])
+def test_a_step_that_fails_gives_the_lock_back_unless_the_state_is_unknown(
+    make: Any, code: Exit | None, released: bool
+) -> None:
     work = make(True)
-    assert not operations._one(work.host, work, step_of(lambda: "no room"))
-    assert work.host.words()[0] == "workspace-release"
-    assert work.run.exits["shoshin"] is Exit.FAILED
 
-    lost = make()
+    def act(_: Any) -> Any:
+        raise Over("no room", code)
 
-    def action() -> str:
-        lost.stop(Exit.UNKNOWN, "lost")
-        return "lost"
-
-    assert not operations._one(lost.host, lost, step_of(action))
-    assert lost.host.commands == []
-    assert lost.run.exits["shoshin"] is Exit.UNKNOWN
+    assert operations.perform(work, step_of(act)) is None
+    assert bool(work.host.commands) is released
+    assert work.run.exits["shoshin"] is (code or Exit.FAILED)
 
 
-def test_an_action_that_raises_leaves_the_state_unknown(make: Any) -> None:
+def test_a_step_that_raises_leaves_the_state_unknown(make: Any) -> None:
     work = make()
 
-    def action() -> str:
+    def act(_: Any) -> Any:
         raise RuntimeError("a mistake of ours")
 
     with pytest.raises(RuntimeError):
-        operations._one(work.host, work, step_of(action))
+        operations.perform(work, step_of(act))
     assert work.run.exits["shoshin"] is Exit.UNKNOWN
+
+
+def test_a_mistake_while_a_workspace_is_prepared_ends_its_part_alone(make: Any) -> None:
+    work = make()
+    work.run.pending = {"shoshin", "another"}
+
+    def broken(_: Any) -> Any:
+        raise RecursionError("too deep")
+
+    assert operations.look(work, broken, never) is None
+    assert work.run.exits["shoshin"] is Exit.FAILED
+    assert "RecursionError" in work.run.whys["shoshin"]
+    assert work.run.pending == {"another"}
+
+
+@pytest.mark.parametrize("name", ["deploy.py", *(f"tasks/{name}.py" for name in COMMANDS)])
+def test_each_step_takes_the_stage_that_the_one_before_it_gives(name: str) -> None:
+    """What a command lists for ``look`` and ``change`` fits together, as its file has it."""
+    tree = ast.parse((PROJECT / name).read_text())
+    calls = [
+        n for n in ast.walk(tree) if isinstance(n, ast.Call) and called(n) in ("look", "change")
+    ]
+    stage: Any = None
+    for step in (argument for call in calls for argument in call.args):
+        if isinstance(step, ast.Call):  # workspace(host)
+            stage = typing.get_type_hints(getattr(stages, called(step)))["return"]
+        elif isinstance(step, ast.Attribute):
+            module = importlib.import_module(f"tasks.steps.{ast.unparse(step.value)}")
+            listed = getattr(module, step.attr)
+            act = listed.act if isinstance(listed, operations.Step) else listed
+            hints = typing.get_type_hints(act)
+            gives, (takes, *_) = hints.pop("return"), hints.values()
+            assert issubclass(stage, takes), f"{step.attr} needs {takes}, and gets {stage}"
+            if isinstance(listed, operations.Step):
+                assert listed.gives is gives, step.attr
+            stage = gives
+    assert stage is not None
 
 
 # ---- rolling back, answers -----------------------------------------------------------------------
 
 
 def test_a_rollback_names_the_parts_and_never_tears_one(make: Any) -> None:
-    assert back.parts(make()) == []
-    assert back.parts(make(layers=["plasma", "session"])) == ["live"]
-    assert back.parts(make(layers=["nixos", "home-manager"])) == ["system", "home"]
+    assert back.parts(make()) == ()
+    assert back.parts(make(layers=["plasma", "session"])) == ("live",)
+    assert back.parts(make(layers=["nixos", "home-manager"])) == ("system", "home")
     assert back.parts(make(layers=["plasma"])) is None
 
 
