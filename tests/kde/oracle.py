@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
+from tests.tools import need
 
 _PROBE = "rewrite probe"
 _ABSENT = "\N{BLACK SQUARE}no such entry\N{BLACK SQUARE}"
@@ -26,8 +25,8 @@ class KDE:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.read_tool = _tool("kreadconfig")
-        self.write_tool = _tool("kwriteconfig")
+        self.read_tool = need("kreadconfig")
+        self.write_tool = need("kwriteconfig")
         home.mkdir(exist_ok=True)
         (home / "empty").mkdir(exist_ok=True)
         self.env = {
@@ -81,17 +80,6 @@ def printed_entries(canonical: bytes) -> Entries:
             key, equals, value = line.partition(b"=")
             entries[header, key] = value if equals else None
     return entries
-
-
-def _tool(name: str) -> str:
-    found = shutil.which(f"{name}6") or shutil.which(f"{name}5")
-    if found is None:
-        pytest.fail(
-            f"{name}6 or {name}5 is missing, KDE cannot judge; install it: "
-            "apt-get install libkf5config-bin (Debian 12, Ubuntu 24.04) or libkf6config-bin",
-            pytrace=False,
-        )
-    return found
 
 
 def unprinted(printed: bytes) -> bytes:

@@ -1,12 +1,13 @@
 # Boot this machine's own system once more, with systemd as process 1, in namespaces.
 #
-# usage: unshare --mount --pid --net --ipc --uts --cgroup --fork sh boot.sh DISK BOX
+# usage: unshare --mount --pid --net --ipc --uts --cgroup --fork sh boot.sh DISK BOX PROJECT
 #   DISK  what the machine writes goes there, and stays there for its next boot
 #   BOX   a sandbox in it: its system comes up in the generation that is its boot default
+#   PROJECT  this checkout: it is there in the machine too, also where it lies below /tmp
 # Nothing of the running system is touched: its files are the lower half of an overlay, units that
 # are enabled in it are not in the machine, /proc/sys and /sys are read only.
 set -eu
-disk=$1 box=$2
+disk=$1 box=$2 project=$3
 mount --make-rprivate /
 mkdir -p "$disk/upper" "$disk/work" "$disk/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$disk/upper,workdir=$disk/work" "$disk/root"
@@ -16,6 +17,12 @@ mount -t sysfs -o ro sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount -t tmpfs -o mode=755 tmpfs run
 mount -t tmpfs -o mode=1777 tmpfs tmp
+case $project in
+    /tmp/*)
+        mkdir -p ".$project"
+        mount --bind "$project" ".$project"
+        ;;
+esac
 mount -t tmpfs -o mode=755 tmpfs dev
 for name in null zero full random urandom tty; do
     : >"dev/$name"

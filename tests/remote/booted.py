@@ -138,7 +138,7 @@ class Booted:
             linger.unlink(missing_ok=True)
         spaces = ("--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup")
         script = str(Path(__file__).with_name("boot.sh"))
-        machine = ["sh", script, str(self.disk), str(BOX)]
+        machine = ["sh", script, str(self.disk), str(BOX), str(sandbox.PROJECT)]
         with (self.directory / "console").open("ab") as log:
             self.process = subprocess.Popen(
                 [*WITH_US, "unshare", *spaces, "--fork", "--kill-child", *machine],
