@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from converge.gate.machine import Disk, FoundGpu, Machine, NvidiaGpu, Swap, ZramDevice
+from converge.limits import count
 
 FORMAT = "1"
 _MAX_CHARACTERS = 1 << 20
@@ -75,10 +76,6 @@ def _one(rows: Rows, key: str, form: str = r".+") -> str | None:
     return next((row[0] for row in rows[key] if row and re.fullmatch(form, row[0])), None)
 
 
-def _number(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
-
-
 def _field(row: Sequence[str], index: int) -> str:
     return row[index].strip() if index < len(row) else ""
 
@@ -100,32 +97,32 @@ def _cpu(cpu: Mapping[str, list[str]]) -> dict[str, object]:
     return {
         "cpu_vendor": _VENDORS.get(vendor, vendor) if vendor else None,
         "cpu_model": cpu["model"][0] if cpu["model"] else None,
-        "cpu_family": _number(_only(cpu["family"]) or ""),
-        "cpu_number": _number(_only(cpu["number"]) or ""),
+        "cpu_family": count(_only(cpu["family"]) or ""),
+        "cpu_number": count(_only(cpu["number"]) or ""),
         "cpu_flags": frozenset.intersection(*flags) if flags else None,
-        "cores": _number(_only(cpu["cores"]) or "") or None,
-        "threads": _number(_only(cpu["count"]) or "") or None,
+        "cores": count(_only(cpu["cores"]) or "") or None,
+        "threads": count(_only(cpu["count"]) or "") or None,
     }
 
 
 def _memory(rows: Rows) -> dict[str, object]:
     memory = _pairs(rows, "memory")
-    sizes = [size for row in rows["module"] if (size := _number(_field(row, 1)))]
-    types = {_field(row, 0) for row in rows["module"] if _number(_field(row, 1))}
+    sizes = [size for row in rows["module"] if (size := count(_field(row, 1)))]
+    types = {_field(row, 0) for row in rows["module"] if count(_field(row, 1))}
     swaps = []
     for row in rows["swap"]:
-        size, priority = _number(_field(row, 2)), _field(row, 3)
+        size, priority = count(_field(row, 2)), _field(row, 3)
         if size is not None and re.fullmatch(r"-?[0-9]{1,6}", priority):
             swaps.append(Swap(file=_field(row, 0), size_kib=size, priority=int(priority)))
     return {
-        "memory_kib": _number(memory["MemTotal"][0]) if memory["MemTotal"] else None,
+        "memory_kib": count(memory["MemTotal"][0]) if memory["MemTotal"] else None,
         "module_bytes": sum(sizes) or None,
         "module_type": types.pop() if len(types) == 1 else None,
         "swaps": tuple(swaps),
         "zram": tuple(
             ZramDevice(
                 name=_word(row, 0),
-                size_bytes=_number(_field(row, 1)) or 0,
+                size_bytes=count(_field(row, 1)) or 0,
                 algorithm=_bracketed(_field(row, 2)),
             )
             for row in rows["zram"]
@@ -187,7 +184,7 @@ def _nvidia(rows: Rows) -> dict[str, object]:
                     name=cells[0].removeprefix("NVIDIA "),
                     compute_capability=cells[1],
                     driver=cells[2],
-                    memory_mb=_number(cells[3]),
+                    memory_mb=count(cells[3]),
                     pci_id=f"10de:{device.group(1).lower()}" if device else "",
                 )
             )
@@ -201,7 +198,7 @@ def _nvidia(rows: Rows) -> dict[str, object]:
 def _disks(rows: Rows) -> dict[str, Disk]:
     disks = {}
     for row in rows["disk"]:
-        name, sectors = _word(row, 0), _number(_field(row, 1))
+        name, sectors = _word(row, 0), count(_field(row, 1))
         if not name or not sectors:
             continue
         schedulers = _field(row, 4)

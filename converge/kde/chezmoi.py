@@ -9,11 +9,12 @@ Facts are those of chezmoi 2.62 and 2.70; docs/kconfig.md says why the calls are
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from posixpath import basename
+
+from converge.limits import document
 
 #: For every call: no terminal, no colours, no network, no tool of the user's choice.
 FLAGS = (
@@ -156,8 +157,8 @@ def read_last_written(returncode: int, stdout: str, stderr: str) -> str | None:
     if not stdout.strip():
         return None
     try:
-        state = json.loads(stdout)
-    except json.JSONDecodeError as error:
+        state = document(stdout)
+    except ValueError as error:
         raise ChezmoiError(f"chezmoi state get answered no JSON: {stdout[:80]!r}") from error
     match state:
         case {"type": "file", "contentsSHA256": str(stamp)}:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from converge.limits import document
 from converge.measure.memory import Memory
 
 VERSION = 1
@@ -33,14 +34,14 @@ class History:
         if not content:
             return cls()
         try:
-            data = json.loads(content)
+            data = document(content)
             if data["version"] != VERSION:
                 raise ValueError("version")
             samples, measurements = (
                 tuple(row for row in data[key] if isinstance(row, dict))
                 for key in ("samples", "measurements")
             )
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError):
             return cls(damaged=True)
         return cls(samples=samples, measurements=measurements)
 

@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from converge.limits import decimal, number
 from converge.measure.gain import middle
 
 
@@ -56,17 +57,17 @@ def parse(lines: Iterable[str]) -> Memory:
             word, _, rest = row.partition(" ")
             if word == "process":
                 name, pid, start, kb = rest.rsplit(" ", 3)
-                reading.setdefault(name, {})[int(pid)] = float(kb)
-                starts.setdefault(name, {})[pid] = int(start)
+                reading.setdefault(name, {})[number(pid)] = decimal(kb)
+                starts.setdefault(name, {})[pid] = number(start)
             elif word == "available":  # the last line of a reading
-                available.append(float(rest))
+                available.append(decimal(rest))
                 for name, found in reading.items():
                     readings.setdefault(name, []).append(sum(found.values()))
                 reading = {}
             else:
                 facts[word] = rest
         history = base64.b64decode("".join(rows[middle_row + 1 : -1]), validate=True)
-        total = float(facts["total"])
+        total = decimal(facts["total"])
         boot = facts["boot"]
     except (ValueError, KeyError, binascii.Error) as error:
         raise UnknownMemory(f"the workspace's answer about its memory is odd: {error}") from error

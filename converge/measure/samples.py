@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from converge.limits import decimal, number
 from converge.measure.benchmarks import Benchmark
 from converge.measure.gain import Gain, Verdict, faster, judge
 from converge.plan.setting import Claim, Setting
@@ -93,7 +94,7 @@ def parse(lines: Iterable[str]) -> Samples:
 def _sample(times: Sequence[str]) -> Sample:
     """From user and system time as ``times`` prints them, and seconds. Raises ``ValueError``."""
     user, system, wall = times
-    return Sample(cpu=_seconds(user) + _seconds(system), wall=float(wall))
+    return Sample(cpu=_seconds(user) + _seconds(system), wall=decimal(wall))
 
 
 def _seconds(text: str) -> float:
@@ -101,7 +102,7 @@ def _seconds(text: str) -> float:
     minutes, mark, rest = text.partition("m")
     if not mark or not rest.endswith("s"):
         raise ValueError(text)
-    return int(minutes) * 60 + float(rest[:-1])
+    return number(minutes) * 60 + decimal(rest[:-1])
 
 
 def measurement(

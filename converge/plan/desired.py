@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from converge.kde.merge import Entry, Group, declared
+from converge.limits import document
 from converge.plan import layers
 from converge.plan.setting import Layer, Setting
 from converge.plan.snapshot import Snapshot
@@ -122,8 +123,8 @@ def _sources(repository: Path, layer: Layer) -> Iterator[tuple[str, bytes]]:
 def _settings_now(snapshot: Snapshot, path: str) -> Mapping[str, object]:
     node = snapshot.nodes.get(path)
     try:
-        return dict(json.loads(node.content)["settings"]) if node else {}
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return dict(document(node.content)["settings"]) if node else {}
+    except (ValueError, KeyError, TypeError):
         return {}
 
 

@@ -8,18 +8,14 @@ Whatever the output does not say is unknown, never absent: an incomplete answer 
 from __future__ import annotations
 
 import base64
-import binascii
-import gzip
-import io
-import json
 import re
 import tarfile
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 
+from converge import limits
 from converge.plan.rollout import Clock
 from converge.plan.written import Written
 
@@ -27,8 +23,6 @@ NEEDED_FACTS = frozenset(
     {"uid", "system_uid", "user", "home", "state", "hostname", "boot_id", "uptime_s", "soak_boot"}
 )
 NUMBERS = ("uid", "system_uid", "uptime_s")
-LIMIT = 64 * 1024 * 1024  # bytes of one unpacked archive; a hostile workspace cannot fill memory
-
 
 #: What remote/write.sh puts beside a target, or KConfig's lock in the making.
 _STAGED = re.compile(r".*/\.[^/\n]+\.wt-[0-9a-z.-]+")
@@ -205,6 +199,7 @@ _KINDS = {
     tarfile.REGTYPE: Kind.FILE,
     tarfile.AREGTYPE: Kind.FILE,
     tarfile.LNKTYPE: Kind.FILE,
+    tarfile.CONTTYPE: Kind.FILE,
     tarfile.DIRTYPE: Kind.DIRECTORY,
     tarfile.SYMTYPE: Kind.SYMLINK,
     tarfile.FIFOTYPE: Kind.FIFO,
@@ -213,39 +208,26 @@ _KINDS = {
 
 def _nodes(encoded: str) -> Iterable[Node]:
     try:
-        packed = io.BytesIO(base64.b64decode(encoded, validate=True))
-        with gzip.open(packed) as stream:
-            data = stream.read(LIMIT + 1)
-        if len(data) > LIMIT:
-            raise SnapshotError(f"the managed files are larger than {LIMIT} bytes")
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
-            size = 0
-            for member in archive:
-                size += member.size  # a sparse one unpacks to more than it takes
-                if size > LIMIT:
-                    raise SnapshotError(f"the managed files are larger than {LIMIT} bytes")
-                kind = _KINDS.get(member.type, Kind.DEVICE)
-                held = archive.extractfile(member) if kind is Kind.FILE else None
-                yield Node(
-                    path=member.name if member.name.startswith("/") else f"/{member.name}",
-                    kind=kind,
-                    mode=member.mode & 0o7777,
-                    uid=member.uid,
-                    owner=member.uname or str(member.uid),
-                    content=held.read() if held else b"",
-                    target=member.linkname if kind is Kind.SYMLINK else "",
-                )
-    except (
-        *(binascii.Error, tarfile.TarError, zlib.error),
-        *(EOFError, OSError, KeyError, ValueError, AttributeError, MemoryError),
-    ) as error:
-        raise SnapshotError(f"the archive of managed files is damaged: {error}") from error
+        packed = base64.b64decode(encoded, validate=True)
+        for member, content in limits.members(limits.unpack(packed)):
+            kind = _KINDS.get(member.type, Kind.DEVICE)
+            yield Node(
+                path=member.name if member.name.startswith("/") else f"/{member.name}",
+                kind=kind,
+                mode=member.mode & 0o7777,
+                uid=member.uid,
+                owner=member.uname or str(member.uid),
+                content=content,
+                target=member.linkname if kind is Kind.SYMLINK else "",
+            )
+    except ValueError as error:
+        raise SnapshotError(f"the archive of managed files: {error}") from error
 
 
 def _last_written(entry: str) -> str:
     try:
-        return str(json.loads(entry)["contentsSHA256"]) if entry else ""
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return str(limits.document(entry)["contentsSHA256"]) if entry else ""
+    except (ValueError, KeyError, TypeError):
         return ""  # an older chezmoi, or a target it never wrote: nothing is known of it
 
 
@@ -306,7 +288,9 @@ def _parse(rows: list[str]) -> Snapshot:
                 profiles[first] = second
             case "generation":
                 number, mark, path = second.split(" ", 2)
-                generation = Generation(number=int(number), path=path, current=mark == "current")
+                generation = Generation(
+                    number=limits.number(number), path=path, current=mark == "current"
+                )
                 generations.setdefault(first, []).append(generation)
             case "running":
                 running = second
@@ -321,9 +305,9 @@ def _parse(rows: list[str]) -> Snapshot:
                 transactions.append(
                     Transaction(
                         directory=directory,
-                        number=int(number),
+                        number=limits.number(number),
                         alive=alive == "yes",
-                        left_s=int(left),
+                        left_s=limits.number(left),
                         word=word,
                         reason=reason[0] if reason else "",
                     )
@@ -356,7 +340,7 @@ def _parse(rows: list[str]) -> Snapshot:
         else:
             nodes[node.path] = node
     missing = NEEDED_FACTS - facts.keys()
-    missing |= {name for name in NUMBERS if not facts.get(name, "").isdecimal()}
+    missing |= {name for name in NUMBERS if limits.count(facts.get(name, "")) is None}
     missing |= {name for name in ("home", "state") if not facts.get(name, "").startswith("/")}
     missing |= {"system", "home"} - (flakes.keys() & profiles.keys())
     if missing:
@@ -401,12 +385,11 @@ def _parse(rows: list[str]) -> Snapshot:
 def _lock(lines: Mapping[str, str]) -> Lock | None:
     if not lines:
         return None
-    since = lines.get("since", "")
     return Lock(
         run=lines.get("run", "?"),
         host=lines.get("host", "?"),
         user=lines.get("user", "?"),
         pid=lines.get("pid", "?"),
-        since=int(since) if since.isdecimal() else 0,
+        since=limits.count(lines.get("since", "")) or 0,
         alive=lines.get("alive") == "yes",
     )

@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from converge.limits import document, number
+
 VERSION = 1
 Group = tuple[str, ...]
 
@@ -38,7 +40,7 @@ class Written:
         if content is None:
             return cls()
         try:
-            data = json.loads(content)
+            data = document(content)
             if data["version"] != VERSION:
                 raise ValueError("version")
             return cls(
@@ -53,12 +55,14 @@ class Written:
                 },
                 phases={
                     str(phase): Proved(
-                        run=str(one["run"]), boot=str(one["boot"]), uptime_s=int(one["uptime_s"])
+                        run=str(one["run"]),
+                        boot=str(one["boot"]),
+                        uptime_s=number(str(one["uptime_s"])),
                     )
                     for phase, one in data["phases"].items()
                 },
             )
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return cls(damaged=True)
 
     def same(self, other: Written) -> bool:

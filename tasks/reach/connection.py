@@ -30,8 +30,11 @@ _PASSWORDS = ("_sudo_password", "_use_sudo_password", "_su_password")
 
 
 def transport(sock: Any, **options: Any) -> Any:
-    """A paramiko transport without Nagle's delay (43 ms a command) that notices a dead peer."""
+    """A paramiko transport without Nagle's delay (43 ms a command) that notices a dead peer and has
+    limits on what a server sends."""
     import paramiko
+
+    from tasks.reach.limits import Packets
 
     wire = sock
     if isinstance(sock, paramiko.Channel):  # through a jump host
@@ -40,7 +43,7 @@ def transport(sock: Any, **options: Any) -> Any:
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
-    made = paramiko.Transport(sock, **options)
+    made = paramiko.Transport(sock, packetizer_class=Packets, **options)
     made.set_keepalive(10)
     return made
 

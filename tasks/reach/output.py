@@ -1,26 +1,23 @@
-"""What pyinfra prints, made harmless: a workspace cannot move the cursor, hide a line or end it.
+"""What this process prints, made harmless: a server cannot move the cursor, hide a line or end it.
 
-pyinfra 3.10 prints the output of programs and its own messages about them as they came. Ours goes
-through ``converge.report.terminal``; this is for the rest. It also reads what is not UTF-8, where
-pyinfra
-would stop reading and take the part before it for the whole (``connectors/util.py``).
+Lines of ours go through ``converge.report.terminal``; this is for all the rest, whoever prints it:
+pyinfra shows the output of programs and its own messages about them as they came, paramiko what a
+server says before its host key was looked at, Python the text of an error that nobody caught.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
-
-import click
-from pyinfra import logger
-from pyinfra.api.output import set_echo
-from pyinfra.connectors import util
+import sys
+from collections.abc import Iterable
+from typing import Any, TextIO
 
 from converge.report.terminal import plain
+from tasks.reach import limits
 
-_OURS = re.compile(r"(\033\[(?:0|1|3[0-7])m|\n)")  # the styles that pyinfra itself uses
+#: The styles that pyinfra and ``converge.report.terminal`` use.
+_OURS = re.compile(r"(\033\[(?:[0-2]|3[1-7])(?:;(?:[0-2]|3[1-7]))*m|\n)")
 
 
 def harmless(text: str) -> str:
@@ -29,33 +26,40 @@ def harmless(text: str) -> str:
     return "".join(part if number % 2 else plain(part) for number, part in enumerate(parts))
 
 
-def _echo(message: Any = None, **options: Any) -> None:
-    click.echo(harmless(message) if isinstance(message, str) else message, **options)
+class Harmless:
+    """A stream in front of another one: what is written through it is harmless."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("buffer", "detach"):  # a way around; click takes it where it is there
+            raise AttributeError(name)
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        self.stream.write(harmless(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
 
 
-class _Harmless(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.msg, str):
-            record.msg, record.args = harmless(record.getMessage()), None
-        return True
-
-
-def _lines(stream: Iterable[bytes | str]) -> Iterator[str]:
-    flags = getattr(stream, "_flags", None)
-    if isinstance(flags, int):  # paramiko's: it decodes by itself, strictly, unless it is binary
-        stream._flags = flags | stream.FLAG_BINARY  # type: ignore[attr-defined]
-    for line in stream:
-        yield line if isinstance(line, str) else line.decode(errors="replace")
+def cover() -> None:
+    """Put this in the way of everything that this process prints from here on."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if not isinstance(stream, Harmless):
+            setattr(sys, name, Harmless(stream))
+    # What paramiko logs is raised as well; without a handler it would be printed a second time.
+    logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 def install() -> None:
-    """Put this in the way of everything that pyinfra reads and prints."""
-    set_echo(_echo)
-    for handler in logger.handlers:
-        handler.addFilter(_Harmless())
-    original: Callable[..., None] = util.read_buffer
+    """The same for a run of pyinfra, and limits for what it reads."""
+    from pyinfra.connectors import ssh, util
 
-    def read_buffer(name: str, io: Iterable[bytes | str], *rest: Any, **options: Any) -> None:
-        original(name, _lines(io), *rest, **options)
-
-    util.read_buffer = read_buffer
+    cover()
+    for module in (util, ssh):
+        vars(module)["read_output_buffers"] = limits.read_output_buffers

@@ -21,7 +21,7 @@ from pyinfra.api.operation import operation
 from converge.exits import Exit, Outcome
 from converge.journal.journal import JournalError
 from tasks.run import canary
-from tasks.run.stages import Activated, Done, Over, Planned, Read, Workspace
+from tasks.run.stages import Activated, Done, Looked, Over, Planned, Read, Workspace
 
 NO_LIMIT_S = 7 * 24 * 3600  # pyinfra takes a number only, and 0 would end every step at once
 S = TypeVar("S", bound=Workspace)
@@ -70,7 +70,7 @@ def look(workspace: S, *steps: Callable[[Any], Any]) -> Any:
     except Over as over:
         workspace.stop(over)
         stage = None
-    except (JournalError, AssertionError):
+    except JournalError:
         raise
     except Exception as error:  # an answer that nobody thought of
         workspace.stop(Over(f"{type(error).__name__} while it was prepared: {error}"[:500]))
@@ -150,6 +150,7 @@ def perform(stage: Workspace, one: Step[Any, Any]) -> Workspace | None:
         _take_back(stage)
         return None
     over: Over | None = None
+    unexpected = False
     after: Workspace | None = None
     reached: Workspace | None = stage  # what is taken back where the journal ends
     try:
@@ -161,6 +162,12 @@ def perform(stage: Workspace, one: Step[Any, Any]) -> Workspace | None:
             reached = after = one.act(stage)
         except Over as error:
             over = error
+        except JournalError:
+            raise
+        except Exception as error:  # an answer that nobody thought of: how far it came is not known
+            unexpected = True
+            code = Exit.UNKNOWN if isinstance(stage, Looked) else Exit.FAILED
+            over = Over(f"{title}: {type(error).__name__}: {error}"[:500], code)
         if isinstance(after, Done):
             stage.ends(after.code, after.why)
         elif over is None or over.code is None:
@@ -173,6 +180,9 @@ def perform(stage: Workspace, one: Step[Any, Any]) -> Workspace | None:
         return None
     if over is None:
         return after
+    if unexpected and isinstance(stage, Activated) and stage.take_back:
+        _take_back(stage)
+        over = Over(over.why, run.outcomes[stage.host.name])
     stage.stop(over if over.code is not None else Over(f"{title}: {over.why}"))
     is_known = over.code is None or Outcome.of(over.code).exit is not Exit.UNKNOWN
     if is_known and isinstance(stage, Read):

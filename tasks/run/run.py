@@ -93,7 +93,10 @@ class Run:
         return list(self.journal.of(self.inputs[host][0].workspace, kind))
 
     def _say(self, record: dict[str, object]) -> None:
-        text = describe(record)
+        try:
+            text = describe(record)
+        except Exception as error:  # it is in the journal, and what it is about goes on
+            text = f"{record['kind']} {record['seq']} cannot be shown: {type(error).__name__}"
         if text:
             self.terminal.line(text, *style(record))
 
@@ -214,12 +217,12 @@ def install(state: Any) -> None:
 def begin(state: Any, params: dict[str, Any]) -> None:
     """Check all that was given. Bad input ends here: nothing connected, nothing written."""
     global current
+    output.install()
     run = Run(params)
     # Failed hosts are counted by us: without this, pyinfra asks on the terminal at the first one.
     state.should_raise_failed_hosts = None
     state.config.FAIL_PERCENT = None
     connection.never_ask()
-    output.install()
     problems: list[Problem] = list(_flags(params))
     for host in state.inventory:
         if state.is_host_in_limit(host):

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from converge.plan import layers, snapshot
+from converge import limits
+from converge.plan import layers
 from converge.plan.snapshot import Kind, Snapshot, SnapshotError, parse
 from converge.plan.written import Proved, Written
 from tests.plan import plans
@@ -173,14 +174,18 @@ def test_a_damaged_archive_is_unknown(packed: str) -> None:
 def test_an_archive_that_unpacks_without_end_fills_no_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(snapshot, "LIMIT", 1 << 20)
+    monkeypatch.setattr(limits, "UNPACKED", 1 << 20)
     bomb = base64.b64encode(gzip.compress(b"\0" * (8 << 20))).decode()
-    with pytest.raises(SnapshotError, match="larger than"):
+    with pytest.raises(SnapshotError, match="unpacks to more than"):
         parse(answer(files=bomb))
-    sparse = tarfile.TarInfo("/x")
-    sparse.size = 1 << 40
-    with pytest.raises(SnapshotError):
-        parse(answer(files=base64.b64encode(gzip.compress(sparse.tobuf())).decode()))
+    big = tarfile.TarInfo("/x")
+    big.size = 1 << 40
+    with pytest.raises(SnapshotError, match="ends within a member"):
+        parse(answer(files=base64.b64encode(gzip.compress(big.tobuf())).decode()))
+    linked = tarfile.TarInfo("/y")
+    linked.type, linked.linkname = tarfile.LNKTYPE, "/x"
+    with pytest.raises(SnapshotError, match="larger than"):
+        parse(answer(files=archive(("/x", b"x" * (600 << 10)), linked)))
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ prints none of them, and a package that came from a cache has no log at all.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from converge.limits import document
 from converge.plan.setting import Layer, Phase, Setting
 from converge.proof.check import (
     MISSING,
@@ -64,7 +64,7 @@ def report(context: Context, answers: Answers, layer: Layer) -> Report:
     ask = report_ask(context, layer)
     if ask is None:
         raise NoAnswer(stage(context, answers, layer))
-    data = json.loads(answers.text(ask))
+    data = document(answers.text(ask))
     packages = {
         name: Package(
             wanted=tuple(one["wanted"]),
@@ -233,7 +233,7 @@ def _judge_mold(context: Context, answers: Answers) -> Verdict:
 
 def nix_config(answers: Answers) -> Mapping[str, object]:
     """Nix's settings in force, by name."""
-    data = json.loads(answers.text(NIX_CONFIG))
+    data = document(answers.text(NIX_CONFIG))
     if not isinstance(data, dict):
         raise Unreadable("Nix's configuration is no object")
     return {name: part["value"] for name, part in data.items()}

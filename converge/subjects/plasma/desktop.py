@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from converge.limits import document
 from converge.proof.check import Unreadable
 
 _OPTION = re.compile(r"([A-Za-z]\w*): ?(.*)")
@@ -16,7 +16,7 @@ def bus_value(text: str) -> object:
     """The value in a line of ``busctl --json=short``: ``call`` wraps it in a list, ``get-property``
     does not."""
     try:
-        data = json.loads(text)["data"]
+        data = document(text)["data"]
     except (ValueError, KeyError, TypeError) as error:
         raise Unreadable(f"busctl printed {text[:60]!r}") from error
     if isinstance(data, list) and len(data) == 1:

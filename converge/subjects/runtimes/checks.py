@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from converge.limits import document, toml
 from converge.plan.setting import Layer, Phase, Setting
 from converge.proof.check import ABSENT, Answers, Ask, Context, NoAnswer, Proof, Unreadable
 from converge.proof.effect import Effect, Verdict, effective, not_applicable, not_effective
@@ -134,7 +133,7 @@ def _judge_python(context: Context, answers: Answers, setting: Setting) -> Verdi
     said = _started(answers, _python(context), "python3")
     verdict = effective(f"Python {one['version']} with it", expected=expected)
     if said is not None:
-        own = json.loads(said)
+        own = document(said)
         if "--enable-optimizations" not in (own["arguments"] or ""):
             verdict = not_effective(
                 f"Python {own['version']} without it",
@@ -153,7 +152,7 @@ def _judge_node(context: Context, answers: Answers, setting: Setting) -> Verdict
         return _built(context, answers, setting, verdict, None)
     said = _started(answers, _node(context), "node")
     if said is not None:
-        version = json.loads(said)["version"]
+        version = document(said)["version"]
         if version != one["version"]:
             verdict = not_effective(
                 f"Node.js {version}",
@@ -220,7 +219,7 @@ def _judge_rust(context: Context, answers: Answers, setting: Setting) -> Verdict
     if reply.status == ABSENT:
         live = not_effective("no ~/.cargo/config.toml", expected=expected)
         return settle(context, answers, setting, live)
-    flags = tomllib.loads(answers.text(_cargo(context))).get("build", {}).get("rustflags", [])
+    flags = toml(answers.text(_cargo(context))).get("build", {}).get("rustflags", [])
     found = " ".join(flags) if isinstance(flags, list) else str(flags)
     if cpu not in found:
         live = not_effective(found or "no rustflags", expected=expected)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
+from converge.limits import document
 from converge.plan.setting import Phase, Setting
 from converge.proof.check import (
     ABSENT,
@@ -181,7 +181,7 @@ def _judge_firefox(context: Context, answers: Answers, setting: Setting) -> Verd
 
 
 def _preferences(context: Context, answers: Answers, setting: Setting) -> Verdict:
-    found = json.loads(answers.text(POLICIES))["policies"].get("Preferences", {})
+    found = document(answers.text(POLICIES))["policies"].get("Preferences", {})
     expected = "decoding switched on"
 
     def is_set(name: str) -> object:

@@ -93,16 +93,16 @@ class VaApi:
     decodes: frozenset[str]  # profiles with the entry point VLD, without the prefix VAProfile
 
 
-_PROFILE = re.compile(r"^\s+VAProfile(\w+)\s*:\s*VAEntrypoint(\w+)\s*$", re.MULTILINE)
+_PROFILE = re.compile(r"^[ \t]+VAProfile(\w+)[ \t]*:[ \t]*VAEntrypoint(\w+)[ \t]*$", re.MULTILINE)
 
 
 def vainfo(text: str) -> VaApi:
-    driver = re.search(r"^vainfo: Driver version: (.+?)\s*$", text, re.MULTILINE)
+    driver = re.search(r"^vainfo: Driver version: (.+)$", text, re.MULTILINE)
     if not driver:
         lines = [line for line in text.splitlines() if "rror" in line or "Failed" in line]
         raise Unreadable(lines[-1].strip() if lines else "vainfo named no driver")
     decodes = (name for name, entry in _PROFILE.findall(text) if entry == "VLD")
-    return VaApi(driver=driver[1], decodes=frozenset(decodes))
+    return VaApi(driver=driver[1].strip(), decodes=frozenset(decodes))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,12 +113,12 @@ class Vdpau:
 
 def vdpauinfo(text: str) -> Vdpau:
     """Decoders with numbers behind their name; ``--- not supported ---`` has none."""
-    driver = re.search(r"^Information string: (.+?)\s*$", text, re.MULTILINE)
+    driver = re.search(r"^Information string: (.+)$", text, re.MULTILINE)
     if not driver:
         raise Unreadable(text.strip().splitlines()[0] if text.strip() else "vdpauinfo was silent")
     table = text.partition("Decoder capabilities:")[2].partition("\n\nOutput surface")[0]
-    rows = re.findall(r"^([A-Z0-9_]+)\s+\d+\s+\d+\s+\d+\s+\d+\s*$", table, re.MULTILINE)
-    return Vdpau(driver=driver[1], decodes=frozenset(rows))
+    rows = re.findall(r"^([A-Z0-9_]+)(?:[ \t]+\d+){4}[ \t]*$", table, re.MULTILINE)
+    return Vdpau(driver=driver[1].strip(), decodes=frozenset(rows))
 
 
 #: Bits of VAAPI_HWCODECS (toolkit/xre/glxtest in Firefox).

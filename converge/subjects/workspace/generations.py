@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
+from converge.limits import document
 from converge.plan.setting import Layer, Phase, Setting
 from converge.proof.check import (
     Answers,
@@ -59,7 +59,7 @@ def _marker(answers: Answers, ask: Ask) -> Marker | None:
     reply = answers.reply(ask)
     if reply.status != 0:
         return None
-    data = json.loads(reply.text)
+    data = document(reply.text)
     return Marker(profile=str(data["profileSha256"]), settings=frozenset(data["settings"]))
 
 

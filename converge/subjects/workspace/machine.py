@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 from converge.gate.hardware import missing_flags
+from converge.limits import document
 from converge.plan.setting import Phase
 from converge.proof.check import DENIED, MISSING, Answers, Ask, Context, Item, NoAnswer, When
 from converge.proof.effect import Verdict, effective, not_applicable, not_effective, unknown
@@ -83,7 +83,7 @@ def _judge_flakes(context: Context, answers: Answers) -> Verdict:
 def _judge_rescue(context: Context, answers: Answers) -> Verdict:
     text = answers.text(REMOVABLE)
     labels = []
-    for disk in json.loads(text)["blockdevices"]:
+    for disk in document(text)["blockdevices"]:
         if disk.get("tran") == "usb":
             parts = [disk, *disk.get("children", ())]
             labels += [str(p["label"]) for p in parts if p.get("fstype") == "iso9660"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from converge.limits import document
 from converge.proof.check import Unreadable
 
 MIB = 1024 * 1024
@@ -108,7 +108,7 @@ def coredumps(text: str) -> tuple[str, ...]:
     found = []
     for line in text.splitlines()[1:]:
         if line.startswith("["):
-            for dump in json.loads(line):
+            for dump in document(line):
                 signal = BAD_SIGNALS.get(int(dump["sig"]))
                 if signal and dump["time"] / 1_000_000 >= start:
                     found.append(f"{signal} {dump['exe']}")
@@ -150,7 +150,7 @@ def swaps(text: str) -> tuple[Swap, ...]:
 
 def chosen(text: str) -> str:
     """The word in brackets of a kernel file such as ``none [mq-deadline] kyber``."""
-    match = re.search(r"\[([^\]\s]+)\]", text)
+    match = re.search(r"\[([^\[\]\s]+)\]", text)
     return match[1] if match else text.strip()
 
 
@@ -190,7 +190,7 @@ class Menu:
     generations: frozenset[int]
 
 
-_GRUB_ENTRY = re.compile(r'^\s*menuentry "[^"]*- Configuration (\d+)\b', re.MULTILINE)
+_GRUB_ENTRY = re.compile(r'^[ \t]*menuentry "[^"]*- Configuration (\d+)\b', re.MULTILINE)
 _BOOT_ENTRY = re.compile(r"entry nixos-generation-(\d+)(?:-specialisation\S*)?\.conf")
 
 
@@ -215,7 +215,7 @@ def boot_menu(text: str) -> Menu:
 
 def _grub(text: str) -> int:
     """NixOS writes two: 1 for a start that was chosen by grub-reboot, then the one that counts."""
-    found = re.findall(r"^\s*set timeout=(-?\d+)\s*$", text, re.MULTILINE)
+    found = re.findall(r"^[ \t]*set timeout=(-?\d+)[ \t]*$", text, re.MULTILINE)
     if not found:
         raise Unreadable("GRUB's menu has no timeout")
     return int(found[-1])

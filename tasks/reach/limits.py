@@ -1,0 +1,142 @@
+"""Limits on what a server sends, kept while it arrives: what never ends is cut, not collected.
+
+``Packets`` is for the time before the host key is known, ``read_output_buffers`` for the answer of
+every program. pyinfra 3.10 and paramiko 4.0 have a limit on neither.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import gevent
+from paramiko import ChannelStderrFile, SSHException  # type: ignore[attr-defined]
+from paramiko.packet import Packetizer
+from pyinfra.api.output import echo, format_text
+from pyinfra.connectors.util import CommandOutput, OutputLine
+
+from converge.report.terminal import plain
+
+GREETING = 64 * 1024  # bytes before the SSH protocol begins; OpenSSH reads as many
+PACKET = 256 * 1024  # bytes of one packet, as OpenSSH
+ANSWER = 48 * 1024 * 1024  # bytes of one answer
+LINE = 200  # bytes that a line takes in memory besides its text
+SHOWN = 4000  # lines kept of the messages of a build, which may be long: the last ones
+CHUNK = 65536
+
+
+class TooMuch(OSError):
+    """A workspace said more than any answer of ours needs. What it did besides is not known."""
+
+
+class Packets(Packetizer):
+    """paramiko's reader of packets, which would allocate the 4 GiB that a server announces."""
+
+    _greeting = 0
+
+    def read_all(self, n: int, check_rekey: bool = False) -> bytes:
+        if n > PACKET:
+            raise SSHException(f"the server sends a packet of {n} bytes; {PACKET} are allowed")
+        return bytes(super().read_all(n, check_rekey))
+
+    def _read_timeout(self, timeout: float) -> bytes:
+        """Used for the lines before the protocol begins only."""
+        data = bytes(super()._read_timeout(timeout))  # type: ignore[misc]
+        self._greeting += len(data)
+        if self._greeting > GREETING:
+            raise SSHException(f"the server says more than {GREETING} bytes before it speaks SSH")
+        return data
+
+
+class _Answer:
+    """What a program printed so far. ``shown``: its messages are for a person, so that the last of
+    them are enough."""
+
+    def __init__(self, shown: bool) -> None:
+        self.left = ANSWER
+        self.stdout: list[OutputLine] = []
+        self.stderr: deque[OutputLine] = deque(maxlen=SHOWN if shown else None)
+        self.counted = ("stdout",) if shown else ("stdout", "stderr")
+
+    def count(self, name: str, size: int) -> None:
+        if name in self.counted:
+            self.left -= size
+        if self.left < 0:
+            raise TooMuch(f"it said more than {ANSWER >> 20} MiB, and was not listened to any more")
+
+    def lines(self, name: str, stream: Any) -> Iterator[str]:
+        """The lines of a stream, decoded. One that does not end is cut as well."""
+        rest: list[bytes] = []
+        held = 0
+        for piece in iter(_reader(stream), b""):
+            self.count(name, len(piece) + LINE * piece.count(b"\n"))
+            first, *more = piece.split(b"\n")
+            rest.append(first)
+            held += len(first)
+            if held > ANSWER:  # of what is shown: nothing else counts
+                raise TooMuch(f"one line of it is longer than {ANSWER >> 20} MiB")
+            if more:
+                yield from _text(b"".join(rest), *more[:-1])
+                rest, held = [more[-1]], len(more[-1])
+        if any(rest):
+            yield from _text(b"".join(rest))
+
+    @property
+    def output(self) -> CommandOutput:
+        return CommandOutput([*self.stdout, *self.stderr])
+
+
+def _text(*lines: bytes) -> Iterator[str]:
+    return (line.decode(errors="replace") for line in lines)
+
+
+def _reader(stream: Any) -> Callable[[], bytes]:
+    channel = getattr(stream, "channel", None)
+    if channel is None:  # a process of this machine
+        return partial(stream.read1, CHUNK)
+    receive = channel.recv_stderr if isinstance(stream, ChannelStderrFile) else channel.recv
+    return partial(receive, CHUNK)
+
+
+def read_output_buffers(
+    stdout_buffer: Any,
+    stderr_buffer: Any,
+    timeout: int | None,
+    print_output: bool,
+    print_prefix: str,
+) -> CommandOutput:
+    """In place of pyinfra's function of this name: the same, with limits. ``timeout`` in seconds.
+
+    Raises TimeoutError and TooMuch; the program is not listened to any more then."""
+    answer = _Answer(print_output)
+    failed: list[Exception] = []
+
+    def read(name: str, stream: Any, kept: list[OutputLine] | deque[OutputLine]) -> None:
+        try:
+            for line in answer.lines(name, stream):
+                kept.append(OutputLine(name, line))
+                if print_output:
+                    text = format_text(plain(line), "red" if name == "stderr" else None)
+                    echo(f"{print_prefix}{text}", err=True)
+        except Exception as error:  # told to the caller; gevent would print it
+            failed.append(error)
+
+    streams = {"stdout": stdout_buffer, "stderr": stderr_buffer}
+    readers = [
+        gevent.spawn(read, name, stream, getattr(answer, name)) for name, stream in streams.items()
+    ]
+    try:
+        with gevent.Timeout(timeout, TimeoutError):
+            for _ in gevent.iwait(readers):
+                if failed:
+                    raise failed[0]
+    except BaseException:
+        gevent.killall(readers)
+        for stream in streams.values():
+            with contextlib.suppress(Exception):
+                (getattr(stream, "channel", None) or stream).close()
+        raise
+    return answer.output

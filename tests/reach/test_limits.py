@@ -1,0 +1,278 @@
+"""A server that says too much is cut while it speaks; a hostile answer ends its own part only."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import gzip
+import io
+import os
+import socket
+import subprocess
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import paramiko
+import pytest
+from gevent import subprocess as green
+
+import sandbox
+from tasks.reach import connection, limits, output
+from tests import sshd
+from tests.conftest import Cli, Outcome
+from tests.plan.test_snapshot import answer, archive
+from tests.tools import need
+
+NO_NIX = ["plasma", "session"]
+
+
+# ---- the answer of one program -------------------------------------------------------------------
+
+
+def read(script: str, *, shown: bool = False, timeout: int = 60) -> Any:
+    process = green.Popen(["sh", "-c", script], stdout=green.PIPE, stderr=green.PIPE)
+    try:
+        return limits.read_output_buffers(process.stdout, process.stderr, timeout, shown, "")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_lines_of_both_streams_are_read_as_they_are() -> None:
+    found = read(r"printf 'one\n\ntwo\n\377 three'; printf 'a\nb\n' >&2")
+    assert found.stdout_lines == ["one", "", "two", "\ufffd three"]
+    assert found.stderr_lines == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "yes",
+        "yes >&2",
+        "yes ''",
+        "tr '\\0' x </dev/zero",
+        "tr '\\0' x </dev/zero >&2",
+        "cat /dev/zero",
+    ],
+)
+def test_an_endless_answer_is_cut_while_it_arrives(script: str) -> None:
+    with pytest.raises(limits.TooMuch, match="it said more than 48 MiB"):
+        read(script)
+
+
+def test_the_messages_of_a_long_build_are_read_to_their_end_and_the_last_are_kept() -> None:
+    found = read("seq 1 400000 >&2; echo path", shown=True)
+    assert found.stdout_lines == ["path"]
+    assert found.stderr_lines[-1] == "400000"
+    assert len(found.stderr_lines) == limits.SHOWN
+    with pytest.raises(limits.TooMuch):
+        read("tr '\\0' x </dev/zero >&2", shown=True)
+    with pytest.raises(limits.TooMuch):
+        read("yes", shown=True)
+
+
+def test_an_answer_that_takes_too_long_ends_in_time() -> None:
+    with pytest.raises(TimeoutError):
+        read("echo one; sleep 60", timeout=1)
+
+
+# ---- before the host key is known ----------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def speaker(say: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A server that says what ``say`` does to each connection; its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                sock, _ = listener.accept()
+                with contextlib.suppress(OSError):
+                    say(sock)
+                sock.close()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(10)
+
+
+def endless(sock: socket.socket) -> None:
+    while True:
+        sock.sendall(b"x" * 65536)
+
+
+def large_packet(sock: socket.socket) -> None:
+    sock.sendall(b"SSH-2.0-large\r\n")
+    sock.sendall((0xFFFFFFF4).to_bytes(4, "big"))
+    endless(sock)
+
+
+@pytest.mark.parametrize(
+    ("say", "why"), [(endless, "before it speaks SSH"), (large_packet, "are allowed")]
+)
+def test_a_server_without_an_end_is_cut_before_its_host_key_is_known(
+    say: Callable[[socket.socket], None], why: str
+) -> None:
+    with speaker(say) as port, socket.create_connection(("127.0.0.1", port), 10) as sock:
+        transport = connection.transport(sock)
+        with pytest.raises(paramiko.SSHException, match=why):
+            transport.start_client(timeout=20)
+        transport.close()
+
+
+ESCAPES = b"\x1b[2J\x1b]0;owned\x07\x9b31m\xe2\x80\xae"
+
+
+@pytest.mark.parametrize(
+    "greeting", [ESCAPES + b"\r\n", b"SSH-9.9-" + ESCAPES + b"\r\n", b"SSH-2.0-x" + ESCAPES]
+)
+def test_nothing_of_a_server_reaches_the_terminal_unfiltered(
+    greeting: bytes, cli: Cli, tmp_path: Path
+) -> None:
+    from tests.reach.test_ssh_keys import other_key, trust
+
+    def say(sock: socket.socket) -> None:
+        sock.sendall(greeting * (1 if greeting.startswith(b"SSH") else 100))
+        sock.recv(10)
+
+    with speaker(say) as port:
+        known = tmp_path / "known_hosts"
+        known.write_text(f"[127.0.0.1]:{port} {other_key(tmp_path)}\n")
+        made = {
+            **{"name": "some", "user": "me", "at": f"me@127.0.0.1:{port}"},
+            **{"profile": "inventory/hardware/shoshin.yaml", "root": "/nowhere"},
+            "ssh_known_hosts_file": str(known),
+        }
+        asked = trust("--file", str(tmp_path / "none"), f"127.0.0.1:{port}")
+        run = cli(cli.inventory(made), "deploy.py", "--dry")
+    assert (asked.returncode, run.code) == (1, 1), asked.stderr + run.out + run.err
+    for text in (asked.stdout, asked.stderr, run.out, run.err):
+        assert not {c for c in text if not c.isprintable() and c != "\n"}, text
+
+
+def test_what_goes_through_a_covered_stream_keeps_our_colours_and_nothing_else() -> None:
+    inner = io.StringIO()
+    stream = output.Harmless(inner)
+    print("\033[1;31mred\033[0m \033[2J\x9b\rover\tx", file=stream)
+    assert inner.getvalue() == "\033[1;31mred\033[0m \\x1b[2J\\x9b\\x0dover\tx\n"
+    with pytest.raises(AttributeError):
+        _ = stream.buffer
+
+
+# ---- a hostile workspace beside a good one -------------------------------------------------------
+
+
+def bomb() -> str:
+    """70 kB that hold one file of 40 MiB, and a thousand hard links to it."""
+    members: list[tarfile.TarInfo | tuple[str, bytes]] = [("/home/big", b"\0" * (40 << 20))]
+    for number in range(1000):
+        link = tarfile.TarInfo(f"/home/{number}")
+        link.type, link.linkname = tarfile.LNKTYPE, "/home/big"
+        members.append(link)
+    return archive(*members)
+
+
+def many() -> str:
+    return archive(*((f"/home/{number}", b"") for number in range(20_000)))
+
+
+def lines(*more: str, **archives: str) -> str:
+    return "\n".join(answer(*more, **archives)) + "\n"
+
+
+def nested() -> str:
+    written = "[" * 200_000 + "]" * 200_000
+    return archive(("/home/me/state/written.json", written.encode()))
+
+
+HOSTILE: dict[str, tuple[Callable[[], str], str]] = {
+    "hard links to one big file": (lambda: lines(files=bomb()), "larger than"),
+    "many members": (lambda: lines(files=many()), "more than 10000 members"),
+    "zeros without end": (
+        lambda: lines(files=base64.b64encode(gzip.compress(b"\0" * (80 << 20))).decode()),
+        "unpacks to more than",
+    ),
+    "a number of 400 digits": (lambda: lines(f"lock since {'9' * 400}"), ""),
+    "a generation of 400 digits": (
+        lambda: lines(f"generation home {'9' * 400} current /x"),
+        "not a number",
+    ),
+    "a time of 400 digits": (
+        lambda: lines(f"transaction /a/b/c 1 yes {'9' * 400} activated x"),
+        "not a number",
+    ),
+    "nested json": (lambda: lines(directories=nested()), ""),
+    "halves of characters": (lambda: lines(r"mark \udc80", "tool nix /\udcff"), ""),
+}
+
+
+@pytest.fixture(scope="module")
+def shell(ssh_server: sshd.Server) -> Iterator[Path]:
+    """The login shell of one user, which says what is in a file whatever it is asked."""
+    path, said = ssh_server.directory / "hostile-shell", ssh_server.directory / "hostile-answer"
+    path.write_text(f"#!/bin/sh\n[ -x {said} ] && exec {said}\nexec cat {said}\n")
+    path.chmod(0o755)
+    subprocess.run(["usermod", "-s", str(path), sshd.THREE], check=True)
+    yield said
+    subprocess.run(["usermod", "-s", "/bin/sh", sshd.THREE], check=True)
+
+
+@pytest.fixture
+def beside(
+    cli: Cli, ssh_server: sshd.Server, shell: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Outcome]:
+    """Run the plan on a good workspace and a hostile one, with little memory for all of it."""
+    need("chezmoi")
+    monkeypatch.setattr(sandbox, "_generations", lambda *_, **__: None)
+
+    def run(said: str | bytes, *, program: bool = False) -> Outcome:
+        shell.write_bytes(
+            said if isinstance(said, bytes) else said.encode(errors="surrogateescape")
+        )
+        shell.chmod(0o755 if program else 0o644)
+        good = ssh_server.box(sshd.ONE, f"good-{os.urandom(4).hex()}")
+        bad = ssh_server.choices(
+            sshd.THREE, name="bad", profile="inventory/hardware/shoshin.yaml", root="/nowhere"
+        )
+        both = ({**good, "name": "good", "layers": NO_NIX}, {**bad, "layers": NO_NIX})
+        limit = ["prlimit", f"--as={3 << 30}"]
+        return cli(cli.inventory(*both), "deploy.py", "-y", under=limit)
+
+    return run
+
+
+def assert_good_alone(run: Outcome) -> str:
+    """The good workspace converged; why the hostile one did not."""
+    found = {str(r["workspace"]): r for r in run.kinds("result")}
+    assert found["good"]["outcome"] == "converged", run.out + run.err
+    assert found["bad"]["outcome"] in ("failed", "invalid input", "state unknown"), run.out
+    assert "Traceback" not in run.out + run.err
+    return str(found["bad"]["why"])
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_answer_fails_its_own_part_and_the_good_workspace_converges(
+    name: str, beside: Callable[..., Outcome]
+) -> None:
+    make, limit = HOSTILE[name]
+    run = beside(make())
+    assert_good_alone(run)
+    assert limit in run.out + run.err, run.out + run.err
+
+
+@pytest.mark.parametrize("script", ["#!/bin/sh\nexec yes", "#!/bin/sh\nexec cat /dev/zero"])
+def test_an_endless_workspace_is_cut_and_the_good_one_converges(
+    script: str, beside: Callable[..., Outcome]
+) -> None:
+    run = beside(script, program=True)
+    assert_good_alone(run)
+    assert "it said more than 48 MiB" in run.out + run.err
