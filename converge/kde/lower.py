@@ -122,15 +122,21 @@ def _locks_file(text: bytes) -> int:
 
 @dataclass
 class Cascade:
-    """The files together. ``locks``: group, or (group, key), -> where it is locked."""
+    """The files together. ``locks``: group, or (group, key), -> where it is locked;
+    ``translated``: entries with a translation that no later file overrides."""
 
     entries: dict[_Key, InForce] = field(default_factory=dict)
     locks: dict[bytes | _Key, Place] = field(default_factory=dict)
+    translated: dict[_Key, Place] = field(default_factory=dict)
     whole: Place | None = None  # the lock of a file, behind which nothing is read
 
     def in_force(self, group: Group, key: str) -> InForce | None:
-        """What KDE reads, or None where no file has the entry: a program's own default."""
-        found = self.entries.get((_inner(group), key.encode()))
+        """What KDE reads, or None where no file has the entry: a program's own default. A
+        translation may come before the plain entry, so there the reading is broken."""
+        entry = _inner(group), key.encode()
+        found = self.entries.get(entry)
+        if (place := self.translated.get(entry)) is not None:
+            return InForce(reading=Reading("(translated)", broken=True), place=place, own=False)
         return None if found is None or "d" in found.reading.options else found
 
     def lock(self, group: Group, key: str) -> Place | None:
@@ -152,12 +158,13 @@ def cascade(sources: Iterable[Source]) -> Cascade:
 def _lay_over(found: Cascade, source: Source) -> None:
     held = _read(source.text)
     groups: dict[bytes, Place] = {}
+    translated: dict[_Key, Place] = {}
     for line in held.lines:
         place = Place(path=source.path, line=line.number)
         if line.locks_group:
             groups.setdefault(line.group, place)
         entry = line.entry
-        if entry is None or entry.locale is not None:
+        if entry is None:
             continue
         key = line.group, entry.key
         # Above a locked group a system file still changes what was there before the lock.
@@ -165,11 +172,16 @@ def _lay_over(found: Cascade, source: Source) -> None:
             line.group in found.locks and (source.own or key not in found.entries)
         ):
             continue
+        if entry.locale is not None:
+            translated[key] = place
+            continue
+        found.translated.pop(key, None)
         value = entry.value.decode("utf-8", "replace")  # as Qt does
         reading = Reading(value, entry.options, entry.broken or entry.rival is not None)
         found.entries[key] = InForce(reading=reading, place=place, own=source.own)
         if line.locked:
             found.locks[key] = place
+    found.translated |= translated
     for group, place in groups.items():
         found.locks.setdefault(group, place)
     if held.locks_file:

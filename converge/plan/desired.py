@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from converge.kde import lower
 from converge.kde.merge import Entry, Group, declared
 from converge.limits import document
-from converge.plan import layers
+from converge.plan import cascade, layers
 from converge.plan.setting import Layer, Setting
 from converge.plan.snapshot import Snapshot
 from converge.plan.standing import Stand, Standing
@@ -170,4 +171,7 @@ def _kde(snapshot: Snapshot, standings: Iterable[Standing]) -> Iterator[KdeEntri
             for group, keys in declared(value["entries"]).items():
                 entries.setdefault(group, {}).update(keys)
     for name, entries in files.items():
-        yield KdeEntries(path=snapshot.expand(f"~/.config/{name}"), entries=entries)
+        yield KdeEntries(
+            path=snapshot.expand(f"~/.config/{name}"),
+            entries=lower.over(entries, cascade.below(snapshot, name)),
+        )

@@ -79,6 +79,7 @@ class Setting:
     risk: Risk = Risk.LOW
     claim: Claim | None = None
     needs: frozenset[str] = frozenset()  # facts without which it is not applicable: NEEDS
+    rests_on: frozenset[str] = frozenset()  # settings without which it has no effect
     forcible: bool = True  # False: would stop a boot or the session; include= is refused
 
     def __post_init__(self) -> None:

@@ -23,6 +23,7 @@ NEEDED_FACTS = frozenset(
     {"uid", "system_uid", "user", "home", "state", "hostname", "boot_id", "uptime_s", "soak_boot"}
 )
 NUMBERS = ("uid", "system_uid", "uptime_s")
+LOWER_LIMIT = 1024 * 1024  # bytes of a KDE file of a lower layer; a larger one is passed over
 
 #: What remote/write.sh puts beside a target, or KConfig's lock in the making.
 _STAGED = re.compile(r".*/\.[^/\n]+\.wt-[0-9a-z.-]+")
@@ -160,6 +161,8 @@ class Snapshot:
     running_system: str = ""
     lock: Lock | None = None
     written: Written = field(default_factory=Written)
+    config_dirs: tuple[str, ...] = ()  # XDG_CONFIG_DIRS of the desktop, the first one wins
+    lower: Mapping[str, bytes] = field(default_factory=dict)  # KDE's files there, and /etc/kde5rc
 
     @property
     def home(self) -> str:
@@ -268,6 +271,8 @@ def _parse(rows: list[str]) -> Snapshot:
     lock: dict[str, str] = {}
     built: dict[str, Built] = {}
     transactions: list[Transaction] = []
+    config_dirs: list[str] = []
+    lower: dict[str, bytes] = {}
     running = ""
     try:
         start, middle = rows.index("files"), rows.index("directories")
@@ -324,6 +329,13 @@ def _parse(rows: list[str]) -> Snapshot:
                 unreadable.add(rest)
             case "leftover":
                 leftovers.append(rest)
+            case "config_dir":
+                config_dirs.append(rest)
+            case "lower":
+                path, _, encoded = rest.rpartition(" ")
+                text = base64.b64decode(encoded, validate=True)
+                if len(text) <= LOWER_LIMIT:
+                    lower[path] = text
             case "chezmoi":
                 path, _, source = rest.rpartition("\t")
                 sources[path] = source
@@ -379,6 +391,8 @@ def _parse(rows: list[str]) -> Snapshot:
         running_system=running,
         lock=_lock(lock),
         written=Written.parse(nodes[record].content if record in nodes else None),
+        config_dirs=tuple(config_dirs),
+        lower=lower,
     )
 
 

@@ -22,6 +22,7 @@ class Stand(StrEnum):
     CONSENT = "needs consent"
     EXCLUDED = "excluded"
     NOT_APPLICABLE = "not applicable"
+    LOCKED = "locked"  # the administrator or the user keeps it at another value
     OTHER_PHASE = "other phase"  # not selected in this run: stays as it is on the workspace
 
 
@@ -56,6 +57,9 @@ def standings(
     Raises ``ForbiddenSetting`` when ``include`` names a setting that may not be forced.
     """
 
+    settings = tuple(settings)
+    by_id = {setting.id: setting for setting in settings}
+
     def stand(setting: Setting) -> tuple[Stand, str]:
         if setting.layer in not_applicable:
             return Stand.NOT_APPLICABLE, not_applicable[setting.layer]
@@ -72,6 +76,12 @@ def standings(
             return Stand.WITHHELD, setting.reason
         if setting.risk is Risk.HIGH and setting.id not in accept:
             return Stand.CONSENT, f"high risk; --data accept={setting.id}"
+        if setting.id not in include | accept:
+            for name in sorted(setting.rests_on & by_id.keys()):
+                other = stand(by_id[name])[0]
+                if other not in (Stand.IN_FORCE, Stand.OTHER_PHASE):
+                    why = f"no effect without {name} ({other}); --data include={name}"
+                    return Stand.WITHHELD, why
         return Stand.IN_FORCE, ""
 
     result = []

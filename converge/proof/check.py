@@ -17,12 +17,20 @@ from converge.plan.setting import Layer, Phase, Setting
 from converge.plan.snapshot import Snapshot
 from converge.plan.standing import Standing
 from converge.profile.profile import Profile
-from converge.proof.effect import Verdict, not_applicable, unknown
+from converge.proof.effect import Verdict, not_applicable, unanswered, unknown
 
 SANDBOX = "a sandbox has no kernel, no boot loader and no units of its own"
 
 # Statuses of a probe (converge/remote/probes/common.sh).
 MISSING, ABSENT, DENIED, NOBODY = 120, 121, 122, 123
+
+
+#: What has to hold after any change.
+ANY = frozenset(Layer)
+#: What only a new generation can change.
+BUILT = frozenset({Layer.NIXOS, Layer.HOME_MANAGER})
+#: What neither a file nor a generation of ours changes.
+NOTHING: frozenset[Layer] = frozenset()
 
 
 class When(StrEnum):
@@ -149,11 +157,11 @@ class Answers:
         if reply is None and ask.machine and self._sandbox:
             raise NoAnswer(not_applicable(SANDBOX))
         if reply is None:
-            raise NoAnswer(unknown(f"{ask.probe}: was not asked"))
+            raise NoAnswer(unanswered(f"{ask.probe}: was not asked"))
         if reply.status is None:
-            raise NoAnswer(unknown(reply.errors))
+            raise NoAnswer(unanswered(reply.errors))
         if reply.cut:
-            raise NoAnswer(unknown(f"{ask.probe}: its output is too long to be judged"))
+            raise NoAnswer(unanswered(f"{ask.probe}: its output is too long to be judged"))
         return reply
 
     def good(self, ask: Ask, *, statuses: Iterable[int] = (0,)) -> Reply:
@@ -207,6 +215,8 @@ class Item(Check):
         frozenset()
     )  # facts of the profile, as in ``converge.plan.setting.NEEDS``
     counts: bool = True  # False: only a person can answer it, so it decides nothing
+    touched_by: frozenset[Layer] = ANY  # layers whose change can change its answer
+    brought: bool = False  # the run itself brings it about: a fault before the run excuses nothing
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,12 +26,17 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What one check says. ``reason`` is empty only for an effect that speaks for itself."""
+    """What one check says. ``reason`` is empty only for an effect that speaks for itself.
+
+    ``faults``: names of the single faults, where a check can find several (units, crashes).
+    ``answered`` is false where a question had no answer: no time, no line, no whole output."""
 
     effect: Effect
     expected: str = ""
     found: str = ""
     reason: str = ""
+    faults: frozenset[str] = frozenset()
+    answered: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,22 +52,32 @@ class Finding:
     found: str = ""
     reason: str = ""
     counts: bool = True  # False: shown, and left out of the exit code (a reminder to a person)
+    faults: frozenset[str] = frozenset()  # as in ``Verdict``; neither of these two is recorded
+    answered: bool = True
 
     def record(self) -> dict[str, object]:
         """The fields of a journal record of the kind ``finding``."""
-        return {**asdict(self), "effect": self.effect.value}
+        fields = {**asdict(self), "effect": self.effect.value}
+        del fields["faults"], fields["answered"]
+        return fields
 
     @classmethod
     def of_record(cls, record: Mapping[str, object]) -> Finding:
         """The finding in a journal record. Raises ``ValueError`` for an effect that is none."""
-        texts = {
-            name: str(record.get(name, ""))
-            for name in ("check", "setting", "title", "phase", "expected", "found", "reason")
-        }
+
+        def text(name: str) -> str:
+            return str(record.get(name, ""))
+
         return cls(
-            effect=Effect(str(record.get("effect"))),
+            check=text("check"),
+            setting=text("setting"),
+            title=text("title"),
+            phase=text("phase"),
+            effect=Effect(text("effect")),
+            expected=text("expected"),
+            found=text("found"),
+            reason=text("reason"),
             counts=record.get("counts") is not False,
-            **texts,
         )
 
 
@@ -70,8 +85,16 @@ def effective(found: str, *, expected: str = "", reason: str = "") -> Verdict:
     return Verdict(effect=Effect.EFFECTIVE, expected=expected, found=found, reason=reason)
 
 
-def not_effective(found: str, *, expected: str, reason: str = "") -> Verdict:
-    return Verdict(effect=Effect.NOT_EFFECTIVE, expected=expected, found=found, reason=reason)
+def not_effective(
+    found: str, *, expected: str, reason: str = "", faults: Iterable[str] = ()
+) -> Verdict:
+    return Verdict(
+        effect=Effect.NOT_EFFECTIVE,
+        expected=expected,
+        found=found,
+        reason=reason,
+        faults=frozenset(faults),
+    )
 
 
 def pending(reason: str, *, expected: str = "", found: str = "") -> Verdict:
@@ -80,6 +103,11 @@ def pending(reason: str, *, expected: str = "", found: str = "") -> Verdict:
 
 def unknown(reason: str, *, expected: str = "", found: str = "") -> Verdict:
     return Verdict(effect=Effect.UNKNOWN, expected=expected, found=found, reason=reason)
+
+
+def unanswered(reason: str) -> Verdict:
+    """Unknown because a question had no answer."""
+    return Verdict(effect=Effect.UNKNOWN, reason=reason, answered=False)
 
 
 def not_applicable(reason: str) -> Verdict:

@@ -14,7 +14,19 @@ from pathlib import Path
 
 from converge.limits import count, number
 from converge.plan.setting import NEEDS, Phase, Setting
-from converge.proof.check import Answers, Ask, Check, Context, Item, NoAnswer, Proof, Reply, When
+from converge.plan.standing import Stand
+from converge.proof.check import (
+    Answers,
+    Ask,
+    Check,
+    Context,
+    Item,
+    NoAnswer,
+    Proof,
+    Reply,
+    Unreadable,
+    When,
+)
 from converge.proof.effect import Finding, Verdict, not_applicable, unknown
 
 CAP = 256 * 1024  # bytes of output kept of one probe
@@ -62,7 +74,8 @@ def jobs(
             proof = by_id.get(setting.check)
             if setting.phase not in phases:
                 continue
-            if not standing.in_force:
+            # What is locked is looked at: it is wanted, and not effective.
+            if not standing.in_force and standing.stand is not Stand.LOCKED:
                 settled = not_applicable(f"{standing.stand}: {standing.why}")
                 found.append(Job(proof or _unproved(setting), setting, settled))
             elif proof is None:
@@ -168,6 +181,8 @@ def _finding(context: Context, job: Job, answers: Answers) -> Finding:
         found=verdict.found,
         reason=verdict.reason,
         counts=check.counts if isinstance(check, Item) else True,
+        faults=verdict.faults,
+        answered=verdict.answered,
     )
 
 
@@ -180,7 +195,11 @@ def _judge(context: Context, job: Job, answers: Answers) -> Verdict:
                 return job.check.judge(context, answers, job.setting)
     except NoAnswer as nothing:
         return nothing.verdict
-    except Exception as error:
-        # A program's output that is not what it was said to be: whatever it is, it proves nothing.
-        return unknown(f"an answer could not be read: {type(error).__name__}: {error}"[:200])
+    except Unreadable as error:
+        return unknown(str(error)[:200])
+    except Exception:
+        # A program's output that is not what it was said to be: whatever it is, it proves nothing,
+        # and it ends nobody's run. What Python says of that helps no person.
+        asked = " and ".join(dict.fromkeys(ask.probe for ask in _asks(context, job)))
+        return unknown(f"the answer cannot be read: {asked or job.check.id} said something else")
     return unknown(f"{job.check.id} is of no known kind")

@@ -207,7 +207,51 @@ absolute() {
     case $1 in "~/"*) say "$HOME/${1#??}" ;; *) say "$1" ;; esac
 }
 
+# The lower layers of KDE's files (converge/kde/lower.py): the directories, the first one wins, and
+# the files in them by content: on NixOS each is a link into the store. What KDE cannot read, as one
+# that is too large to be a configuration, is passed over.
+config_dirs() { # of the desktop that runs, else of this login, else what Plasma would start with
+    for process in "$root"/proc/[0-9]*; do
+        { read -r program <"$process/comm"; } 2>/dev/null || continue
+        case $program in
+            plasmashell | .plasmashell* | kwin_x11 | kwin_wayland | .kwin_*) ;;
+            *) continue ;;
+        esac
+        if ! [ -O "$process" ] || ! [ -r "$process/environ" ]; then continue; fi
+        dirs=$(tr '\0' '\n' <"$process/environ" 2>/dev/null | sed -n 's/^XDG_CONFIG_DIRS=//p')
+        if [ -n "$dirs" ]; then say "$dirs" && return 0; fi
+    done
+    dirs=${XDG_CONFIG_DIRS:-$root/etc/xdg} defaults=$HOME/.config/kdedefaults
+    case :$dirs: in *:"$defaults":*) say "$dirs" ;; *) say "$defaults:$dirs" ;; esac
+}
+lower_file() {
+    [ -f "$1" ] && [ -r "$1" ] || return 0
+    say lower "$1" "$(head -c 1048577 -- "$1" | base64 -w 0)"
+}
+lower_layers() { # lower_layers -k FILE...
+    names='kdeglobals system.kdeglobals'
+    while [ "$#" -gt 1 ]; do
+        case $1:$2 in -k:*/kdeglobals) ;; -k:*) names="$names ${2##*/}" ;; esac
+        shift 2
+    done
+    lower_file "$root/etc/kde5rc"
+    lower_file "$HOME/.config/system.kdeglobals"
+    directories=$(config_dirs)
+    set -f
+    IFS=:
+    # shellcheck disable=SC2086 # one argument for each directory
+    set -- $directories
+    unset IFS
+    set +f
+    for directory in "$@"; do
+        case $directory in /*) ;; *) continue ;; esac # as the XDG specification has it
+        say config_dir "${directory%/}"
+        for name in $names; do lower_file "${directory%/}/$name"; done
+    done
+}
+
 recursive=''
+lower_layers "$@"
 classify "$state/workspace-tuning/workspace/written.json"
 if command -v chezmoi >/dev/null 2>&1; then classify_sources "$(managed "$@")"; fi
 while [ "$#" -gt 1 ]; do

@@ -82,6 +82,7 @@ def entry(setting: Setting) -> Iterator[str]:
         details.append(f"claim {one.low:g} to {one.high:g} {one.unit} ({one.subject})")
     if setting.needs:
         details.append("not applicable where " + "; ".join(NEEDS[n] for n in sorted(setting.needs)))
+    details += [f"no effect without `{name}`" for name in sorted(setting.rests_on)]
     yield wrapped(", ".join(details), "  - ", "    ")
 
 

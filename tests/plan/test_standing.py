@@ -44,6 +44,7 @@ def stands(
 def test_by_default_what_is_withheld_or_of_high_risk_is_not_in_force() -> None:
     for one in stands().values():
         risky = one.setting.risk is Risk.HIGH or one.setting.state is State.WITHHELD
+        risky = risky or bool(one.setting.rests_on)  # on one that is withheld
         assert one.in_force is not risky
         assert bool(one.why) is risky
 
@@ -131,3 +132,17 @@ def test_nothing_is_in_force_without_its_needs_its_consent_and_its_place_in_the_
             assert one.setting.state is not State.WITHHELD or name in accept | include
         else:
             assert one.why
+
+
+def test_a_setting_without_the_one_that_it_rests_on_is_withheld_and_says_so() -> None:
+    """The driver cannot decode in Firefox's sandbox, so preferences alone would have no effect."""
+    one = stands()["video.firefox"]
+    assert one.stand is Stand.WITHHELD
+    assert "video.firefox-sandbox" in one.why
+    assert stands(include=["video.firefox-sandbox"])["video.firefox"].in_force
+    assert stands(include=["video.firefox"])["video.firefox"].in_force  # the user's own variable
+
+
+def test_every_setting_rests_on_settings_that_are_there() -> None:
+    names = {one.id for one in ALL}
+    assert all(one.rests_on <= names - {one.id} for one in ALL)

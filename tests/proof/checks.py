@@ -149,15 +149,23 @@ def answers(asked: tuple[Ask, ...], replies: Replies, *, sandbox: bool = False) 
     return Answers({ask: find(ask) for ask in asked}, sandbox=sandbox)
 
 
+def jobs(name: str, known: Context) -> tuple[inquiry.Job, ...]:
+    """The one check of an item, or of a setting."""
+    todo = inquiry.jobs(known, ITEMS, PROOFS, when=frozenset(When), phases=frozenset(Phase))
+    found = tuple(job for job in todo if name == (job.setting.id if job.setting else job.check.id))
+    assert len(found) == 1, f"{name}: {len(found)} checks"
+    return found
+
+
+def questions(name: str, known: Context) -> tuple[Ask, ...]:
+    """What the check of an item or of a setting asks."""
+    return inquiry.questions(known, jobs(name, known))
+
+
 def judge(name: str, replies: Replies, *, known: Context | None = None) -> Finding:
     """The finding of one item (its id) or of one setting (its id), from these replies."""
     known = known or context()
-    todo = [
-        job
-        for job in inquiry.jobs(known, ITEMS, PROOFS, when=frozenset(When), phases=frozenset(Phase))
-        if name == (job.setting.id if job.setting else job.check.id)
-    ]
-    assert len(todo) == 1, f"{name}: {len(todo)} checks"
+    todo = jobs(name, known)
     asked = inquiry.questions(known, todo)
     found = inquiry.findings(known, todo, answers(asked, replies, sandbox=known.sandbox))
     return found[0]

@@ -322,7 +322,7 @@ def test_a_row_of_dashes_is_nobody_on_the_gpu() -> None:
 
 
 def test_without_a_running_application_nothing_is_said_of_gpu_processes() -> None:
-    replies: Replies = {"gpu-processes": "", "pmon": ""}
+    replies: Replies = {"gpu-processes": "looked\n", "pmon": ""}
     assert judge("electron.gpu-process", replies).effect is Effect.NOT_APPLICABLE
     assert judge("electron.pmon", replies).effect is Effect.NOT_APPLICABLE
 

@@ -11,7 +11,7 @@ from tests.proof.checks import HOME, IN_USE, failing
 from tests.subjects.case import GIB, MEMINFO, Case
 
 BUDGET = "LoadState=loaded\nFragmentPath=/x\nkernel memory.high {}\n"
-GPU_PROCESS = "process 900 5 /app.slice/x\nflag --type=gpu-process\ndriver nvidia\n"
+GPU_PROCESS = "looked\nprocess 900 5 /app.slice/x\nflag --type=gpu-process\ndriver nvidia\n"
 
 
 PMON = (
@@ -135,7 +135,10 @@ CASES: dict[str, Case] = {
         good={"slice": "LoadState=loaded\nkernel memory.max 1\nkernel oom_kill 0\n"},
         bad={
             "ended at its limit": {
-                ("slice", slice_name("zoom")): "kernel memory.max 1\nkernel oom_kill 2\n"
+                (
+                    "slice",
+                    slice_name("zoom"),
+                ): "LoadState=loaded\nkernel memory.max 1\nkernel oom_kill 2\n"
             }
         },
     ),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from converge.proof.check import Reply
+from converge.plan.desired import session_file
+from converge.proof.check import NOBODY, Reply
 from converge.proof.effect import Effect
 from converge.subjects.settings import ALL, BY_ID
 from tests.proof import checks
@@ -62,8 +63,27 @@ def variables_case(setting: str) -> Case:
         good: Replies = {"environment": environment(*wanted), "properties": shown}
         other: Replies = {"properties": f"LoadState=loaded\nEnvironment={name}=other\n"}
     else:
-        good = {"environment": environment(*wanted), "fresh": environment(*wanted, first="fresh")}
+        ours = session_file(BY_ID[setting])[0].replace("~", HOME)
+        files = "".join(f"set {ours}\t{one}\n" for one in wanted)
+        good = {
+            "environment": environment(*wanted),
+            "fresh": environment(*wanted, first="fresh"),
+            "environment-files": files,
+        }
         other = {"fresh": environment(f"{name}=other", first="fresh")}
+        late = f"{files}set {HOME}/.config/environment.d/90-mine.conf\t{name}=other\n"
+        return Case(
+            good=good,
+            bad={
+                "another value for what is started now": other,
+                "a file that is read after ours": {"environment-files": late},
+                "the same, and nobody runs yet": {
+                    "environment-files": late,
+                    "environment": failing(NOBODY, "no desktop session"),
+                    "fresh": failing(NOBODY, "no user bus"),
+                },
+            },
+        )
     return Case(good=good, bad={"another value for what is started now": other})
 
 

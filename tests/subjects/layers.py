@@ -165,6 +165,7 @@ CASES: dict[str, Case] = {
                 ): '[build]\nrustflags = ["-C", "target-cpu=znver3"]\n'
             },
             "a variable takes its place": {"fresh": environment("RUSTFLAGS=-g", first="fresh")},
+            "cargo has another home": {"fresh": environment("CARGO_HOME=/x", first="fresh")},
         },
     ),
     "runtimes.go": Case(
@@ -175,6 +176,11 @@ CASES: dict[str, Case] = {
         },
     ),
     "runtimes.go.builds": Case(
-        good={**LIBRARIES, "program": "v3\n"}, bad={"a variable decides": {"program": "v1\n"}}
+        good={**LIBRARIES, "program": "v3\n", "fresh": "fresh\n"},
+        bad={
+            "a variable decides": {"program": "v1\n"},
+            "a variable of the session": {"fresh": environment("GOAMD64=v1", first="fresh")},
+            "another file of Go's": {"fresh": environment("GOENV=off", first="fresh")},
+        },
     ),
 }

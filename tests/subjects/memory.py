@@ -22,6 +22,11 @@ CASES: dict[str, Case] = {
             "two devices": {("file", "/proc/swaps"): SWAPS + "/dev/zram1 partition 1 0 5\n"},
             "another algorithm": {("file", "comp_algorithm"): "[lzo] zstd\n"},
             "another priority": {("file", "/proc/swaps"): SWAPS.replace(" 100", " 5")},
+            "zswap in front of it": {("file", "/zswap/parameters/enabled"): "Y\n"},
+            "zswap as older kernels say it": {("file", "/zswap/parameters/enabled"): "1\n"},
+            "a disk that is filled first": {
+                ("file", "/proc/swaps"): f"{SWAPS}/dev/sda3 partition 9 0 100\n"
+            },
         },
     ),
     "memory.swappiness": machine_file("/proc/sys/vm/swappiness", "67\n", the_default="60\n"),

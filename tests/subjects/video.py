@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from converge.proof.check import ABSENT, MISSING
+from converge.proof.check import ABSENT, MISSING, NOBODY
 from tests.proof import checks
 from tests.proof.checks import IN_USE, failing
-from tests.subjects.case import NVIDIA, Case
+from tests.subjects.case import NVIDIA, Case, environment
 from tests.subjects.desktop import variables_case
 
 VAINFO = (checks.DATA / "vainfo-gm206.txt").read_text()
@@ -104,12 +104,21 @@ CASES: dict[str, Case] = {
             **IN_USE,
             ("file", "policies.json"): POLICIES,
             "firefox": "VAAPI_SUPPORTED\nTRUE\nVAAPI_HWCODECS\n112\n",
+            "environment": environment("MOZ_DISABLE_RDD_SANDBOX=1"),
         },
         bad={
             "decoding is off": {("file", "policies.json"): POLICIES.replace("force-enabled", "x")},
             "sites send AV1": {("file", "policies.json"): POLICIES.replace("false", "true")},
             "no decoder": {"firefox": "VAAPI_SUPPORTED\nFALSE\n"},
             "no VP9": {"firefox": "VAAPI_SUPPORTED\nTRUE\nVAAPI_HWCODECS\n16\n"},
+            "its decoder is in the sandbox": {"environment": environment()},
+            "the Firefox that runs is older than the variable": {
+                ("environment", "firefox"): environment(),
+            },
+            "the session to come lacks it": {
+                "environment": failing(NOBODY, "no desktop session"),
+                "fresh": environment(first="fresh"),
+            },
         },
     ),
 }

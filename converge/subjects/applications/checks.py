@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from converge.plan.setting import Layer, Phase, Setting
-from converge.proof.check import Answers, Ask, Context, Item, Proof, When, value
+from converge.proof.check import (
+    ABSENT,
+    BUILT,
+    Answers,
+    Ask,
+    Context,
+    Item,
+    Proof,
+    Unreadable,
+    When,
+    value,
+)
 from converge.proof.effect import Verdict, effective, not_applicable, not_effective, pending
 from converge.subjects.applications.limits import APPS, processes, unit_files
 from converge.subjects.applications.rows import slice_name
@@ -13,6 +24,8 @@ from converge.subjects.video import gpu
 from converge.subjects.workspace import system
 from converge.subjects.workspace.generations import marker_asks, settle
 
+#: Layers that hold the driver, the launchers, and the variables of both.
+DRAWING = frozenset({*BUILT, Layer.SESSION})
 GPU_PROCESSES = Ask("gpu-processes")
 PMON = Ask("pmon", machine=True)
 
@@ -92,20 +105,27 @@ def _launcher_asks(context: Context) -> Iterable[Ask]:
             yield _entry(context, identifier)
 
 
+def _there(answers: Answers, ask: Ask) -> str | None:
+    """The text of a file, None where there is none."""
+    return None if answers.reply(ask).status == ABSENT else answers.text(ask)
+
+
 def _judge_launchers(context: Context, answers: Answers) -> Verdict:
     """What an application that the layer installs is started by, from a terminal and the menu."""
     found, wrong = [], []
     for app in context.in_force(APPS):
         name, programs = app.id.removeprefix(APPS), value(app)["programs"]
-        texts = {p: answers.reply(_program(context, app, p)) for p in programs}
-        here = {p: reply.text for p, reply in texts.items() if reply.status == 0}
+        texts = {p: _there(answers, _program(context, app, p)) for p in programs}
+        here = {p: text for p, text in texts.items() if text is not None}
         if not here:
             continue  # not in this package set, or its licence is not allowed: only limits are set
         found.append(name)
         wrong += [p for p, text in here.items() if slice_name(name) not in text]
         for identifier in value(app)["desktopIds"]:
-            reply = answers.reply(_entry(context, identifier))
-            for line in reply.text.splitlines() if reply.status == 0 else ():
+            entry = _there(answers, _entry(context, identifier))
+            if entry is not None and "\nExec=" not in f"\n{entry}":
+                raise Unreadable(f"{identifier}.desktop starts nothing")
+            for line in (entry or "").splitlines():
                 command = line.removeprefix("Exec=").split(" ")[0]
                 ours = command.rpartition("/")[2] in programs
                 if line.startswith("Exec=") and ours and "-limited/bin/" not in command:
@@ -125,8 +145,6 @@ def _judge_launchers(context: Context, answers: Answers) -> Verdict:
 def _gpu_faults(found: Iterable[system.Process]) -> list[str]:
     faults = []
     for process in found:
-        if "--type=gpu-process" not in process.flags:
-            continue
         for flag in process.flags:
             if flag == "--use-gl=disabled" or "swiftshader" in flag:
                 faults.append(f"process {process.pid}: {flag}")
@@ -134,11 +152,7 @@ def _gpu_faults(found: Iterable[system.Process]) -> list[str]:
 
 
 def _judge_gpu_processes(context: Context, answers: Answers) -> Verdict:
-    found = [
-        process
-        for process in system.processes(answers.text(GPU_PROCESSES))
-        if "--type=gpu-process" in process.flags
-    ]
+    found = system.gpu_processes(answers.text(GPU_PROCESSES))
     expected = "no GPU process draws in software"
     if not found:
         return not_applicable("no Chromium or Electron application runs now")
@@ -157,11 +171,7 @@ def _judge_gpu_processes(context: Context, answers: Answers) -> Verdict:
 
 
 def _judge_pmon(context: Context, answers: Answers) -> Verdict:
-    found = {
-        process.pid
-        for process in system.processes(answers.text(GPU_PROCESSES))
-        if "--type=gpu-process" in process.flags
-    }
+    found = {process.pid for process in system.gpu_processes(answers.text(GPU_PROCESSES))}
     if not found:
         return not_applicable("no Chromium or Electron application runs now")
     listed = {use.pid for use in gpu.pmon(answers.text(PMON))}
@@ -201,11 +211,8 @@ def _judge_flag(context: Context, answers: Answers, setting: Setting) -> Verdict
     row = value(setting)
     wanted = [*row.get("flags", ()), *row.get("features", ())]
     expected = " ".join(wanted)
-    launchers = [
-        reply.text
-        for app in _electron_apps(context, setting)
-        if (reply := answers.reply(_wrapper(context, app))).status == 0
-    ]
+    found = [_there(answers, _wrapper(context, app)) for app in _electron_apps(context, setting)]
+    launchers = [text for text in found if text is not None]
     if not launchers:
         return not_applicable("no Electron application of this plan is installed by the layer")
     lacking = [flag for flag in wanted if not all(flag in text for text in launchers)]
@@ -214,11 +221,7 @@ def _judge_flag(context: Context, answers: Answers, setting: Setting) -> Verdict
             f"no {' '.join(lacking)}", expected=expected, reason="a launcher lacks it"
         )
         return settle(context, answers, setting, live)
-    running = [
-        process
-        for process in system.processes(answers.text(GPU_PROCESSES))
-        if "--type=gpu-process" in process.flags
-    ]
+    running = system.gpu_processes(answers.text(GPU_PROCESSES))
     if not running:
         return pending("in the launchers; seen once an application is started", expected=expected)
     faults = _gpu_faults(running)
@@ -230,6 +233,8 @@ def _judge_flag(context: Context, answers: Answers, setting: Setting) -> Verdict
 ITEMS: tuple[Item, ...] = (
     Item(
         id="electron.launchers",
+        brought=True,
+        touched_by=BUILT,
         title="Applications start through their launchers",
         when=When.AFTER,
         phase=Phase.ELECTRON,
@@ -239,6 +244,7 @@ ITEMS: tuple[Item, ...] = (
     ),
     Item(
         id="electron.gpu-process",
+        touched_by=DRAWING,
         title="Applications draw on the GPU",
         when=When.AFTER,
         phase=Phase.ELECTRON,
@@ -247,6 +253,7 @@ ITEMS: tuple[Item, ...] = (
     ),
     Item(
         id="electron.pmon",
+        touched_by=DRAWING,
         title="Their GPU processes are on the NVIDIA GPU",
         when=When.AFTER,
         phase=Phase.ELECTRON,

@@ -10,7 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from converge.plan.setting import Layer, Phase, Setting
-from converge.proof.check import MISSING, NOBODY, Answers, Ask, Context, Item, Proof, When, value
+from converge.proof.check import (
+    BUILT,
+    MISSING,
+    NOBODY,
+    Answers,
+    Ask,
+    Context,
+    Item,
+    Proof,
+    Unreadable,
+    When,
+    value,
+)
 from converge.proof.effect import Effect, Verdict, effective, not_applicable, not_effective, pending
 from converge.subjects.applications import rows
 from converge.subjects.workspace import system
@@ -222,8 +234,14 @@ def _judge_kills(context: Context, answers: Answers) -> Verdict:
     counted, killed = 0, []
     for app in context.in_force(APPS):
         name = app.id.removeprefix(APPS)
-        reply = answers.reply(_slice(rows.slice_name(name)))
-        if reply.status != 0 or "oom_kill" not in (numbers := system.group(reply.text)).known:
+        ask = _slice(rows.slice_name(name))
+        if answers.reply(ask).status in (MISSING, NOBODY):
+            continue
+        text = answers.text(ask)
+        if "LoadState" not in system.properties(text):
+            raise Unreadable(f"systemd said nothing of {rows.slice_name(name)}")
+        numbers = system.group(text)
+        if "oom_kill" not in numbers.known:
             continue
         counted += 1
         if numbers.oom_kills:
@@ -233,13 +251,14 @@ def _judge_kills(context: Context, answers: Answers) -> Verdict:
         return not_applicable("no limited application has a slice now")
     if killed:
         reason = "its MemoryMax is too low for what it does"
-        return not_effective(", ".join(killed), expected=expected, reason=reason)
+        return not_effective(", ".join(killed), expected=expected, reason=reason, faults=killed)
     return effective(f"none in {counted} slices", expected=expected)
 
 
 ITEMS: tuple[Item, ...] = (
     Item(
         id="limits.kills",
+        touched_by=BUILT,
         title="No application was ended at its limit",
         when=When.AFTER,
         phase=Phase.ELECTRON,

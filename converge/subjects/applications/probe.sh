@@ -65,6 +65,7 @@ probe_processes() { # processes COUNT NAME... LINK...: of COUNT programs; LINK a
     return 0
 }
 probe_gpu_processes() { # Chromium's GPU processes, and what they were started with
+    say looked
     matching -e --type=gpu-process | while IFS= read -r directory; do
         tell "$directory"
         # shellcheck disable=SC2020 # Chromium joins the arguments of its children with blanks

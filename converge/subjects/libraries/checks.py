@@ -13,6 +13,7 @@ from converge.limits import document
 from converge.plan.setting import Layer, Phase, Setting
 from converge.proof.check import (
     MISSING,
+    NOTHING,
     Answers,
     Ask,
     Context,
@@ -273,6 +274,7 @@ def _config_asks(context: Context, setting: Setting) -> Iterable[Ask]:
 ITEMS: tuple[Item, ...] = (
     Item(
         id="before.mold",
+        touched_by=NOTHING,
         title="mold links a program",
         when=When.BEFORE,
         asks=lambda context: (MOLD,),

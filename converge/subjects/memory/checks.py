@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from converge.plan.setting import Phase, Setting
-from converge.proof.check import ABSENT, MISSING, Answers, Ask, Context, Proof, value
+from converge.proof.check import ABSENT, MISSING, Answers, Ask, Context, Proof, Unreadable, value
 from converge.proof.effect import (
     Verdict,
     effective,
@@ -21,6 +21,7 @@ from converge.subjects.workspace.generations import BOOTED, marker_asks, settle
 SWAPS = Ask("file", ("/proc/swaps",), machine=True)
 ALGORITHM = Ask("file", ("/sys/block/zram0/comp_algorithm",), machine=True)
 MEMORY = Ask("file", ("/proc/meminfo",), machine=True)
+ZSWAP = Ask("file", ("/sys/module/zswap/parameters/enabled",), machine=True)
 DISKS = Ask("disks", machine=True)
 
 
@@ -40,7 +41,8 @@ def _zram(context: Context, answers: Answers) -> Verdict:
     if wanted is None:
         return unknown("the profile declares no zram")
     expected = f"zram {wanted.percent} %, {wanted.algorithm}, priority {wanted.priority}"
-    found = [swap for swap in system.swaps(answers.text(SWAPS)) if "/zram" in swap.name]
+    swaps = system.swaps(answers.text(SWAPS))
+    found = [swap for swap in swaps if "/zram" in swap.name]
     if not found:
         return not_effective("no swap in zram", expected=expected)
     if len(found) > 1:
@@ -48,6 +50,20 @@ def _zram(context: Context, answers: Answers) -> Verdict:
             f"{len(found)} zram devices",
             expected=expected,
             reason="another configuration makes one as well",
+        )
+    if _zswap(answers):
+        return not_effective(
+            "zswap is enabled",
+            expected=expected,
+            reason="it keeps swapped pages in a pool of its own, so few of them reach zram; "
+            "start the kernel with zswap.enabled=0",
+        )
+    before = [one.name for one in swaps if one.priority >= found[0].priority and one not in found]
+    if before:
+        return not_effective(
+            f"{before[0]} has the same priority or a higher one",
+            expected=expected,
+            reason="the kernel fills that swap before zram",
         )
     total = system.memory(answers.text(MEMORY))["MemTotal"]
     algorithm = system.chosen(answers.text(ALGORITHM))
@@ -60,6 +76,16 @@ def _zram(context: Context, answers: Answers) -> Verdict:
     ):
         return effective(shown, expected=expected)
     return not_effective(shown, expected=expected)
+
+
+def _zswap(answers: Answers) -> bool:
+    """Whether zswap sits in front of every swap. A kernel without it has no such file."""
+    if answers.reply(ZSWAP).status == ABSENT:
+        return False
+    text = answers.text(ZSWAP).strip()
+    if text not in ("Y", "N", "1", "0"):
+        raise Unreadable(f"zswap is neither on nor off: {text[:20]!r}")
+    return text in ("Y", "1")
 
 
 # -- sysctl -----------------------------------------------------------------------------------
@@ -189,7 +215,7 @@ PROOFS: tuple[Proof, ...] = (
         id="memory.zram",
         title="/proc/swaps and the zram device",
         phase=Phase.MEMORY,
-        asks=lambda context, setting: _layer(context, setting, SWAPS, ALGORITHM, MEMORY),
+        asks=lambda context, setting: _layer(context, setting, SWAPS, ALGORITHM, MEMORY, ZSWAP),
         judge=_judge_zram,
     ),
     Proof(

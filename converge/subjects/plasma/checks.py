@@ -9,9 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from converge.kde import merge
+from converge.kde import lower
+from converge.kde.declared import checked
+from converge.plan import cascade
 from converge.plan.setting import Layer, Phase, Setting
-from converge.proof.check import MISSING, NOBODY, Answers, Ask, Context, Item, Proof, When, value
+from converge.proof.check import (
+    BUILT,
+    MISSING,
+    NOBODY,
+    Answers,
+    Ask,
+    Context,
+    Item,
+    Proof,
+    When,
+    value,
+)
 from converge.proof.effect import (
     Verdict,
     effective,
@@ -70,28 +83,33 @@ def _kde(setting: Setting, group: str, key: str) -> Ask:
 
 
 def _file(context: Context, answers: Answers, setting: Setting) -> Verdict | None:
-    """Why the file does not hold the row's entries as KDE reads them, or None."""
-    name = value(setting)["file"]
-    node = context.snapshot.nodes.get(context.home(f".config/{name}"))
-    entries = merge.declared(value(setting)["entries"])
-    changes = merge.merge(node.content if node else b"", entries, name=name).changes
-    if changes:
-        one = changes[0]
+    """Why the files do not hold the row's entries as KDE reads them, all layers, or None."""
+    name, wanted = cascade.entries(setting)
+    held = cascade.whole(context.snapshot, name)
+    for one in checked(lower.over(wanted, cascade.below(context.snapshot, name))):
+        found = held.in_force(one.group, one.key)
+        if one.met_by(found.reading if found else None):
+            continue
+        reason = "the file holds another value"
+        if place := held.lock(one.group, one.key):
+            reason = f"{place}, locks it"
+        elif found and not found.own:
+            reason = f"{found.place}, sets it"
         return not_effective(
-            f"{name}: {one.key}={one.found if one.found is not None else '(absent)'}",
-            expected=f"{one.key}={one.wanted}",
-            reason="the file holds another value",
+            f"{name}: {one.key}={found.reading.value if found else '(absent)'}",
+            expected=f"{one.key}={one.reading.value}",
+            reason=reason,
         )
-    for group, key, wanted, default in _entries(setting):
+    for group, key, text, default in _entries(setting):
         reply = answers.reply(_kde(setting, group, key))
         if reply.status == MISSING:
             continue  # our own reading stands alone
-        text = answers.text(_kde(setting, group, key)).rstrip("\n")
-        expanded = wanted.replace("$HOME", context.snapshot.home)
-        if text not in (wanted, expanded) and not (text == NO_ENTRY and wanted == default):
+        read = answers.text(_kde(setting, group, key)).rstrip("\n")
+        expanded = text.replace("$HOME", context.snapshot.home)
+        if read not in (text, expanded) and not (read == NO_ENTRY and text == default):
             return not_effective(
-                f"KDE reads {key}={text}",
-                expected=f"{key}={wanted}",
+                f"KDE reads {key}={read}",
+                expected=f"{key}={text}",
                 reason="a file of the system or a translation comes before the user's value",
             )
     return None
@@ -300,6 +318,7 @@ ITEMS: tuple[Item, ...] = (
     ),
     Item(
         id="kwin.environment",
+        touched_by=frozenset({*BUILT, Layer.SESSION}),
         title="No variable stops KWin's compositing",
         when=When.AFTER,
         phase=Phase.DESKTOP,

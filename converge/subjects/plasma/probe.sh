@@ -50,3 +50,20 @@ probe_fresh() { # fresh VARIABLE...: what a program gets that the user's manager
         exit 0
     }
 }
+probe_environment_files() { # environment-files VARIABLE...: who sets them, in systemd's order of reading
+    # environment.d(5): by name across the directories; of one name, the first directory's file.
+    for directory in "${XDG_CONFIG_HOME:-$HOME/.config}" "$root/etc" "$root/run" \
+        "$root/usr/local/lib" "$root/usr/lib"; do
+        for file in "$directory"/environment.d/*.conf; do
+            if [ -e "$file" ]; then say "${file##*/}/$file"; fi
+        done
+    done | sort -s -t / -k 1,1 -u | while IFS= read -r file; do
+        file=${file#*/}
+        [ -r "$file" ] || continue # systemd of the user cannot read it either
+        while IFS= read -r line || [ -n "$line" ]; do
+            for variable in "$@"; do
+                case $line in "$variable"=*) printf 'set %s\t%s\n' "$file" "$line" ;; esac
+            done
+        done <"$file"
+    done
+}

@@ -7,7 +7,17 @@ from typing import Any
 
 from converge.limits import document, toml
 from converge.plan.setting import Layer, Phase, Setting
-from converge.proof.check import ABSENT, Answers, Ask, Context, NoAnswer, Proof, Unreadable
+from converge.proof.check import (
+    ABSENT,
+    MISSING,
+    NOBODY,
+    Answers,
+    Ask,
+    Context,
+    NoAnswer,
+    Proof,
+    Unreadable,
+)
 from converge.proof.effect import Effect, Verdict, effective, not_applicable, not_effective
 from converge.subjects.libraries.checks import report, report_ask
 from converge.subjects.workspace import system
@@ -19,9 +29,17 @@ read = sysconfig.get_config_var
 print(json.dumps({"version": platform.python_version(), "arguments": read("CONFIG_ARGS")}))
 """
 _NODE = "JSON.stringify({version: process.versions.node, v8: process.versions.v8})"
-#: Variables that would take the place of cargo's own file.
-_RUST_VARIABLES = ("RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS")
+#: Variables that would take the place of cargo's own file, or of the flags in it.
+_RUST_VARIABLES = (
+    "RUSTFLAGS",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_BUILD_RUSTFLAGS",
+    "CARGO_HOME",
+    "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS",
+)
 FRESH_RUST = Ask("fresh", _RUST_VARIABLES)
+#: Variables that would take the place of Go's own file.
+FRESH_GO = Ask("fresh", ("GOAMD64", "GOENV"))
 
 
 def _program(context: Context, name: str, *arguments: str) -> Ask:
@@ -71,10 +89,10 @@ def _asks(context: Context, setting: Setting) -> Iterable[Ask]:
         case "runtimes.go":
             yield _go_built(context)
         case "runtimes.go.builds":
-            yield from (_go_user(context), _go_file(context))
+            yield from (_go_user(context), _go_file(context), FRESH_GO)
         case "runtimes.rust":
             yield from (_cargo(context), FRESH_RUST)
-    if ask is not None:
+    if ask is not None and setting.id in ("runtimes.python", "runtimes.node", "runtimes.go"):
         yield ask
     yield from marker_asks(context, setting.layer)
 
@@ -192,9 +210,23 @@ def _judge_go(context: Context, answers: Answers, setting: Setting) -> Verdict:
     return _built(context, answers, setting, verdict, said)
 
 
+def _given(answers: Answers, ask: Ask) -> Mapping[str, str]:
+    """Variables that the user's manager gives to a program now; none where there is no manager."""
+    if answers.reply(ask).status in (MISSING, NOBODY):
+        return {}
+    return system.environment(answers.good(ask).output, "fresh")
+
+
 def _judge_go_builds(context: Context, answers: Answers, setting: Setting) -> Verdict:
     level = context.profile.build.goamd64
     expected = f"GOAMD64={level}"
+    given = _given(answers, FRESH_GO)
+    if given.get("GOAMD64", level) != level or "GOENV" in given:
+        return not_effective(
+            " ".join(f"{name}={text}" for name, text in sorted(given.items())),
+            expected=expected,
+            reason="a variable of the session takes the place of Go's own file",
+        )
     said = _started(answers, _go_user(context), "go")
     if said is not None:
         found = f"GOAMD64={said.strip()}"
@@ -224,15 +256,12 @@ def _judge_rust(context: Context, answers: Answers, setting: Setting) -> Verdict
     if cpu not in found:
         live = not_effective(found or "no rustflags", expected=expected)
         return settle(context, answers, setting, live)
-    fresh = answers.reply(FRESH_RUST)
-    if fresh.status == 0:
-        set_there = sorted(system.environment(fresh.output, "fresh"))
-        if set_there:
-            return not_effective(
-                f"{' '.join(set_there)} is set in the session",
-                expected=expected,
-                reason="the variable switches cargo's own file off",
-            )
+    if set_there := sorted(_given(answers, FRESH_RUST)):
+        return not_effective(
+            f"{' '.join(set_there)} is set in the session",
+            expected=expected,
+            reason="the variable switches cargo's own file off",
+        )
     return effective(f"{found} in ~/.cargo/config.toml", expected=expected)
 
 

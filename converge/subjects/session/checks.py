@@ -11,7 +11,17 @@ from collections.abc import Iterable, Mapping
 
 from converge.plan.desired import session_file
 from converge.plan.setting import Setting
-from converge.proof.check import DENIED, MISSING, NOBODY, Answers, Ask, Context, Proof, value
+from converge.proof.check import (
+    DENIED,
+    MISSING,
+    NOBODY,
+    Answers,
+    Ask,
+    Context,
+    Proof,
+    Unreadable,
+    value,
+)
 from converge.proof.effect import Verdict, effective, not_effective, pending, unknown
 from converge.subjects.session import rows
 from converge.subjects.workspace import system
@@ -39,8 +49,14 @@ def _unit(setting: Setting) -> Ask:
     return Ask("properties", ("user", str(value(setting)["unit"]), "LoadState,Environment"))
 
 
+def _files(setting: Setting) -> Ask:
+    return Ask("environment-files", tuple(_variables(setting)))
+
+
 def _asks(context: Context, setting: Setting) -> Iterable[Ask]:
-    return (_running(setting), _unit(setting) if "unit" in value(setting) else _fresh(setting))
+    if "unit" in value(setting):
+        return (_running(setting), _unit(setting))
+    return (_running(setting), _fresh(setting), _files(setting))
 
 
 def _shown(variables: Mapping[str, str]) -> str:
@@ -70,6 +86,8 @@ def _judge(context: Context, answers: Answers, setting: Setting) -> Verdict:
         return not_effective(
             other, expected=expected, reason="another file sets it for what is started now"
         )
+    if not unit and (later := _later(answers, setting)):
+        return not_effective(later, expected=expected, reason="that file is read after ours")
     reply = answers.reply(_running(setting))
     if reply.status == NOBODY:
         return pending(f"at the next login: {reply.last_error}", expected=expected)
@@ -108,12 +126,34 @@ def _fresh_has(answers: Answers, setting: Setting) -> Mapping[str, str] | None:
     return system.environment(answers.good(_fresh(setting)).output, "fresh")
 
 
+def _later(answers: Answers, setting: Setting) -> str:
+    """What the files of environment.d set otherwise at the next login, whoever runs now; "" where
+    ours is the last word. The probe prints them in the order in which systemd reads them, so the
+    last line of a variable is the one that counts."""
+    last: dict[str, tuple[str, str]] = {}
+    for line in answers.text(_files(setting)).splitlines():
+        word, _, rest = line.partition(" ")
+        path, _, assignment = rest.partition("\t")
+        name, equals, text = assignment.partition("=")
+        if word == "set" and equals:
+            last[name] = text.strip("\"'"), path
+    wanted = _variables(setting)
+    if lacking := sorted(wanted.keys() - last.keys()):
+        raise Unreadable(f"no file of environment.d sets {lacking[0]}, although ours is there")
+    return " ".join(
+        f"{name}={last[name][0]} in {last[name][1]}"
+        for name, text in wanted.items()
+        if last[name][0] != text
+    )
+
+
 def _unit_has(answers: Answers, setting: Setting) -> Mapping[str, str] | None:
-    reply = answers.reply(_unit(setting))
-    if reply.status != 0:
+    if answers.reply(_unit(setting)).status in (MISSING, NOBODY):
         return None
-    properties = system.properties(reply.text)
-    if properties.get("LoadState") != "loaded":
+    properties = system.properties(answers.text(_unit(setting)))
+    if "LoadState" not in properties:
+        raise Unreadable(f"systemd said nothing of {value(setting)['unit']}")
+    if properties["LoadState"] != "loaded":
         return None
     words = properties.get("Environment", "").split()
     return dict(word.strip('"').partition("=")[::2] for word in words)

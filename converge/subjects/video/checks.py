@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from converge.limits import document
-from converge.plan.setting import Phase, Setting
+from converge.plan.setting import Layer, Phase, Setting
 from converge.proof.check import (
     ABSENT,
+    BUILT,
     MISSING,
     NOBODY,
     Answers,
@@ -18,9 +19,18 @@ from converge.proof.check import (
     When,
     value,
 )
-from converge.proof.effect import Effect, Verdict, effective, not_applicable, not_effective, unknown
+from converge.proof.effect import (
+    Effect,
+    Verdict,
+    effective,
+    not_applicable,
+    not_effective,
+    pending,
+    unknown,
+)
 from converge.subjects.video import gpu
 from converge.subjects.video.codecs import FIREFOX, VDPAU, decodes
+from converge.subjects.workspace import system
 from converge.subjects.workspace.generations import BOOTED, marker_asks, settle
 from converge.subjects.workspace.machine import NVIDIA
 
@@ -28,6 +38,10 @@ VENDOR = "0x10de"
 VAINFO = Ask("vainfo", (VENDOR,), machine=True)
 VDPAUINFO = Ask("vdpauinfo", machine=True)
 FIREFOX_TEST = Ask("firefox", (VENDOR,), limit=20, machine=True)
+_SANDBOX_OFF = "MOZ_DISABLE_RDD_SANDBOX"
+FIREFOX_ENVIRONMENT = Ask("environment", ("firefox", _SANDBOX_OFF))
+SESSION_ENVIRONMENT = Ask("environment", ("session", _SANDBOX_OFF))
+FRESH_ENVIRONMENT = Ask("fresh", (_SANDBOX_OFF,))
 PLAYBACK = Ask("playback", (VENDOR,), limit=60, machine=True)
 POLICIES = Ask("file", ("/etc/firefox/policies/policies.json",), machine=True)
 MODESET = Ask("file", ("/sys/module/nvidia_drm/parameters/modeset",), machine=True)
@@ -208,11 +222,36 @@ def _decoder(context: Context, answers: Answers) -> Verdict:
     )
     expected = f"Firefox decodes {' '.join(sorted(has))}"
     found = gpu.vaapitest(answers.text(FIREFOX_TEST))
+    if (sandboxed := _sandboxed(context, answers)) is not None:
+        return sandboxed
     reason = _codecs(found, has, lacks)
     shown = f"Firefox decodes {' '.join(sorted(found)) or 'nothing'}"
     if reason:
         return not_effective(shown, expected=expected, reason=f"it {reason}")
     return effective(shown, expected=expected)
+
+
+def _sandboxed(context: Context, answers: Answers) -> Verdict | None:
+    """Why Firefox's decoder cannot reach the GPU although its test program can, or None.
+
+    The test runs in no sandbox. The process that decodes in Firefox does, and the sandbox keeps
+    nvidia-vaapi-driver from the GPU (its README). A Firefox that runs has what it was started
+    with; else the session decides, else what the user's manager gives to a program now."""
+    expected = f"{_SANDBOX_OFF}=1 where Firefox starts"
+    for ask in (FIREFOX_ENVIRONMENT, SESSION_ENVIRONMENT, FRESH_ENVIRONMENT):
+        if answers.reply(ask).status in (MISSING, NOBODY):
+            continue
+        first = "fresh" if ask is FRESH_ENVIRONMENT else "process"
+        found = system.environment(answers.good(ask).output, first).get(_SANDBOX_OFF)
+        if found == "1":
+            return None
+        return not_effective(
+            "Firefox's decoder runs in its sandbox",
+            expected=expected,
+            reason="nvidia-vaapi-driver does not work in there; video.firefox-sandbox takes the "
+            "decoder out: --data include=video.firefox-sandbox",
+        )
+    return pending("seen once a desktop session runs", expected=expected)
 
 
 # -- playback ---------------------------------------------------------------------------------
@@ -241,6 +280,7 @@ _NVIDIA = frozenset({"nvidia"})
 ITEMS: tuple[Item, ...] = (
     Item(
         id="video.vdpau",
+        touched_by=frozenset({*BUILT, Layer.SESSION}),
         title="VDPAU decodes what the GPU can",
         when=When.AFTER,
         phase=Phase.VIDEO,
@@ -250,6 +290,7 @@ ITEMS: tuple[Item, ...] = (
     ),
     Item(
         id="video.playback",
+        touched_by=frozenset({*BUILT, Layer.SESSION}),
         title="1080p is decoded by the GPU",
         when=When.AFTER,
         phase=Phase.VIDEO,
@@ -269,7 +310,13 @@ PROOFS: tuple[Proof, ...] = tuple(
         (
             "firefox.decoding",
             "Firefox's own test of the decoder, and its preferences",
-            (FIREFOX_TEST, POLICIES),
+            (
+                FIREFOX_TEST,
+                POLICIES,
+                FIREFOX_ENVIRONMENT,
+                SESSION_ENVIRONMENT,
+                FRESH_ENVIRONMENT,
+            ),
             _judge_firefox,
         ),
     )

@@ -85,5 +85,6 @@ ROWS: tuple[Setting, ...] = (
         reason="the plan sets no preference: the one that switches decoding on was renamed in "
         "Firefox 137, and without media.av1.enabled=false sites send AV1, which this GPU leaves "
         "to the CPU. Only where the system's programs.firefox is enabled",
+        rests_on=frozenset({"video.firefox-sandbox"}),
     ),
 )

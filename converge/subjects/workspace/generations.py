@@ -9,6 +9,8 @@ from hashlib import sha256
 from converge.limits import document
 from converge.plan.setting import Layer, Phase, Setting
 from converge.proof.check import (
+    BUILT,
+    NOTHING,
     Answers,
     Ask,
     Context,
@@ -138,6 +140,8 @@ def _layer_item(layer: Layer, title: str) -> Item:
         id=f"generation.{'system' if layer is Layer.NIXOS else 'home'}",
         title=title,
         layer=layer,
+        touched_by=frozenset({layer}),
+        brought=True,
         asks=lambda context: marker_asks(context, layer),
         judge=lambda context, answers: stage(context, answers, layer),
     )
@@ -202,7 +206,9 @@ def _generations_item(id: str, title: str, when: When, least: int) -> Item:
             return not_applicable("neither Nix layer applies here")
         return _judge_kept(context, answers, least=least)
 
-    return Item(id=id, title=title, when=when, asks=asks, judge=judge)
+    return Item(
+        id=id, title=title, when=when, asks=asks, judge=judge, touched_by=BUILT, brought=True
+    )
 
 
 # -- the boot menu ----------------------------------------------------------------------------
@@ -244,6 +250,7 @@ ITEMS: tuple[Item, ...] = (
     _layer_item(Layer.HOME_MANAGER, "The home in use was built from the layer"),
     Item(
         id="system.booted",
+        touched_by=frozenset({Layer.NIXOS}),
         title="The booted system is the current one",
         layer=Layer.NIXOS,
         asks=lambda context: (BOOTED,),
@@ -253,6 +260,7 @@ ITEMS: tuple[Item, ...] = (
     _generations_item("rollback.ready", "An earlier generation is there", When.AFTER, 2),
     Item(
         id="before.boot-menu",
+        touched_by=NOTHING,
         title="The boot menu offers the present generation",
         when=When.BEFORE,
         layer=Layer.NIXOS,

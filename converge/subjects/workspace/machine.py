@@ -7,7 +7,18 @@ from collections.abc import Iterable
 from converge.gate.hardware import missing_flags
 from converge.limits import document
 from converge.plan.setting import Phase
-from converge.proof.check import DENIED, MISSING, Answers, Ask, Context, Item, NoAnswer, When
+from converge.proof.check import (
+    BUILT,
+    DENIED,
+    MISSING,
+    NOTHING,
+    Answers,
+    Ask,
+    Context,
+    Item,
+    NoAnswer,
+    When,
+)
 from converge.proof.effect import Verdict, effective, not_applicable, not_effective, unknown
 from converge.subjects.video import gpu
 from converge.subjects.workspace import system
@@ -45,9 +56,9 @@ def _memory(context: Context) -> Ask:
 
 def _judge_baseline(context: Context, answers: Answers) -> Verdict:
     """The finding itself is the record of it: the journal keeps memory and GPU as they were."""
-    memory = _meminfo(context, answers)
-    used = memory["MemTotal"] - memory["MemAvailable"]
-    found = f"{used // system.MIB} of {memory['MemTotal'] // system.MIB} MiB in use"
+    text = _meminfo(context, answers)
+    used, total = system.in_use(text), system.memory(text)["MemTotal"]
+    found = f"{used // system.MIB} of {total // system.MIB} MiB in use"
     if "nvidia" in context.profile.facts and not context.sandbox:
         reply = answers.reply(NVIDIA)
         if reply.status != 0:
@@ -57,11 +68,11 @@ def _judge_baseline(context: Context, answers: Answers) -> Verdict:
     return effective(found, expected="memory and GPU recorded")
 
 
-def _meminfo(context: Context, answers: Answers) -> dict[str, int]:
+def _meminfo(context: Context, answers: Answers) -> str:
     ask = _memory(context)
     if context.sandbox and not answers.has(ask):
         raise NoAnswer(not_applicable("this sandbox has no /proc"))
-    return system.memory(answers.text(ask))
+    return answers.text(ask)
 
 
 def _judge_flakes(context: Context, answers: Answers) -> Verdict:
@@ -126,7 +137,9 @@ def _state(answers: Answers, ask: Ask) -> Verdict:
         return not_applicable("systemd does not run here")
     if state.failed:
         found = f"{state.state}: {' '.join(state.failed)}"
-        return not_effective(found, expected="running", reason="units have failed")
+        return not_effective(
+            found, expected="running", reason="units have failed", faults=state.failed
+        )
     if state.state == "running":
         return effective("running", expected="running")
     if state.state in ("starting", "initializing"):
@@ -149,6 +162,7 @@ def _judge_crashes(context: Context, answers: Answers) -> Verdict:
             found,
             expected=expected,
             reason=f"{len(crashes)} lines of the kernel, {len(dumps)} core dumps since then",
+            faults=(*map(str, crashes), *dumps),
         )
     return effective("none", expected=expected)
 
@@ -161,17 +175,21 @@ def _judge_oom(context: Context, answers: Answers) -> Verdict:
     found = [c for c in system.journal(answers.text(journal(context))) if _is_oom(c.text)]
     expected = "no program ended for lack of memory since the switch"
     if found:
-        return not_effective(found[-1].text, expected=expected, reason=f"{len(found)} lines")
+        return not_effective(
+            found[-1].text,
+            expected=expected,
+            reason=f"{len(found)} lines",
+            faults=map(str, found),
+        )
     return effective("none", expected=expected)
 
 
 def _judge_idle(context: Context, answers: Answers) -> Verdict:
     """Only an idle machine can answer: five minutes after its start, with next to no load."""
-    uptime, load = (float(answers.text(ask).split()[0]) for ask in (UPTIME, LOAD))
+    uptime, load = system.uptime(answers.text(UPTIME)), system.load(answers.text(LOAD))
     if uptime < 300 or load >= 0.5:
         return not_applicable(f"the machine is not idle (load {load:g}, up {uptime:.0f} s)")
-    memory = _meminfo(context, answers)
-    used = memory["MemTotal"] - memory["MemAvailable"]
+    used = system.in_use(_meminfo(context, answers))
     found, expected = f"{used / GIB:.1f} GiB in use", "less than 4 GiB in use"
     if used >= IDLE:
         return not_effective(found, expected=expected, reason="the idle machine holds more")
@@ -210,7 +228,9 @@ def _judge_commands(context: Context, answers: Answers) -> Verdict:
     expected = "ls cat grep git give the right answers"
     if wrong or missing:
         return not_effective(
-            "; ".join(wrong) or f"no answer of {sorted(missing)}", expected=expected
+            "; ".join(wrong) or f"no answer of {sorted(missing)}",
+            expected=expected,
+            faults=({"ls", "cat", "grep", "git"} - good),
         )
     return effective("ls cat grep git", expected=expected)
 
@@ -245,6 +265,7 @@ def _crash_asks(context: Context) -> Iterable[Ask]:
 ITEMS: tuple[Item, ...] = (
     Item(
         id="before.baseline",
+        touched_by=NOTHING,
         title="Memory and GPU are recorded as they were",
         when=When.BEFORE,
         asks=lambda context: (_memory(context), NVIDIA),
@@ -252,6 +273,7 @@ ITEMS: tuple[Item, ...] = (
     ),
     Item(
         id="before.flakes",
+        touched_by=NOTHING,
         title="The user's flakes are there",
         when=When.BEFORE,
         asks=lambda context: (),
@@ -259,6 +281,7 @@ ITEMS: tuple[Item, ...] = (
     ),
     Item(
         id="before.rescue-medium",
+        touched_by=NOTHING,
         title="A live medium is at hand",
         when=When.BEFORE,
         needs=frozenset({"bootloader"}),
@@ -268,6 +291,7 @@ ITEMS: tuple[Item, ...] = (
     ),
     Item(
         id="profile.cpu",
+        touched_by=BUILT,
         title="Every CPU runs the code of the profile",
         asks=lambda context: (_file(context.path("/proc/cpuinfo")),),
         judge=_judge_cpu,
@@ -288,6 +312,7 @@ ITEMS: tuple[Item, ...] = (
     ),
     Item(
         id="memory.idle",
+        touched_by=NOTHING,
         title="The idle machine holds less than 4 GiB",
         counts=False,
         asks=lambda context: (
@@ -299,12 +324,14 @@ ITEMS: tuple[Item, ...] = (
     ),
     Item(
         id="disk.room",
+        touched_by=BUILT,
         title="Room for another generation",
         asks=lambda context: (Ask("room", room_paths(context)),),
         judge=_judge_room,
     ),
     Item(
         id="commands.basic",
+        touched_by=BUILT,
         title="The basic commands work",
         when=When.AFTER,
         phase=Phase.LIBRARIES,
@@ -313,6 +340,7 @@ ITEMS: tuple[Item, ...] = (
     ),
     Item(
         id="nix.build",
+        touched_by=BUILT,
         title="Nix builds something new",
         when=When.AFTER,
         phase=Phase.LIBRARIES,

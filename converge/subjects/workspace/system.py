@@ -130,6 +130,30 @@ def memory(text: str) -> dict[str, int]:
     return found
 
 
+def in_use(text: str) -> int:
+    """Bytes of memory that programs hold, from ``/proc/meminfo`` (Linux 3.14 and later)."""
+    found = memory(text)
+    if "MemAvailable" not in found:
+        raise Unreadable("/proc/meminfo has no MemAvailable: what is in use is not known")
+    return found["MemTotal"] - found["MemAvailable"]
+
+
+def uptime(text: str) -> float:
+    """``/proc/uptime``: seconds since the start."""
+    match = re.fullmatch(r"(\d{1,12}\.\d+) \d+\.\d+\s*", text)
+    if not match:
+        raise Unreadable("/proc/uptime holds no two times")
+    return float(match[1])
+
+
+def load(text: str) -> float:
+    """``/proc/loadavg``: processes that ran or waited, over the last minute."""
+    match = re.match(r"(\d{1,9}\.\d+) \d+\.\d+ \d+\.\d+ \d+/\d+ \d+", text)
+    if not match:
+        raise Unreadable("/proc/loadavg holds no load")
+    return float(match[1])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Swap:
     name: str
@@ -256,6 +280,14 @@ def processes(text: str) -> tuple[Process, ...]:
             case "driver" if found:
                 found[-1]["nvidia"] = rest == "nvidia"
     return tuple(Process(**one) for one in found)  # type: ignore[arg-type]
+
+
+def gpu_processes(text: str) -> tuple[Process, ...]:
+    """The GPU processes in the answer of the probe ``gpu-processes``; there may be none."""
+    first, _, rest = text.partition("\n")
+    if first != "looked":
+        raise Unreadable("the GPU processes were not looked for")
+    return tuple(one for one in processes(rest) if "--type=gpu-process" in one.flags)
 
 
 def _tuple(value: object) -> tuple[str, ...]:

@@ -1,0 +1,76 @@
+"""KDE's files of one workspace with their lower layers: what is in force there, what is locked.
+
+In: a snapshot and where the settings stand. Out: the same with those that a lock keeps from having
+any effect, so that this is said before anything is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from converge.kde import lower
+from converge.kde.declared import Desired, declared
+from converge.plan.setting import Layer, Setting
+from converge.plan.snapshot import Kind, Snapshot
+from converge.plan.standing import Stand, Standing
+
+
+def _paths(snapshot: Snapshot, name: str) -> tuple[str, ...]:
+    root = next(
+        (path.removesuffix(lower.KDERC) for path in snapshot.lower if path.endswith(lower.KDERC)),
+        "",
+    )
+    return lower.order(
+        name,
+        home_directory=snapshot.expand("~/.config"),
+        directories=snapshot.config_dirs,
+        kderc=root + lower.KDERC,
+    )
+
+
+def _text(snapshot: Snapshot, path: str) -> bytes | None:
+    node = snapshot.nodes.get(path)
+    if node is not None and node.kind is Kind.FILE:
+        return node.content
+    return snapshot.lower.get(path)
+
+
+def below(snapshot: Snapshot, name: str) -> lower.Cascade:
+    """What lies below the user's own ``~/.config/NAME``."""
+    return lower.cascade(
+        lower.Source(path=path, text=text)
+        for path in _paths(snapshot, name)[:-1]
+        if (text := _text(snapshot, path)) is not None
+    )
+
+
+def whole(snapshot: Snapshot, name: str) -> lower.Cascade:
+    """All layers of ``~/.config/NAME``, the user's own file included."""
+    *_, own = paths = _paths(snapshot, name)
+    return lower.cascade(
+        lower.Source(path=path, text=text, own=path == own)
+        for path in paths
+        if (text := _text(snapshot, path)) is not None
+    )
+
+
+def entries(setting: Setting) -> tuple[str, Desired]:
+    """The KDE file of a row of the layer plasma, and its entries."""
+    assert isinstance(setting.value, dict)
+    return setting.value["file"], declared(setting.value["entries"])
+
+
+def with_locks(snapshot: Snapshot, standings: Iterable[Standing]) -> tuple[Standing, ...]:
+    """The standings, with those settings locked that a lock keeps at another value."""
+    found = []
+    for standing in standings:
+        if standing.in_force and standing.setting.layer is Layer.PLASMA:
+            name, wanted = entries(standing.setting)
+            places = lower.locked(wanted, whole(snapshot, name))
+            if places:
+                (_, key), place = next(iter(places.items()))
+                why = f"{place}, locks {key}"
+                standing = replace(standing, stand=Stand.LOCKED, why=why)
+        found.append(standing)
+    return tuple(found)

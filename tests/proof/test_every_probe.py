@@ -1,0 +1,98 @@
+"""Every probe of every check, answered wrongly one at a time: absent, unreadable and failed are
+three things, and none of them is a proof.
+
+Each case starts from the answers that make its check effective. One of them is then replaced.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from converge.proof.check import ABSENT, DENIED, MISSING, NOBODY, Reply
+from converge.proof.effect import Effect
+from converge.proof.inquiry import CAP
+from tests.proof import checks
+from tests.proof.checks import IN_USE, failing, judge
+from tests.subjects import CASES
+
+#: A probe that answered, and said nothing of use; one that failed; one that gave no answer at all.
+BROKEN: dict[str, Reply] = {
+    "empty": checks.reply(""),
+    "blank": checks.reply("\n \n\n"),
+    "garbage": checks.reply("\x1b[31m\x00\xff%s %n = : [] {} <>\n"),
+    "json of another shape": checks.reply('{"a": [1, null, {"b": "c"}]}\n'),
+    "a list": checks.reply("[[], 0, null]\n"),
+    "a number": checks.reply("0\n"),
+    "a huge number": checks.reply("9" * 5000 + "\n"),
+    "an error": failing(1, "error: it broke"),
+    "an error with its output": failing(2, "error: it broke", "half of it\n"),
+    "killed": failing(137, ""),
+    "an unknown status": failing(255, ""),
+    "not permitted": failing(DENIED, "the place"),
+    "no time": Reply(status=None, errors="probe: no answer in 10 s"),
+    "cut": Reply(status=0, output=b"x" * CAP, cut=True),
+}
+#: Text that only a program's author can read.
+EXCEPTION = re.compile(
+    r"\w(Error|Exception)\b|Traceback|NoneType|invalid literal|\A'\w*'\Z|unpack|out of range"
+)
+#: What only decides where something else is not effective: how far the generation has come.
+SECOND = frozenset(IN_USE)
+#: Answers beside another one that is enough: KDE's own reader beside ours, core dumps beside the
+#: kernel's log, a unit, a manager or a menu entry that is not there and so changes nothing.
+BESIDE = frozenset({"kde", "coredumps", "fresh", "properties", "discord.desktop"})
+#: Checks whose verdict rests on nothing that is asked.
+UNASKED = frozenset({"before.flakes"})
+
+
+def deciding() -> Iterator[tuple[str, str | tuple[str, str]]]:
+    """Check and question: every answer that the check's effect rests on."""
+    for name, case in CASES.items():
+        keys = [key for key in case.good if key not in SECOND] or list(case.good)
+        for key in keys:
+            if case.expect is Effect.EFFECTIVE and name not in UNASKED and asked(name, key):
+                yield name, key
+
+
+def asked(name: str, key: str | tuple[str, str]) -> bool:
+    """Whether the check asks this question (some cases share one set of answers)."""
+    probe, part = (key, "") if isinstance(key, str) else key
+    return any(
+        ask.probe == probe and any(part in word for word in (*ask.arguments, ""))
+        for ask in checks.questions(name, CASES[name].context)
+    )
+
+
+@pytest.mark.parametrize("how", BROKEN)
+@pytest.mark.parametrize(("name", "key"), list(deciding()), ids=str)
+def test_a_broken_answer_of_any_probe_is_no_proof(
+    name: str, key: str | tuple[str, str], how: str
+) -> None:
+    case = CASES[name]
+    found = judge(name, {**case.good, key: BROKEN[how]}, known=case.context)
+    assert found.effect not in (Effect.EFFECTIVE, Effect.NOT_APPLICABLE), found
+    for text in (found.found, found.reason, found.expected):
+        assert not EXCEPTION.search(text.replace("error: it broke", "")), found
+
+
+@pytest.mark.parametrize(("name", "key"), list(deciding()), ids=str)
+def test_no_answer_in_time_is_told_from_an_answer_that_is_no_use(
+    name: str, key: str | tuple[str, str]
+) -> None:
+    case = CASES[name]
+    found = judge(name, {**case.good, key: BROKEN["no time"]}, known=case.context)
+    assert (found.effect, found.answered) == (Effect.UNKNOWN, False), found
+
+
+@pytest.mark.parametrize("status", [MISSING, ABSENT, NOBODY])
+@pytest.mark.parametrize(("name", "key"), list(deciding()), ids=str)
+def test_what_is_absent_is_never_effective_and_says_what_is_absent(
+    name: str, key: str | tuple[str, str], status: int
+) -> None:
+    case = CASES[name]
+    found = judge(name, {**case.good, key: failing(status, "the-thing")}, known=case.context)
+    assert found.effect is not Effect.EFFECTIVE or BESIDE & {key, *key}, found
+    assert found.found or found.reason
