@@ -229,7 +229,7 @@ def test_every_test_that_is_named_as_evidence_is_there() -> None:
 def test_the_programs_of_a_workspace_are_those_of_the_page() -> None:
     _, text = next(pages("how-it-works.md"))
     section = text.partition("\n## Programs that run on a workspace\n")[2].partition("\n## ")[0]
-    named = set(re.findall(r"`([a-z-]+\.(?:sh|service))`", section))
+    named = set(re.findall(r"`([a-z-]+\.(?:sh|awk|service))`", section))
     there = {path.name for path in (PROJECT / "converge/remote").iterdir() if path.is_file()}
     assert named == there
 

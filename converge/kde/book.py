@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from urllib.parse import quote
 
 from configobj import ConfigObj
@@ -35,7 +34,7 @@ from converge.kde.text import (
     Skipped,
     print_entry,
     print_group,
-    read_line,
+    read_file,
 )
 
 #: KF6 since 6.21 stops reading a file at this many invalid entries; its next write drops the rest.
@@ -72,27 +71,23 @@ class Book:
         self._lines[""] = self._newline
 
     def _tokens(self, text: bytes) -> Iterator[str]:
-        group, section = ROOT.encode(), ""
-        header_locked = file_locked = False
+        section = ""
         errors = 0
-        for number, line in enumerate(BytesIO(text), start=1):
+        for placed in read_file(text):
+            number, line, group = placed.number, placed.raw, placed.group
             token = f"#{number}"
-            match read_line(line):
-                case HeaderLine() as header:
-                    group, header_locked = header.group, header.locked or file_locked
-                    file_locked = file_locked or header.locks_file
+            match placed.read:
+                case HeaderLine():
                     section = f"{quote(group, safe='')}@{number}"
                     self._sections.setdefault(group, section)
                     token = f"[{section}]"
                 case EntryLine() as entry:
                     name = f"{quote(entry.key, safe='')}@{number}"
                     token = f"{name} = kept"
-                    locked = header_locked or "i" in entry.options
-                    self._note(group, InForce(number, entry, section, name), locked=locked)
+                    found = InForce(number, entry, section, name)
+                    self._note(group, found, locked=placed.locked)
                     errors += entry.error
                 case Skipped() as skipped:
-                    if skipped is Skipped.HEADER:  # the group goes on, but not its lock
-                        header_locked = file_locked
                     errors += skipped.counts
             if errors == ERROR_LIMIT:
                 raise KConfigError(

@@ -11,8 +11,10 @@ Source of every rule: KDE/kconfig, ``src/core/kconfigini.cpp`` (``parseConfig``,
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from io import BytesIO
 
 #: KConfig's name for the group of the entries above the first header.
 ROOT = "<default>"
@@ -80,6 +82,34 @@ class Skipped(Enum):
     def counts(self) -> bool:
         """Is this one of the errors after a hundred of which KF6 since 6.21 stops reading?"""
         return self is Skipped.INVALID
+
+
+@dataclass(frozen=True)
+class Placed:
+    """One line of a file, in its place."""
+
+    number: int  # from 1
+    raw: bytes  # with its ending
+    read: HeaderLine | EntryLine | Skipped
+    group: bytes  # that its entries belong to, in KConfig's inner form
+    locked: bool  # is an entry here locked, by itself or from above?
+
+
+def read_file(text: bytes) -> Iterator[Placed]:
+    """Every line of a file. A line ends at a newline and nowhere else."""
+    group = ROOT.encode()
+    header_locked = file_locked = False
+    for number, line in enumerate(BytesIO(text), start=1):
+        read = read_line(line)
+        locked = False
+        if isinstance(read, HeaderLine):
+            group, header_locked = read.group, read.locked or file_locked
+            file_locked = file_locked or read.locks_file
+        elif isinstance(read, EntryLine):
+            locked = header_locked or "i" in read.options
+        elif read is Skipped.HEADER:  # the group goes on, but not its lock
+            header_locked = file_locked
+        yield Placed(number, line, read, group, locked)
 
 
 def decode(raw: bytes) -> tuple[bytes, bool]:

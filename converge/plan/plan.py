@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from converge.kde import merge
+from converge.kde.back import Back
 from converge.plan.layers import NixLayer
 from converge.plan.setting import Layer
 from converge.plan.standing import Standing
@@ -33,6 +34,7 @@ class Change:
     root: bool = False
     kde: bool = False  # written under KConfig's own lock
     keys: tuple[merge.Change, ...] = ()
+    entries: tuple[Back, ...] = ()  # what an undo takes back of a KDE file, or of its source
     chezmoi_target: str = ""  # of a live file or its source: chezmoi takes note of the target
 
     @property

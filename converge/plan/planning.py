@@ -11,7 +11,7 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import PurePosixPath
 
-from converge.kde import chezmoi, merge
+from converge.kde import back, chezmoi, merge
 from converge.plan import layers
 from converge.plan.desired import Desired, KdeEntries, WholeFile
 from converge.plan.layers import NixLayer
@@ -246,6 +246,7 @@ def _plan_kde(
                 after=healed.text,
                 kde=True,
                 keys=healed.changes,
+                entries=back.changed(live.content if live else None, healed.text, kde.entries),
                 chezmoi_target=target,
             )
         )
@@ -256,6 +257,7 @@ def _plan_kde(
                 layer=Layer.PLASMA,
                 before=source.content if source else None,
                 after=healed.text,
+                entries=back.changed(source.content if source else None, healed.text, kde.entries),
                 chezmoi_target=target,
             )
         )

@@ -8,7 +8,7 @@
 #                                                 parts: system home live (default: all of it)
 #        transact.sh run    T                     the process itself
 #        transact.sh reboot T                     the user's unit after a reboot in between
-#        transact.sh restore RECORD T             the user's files, for a process of root
+#        transact.sh restore RECORD T begun|written  the user's files, for a process of root
 #        transact.sh prune  RUNS                  the user's old records, likewise
 # T is a directory of whoever activates, root where NixOS is part of the transaction. It holds
 #   plan    lines: "run ID", "deadline SECONDS", "user NAME",
@@ -26,7 +26,7 @@
 # A reboot before step 4 comes up in the old system; the user's unit made in step 1 then undoes the
 # rest. A profile that somebody else moved meanwhile is theirs: it is left alone, and said.
 umask 022
-verb=$1 T=$2
+verb=$1 T=$2 standing=''
 self=$T/transact.sh
 
 uptime_s() {
@@ -34,6 +34,7 @@ uptime_s() {
     say "${seconds%.*}"
 }
 status() { # status WORD REASON...: whole or not at all
+    standing=$* # also where it cannot be written
     printf '%s\n' "$*" >"$T/.status" && sync -- "$T/.status" && mv -f -- "$T/.status" "$T/status"
 }
 word() {
@@ -319,7 +320,7 @@ case $verb in
                 after_reboot disarm
                 ;;
         esac
-        say "status $(cat "$T/status")"
+        say "status ${standing:-$(cat "$T/status")}"
         ;;
     reboot)
         # shellcheck source=converge/remote/undo.sh
@@ -327,9 +328,10 @@ case $verb in
         if runs; then exit; fi
         case $(word) in
             activat* | keeping | undoing)
+                word_before=$(word)
                 undo_home
                 undo_files
-                status undone "rebooted before it was confirmed" 2>/dev/null
+                conclude "rebooted before it was confirmed" 2>/dev/null
                 ;;
         esac
         after_reboot disarm
@@ -339,6 +341,6 @@ case $verb in
         T=$3
         # shellcheck source=converge/remote/undo.sh
         . "$T/undo.sh"
-        restore "$2" "$T"
+        restore "$2" "$4"
         ;;
 esac

@@ -3,6 +3,7 @@
 # In reverse order: the home, the system, then the files. Each part is undone from what was recorded
 # before the change; what somebody else changed meanwhile is theirs, is left alone, and is said.
 # "trouble" collects what failed, with the commands that do it by hand; "left" what was left alone.
+# Where there is trouble the transaction is broken, and undoing it once more does what is left.
 # shellcheck shell=sh disable=SC2154
 trouble='' left=''
 
@@ -17,48 +18,6 @@ deactivate_home() {
                 if [ -e "$link.$2" ]; then mv -T -- "$link.$2" "$link"; fi ;;
             esac
         done' deactivate "$(readlink -f -- "$1")" "before-$(plan run)"
-}
-
-# The bytes and modes from before, for every file that still holds what this run wrote: written as
-# everything is written, by write.sh. Prints what was left alone and what failed.
-restore() { # restore RECORD TRANSACTION
-    back=$1/undo
-    mkdir -p -- "$back/new" || return 1
-    while IFS=' ' read -r kind number _ before path; do
-        case $kind in
-            file | kde | gone) ;;
-            *) continue ;;
-        esac
-        held=$(digest "$path")
-        if [ "$held" = "$before" ]; then
-            continue
-        elif [ "$held" != "$(digest "$1/new/$number")" ]; then
-            say "changed since, left alone: $path" >&3
-        elif [ "$before" = absent ]; then
-            say "gone $number - $held $path"
-        else
-            cp -p -- "$1/before/$number" "$back/new/$number" || return 1
-            if [ "$kind" = gone ]; then kind="file"; fi
-            mode=$(stat -c %a -- "$1/before/$number")
-            # "keep" keeps an access list as well.
-            if [ "$mode" = "$(stat -c %a -- "$path" 2>/dev/null)" ]; then mode=keep; fi
-            say "$kind $number $mode $held $path"
-        fi
-    done <"$1/manifest" 3>&1 >"$back/manifest"
-    if grep -q -e '^file ' -e '^kde ' -e '^gone ' "$back/manifest"; then
-        say end >>"$back/manifest"
-        tar -C "$back" -cf - manifest new | base64 |
-            sh "$2/write.sh" "$(plan run)-undo" "$back/record" '' '- - - -' keep |
-            grep -v -e '^wrote ' -e '^done$'
-    fi
-    # chezmoi takes note of a target that is again what its source says; others it would overwrite.
-    grep '^apply ' "$1/manifest" | while IFS=' ' read -r _ _ _ _ path; do
-        if in_step verify "$path"; then in_step apply --force "$path"; fi
-    done
-}
-in_step() { cm "$@" --exclude=scripts,externals >/dev/null 2>&1; } # in_step VERB [OPTION] TARGET
-digest() { # digest PATH: sha256 of a file, or "absent"
-    if sum=$(sha256sum 2>/dev/null <"$1"); then say "${sum%% *}"; else say absent; fi
 }
 
 undo_home() {
@@ -126,17 +85,33 @@ undo_files() {
             record) ;;
             *) continue ;;
         esac
-        if [ ! -f "$record/manifest" ] || ! chosen "$part" "$@"; then continue; fi
+        chosen "$part" "$@" || continue
         if [ "$as" = root ] && [ "$(id -u)" != 0 ]; then continue; fi # without effect by themselves
+        # The live files are written while it is activating; those of a layer were before it began.
+        begun=written
+        if [ "$word" = live ] && [ "$word_before" = activating ]; then begun=begun; fi
         if [ "$as" = root ]; then
-            said=$(restore "$record" "$T")
+            answer=$(restore "$record" "$begun")
         else
-            said=$(as_user sh "$self" restore "$record" "$T")
+            answer=$(as_user sh "$self" restore "$record" "$T" "$begun")
         fi
-        if [ -n "$said" ]; then left="$left; $said"; fi
+        note "$record" "$answer"
     done <<PLAN
 $(tac "$T/plan")
 PLAN
+}
+note() { # note RECORD ANSWER: what restore.sh said, into trouble and left
+    restored=no
+    while IFS= read -r line; do
+        case $line in
+            "left "*) left="$left; ${line#left }" ;;
+            "trouble "*) trouble="$trouble; ${line#trouble }" ;;
+            restored) restored=yes ;;
+        esac
+    done <<ANSWER
+$2
+ANSWER
+    if [ "$restored" = no ]; then trouble="$trouble; the files of $1 were not all looked at"; fi
 }
 chosen() { # chosen PART [PART...]: whether it is among the others, or there are no others
     part_=$1
@@ -151,29 +126,36 @@ undo_record() {
     written=$(plan written) && [ -f "$T/written-before" ] || return 0
     if [ -s "$T/written-before" ]; then
         # shellcheck disable=SC2016 # expanded by the inner shell
-        as_user sh -c 'umask 077; cat >"$1.new" && mv -f -- "$1.new" "$1"' \
+        as_user sh -c 'umask 077; cat >"$1.new" && sync -- "$1.new" && mv -f -- "$1.new" "$1"' \
             written "$written" <"$T/written-before"
     else
         as_user rm -f -- "$written"
-    fi
+    fi || trouble="$trouble; $written: cannot be written; by hand: cp $T/written-before $written"
 }
 
 undo() { # undo REASON [PART...]
     because=$1
     shift
     before=$(cat "$T/status")
+    word_before=${before%% *}
     status undoing "$because"
+    if [ ! -s "$T/plan" ]; then trouble="; $T/plan is gone: what to undo is not known"; fi
     if chosen home "$@"; then undo_home; fi
     if chosen system "$@"; then undo_system; fi
     undo_files "$@"
     reload_desktop
     if [ "$#" = 0 ]; then undo_record; fi
-    if [ -n "$trouble" ]; then
-        status broken "$because$trouble$left"
-    elif [ "$#" -gt 0 ]; then
+    if [ "$#" -gt 0 ] && [ -z "$trouble" ]; then
         status "$before; $because: $*$left"
     else
-        status undone "$because$left"
+        conclude "$because"
+    fi
+}
+conclude() { # conclude REASON: what became of it
+    if [ -n "$trouble" ]; then
+        status broken "$1$trouble$left"
+    else
+        status undone "$1$left"
     fi
 }
 

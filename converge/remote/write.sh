@@ -6,7 +6,8 @@
 #   LOCK        path of the workspace's lock, or "" (root's part works under the user's lock)
 #   CONTROLLER  "HOST USER PID SINCE": who runs this, for whoever finds the workspace locked
 #   KEEP        "keep" leaves the lock in place for the steps that follow, "release" removes it
-# The payload is a base64 tar: "manifest" and the new bytes as "new/N". Manifest lines:
+# The payload is a base64 tar: "manifest", the new bytes as "new/N", and for a file of KDE's the
+# entries that the run changes as "entries/N" (converge/kde/back.py). Manifest lines:
 #   dir   - MODE -      PATH   a directory to make where it is missing
 #   file  N MODE BEFORE PATH   BEFORE: sha256 of the bytes that were read, or "absent"
 #   kde   N MODE BEFORE PATH   the same under KConfig's own lock
@@ -17,26 +18,23 @@
 # MODE "keep" keeps the mode of the file that is there, 600 for a new one.
 #
 # Strategy: 1 take the lock; 2 unpack; 3 refuse whatever is not a plain file of ours, and stop when
-# any file is no longer the one that was read; 4 stage every file beside its target and sync; 5 take
-# KConfig's locks and look again; 6 keep the old bytes, then rename; 7 sync the directories.
-# Up to step 5 nothing has changed. Exit: 0 done, 71 locked, 73 refused, 75 stale, 70 failed: the
-# lines "wrote PATH" say what was replaced before that.
+# any file is no longer the one that was read; 4 stage every file beside its target, keep the old
+# bytes, sync; 5 take KConfig's locks, look again, rename, give them back; 6 sync the directories;
+# 7 let chezmoi take note. Up to the renames nothing has changed. Exit: 0 done, 71 locked,
+# 73 refused, 75 stale, 70 failed: the lines "wrote PATH" say what was replaced before that.
 # Neither a lost connection nor Ctrl-C at a local terminal stops a rename halfway through the list.
 trap '' HUP INT PIPE
 run=$1 work=$2 lock=$3 controller=$4 keep=$5
-staged='' kde_locks=''
+stages=''
 
-digest() {
-    sum=$(sha256sum <"$1") && say "${sum%% *}"
-}
 each() { # each LIST COMMAND...: the command for every line of the list
     lines=$1
     shift
     printf '%s' "$lines" | while IFS= read -r line; do "$@" "$line"; done
 }
 clean_up() {
-    each "$staged" rm -f --
-    each "$kde_locks" rm -f --
+    kde_unlock
+    each "$stages" rm -f --
 }
 stop() { # stop CODE WORD TEXT...: say why, leave nothing behind
     code=$1
@@ -108,19 +106,8 @@ take_lock() {
     rm -f -- "$lock".[0-9]* # of runs that were killed right here
 }
 
-# unchanged BEFORE PATH
-unchanged() {
-    if [ "$1" = absent ]; then [ ! -e "$2" ] && [ ! -L "$2" ]; else [ "$(digest "$2")" = "$1" ]; fi
-}
-# Refuse what a rename would replace although it is not ours to replace.
-check() {
-    [ -d "${2%/*}" ] || stop 73 refused "${2%/*}: not a directory"
-    [ -O "${2%/*}" ] || stop 73 refused "${2%/*}: belongs to another user"
-    if [ -L "$2" ]; then stop 73 refused "$2: is a symbolic link to $(readlink -- "$2")"; fi
-    if [ -e "$2" ]; then
-        [ -f "$2" ] || stop 73 refused "$2: is not a regular file"
-        [ -O "$2" ] || stop 73 refused "$2: belongs to another user"
-    fi
+check() { # check BEFORE PATH: refuse what a rename would replace although it is not ours
+    ours "$2" || stop 73 refused "$why"
     unchanged "$1" "$2" || stop 75 stale "$2"
 }
 
@@ -147,68 +134,40 @@ done <"$work/manifest"
 
 while IFS=' ' read -r kind number mode before path; do
     case $kind in file | kde) ;; *) continue ;; esac
-    stage=${path%/*}/.${path##*/}.wt-$run
-    rm -f -- "$stage"
-    staged=$staged$stage$newline
-    # The mode is set while the file is still empty: its bytes are never readable by others. It is
-    # open by then, because the mode may forbid its owner to write.
-    # shellcheck disable=SC2094 # these two change its mode, and read nothing
-    {
-        if [ "$mode" != keep ]; then
-            chmod "$mode" -- "$stage"
-        elif [ -e "$path" ]; then
-            cp --attributes-only --preserve=mode -- "$path" "$stage" # with its access list
-        fi && cat "$work/new/$number"
-    } >"$stage" || stop 70 failed "$stage: cannot be written"
+    stages=$stages$(staged "$path")$newline
+    stage "$mode" "$work/new/$number" "$path" || stop 70 failed "$why"
 done <"$work/manifest"
-if [ -n "$staged" ]; then
-    printf '%s' "$staged" | tr '\n' '\0' | xargs -0 sync -- || stop 70 failed "sync: not durable"
+if [ -n "$stages" ]; then
+    printf '%s' "$stages" | tr '\n' '\0' | xargs -0 sync -- || stop 70 failed "sync: not durable"
 fi
 
-# KConfig's lock is a QLockFile: process id, program, host. KDE waits while we hold it.
-program=$(readlink -f "/proc/$$/exe")
-take_kde_lock() { # take_kde_lock PATH OWN: OWN becomes PATH.lock, or we wait, five seconds at most
-    printf '%s\n%s\n%s\n' $$ "${program##*/}" "$(uname -n)" >"$2" ||
-        stop 70 failed "$2: cannot be written"
-    tries=0
-    until ln -- "$2" "$1.lock" 2>/dev/null; do
-        owner='' host=''
-        { read -r owner && read -r _ && read -r host; } <"$1.lock" 2>/dev/null
-        if [ -n "$owner" ] && [ "$host" = "$(uname -n)" ] && [ ! -d "/proc/$owner" ]; then
-            rm -f -- "$1.lock"
-            continue
-        fi
-        tries=$((tries + 1))
-        [ "$tries" -lt 100 ] || stop 75 stale "$1: KConfig's lock is held by process $owner"
-        sleep 0.05
-    done
-    rm -f -- "$2"
-}
-while IFS=' ' read -r kind number mode before path; do
-    [ "$kind" = kde ] || continue
-    own=${path%/*}/.${path##*/}.wt-$run.lock
-    staged=$staged$own$newline
-    take_kde_lock "$path" "$own"
-    kde_locks=$kde_locks$path.lock$newline
-    unchanged "$before" "$path" || stop 75 stale "$path"
-done <"$work/manifest"
-
+# The bytes that were read, and no others, are kept before anything is replaced.
 while IFS=' ' read -r kind number mode before path; do
     case $kind in file | kde | gone) ;; *) continue ;; esac
     if [ "$before" != absent ]; then
         cp -p -- "$path" "$work/before/$number" || stop 70 failed "$path: cannot be kept"
+        unchanged "$before" "$work/before/$number" || stop 75 stale "$path"
     fi
 done <"$work/manifest"
-sync -- "$work"/before/* "$work/manifest" 2>/dev/null
+find "$work" -type f -print0 | xargs -0 sync -- || stop 70 failed "$work: not durable"
 
+# KDE waits from here on, for no more than a look and a rename of each file.
+while IFS=' ' read -r kind number mode before path; do
+    [ "$kind" = kde ] || continue
+    kde_lock "$path" || stop 75 stale "$path: $kde_why"
+done <"$work/manifest"
+while IFS=' ' read -r kind number mode before path; do
+    case $kind in file | kde | gone) unchanged "$before" "$path" || stop 75 stale "$path" ;; esac
+done <"$work/manifest"
 while IFS=' ' read -r kind number mode before path; do
     case $kind in
-        file | kde) mv -fT -- "${path%/*}/.${path##*/}.wt-$run" "$path" ;;
+        file | kde) mv -fT -- "$(staged "$path")" "$path" ;;
         gone) rm -f -- "$path" ;;
         *) continue ;;
     esac || stop 70 failed "$path: cannot be replaced"
     say wrote "$path"
 done <"$work/manifest"
+kde_unlock
 while IFS=' ' read -r kind number mode before path; do
     case $kind in file | kde | gone) say "${path%/*}" ;; esac
 done <"$work/manifest" | sort -u | tr '\n' '\0' | xargs -0 -r sync -- ||

@@ -8,6 +8,7 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
+from converge.kde.back import encode
 from converge.plan.plan import Change, digest
 
 PRIVATE = (".config", ".local", ".local/share", ".local/state")  # 0700 where we have to make them
@@ -50,6 +51,8 @@ def pack(
         mode = "keep" if change.mode is None else f"{change.mode:o}"
         lines.append(f"{kind} {number} {mode} {before} {change.path}")
         contents[f"new/{number}"] = change.after
+        if change.entries:
+            contents[f"entries/{number}"] = encode(change.entries)
         if change.chezmoi_target:
             targets[change.chezmoi_target] = None
     lines += (f"apply - - - {target}" for target in targets)
@@ -66,9 +69,10 @@ def pack_tree(files: Iterable[tuple[str, bytes]]) -> str:
 def _tar(members: dict[str, bytes]) -> str:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        folder = tarfile.TarInfo("new")
-        folder.type, folder.mode = tarfile.DIRTYPE, 0o700
-        archive.addfile(folder)
+        for name in ("new", "entries"):
+            folder = tarfile.TarInfo(name)
+            folder.type, folder.mode = tarfile.DIRTYPE, 0o700
+            archive.addfile(folder)
         for name, content in members.items():
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(content), 0o600

@@ -55,10 +55,14 @@ def _last(lines: Sequence[str]) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
+#: What a program needs besides ``common.sh``.
+PARTS = {"write": ("kdelock", "replace")}
+
+
 @cache
 def program(name: str) -> str:
-    """The text of ``converge/remote/<name>.sh`` behind ``common.sh``, see ``text``."""
-    return joined(PROGRAMS / f"{name}.sh")
+    """The text of ``converge/remote/<name>.sh`` behind ``common.sh`` and its parts."""
+    return joined(*(PROGRAMS / f"{part}.sh" for part in (*PARTS.get(name, ()), name)))
 
 
 def joined(*paths: Path) -> str:

@@ -17,12 +17,13 @@ from converge.exits import Exit
 from converge.plan.snapshot import Generation, Snapshot
 from converge.proof.effect import Effect
 from tasks.reach.payload import pack
-from tasks.reach.remote import PROGRAMS, Answer, program
+from tasks.reach.remote import PROGRAMS, Answer, program, text
 from tasks.run.operations import step, transacts
 from tasks.run.stages import Activated, Built, Kept, Looked, Over, Planned, Proved
 from tasks.steps import read
 from tasks.steps.write import record
 
+UNDO = ("kdelock", "replace", "restore", "undo")  # what transact.sh reads to undo
 ATTEMPTS = 3  # the desktop may write between our reading and our writing
 #: Faults that are looked for before a change and end the run: it could not be undone safely.
 BLOCKING = frozenset({"disk.room", "before.boot-menu"})
@@ -69,7 +70,8 @@ def payload(work: Built, attempt: int) -> str:
         "plan": "".join(f"{line}\n" for line in plan_lines(work, attempt)).encode(),
         "after-reboot": (PROGRAMS / "after-reboot.service").read_bytes(),
         **{f"{name}.sh": program(name).encode() for name in ("transact", "write", "rollback")},
-        "undo.sh": (PROGRAMS / "undo.sh").read_bytes(),
+        "undo.sh": "".join(text(PROGRAMS / f"{part}.sh") for part in UNDO).encode(),
+        "entries.awk": (PROGRAMS / "entries.awk").read_bytes(),
     }
     secret = {"live": live.encode(), "written": record(work).after or b""}
     buffer = io.BytesIO()

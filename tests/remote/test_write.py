@@ -117,7 +117,8 @@ def test_a_file_that_was_changed_since_it_was_read_stops_the_whole_step(place: P
 
 def test_kconfigs_lock_is_waited_for_and_a_dead_one_is_cleared(place: Place) -> None:
     lock = place.home / ".config/kwinrc.lock"
-    lock.write_text(f"{os.getpid()}\nkwin_x11\n{os.uname().nodename}\n")
+    name = Path("/proc/self/exe").resolve().name
+    lock.write_text(f"{os.getpid()}\n{name}\n{os.uname().nodename}\n")
     code, said = place.write(place.payload())
     assert code == 75
     assert f"KConfig's lock is held by process {os.getpid()}" in said[-1]

@@ -29,7 +29,8 @@ from converge.plan.plan import Plan
 from converge.plan.snapshot import Snapshot, Transaction
 from converge.profile.choices import check_choices
 from converge.subjects.settings import BY_ID
-from tasks.reach.remote import Answer, command, program, read_command
+from tasks.reach.remote import PARTS, Answer, command, program, read_command
+from tasks.reach.remote import text as plain
 from tasks.run import operations, stages
 from tasks.run.run import Run
 from tasks.run.stages import Built, Kept, Looked, Over, Planned, Proved, Workspace, Written
@@ -125,8 +126,10 @@ def test_every_program_of_the_engine_is_plain_posix_shell() -> None:
     directory = PROJECT / "converge/remote"
     common = (directory / "common.sh").read_text()
     for path in sorted(directory.glob("*.sh")):
-        alone = path.name in ("common.sh", "undo.sh")  # transact.sh reads undo.sh
-        joined = path.read_text() if alone else common + path.read_text()
+        # transact.sh reads undo.sh, which the parts are joined before
+        alone = path.stem in ("common", *activate.UNDO)
+        parts = [(directory / f"{part}.sh").read_text() for part in PARTS.get(path.stem, ())]
+        joined = path.read_text() if alone else "".join((common, *parts, path.read_text()))
         done = subprocess.run(
             [need("shellcheck"), "-x", "-s", "sh", "-"],
             input=joined,
@@ -140,7 +143,8 @@ def test_every_program_of_the_engine_is_plain_posix_shell() -> None:
 
 def test_a_program_loses_its_comments_and_nothing_else() -> None:
     for name in ("read", "write", "transact", "undo", "build", "estimate", "release", "check"):
-        files = [PROJECT / f"converge/remote/{part}.sh" for part in ("common", name)]
+        parts = ("common", *PARTS.get(name, ()), name)
+        files = [PROJECT / f"converge/remote/{part}.sh" for part in parts]
         whole = [line for file in files for line in file.read_text().splitlines()]
         kept = program(name).splitlines()
         assert kept == [line for line in whole if not line.lstrip().startswith("#")]
@@ -263,7 +267,9 @@ def test_a_transaction_is_sent_whole_and_its_secrets_for_its_owner_alone(make: A
     sent = work.host.stdin(0)
     for name in ("transact", "write", "rollback"):
         assert sent[f"{name}.sh"].decode() == program(name)
-    assert sent["undo.sh"] == (PROJECT / "converge/remote/undo.sh").read_bytes()
+    for part in activate.UNDO:
+        assert plain(PROJECT / f"converge/remote/{part}.sh").encode() in sent["undo.sh"]
+    assert sent["entries.awk"] == (PROJECT / "converge/remote/entries.awk").read_bytes()
 
 
 def test_the_plan_of_a_transaction_says_from_which_state_it_is_undone(make: Any) -> None:

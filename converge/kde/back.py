@@ -1,0 +1,166 @@
+"""What a run changes in a KDE file, entry by entry: the record that leads back.
+
+In: the bytes of a file before and after a run, and what was declared. Out: the entries whose
+meaning the run changed, and their record as ``remote/entries.awk`` reads it on the workspace.
+
+KDE rewrites its files all the time, so at an undo a file is seldom still the one that was written.
+Then each entry of the record goes back to its value from before, unless somebody changed it since:
+
+1. The line in force says what it said before the run: nothing to do.
+2. It still says what the run wrote (by the rules of a merge: ``Reading.meets``; an entry that KDE
+   dropped because it equals its default counts too): the line from before comes back. An entry
+   that was not there is taken out, and with it the header of a group that was not there either and
+   holds nothing else.
+3. Anything else: somebody changed the entry. The line stays, and the entry is named.
+
+One line of a record, fields parted by a blank, names and lines in hexadecimal so that any byte can
+stand in them::
+
+    entry GROUP KEY LOCALE OURS DEFAULT WAS LINE LOCKED HEADER NEW NAME
+
+GROUP ``g``, KEY ``k`` and the name as KConfig holds it. LOCALE ``-``, or ``l`` and the locale.
+OURS, WAS: ``-`` for no such entry; else options, ``:``, value, and ``!`` where KDE releases read
+the value differently. DEFAULT ``-``, or ``v`` and the value. LINE from before without its ending,
+``-`` where there was none; LOCKED the same with a lock. HEADER: the line of the group's header,
+``-`` above the first. NEW: ``new`` where the file had no such group, else ``old``. NAME: the entry
+for a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from converge.kde.declared import Desired, Entry
+from converge.kde.text import (
+    ROOT,
+    SEPARATOR,
+    EntryLine,
+    HeaderLine,
+    read_file,
+    read_spelling,
+)
+
+#: Group, key, locale: what makes an entry one. Bytes as KConfig holds them.
+Identity = tuple[bytes, bytes, bytes | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """The line that is in force for an entry."""
+
+    entry: EntryLine
+    line: bytes  # without its ending
+    header: bytes  # that it stands below, without its ending
+
+
+@dataclass(frozen=True, kw_only=True)
+class Back:
+    """One entry that a run changed: None where there was, or is, no such entry."""
+
+    identity: Identity
+    was: Standing | None
+    ours: Standing | None
+    default: str | None  # declared; equal to the declared value
+    new_group: bool
+
+    @property
+    def name(self) -> str:
+        """The entry for a person, on one line."""
+        group, key, locale = self.identity
+        parts = group.decode(errors="replace").split(SEPARATOR)
+        shown = "".join(f"[{part}]" for part in parts) + f" {key.decode(errors='replace')}"
+        if locale is not None:
+            shown += f"[{locale.decode(errors='replace')}]"
+        return "".join(char if char.isprintable() else "?" for char in shown)
+
+    @property
+    def line(self) -> str:
+        """The entry in a record."""
+        group, key, locale = self.identity
+        one = self.was or self.ours
+        assert one is not None
+        was = self.was
+        fields = (
+            "entry",
+            f"g{group.hex()}",
+            f"k{key.hex()}",
+            "-" if locale is None else f"l{locale.hex()}",
+            _reading(self.ours),
+            "-" if self.default is None else f"v{self.default.encode().hex()}",
+            _reading(was),
+            was.line.hex() if was else "-",
+            locked(was).hex() if was else "-",
+            one.header.hex() or "-",
+            "new" if self.new_group else "old",
+            self.name,
+        )
+        return " ".join(fields)
+
+
+def in_force(text: bytes) -> dict[Identity, Standing]:
+    """The line in force for every entry of a file: the last one, or the first locked one."""
+    found: dict[Identity, Standing] = {}
+    fixed: set[Identity] = set()
+    header = b""
+    for one in read_file(text):
+        line = one.raw.removesuffix(b"\n").removesuffix(b"\r")
+        if isinstance(one.read, HeaderLine):
+            header = line
+        elif isinstance(one.read, EntryLine):
+            identity = one.group, one.read.key, one.read.locale
+            if identity not in fixed:
+                found[identity] = Standing(entry=one.read, line=line, header=header)
+            if one.locked:
+                fixed.add(identity)
+    return found
+
+
+def changed(before: bytes | None, after: bytes, desired: Desired) -> tuple[Back, ...]:
+    """The entries whose meaning is another one in ``after``; ``before`` None: there was no file."""
+    old, new = in_force(before or b""), in_force(after)
+    groups = {one.group for one in read_file(before or b"") if isinstance(one.read, HeaderLine)}
+    groups.add(ROOT.encode())
+    defaults = _defaults(desired)
+    return tuple(
+        Back(
+            identity=identity,
+            was=old.get(identity),
+            ours=new.get(identity),
+            default=defaults.get(identity),
+            new_group=identity[0] not in groups,
+        )
+        for identity in {**new, **old}
+        if _reading(old.get(identity)) != _reading(new.get(identity))
+    )
+
+
+def encode(entries: Iterable[Back]) -> bytes:
+    """The record of these entries."""
+    return "".join(f"{entry.line}\n" for entry in entries).encode()
+
+
+def locked(was: Standing) -> bytes:
+    """The line from before with the lock that somebody put on the entry since."""
+    if "i" in was.entry.options or "d" in was.entry.options:
+        return was.line
+    key, equals, value = was.line.partition(b"=")
+    return key.rstrip(b" \t\r\v\f") + b"[$i]" + equals + value
+
+
+def _reading(one: Standing | None) -> str:
+    if one is None:
+        return "-"
+    entry = one.entry
+    return f"{entry.options}:{entry.value.hex()}{'!' * entry.broken}"
+
+
+def _defaults(desired: Desired) -> Mapping[Identity, str]:
+    """Entries that count as ours where they are absent, because the value is KDE's own default."""
+    found: dict[Identity, str] = {}
+    for group, keys in desired.items():
+        for spelled, entry in keys.items():
+            key, options = read_spelling(spelled)
+            if isinstance(entry, Entry) and entry.default == entry.value and options in ("", "e"):
+                found[SEPARATOR.join(group).encode(), key.encode(), None] = entry.value
+    return found

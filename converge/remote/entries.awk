@@ -1,0 +1,255 @@
+# Take the entries of a run out of a KDE file that somebody else wrote since, and leave every other
+# byte as it is. converge/kde/back.py has the rules and the form of the record; converge/kde/text.py
+# how KConfig reads a line. Bytes are pairs of hexadecimal digits here, so no byte is special to awk.
+#
+# usage: REPORT=PATH awk -f entries.awk RECORD BYTES
+#   BYTES   the file, one pair of digits a line (od -An -v -tx1 -w1)
+# Prints the file in pairs of digits. To REPORT: "set NAME" for each entry that went back, "left NAME"
+# for each that somebody changed, then "end".
+
+function trim(h) {
+    while (h ~ /^(20|09|0a|0b|0c|0d)/) h = substr(h, 3)
+    while (h ~ /(20|09|0a|0b|0c|0d)$/) h = substr(h, 1, length(h) - 2)
+    return h
+}
+function find(h, pair, from,    at) { # where a byte is, at "from" or behind it; 0: nowhere
+    while ((at = index(substr(h, from), pair)) > 0) {
+        if (at % 2) return from + at - 1
+        from += at
+    }
+    return 0
+}
+function rfind(h, pair,    at) {
+    for (at = length(h) - 1; at > 0; at -= 2) if (substr(h, at, 2) == pair) return at
+    return 0
+}
+function nibble(pair) { # the digit that a byte spells
+    if (pair ~ /^3[0-9]$/) return substr(pair, 2)
+    if (pair ~ /^[46][1-6]$/) return substr("abcdef", substr(pair, 2), 1)
+    return ""
+}
+function decode(h,    out, at, c, high, low) { # sets sound: whether every release of KDE agrees
+    sound = 1
+    if (!find(h, "5c", 1)) return h
+    h = trim(h)
+    for (at = 1; at < length(h); at += 2) {
+        c = substr(h, at, 2)
+        if (c != "5c") {
+            out = out c
+            continue
+        }
+        at += 2
+        c = substr(h, at, 2)
+        if (c == "78") {
+            if (at + 4 < length(h)) {
+                high = nibble(substr(h, at + 2, 2))
+                low = nibble(substr(h, at + 4, 2))
+                out = out (high != "" && low != "" ? high low : "78")
+            } else {
+                out = out "78"
+            }
+            at += 4
+        } else if (c in escapes) {
+            out = out escapes[c]
+        } else if (c != "") {
+            out = out "5c"
+            sound = 0
+        }
+    }
+    return out
+}
+function name(h,    plain) {
+    plain = decode(h)
+    return sound ? plain : "ff" h
+}
+function read_header(h, n,    from, end, parts, part, i, lock, inner) {
+    for (from = 1; substr(h, from, 2) == "5b" && (end = find(h, "5d", from)); from = end + 2)
+        part[++parts] = substr(h, from + 2, end - from - 2)
+    if (!parts || substr(h, from, 2) == "5b") {
+        header_locked = file_locked # KConfig skips the line; the group goes on, but not its lock
+        return
+    }
+    lock = part[parts] == "2469" && from > length(h)
+    for (i = 1; i <= parts - lock; i++) inner = inner (inner == "" ? "" : "1d") name(part[i])
+    header_locked = file_locked
+    if (lock && inner == "") file_locked = header_locked = 1
+    if (lock) header_locked = 1
+    kind[n] = "header"
+    group = inner
+}
+function read_entry(h, n,    at, raw, value, start, end, suffix, i, locale, flags) {
+    at = find(h, "3d", 1)
+    raw = trim(at ? substr(h, 1, at - 1) : h)
+    value = at ? substr(h, at + 2) : ""
+    if (raw == "") return
+    locale = "-"
+    while ((start = rfind(raw, "5b"))) {
+        end = find(raw, "5d", start)
+        if (!end) return
+        suffix = substr(raw, start + 2, end - start - 2)
+        raw = substr(raw, 1, start - 1)
+        if (substr(suffix, 1, 2) == "24") {
+            for (i = 3; i < length(suffix); i += 2) {
+                if (substr(suffix, i, 2) == "64") {
+                    note(n, name(raw), "-", (flags ~ /i/ ? "i" : "") "d:", flags ~ /i/)
+                    return
+                }
+                if (substr(suffix, i, 2) == "69") flags = flags "i"
+                if (substr(suffix, i, 2) == "65") flags = flags "e"
+            }
+        } else if (locale != "-") {
+            return
+        } else {
+            locale = "l" suffix
+        }
+    }
+    if (!at) return
+    raw = name(raw)
+    value = trim(value)
+    suffix = decode(value)
+    if (!sound || find(value, "0d", 1)) suffix = value "!"
+    i = flags ~ /i/
+    note(n, raw, locale, (i ? "i" : "") (flags ~ /e/ ? "e" : "") ":" suffix, i)
+}
+function note(n, key, locale, reading, lock) {
+    kind[n] = "entry"
+    identity[n] = group " " key " " locale
+    says[n] = reading
+    fixed[n] = lock || header_locked
+}
+function in_force(id,    n, found) { # the last line of an entry, or the first locked one; 0: none
+    for (n = 1; n <= lines; n++) {
+        if (identity[n] != id || kind[n] != "entry") continue
+        found = n
+        if (fixed[n]) return n
+    }
+    return found + 0
+}
+function meets(found, wanted,    f, w) { # would KDE behave the same?
+    if (found == wanted) return 1
+    if (found == "-" || wanted == "-" || found ~ /!$/ || wanted ~ /!$/) return 0
+    split(found, f, ":")
+    split(wanted, w, ":")
+    if (w[1] ~ /i/ && f[1] !~ /i/) return 0
+    if ((w[1] ~ /d/) != (f[1] ~ /d/) || f[2] != w[2]) return 0
+    return !find(w[2], "24", 1) || (w[1] ~ /e/) == (f[1] ~ /e/)
+}
+function ours(found, e) {
+    if (meets(found, our[e])) return 1
+    return fallback[e] != "-" && (found == "-" || found ~ /^i?d:/)
+}
+function blank(n) { return trim(text[n]) == "" }
+function add(e,    n, first, last, body) { # behind the last entry of its group
+    body = line[e]
+    if (entry_group[e] == root) first = 0
+    else {
+        for (n = 1; n <= lines && !(kind[n] == "header" && in_group[n] == entry_group[e]); n++);
+        if (n > lines) {
+            if (entry_group[e] in begun) {
+                tail = tail body newline
+                return
+            }
+            begun[entry_group[e]] = 1
+            tail = tail (lines && !blank(lines) || tail != "" ? newline : "")
+            tail = tail header[e] newline body newline
+            return
+        }
+        first = n
+    }
+    last = first
+    for (n = first + 1; n <= lines && kind[n] != "header"; n++) if (kind[n] == "entry") last = n
+    after[last] = after[last] body newline
+    for (n = 1; kind[n] == "gone"; n++);
+    if (last == 0 && kind[n] == "header") spaced = newline # KDE's blank line before a group
+}
+function take_out(n) {
+    kind[n] = "gone"
+}
+function drop_empty_group(e,    n, m, seen) { # a header that came with the run, and holds nothing
+    for (n = 1; n <= lines; n++) {
+        if (kind[n] != "header" || in_group[n] != entry_group[e] || n in after) continue
+        seen = 0
+        for (m = n + 1; m <= lines && kind[m] != "header"; m++)
+            if (kind[m] != "gone" && !blank(m)) seen = 1
+        if (seen) continue
+        kind[n] = "gone"
+        for (m = n - 1; m > 0 && kind[m] == "gone"; m--);
+        if (m > 0 && blank(m)) kind[m] = "gone"
+    }
+}
+function back(e,    id, n, found, done) {
+    id = entry_group[e] " " entry_key[e] " " entry_locale[e]
+    while (1) {
+        n = in_force(id)
+        found = n ? says[n] : "-"
+        if (meets(found, was[e])) break
+        if (!ours(found, e)) {
+            print "left " named[e] >report
+            return
+        }
+        done = 1
+        if (line[e] == "-") {
+            if (!n) break
+            take_out(n)
+            continue
+        }
+        if (n) {
+            text[n] = (found ~ /^i/ ? with_lock[e] : line[e]) (text[n] ~ /0d$/ ? "0d" : "")
+            says[n] = was[e]
+        } else add(e)
+        break
+    }
+    if (!done) return
+    if (is_new[e] == "new") drop_empty_group(e)
+    print "set " named[e] >report
+}
+BEGIN {
+    report = ENVIRON["REPORT"]
+    root = "3c64656661756c743e" # <default>
+    escapes["73"] = "20"; escapes["74"] = "09"; escapes["6e"] = "0a"; escapes["72"] = "0d"
+    escapes["5c"] = "5c"; escapes["2c"] = "5c2c"; escapes["3b"] = "5c3b"
+}
+NR == FNR {
+    if ($1 != "entry") next
+    e = ++entries
+    entry_group[e] = substr($2, 2); entry_key[e] = substr($3, 2); entry_locale[e] = $4
+    our[e] = $5; fallback[e] = $6; was[e] = $7; line[e] = $8; with_lock[e] = $9; header[e] = $10; is_new[e] = $11
+    named[e] = $0
+    for (i = 1; i <= 11; i++) sub(/^[^ ]* /, "", named[e])
+    next
+}
+{
+    if ($1 == "0a") {
+        text[++lines] = row
+        row = ""
+        ended = 1
+    } else {
+        row = row $1
+        ended = 0
+    }
+}
+END {
+    if (!ended && lines + length(row) > 0) text[++lines] = row
+    newline = text[1] ~ /0d$/ ? "0d0a" : "0a"
+    group = root
+    for (n = 1; n <= lines; n++) {
+        h = trim(text[n])
+        if (substr(h, 1, 2) == "5b") read_header(h, n)
+        else if (h != "" && substr(h, 1, 2) != "23") read_entry(h, n)
+        in_group[n] = group
+    }
+    for (e = 1; e <= entries; e++) back(e)
+    out = after[0] spaced
+    for (n = 1; n <= lines; n++) {
+        if (kind[n] != "gone") out = out text[n] (n < lines || ended ? "0a" : "")
+        last_stays = kind[n] != "gone" && after[n] == ""
+        if (n == lines && !ended && kind[n] != "gone" && after[n] tail != "") out = out newline
+        out = out after[n]
+    }
+    out = out tail
+    # A file without a newline at its end stays one.
+    if (lines && !ended && !(last_stays && tail == "")) sub(/(0d)?0a$/, "", out)
+    for (n = 1; n <= length(out); n += 4096) printf "%s\n", toupper(substr(out, n, 4096))
+    print "end" >report
+    close(report)
+}

@@ -1,0 +1,115 @@
+# KConfig's lock on a file: a QLockFile beside it, taken and cleared by Qt's own rules.
+# Read by write.sh and restore.sh behind common.sh. converge/kde/lock.py has the protocol.
+#
+# A lock is made exclusively, flocked as long as it is held, and holds five lines: process, name of
+# its executable, host, machine, boot. It is stale when its boot is another one, its process is gone
+# or runs something else, or its age is over 30 seconds either way. Whoever removes a stale one
+# holds LOCK.rmlock while it looks once more, and must be able to flock it: a live holder has it
+# flocked, and a fresh lock can only come once the stale one is gone.
+# Source: qtbase, qlockfile.cpp and qlockfile_unix.cpp.
+# shellcheck shell=sh disable=SC2034,SC2154
+kde_fd=3 # of the last lock; a shell has single digits to give, so six at once are the most
+kde_taken='' kde_why=''
+
+machine_id() { head -c 32 /etc/machine-id 2>/dev/null; }
+executable=$(readlink -- "/proc/$$/exe")
+executable=${executable% (deleted)}
+# No program runs between making a lock and filling it: an empty one would be in the way for long.
+kde_owner=$$$newline${executable##*/}$newline$(uname -n)$newline$(machine_id)$newline$(boot_id)
+kde_make() { # kde_make LOCK: 0 made and held; 1 somebody else has it, or it cannot be made
+    [ "$kde_fd" -lt 9 ] || return 1
+    fd=$((kde_fd + 1))
+    set -C
+    eval "command exec $fd>\"\$1\"" 2>/dev/null
+    made=$?
+    set +C
+    [ "$made" = 0 ] || return 1
+    kde_fd=$fd
+    if ! printf '%s\n' "$kde_owner" >&"$fd"; then
+        kde_drop "$1" # no room for it: Qt gives up, too
+        return 1
+    fi
+    flock -n "$fd" 2>/dev/null || :
+}
+kde_drop() { # kde_drop LOCK: give back the lock that was made last
+    rm -f -- "$1"
+    eval "exec $kde_fd>&-"
+    kde_fd=$((kde_fd - 1))
+}
+lock_line() { # lock_line: the next line into "got"; Qt takes the last byte for the newline
+    IFS= read -r got || got=${got%?}
+}
+kde_read() { # kde_read LOCK: sets pid, app, host, machine, boot
+    pid='' app='' host='' machine='' boot=''
+    {
+        lock_line && pid=$got
+        lock_line && app=$got
+        lock_line && host=$got
+        lock_line && machine=$got
+        lock_line && boot=$got
+    } 2>/dev/null <"$1"
+    case $pid in *[!0-9]* | 0 | ???????????????????*) pid='' ;; esac
+}
+kde_stale() { # kde_stale LOCK: whether its holder is gone by Qt's rules
+    kde_read "$1"
+    if [ -n "$pid" ]; then
+        this=$(machine_id)
+        here=no
+        if [ -z "$host" ] || [ "$host" = "$(uname -n)" ]; then here=yes; fi
+        if [ -n "$machine" ] && [ -n "$this" ]; then
+            here=no
+            if [ "$machine" = "$this" ]; then here=yes; fi
+        fi
+        if [ "$here" = yes ]; then
+            if [ -n "$boot" ] && [ "$boot" != "$(boot_id)" ]; then return 0; fi
+            runs_now=$(readlink -- "/proc/$pid/exe" 2>/dev/null) || return 0
+            runs_now=${runs_now% (deleted)}
+            if [ "${runs_now##*/}" != "${app##*/}" ]; then return 0; fi
+        fi
+    fi
+    changed=$(stat -c %Y -- "$1" 2>/dev/null) || return 1
+    age=$(($(date +%s) - changed))
+    [ "$age" -gt 30 ] || [ "$age" -lt -30 ]
+}
+kde_clear() { # kde_clear LOCK: remove a stale lock; never a fresh one that came in its place
+    kde_try "$1.rmlock" || return 1
+    cleared=1
+    if kde_stale "$1" && command exec 3<"$1"; then
+        if flock -n 3 2>/dev/null || ! command -v flock >/dev/null; then
+            # shellcheck disable=SC3013 # -ef is in POSIX.1-2024
+            if [ /proc/self/fd/3 -ef "$1" ] && rm -f -- "$1"; then cleared=0; fi
+        fi
+        exec 3<&-
+    fi 2>/dev/null
+    kde_drop "$1.rmlock"
+    return "$cleared"
+}
+kde_try() { # kde_try LOCK: one try
+    if kde_make "$1"; then return 0; fi
+    case $1 in *.rmlock.rmlock.rmlock) return 1 ;; esac
+    kde_stale "$1" && kde_clear "$1" && kde_make "$1"
+}
+kde_lock() { # kde_lock PATH: take its lock, or wait five seconds and say in kde_why who has it
+    kde_tries=0
+    until kde_try "$1.lock"; do
+        kde_tries=$((kde_tries + 1))
+        if [ "$kde_tries" -ge 100 ]; then
+            kde_why="KConfig's lock $1.lock cannot be made"
+            if [ -e "$1.lock" ]; then
+                kde_read "$1.lock"
+                kde_why="KConfig's lock is held by ${pid:+process $pid }${app:+($app) }"
+                kde_why="${kde_why% }${host:+ on $host}"
+                if [ -z "$pid" ]; then kde_why="KConfig's lock $1.lock names no process"; fi
+            fi
+            return 1
+        fi
+        sleep 0.05
+    done
+    kde_taken=$1.lock$newline$kde_taken
+}
+kde_unlock() { # give back all that were taken, the last first
+    while [ -n "$kde_taken" ]; do
+        kde_drop "${kde_taken%%"$newline"*}"
+        kde_taken=${kde_taken#*"$newline"}
+    done
+}

@@ -1,0 +1,51 @@
+# Replace one file: stage beside the target, sync, look again, rename. Read by write.sh and
+# restore.sh behind common.sh and kdelock.sh; each of these says in "why" what failed.
+# shellcheck shell=sh disable=SC2034,SC2154
+why=''
+
+digest() { # digest PATH: sha256 of a file, "absent", or "unreadable"
+    if sum=$(sha256sum 2>/dev/null <"$1"); then
+        say "${sum%% *}"
+    elif [ -e "$1" ] || [ -L "$1" ]; then
+        say unreadable
+    else
+        say absent
+    fi
+}
+unchanged() { [ "$(digest "$2")" = "$1" ]; } # unchanged DIGEST PATH
+staged() { say "${1%/*}/.${1##*/}.wt-$run"; } # staged PATH: what is made beside it
+# ours PATH: whether a rename may replace what is there.
+ours() {
+    if [ ! -d "${1%/*}" ]; then
+        why="${1%/*}: not a directory"
+    elif [ ! -O "${1%/*}" ]; then
+        why="${1%/*}: belongs to another user"
+    elif [ -L "$1" ]; then
+        why="$1: is a symbolic link to $(readlink -- "$1")"
+    elif [ -e "$1" ] && [ ! -f "$1" ]; then
+        why="$1: is not a regular file"
+    elif [ -e "$1" ] && [ ! -O "$1" ]; then
+        why="$1: belongs to another user"
+    else
+        return 0
+    fi
+    return 1
+}
+# stage MODE BYTES PATH: the new file beside its target. MODE "keep": that of the target, 600 for a
+# new one. The mode is set while the file is still empty: its bytes are never readable by others. It
+# is open by then, because the mode may forbid its owner to write.
+stage() {
+    stage_=$(staged "$3")
+    rm -f -- "$stage_"
+    # shellcheck disable=SC2094 # these two change its mode, and read nothing
+    {
+        if [ "$1" != keep ]; then
+            chmod "$1" -- "$stage_"
+        elif [ -e "$3" ]; then
+            cp --attributes-only --preserve=mode -- "$3" "$stage_" # with its access list
+        fi && cat -- "$2"
+    } >"$stage_" || {
+        why="$stage_: cannot be written"
+        return 1
+    }
+}

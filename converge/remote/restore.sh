@@ -1,0 +1,144 @@
+# Give the files of one record back, each by itself: read by undo.sh behind replace.sh.
+#
+# A file that still is what the run wrote becomes what it was, with its mode; one that the run made
+# goes. Of a KDE file that somebody wrote since, the entries of the run go back (entries.awk). A file
+# that changes under our hands is read again; after three times the merge is made while KConfig's
+# lock is held. What fails is said, and the next file is looked at: a second undo does the rest.
+#
+# Prints "left TEXT" for what somebody else changed and stays, "trouble TEXT" for what could not be
+# given back, and at its end "restored".
+# shellcheck shell=sh disable=SC2034,SC2154
+
+restore() { # restore RECORD begun|written
+    record=$1 back=$1/undo run=$(plan run)-undo
+    if [ "$(tail -n 1 -- "$record/manifest" 2>/dev/null)" = end ]; then
+        while IFS=' ' read -r kind number mode before path; do
+            case $kind in file | kde | gone) restore_file || say trouble "$path: $why" ;; esac
+        done <"$record/manifest"
+    elif [ "$2" = written ]; then # what was only begun: nothing is replaced before it is whole
+        say trouble "$record/manifest is damaged: what the run wrote by it is not known"
+    fi
+    say restored
+}
+quoted() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")"; }
+by_hand() { # by_hand: the command that gives the whole file back
+    if [ "$before" = absent ]; then
+        say "by hand: rm -- $(quoted "$path")"
+    else
+        say "by hand: cp -p -- $(quoted "$record/before/$number") $(quoted "$path")"
+    fi
+}
+
+# restore_file: the one of kind, number, mode, before, path. 1: it could not be, and why says it.
+restore_file() {
+    attempt=0 written=absent
+    if [ "$kind" != gone ]; then written=$(digest "$record/new/$number"); fi
+    while :; do
+        attempt=$((attempt + 1))
+        if [ "$kind" = kde ] && [ "$attempt" -gt 3 ]; then
+            if ! kde_lock "$path"; then
+                why="$kde_why; $(by_hand)"
+                return 1
+            fi
+        fi
+        restore_once
+        code=$?
+        kde_unlock
+        case $code in
+            0) return 0 ;;
+            75) if [ "$attempt" -le 5 ]; then continue; fi ;;
+        esac
+        rm -f -- "$(staged "$path")"
+        why="$why; $(by_hand)"
+        return 1
+    done
+}
+restore_once() { # 0 done, 75 it changed meanwhile, 70 failed
+    why='it kept changing'
+    held=$(digest "$path")
+    if [ "$held" = "$before" ]; then
+        restore_mode
+        return
+    elif [ "$held" = unreadable ]; then
+        why='it cannot be read'
+        return 70
+    elif [ "$kind" != gone ] && [ "$written" = absent ]; then
+        why="its record is damaged: $record/new/$number is gone"
+        return 70
+    elif [ "$held" != "$written" ]; then
+        restore_entries
+        return
+    fi
+    ours "$path" || return 70
+    if [ "$before" = absent ]; then
+        put_back gone
+    elif [ "$(digest "$record/before/$number")" != "$before" ]; then
+        why="its record is damaged: $record/before/$number does not hold the bytes from before"
+        return 70
+    else
+        mode_then=$(stat -c %a -- "$record/before/$number") || return 70
+        # "keep" keeps an access list as well.
+        if [ "$mode_then" = "$(stat -c %a -- "$path" 2>/dev/null)" ]; then mode_then=keep; fi
+        stage "$mode_then" "$record/before/$number" "$path" || return 70
+        put_back staged
+    fi
+}
+restore_mode() { # of a file whose bytes are as they were: a mode that the run gave it goes
+    if [ "$before" = absent ] || [ "$mode" = keep ] || [ "$mode" = - ]; then return 0; fi
+    mode_then=$(stat -c %a -- "$record/before/$number" 2>/dev/null) || return 0
+    mode_now=$(stat -c %a -- "$path" 2>/dev/null)
+    if [ "$mode_now" != "$mode_then" ] && [ "0$mode_now" = "0$mode" ]; then
+        chmod "$mode_then" -- "$path" || {
+            why="its mode cannot be made $mode_then"
+            return 70
+        }
+    fi
+}
+# restore_entries: the run's entries out of a file that somebody else wrote since.
+restore_entries() {
+    if [ "$held" = absent ] || [ ! -s "$record/entries/$number" ]; then
+        say left "changed since, left alone: $path"
+        return 0
+    fi
+    ours "$path" || return 70
+    why="$back: cannot hold the merged file"
+    mkdir -p -- "$back" && : >"$back/report" || return 70
+    od -An -v -tx1 -w1 -- "$path" >"$back/bytes" || return 70
+    REPORT=$back/report awk -f "$T/entries.awk" "$record/entries/$number" "$back/bytes" \
+        >"$back/digits" || return 70
+    [ "$(tail -n 1 -- "$back/report")" = end ] || return 70
+    basenc --base16 -d -- "$back/digits" >"$back/merged" || return 70
+    if grep -q '^set ' "$back/report"; then
+        stage keep "$back/merged" "$path" || return 70
+        put_back staged || return
+    fi
+    while IFS=' ' read -r word rest; do
+        if [ "$word" = left ]; then say left "changed since, left alone: $path $rest"; fi
+    done <"$back/report"
+}
+# put_back staged|gone: under KConfig's lock where it is KDE's file, look once more, and replace it.
+put_back() {
+    why="$path: not durable"
+    if [ "$1" = staged ]; then sync -- "$(staged "$path")" || return 70; fi
+    if [ "$kind" = kde ] && [ -z "$kde_taken" ] && ! kde_lock "$path"; then
+        why=$kde_why
+        return 70
+    fi
+    if ! unchanged "$held" "$path"; then
+        why='it kept changing'
+        return 75
+    fi
+    if [ "$1" = gone ]; then
+        rm -f -- "$path"
+    else
+        mv -fT -- "$(staged "$path")" "$path"
+    fi || {
+        why='it cannot be replaced'
+        return 70
+    }
+    kde_unlock
+    sync -- "${path%/*}" || {
+        why='it is back, but not known to be durable'
+        return 70
+    }
+}

@@ -1,0 +1,189 @@
+"""An undo by entries: what the run changed goes back, what somebody else wrote stays.
+
+The rules are judged by a second writing of them (``undoing.py``) and by KDE itself. A long run:
+KCONFIG_EXAMPLES=5000 pytest tests/kde/test_back.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, event, given, settings
+from hypothesis import strategies as st
+
+from converge.kde.back import Back, changed
+from converge.kde.merge import Desired, Entry, KConfigError, merge
+from converge.kde.text import print_group
+from tests.kde.oracle import KDE
+from tests.kde.test_property import EXAMPLES, GROUPS, HOSTILE, KEYS, declarations, files, lines
+from tests.kde.undoing import Taken, by_awk, taken_back
+
+OURS: Desired = {("Compositing",): {"Backend": "OpenGL"}, ("Plugins",): {"blur": "true"}}
+
+
+def run(before: bytes | None, desired: Desired) -> tuple[bytes, tuple[Back, ...]]:
+    """What a run writes, and its record."""
+    after = merge(before or b"", desired).text
+    return after, changed(before, after, desired)
+
+
+@pytest.fixture
+def kde(tmp_path_factory: pytest.TempPathFactory) -> KDE:
+    return KDE(tmp_path_factory.mktemp("kde"))
+
+
+@pytest.fixture
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("awk")
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted"),
+    [
+        (b"[Compositing]\nBackend=XRender\n", b"[Compositing]\nBackend=XRender\n"),
+        (b"[Compositing]\r\nBackend = XRender \r\n", None),
+        (b"[Compositing]\n# why\n\n[Plugins]\nblur=false", None),
+        (b"[Compositing]\nBackend=a\nBackend=b\n[Compositing]\nx=1\n", None),
+        (b"[Compositing]\nBackend[$e]=$HOME\n[Plugins][$i]\nblur[$i]=false\n", None),
+        (b"[Compositing]\nBackend[$d]\n", None),
+        (b"[Compositing]\nx=\xff\xfe\nB=\\xe4\n", None),
+        (b"\xef\xbb\xbf[Compositing]\nBackend=1\n", None),
+        (b"k=1\n", None),
+        (b"", None),
+    ],
+)
+def test_what_the_run_left_goes_back_byte_for_byte(
+    before: bytes, wanted: bytes | None, place: Path
+) -> None:
+    after, entries = run(before, OURS)
+    assert after != before
+    assert by_awk(after, entries, place).text == (before if wanted is None else wanted)
+
+
+def test_u2_an_entry_goes_back_and_what_kde_wrote_since_stays(kde: KDE, place: Path) -> None:
+    before = b"[Compositing]\nBackend=XRender\n"
+    after, entries = run(before, OURS)
+    written = kde.write(after, ["Tiling"], "n", "1")
+    assert written is not None
+    taken = by_awk(written, entries, place)
+    assert taken.text == b"[Compositing]\nBackend=XRender\n\n[Tiling]\nn=1\n"
+    assert taken.left == ()
+    assert by_awk(taken.text, entries, place) == Taken(taken.text, (), ())
+
+
+def test_u2_an_entry_that_somebody_changed_since_is_left_alone_and_named(place: Path) -> None:
+    after, entries = run(b"[Compositing]\nBackend=XRender\n", OURS)
+    theirs = after.replace(b"Backend=OpenGL", b"Backend=Vulkan")
+    taken = by_awk(theirs, entries, place)
+    assert taken.left == ("[Compositing] Backend",)
+    assert taken.back == ("[Plugins] blur",)
+    assert taken.text == b"[Compositing]\nBackend=Vulkan\n"
+
+
+def test_u2_an_entry_that_kde_dropped_as_its_default_is_still_ours(place: Path) -> None:
+    desired: Desired = {("General",): {"basic": Entry("true", default="true")}}
+    after, entries = run(b"[General]\nbasic=false\nn=1\n", desired)
+    assert after == b"[General]\nbasic=true\nn=1\n"
+    taken = by_awk(b"[General]\nn=1\n", entries, place)
+    assert taken.text == b"[General]\nn=1\nbasic=false\n"
+    assert taken.left == ()
+
+
+def test_u2_a_lock_that_somebody_put_on_our_entry_stays(place: Path) -> None:
+    after, entries = run(b"[Compositing]\nBackend[$e]=$X\n", OURS)
+    theirs = after.replace(b"Backend=", b"Backend[$i]=")
+    assert b"Backend[$e][$i]=$X\n" in by_awk(theirs, entries, place).text
+
+
+def test_u3_of_a_file_that_the_run_made_only_our_entries_go(kde: KDE, place: Path) -> None:
+    after, entries = run(None, OURS)
+    written = kde.write(after, ["Compositing"], "theirs", "1")
+    assert written is not None
+    taken = by_awk(written, entries, place)
+    assert taken.text == b"[Compositing]\ntheirs=1\n"
+
+
+def test_an_entry_that_came_with_the_live_file_goes_back_in_the_source(place: Path) -> None:
+    """A source takes the whole live file over: what came with it is taken out again as well."""
+    source, live = b"[A]\nx=1\ngone=1\n", b"[A]\nx=2\nName[de]=y\n"
+    entries = changed(source, live, {})
+    theirs = live + b"[Theirs]\nz=1\n"
+    assert by_awk(theirs, entries, place).text == b"[A]\nx=1\ngone=1\n[Theirs]\nz=1\n"
+
+
+@settings(HOSTILE, max_examples=4 * EXAMPLES)
+@given(
+    before=files() | st.none(),
+    desired=declarations(),
+    edits=st.lists(st.tuples(st.integers(0, 60), lines(), st.booleans()), max_size=5),
+    other=files(),
+    replaced=st.integers(0, 9),
+)
+def test_the_program_does_what_the_rules_say(
+    place: Path,
+    before: bytes | None,
+    desired: Desired,
+    edits: list[tuple[int, bytes, bool]],
+    other: bytes,
+    replaced: int,
+) -> None:
+    try:
+        after, entries = run(before, desired)
+    except KConfigError:
+        assume(False)
+    now = after.splitlines(keepends=True)
+    for at, line, insert in edits:
+        now[at : at + (not insert)] = [line]
+    theirs = other if replaced == 0 else b"".join(now)
+    taken = by_awk(theirs, entries, place)
+    assert taken == taken_back(theirs, entries)
+    event(f"{len(taken.back)} back, {len(taken.left)} left")
+    assert by_awk(taken.text, entries, place).text == taken.text, "a second undo finds nothing"
+
+
+@settings(HOSTILE, max_examples=4 * EXAMPLES)
+@given(
+    text=st.lists(st.sampled_from(list(b"ak=[]$ied\\\r\n\t #\xff\0x1")), max_size=40).map(bytes),
+    old=st.lists(st.sampled_from(list(b"ak=[]$ied\\\r\n\t #\xffx1")), max_size=40).map(bytes),
+    new=st.lists(st.sampled_from(list(b"ak=[]$ied\\\r\n\t #\xffx1")), max_size=40).map(bytes),
+)
+def test_no_byte_misleads_the_program(place: Path, text: bytes, old: bytes, new: bytes) -> None:
+    entries = changed(old, new, {})
+    for live in (text, new, old, new + text):
+        assert by_awk(live, entries, place) == taken_back(live, entries)
+
+
+@HOSTILE
+@given(before=files() | st.none(), desired=declarations(), data=st.data())
+def test_kde_reads_the_values_from_before_and_its_own_writes(
+    kde: KDE, place: Path, before: bytes | None, desired: Desired, data: st.DataObject
+) -> None:
+    """KDE rewrites the file and adds an entry; after the undo it reads the old values and that."""
+    try:
+        after, entries = run(before, desired)
+    except KConfigError:
+        assume(False)
+    free = [
+        (group, key)
+        for group in GROUPS
+        for key in KEYS
+        if not any(key == spelled.partition("[$")[0] for spelled in desired.get(group, {}))
+        and group[0] != "<default>"
+    ]
+    group, key = data.draw(st.sampled_from(free))
+    written = kde.write(after, group, key, "--", "theirs")
+    assume(written is not None)
+    assert written is not None
+    taken = by_awk(written, entries, place)
+    assert taken.left == ()
+    expected = kde.write(before or b"", group, key, "--", "theirs")
+    assume(expected is not None)
+    assert expected is not None
+    assert _values(kde, taken.text) == _values(kde, expected), print_group(group)
+
+
+def _values(kde: KDE, text: bytes) -> dict[tuple[bytes, bytes], bytes | None]:
+    found = kde.entries(text)
+    assert found is not None
+    return dict(found)
