@@ -455,15 +455,36 @@ def test_a_step_that_fails_gives_the_lock_back_unless_the_state_is_unknown(
     assert work.run.exits["shoshin"] is (code or Exit.FAILED)
 
 
-def test_a_step_that_raises_leaves_the_state_unknown(make: Any) -> None:
-    work = make()
+@pytest.mark.parametrize(
+    ("stage", "code"), [(Planned, Exit.FAILED), (Looked, Exit.UNKNOWN), (Built, Exit.UNKNOWN)]
+)
+def test_a_step_that_ends_unexpectedly_ends_its_own_part_alone(
+    make: Any, stage: type[Planned], code: Exit
+) -> None:
+    work = make(True, stage=stage)
 
     def act(_: Any) -> Any:
-        raise RuntimeError("a mistake of ours")
+        raise OverflowError("a number of 400 digits")
 
-    with pytest.raises(RuntimeError):
-        operations.perform(work, step_of(act))
-    assert work.run.exits["shoshin"] is Exit.UNKNOWN
+    assert operations.perform(work, step_of(act)) is None
+    assert work.run.exits["shoshin"] is code
+    assert "OverflowError" in work.run.whys["shoshin"]
+
+
+def test_what_is_active_is_taken_back_when_a_step_ends_unexpectedly(make: Any) -> None:
+    work = make(
+        *(("started process",), ("status activated r",), ("status undone not proved",), True),
+        stage=Built,
+    )
+    active = activate.begin(work)
+
+    def act(_: Any) -> Any:
+        raise RecursionError("nested JSON")
+
+    assert operations.perform(active, step_of(act)) is None
+    assert work.host.words(-2)[1:] == ["decide", activate.directory(work), "undo"]
+    assert work.host.words()[0] == "workspace-release"
+    assert work.run.exits["shoshin"] is Exit.ROLLED_BACK
 
 
 def test_a_mistake_while_a_workspace_is_prepared_ends_its_part_alone(make: Any) -> None:
