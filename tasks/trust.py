@@ -21,11 +21,12 @@ import socket
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from converge.exits import Exit
 from converge.problem import InvalidInput
-from tasks.reach import connection, hostkeys
+from tasks.reach import connection, hostkeys, output
 
 WAIT_S = 15
 
@@ -45,7 +46,7 @@ def offered(address: str) -> hostkeys.Entry:
     host, _, port = address.partition(":")
     try:
         with socket.create_connection((host, int(port or 22)), WAIT_S) as sock:
-            transport = paramiko.Transport(sock)
+            transport = connection.transport(sock)
             transport.banner_timeout = WAIT_S
             try:
                 transport.start_client(timeout=WAIT_S)
@@ -63,7 +64,7 @@ def from_file(path: str) -> hostkeys.Entry:
         found = hostkeys.parse(f"* {Path(path).read_text().strip()}")
     except (OSError, ValueError) as error:
         raise CannotAsk(f"{path}: {error}") from error
-    if found is None or not found.usable:
+    if found is None or not found.key:
         raise CannotAsk(f"{path}: not the public host key of a server")
     return found
 
@@ -78,14 +79,16 @@ def decide(
     known: Sequence[hostkeys.Entry],
     *,
     fingerprint: str,
-    replace: bool,
+    in_place: bool,
 ) -> None:
     """Show the key; return once it is confirmed. Raises NotTrusted and CannotAsk."""
     print(f"{name} shows {describe(key)}")
     others = [one for one in known if one.blob != key.blob]
     for one in others:
-        print(f"known until now {describe(one)}")
-    if others and not replace:
+        print(f"known until now {describe(one)} ({','.join(one.names)})")
+    if any(not one.is_exact for one in others):
+        raise NotTrusted("another key is known for it by a pattern: mend that line by hand first")
+    if others and not in_place:
         raise NotTrusted(
             "another key is known for it. If it was set up anew, and its console says so: --replace"
         )
@@ -106,11 +109,12 @@ def remember(file: Path, name: str, key: hostkeys.Entry) -> None:
     kept = []
     for line in lines:
         found = hostkeys.parse(line.strip())
-        if found is None or found.marker or not found.covers(name):
+        if found is None or found.marker or not found.matches(name):
             kept.append(line)
-        elif len(found.names) > 1:  # the line is for others as well
-            rest = ",".join(one for one in found.names if one != name)
-            kept.append(line.replace(",".join(found.names), rest, 1))
+        elif rest := [one for one in found.names if not replace(found, names=(one,)).matches(name)]:
+            kept.append(
+                line.replace(",".join(found.names), ",".join(rest), 1)
+            )  # for others as well
     entry = hostkeys.encode(name, key)
     descriptor, stage = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     with os.fdopen(descriptor, "w") as stream:
@@ -132,11 +136,14 @@ def trust(given: argparse.Namespace) -> str:
             "on a way that you trust, and name it with --key"
         )
     file = Path(given.file)
-    known = hostkeys.keys_of(hostkeys.read(file), server.name)
+    entries = hostkeys.read(file)
+    known = [one for one in entries if one.key and not one.marker and one.matches(server.name)]
     key = from_file(given.key) if given.key else offered(server.address)
+    if hostkeys.is_revoked(entries, key.blob, [server.name]):
+        raise NotTrusted(f"{file} says that this key is revoked: {describe(key)}; do not connect")
     if [one.blob for one in known] == [key.blob]:
         return f"{server.name} is trusted already: {describe(key)} ({file})"
-    decide(server.name, key, known, fingerprint=given.fingerprint, replace=given.replace)
+    decide(server.name, key, known, fingerprint=given.fingerprint, in_place=given.replace)
     remember(file, server.name, key)
     return f"{server.name} is trusted: {describe(key)} ({file})"
 
@@ -155,8 +162,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--key", default="", metavar="FILE", help="public host key, from a file")
     parser.add_argument("--replace", action="store_true", help="in place of the key known so far")
     parser.add_argument("--file", default=str(connection.KNOWN_HOSTS), help="known_hosts to add to")
+    given = parser.parse_args(arguments)
+    output.cover()  # what the server says comes from nobody that is known
     try:
-        print(trust(parser.parse_args(arguments)))
+        print(trust(given))
     except NotTrusted as error:
         print(f"not trusted: {error}", file=sys.stderr)
         return int(Exit.FAILED)

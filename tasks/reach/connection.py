@@ -18,6 +18,8 @@ from converge.problem import InvalidInput, Problem
 
 Host = tuple[str, dict[str, Any]]
 KNOWN_HOSTS = Path(__file__).parents[2] / "inventory" / "known_hosts"
+#: Files of which a line that revokes a key counts for every server.
+REVOKING = (KNOWN_HOSTS,)
 LIMIT_S = 900  # of one remote command that names none of its own
 PATIENCE_S = 30  # for each of: banner, login, opening a channel
 LONGEST_WAY = 8  # jump hosts
@@ -148,7 +150,7 @@ def servers(
     """
     from pyinfra.connectors.sshuserclient import client
 
-    from tasks.reach.hostkeys import host_name
+    from tasks.reach.hostkeys import GLOBAL, USER, host_name
 
     if depth > LONGEST_WAY:
         raise ValueError(f"ProxyJump of {hostname} goes in circles; ProxyJump needs another Host")
@@ -163,10 +165,11 @@ def servers(
             way += servers(name, port=port_there, config_file=config_file, depth=depth + 1)
     real, port = found.get("hostname", hostname), port or int(found.get("port", 22))
     files = [known_hosts] if known_hosts else found.get("userknownhostsfile", "").split()
+    files = [file for file in files if file != "none"] or [str(file) for file in USER]
     way.append(
         Server(
             name=host_name(real, port),
-            files=tuple(Path(file).expanduser() for file in files or ["~/.ssh/known_hosts"]),
+            files=(*(Path(file).expanduser() for file in files), *GLOBAL),
             address=real if port == 22 else f"{real}:{port}",
             direct=not way and "proxycommand" not in found,
         )
@@ -200,13 +203,12 @@ def problems(host: Any) -> Iterator[Problem]:
         yield from _key_problems(place, data["ssh_key"], data["ssh_key_password"], host.state.cwd)
     try:
         way = _way(host)
-        if not data["ssh_known_hosts_file"] and hostkeys.keys_of(
-            hostkeys.read(KNOWN_HOSTS), way[-1].name
-        ):
+        own = hostkeys.standing([KNOWN_HOSTS], way[-1].name)
+        if not data["ssh_known_hosts_file"] and own.keys:
             data["ssh_known_hosts_file"] = str(KNOWN_HOSTS)  # the project's own goes first
             way = _way(host)
-        for file in {file for server in way for file in server.files}:
-            hostkeys.read(file)
+        for server in way:
+            hostkeys.standing(server.files, server.name, revoking=REVOKING)
     except InvalidInput as error:
         yield from error.problems
     except Exception as error:  # whatever a hostile or broken ~/.ssh/config makes of its reader
@@ -241,6 +243,18 @@ def never_ask() -> None:
     util.getpass = refuse  # type: ignore[attr-defined]
 
 
+def read_keys_here() -> None:
+    """Let no known_hosts file be read by paramiko, whose reader is not OpenSSH's."""
+    from pyinfra.connectors.sshuserclient import client
+
+    from tasks.reach import hostkeys
+
+    def get_host_keys(filenames: Iterable[str]) -> hostkeys.Known:
+        return hostkeys.Known(filenames, REVOKING)
+
+    vars(client)["get_host_keys"] = get_host_keys
+
+
 def guard(host: Any) -> None:
     """Make pyinfra connect to ``host`` only where each server on the way is known, and let no error
     of one connection end the run of the others."""
@@ -268,10 +282,12 @@ def _check_known(host: Any) -> None:
     from tasks.reach import hostkeys
 
     for server in _way(host):
-        entries = [entry for file in server.files for entry in hostkeys.read(file)]
-        why = hostkeys.why_not(entries, server.name, files=server.files, address=server.address)
-        if why:
-            raise ConnectError(why)
+        found = hostkeys.standing(server.files, server.name, revoking=REVOKING)
+        if found.why:
+            raise ConnectError(
+                f"{found.why}; nothing was connected. To look at the fingerprint and trust it: "
+                f"python -m tasks.trust {server.address}"
+            )
 
 
 def _explained(host: Any, said: str) -> str:

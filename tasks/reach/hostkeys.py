@@ -1,8 +1,13 @@
-"""Known host keys, read strictly: a known_hosts file goes in, entries or problems come out.
+"""Known host keys as OpenSSH reads them (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT), and more strictly.
 
-OpenSSH and paramiko pass over a line that they cannot read; paramiko 4.0 gives up the rest of the
-file at some of them (github.com/paramiko/paramiko/pull/1990), so that a host behind it counts as
-unknown. Here a line that is not understood is a problem, and nothing is connected.
+In: known_hosts files. Out: the keys that a server may show, or why it is not connected to. Names
+are patterns with ``*``, ``?`` and ``!``, in any case, or hashed; ``@revoked`` counts in every file.
+
+Stricter than OpenSSH, which passes over a line that it cannot read: here that is a problem, and
+nothing is connected. paramiko never reads a file: 4.0 knows no patterns and no markers, and gives
+up the rest of a file at some lines (github.com/paramiko/paramiko/pull/1990), so that a host behind
+such a line counts as unknown. It gets ``Known``, made of the entries that were read here.
+``@cert-authority`` is understood and vouches for nobody: paramiko asks no server for a certificate.
 """
 
 from __future__ import annotations
@@ -10,46 +15,57 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import hmac
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
-from paramiko import PKey
+from paramiko import HostKeys, PKey
 from paramiko.pkey import UnknownKeyType
 
 from converge.problem import InvalidInput, Problem, hidden_characters, shown
 
-MARKERS = ("@cert-authority", "@revoked")
+REVOKED, AUTHORITY = "@revoked", "@cert-authority"
+MARKERS = (AUTHORITY, REVOKED)
+#: Read beside the files that a connection names, as OpenSSH does.
+GLOBAL = (Path("/etc/ssh/ssh_known_hosts"), Path("/etc/ssh/ssh_known_hosts2"))
+USER = (Path("~/.ssh/known_hosts"), Path("~/.ssh/known_hosts2"))
 LIMIT = 4 * 1024 * 1024  # bytes of a file
 ADVICE = "mend or remove the line; sshd(8) has the form under SSH_KNOWN_HOSTS FILE FORMAT"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One line. ``blob`` is the public key as SSH sends it."""
+    """One line. ``blob`` is the public key as SSH sends it; ``key`` is None where paramiko does not
+    know this type of key."""
 
     names: tuple[str, ...]
     type: str
     blob: bytes
     marker: str = ""
-    usable: bool = True  # whether paramiko knows this type of key
+    key: PKey | None = None
 
-    def covers(self, name: str) -> bool:
-        """Whether paramiko finds this line for ``name``; it knows no patterns."""
-        return any(_same(one, name) for one in self.names)
+    @property
+    def is_exact(self) -> bool:
+        """Whether no name of the line is a pattern."""
+        return not any(set(one) & set("*?") or one.startswith("!") for one in self.names)
 
     def matches(self, name: str) -> bool:
-        """The same as OpenSSH understands it, with patterns."""
-        if any(fnmatchcase(name, one[1:]) for one in self.names if one.startswith("!")):
+        """Whether the line is about the server ``name``, as OpenSSH understands it."""
+        name = name.lower()
+        if any(one.startswith("!") and _alike(one[1:], name) for one in self.names):
             return False
-        return self.covers(name) or any(
-            fnmatchcase(name, one) for one in self.names if not one.startswith("|")
-        )
+        return any(_alike(one, name) for one in self.names)
+
+
+def _alike(pattern: str, name: str) -> bool:
+    if pattern.startswith("|"):
+        return HostKeys.hash_host(name, pattern) == pattern
+    parts = (".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern.lower())
+    return re.fullmatch(re.sub(r"(\.\*)+", ".*", "".join(parts)), name) is not None
 
 
 def fingerprint(blob: bytes) -> str:
@@ -68,8 +84,10 @@ def encode(name: str, key: Entry) -> str:
     return f"{name} {key.type} {base64.b64encode(key.blob).decode()}"
 
 
-def read(path: Path) -> tuple[Entry, ...]:
-    """The entries of a file; none where there is no file. Raises InvalidInput."""
+def read(path: Path, *, only_revoked: bool = False) -> tuple[Entry, ...]:
+    """The entries of a file; none where there is no file. Raises InvalidInput.
+
+    ``only_revoked``: nothing else of the file is used, so nothing else of it has to be right."""
     try:
         with path.open("rb") as stream:
             status = os.fstat(stream.fileno())
@@ -82,11 +100,13 @@ def read(path: Path) -> tuple[Entry, ...]:
         ) from error
     if len(content) > LIMIT:
         raise InvalidInput([Problem(str(path), 0, 0, "", "is larger than 4 MiB", "clean it up")])
-    if status.st_mode & stat.S_IWOTH:
+    if status.st_mode & stat.S_IWOTH and not only_revoked:
         hint = f"chmod o-w {path}, and look through its lines"
         raise InvalidInput([Problem(str(path), 0, 0, "", "can be written by everybody", hint)])
     entries, problems = [], []
     for number, line in enumerate(content.split(b"\n"), 1):
+        if only_revoked and not line.lstrip().startswith(REVOKED.encode()):
+            continue
         try:
             found = parse(line.decode().strip(" \t\r"))
         except ValueError as error:
@@ -112,26 +132,24 @@ def parse(line: str) -> Entry | None:
         raise ValueError(f"{shown(marker)} is not a marker, expected {' or '.join(MARKERS)}")
     if len(fields) < 3:
         raise ValueError("a line has names, type of key and key")
-    if not marker and "" in re.split("[ \t]", line)[:3]:
-        raise ValueError("there is more than one blank between two fields: paramiko reads on one")
     if len(fields) >= 4 and all(field.isdigit() for field in fields[1:4]):
         return None  # bits, exponent, modulus: nothing speaks SSH 1 any more
     names = tuple(fields[0].split(","))
     for name in names:
         _check_name(name)
     kind, blob = fields[1], _decoded(fields[2], "the key")
-    usable = True
+    key = None
     if _strings(blob)[:1] != [kind.encode()]:
         raise ValueError(f"the key is not of the type {shown(kind)} that the line says")
     try:
-        PKey.from_type_string(kind, blob)
+        key = PKey.from_type_string(kind, blob)
     except UnknownKeyType:
-        usable = False
+        pass  # such as a key that lives in a token
     except Exception as error:  # whatever a key that is cut or made up makes of its reader
         raise ValueError(f"the {kind} key is damaged: {error}") from error
-    if usable and kind == "ssh-ed25519" and [len(one) for one in _strings(blob)] != [11, 32]:
+    if kind == "ssh-ed25519" and [len(one) for one in _strings(blob)] != [11, 32]:
         raise ValueError("the ssh-ed25519 key is damaged: it has not 32 bytes")
-    return Entry(names=names, type=kind, blob=blob, marker=marker, usable=usable)
+    return Entry(names=names, type=kind, blob=blob, marker=marker, key=key)
 
 
 def _check_name(name: str) -> None:
@@ -167,30 +185,91 @@ def _strings(blob: bytes) -> list[bytes]:
     return found
 
 
-def _same(known: str, name: str) -> bool:
-    if not known.startswith("|1|"):
-        return known == name
-    _, _, salt, digest = known.split("|")
-    expected = hmac.new(base64.b64decode(salt), name.encode(), "sha1").digest()
-    return hmac.compare_digest(expected, base64.b64decode(digest))
+def _lookups(name: str) -> Iterator[tuple[str, ...]]:
+    """Under which names a server is looked up, one after the other: the last one of each is that of
+    the line with its key, a line that revokes it may have any. OpenSSH looks for a server on
+    another port than 22 without its port where it is not known with it."""
+    yield (name,)
+    match = re.fullmatch(r"\[(.+)\]:[0-9]+", name)
+    if match:
+        yield (name, match[1])
 
 
-def keys_of(entries: Iterable[Entry], name: str) -> tuple[Entry, ...]:
-    """The keys that paramiko takes for the server ``name``."""
-    return tuple(one for one in entries if one.usable and not one.marker and one.covers(name))
+def is_revoked(entries: Iterable[Entry], blob: bytes, names: Iterable[str]) -> bool:
+    """Whether a line says that this key of a server is not to be believed any more."""
+    names = tuple(names)
+    revoked = (one for one in entries if one.marker == REVOKED and one.blob == blob)
+    return any(one.matches(name) for one in revoked for name in names)
 
 
-def why_not(entries: Iterable[Entry], name: str, *, files: Iterable[Path], address: str) -> str:
-    """Why a server may not be connected to with what is known, or the empty string."""
-    entries = tuple(entries)
-    known = keys_of(entries, name)
-    revoked = {one.blob for one in entries if one.marker == "@revoked" and one.matches(name)}
-    places = ", ".join(str(path) for path in files)
-    if any(one.blob in revoked for one in known):
-        return f"its host key is marked as revoked in {places}; ask who runs {name}"
-    if not known:
-        return (
-            f"the host key of {name} is not known ({places}); nothing was connected. "
-            f"To look at its fingerprint and trust it: python -m tasks.trust {address}"
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What the files say of one server: the keys that it may show, or ``why`` it has none."""
+
+    keys: tuple[PKey, ...] = ()
+    why: str = ""
+
+
+def standing(files: Iterable[Path], name: str, *, revoking: Iterable[Path] = ()) -> Standing:
+    """What ``files`` say of the server ``name``. Raises InvalidInput.
+
+    ``revoking``: further files of which the lines with ``@revoked`` count."""
+    files = tuple(files)
+    entries = [entry for file in files for entry in read(file)]
+    more = dict.fromkeys(path.expanduser() for path in (*USER, *GLOBAL, *revoking))
+    revoked = [
+        *entries,
+        *(one for file in more if file not in files for one in read(file, only_revoked=True)),
+    ]
+    for names in _lookups(name):
+        known = [one for one in entries if one.key and not one.marker and one.matches(names[-1])]
+        good = [one.key for one in known if one.key and not is_revoked(revoked, one.blob, names)]
+        if good:
+            return Standing(keys=tuple(good))
+        if known:
+            return Standing(why=f"the host key of {name} is marked as revoked; ask who runs it")
+    places = ", ".join(str(path) for path in files if path not in GLOBAL)
+    return Standing(why=f"the host key of {name} is not known ({places})")
+
+
+class _OneOf(PKey):
+    """Several keys of one type, in the place of the single one that paramiko compares."""
+
+    def __init__(self, keys: tuple[PKey, ...]) -> None:
+        self.keys = keys
+
+    def __eq__(self, other: object) -> bool:
+        return any(one == other for one in self.keys)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def asbytes(self) -> bytes:
+        return bytes(self.keys[0].asbytes())
+
+
+class Known(HostKeys):
+    """What pyinfra gives to paramiko in place of the files: the keys that a server may show."""
+
+    def __init__(self, files: Iterable[str], revoking: Iterable[Path]) -> None:
+        super().__init__()
+        self._files = [*(Path(one).expanduser() for one in files), *GLOBAL]
+        self._revoking = tuple(revoking)
+
+    def lookup(self, hostname: str) -> Any:
+        keys = standing(self._files, hostname, revoking=self._revoking).keys
+        types = dict.fromkeys(one.get_name() for one in keys)
+        if not types:
+            return None
+        return _Types(
+            {kind: _OneOf(tuple(k for k in keys if k.get_name() == kind)) for kind in types}
         )
-    return ""
+
+
+class _Types(dict[str, PKey]):
+    """Type of key -> the keys of that type. paramiko indexes the types, which a dict does not."""
+
+    def keys(self) -> Any:
+        return list(super().keys())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())

@@ -223,6 +223,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     state.should_raise_failed_hosts = None
     state.config.FAIL_PERCENT = None
     connection.never_ask()
+    connection.read_keys_here()
     problems: list[Problem] = list(_flags(params))
     for host in state.inventory:
         if state.is_host_in_limit(host):

@@ -23,7 +23,7 @@ def test_a_line_becomes_names_type_and_key() -> None:
     found = hostkeys.parse(f"shoshin,10.0.0.5 {KEY} a comment  of three")
     assert found is not None
     assert (found.names, found.type, found.blob) == (("shoshin", "10.0.0.5"), "ssh-ed25519", BLOB)
-    assert found.usable
+    assert found.key is not None
 
 
 @pytest.mark.parametrize("line", ["", "# a comment", "old.host 1024 65537 1234567890123"])
@@ -31,19 +31,23 @@ def test_lines_without_a_key_for_us(line: str) -> None:
     assert hostkeys.parse(line) is None
 
 
-def test_a_key_of_a_type_that_paramiko_lacks_is_no_error_and_not_known_either() -> None:
+def test_a_key_of_a_type_that_paramiko_lacks_is_no_error_and_not_known_either(
+    tmp_path: Path,
+) -> None:
     kind = b"sk-ssh-ed25519@openssh.com"
     blob = len(kind).to_bytes(4, "big") + kind + b"\0\0\0\x04abcd"
     found = hostkeys.parse(f"a {kind.decode()} {base64.b64encode(blob).decode()}")
     assert found is not None
-    assert hostkeys.keys_of([found], "a") == ()
+    assert found.key is None
+    path = tmp_path / "known"
+    path.write_text(hostkeys.encode("a", found))
+    assert hostkeys.standing([path], "a").keys == ()
 
 
 @pytest.mark.parametrize(
     ("line", "why"),
     [
         ("a ssh-ed25519", "names, type of key and key"),
-        (f"a  {KEY}", "more than one blank"),
         (f"a,,b {KEY}", "an empty one"),
         (f"@other a {KEY}", "is not a marker"),
         (f"a {KEY[:-4]}", "the key is cut"),
@@ -85,16 +89,20 @@ def test_a_damaged_file_is_entries_or_problems(
             assert all(one.blob for one in entries)
 
 
-def test_names_are_exact_and_patterns_only_revoke() -> None:
-    entries = [
-        hostkeys.parse(line)
-        for line in (f"*.lan {KEY}", f"@revoked *.bad {KEY}", f"box.bad {KEY}", f"box.good {KEY}")
-    ]
-    known = [one for one in entries if one]
-    at = {"files": [Path("k")], "address": "x"}
-    assert hostkeys.why_not(known, "box.good", **at) == ""
-    assert "is not known" in hostkeys.why_not(known, "box.lan", **at)
-    assert "revoked" in hostkeys.why_not(known, "box.bad", **at)
+def test_a_key_that_any_file_revokes_is_not_accepted(tmp_path: Path) -> None:
+    known, other = tmp_path / "known", tmp_path / "other"
+    known.write_text(f"@cert-authority * {KEY}\nbox.bad,box.good,*.LAN {KEY}\n")
+    other.write_text(f"a damaged line\n@revoked *.Bad,!box.good {KEY}\n")
+    for name, word in (
+        *(("box.good", ""), ("BOX.lan", ""), ("[box.good]:2222", "")),
+        *(("box.bad", "revoked"), ("[box.bad]:22", "revoked"), ("else", "is not known")),
+    ):
+        found = hostkeys.standing([known], name, revoking=[other])
+        assert word in found.why, name
+        assert bool(found.keys) is not bool(word)
+    other.write_text(f"@revoked *.bad {KEY[:-8]}\n")
+    with pytest.raises(InvalidInput, match=":1:1"):
+        hostkeys.standing([known], "box.good", revoking=[other])
 
 
 def test_a_missing_file_knows_nobody_and_an_unreadable_one_is_said(tmp_path: Path) -> None:
@@ -166,10 +174,14 @@ def test_servers_on_the_way_are_named_as_they_are_looked_up(
     gate, inner, box = servers("box", port=2222, known_hosts="/mine", config_file=file)
     assert (gate.name, gate.files) == (
         "[gate.example.org]:2200",
-        (Path("/k/one"), Path("/k/two")),
+        (Path("/k/one"), Path("/k/two"), *hostkeys.GLOBAL),
     )
     assert inner.name == "[inner]:23"
-    assert (box.name, box.files, box.direct) == ("[10.0.0.5]:2222", (Path("/mine"),), False)
+    assert (box.name, box.files, box.direct) == (
+        "[10.0.0.5]:2222",
+        (Path("/mine"), *hostkeys.GLOBAL),
+        False,
+    )
 
 
 def test_without_a_config_it_is_the_host_itself(ssh_config: Callable[[str], str]) -> None:

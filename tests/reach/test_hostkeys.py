@@ -1,0 +1,161 @@
+"""Lines of known_hosts mean here what they mean to OpenSSH, or are refused: beside the real ssh."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from converge.problem import InvalidInput
+from tasks.reach import hostkeys
+from tests import sshd
+from tests.reach.test_ssh_keys import other_key, own_key
+
+#: {key}: the server's; {other}: of no server; {rsa}: of another type; {at}: its name with the port.
+LINES = {
+    "its name with the port": "{at} {key}",
+    "its name without the port": "localhost {key}",
+    "another port": "[localhost]:1 {key}",
+    "in capitals": "[LOCALHOST]:{port} {key}",
+    "one of several names": "some,{at},other {key}",
+    "a star": "* {key}",
+    "a star within": "[local*]:{port} {key}",
+    "a star for the port": "[localhost]:* {key}",
+    "stars in a row": "[l**t]:{port} {key}",
+    "question marks": "[localhos?]:???* {key}",
+    "too many question marks": "[localhost??]:{port} {key}",
+    "brackets are no set": "[loc[a]lhost]:{port} {key}",
+    "a dot is a dot": "[local.ost]:{port} {key}",
+    "negated": "*,!{at} {key}",
+    "negated in capitals": "*,!*LOCALHOST* {key}",
+    "another one negated": "*,!elsewhere {key}",
+    "only a negation": "!elsewhere {key}",
+    "negated before a line that is for it": "*,!{at} {other}\n{at} {key}",
+    "negated, and known without its port": "!{at},* {key}\nlocalhost {key}",
+    "blanks and tabs": "  {at} \t {key}  a comment\n",
+    "a carriage return": "{at} {key}\r\n",
+    "a comment": "# {at} {key}",
+    "another key": "{at} {other}",
+    "another key first": "{at} {other}\n{at} {key}",
+    "another key behind it": "{at} {key}\n{at} {other}",
+    "another key without the port": "{at} {key}\nlocalhost {other}",
+    "another type": "{at} {rsa}",
+    "another type first": "{at} {rsa}\n{at} {key}",
+    "revoked": "@revoked {at} {key}\n{at} {key}",
+    "revoked behind it": "{at} {key}\n@revoked {at} {key}",
+    "revoked by a pattern": "@revoked *host* {key}\n{at} {key}",
+    "revoked by a star": "@revoked * {key}\n{at} {key}",
+    "revoked in capitals": "@revoked [LOCAL*]:{port} {key}\n{at} {key}",
+    "revoked but for it": "@revoked *,!{at} {key}\n{at} {key}",
+    "another key is revoked": "@revoked * {other}\n{at} {key}",
+    "revoked with the port, known without it": "@revoked {at} {key}\nlocalhost {key}",
+    "revoked without the port": "@revoked localhost {key}\n{at} {key}",
+    "revoked for another host": "@revoked elsewhere {key}\n{at} {key}",
+    "an authority for it": "@cert-authority * {other}\n{at} {key}",
+    "its own key as an authority": "@cert-authority {at} {key}",
+    "an authority behind it": "{at} {key}\n@cert-authority *.lan {rsa}",
+    "nothing": "",
+}
+#: ssh passes over such a line, and what it makes of the rest is not asked: nothing is connected.
+REFUSED = {
+    "an unknown marker": "@trusted {at} {key}\n{at} {key}",
+    "no key": "{at}\n{at} {key}",
+    "a key that is cut": "elsewhere ssh-ed25519 AAAAC3NzaC1lZDI1NTE5\n{at} {key}",
+    "an empty name": "{at},,x {key}",
+    "two markers": "@revoked @revoked {at} {key}\n{at} {key}",
+    "a revoked line that is cut": "@revoked {at}\n{at} {key}",
+    "halves of a hash": "|1|AAAA {key}\n{at} {key}",
+}
+
+
+@pytest.fixture(scope="module")
+def words(ssh_server: sshd.Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    directory = tmp_path_factory.mktemp("keys")
+    return {
+        "key": own_key(ssh_server),
+        "other": other_key(directory),
+        "rsa": other_key(directory, "rsa"),
+        "at": f"[localhost]:{ssh_server.port}",
+        "port": ssh_server.port,
+    }
+
+
+def openssh(server: sshd.Server, files: str) -> bool:
+    """Whether the real ssh connects."""
+    options = {
+        "UserKnownHostsFile": files,
+        "GlobalKnownHostsFile": "/dev/null",
+        "StrictHostKeyChecking": "yes",
+        "BatchMode": "yes",
+        "IdentityFile": server.directory / "client",
+        "Port": server.port,
+        "AddressFamily": "inet",
+        "UpdateHostKeys": "no",
+    }
+    given = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+    argv = ["ssh", "-F", "/dev/null", *given, f"{sshd.ONE}@LocalHost", "true"]
+    return subprocess.run(argv, capture_output=True, timeout=60).returncode == 0
+
+
+def ours(server: sshd.Server, words: dict[str, object], *files: Path) -> bool:
+    """Whether paramiko is given the server's key, as it asks for it."""
+    known = hostkeys.Known([str(file) for file in files], [])
+    name = hostkeys.host_name("LocalHost", server.port)
+    key = hostkeys.parse(f"x {words['key']}")
+    assert key is not None
+    allowed = known.get(name, {}).get(key.type)
+    given = allowed is not None and allowed == key.key
+    assert given is bool([one for one in hostkeys.standing(files, name).keys if one == key.key])
+    return given
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_a_line_means_what_it_means_to_openssh(
+    name: str, ssh_server: sshd.Server, words: dict[str, object], tmp_path: Path
+) -> None:
+    known = tmp_path / "known_hosts"
+    known.write_text(LINES[name].format(**words))
+    assert ours(ssh_server, words, known) is openssh(ssh_server, str(known))
+
+
+@pytest.mark.parametrize("name", ["its name with the port", "revoked", "its name without the port"])
+def test_hashed_names_mean_what_they_mean_to_openssh(
+    name: str, ssh_server: sshd.Server, words: dict[str, object], tmp_path: Path
+) -> None:
+    known = tmp_path / "known_hosts"
+    known.write_text(LINES[name].format(**words) + "\n")
+    subprocess.run(["ssh-keygen", "-q", "-H", "-f", str(known)], check=True, capture_output=True)
+    assert "|1|" in known.read_text() or name == "revoked"
+    assert ours(ssh_server, words, known) is openssh(ssh_server, str(known))
+
+
+@pytest.mark.parametrize("first", ["{at} {key}", "{at} {other}", "@revoked * {key}", ""])
+def test_several_files_mean_what_they_mean_to_openssh(
+    first: str, ssh_server: sshd.Server, words: dict[str, object], tmp_path: Path
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_text(f"{first}\n".format(**words))
+    two.write_text("{at} {key}\n".format(**words))
+    assert ours(ssh_server, words, one, two) is openssh(ssh_server, f"{one} {two}")
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_line_that_openssh_passes_over_is_refused(
+    name: str, ssh_server: sshd.Server, words: dict[str, object], tmp_path: Path
+) -> None:
+    known = tmp_path / "known_hosts"
+    known.write_text(REFUSED[name].format(**words))
+    with pytest.raises(InvalidInput, match=str(known)):
+        hostkeys.standing([known], hostkeys.host_name("localhost", ssh_server.port))
+
+
+def test_paramiko_is_asked_for_the_types_of_the_known_keys_first(
+    words: dict[str, object], tmp_path: Path
+) -> None:
+    known = tmp_path / "known_hosts"
+    known.write_text("{at} {rsa}\n".format(**words))
+    found = hostkeys.Known([str(known)], []).get(str(words["at"]))
+    assert found is not None
+    assert found.keys()[0] == "ssh-rsa"
+    assert hostkeys.Known([str(tmp_path / "none")], []).get(str(words["at"])) is None
