@@ -29,7 +29,8 @@ class Verdict:
     """What one check says. ``reason`` is empty only for an effect that speaks for itself.
 
     ``faults``: names of the single faults, where a check can find several (units, crashes).
-    ``answered`` is false where a question had no answer: no time, no line, no whole output."""
+    ``answered`` is false where a question had no answer: no time, no line, no whole output.
+    ``own``: it is so by the user's own choice, so it is shown and decides nothing."""
 
     effect: Effect
     expected: str = ""
@@ -37,6 +38,7 @@ class Verdict:
     reason: str = ""
     faults: frozenset[str] = frozenset()
     answered: bool = True
+    own: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -180,7 +180,7 @@ def _finding(context: Context, job: Job, answers: Answers) -> Finding:
         expected=verdict.expected,
         found=verdict.found,
         reason=verdict.reason,
-        counts=check.counts if isinstance(check, Item) else True,
+        counts=check.counts if isinstance(check, Item) else not verdict.own,
         faults=verdict.faults,
         answered=verdict.answered,
     )

@@ -4,6 +4,7 @@
 # common name could silently be somebody else's object. It is used in no `imports`.
 {
   imports = [
+    ./lib/set.nix
     ./libraries.nix
     ./runtimes.nix
     ./electron.nix

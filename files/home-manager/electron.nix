@@ -6,11 +6,12 @@
 { config, lib, pkgs, workspaceTuning, ... }:
 let
   inherit (workspaceTuning) settings;
+  inherit (import ./lib/ours.nix { inherit lib; }) ours oursEach;
   install = import ./lib/install.nix { inherit lib; };
   prefix = "electron.app.";
-  rows = lib.concatMap
-    (id: lib.optional (lib.hasPrefix prefix id) (settings.${id} // { name = lib.removePrefix prefix id; }))
-    (lib.attrNames settings);
+  ids = lib.filter (lib.hasPrefix prefix) (lib.attrNames settings);
+  rowOf = id: settings.${id} // { name = lib.removePrefix prefix id; };
+  rows = map rowOf ids;
 
   # Unit names: a dash inside an identifier is written \x2d, since a plain one separates its parts.
   escape = lib.replaceStrings [ "-" ] [ "\\x2d" ];
@@ -105,8 +106,7 @@ let
   };
   refusals = lib.genAttrs
     (map (slice: "systemd/user/${slice}.d/50-workspace-tuning.conf") [ "app-tuned-.slice" "app-tuned.slice" ])
-    # Default: false.
-    (_: { text = lib.mkDefault "[Unit]\nRefuseManualStop=true\n"; });
+    (_: { text = "[Unit]\nRefuseManualStop=true\n"; });
 
   limits = row: {
     # Default of each: infinity. High slows the application down and reclaims, Max ends it; pages that
@@ -120,12 +120,12 @@ let
   # Plasma starts an application as app-<id>@<random>.service; its drop-in moves it.
   # Defaults: Slice=app.slice, OOMScoreAdjust=200, which is more than a user may go below (100).
   dropIn = row: id: lib.nameValuePair "systemd/user/app-${escape id}@.service.d/50-workspace-tuning.conf" {
-    text = lib.mkDefault (''
+    text = ''
       [Service]
       Slice=${sliceOf row}.slice
     '' + lib.optionalString (settings ? "electron.oom-score") ''
       OOMScoreAdjust=${toString settings."electron.oom-score".value}
-    '');
+    '';
   };
 in
 {
@@ -133,16 +133,6 @@ in
     {
       # Default: the plain packages. These win over them, in bin/ and in the menu.
       home.packages = map (row: install.inFront (wrap row)) present;
-
-      # Default: no such slices.
-      systemd.user.slices = lib.listToAttrs (map
-        (row: lib.nameValuePair (sliceOf row) {
-          Unit = kept "Limits of ${row.title}";
-          Slice = lib.mapAttrs (_: lib.mkDefault) (limits row);
-        })
-        rows);
-      # Default: app.slice for every application; OOM score 200.
-      xdg.configFile = lib.listToAttrs (lib.concatMap (row: map (dropIn row) row.desktopIds) rows);
 
       assertions = lib.concatMap
         (row: [
@@ -172,8 +162,15 @@ in
         "workspace-tuning: applications from nixpkgs need the graphics driver of this system: set targets.genericLinux.enable in your own flake.";
     }
 
+    # Default: no such slices.
+    (oursEach ids [ "systemd" "user" "slices" ]
+      (id: let row = rowOf id; in { ${sliceOf row} = { Unit = kept "Limits of ${row.title}"; Slice = limits row; }; }))
+    # Default: app.slice for every application; OOM score 200.
+    (oursEach ids [ "xdg" "configFile" ] (id: lib.listToAttrs (map (dropIn (rowOf id)) (rowOf id).desktopIds)))
+
     # With the last application both go: then systemd is as it was loaded, and nothing is stopped.
     (lib.mkIf (rows != [ ]) {
+      # Default: none.
       xdg.configFile = refusals;
 
       # The new files are read before sd-switch decides: a slice that came back while its application
@@ -186,12 +183,12 @@ in
       '';
     })
 
-    (lib.mkIf (settings ? "electron.budget" && rows != [ ]) {
+    (lib.mkIf (settings ? "electron.budget" && rows != [ ]) (ours "electron.budget" {
       # Default: no such slice. What all of them together may hold before they are slowed down.
       systemd.user.slices.app-tuned = {
         Unit = kept "Limits of all tuned applications together";
-        Slice.MemoryHigh = lib.mkDefault "${toString settings."electron.budget".memoryHighPercent}%";
+        Slice.MemoryHigh = "${toString settings."electron.budget".memoryHighPercent}%";
       };
-    })
+    }))
   ];
 }

@@ -4,10 +4,10 @@
 { lib, workspaceTuning, ... }:
 let
   inherit (workspaceTuning) settings;
-  rows = map (id: settings.${id}) (lib.filter (id: lib.hasPrefix "monitoring." id) (lib.attrNames settings));
+  inherit (import ./lib/ours.nix { inherit lib; }) oursEach;
+  rows = lib.filter (id: lib.hasPrefix "monitoring." id) (lib.attrNames settings);
 in
 {
   # Default: none. An alias of the same name that the user defined wins.
-  home.shellAliases = lib.listToAttrs
-    (map (row: lib.nameValuePair row.alias (lib.mkDefault row.command)) rows);
+  config = oursEach rows [ "home" "shellAliases" ] (id: { ${settings.${id}.alias} = settings.${id}.command; });
 }

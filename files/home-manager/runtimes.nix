@@ -6,6 +6,7 @@ let
   runtimes = import ./lib/runtimes.nix { inherit lib; profile = workspaceTuning; };
   install = import ./lib/install.nix { inherit lib; };
   inForce = id: settings ? ${id};
+  inherit (import ./lib/ours.nix { inherit lib; }) ours;
 
   chosen = runtimes.chosen pkgs;
   found = lib.filterAttrs (_: attribute: attribute != null) chosen;
@@ -47,22 +48,22 @@ in
 
     # Default: rustc compiles for x86-64. cargo joins these flags with those of a project's own
     # .cargo/config.toml, which a RUSTFLAGS variable would switch off.
-    (lib.mkIf (inForce "runtimes.rust" && ownCargo) (lib.optionalAttrs (options.programs ? cargo) {
-      programs.cargo.settings.build.rustflags = lib.mkDefault rustFlags;
-    }))
-    (lib.mkIf (inForce "runtimes.rust" && !ownCargo) {
-      home.file.".cargo/config.toml".text = lib.mkDefault ''
+    (lib.mkIf (inForce "runtimes.rust" && ownCargo) (lib.optionalAttrs (options.programs ? cargo) (ours "runtimes.rust" {
+      programs.cargo.settings.build.rustflags = rustFlags;
+    })))
+    (lib.mkIf (inForce "runtimes.rust" && !ownCargo) (ours "runtimes.rust" {
+      home.file.".cargo/config.toml".text = ''
         [build]
         rustflags = ${builtins.toJSON rustFlags}
       '';
-    })
+    }))
 
     # Default: GOAMD64=v1. The file that `go env -w` writes, which then says that it is managed.
-    (lib.mkIf (inForce "runtimes.go.builds" && ownGo) (lib.optionalAttrs (options.programs ? go) {
-      programs.go.env.GOAMD64 = lib.mkDefault build.goamd64;
+    (lib.mkIf (inForce "runtimes.go.builds" && ownGo) (lib.optionalAttrs (options.programs ? go) (ours "runtimes.go.builds" {
+      programs.go.env.GOAMD64 = build.goamd64;
+    })))
+    (lib.mkIf (inForce "runtimes.go.builds" && !ownGo) (ours "runtimes.go.builds" {
+      xdg.configFile."go/env".text = "GOAMD64=${build.goamd64}\n";
     }))
-    (lib.mkIf (inForce "runtimes.go.builds" && !ownGo) {
-      xdg.configFile."go/env".text = lib.mkDefault "GOAMD64=${build.goamd64}\n";
-    })
   ];
 }

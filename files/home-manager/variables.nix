@@ -3,8 +3,12 @@
 # A Plasma session and its units read ~/.config/environment.d, which the session layer writes;
 # home.sessionVariables alone would reach shells only.
 { lib, workspaceTuning, ... }:
+let
+  inherit (workspaceTuning) settings;
+  inherit (import ./lib/ours.nix { inherit lib; }) ours;
+in
 {
   # Default: unset. The user's own definition wins.
-  home.sessionVariables = lib.mapAttrs (_: lib.mkDefault)
-    (workspaceTuning.settings."video.variables".variables or { });
+  config = lib.mkIf (settings ? "video.variables")
+    (ours "video.variables" { home.sessionVariables = settings."video.variables".variables; });
 }

@@ -4,6 +4,7 @@
 # name could silently be somebody else's object. It is used in no `imports`.
 {
   imports = [
+    ./lib/set.nix
     ./libraries.nix
     ./video.nix
     ./memory.nix

@@ -53,9 +53,10 @@ in
     })
 
     (lib.mkIf (workspaceTuning.settings ? "libraries.march.feature") {
-      # Default: nixos-test, benchmark, big-parallel, kvm. Builds for a march ask for this feature, and
-      # the daemon that runs now has to know it: this generation comes before the march one.
-      nix.settings.system-features = [ "gccarch-${compiler.march}" ];
+      # Default: none beside system-features, which nixpkgs sets by mkDefault and a definition of ours
+      # would replace. Builds for a march ask for this feature, and the daemon that runs now has to know
+      # it: this generation comes before the march one.
+      nix.settings.extra-system-features = [ "gccarch-${compiler.march}" ];
     })
   ];
 }

@@ -3,40 +3,35 @@
 let
   inherit (workspaceTuning) settings;
   inherit (workspaceTuning.hardware) memory;
+  inherit (import ./lib/ours.nix { inherit lib; }) ours oursEach;
   inForce = id: settings ? ${id};
   sysctls = lib.filter (id: settings.${id} ? sysctl) (lib.attrNames settings);
   slices = lib.filter (id: settings.${id} ? sliceConfig) (lib.attrNames settings);
 in
 {
   config = lib.mkMerge [
-    (lib.mkIf (inForce "memory.zram" && memory ? zram) {
+    (lib.mkIf (inForce "memory.zram" && memory ? zram) (ours "memory.zram" {
       zramSwap = {
         # Default: false.
-        enable = lib.mkDefault true;
+        enable = true;
         # Default: zstd.
-        algorithm = lib.mkDefault memory.zram.algorithm;
+        algorithm = memory.zram.algorithm;
         # Default: 50. A cap on the bytes that go in, before compression; what comes out of it lies in the
         # same memory. It is no additional memory.
-        memoryPercent = lib.mkDefault memory.zram.percent;
+        memoryPercent = memory.zram.percent;
         # Default: 5. Above that of any disk swap, so that zram fills first.
-        priority = lib.mkDefault memory.zram.priority;
+        priority = memory.zram.priority;
       };
-    })
+    }))
 
-    {
-      # Defaults of the kernel: vm.swappiness 60, vfs_cache_pressure 100, dirty_ratio 20,
-      # dirty_background_ratio 10. Swapping to zram is cheap, so more of it; less dirty data, so shorter
-      # waits when it is written.
-      boot.kernel.sysctl = lib.mkMerge (map (id: lib.mapAttrs (_: lib.mkDefault) settings.${id}.sysctl) sysctls);
+    # Defaults of the kernel: vm.swappiness 60, vfs_cache_pressure 100, dirty_ratio 20,
+    # dirty_background_ratio 10. Swapping to zram is cheap, so more of it; less dirty data, so shorter
+    # waits when it is written.
+    (oursEach sysctls [ "boot" "kernel" "sysctl" ] (id: settings.${id}.sysctl))
 
-      # Default: no limits. `user-` is the prefix of every user-<uid>.slice; as a unit file of its own systemd
-      # would refuse it, as a drop-in it applies to each of them.
-      systemd.slices = lib.mkIf (slices != [ ]) {
-        "user-" = {
-          overrideStrategy = "asDropin";
-          sliceConfig = lib.mkMerge (map (id: lib.mapAttrs (_: lib.mkDefault) settings.${id}.sliceConfig) slices);
-        };
-      };
-    }
+    # Default: no limits. `user-` is the prefix of every user-<uid>.slice; as a unit file of its own systemd
+    # would refuse it, as a drop-in it applies to each of them.
+    (lib.mkIf (slices != [ ]) { systemd.slices."user-".overrideStrategy = "asDropin"; })
+    (oursEach slices [ "systemd" "slices" ] (id: { "user-".sliceConfig = settings.${id}.sliceConfig; }))
   ];
 }

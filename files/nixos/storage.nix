@@ -5,6 +5,7 @@ let
   inherit (workspaceTuning) settings;
   inherit (workspaceTuning.hardware) storage build;
   inForce = id: settings ? ${id};
+  inherit (import ./lib/ours.nix { inherit lib; }) ours;
 
   # Kernel names of whole disks, by the kind that the profile declares.
   disks = { nvme = "nvme[0-9]*"; virtual = "[sv]d[a-z]*"; }.${storage.kind} or "sd[a-z]*";
@@ -21,7 +22,7 @@ in
   config = lib.mkMerge [
     (lib.mkIf (inForce "storage.scheduler") (
       # Default: what the kernel chooses, which is `none` for NVMe already.
-      if options.hardware ? block then { hardware.block.scheduler.${disks} = lib.mkDefault storage.scheduler; }
+      if options.hardware ? block then ours "storage.scheduler" { hardware.block.scheduler.${disks} = storage.scheduler; }
       else {
         services.udev.extraRules = ''
           ACTION=="add|change", SUBSYSTEM=="block", TEST=="queue/scheduler", KERNEL=="${disks}", ATTR{queue/scheduler}="${storage.scheduler}"
@@ -29,21 +30,23 @@ in
       }
     ))
 
+    # Default: 5. With 0 the menu that offers the previous generation never shows.
+    (lib.mkIf (inForce "boot.menu") (ours "boot.menu" {
+      boot.loader.timeout = settings."boot.menu".timeoutSeconds;
+    }))
     (lib.mkIf (inForce "boot.menu") {
-      # Default: 5. With 0 the menu that offers the previous generation never shows.
-      boot.loader.timeout = lib.mkDefault settings."boot.menu".timeoutSeconds;
       warnings = lib.optional (config.boot.loader.timeout == 0)
         "workspace-tuning: boot.loader.timeout is 0: no boot menu will offer the generation before this one."
       ++ lib.optional (kept != null && kept < settings."boot.menu".generations)
         "workspace-tuning: the boot loader keeps ${toString kept} generations; a staged rollout makes up to ${toString settings."boot.menu".generations}, and the one from before it would be lost.";
     })
 
-    (lib.mkIf (inForce "build.parallelism") {
+    (lib.mkIf (inForce "build.parallelism") (ours "build.parallelism" {
       nix.settings = {
         # Default: auto, which is the number of CPUs, for each of the two: their product of compilers can run.
-        max-jobs = lib.mkDefault tier.jobs;
-        cores = lib.mkDefault tier.cores;
+        max-jobs = tier.jobs;
+        cores = tier.cores;
       };
-    })
+    }))
   ];
 }

@@ -2,19 +2,23 @@
 #
 # The driver's branch follows from the GPU's generation. Since 26.05 the default branch (595) ignores
 # Maxwell, Pascal and Volta: the machine comes up without a display.
-{ config, lib, pkgs, workspaceTuning, ... }:
+{ config, lib, options, pkgs, workspaceTuning, ... }:
 let
   inherit (workspaceTuning) settings;
   inherit (workspaceTuning.hardware) gpu;
   inForce = id: settings ? ${id};
+  inherit (import ./lib/ours.nix { inherit lib; }) ours;
 
   driver = settings."video.driver";
   last = driver.lastBranch.${gpu.architecture} or null;
   branches = config.boot.kernelPackages.nvidiaPackages;
   # A release in which that branch is still the current one has no attribute `legacy_<branch>`.
-  package = if last == null then branches.production else branches."legacy_${toString last}" or branches.production;
+  legacy = "legacy_${toString last}";
+  branch = if last != null && branches ? ${legacy} then legacy else "production";
   version = config.hardware.nvidia.package.version;
   kernel = lib.versions.majorMinor config.boot.kernelPackages.kernel.version;
+
+  inherit (settings."video.variables" or { variables = { }; }) variables;
 
   firefox = config.programs.firefox;
   # The preference that turns decoding on was renamed.
@@ -24,34 +28,41 @@ let
 in
 {
   config = lib.mkMerge [
-    (lib.mkIf (inForce "video.driver") {
+    (lib.mkIf (inForce "video.driver") (ours "video.driver" {
       # Default: modesetting and fbdev. Nothing of hardware.nvidia acts without this.
-      services.xserver.videoDrivers = lib.mkDefault [ "nvidia" ];
+      services.xserver.videoDrivers = [ "nvidia" ];
       hardware.nvidia = {
-        # Default: the newest production branch, whether it knows this GPU or not.
-        package = lib.mkDefault package;
         # Default: null, which stops evaluation from 560 on. Open kernel modules start with Turing.
-        open = lib.mkDefault (lib.elem gpu.architecture driver.openFrom);
-      };
+        open = lib.elem gpu.architecture driver.openFrom;
+      }
+      # Default: the newest production branch, whether it knows this GPU or not. Since 26.05 the branch has
+      # an option of its own, and `package` follows it: a branch that the user chose stays theirs.
+      // (if options.hardware.nvidia ? branch then { inherit branch; } else { package = branches.${branch}; });
+    }))
+    (lib.mkIf (inForce "video.driver") {
       assertions = lib.optional (last != null) {
         assertion = lib.versionOlder version (toString (last + 1));
-        message = "workspace-tuning: the NVIDIA driver ${version} ignores ${gpu.model} (${gpu.architecture}): the last branch that drives it is ${toString last}. Set hardware.nvidia.package to config.boot.kernelPackages.nvidiaPackages.legacy_${toString last}.";
+        message = "workspace-tuning: the NVIDIA driver ${version} ignores ${gpu.model} (${gpu.architecture}): the last branch that drives it is ${toString last}. Set ${
+          if options.hardware.nvidia ? branch
+          then "hardware.nvidia.branch to \"${legacy}\", and no hardware.nvidia.package"
+          else "hardware.nvidia.package to config.boot.kernelPackages.nvidiaPackages.${legacy}"
+        }.";
       };
       warnings = lib.optional (last != null && lib.versionOlder driver.kernelTested kernel)
         "workspace-tuning: Linux ${kernel} is newer than ${driver.kernelTested}, the newest that branch ${toString last} of the NVIDIA driver is known to build with: keep boot.kernelPackages at a long-term kernel.";
     })
 
-    (lib.mkIf (inForce "video.modesetting") {
+    (lib.mkIf (inForce "video.modesetting") (ours "video.modesetting" {
       # Default: true since driver 535, and then nvidia-drm.modeset=1 is set as a module option. A kernel
       # parameter beside it would say the same twice.
-      hardware.nvidia.modesetting.enable = lib.mkDefault true;
-    })
+      hardware.nvidia.modesetting.enable = true;
+    }))
 
-    (lib.mkIf (inForce "video.graphics") {
+    (lib.mkIf (inForce "video.graphics") (ours "video.graphics" {
       # Default: false, both. 32-bit drivers are for Steam and Wine.
-      hardware.graphics.enable = lib.mkDefault true;
-      hardware.graphics.enable32Bit = lib.mkDefault true;
-    })
+      hardware.graphics.enable = true;
+      hardware.graphics.enable32Bit = true;
+    }))
 
     (lib.mkIf (inForce "video.vaapi-driver") {
       # Default: added by hardware.nvidia.videoAcceleration in current releases; a second mention is
@@ -64,20 +75,25 @@ in
       hardware.graphics.extraPackages = map (name: pkgs.${name}) settings."video.vdpau-bridges".packages;
     })
 
+    # Default: unset. Not by environment.sessionVariables: NixOS copies those into environment.variables
+    # at the priority of a plain definition, where they collide with one of the user's. So shells get
+    # them here, and PAM, which is for sessions, gets what shells get.
+    (lib.mkIf (inForce "video.variables") (ours "video.variables" { environment.variables = variables; }))
     (lib.mkIf (inForce "video.variables") {
-      # Default: unset. sessionVariables go to PAM, so to every session, and to shells;
-      # environment.variables would reach shells alone.
-      environment.sessionVariables = lib.mapAttrs (_: lib.mkDefault) settings."video.variables".variables;
+      environment.etc."pam/environment".text = lib.concatMapStrings
+        (name: lib.optionalString (!(config.environment.sessionVariables ? ${name}))
+          "${name} DEFAULT=\"${config.environment.variables.${name}}\"\n")
+        (lib.attrNames variables);
     })
 
-    (lib.mkIf (inForce "video.firefox" && firefox.enable) {
+    (lib.mkIf (inForce "video.firefox" && firefox.enable) (ours "video.firefox" {
       programs.firefox.preferences = {
         # Default: decided by Firefox, which does not trust this driver.
-        ${decoding} = lib.mkDefault true;
+        ${decoding} = true;
       } // lib.optionalAttrs (lib.elem gpu.architecture settings."video.firefox".withoutAv1) {
         # Default: true. This GPU cannot decode AV1; without it sites send VP9 or H.264, which it can.
-        "media.av1.enabled" = lib.mkDefault false;
+        "media.av1.enabled" = false;
       };
-    })
+    }))
   ];
 }

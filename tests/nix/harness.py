@@ -7,6 +7,7 @@ daemon is asked and no network is used, whoever runs the tests.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -183,7 +184,7 @@ def profile_data(profile: str = "shoshin", **choices: Iterable[str]) -> dict[Lay
             "host": "shoshin",
             "user": "mitsio",
             "hardware": json.loads(json.dumps(hardware)),
-            "settings": settings,
+            "settings": copy.deepcopy(settings),
         }
         for layer, settings in settings_in_force(profile, **choices).items()
     }

@@ -18,6 +18,9 @@ let
       either = mkOption { type = types.either types.int types.str; default = 0; };
       required = mkOption { type = types.str; };
       applied = mkOption { type = types.int; default = 2; apply = value: value * 10; };
+      package = mkOption { type = types.package; };
+      raw = mkOption { type = types.raw; };
+      once = mkOption { type = types.attrsOf (types.uniq types.int); default = { }; };
       free = mkOption { type = types.anything; default = { }; };
       units = mkOption {
         default = { };
@@ -37,11 +40,12 @@ let
       };
     };
   };
+  some = { type = "derivation"; name = "some"; outPath = "/some"; drvPath = "/some.drv"; };
   run = modules: (lib.evalModules { modules = [ declarations ] ++ modules; });
   get = modules: (run modules).config;
 in
 lib.mapAttrs (_: attempt) {
-  defaults = removeAttrs (get [ ]) [ "required" ];
+  defaults = removeAttrs (get [ ]) [ "required" "package" "raw" ];
   requiredIsMissing = (get [ ]).required;
   unknownOption = (get [{ nothing = 1; }]).count;
   wrongType = (get [{ count = "3"; }]).count;
@@ -80,5 +84,16 @@ lib.mapAttrs (_: attempt) {
   extendedTwice = (((run [ ]).extendModules { modules = [{ list = [ "a" ]; }]; }).extendModules { modules = [{ list = [ "b" ]; }]; }).config.list;
   optionsAreThere = (run [ ({ options, ... }: { flag = options ? units && !(options ? gone); }) ]).config.flag;
   bothForms = (get [{ count = 3; config.flag = true; }]).count;
+  samePackageTwice = (get [{ package = some; } { package = some; }]).package.name;
+  packageOfTwoPriorities = (get [{ package = some; } { package = lib.mkDefault some; }]).package.name;
+  sameRawTwice = (get [{ raw = 1; } { raw = 1; }]).raw;
+  sameOnceTwice = (get [{ once.a = 1; } { once.a = 1; }]).once;
+  onceOfTwoPriorities = (get [{ once.a = 1; } { once.a = lib.mkDefault 2; }]).once;
+  betweenDefaultAndOption = (get [{ count = lib.mkOverride 1250 3; } { count = lib.mkDefault 4; }]).count;
+  overOption = (get [{ count = lib.mkOverride 1250 3; }]).count;
+  whoSays = map (definition: definition.value) (run [{ count = lib.mkOverride 1250 3; } { count = lib.mkDefault 4; }]).options.count.definitionsWithLocations;
+  howStrong = (run [{ count = lib.mkOverride 1250 3; } { count = lib.mkDefault 4; }]).options.count.highestPrio;
+  whoSaysInside = map (definition: definition.value.a._type or "plain") (run [{ free.a = lib.mkDefault 1; } { free.a = 2; }]).options.free.definitionsWithLocations;
+  applyBesideTheOption = (get [{ options.list = mkOption { apply = map (value: value + "!"); }; } { list = [ "a" ]; }]).list;
   nullOrBoth = (get [{ maybe = null; } { maybe = 3; }]).maybe;
 }

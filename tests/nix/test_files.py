@@ -68,17 +68,12 @@ def test_it_is_plain_ascii_and_free_of_absolute_imports(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=named)
 def test_every_value_has_its_default_and_reason(path: Path) -> None:
-    """A definition that yields to the user has a comment that names the default, above it or above
-    the paragraph that it belongs to."""
-    lines = path.read_text().splitlines()
-    for number, line in enumerate(lines):
-        if "lib.mkDefault" not in line or ("mapAttrs" in line and "sliceConfig" not in line):
-            continue
-        above = number
-        while above > 0 and lines[above].strip() and number - above < 12:
-            above -= 1
-        paragraph = "\n".join(lines[above : number + 1])
-        assert re.search(r"# Defaults?\b", paragraph), f"{named(path)}:{number + 1}: {line.strip()}"
+    """What is set behind the user has a comment that names the default, in its paragraph."""
+    text = path.read_text()
+    assert "lib.mkDefault" not in text, "values of the layer have a priority of their own: ours.nix"
+    for paragraph in text.split("\n\n"):
+        if re.search(r"\(ours(Each)? ", paragraph):
+            assert re.search(r"# Defaults?\b", paragraph), f"{named(path)}: {paragraph}"
 
 
 def test_every_shell_program_passes_shellcheck() -> None:

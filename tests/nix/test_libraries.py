@@ -299,11 +299,13 @@ def test_march_yields_to_the_user_and_its_feature_comes_alone(
     both = layers(accept=["libraries.march.feature", "libraries.march.system"])
     expression = """{
       platform = system.config.nixpkgs.hostPlatform.gcc or null;
-      features = system.config.nix.settings.system-features;
+      features = system.config.nix.settings.extra-system-features;
+      standard = system.config.nix.settings.system-features;
     }"""
     found = nix.evaluate(expression, layers=both, **sources)
     assert found["platform"]["arch"] == "skylake"
     assert "gccarch-skylake" in found["features"]
+    assert {"big-parallel", "kvm"} <= set(found["standard"])
     users = nix.evaluate(
         expression, layers=both, userSystem='{ nixpkgs.hostPlatform = "x86_64-linux"; }', **sources
     )

@@ -35,6 +35,7 @@ def test_options_priorities_conditions_and_submodules(nix: Nix) -> None:
     assert throwing == {
         *("requiredIsMissing", "unknownOption", "wrongType", "conflict", "twoDefaults"),
         *("notInEnum", "unitUnknown", "freeList", "bothForms", "nullOrBoth"),
+        *("samePackageTwice", "sameRawTwice", "sameOnceTwice"),
     }
     assert {name: found[name] for name in ("agreement", "userBeatsDefault", "forceBeatsUser")} == {
         "agreement": 3,

@@ -75,7 +75,9 @@ def test_a_driver_that_ignores_the_gpu_stops_the_evaluation(
     assert "ignores GeForce GTX 960 (maxwell): the last branch that drives it is 580" in str(
         refused.value
     )
-    assert "nvidiaPackages.legacy_580" in str(refused.value)
+    assert 'Set hardware.nvidia.branch to "legacy_580", and no hardware.nvidia.package' in str(
+        refused.value
+    )
 
 
 @pytest.mark.parametrize(
@@ -130,9 +132,15 @@ def test_mode_setting_is_an_option_and_no_kernel_parameter(
 def test_variables_reach_pam_and_weaken_no_sandbox(
     nix: Nix, sources: dict[str, Path], layers: Make
 ) -> None:
-    variables = nix.evaluate(
-        "system.config.environment.sessionVariables", layers=layers(), **sources
+    found = nix.evaluate(
+        """{ inherit (system.config.environment) variables;
+             pam = system.config.environment.etc."pam/environment".text; }""",
+        layers=layers(),
+        **sources,
     )
+    variables = found["variables"]
+    for name in ("LIBVA_DRIVER_NAME", "NVD_BACKEND", "VDPAU_DRIVER"):
+        assert f'{name} DEFAULT="{variables[name]}"' in found["pam"].splitlines()
     assert variables["LIBVA_DRIVER_NAME"] == "nvidia"
     assert variables["NVD_BACKEND"] == "direct"
     assert variables["VDPAU_DRIVER"] == "nvidia"
@@ -257,6 +265,7 @@ def test_a_release_without_the_schedulers_option_gets_the_rule(nix: Nix, layers:
     found = nix.evaluate(
         """(lib.evalModules { modules = [
              (layers + "/nixos/storage.nix")
+             (layers + "/nixos/lib/set.nix")
              ({ lib, ... }: {
                options = lib.genAttrs [ "boot" "nix" "warnings" ] (_: lib.mkOption {
                  type = lib.types.anything;

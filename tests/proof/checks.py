@@ -111,8 +111,14 @@ def context(*, root: str = "", profile: str = "shoshin", **changes: object) -> C
     )
 
 
-def marker(profile: bytes = PROFILE, settings: tuple[str, ...] = tuple(BY_ID)) -> str:
-    return json.dumps({"profileSha256": sha256(profile).hexdigest(), "settings": list(settings)})
+def marker(
+    profile: bytes = PROFILE,
+    settings: tuple[str, ...] = tuple(BY_ID),
+    theirs: Mapping[str, object] | None = None,
+) -> str:
+    digest = sha256(profile).hexdigest()
+    names = list(settings)
+    return json.dumps({"profileSha256": digest, "settings": names, "theirs": theirs or {}})
 
 
 #: Both layers are built and in use, and no reboot is due.

@@ -364,3 +364,33 @@ def test_what_the_profile_has_not_is_not_applicable_with_the_fact() -> None:
         finding = judge(name, CASES[name].good, known=known)
         assert finding.effect is Effect.NOT_APPLICABLE
         assert "profile" in finding.reason or "boot loader" in finding.reason
+
+
+# -- the user's own configuration -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "option"),
+    [
+        ("memory.swappiness", "boot.kernel.sysctl.vm.swappiness"),
+        ("electron.app.discord", "systemd.user.slices.app-tuned-discord"),
+    ],
+)
+def test_what_the_users_own_configuration_decides_is_named_and_undoes_no_run(
+    setting: str, option: str
+) -> None:
+    case = CASES[setting]
+    wrong = {**case.good, **next(iter(case.bad.values()))}
+    without = judge(setting, wrong)
+    assert (without.effect, without.counts) == (Effect.NOT_EFFECTIVE, True)
+    says = {setting: [{"option": option, "files": ["configuration.nix"]}]}
+    own = {
+        ("file", f"workspace-tuning/{name}.json"): checks.marker(theirs=says)
+        for name in ("nixos", "home-manager")
+    }
+    finding = judge(setting, {**wrong, **own})
+    assert finding.effect is Effect.NOT_EFFECTIVE
+    assert finding.reason == f"by your own choice: configuration.nix sets {option}"
+    assert not finding.counts
+    # What is as the plan has it is effective, whoever says so.
+    assert judge(setting, {**case.good, **own}).effect is Effect.EFFECTIVE

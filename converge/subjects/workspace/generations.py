@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from converge.limits import document
@@ -37,6 +37,7 @@ _MARKERS = {
 class Marker:
     profile: str  # sha256 of the profile.json that the generation was built from
     settings: frozenset[str]
+    theirs: Mapping[str, str]  # setting -> which of its options somebody else defines, and where
 
 
 def _built(context: Context, layer: Layer) -> Ask:
@@ -62,7 +63,13 @@ def _marker(answers: Answers, ask: Ask) -> Marker | None:
     if reply.status != 0:
         return None
     data = document(reply.text)
-    return Marker(profile=str(data["profileSha256"]), settings=frozenset(data["settings"]))
+    theirs = {
+        setting: "; ".join(f"{', '.join(one['files'])} sets {one['option']}" for one in options)
+        for setting, options in data.get("theirs", {}).items()
+    }
+    return Marker(
+        profile=str(data["profileSha256"]), settings=frozenset(data["settings"]), theirs=theirs
+    )
 
 
 def stage(context: Context, answers: Answers, layer: Layer, setting: str = "") -> Verdict:
@@ -109,7 +116,8 @@ def settle(context: Context, answers: Answers, setting: Setting, live: Verdict) 
     """The verdict on a setting of a Nix layer: what was found live, and how far its layer has come.
 
     A value that is in force is effective, whoever set it. One that is not waits for its generation,
-    or for a reboot where the booted system differs from the current one."""
+    or for a reboot where the booted system differs from the current one. Where the generation holds
+    what the user's own configuration says, that is their choice and no fault of a run."""
     if live.effect is not Effect.NOT_EFFECTIVE:
         return live
     state = stage(context, answers, setting.layer, setting.id)
@@ -117,6 +125,9 @@ def settle(context: Context, answers: Answers, setting: Setting, live: Verdict) 
         reason = _reboot(answers) if setting.layer is Layer.NIXOS else ""
         if reason:
             return pending(reason, expected=live.expected, found=live.found)
+        used = _marker(answers, _used(context, setting.layer))
+        if used and setting.id in used.theirs:
+            return replace(live, reason=f"by your own choice: {used.theirs[setting.id]}", own=True)
         return live
     reason = "; ".join(filter(None, (live.reason, state.reason)))
     return Verdict(effect=state.effect, expected=live.expected, found=live.found, reason=reason)

@@ -104,7 +104,7 @@ rec {
   envVar = separatedString ":";
   path = simple "path" (value: isText value && builtins.substring 0 1 (toString value) == "/");
   pathInStore = path;
-  package = simple "package" (value: isAttrs value && value ? outPath || isPath value);
+  package = simple "package" (value: isAttrs value && value ? outPath || isPath value) // { merge = lib.mergeOneOption; };
   raw = mkOptionType { name = "raw"; merge = lib.mergeOneOption; };
   unspecified = mkOptionType {
     name = "unspecified";

@@ -42,14 +42,14 @@ in
         options = {
           max-jobs = option (types.either types.int (types.enum [ "auto" ])) "auto";
           cores = option types.int 0;
-          system-features = option (types.listOf types.str) [ "nixos-test" "benchmark" "big-parallel" "kvm" ];
+          system-features = mkOption { type = types.listOf types.str; };
         };
       })
       { };
     boot = {
       kernelPackages = option types.raw pkgs.linuxPackages;
       kernelParams = option (types.listOf types.str) [ ];
-      kernel.sysctl = option (types.attrsOf (types.nullOr (types.oneOf [ types.bool types.str types.int ]))) { };
+      kernel.sysctl = option (types.attrsOf (types.uniq (types.nullOr (types.oneOf [ types.bool types.str types.int ])))) { };
       loader = {
         timeout = option (types.nullOr types.int) 5;
         grub.enable = option types.bool false;
@@ -66,10 +66,15 @@ in
       };
       nvidia = {
         enabled = mkOption { type = types.bool; default = lib.elem "nvidia" config.services.xserver.videoDrivers; };
-        package = mkOption { type = types.package; default = config.boot.kernelPackages.nvidiaPackages.stable; };
+        package = mkOption {
+          type = types.package;
+          default = config.boot.kernelPackages.nvidiaPackages.${config.hardware.nvidia.branch or "stable"};
+        };
         open = option (types.nullOr types.bool) null;
         modesetting.enable = option types.bool true;
         videoAcceleration = option types.bool true;
+      } // lib.optionalAttrs (since "26.05") {
+        branch = option (types.enum (lib.attrNames config.boot.kernelPackages.nvidiaPackages)) "stable";
       };
       block.scheduler = option (types.attrsOf types.str) { };
     };
@@ -112,7 +117,11 @@ in
         assertion = config.hardware.nvidia.enabled && lib.versionAtLeast config.hardware.nvidia.package.version "560" -> config.hardware.nvidia.open != null;
         message = "You must configure `hardware.nvidia.open` on NVIDIA driver versions >= 560.";
       }];
+      nix.settings.system-features = lib.mkDefault ([ "nixos-test" "benchmark" "big-parallel" "kvm" ]
+        ++ lib.optional (pkgs.stdenv.hostPlatform ? gcc.arch) "gccarch-${pkgs.stdenv.hostPlatform.gcc.arch}");
       environment.variables = config.environment.sessionVariables;
+      environment.etc."pam/environment".text = lib.concatLines
+        (lib.mapAttrsToList (name: value: "${name} DEFAULT=\"${value}\"") config.environment.sessionVariables);
     }
     (lib.mkIf (config.hardware.nvidia.enabled && config.hardware.nvidia.videoAcceleration) {
       hardware.graphics.extraPackages = [ pkgs.nvidia-vaapi-driver ];

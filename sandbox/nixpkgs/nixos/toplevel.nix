@@ -19,11 +19,6 @@ let
     ++ map (unit: unit // { file = "systemd/system/${unit.file}"; }) (lib.mapAttrsToList slice config.systemd.slices)
     ++ [
     {
-      file = "pam/environment";
-      source = pkgs.writeText "pam-environment"
-        (lib.concatLines (lib.mapAttrsToList (name: value: "${name} DEFAULT=\"${value}\"") config.environment.sessionVariables));
-    }
-    {
       file = "sysctl.d/60-nixos.conf";
       source = pkgs.writeText "sysctl"
         (lib.concatLines (lib.mapAttrsToList (name: value: "${name}=${toString value}") config.boot.kernel.sysctl));
