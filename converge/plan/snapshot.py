@@ -11,13 +11,13 @@ import base64
 import re
 import tarfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from hashlib import sha256
 
 from converge import limits
 from converge.plan.rollout import Clock
-from converge.plan.written import Written
+from converge.plan.written import PARTS, Written
 
 NEEDED_FACTS = frozenset(
     {"uid", "system_uid", "user", "home", "state", "hostname", "boot_id", "uptime_s", "soak_boot"}
@@ -115,7 +115,8 @@ class Transaction:
     """A change that was activated: how it stands. ``number``: how many there were on the workspace
     before, so that no clock decides which is the newest; ``alive``: its process is there;
     ``left_s``: seconds until it undoes itself; ``word``: activating, activated, keeping, kept,
-    undoing, undone or broken."""
+    undoing, undone or broken; ``parts``: nixos, home-manager, plasma+session -> in-force, undone or
+    broken, for those that the change has."""
 
     directory: str
     number: int = 0
@@ -123,10 +124,16 @@ class Transaction:
     left_s: int
     word: str
     reason: str
+    parts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def run(self) -> str:
         return self.directory.split("/")[-2]
+
+    @property
+    def in_force(self) -> frozenset[str]:
+        """The parts that are not undone."""
+        return frozenset(part for part, state in self.parts.items() if state != "undone")
 
     @property
     def ended(self) -> bool:
@@ -273,6 +280,7 @@ def _parse(rows: list[str]) -> Snapshot:
     transactions: list[Transaction] = []
     config_dirs: list[str] = []
     lower: dict[str, bytes] = {}
+    parts: dict[str, dict[str, str]] = {}
     running = ""
     try:
         start, middle = rows.index("files"), rows.index("directories")
@@ -317,6 +325,9 @@ def _parse(rows: list[str]) -> Snapshot:
                         reason=reason[0] if reason else "",
                     )
                 )
+            case "part":
+                part, standing, directory = rest.split(" ", 2)
+                parts.setdefault(directory, {})[part] = standing
             case "flake_within":
                 within[first] = second
             case "untracked":
@@ -357,7 +368,6 @@ def _parse(rows: list[str]) -> Snapshot:
     missing |= {"system", "home"} - (flakes.keys() & profiles.keys())
     if missing:
         raise SnapshotError(f"the snapshot lacks {sorted(missing)}")
-    record = f"{facts['state']}/written.json"
     return Snapshot(
         facts=facts,
         marks=frozenset(marks),
@@ -387,13 +397,28 @@ def _parse(rows: list[str]) -> Snapshot:
         },
         machine=machine,
         built=built,
-        transactions=tuple(sorted(transactions, key=lambda one: (one.number, one.run))),
+        transactions=tuple(
+            replace(one, parts=parts.get(one.directory, {}))
+            for one in sorted(transactions, key=lambda one: (one.number, one.run))
+        ),
         running_system=running,
         lock=_lock(lock),
-        written=Written.parse(nodes[record].content if record in nodes else None),
+        written=_written(facts, nodes),
         config_dirs=tuple(config_dirs),
         lower=lower,
     )
+
+
+def _written(facts: Mapping[str, str], nodes: Mapping[str, Node]) -> Written:
+    """What was last written; for a part that was undone alone, what had been written before it."""
+    record = nodes.get(f"{facts['state']}/written.json")
+    written = Written.parse(record.content if record else None)
+    for part in PARTS:
+        before = nodes.get(f"{facts['state']}/undone/{part}")
+        if before is not None:
+            earlier = Written.parse(before.content or None)
+            written = written.with_part(part, earlier, home=facts["home"])
+    return written
 
 
 def _lock(lines: Mapping[str, str]) -> Lock | None:

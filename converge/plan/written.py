@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from converge.limits import document, number
 
 VERSION = 1
+#: What of a change can be undone by itself; plasma and session share the files of one step.
+PARTS = ("nixos", "home-manager", "plasma+session")
 Group = tuple[str, ...]
 
 
@@ -65,6 +67,14 @@ class Written:
         except (ValueError, KeyError, TypeError, AttributeError):
             return cls(damaged=True)
 
+    def with_part(self, part: str, earlier: Written, *, home: str) -> Written:
+        """The same with what ``earlier`` says of one part; a phase is proved where both say so."""
+        entries = earlier.entries if part == "plasma+session" else self.entries
+        rest = {path: one for path, one in self.files.items() if part_of(path, home) != part}
+        theirs = {path: one for path, one in earlier.files.items() if part_of(path, home) == part}
+        phases = {name: one for name, one in self.phases.items() if name in earlier.phases}
+        return replace(self, files={**rest, **theirs}, entries=entries, phases=phases)
+
     def same(self, other: Written) -> bool:
         """Whether both say the same was written, whichever run wrote it."""
         return (
@@ -88,3 +98,11 @@ class Written:
             "phases": {phase: vars(one) for phase, one in sorted(self.phases.items())},
         }
         return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode()
+
+
+def part_of(path: str, home: str) -> str:
+    """The part of a change that a written file belongs to."""
+    if not path.startswith(f"{home}/"):
+        return "nixos"
+    ours = f"{home}/.local/share/workspace-tuning/"
+    return "home-manager" if path.startswith(ours) else "plasma+session"

@@ -8,11 +8,15 @@ umask 077
 
 # Programs are looked for where people have them: a command over SSH is given little of PATH. Root
 # who acts for somebody else looks only where root alone may write, whatever PATH sudo passed on.
+system_places_alone() {
+    PATH=/run/wrappers/bin:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin
+    PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+    export PATH
+}
 for_another=no
 if [ "$(id -u)" = 0 ] && [ "${SUDO_UID:-0}" != 0 ]; then
     for_another=yes
-    PATH=/run/wrappers/bin:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin
-    PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+    system_places_alone
 else
     PATH=$PATH:/run/wrappers/bin:$HOME/.nix-profile/bin
     PATH=$PATH:${XDG_STATE_HOME:-$HOME/.local/state}/nix/profile/bin
@@ -31,6 +35,60 @@ stop() { # stop CODE TEXT...: end with the reason, as the controller reads it
     shift
     say failed "$*"
     exit "$code"
+}
+
+# put PATH LINE...: the file holds these lines, or is as it was. Where the file cannot be written, "why"
+# is the path with the system's own reason (a full disk is said as a full disk).
+put() {
+    path_=$1
+    shift
+    why=$({ printf '%s\n' "$@" | cat >"$path_.new" && settle "$path_"; } 2>&1) && return 0
+    unsettled
+}
+receive() { # receive PATH <CONTENT: the same for what comes on standard input
+    path_=$1
+    why=$({ cat >"$path_.new" && settle "$path_"; } 2>&1) && return 0
+    unsettled
+}
+settle() { sync -- "$1.new" && mv -fT -- "$1.new" "$1"; }
+unsettled() {
+    rm -f -- "$path_.new" 2>/dev/null
+    why="$path_: cannot be written: $(reason "$why")"
+    return 1
+}
+reason() { # reason TEXT: the system's own words in what a program complained
+    first_=${1%%"$newline"*}
+    say "${first_##*: }"
+}
+# place DIRECTORY: the directory RUNS/RUN of a run's record, for its owner alone; else "why". What
+# root keeps for a user can be read by that user's group: whoever is not root must see how it stands.
+place() {
+    runs=${1%/*}
+    if ! own "$runs" || ! own "${runs%/*}"; then return 1; fi
+    if [ "$for_another" = no ]; then
+        why=$(mkdir -p -- "$1" 2>&1) && return 0
+    else
+        why=$({
+            (umask 022 && mkdir -p -- "${runs%/*}") &&
+                { [ -d "$runs" ] || mkdir -m 700 -- "$runs"; } &&
+                chgrp -- "$(id -g "$SUDO_UID")" "$runs" && chmod 2750 -- "$runs" &&
+                (umask 027 && mkdir -p -- "$1")
+        } 2>&1) && return 0
+    fi
+    why="$1: cannot be made: $(reason "$why")"
+    return 1
+}
+own() { # own DIRECTORY: whether the directory is ours alone to write, or not there yet; else "why"
+    if [ -L "$1" ] || { [ -e "$1" ] && [ ! -d "$1" ]; }; then
+        why="$1: is not a directory"
+    elif [ -d "$1" ] && [ ! -O "$1" ]; then
+        why="$1: belongs to another user; nothing is kept there"
+    elif [ -n "$(find "$1" -maxdepth 0 -perm /022 2>/dev/null)" ]; then
+        why="$1: can be written by others; look through it, then chmod go-w it"
+    else
+        return 0
+    fi
+    return 1
 }
 
 boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null; }
@@ -62,6 +120,30 @@ read_lock() { # read_lock LOCK: sets anchor, start, boot; empty where they canno
     while IFS=' ' read -r word value; do
         case $word in anchor) anchor=$value ;; start) start=$value ;; boot) boot=$value ;; esac
     done <"$1"
+}
+
+# parts_of TRANSACTION: a line "PART STATE" for each part of a change, STATE being in-force, undone or
+# broken. A part is undone by itself: nixos, home-manager, plasma+session (which share their files).
+parts_of() {
+    if [ -f "$1/parts" ]; then
+        cat -- "$1/parts"
+        return
+    fi
+    IFS= read -r status_ <"$1/status" 2>/dev/null || status_=''
+    while IFS=' ' read -r word _; do
+        case $word in
+            nixos | system) say nixos "$(state_of system)" ;;
+            home-manager | home) say home-manager "$(state_of home)" ;;
+            live) say plasma+session "$(state_of live)" ;;
+        esac
+    done <"$1/plan"
+}
+state_of() { # state_of WORD: from the status of a record that has no list of its parts
+    case $status_ in undone*) say undone && return ;; broken*) say broken && return ;; esac
+    for one in $(say "$status_" | tr ';' '\n' | sed -n 's/^ rolled back: //p'); do
+        if [ "$one" = "$1" ]; then say undone && return; fi
+    done
+    say in-force
 }
 
 # leave_git_alone: git, also where Nix calls it, neither refreshes the index of a repository that is

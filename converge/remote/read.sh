@@ -121,23 +121,27 @@ if [ -f "$lock" ] && [ -r "$lock" ]; then
     if lives "$anchor" "$start" "$boot"; then say lock alive yes; else say lock alive no; fi
 fi
 
-# Every transaction that is kept: its status, whether its process is there, and its number.
+# Every transaction of this user's that is kept: its status, whether its process is there, its number,
+# and what is still in force of it. Once root kept those of all users in one place.
+runs=$root/var/lib/workspace-tuning/runs me=$(id -un)
 for status in "$state/workspace-tuning/workspace/runs"/*/transaction/status \
-    "$root/var/lib/workspace-tuning/runs"/*/transaction/status; do
+    "$runs/$me"/*/transaction/status "$runs"/*/transaction/status; do
     [ -f "$status" ] || continue
-    place=${status%/status} alive=no left=0
+    place=${status%/status} alive=no left=0 number=0 user=''
+    while IFS=' ' read -r word value; do
+        case $word in number) number=$value ;; user) user=$value ;; esac
+    done 2>/dev/null <"$place/plan"
+    case $place in "$runs"/*) [ "${user:-$me}" = "$me" ] || continue ;; esac
+    case $number in '' | *[!0-9]*) number=0 ;; esac
     if IFS=' ' read -r pid start boot <"$place/process" && lives "$pid" "$start" "$boot"; then
         alive=yes
         read -r now _ </proc/uptime
         end=$(first_line "$place/deadline")
         case $end in '' | *[!0-9]*) ;; *) left=$((end - ${now%.*})) ;; esac
     fi 2>/dev/null
-    number=0
-    while IFS=' ' read -r word value; do
-        if [ "$word" = number ]; then number=$value; fi
-    done 2>/dev/null <"$place/plan"
-    case $number in '' | *[!0-9]*) number=0 ;; esac
     say transaction "$place" "$number" "$alive" "$left" "$(first_line "$status")"
+    parts_of "$place" 2>/dev/null |
+        while IFS=' ' read -r part standing; do say part "$part" "$standing" "$place"; done
 done
 
 # reachable PATH: whether it would be seen if it were there.
@@ -253,6 +257,9 @@ lower_layers() { # lower_layers -k FILE...
 recursive=''
 lower_layers "$@"
 classify "$state/workspace-tuning/workspace/written.json"
+for part in nixos home-manager plasma+session; do
+    classify "$state/workspace-tuning/workspace/undone/$part"
+done
 if command -v chezmoi >/dev/null 2>&1; then classify_sources "$(managed "$@")"; fi
 while [ "$#" -gt 1 ]; do
     path=$(absolute "$2")

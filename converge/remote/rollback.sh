@@ -1,34 +1,79 @@
 # Undo what workspace-tuning did last on this workspace, without it: nothing but sh, and nix-env
 # where a Nix layer was switched.
-#
-# usage: rollback [RUN]    the newest run, or the named one; "rollback --list" shows them
 set -e
 here=$(cd -- "$(dirname -- "$0")" && pwd)
 system=${ROOT:-}/var/lib/workspace-tuning/runs
-list() {
-    for status in "$here"/runs/*/transaction/status "$system"/*/transaction/status; do
-        [ -f "$status" ] || continue
-        place=${status%/status}
-        run=${place%/transaction}
-        number=$(sed -n 's/^number \([0-9][0-9]*\)$/\1/p' "$place/plan" 2>/dev/null | head -n 1)
-        printf '%s %s %s %s\n' "${number:-0}" "${run##*/}" "$place" "$(head -n 1 -- "$status")"
-    done | sort -n | sed 's/^[0-9]* //'
+me=$(id -un)
+usage() {
+    cat <<'TEXT'
+usage: rollback [RUN] [PART...]   undo the newest run that has these parts in force, or the named run
+       rollback --list            the runs that are known here, the newest last
+PART is nixos, home-manager or plasma+session; without one: all of the run that is still in force.
+Exit: 0 undone, 1 nothing to undo or something was left alone, 4 not all could be undone.
+TEXT
 }
-if [ "${1:-}" = --list ]; then
-    list | while IFS=' ' read -r run _ rest; do printf '%s  %s\n' "$run" "$rest"; done
-    exit 0
+# list: "NUMBER RUN PLACE STATUS" of every run of this user's, by number, which no clock changes.
+list() {
+    for status in "$here"/runs/*/transaction/status "$system/$me"/*/transaction/status \
+        "$system"/*/transaction/status; do
+        [ -r "$status" ] || continue
+        place=${status%/status} number=0 user=$me
+        while IFS=' ' read -r word value; do
+            case $word in number) number=$value ;; user) user=$value ;; esac
+        done <"$place/plan"
+        [ "$user" = "$me" ] || continue
+        case $number in '' | *[!0-9]*) number=0 ;; esac
+        run=${place%/transaction}
+        say "$number ${run##*/} $place $(head -n 1 -- "$status")"
+    done | sort -n
+}
+# has PLACE PART...: whether one of these parts is in force there, any where none is named.
+has() {
+    place=$1
+    shift
+    parts_of "$place" | while IFS=' ' read -r part state; do
+        [ "$state" != undone ] || continue
+        if [ "$#" = 0 ]; then say "$part"; fi
+        for one in "$@"; do if [ "$one" = "$part" ]; then say "$part"; fi; done
+    done | grep -q .
+}
+named=''
+case ${1:-} in
+    --list)
+        list | while IFS=' ' read -r _ run _ rest; do say "$run  $rest"; done
+        exit 0
+        ;;
+    -*) usage && exit 0 ;;
+    [0-9]*) named=$1 && shift ;;
+esac
+for part in "$@"; do
+    case $part in nixos | home-manager | plasma+session) ;; *) usage && exit 64 ;; esac
+done
+read_lock "$here/lock" 2>/dev/null || anchor=''
+if lives "$anchor" "${start:-}" "${boot:-}"; then
+    say "a run holds this workspace at the moment ($here/lock); nothing was undone"
+    exit 7
 fi
-if [ -n "${1:-}" ]; then
-    line=$(list | grep -e "^$1 " | tail -n 1) || line=
-else
-    line=$(list | grep -v -e '^[^ ]* [^ ]* undone' | tail -n 1) || line=
-fi
-if [ -z "$line" ]; then
-    echo "nothing to roll back here: $here/runs"
+chosen=$(
+    list | sort -rn | while IFS=' ' read -r _ run place _; do
+        if [ -n "$named" ] && [ "$run" != "$named" ]; then continue; fi
+        if has "$place" "$@"; then say "$place" && break; fi
+    done
+)
+if [ -z "$chosen" ]; then
+    say "nothing left to roll back: $here/runs"
     exit 1
 fi
-rest=${line#* }
-place=${rest%% *}
 as=''
-if [ ! -O "$place" ]; then as=sudo; fi
-${as:+"$as"} sh "$place/transact.sh" undo "$place"
+if [ ! -O "$chosen" ]; then as=sudo; fi
+if ! grep -q plasma+session "$chosen/transact.sh"; then # a record of an older version has its words
+    # shellcheck disable=SC2046 # words of ours
+    set -- $(printf '%s\n' "$@" |
+        sed 's/^nixos$/system/; s/^home-manager$/home/; s/^plasma+session$/live/')
+fi
+said=$(${as:+"$as"} sh "$chosen/transact.sh" undo "$chosen" "$@") || :
+say "$said"
+case $said in
+    "status broken"* | '') exit 4 ;;
+    *"left alone"*) exit 1 ;;
+esac

@@ -5,17 +5,23 @@
 #        transact.sh wait   T SECONDS [WORD]      until it is past WORD (default: activating)
 #        transact.sh decide T confirm|undo        say what was found; repeating it changes nothing
 #        transact.sh undo   T [PART...]           undo a kept one, or one whose process is gone;
-#                                                 parts: system home live (default: all of it)
+#                                                 parts: nixos home-manager plasma+session
+#                                                 (default: all that is still in force)
 #        transact.sh run    T                     the process itself
 #        transact.sh reboot T                     the user's unit after a reboot in between
-#        transact.sh restore RECORD T begun|written  the user's files, for a process of root
-#        transact.sh prune  RUNS                  the user's old records, likewise
+#   for a process of root, as the user:
+#        transact.sh restore RECORD T begun|written   undo the user's files
+#        transact.sh remember T <written.json       keep the record of what was last written
+#        transact.sh recall T, forget T PART...   the record from before: of all, of these parts
+#        transact.sh prune  T RUNS                remove old records
 # T is a directory of whoever activates, root where NixOS is part of the transaction. It holds
-#   plan    lines: "run ID", "deadline SECONDS", "user NAME",
-#           "live RECORD", "record RECORD user|root", "written PATH", "after_reboot PATH",
-#           "rollback PATH" (a script for a person there, from rollback.sh),
-#           "system|home NEW PROFILE OLD_NUMBER OLD_PATH" ("-" where there is no old one)
+#   plan    lines: "run ID", "number N" (how many changes there were before), "deadline SECONDS",
+#           "user NAME", "live RECORD", "record RECORD user|root PART", "written PATH",
+#           "after_reboot PATH", "rollback PATH" (a script for a person there, from rollback.sh),
+#           "nixos|home-manager NEW PROFILE OLD_NUMBER OLD_PATH" ("-" where there is no old one),
+#           "boot ID" (added here)
 #   live    payload of write.sh: the files that take effect as soon as they are written
+#   parts   lines "PART STATE", once it was kept: in-force, undone, broken
 #   status  one line: WORD REASON; WORD is one of activating, activated, keeping, kept, undoing,
 #           undone, broken (undo failed: the reason and "by hand" lines say what is left to do)
 #
@@ -25,51 +31,28 @@
 # or undo in reverse order, from what was recorded before: generation numbers, never "previous".
 # A reboot before step 4 comes up in the old system; the user's unit made in step 1 then undoes the
 # rest. A profile that somebody else moved meanwhile is theirs: it is left alone, and said.
-umask 022
-verb=$1 T=$2 standing=''
+standing=''
 self=$T/transact.sh
 
 uptime_s() {
     read -r seconds _ </proc/uptime
     say "${seconds%.*}"
 }
-status() { # status WORD REASON...: whole or not at all
-    standing=$* # also where it cannot be written
-    printf '%s\n' "$*" >"$T/.status" && sync -- "$T/.status" && mv -f -- "$T/.status" "$T/status"
-}
-word() {
-    read -r now _ <"$T/status" 2>/dev/null || now=''
-    say "$now"
-}
-plan() { # plan WORD: the rest of the first line that begins with it
-    while IFS=' ' read -r key rest; do
-        if [ "$key" = "$1" ]; then
-            say "$rest"
-            return 0
-        fi
-    done <"$T/plan"
-    return 1
-}
 runs() { # whether the process of this transaction is still there
     IFS=' ' read -r pid start boot <"$T/process" 2>/dev/null && lives "$pid" "$start" "$boot"
 }
-as_user() { # the user's part, also where the process is root's
-    user=$(plan user)
-    if [ "$(id -un)" = "$user" ]; then
-        "$@"
-    else
-        uid=$(id -u "$user") && home=$(getent passwd "$user" | cut -d: -f6) &&
-            runuser -u "$user" -- env HOME="$home" USER="$user" LOGNAME="$user" \
-                XDG_RUNTIME_DIR="/run/user/$uid" "$@"
-    fi
+# link_of PROFILE, target_of PROFILE: root looks at the system's; the home's is the user's own.
+follow() { # follow PROFILE COMMAND...: without whatever the user's process adds to a line
+    case " $(plan nixos system) " in
+        *" $1 "*) shift && "$@" ;;
+        *) shift && told "$@" | head -n 1 ;;
+    esac 2>/dev/null
 }
+target_of() { follow "$1" readlink -f -- "$1"; }
 number_of() { # number_of PROFILE: its current generation, or "-"
-    if ! link=$(readlink -- "$1" 2>/dev/null); then
-        say -
-        return 0
-    fi
+    link=$(follow "$1" readlink -- "$1")
     link=${link%-link}
-    say "${link##*-}"
+    case ${link##*-} in '' | *[!0-9]*) say - ;; *) say "${link##*-}" ;; esac
 }
 
 # Let the user's running desktop read its files again; where none runs there is nobody to ask.
@@ -96,45 +79,31 @@ unit_manager() {
     fi
 }
 
-# fields KIND: new, profile, old_number, old_path of the layer, or failure where it has no part.
-fields() {
-    line=$(plan "$1") || return 1
-    set -f
-    # shellcheck disable=SC2086 # four words: store paths and profiles without blanks
-    set -- $line
-    set +f
-    # shellcheck disable=SC2034 # read by undo.sh
-    new=$1 profile=$2 old_number=$3 old_path=$4
-}
-
 activate_home() { # activate_home GENERATION: the caller sets the profile where the release can
     extension=before-$(plan run)
-    if grep -q -e driver-version "$1/activate"; then
-        as_user env HOME_MANAGER_BACKUP_EXT="$extension" "$1/activate" --driver-version 1
-    else
-        as_user env HOME_MANAGER_BACKUP_EXT="$extension" "$1/activate"
-    fi
+    set -- "$1/activate"
+    if grep -q -e driver-version "$1"; then set -- "$1" --driver-version 1; fi
+    (umask 022 && as_user env HOME_MANAGER_BACKUP_EXT="$extension" "$@")
 }
-await() { # await: decision is confirm, undo or late
+await() { # await: decision is confirm, undo, late, or failed with "why"
     end=$(($(uptime_s) + $(plan deadline)))
-    say "$end" >"$T/deadline"
-    status activated "$(plan run)"
+    decision=failed
+    put "$T/deadline" "$end" && status activated "$(plan run)" || return
     decision=none
-    while [ "$decision" = none ]; do
-        if [ -f "$T/decision" ]; then
-            read -r decision <"$T/decision"
-        elif [ "$(uptime_s)" -ge "$end" ]; then
-            decision=late
-        else
-            sleep 0.2
-        fi
+    while :; do
+        case $(cat "$T/decision" 2>/dev/null) in
+            confirm) decision=confirm && return ;;
+            undo) decision=undo && return ;;
+        esac
+        if [ "$(uptime_s)" -ge "$end" ]; then decision=late && return; fi
+        sleep 0.2
     done
 }
 
 # What may be gone back to stays: the garbage collector does not take it while the record is there.
 hold() {
     mkdir -p -- "$T/roots"
-    for layer in system home; do
+    for layer in nixos home-manager; do
         if fields "$layer" && [ "$old_path" != - ]; then
             nix-store --add-root "$T/roots/$layer" --indirect --realise "$old_path" >/dev/null ||
                 say "not held: $old_path"
@@ -142,21 +111,11 @@ hold() {
     done
 }
 
-# prune RUNS [KEPT]: the newest ten records are kept; with KEPT, those that it has as well, so that
-# the parts of one run that belong to root and to the user go together.
-prune() {
-    find "$1" -mindepth 1 -maxdepth 1 -type d -name '[0-9]*t[0-9]*-*' | sort |
-        if [ -n "${2:-}" ]; then cat; else head -n -10; fi |
-        while IFS= read -r old; do
-            if [ -z "${2:-}" ] || [ ! -d "$2/${old##*/}" ]; then rm -rf -- "$old"; fi
-        done
-}
-
 activate() {
     hold
     if record=$(plan live); then
         record=${record% user}
-        answer=$(as_user sh "$T/write.sh" "$(plan run)" "$record" "" "- - - -" keep <"$T/live")
+        answer=$(told sh "$T/write.sh" "$(plan run)" "$record" "" "- - - -" keep <"$T/live")
         say "$answer"
         case $answer in *done) ;; *)
             reason=$(say "$answer" | grep -e '^stale ' -e '^refused ' -e '^failed ' | head -n 1)
@@ -167,8 +126,8 @@ activate() {
             ;;
         esac
     fi
-    if fields system; then
-        "$new/bin/switch-to-configuration" test
+    if fields nixos; then
+        (umask 022 && "$new/bin/switch-to-configuration" test)
         code=$?
         case $code in
             0) ;;
@@ -176,7 +135,7 @@ activate() {
             *) why="switch-to-configuration test: exit $code" && return 1 ;;
         esac
     fi
-    if fields home; then
+    if fields home-manager; then
         activate_home "$new" || { why="home-manager's activation: exit $?" && return 1; }
     fi
     reload_desktop
@@ -184,10 +143,10 @@ activate() {
 
 keep() {
     status keeping "$(plan run)"
-    for layer in system home; do
+    for layer in nixos home-manager; do
         fields "$layer" || continue
         now=$(number_of "$profile")
-        if [ "$(readlink -f -- "$profile" 2>/dev/null)" = "$new" ]; then
+        if [ "$(target_of "$profile")" = "$new" ]; then
             : # an older home-manager made the generation itself
         elif [ "$now" != "$old_number" ]; then
             why="$profile was switched to generation $now by somebody else meanwhile"
@@ -195,51 +154,52 @@ keep() {
         else
             set_profile "$layer" --set "$new" || { why="$profile: no new generation" && return 1; }
         fi
-        if [ "$layer" = system ]; then
-            "$new/bin/switch-to-configuration" boot || { why="no boot default: exit $?" && return 1; }
+        if [ "$layer" = nixos ]; then
+            (umask 022 && "$new/bin/switch-to-configuration" boot) ||
+                { why="no boot default: exit $?" && return 1; }
         fi
     done
-    if written=$(plan written); then
-        cat "$written" >"$T/written-before" 2>/dev/null || : # empty: there was no record
-        # shellcheck disable=SC2016 # expanded by the inner shell
-        as_user sh -c 'umask 077; cat >"$1.new" && sync -- "$1.new" && mv -f -- "$1.new" "$1"' \
-            written "$written" <"$T/written" || { why="$written: cannot be written" && return 1; }
-    fi
+    told sh "$self" remember "$T" <"$T/written" >"$T/.noted" || {
+        why=$(sed -n 's/^failed //p' "$T/.noted") && return 1
+    }
     numbers=''
-    for layer in system home; do
+    for layer in nixos home-manager; do
         if fields "$layer"; then numbers="$numbers $layer $(number_of "$profile")"; fi
     done
-    status kept "$(plan run)$numbers"
-    if written=$(plan written) && [ -d "${written%/*}/runs" ]; then
-        mine=${T%/*/transaction} theirs=${written%/*}/runs
-        as_user sh "$self" prune "$theirs"
-        if [ "$mine" != "$theirs" ]; then prune "$mine" "$theirs"; fi
-    fi
+    status kept "$(plan run)$numbers" && note_parts in-force || return 1
+    prune_all
 }
 set_profile() { # set_profile LAYER ARGUMENTS...: as whoever the profile belongs to
     layer_of=$1
     shift
-    if [ "$layer_of" = home ]; then
-        as_user nix-env --profile "$profile" "$@"
-    else
-        nix-env --profile "$profile" "$@"
-    fi
+    set -- nix-env --profile "$profile" "$@"
+    case $layer_of in home | home-manager) set -- as_user "$@" ;; esac
+    (umask 022 && "$@")
 }
 
 case $verb in
     start)
-        mkdir -p -- "$T" || exit 70
+        place "${T%/*}" || stop 70 "$why"
+        mkdir -p -- "$T" || stop 70 "$T: cannot be made"
         # Of an attempt before this one, that found a file changed.
-        rm -f -- "$T/process" "$T/decision" "$T/deadline"
-        if ! base64 -d | tar -xf - -C "$T" --no-same-owner || ! say "boot $(boot_id)" >>"$T/plan" ||
-            ! status activating "$(plan run)"; then
-            say "failed $T: cannot be written"
-            exit 70
+        rm -f -- "$T/process" "$T/decision" "$T/deadline" "$T/parts"
+        text=$({ base64 -d | tar -xf - -C "$T" --no-same-owner --no-same-permissions; } 2>&1) ||
+            stop 70 "$T: cannot be written: $(reason "$text")"
+        say "boot $(boot_id)" >>"$T/plan" || stop 70 "$T/plan: cannot be written"
+        if one=$(invalid); then stop 70 "$one: not a valid path of the Nix store; root runs no other"; fi
+        if rooted; then
+            chmod 600 -- "$T/live" "$T/written"
+            # The rest of the record is the user's; its number says how old it is.
+            # shellcheck disable=SC2016 # expanded by the inner shell
+            briefly sh -c 'umask 077; mkdir -p -- "$1" && printf "%s\n" "$2" >"$1/number"' \
+                number "$(user_record "$(plan written)")" "$(plan number)" ||
+                stop 70 "$(user_record "$(plan written)"): cannot be written"
         fi
-        if place=$(plan rollback); then
+        status activating "$(plan run)" || stop 70 "$why"
+        if script=$(plan rollback); then
             # shellcheck disable=SC2016 # expanded by the inner shell
             as_user sh -c '{ echo "#!/bin/sh" && cat; } >"$1.new" && chmod 700 -- "$1.new" &&
-                mv -f -- "$1.new" "$1"' rollback "$place" <"$T/rollback.sh"
+                mv -f -- "$1.new" "$1"' rollback "$script" <"$T/rollback.sh"
         fi
         if manager=$(unit_manager); then
             # The unit gets of our environment what decides about places and Nix stores.
@@ -248,7 +208,7 @@ case $verb in
                 set -- "$@" "--setenv=$name"
             done
             systemd-run "$manager" --quiet --collect --unit="workspace-tuning-$(plan run)" \
-                "$@" sh "$self" run "$T" >/dev/null || exit 70
+                "$@" sh "$self" run "$T" >/dev/null || stop 70 "systemd-run: the unit did not start"
             say started unit
         else
             setsid sh "$self" run "$T" </dev/null >"$T/log" 2>&1 &
@@ -259,8 +219,11 @@ case $verb in
         trap '' HUP INT PIPE
         # shellcheck source=converge/remote/undo.sh
         . "$T/undo.sh"
-        say $$ "$(start_time $$)" "$(boot_id)" >"$T/process"
         why=''
+        put "$T/process" "$$ $(start_time $$) $(boot_id)" || {
+            status undone "nothing was changed: $why"
+            exit 70
+        }
         trap 'case $(word) in kept | undone | broken) ;; *) undo "its process failed" ;; esac' EXIT
         after_reboot arm
         if activate; then
@@ -268,7 +231,8 @@ case $verb in
             case $decision in
                 confirm) keep || undo "not kept: $why" ;;
                 undo) undo "not proved" ;;
-                *) undo "nobody confirmed it within $(plan deadline) s" ;;
+                late) undo "nobody confirmed it within $(plan deadline) s" ;;
+                *) undo "$why" ;;
             esac
         elif [ "$(word)" != undone ]; then
             undo "$why"
@@ -295,13 +259,17 @@ case $verb in
             sleep 0.1
         done
         say "status $(cat "$T/status")"
-        if [ -f "$T/deadline" ]; then say "left $(($(cat "$T/deadline") - $(uptime_s)))"; fi
+        if left=$(cat "$T/deadline" 2>/dev/null); then say "left $((left - $(uptime_s)))"; fi
         ;;
     decide)
         case $3 in confirm | undo) ;; *) exit 64 ;; esac
         # The first word stands: confirming twice, or undoing after confirming, changes nothing here.
-        say "$3" >"$T/.decision" && ln -- "$T/.decision" "$T/decision" 2>/dev/null
-        rm -f -- "$T/.decision"
+        # The file is made only where there is none, on every file system.
+        if ! text=$({ set -C && printf '%s\n' "$3" | cat >"$T/decision"; } 2>&1) &&
+            ! grep -qx -e confirm -e undo "$T/decision" 2>/dev/null; then
+            rm -f -- "$T/decision"
+            stop 70 "$T/decision: cannot be written: $(reason "$text")"
+        fi
         sh "$self" wait "$T" 120 decided
         ;;
     undo)
@@ -310,7 +278,7 @@ case $verb in
         shift 2
         case $(word) in
             undone) ;;
-            kept | broken) undo "rolled back" "$@" ;;
+            kept | broken) roll_back "$@" ;;
             *)
                 if runs; then
                     sh "$self" decide "$T" undo
@@ -336,11 +304,13 @@ case $verb in
         esac
         after_reboot disarm
         ;;
-    prune) prune "$T" ;;
     restore)
         T=$3
         # shellcheck source=converge/remote/undo.sh
         . "$T/undo.sh"
         restore "$2" "$4"
         ;;
+    remember | recall) "$verb" ;;
+    forget) shift 2 && forget "$@" ;;
+    prune) prune "${3:-$T}" "$(plan run 2>/dev/null)" ;;
 esac

@@ -22,7 +22,7 @@ deactivate_home() {
 
 undo_home() {
     fields home || return 0
-    now=$(readlink -f -- "$profile" 2>/dev/null)
+    now=$(target_of "$profile")
     number=$(number_of "$profile")
     if [ "$number" != "$old_number" ] && [ "$now" != "$new" ]; then
         left="$left; $profile is somebody else's generation $number"
@@ -42,7 +42,7 @@ undo_home() {
 
 undo_system() {
     fields system || return 0
-    now=$(readlink -f -- "$profile" 2>/dev/null)
+    now=$(target_of "$profile")
     number=$(number_of "$profile")
     by_hand="by hand: $old_path/bin/switch-to-configuration switch"
     if [ "$number" != "$old_number" ] && [ "$now" != "$new" ]; then
@@ -93,7 +93,7 @@ undo_files() {
         if [ "$as" = root ]; then
             answer=$(restore "$record" "$begun")
         else
-            answer=$(as_user sh "$self" restore "$record" "$T" "$begun")
+            answer=$(told sh "$self" restore "$record" "$T" "$begun")
         fi
         note "$record" "$answer"
     done <<PLAN
@@ -112,25 +112,6 @@ note() { # note RECORD ANSWER: what restore.sh said, into trouble and left
 $2
 ANSWER
     if [ "$restored" = no ]; then trouble="$trouble; the files of $1 were not all looked at"; fi
-}
-chosen() { # chosen PART [PART...]: whether it is among the others, or there are no others
-    part_=$1
-    shift
-    [ "$#" -gt 0 ] || return 0
-    for one in "$@"; do if [ "$one" = "$part_" ]; then return 0; fi; done
-    return 1
-}
-
-# The record of what was last written, where this transaction had replaced it.
-undo_record() {
-    written=$(plan written) && [ -f "$T/written-before" ] || return 0
-    if [ -s "$T/written-before" ]; then
-        # shellcheck disable=SC2016 # expanded by the inner shell
-        as_user sh -c 'umask 077; cat >"$1.new" && sync -- "$1.new" && mv -f -- "$1.new" "$1"' \
-            written "$written" <"$T/written-before"
-    else
-        as_user rm -f -- "$written"
-    fi || trouble="$trouble; $written: cannot be written; by hand: cp $T/written-before $written"
 }
 
 undo() { # undo REASON [PART...]

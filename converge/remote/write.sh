@@ -73,37 +73,40 @@ EOF
 }
 take_lock() {
     if [ -e "$lock" ] && [ ! -f "$lock" ]; then stop 70 failed "$lock: is not a regular file"; fi
+    own "${lock%/*}" || stop 70 failed "$why"
     mkdir -p -- "${lock%/*}" || stop 70 failed "${lock%/*}: cannot be made"
     set -f
     # shellcheck disable=SC2086 # four words without blanks
     set -- $controller
     set +f
     anchor=$(session "$3")
-    {
-        say run "$run"
-        say host "$1"
-        say user "$2"
-        say pid "$3"
-        say since "$4"
-        say anchor "$anchor"
-        say start "$(start_time "$anchor")"
-        say boot "$(boot_id)"
-    } >"$lock.$run" || stop 70 failed "$lock: cannot be written"
-    if ! ln -- "$lock.$run" "$lock" 2>/dev/null; then
+    put "$lock.$run" "run $run" "host $1" "user $2" "pid $3" "since $4" \
+        "anchor $anchor" "start $(start_time "$anchor")" "boot $(boot_id)" ||
+        stop 70 failed "$why"
+    if ! link_lock; then
         if holds_lock "$run" "$lock"; then
             :
-        elif ! holder_lives && clearing; then
+        elif [ -f "$lock" ] && ! holder_lives && clearing; then
             if ! holder_lives; then rm -f -- "$lock"; fi
-            ln -- "$lock.$run" "$lock" 2>/dev/null
+            link_lock
             rm -f -- "$lock.clearing"
         fi
     fi
     rm -f -- "$lock.$run"
     if ! holds_lock "$run" "$lock"; then
+        [ -f "$lock" ] || stop 70 failed "$lock: cannot be made: $(reason "$why")"
+        [ -r "$lock" ] || stop 70 failed "$lock: cannot be read"
         while IFS= read -r line; do say lock "$line"; done <"$lock"
         stop 71 locked
     fi
     rm -f -- "$lock".[0-9]* # of runs that were killed right here
+}
+# link_lock: the file becomes the lock where there is none, whole from the start; also on a file
+# system without hard links. "mv -n" says nothing where there is one: who holds it is looked at.
+link_lock() {
+    why=$(ln -- "$lock.$run" "$lock" 2>&1) && return 0
+    if [ -e "$lock" ]; then return 1; fi
+    why=$(mv -nT -- "$lock.$run" "$lock" 2>&1) && holds_lock "$run" "$lock"
 }
 
 check() { # check BEFORE PATH: refuse what a rename would replace although it is not ours
@@ -112,11 +115,10 @@ check() { # check BEFORE PATH: refuse what a rename would replace although it is
 }
 
 [ -z "$lock" ] || take_lock
-# Whoever is not root must be able to see how a run of root stands, and to build what it wrote.
-if ! (umask 022 && mkdir -p -- "${work%/*}") || ! mkdir -p -- "$work/before"; then
-    stop 70 failed "$work: cannot be made"
-fi
-base64 -d | tar -xf - -C "$work" --no-same-owner || stop 70 failed "$work: cannot hold the new files"
+place "${work%/*}" || stop 70 failed "$why"
+mkdir -p -- "$work/before" || stop 70 failed "$work: cannot be made"
+text=$({ base64 -d | tar -xf - -C "$work" --no-same-owner; } 2>&1) ||
+    stop 70 failed "$work: cannot hold the new files: $(reason "$text")"
 # tar takes an archive that ends between two members for a whole one.
 [ "$(tail -n 1 -- "$work/manifest" 2>/dev/null)" = end ] || stop 70 failed "the payload was cut off"
 

@@ -56,7 +56,7 @@ def _last(lines: Sequence[str]) -> str:
 
 
 #: What a program needs besides ``common.sh``.
-PARTS = {"write": ("kdelock", "replace")}
+PARTS = {"write": ("kdelock", "replace"), "transact": ("record",)}
 
 
 @cache

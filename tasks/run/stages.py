@@ -106,8 +106,9 @@ class Read(Given):
 
     @property
     def system_record(self) -> str:
-        """The same for the files of root."""
-        return f"{system_layer(self.choices.root).rpartition('/')[0]}/runs/{self.run.id}"
+        """The same for the files of root: each user of the machine has a directory there."""
+        runs = f"{system_layer(self.choices.root).rpartition('/')[0]}/runs"
+        return f"{runs}/{self.snapshot.facts['user']}/{self.run.id}"
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

@@ -127,7 +127,7 @@ def test_every_program_of_the_engine_is_plain_posix_shell() -> None:
     common = (directory / "common.sh").read_text()
     for path in sorted(directory.glob("*.sh")):
         # transact.sh reads undo.sh, which the parts are joined before
-        alone = path.stem in ("common", *activate.UNDO)
+        alone = path.stem in ("common", "record", *activate.UNDO)
         parts = [(directory / f"{part}.sh").read_text() for part in PARTS.get(path.stem, ())]
         joined = path.read_text() if alone else "".join((common, *parts, path.read_text()))
         done = subprocess.run(
@@ -210,7 +210,7 @@ def test_files_of_root_are_written_with_sudo_where_it_is_needed_and_without_a_lo
     written = write.root_files(work)
     _, _, place, lock, _, keep = work.host.words()
     assert (place, lock, keep) == (
-        f"/var/lib/workspace-tuning/runs/{work.run.id}/layer",
+        f"/var/lib/workspace-tuning/runs/{work.choices.user}/{work.run.id}/layer",
         "",
         "keep",
     )
@@ -306,7 +306,8 @@ def test_the_plan_of_a_transaction_says_from_which_state_it_is_undone(make: Any)
         f"home /nix/store/new-home {here.profiles['home']} 7 /nix/store/home-7",
     ):
         assert line in lines
-    assert activate.directory(work) == (f"/var/lib/workspace-tuning/runs/{work.run.id}/transaction")
+    runs = f"/var/lib/workspace-tuning/runs/{work.choices.user}"
+    assert activate.directory(work) == f"{runs}/{work.run.id}/transaction"
     assert work.as_root
 
 

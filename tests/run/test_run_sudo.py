@@ -88,7 +88,7 @@ def test_a_change_of_roots_that_was_cut_off_is_seen_and_undone_by_the_next_run(
     until(process, "prove: started")
     process.send_signal(signal.SIGKILL)
     cli.end(process)
-    (place,) = (root / "var/lib/workspace-tuning/runs").glob("*/transaction")
+    (place,) = (root / "var/lib/workspace-tuning/runs" / USER).glob("*/transaction")
     os.kill(int((place / "process").read_text().split()[0]), signal.SIGKILL)  # power fails as well
     again = cli(inventory, "deploy.py", "-y")
     assert again.code == 0, again.out + again.err

@@ -1,0 +1,263 @@
+# The record of a run on the workspace: whose it is, which of its parts are still in force, which are
+# too old to be kept, and what was last written. A part of transact.sh; T is the transaction.
+# shellcheck shell=sh disable=SC2034,SC2154
+verb=$1 T=$2
+
+status() { # status WORD REASON...: whole or not at all; else "why"
+    standing=$* # also where it cannot be written
+    put "$T/status" "$*"
+}
+word() {
+    IFS=' ' read -r now _ <"$T/status" 2>/dev/null || now=''
+    say "$now"
+}
+plan() { # plan WORD...: the rest of the first line that begins with one of these words
+    while IFS=' ' read -r key rest; do
+        for wanted in "$@"; do
+            if [ "$key" = "$wanted" ]; then
+                say "$rest"
+                return 0
+            fi
+        done
+    done <"$T/plan"
+    return 1
+}
+# fields LAYER: new, profile, old_number, old_path of nixos or home-manager (older records say system
+# and home), or failure where the layer has no part in this change.
+fields() {
+    case $1 in
+        nixos | system) line=$(plan nixos system) || return 1 ;;
+        *) line=$(plan home-manager home) || return 1 ;;
+    esac
+    set -f
+    # shellcheck disable=SC2086 # four words: store paths and profiles without blanks
+    set -- $line
+    set +f
+    new=$1 profile=$2 old_number=$3 old_path=$4
+}
+
+# -- root and the user ----------------------------------------------------------------------------
+
+# rooted: whether this is root for somebody else. Root then opens nothing below a home: what belongs
+# to the user is done by a process of the user's, which can neither hold root up for ever nor hand
+# root anything but a file that root has made.
+rooted() { [ "$(id -u)" = 0 ] && [ -f "$T/plan" ] && [ "$(plan user)" != "$(id -un)" ]; }
+if [ "$for_another" = yes ] || rooted; then
+    system_places_alone
+    umask 027 # the group is the user's own, so that the user's processes can read this record
+fi
+ACTIVATION_S=1800 BRIEF_S=120
+
+as_user() { for_user "$ACTIVATION_S" "$@"; } # as_user COMMAND...: as the user, also from root
+briefly() { for_user "$BRIEF_S" "$@"; }      # the same for what takes no time
+for_user() { # for_user SECONDS COMMAND...
+    seconds=$1
+    shift
+    if ! rooted; then
+        "$@"
+        return
+    fi
+    user=$(plan user)
+    uid=$(id -u "$user") && home=$(getent passwd "$user" | cut -d: -f6) &&
+        timeout -k 10 "$seconds" runuser -u "$user" -- env -u SUDO_UID HOME="$home" USER="$user" \
+            LOGNAME="$user" XDG_RUNTIME_DIR="/run/user/$uid" "$@"
+}
+# told COMMAND...: as_user, and what the command printed, through a file: a pipe would be held open
+# by whatever process of the user's has it.
+told() {
+    if ! rooted; then
+        "$@"
+        return
+    fi
+    as_user "$@" >"$T/.told"
+    code_=$?
+    head -c 65536 -- "$T/.told"
+    rm -f -- "$T/.told"
+    return "$code_"
+}
+# valid PATH: whether it is a path of the store itself, and one that Nix knows to be whole. Root runs
+# nothing else: a link of the user's could be another one by the time it is followed.
+valid() {
+    store=${NIX_STORE_DIR:-/nix/store}
+    case ${1#"$store"/} in
+        "$1" | '' | .* | *[!0-9A-Za-z+._?=-]*) return 1 ;;
+    esac
+    nix-store --check-validity "$1" 2>/dev/null
+}
+# invalid: the first path of the plan that root must not run, or failure where there is none.
+invalid() {
+    rooted || return 1
+    for layer in nixos home-manager; do
+        fields "$layer" || continue
+        for one in "$new" "$old_path"; do
+            if [ "$one" != - ] && ! valid "$one"; then
+                say "$one"
+                return 0
+            fi
+        done
+    done
+    return 1
+}
+
+# -- parts ----------------------------------------------------------------------------------------
+
+in_force() { # the parts of this change that are not undone, one a line
+    parts_of "$T" | while IFS=' ' read -r part state_; do
+        if [ "$state_" != undone ]; then say "$part"; fi
+    done
+}
+note_parts() { # note_parts STATE [PART...]: these parts have come to this, all where none is named
+    state_=$1
+    shift
+    list_=$(parts_of "$T" | while IFS=' ' read -r part old_; do
+        if chosen "$part" "$@"; then say "$part $state_"; else say "$part $old_"; fi
+    done)
+    put "$T/parts" "$list_"
+}
+chosen() { # chosen PART [PART...]: whether it is among the others, or there are no others
+    part_=$1
+    shift
+    [ "$#" -gt 0 ] || return 0
+    for one in "$@"; do if [ "$one" = "$part_" ]; then return 0; fi; done
+    return 1
+}
+
+# roll_back [PART...]: undo what is still in force of these parts, of all where none is named.
+roll_back() {
+    wanted_=$(words_of "$@") || stop 64 "${wanted_#failed }"
+    set -f
+    # shellcheck disable=SC2046,SC2086 # words of ours
+    set -- $(in_force | while IFS= read -r part; do if chosen "$part" $wanted_; then say "$part"; fi; done)
+    set +f
+    if [ "$#" = 0 ]; then return; fi
+    before_=$(cat "$T/status")
+    if [ "$*" = "$(parts_of "$T" | cut -d ' ' -f 1 | tr '\n' ' ' | sed 's/ $//')" ]; then
+        undo "rolled back"
+        if [ -n "$trouble" ]; then note_parts broken; else note_parts undone; fi
+        return
+    fi
+    # shellcheck disable=SC2046 # words of ours
+    undo "rolled back" $(
+        printf '%s\n' "$@" | sed 's/^nixos$/system/; s/^home-manager$/home/; s/^plasma+session$/live/'
+    )
+    if [ -n "$trouble" ]; then note_parts broken "$@" && return; fi
+    told sh "$self" forget "$T" "$@" >/dev/null
+    if note_parts undone "$@" && [ -n "$(in_force)" ]; then
+        status "$before_; rolled back: $*$left"
+    else
+        undo_record
+        conclude "rolled back"
+    fi
+}
+words_of() { # words_of PART...: the same in the words of the plan; older records and people say others
+    for part in "$@"; do
+        case $part in
+            nixos | system) say nixos ;;
+            home-manager | home) say home-manager ;;
+            plasma+session | live) say plasma+session ;;
+            *) stop 64 "$part: not a part of a change" ;;
+        esac
+    done
+}
+
+# -- what was last written ------------------------------------------------------------------------
+
+# The record of what was last written is one file of the user's. The one before it is kept with the
+# run, empty where there was none; beside it "undone/PART" is what holds for a part that was undone
+# alone. All of it is done by a process of the user's (verbs remember, forget and recall).
+user_record() { # user_record WRITTEN: the user's part of the record; all of it where T is the user's
+    case $T in "${1%/*}/runs"/*) say "$T" ;; *) say "${1%/*}/runs/$(plan run)" ;; esac
+}
+remember() { # remember <NEW: keep what was written before, then let NEW take its place
+    written=$(plan written) && kept=$(user_record "$written") || return 1
+    mkdir -p -- "$kept" || stop 70 "$kept: cannot be made"
+    plain "$written"
+    if [ -e "$written" ]; then
+        [ -r "$written" ] || stop 70 "$written: cannot be read"
+        receive "$kept/written-before" <"$written" || stop 70 "$why"
+    else
+        receive "$kept/written-before" </dev/null || stop 70 "$why"
+    fi
+    receive "$written" || stop 70 "$why"
+    rm -rf -- "${written%/*}/undone"
+}
+plain() { # what is read has to be a file: a FIFO would never end, a link may lead anywhere
+    if [ -L "$1" ] || { [ -e "$1" ] && [ ! -f "$1" ]; }; then stop 70 "$1: is not a regular file"; fi
+}
+before_it() { # the file with what was written before this run, wherever this version kept it
+    kept=$(user_record "$1")
+    for one in "$kept/written-before" "$T/written-before"; do
+        if [ -f "$one" ] && [ -r "$one" ] && [ ! -L "$one" ]; then
+            say "$one"
+            return 0
+        fi
+    done
+    return 1
+}
+recall() { # the record from before, where this run had replaced it
+    written=$(plan written) && before=$(before_it "$written") || return 0
+    plain "$written"
+    if [ -s "$before" ]; then
+        receive "$written" <"$before" || stop 70 "$why"
+    else
+        rm -f -- "$written" || stop 70 "$written: cannot be removed"
+    fi
+}
+forget() { # forget PART...: what was written before holds again for these parts alone
+    written=$(plan written) && before=$(before_it "$written") || return 0
+    mkdir -p -- "${written%/*}/undone" || stop 70 "${written%/*}/undone: cannot be made"
+    for part in "$@"; do
+        receive "${written%/*}/undone/$part" <"$before" || stop 70 "$why"
+    done
+}
+undo_record() {
+    text_=$(told sh "$self" recall "$T") || trouble="$trouble; ${text_#failed }"
+}
+
+# -- old records ----------------------------------------------------------------------------------
+
+KEPT=10
+number_in() { # number_in RUN_DIRECTORY: how many changes there had been before it; else failure
+    number=''
+    if [ -e "$1/transaction/plan" ]; then
+        while IFS=' ' read -r key rest; do
+            if [ "$key" = number ]; then number=$rest; fi
+        done <"$1/transaction/plan" 2>/dev/null
+    elif [ -e "$1/number" ]; then
+        IFS= read -r number <"$1/number" 2>/dev/null
+    fi
+    case $number in '' | *[!0-9]* | ????????????????*) return 1 ;; esac
+    say "$number"
+}
+# prune RUNS: the records of the newest ten changes stay, by their numbers: no clock decides. One
+# whose number cannot be read stays as well, and so does this run's own. What never became a change
+# has nothing to go back to.
+prune() {
+    newest=0
+    for old in "$1"/[0-9]*t[0-9]*-*; do
+        if number=$(number_in "$old") && [ "$number" -gt "$newest" ]; then newest=$number; fi
+    done
+    for old in "$1"/[0-9]*t[0-9]*-*; do
+        if [ ! -d "$old" ] || [ -L "$old" ]; then continue; fi
+        if [ "${old##*/}" = "${2:-}" ] || of_another "$old"; then continue; fi
+        if number=$(number_in "$old"); then
+            [ "$number" -le "$((newest - KEPT))" ] || continue
+        elif [ -e "$old/transaction" ] || [ -e "$old/number" ] || root_has "$1" "${old##*/}"; then
+            continue
+        fi
+        rm -rf -- "$old"
+    done
+}
+of_another() { # of_another RUN_DIRECTORY: root kept the records of all users in one place once
+    [ -f "$T/plan" ] && [ -f "$1/transaction/plan" ] &&
+        ! grep -qx "user $(plan user)" "$1/transaction/plan"
+}
+root_has() { # root_has RUNS RUN: root may have the rest of this record, from an older version
+    case $T in "$1"/*) return 1 ;; */transaction) ;; *) return 1 ;; esac
+    base=${T%/*/transaction}
+    [ -e "$base/$2" ] || [ -e "${base%/*}/$2" ]
+}
+prune_all() { # of root's records those of this user; of the user's all, by the user's own process
+    if written=$(plan written); then told sh "$self" prune "$T" "${written%/*}/runs"; fi
+    case $T in "${written%/*}/runs"/*) ;; *) prune "${T%/*/transaction}" "$(plan run)" ;; esac
+}
