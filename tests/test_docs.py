@@ -13,6 +13,7 @@ from converge.exits import Exit
 from converge.gate.gate import FACTS
 from converge.plan.desired import LAYER_SOURCES
 from converge.plan.setting import Layer, Risk, State
+from converge.plan.standing import OFFERED
 from converge.subjects.checks import BY_ID as CHECKS
 from converge.subjects.settings import ALL, BY_ID
 from tests.conftest import PROJECT
@@ -92,7 +93,7 @@ def test_every_setting_in_a_command_is_there() -> None:
             r"(?<![\w-])(accept|include|exclude|setting)=([a-z0-9.,-]+)", text
         )
         for name in filter(None, names.rstrip(".,").split(","))
-        if name not in {*BY_ID, *FACTS}
+        if name not in {*BY_ID, *FACTS, OFFERED}
     ]
     assert unknown == []
 
@@ -103,7 +104,7 @@ def test_every_setting_that_is_not_applied_as_written_is_named_with_its_correcti
     missing = [
         one.id
         for one in ALL
-        if one.state is not State.APPLIED
+        if one.state in (State.CORRECTED, State.WITHHELD)
         and one.id not in named
         and not any(name.endswith(".*") and one.id.startswith(name[:-1]) for name in named)
     ]
@@ -113,8 +114,9 @@ def test_every_setting_that_is_not_applied_as_written_is_named_with_its_correcti
 def test_the_plan_page_counts_its_statements_right() -> None:
     _, text = next(pages("plan.md"))
     count = {state: sum(1 for one in ALL if one.state is state) for state in State}
+    of_the_plan = len(ALL) - count[State.OFFERED]
     assert (
-        f"{len(ALL)} statements, {count[State.APPLIED]} applied as written, "
+        f"{of_the_plan} statements, {count[State.APPLIED]} applied as written, "
         f"{count[State.CORRECTED]} corrected, {count[State.WITHHELD]} withheld"
     ) in text
 
@@ -129,9 +131,10 @@ def test_what_cannot_be_forced_is_said_to_be_so() -> None:
 
 def test_the_output_in_the_readme_is_still_what_a_dry_run_says() -> None:
     _, text = next(pages("README.md"))
-    high = [one for one in ALL if one.state is not State.WITHHELD and one.risk is Risk.HIGH]
+    plain = [one for one in ALL if one.state not in (State.WITHHELD, State.OFFERED)]
+    high = [one for one in plain if one.risk is Risk.HIGH]
     withheld = [one for one in ALL if one.state is State.WITHHELD]
-    applied = len(ALL) - len(high) - len(withheld)
+    applied = len(plain) - len(high)
     assert (
         f"  settings      {applied} in force, {len(high)} needs consent, {len(withheld)} withheld\n"
     ) in text

@@ -38,6 +38,7 @@ class State(StrEnum):
     APPLIED = "applied"  # as written
     CORRECTED = "corrected"  # in the form that has the wanted effect
     WITHHELD = "withheld"  # dead, harmful or unproved: only by name (``--data include=<setting>``)
+    OFFERED = "offered"  # ours, beyond the plan: by name, or all of them by the word ``offered``
 
 
 class Risk(StrEnum):
@@ -75,7 +76,7 @@ class Setting:
     state: State = State.APPLIED
     value: object
     check: str  # id of the check that proves its effect
-    reason: str = ""  # why it is corrected or withheld; the evidence
+    reason: str = ""  # why it is corrected, withheld or offered; the evidence, with its date
     risk: Risk = Risk.LOW
     claim: Claim | None = None
     needs: frozenset[str] = frozenset()  # facts without which it is not applicable: NEEDS

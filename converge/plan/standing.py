@@ -13,12 +13,16 @@ from enum import StrEnum
 from converge.plan.rollout import FIRST, ORDER
 from converge.plan.setting import NEEDS, Layer, Phase, Risk, Setting, State
 
+#: In ``include=``: every row beyond the plan.
+OFFERED = "offered"
+
 
 class Stand(StrEnum):
     """Why a setting is in force or not."""
 
     IN_FORCE = "in force"
     WITHHELD = "withheld"
+    OFFERED = "offered"
     CONSENT = "needs consent"
     EXCLUDED = "excluded"
     NOT_APPLICABLE = "not applicable"
@@ -74,6 +78,8 @@ def standings(
             return Stand.EXCLUDED, "excluded by choice"
         if setting.state is State.WITHHELD and setting.id not in include | accept:
             return Stand.WITHHELD, setting.reason
+        if setting.state is State.OFFERED and not {setting.id, OFFERED} & (include | accept):
+            return Stand.OFFERED, setting.reason
         if setting.risk is Risk.HIGH and setting.id not in accept:
             return Stand.CONSENT, f"high risk; --data accept={setting.id}"
         if setting.id not in include | accept:

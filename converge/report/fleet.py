@@ -20,6 +20,7 @@ CELL = 15  # columns of a workspace: three of them fit into 80
 
 _WORDS = {
     Stand.WITHHELD: "withheld",
+    Stand.OFFERED: "offered",
     Stand.CONSENT: "consent",
     Stand.EXCLUDED: "excluded",
     Stand.NOT_APPLICABLE: "n/a",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from converge.plan.setting import Setting
 from converge.subjects.applications import rows as applications
+from converge.subjects.latency import rows as latency
 from converge.subjects.libraries import rows as libraries
 from converge.subjects.memory import rows as memory
 from converge.subjects.monitoring import rows as monitoring
@@ -22,6 +23,7 @@ ALL: tuple[Setting, ...] = (
     *monitoring.ROWS,
     *video.ROWS,
     *memory.ROWS,
+    *latency.ROWS,
 )
 BY_ID = {setting.id: setting for setting in ALL}
 if len(BY_ID) != len(ALL):

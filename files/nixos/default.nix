@@ -8,6 +8,7 @@
     ./libraries.nix
     ./video.nix
     ./memory.nix
+    ./latency.nix
     ./storage.nix
     ./marker.nix
   ];

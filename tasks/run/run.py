@@ -310,9 +310,10 @@ def _flags(params: dict[str, Any]) -> Iterable[Problem]:
 def _input(host: Any, task: str) -> tuple[Choices, Profile | None]:
     """What was given for one workspace. Without a profile: tasks/detect.py is there to write it."""
     from converge.gate.gate import FACTS
+    from converge.plan.standing import OFFERED
     from converge.subjects.settings import BY_ID
 
-    choices = check_choices(host.name, host.data.dict(), known_settings=[*BY_ID, *FACTS])
+    choices = check_choices(host.name, host.data.dict(), known_settings=[*BY_ID, *FACTS, OFFERED])
     path = PROJECT / choices.profile
     if task == "detect" and not path.exists():
         return choices, None

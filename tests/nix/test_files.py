@@ -111,7 +111,11 @@ def test_every_row_of_the_nix_layers_is_read_by_a_module() -> None:
     for row in ALL:
         if row.layer not in harness.LAYERS or row.id in said_only or row.id.startswith(prefixes):
             continue
-        if isinstance(row.value, dict) and row.value.keys() & {"sysctl", "sliceConfig"}:
+        by_shape = {"sysctl", "sliceConfig", "kernelParams", "write", "userSlices", "scx"}
+        if isinstance(row.value, dict) and (shape := row.value.keys() & by_shape):
+            assert re.search(rf"having \"{next(iter(shape))}\"|\? {next(iter(shape))}\)", text), (
+                row.id
+            )
             continue
         parts = re.match(r"libraries\.(leaf|overlay|march|graft)\.(system|home)$", row.id)
         if parts:

@@ -31,7 +31,8 @@ Made from the rows of `converge/subjects/` by `python -m tests.plan.settings_pag
 hand.
 
 *Applied*: as the plan has it. *Corrected*: in the form that has the wanted effect. *Withheld*:
-dead, harmful or unproved; `--data include=<setting>` wants it all the same. *High risk* needs
+dead, harmful or unproved; `--data include=<setting>` wants it all the same. *Offered*: ours, beyond
+the plan; `--data include=<setting>`, or `include=offered` for all of them. *High risk* needs
 `--data accept=<setting>`. What is marked *never* would stop a boot or the session, or there is
 nothing that could be set: it cannot be forced.
 """

@@ -43,7 +43,8 @@ def stands(
 
 def test_by_default_what_is_withheld_or_of_high_risk_is_not_in_force() -> None:
     for one in stands().values():
-        risky = one.setting.risk is Risk.HIGH or one.setting.state is State.WITHHELD
+        asked = one.setting.state in (State.WITHHELD, State.OFFERED)
+        risky = one.setting.risk is Risk.HIGH or asked
         risky = risky or bool(one.setting.rests_on)  # on one that is withheld
         assert one.in_force is not risky
         assert bool(one.why) is risky
@@ -61,6 +62,21 @@ def test_what_is_withheld_can_be_included_by_name_with_its_reason_shown_until_th
     assert (one.stand, one.why) == (Stand.WITHHELD, BY_ID["kwin.gl-core"].reason)
     assert stands(include=["kwin.gl-core"])["kwin.gl-core"].in_force
     assert stands(accept=["kwin.gl-core"])["kwin.gl-core"].in_force
+
+
+def test_rows_beyond_the_plan_come_by_their_name_or_all_by_one_word() -> None:
+    offered = [one.id for one in ALL if one.state is State.OFFERED]
+    for name in offered:
+        assert stands()[name].stand is Stand.OFFERED
+        risky = BY_ID[name].risk is Risk.HIGH
+        assert stands(include=[name])[name].in_force is not risky
+        assert stands(include=["offered"])[name].in_force is not risky
+        assert stands(accept=[name])[name].in_force
+    rest = set(BY_ID) - set(offered)
+    by_word, without = stands(include=["offered"]), stands()
+    assert {name: by_word[name].stand for name in rest} == {
+        name: without[name].stand for name in rest
+    }
 
 
 @pytest.mark.parametrize("way", ["accept", "include"])

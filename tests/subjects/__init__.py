@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.subjects import applications, desktop, layers, memory, video, workspace
+from tests.subjects import applications, desktop, latency, layers, memory, video, workspace
 from tests.subjects.case import Case
 
 CASES: dict[str, Case] = {
@@ -12,4 +12,5 @@ CASES: dict[str, Case] = {
     **desktop.CASES,
     **video.CASES,
     **memory.CASES,
+    **latency.CASES,
 }

@@ -88,6 +88,11 @@ in
       priority = option types.int 5;
     };
     systemd.slices = option (types.attrsOf unit) { };
+    systemd.user.slices = option (types.attrsOf unit) { };
+    systemd.oomd.enable = option types.bool true;
+    systemd.tmpfiles.rules = option (types.listOf types.str) [ ];
+    services.scx.enable = option types.bool false;
+    services.scx.scheduler = option types.str "scx_rustland";
     programs.firefox = {
       enable = option types.bool false;
       package = option types.package pkgs.firefox;

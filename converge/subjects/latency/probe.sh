@@ -1,0 +1,7 @@
+# What systemd-oomd watches.
+# shellcheck shell=sh
+
+probe_oomd() {
+    need oomctl
+    oomctl dump
+}

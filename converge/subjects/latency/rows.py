@@ -1,0 +1,72 @@
+"""Rows beyond the plan: what keeps a desktop answering while memory is short.
+
+The plan does not name them. Each carries its own evidence, with the date it was read, and is in
+force only where the inventory or ``--data include=`` asks for it: by id, or all with ``offered``.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from converge.plan.setting import Layer, Phase, Risk, Setting, State
+
+_row = partial(
+    Setting,
+    phase=Phase.MEMORY,
+    layer=Layer.NIXOS,
+    state=State.OFFERED,
+    says="not in the plan",
+)
+
+ROWS: tuple[Setting, ...] = (
+    _row(
+        id="memory.page-cluster",
+        title="Read one page at a time back from compressed swap",
+        value={"sysctl": {"vm.page-cluster": 0}},
+        check="memory.sysctl",
+        needs=frozenset({"zram"}),
+        reason="the default of 3 reads eight pages for one that is wanted, which a disk needs and "
+        "memory does not: measured 5.1 us for one page, 23.9 us for eight (lz4, median, 2026-11)",
+    ),
+    _row(
+        id="memory.zswap",
+        title="No second compressed cache in front of zram",
+        value={"kernelParams": ["zswap.enabled=0"]},
+        check="latency.kernel",
+        needs=frozenset({"zram"}),
+        reason="zswap takes the pages before zram sees them, so they are compressed twice or fill "
+        "a pool that no limit of zram knows (kernel, admin-guide/mm/zswap; read 2026-11)",
+    ),
+    _row(
+        id="memory.min-ttl",
+        title="Keep the pages of the last second",
+        value={"write": {"/sys/kernel/mm/lru_gen/min_ttl_ms": "1000"}},
+        check="latency.kernel",
+        reason="what was used within a second is not reclaimed; where that is not enough, a "
+        "program is ended instead of all of them standing still (kernel commit b276f3a5, "
+        "admin-guide/mm/multigen_lru; read 2026-11)",
+        risk=Risk.MEDIUM,
+    ),
+    _row(
+        id="memory.oomd",
+        title="End the hog among the applications, not the desktop",
+        value={
+            "userSlices": {"app": {"ManagedOOMSwap": "kill", "ManagedOOMMemoryPressure": "kill"}}
+        },
+        check="latency.oomd",
+        reason="systemd-oomd ends the largest application of app.slice before the machine stands "
+        "still (systemd issue 25596; oomd.conf(5); read 2026-11). It ends programs with what is "
+        "not saved in them, so it wants consent",
+        risk=Risk.HIGH,
+    ),
+    _row(
+        id="memory.sched-ext",
+        title="A scheduler for latency, loaded into the kernel",
+        value={"scx": "scx_lavd"},
+        check="latency.kernel",
+        reason="prefers tasks that others wait for; the kernel goes back to its own scheduler when "
+        "it fails (kernel, scheduler/sched-ext; services.scx of NixOS 25.05 and later; needs "
+        "Linux 6.12). Published gains are few, so measure it (read 2026-11)",
+        risk=Risk.MEDIUM,
+    ),
+)

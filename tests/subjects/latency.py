@@ -1,0 +1,47 @@
+"""Cases of the rows beyond the plan."""
+
+from __future__ import annotations
+
+from tests.proof.checks import IN_USE
+from tests.subjects.case import Case, machine_file
+
+OOMCTL = """\
+Dry Run: no
+Swap Used Limit: 90.00%
+Swap Monitored CGroups:
+\tPath: /user.slice/user-1000.slice/user@1000.service/app.slice
+\t\tSwap Usage: 1.2G
+Memory Pressure Monitored CGroups:
+\tPath: /user.slice/user-1000.slice/user@1000.service/app.slice
+\t\tMemory Pressure Limit: 60.00%
+"""
+WATCHED = "\tPath: /user.slice/user-1000.slice/user@1000.service/app.slice\n"
+
+CASES: dict[str, Case] = {
+    "memory.page-cluster": machine_file("/proc/sys/vm/page-cluster", "0\n", the_default="3\n"),
+    "memory.zswap": machine_file(
+        "/sys/module/zswap/parameters/enabled", "N\n", the_default_of_most_kernels="Y\n"
+    ),
+    "memory.min-ttl": machine_file(
+        "/sys/kernel/mm/lru_gen/min_ttl_ms", "1000\n", the_default="0\n", almost="100\n"
+    ),
+    "memory.oomd": Case(
+        good={**IN_USE, "oomd": OOMCTL},
+        bad={
+            "nothing is watched": {"oomd": OOMCTL.replace(WATCHED, "")},
+            "for swap alone": {"oomd": OOMCTL[::-1].replace(WATCHED[::-1], "", 1)[::-1]},
+            "another user's": {"oomd": OOMCTL.replace("1000", "1001")},
+        },
+    ),
+    "memory.sched-ext": Case(
+        good={
+            **IN_USE,
+            ("file", "/sys/kernel/sched_ext/state"): "enabled\n",
+            ("file", "/sys/kernel/sched_ext/root/ops"): "lavd_1.0.9_x86_64_unknown_linux_gnu\n",
+        },
+        bad={
+            "it fell back": {("file", "/sys/kernel/sched_ext/state"): "disabled\n"},
+            "another one": {("file", "/sys/kernel/sched_ext/root/ops"): "bpfland_1.0.2\n"},
+        },
+    ),
+}
