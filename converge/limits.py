@@ -147,6 +147,8 @@ def members(data: bytes) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
             if member.type not in (*_FILES, *_EMPTY, _HARD_LINK):
                 raise ValueError(f"it has a member of the type {member.type!r}")
             member.name = given.get("path", member.name)
+            if member.isdir():
+                member.name = member.name.rstrip("/")  # as tar ends the name of a directory
             member.linkname = given.get("linkpath", member.linkname)
             given = {}
             if member.type == _HARD_LINK:
