@@ -23,7 +23,6 @@ class Exit(IntEnum):
     REFUSED = 6
     LOCKED = 7
     INTERRUPTED = 130
-    CONVERGED = 0  # until the last step names its outcome
 
     @property
     def meaning(self) -> str:
@@ -39,7 +38,7 @@ class Exit(IntEnum):
 class Outcome(StrEnum):
     """The word that the last line, the journal and the report use. Worst first among one code."""
 
-    DONE = "converged"  # until every step names what it claims
+    DONE = "done"
     NOWHERE = "nothing applies here"
     PENDING = "applied, some pending"
     PROVED = "applied and proved"
@@ -58,7 +57,6 @@ class Outcome(StrEnum):
     INEFFECTIVE = "not effective"
     DIFFERS = "differs"
     LEFT = "undone in part"
-    NOT_MEASURED = "nothing measured"
     CHANGES = "changes found"
     ROLLED_BACK = "not proved, rolled back"
     UNKNOWN = "state unknown"
@@ -139,7 +137,9 @@ _TABLE = {
         Exit.DONE, ("status", "detect"), "what could be seen is what is declared"
     ),
     Outcome.UNDONE: Row(Exit.DONE, ("rollback",), "all of it is as it was before that run"),
-    Outcome.MEASURED: Row(Exit.DONE, ("measure",), "so many of the claims have a figure now"),
+    Outcome.MEASURED: Row(
+        Exit.DONE, ("measure",), "the memory in use, and so many of the claims, have a figure now"
+    ),
     Outcome.TO_MEASURE: Row(Exit.DONE, ("measure --dry",), "what a run would measure was shown"),
     Outcome.WRITTEN: Row(Exit.DONE, ("detect",), "a profile of the machine was written"),
     Outcome.EXPLAINED: Row(Exit.DONE, ("why",), "what is known of the setting was shown"),
@@ -162,7 +162,6 @@ _TABLE = {
     Outcome.LEFT: Row(
         Exit.FAILED, ("rollback",), "undone but for what somebody else changed since; it is named"
     ),
-    Outcome.NOT_MEASURED: Row(Exit.FAILED, ("measure",), "no claim has a figure; each says why"),
     Outcome.CHANGES: Row(
         Exit.CHANGES,
         ("deploy --dry", "rollback --dry"),
@@ -210,7 +209,7 @@ _MEANINGS = {
 }
 
 #: Words of journals that were written before the table.
-FORMER: dict[str, Outcome] = {}
+FORMER = {"converged": Outcome.DONE}
 
 #: Worst first. "Unknown" is worse than any known state; "changes found" is hardly bad.
 _WORST = (

@@ -69,6 +69,11 @@ class InvalidInput(Exception):
         return "\n".join(lines)
 
 
+def count(number: int, one: str, many: str = "") -> str:
+    """``1 file``, ``2 files``."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
 def show_path(path: NodePath) -> str:
     """Write a path as people do: ``build.tiers[0].jobs``."""
     text = ""

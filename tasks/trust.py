@@ -172,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CannotAsk, InvalidInput, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return int(Exit.INVALID)
-    return int(Exit.CONVERGED)
+    return int(Exit.DONE)
 
 
 if __name__ == "__main__":

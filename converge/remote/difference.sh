@@ -20,7 +20,9 @@ while [ "$#" -ge 3 ]; do
     fi
     if [ -x "$new/bin/switch-to-configuration" ]; then
         if text=$("$new/bin/switch-to-configuration" dry-activate 2>&1); then
-            printf '%s\n' "$text" | lines "$layer" unit
+            # That the configuration itself would be activated is no news, and no unit.
+            printf '%s\n' "$text" | grep -v '^would activate the configuration' |
+                lines "$layer" unit
         else
             printf '%s\n' "$text" | head -n 1 | lines "$layer" unknown
         fi

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from converge.exits import Outcome, kept, well
+from converge.problem import count
 from converge.proof.effect import Effect
 from converge.report.markup import Markup, element
 from converge.report.model import Report, Workspace, clock
 from converge.report.parts import OUTCOMES, WORST_FIRST, Change, Finding, Gate, Measurement, signed
 from converge.report.picture import picture, spread
-from converge.report.words import PHASES, count, duration, proof, tone
+from converge.report.words import PHASES, duration, proof, tone
 from converge.report.words import effects as counted
 
 Cell = str

@@ -1,83 +1,128 @@
-"""What a person sees of a plan and of a run. Every line comes from a journal record or the plan."""
+"""What a person sees of a plan: what changes first, then what needs consent, then one line more.
+
+In: a plan, or the records of a run. Out: lines on a terminal. Every line comes from the plan or
+from a journal record. ``whole`` (``-v``) lists what a run does not do as well.
+"""
 
 from __future__ import annotations
 
 import difflib
 import re
 from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import groupby
 
 from converge.journal.journal import Record
-from converge.plan.plan import Change, Plan
+from converge.plan.plan import LIVE, Change, Plan
 from converge.plan.setting import Layer
-from converge.plan.standing import Stand
-from converge.report.terminal import Terminal, fit
-from converge.report.words import tone
+from converge.plan.standing import Stand, Standing
+from converge.problem import count
+from converge.report.terminal import Terminal
 
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")  # a line ends at \n only, as in these files
-_STYLES = {"good": "green", "bad": "red", "waiting": "yellow", "plain": "dim"}
 BINARY = "(not text: {} bytes)"
+_WIDTHS = (12, 20)
+#: How the standings that a run does nothing about read, in this order.
+_REST = (
+    Stand.WITHHELD,
+    Stand.NOT_APPLICABLE,
+    Stand.EXCLUDED,
+    Stand.OTHER_PHASE,
+)
 
 
-def show_plan(terminal: Terminal, plan: Plan, *, home: str, diff: bool) -> None:
-    """The plan of one workspace: layers, files with their keys, drift, what is not done and why."""
-    terminal.line()
-    title = f"{plan.workspace}: {_title(plan)}"
-    terminal.line(f"{title:<{terminal.width - 18}} plan {plan.id}", "bold")
-    widths = (12, 24)
-    for layer in Layer:
-        terminal.row((layer.value, *_layer(plan, layer)), widths)
-    if plan.sweep:
-        terminal.row(
-            ("left over", f"remove {len(plan.sweep)} files", "of a run that was killed"), widths
-        )
-    for change in plan.changes:
-        if change.keys or diff:
-            _show_change(terminal, change, home=home, diff=diff)
+def show_plan(
+    terminal: Terminal,
+    plan: Plan,
+    *,
+    home: str,
+    diff: bool = False,
+    whole: bool = False,
+    estimates: Mapping[str, str] | None = None,
+) -> None:
+    """The plan of one workspace. ``estimates``: what Nix said that a layer takes, by layer.
+
+    Of a plan that changes nothing only what somebody should look at: its result is one line."""
+    if not plan.empty or plan.refusals:
+        terminal.line()
+        title = f"{plan.workspace}: {_title(plan)}"
+        terminal.line(f"{title:<{terminal.width - 18}} plan {plan.id}", "bold")
+    for refusal in plan.refusals:
+        terminal.line(f"  refused  {refusal.path}: {refusal.what}", "red")
+        terminal.row(("", f"to do: {refusal.fix}"), (6,))
+    if not plan.empty:
+        for layer in reversed(Layer):
+            terminal.row((layer.value, *_layer(plan, layer, estimates or {})), _WIDTHS)
+        if plan.sweep:
+            terminal.row(("left over", f"remove {count(len(plan.sweep), 'file')}", OLD), _WIDTHS)
+        _show_entries(terminal, plan.changes, home=home)
     for drift in plan.drift:
         terminal.line(f"  drift  {short(drift.path, home)} {drift.what}", "yellow")
         terminal.row(
             ("", f"we wrote {drift.old}, found {drift.found}, will be {drift.wanted}"), (4,)
         )
-    for refusal in plan.refusals:
-        terminal.line(f"  refused  {refusal.path}: {refusal.what}", "red")
-        terminal.row(("", f"to do: {refusal.fix}"), (6,))
     for warning in plan.warnings:
         terminal.row(("note", warning), (4,), "yellow")
-    _show_settings(terminal, plan, reasons=diff)
+    if diff:
+        _show_diffs(terminal, plan.changes, home=home)
+    if not plan.empty or whole:
+        _show_settings(terminal, plan.standings, whole=whole)
+
+
+OLD = "of a run that was killed"
 
 
 def _title(plan: Plan) -> str:
     if plan.refusals:
-        return f"refused, {len(plan.refusals)} things are in the way"
-    if plan.not_applicable.keys() >= set(Layer):
-        return "no layer applies here"
+        number = len(plan.refusals)
+        return f"refused, {count(number, 'thing')} {'is' if number == 1 else 'are'} in the way"
     if plan.empty:
         return "nothing to change"
     builds = sum(build.needed for build in plan.builds)
-    parts = [f"{len(plan.changes)} files to change"] if plan.changes else []
-    parts += [f"{builds} layers to build"] if builds else []
+    parts = [f"{count(len(plan.changes), 'file')} to change"] if plan.changes else []
+    parts += [f"{count(builds, 'layer')} to build"] if builds else []
     return ", ".join(parts) or "the record of the last run to bring up to date"
 
 
-def _layer(plan: Plan, layer: Layer) -> tuple[str, str]:
+def _layer(plan: Plan, layer: Layer, estimates: Mapping[str, str]) -> tuple[str, str]:
     if layer in plan.not_applicable:
         return "not applicable", plan.not_applicable[layer]
     verbs = Counter(change.verb for change in plan.changes if change.layer is layer)
     files = ", ".join(f"{verb} {number}" for verb, number in sorted(verbs.items()))
     build = next((b for b in plan.builds if b.nix.layer is layer), None)
     if build and build.needed:
-        return files or "files as they should be", f"build: {build.why}"
-    return files or "no change", build.why if build else ("" if files else "as it should be")
+        takes = estimates.get(layer.value, "")
+        return files or "no file", f"build: {build.why}" + (f"; {takes}" if takes else "")
+    if not files:
+        return "no change", build.why if build else "as it should be"
+    return files, build.why if build else ""
 
 
-def _show_change(terminal: Terminal, change: Change, *, home: str, diff: bool) -> None:
-    terminal.line(f"  {change.verb}  {short(change.path, home)}", "bold")
-    for key in change.keys:
-        name = f"{''.join(f'[{part}]' for part in key.group)} {key.key}"
-        found = "(absent)" if key.found is None else key.found
-        wanted = "(deleted)" if key.wanted is None else key.wanted
-        terminal.row((name, f"{found} -> {wanted}"), (36,))
-    if diff:
+def _show_entries(terminal: Terminal, changes: Iterable[Change], *, home: str) -> None:
+    """The user's own files that change, each entry of them once: a live file and its source in
+    chezmoi get the same."""
+    live = [change for change in changes if change.layer in LIVE]
+    for change in (one for one in live if one.keys):
+        terminal.line(f"  {change.verb}  {short(change.path, home)}", "bold")
+        for key in change.keys:
+            name = f"{''.join(f'[{part}]' for part in key.group)} {key.key}"
+            found = "(absent)" if key.found is None else key.found
+            wanted = "(deleted)" if key.wanted is None else key.wanted
+            terminal.row((f"  {name}", f"{found} -> {wanted}"), (36,))
+    for change in (one for one in live if not one.keys and not one.chezmoi_target):
+        terminal.line(f"  {change.verb}  {short(change.path, home)}", "bold")
+
+
+def _show_diffs(terminal: Terminal, changes: Iterable[Change], *, home: str) -> None:
+    """Every byte that changes: the user's own files first, and what two layers share once."""
+    told: dict[tuple[bytes | None, bytes | None], str] = {}
+    for change in sorted(changes, key=lambda one: one.layer not in LIVE):
+        name = short(change.path, home)
+        terminal.line(f"  {change.verb}  {name}", "bold")
+        first = told.setdefault((change.before, change.after), name)
+        if first != name:
+            terminal.line(f"    the same bytes as {first}")
+            continue
         for line in unified(change, home=home):
             style = {"+": "green", "-": "red", "@": "blue"}.get(line[:1], "")
             terminal.line(line, *([style] if style else []))
@@ -106,17 +151,45 @@ def unified(change: Change, *, home: str) -> list[str]:
     return shown
 
 
-def _show_settings(terminal: Terminal, plan: Plan, *, reasons: bool) -> None:
-    """How many settings stand how; those not done with a line each, or with their whole reason."""
-    counts = Counter(standing.stand for standing in plan.standings)
-    text = ", ".join(f"{number} {stand}" for stand, number in counts.items())
-    terminal.row(("settings", text), (12,))
-    for standing in plan.standings:
-        if standing.stand in (Stand.CONSENT, Stand.WITHHELD):
-            text = f"{standing.stand}: {standing.why}"
-            if not reasons:
-                text = fit(text, terminal.width - 30)
-            terminal.row((standing.setting.id, text), (26,), "dim")
+def _show_settings(terminal: Terminal, standings: tuple[Standing, ...], *, whole: bool) -> None:
+    """What needs consent with the words to type, how many are not done, and where to read why."""
+    for standing in standings:
+        if standing.stand is Stand.CONSENT:
+            terminal.row(("consent", standing.why), (7,), "yellow")
+    terminal.row(("settings", f"{stands(standings)}; {LIST}"), (12,), "dim")
+    if whole:
+        show_settings(terminal, standings)
+
+
+LIST = "tasks/why.py lists them"
+
+
+def stands(standings: Iterable[Standing]) -> str:
+    """How many settings stand how: ``54 in force, 5 need consent, 27 withheld``."""
+    counts = Counter(standing.stand for standing in standings)
+    parts = []
+    for stand in (Stand.IN_FORCE, Stand.CONSENT, *_REST):
+        if number := counts[stand]:
+            word = stand.value
+            if stand is Stand.CONSENT:
+                word = "needs consent" if number == 1 else "need consent"
+            parts.append(f"{number} {word}")
+    return ", ".join(parts) or "no setting"
+
+
+def show_settings(terminal: Terminal, standings: Iterable[Standing]) -> None:
+    """Every setting by how it stands, each reason once with all that it is true of."""
+    order = (Stand.IN_FORCE, Stand.CONSENT, *_REST)
+    rows = sorted(standings, key=lambda one: order.index(one.stand))
+    for stand, some in groupby(rows, key=lambda one: one.stand):
+        alike: dict[str, list[str]] = {}
+        for one in some:
+            alike.setdefault(one.why, []).append(one.setting.id)
+        terminal.line(f"{stand.value}:", "bold")
+        for why, names in alike.items():
+            terminal.row((", ".join(names),), (), "dim" if why else "")
+            if why:
+                terminal.row(("", why), (2,), "dim")
 
 
 def show_gate(terminal: Terminal, verdicts: list[Record]) -> None:
@@ -134,45 +207,3 @@ def show_gate(terminal: Terminal, verdicts: list[Record]) -> None:
 
 def short(path: str, home: str) -> str:
     return f"~{path[len(home) :]}" if path.startswith(f"{home}/") else path
-
-
-def describe(record: Record) -> str:
-    """The message of a journal record, or "" for one that only reports read."""
-    name, kind = record["workspace"], record["kind"]
-    match kind:
-        case "run-start":
-            return (
-                f"run {record['run']}: {record['mode']} on {', '.join(_list(record, 'workspaces'))}"
-            )
-        case "step":
-            why = f": {record['why']}" if record.get("why") else ""
-            return f"  {name}: {record['step']}: {record['status']}{why}"
-        case "estimate":
-            return f"  {name}: {record['layer']}: {record['text']}"
-        case "problem":
-            return f"  {name}: {record['text']}"
-        case "result":
-            why = f" ({record['why']})" if record.get("why") else ""
-            return f"  {name}: {record['outcome']}{why}"
-        case "run-end":
-            return f"{record['outcome']} (exit {record['exit']}), journal {record['journal']}"
-    return ""
-
-
-def style(record: Record) -> tuple[str, ...]:
-    """How the message of a record looks on a terminal."""
-    match record["kind"], record.get("status"):
-        case "run-end" | "result", _:
-            return (_STYLES[tone(str(record.get("outcome")))],)
-        case "problem", _:
-            return ("red",)
-        case "step", "failed":
-            return ("red",)
-        case "step", "started" | "done":
-            return ("dim",)
-    return ()
-
-
-def _list(record: Record, key: str) -> list[str]:
-    value = record.get(key)
-    return [str(item) for item in value] if isinstance(value, list) else []

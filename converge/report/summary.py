@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from converge.problem import count
 from converge.proof.effect import Effect
 from converge.report.html import outcome
 from converge.report.model import Report, Workspace, clock
 from converge.report.parts import Finding
 from converge.report.picture import figures
 from converge.report.terminal import Terminal
-from converge.report.words import PHASES, count, duration, exit_sentence, proof, tone, total
+from converge.report.words import PHASES, duration, exit_sentence, proof, tone, total
 
 _STYLES = {"good": "green", "bad": "red", "waiting": "yellow", "plain": "dim"}
 NAMES = (14,)

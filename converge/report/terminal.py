@@ -5,6 +5,7 @@ What a workspace sends is untrusted: control characters never reach the terminal
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -23,6 +24,7 @@ class Terminal:
         self.colour = self.stream.isatty() and not os.environ.get("NO_COLOR")
         columns = shutil.get_terminal_size((80, 24)).columns if self.stream.isatty() else 80
         self.width = max(40, min(columns, 100))
+        self._passing = False
 
     def style(self, text: str, *names: str) -> str:
         if not self.colour or not names:
@@ -33,6 +35,7 @@ class Terminal:
     def line(self, text: str = "", *styles: str) -> None:
         """One line, in a style. A stream that is gone (``| head``) is no error, and what it
         cannot encode is written out."""
+        self._clear()
         shown = self.style(plain(text), *styles)
         encoding = getattr(self.stream, "encoding", None) or "utf-8"
         shown = shown.encode(encoding, "backslashreplace").decode(encoding)
@@ -47,16 +50,40 @@ class Terminal:
         for number, line in enumerate(lines):
             self.line(f"  {line}" if number else line, *styles)
 
+    def passing(self, text: str) -> None:
+        """On a terminal, a line that the next one takes the place of; elsewhere nothing."""
+        if self.stream.isatty():
+            with contextlib.suppress(OSError, ValueError):
+                self._clear()
+                self.stream.write(fit(plain(text), self.width - 1))
+                self.stream.flush()
+                self._passing = True
+
+    def _clear(self) -> None:
+        """Take the passing line away, past whatever makes the stream harmless."""
+        if self._passing:
+            self._passing = False
+            with contextlib.suppress(OSError, ValueError):
+                getattr(self.stream, "stream", self.stream).write("\r\033[K")
+
     def row(self, cells: Sequence[str], widths: Sequence[int], *styles: str) -> None:
         """A line of a table; the last cell takes what is left of the width, and wraps. Where next
-        to nothing is left it goes below."""
+        to nothing is left, or a cell is wider than its column, it goes below: nothing is cut."""
         cells = [plain(cell) for cell in cells]
-        lead = "  " + "".join(f"{fit(c, w):<{w}}  " for c, w in zip(cells, widths, strict=False))
+        wide = [len(c) > w for c, w in zip(cells, widths, strict=False)]
+        if any(wide):
+            at = wide.index(True)
+            lead = "  " + "".join(f"{c:<{w}}  " for c, w in zip(cells[:at], widths, strict=False))
+            self.line((lead + cells[at]).rstrip(), *styles)
+            cells = [*("" for _ in cells[: at + 1]), *cells[at + 1 :]]
+            if not any(cells):
+                return
+        lead = "  " + "".join(f"{c:<{w}}  " for c, w in zip(cells, widths, strict=False))
         lines, room = [""], self.width - len(lead)
         if len(cells) > len(widths):
             lines = wrap(cells[len(widths)], room) if room >= NARROW else [""]
         for number, text in enumerate(lines):
-            self.line((lead if number == 0 else " " * len(lead)) + text, *styles)
+            self.line(((lead if number == 0 else " " * len(lead)) + text).rstrip(), *styles)
         if len(cells) > len(widths) and room < NARROW:
             for text in wrap(cells[len(widths)], self.width - 6):
                 self.line(" " * 6 + text, *styles)

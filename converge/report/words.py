@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from converge.exits import Exit, Outcome, kept, known
+from converge.problem import count
 from converge.proof.effect import Effect
 from converge.report.model import Report, Workspace
 from converge.report.parts import WORST_FIRST, Finding
@@ -71,10 +72,6 @@ def duration(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
 def total(report: Report) -> str:

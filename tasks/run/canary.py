@@ -12,7 +12,7 @@ from typing import Any
 
 from gevent.event import Event
 
-from converge.exits import Exit
+from converge.exits import Exit, Outcome
 from tasks.reach import remote
 from tasks.run.stages import Over, Workspace
 
@@ -45,4 +45,4 @@ def wait(state: Any, host: Any, work: Workspace) -> bool:
         return remote.connected(host) or work.reconnect()  # it may have been a long time
     because = f"the canary {name} ended: {outcome}" + (f" ({why})" if why else "")
     work.step(step, "failed", because)
-    raise Over(f"not started, nothing was changed: {because}", Exit.FAILED)
+    raise Over(f"nothing was changed: {because}", Outcome.NOT_STARTED)

@@ -22,10 +22,10 @@ from converge.journal.journal import Journal, JournalError, controller_state, ne
 from converge.problem import InvalidInput, Problem
 from converge.profile.choices import Choices, check_choices, fleet_problems
 from converge.profile.profile import Profile, load_profile
-from converge.report import fleet
-from converge.report.show import describe, style
+from converge.report import ending, fleet
+from converge.report.progress import STYLES, Progress
 from converge.report.terminal import Terminal
-from tasks.reach import connection, output
+from tasks.reach import connection, output, quiet
 from tasks.run import start
 from tasks.run.start import PROJECT, leave
 from tasks.run.start import problem as _problem
@@ -46,11 +46,16 @@ class Run:
         self.dry = bool(params["dry"])
         self.diff = bool(params["diff"])
         self.yes = bool(params["yes"])
+        self.verbose = bool(params.get("verbosity"))
+        self.inventory = str(params.get("inventory", ""))
         self.task = Path(str(params["operations"][0])).stem
         self.terminal = Terminal(sys.stderr if params.get("json_output") else sys.stdout)
+        self.progress = Progress(self.terminal, whole=self.verbose)
         self.inputs: dict[str, tuple[Choices, Profile | None]] = {}  # by pyinfra's host name
         self.outcomes: dict[str, Outcome] = {}  # by pyinfra's host name
         self.whys: dict[str, str] = {}
+        # pyinfra has nothing to add to a dry run unless somebody asks it to.
+        self.ends_here = not (params.get("json_output") or params.get("debug_operations"))
         self.pending: set[str] = set()  # hosts whose preparation has not ended
         self.to_do: set[str] = set()  # hosts on which something is to be changed
         self.interrupted = False
@@ -62,7 +67,7 @@ class Run:
     def start(self) -> None:
         """Open the journal. Raises ``JournalError``."""
         self.journal = Journal(controller_state() / "runs", self.id)
-        self.journal.listeners.append(self._say)
+        self.journal.listeners.append(self.progress.say)
         self.journal.append(
             "run-start",
             version=VERSION,
@@ -92,13 +97,21 @@ class Run:
         assert self.journal is not None
         return list(self.journal.of(self.inputs[host][0].workspace, kind))
 
-    def _say(self, record: dict[str, object]) -> None:
-        try:
-            text = describe(record)
-        except Exception as error:  # it is in the journal, and what it is about goes on
-            text = f"{record['kind']} {record['seq']} cannot be shown: {type(error).__name__}"
-        if text:
-            self.terminal.line(text, *style(record))
+    def _end(self, host: str, outcome: Outcome) -> None:
+        """What changed on a workspace, what is pending, what to do next."""
+        assert self.journal is not None
+        for row in ending.rows(
+            self.journal.records,
+            self.inputs[host][0].workspace,
+            outcome,
+            run=self.id,
+            inventory=self.inventory,
+            wide=len(self.inputs) > 1,
+        ):
+            if row.typed:
+                self.terminal.line(f"  {row.word:<8}  {row.text}")
+            else:
+                self.terminal.row((row.word, row.text), (8,), *STYLES[row.tone])
 
     # -- verdicts ---------------------------------------------------------------------------
 
@@ -133,7 +146,7 @@ class Run:
         is no question to ask and nothing to execute."""
         self.pending.discard(host)
         to_do = self.task not in READ_ONLY and bool(self.to_do)
-        if not self.pending and not to_do:
+        if not self.pending and (not to_do or (self.dry and self.ends_here)):
             sys.exit(0)  # finish() sets the code
 
     # -- the end ----------------------------------------------------------------------------
@@ -169,6 +182,7 @@ class Run:
             assert self.journal is not None
             for host, one in zip(self.inputs, ends, strict=True):
                 self.record("result", host, outcome=one.value, why=self.whys[host])
+                self._end(host, one)
             fleet.show(self.terminal, self.journal.records, dry=self.dry)
             self.journal.append(
                 "run-end",
@@ -224,6 +238,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     state.config.FAIL_PERCENT = None
     connection.never_ask()
     connection.read_keys_here()
+    quiet.install(whole=run.verbose)
     problems: list[Problem] = list(_flags(params))
     for host in state.inventory:
         if state.is_host_in_limit(host):

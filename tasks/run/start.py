@@ -22,6 +22,7 @@ import click
 from converge.exits import Outcome
 from converge.problem import InvalidInput, Problem, did_you_mean, nearest
 from converge.report.terminal import Terminal
+from tasks.reach import quiet
 from workspace_start import hold_signals
 
 PROJECT = Path(__file__).parents[2]
@@ -180,6 +181,8 @@ def take_over(module: ModuleType) -> None:
             return original()
         _keep_signals(module)
         take_errors()
+        if not params.get("verbosity"):
+            quiet.hush()
         if params.get("operations"):
             found = list(problems(params))
             if found:

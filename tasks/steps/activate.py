@@ -245,7 +245,7 @@ def meaning(work: Planned, word: str, reason: str, *, disproved: str = "") -> tu
     """What the end of a transaction is for this run."""
     match word:
         case "kept":
-            return reason, Exit.CONVERGED
+            return reason, Exit.DONE
         case "undone" if reason.startswith(NOTHING):
             return reason, Exit.FAILED
         case "undone":

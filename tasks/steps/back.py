@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from converge.exits import Exit
+from converge.exits import Exit, Outcome
 from converge.plan.setting import Layer
 from converge.plan.snapshot import Transaction
 from tasks.reach.payload import pack
@@ -67,7 +67,7 @@ def choose(work: Read) -> Chosen:
     if some is None:
         raise Over("plasma and session files are undone together: name both", Exit.INVALID)
     if one.word == "undone":
-        raise Over(f"run {one.run} is undone already", Exit.CONVERGED, said=False)
+        raise Over(f"run {one.run} is undone already", Outcome.UNCHANGED, said=False)
     what = ", ".join(some) or "all of it"
     work.record("problem", text=f"run {one.run} ({one.word} {one.reason}): undo {what}")
     work.run.changes(work.host.name, f"run {one.run} can be rolled back")
@@ -114,5 +114,5 @@ def release(work: Undone) -> Done:
     """Give the lock back; what was left alone makes it less than a full rollback."""
     work.remote("release", work.run.id, work.lock)
     _, _, left = work.undone.partition("; ")
-    code = Exit.FAILED if left and "left alone" in left else Exit.CONVERGED
+    code = Outcome.LEFT if left and "left alone" in left else Outcome.UNDONE
     return Done.of(work, code=code, why=work.undone)

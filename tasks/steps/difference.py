@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from converge.problem import count
 from tasks.run.operations import step
 from tasks.run.stages import Built
 
-SHOWN = 12  # lines a layer on the terminal; the journal has all
+SHOWN = 4  # lines a layer on the terminal; the journal has all
 
 
 @step(
@@ -26,9 +27,16 @@ def show(built: Built) -> Built:
     for build in built.needed_builds:
         layer = build.nix.layer.value
         lines = answer.of(layer)
-        for line in lines[:SHOWN]:
-            built.run.terminal.row((layer, line), (12,))
-        if len(lines) > SHOWN:
-            built.run.terminal.row((layer, f"and {len(lines) - SHOWN} more lines"), (12,))
+        shown = lines if built.run.verbose else sorted(lines, key=_is_package)[:SHOWN]
+        for line in shown:
+            built.run.terminal.row((layer, line.removeprefix("unit ")), (12,))
+        if len(lines) > len(shown):
+            more = count(len(lines) - len(shown), "more line")
+            built.run.terminal.row((layer, f"and {more}; -v shows all"), (12,))
         built.record("difference", layer=layer, lines=list(lines))
     return built
+
+
+def _is_package(line: str) -> bool:
+    """What restarts comes before what is only another version."""
+    return line.startswith("package ")

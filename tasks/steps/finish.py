@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from converge.exits import Outcome
+from converge.report.ending import applied, latest
 from tasks.run.operations import step
 from tasks.run.stages import Done, Kept, Over
 
@@ -12,9 +14,14 @@ from tasks.run.stages import Done, Kept, Over
     idle=lambda planned: "" if planned.acts else "nothing was written",
 )
 def run(kept: Kept) -> Done:
-    """Release the lock; from here on the run has converged."""
+    """Release the lock; the word of the run is what its proof found."""
     if kept.holds_lock:
         answer = kept.remote("release", kept.run.id, kept.lock)
         if not answer.ok:
             raise Over(f"the lock was not released: {answer.last_error}")
-    return Done.of(kept, why=kept.not_known)
+    if not kept.transacts:
+        return Done.of(
+            kept, code=Outcome.UNCHANGED, why="the record of the workspace is up to date"
+        )
+    findings = latest(kept.run.records("finding", kept.host.name))
+    return Done.of(kept, code=applied(findings, kept.not_known), why=kept.not_known)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from converge.exits import Exit
+from converge.exits import Exit, Outcome
 from converge.journal.journal import controller_state
+from converge.problem import count
 from converge.proof import glance, history, inquiry
+from converge.report.ending import effects, verified
 from converge.subjects.checks import ITEMS
 from tasks.run.stages import Over, Planned
-from tasks.steps import proof
+from tasks.steps import proof, show
 
 
 def status(work: Planned) -> Planned:
@@ -22,8 +24,26 @@ def status(work: Planned) -> Planned:
     work.run.terminal.line(work.choices.workspace, "bold")
     for row in glance.status(known, work.plan, findings, last):
         work.run.terminal.row(row, (17,))
-    work.ends(*proof.result(findings))
+    outcome, why = verified(findings), effects(findings)
+    if outcome.exit is Exit.DONE:
+        outcome, why = _declared(work)
+    work.ends(outcome, why)
     return work
+
+
+def _declared(work: Planned) -> tuple[Outcome, str]:
+    """Whether what is there is what is declared, and in what it differs."""
+    plan = work.plan
+    parts = [count(len(plan.drift), "drifted value")] if plan.drift else []
+    parts += [f"{count(len(plan.changes), 'file')} to change"] if plan.changes else []
+    parts += [f"{count(len(plan.needed_builds), 'layer')} to build"] if plan.needed_builds else []
+    parts += [f"{count(len(plan.refusals), 'thing')} in the way"] if plan.refusals else []
+    if parts:
+        return Outcome.DIFFERS, f"{', '.join(parts)}; deploy.py --dry shows what"
+    over = show.nothing_to_do(work)
+    if over.code is Outcome.UNCHANGED or over.code is None:
+        return Outcome.AS_DECLARED, over.why
+    return Outcome.of(over.code), over.why
 
 
 def why(work: Planned) -> Planned:
@@ -37,5 +57,5 @@ def why(work: Planned) -> Planned:
     terminal.line(f"{work.choices.workspace}: {name}", "bold")
     for row in glance.why(proof.context(work), found[name], newest):
         terminal.row(row, (11,))
-    work.ends(Exit.CONVERGED, f"{name}: {found[name].stand}")
+    work.ends(Outcome.EXPLAINED, f"{name}: {found[name].stand}")
     return work

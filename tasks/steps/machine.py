@@ -8,10 +8,10 @@ import tempfile
 from dataclasses import fields, replace
 from pathlib import Path
 
-from converge.exits import Exit
+from converge.exits import Exit, Outcome
 from converge.gate import declare, detect, facter, gate
 from converge.gate.machine import Machine
-from converge.problem import InvalidInput
+from converge.problem import InvalidInput, count
 from converge.profile.profile import load_profile
 from converge.report.show import show_gate
 from tasks.run.run import PROJECT
@@ -65,9 +65,9 @@ def compare(work: Given, machine: Machine) -> None:
     wrong = gate.differences(work.profile, machine)
     if wrong:
         names = [one.fact for one in wrong[:3]] + (["..."] if len(wrong) > 3 else [])
-        work.ends(Exit.CHANGES, f"{len(wrong)} differ: {', '.join(names)}")
+        work.ends(Outcome.DIFFERS, f"{count(len(wrong), 'fact')}: {', '.join(names)}")
     else:
-        work.ends(Exit.CONVERGED, "nothing that could be seen differs")
+        work.ends(Outcome.AS_DECLARED, "nothing that could be seen differs")
 
 
 def write(work: Workspace, machine: Machine) -> None:
@@ -92,7 +92,7 @@ def write(work: Workspace, machine: Machine) -> None:
         raise Over(f"no profile was written: {error}", Exit.FAILED) from error
     for why in machine.unseen:
         work.run.terminal.row(("not seen", why), (12,), "dim")
-    work.ends(Exit.CONVERGED, f"wrote {path}; read it before you use it")
+    work.ends(Outcome.WRITTEN, f"wrote {path}; read it before you use it")
 
 
 def answer(work: Workspace) -> Workspace:

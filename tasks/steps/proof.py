@@ -15,6 +15,7 @@ from converge.proof import inquiry
 from converge.proof.check import Context, When
 from converge.proof.effect import Effect, Finding, new_faults, summary, verdict
 from converge.proof.show import show
+from converge.report.ending import verified
 from converge.subjects.checks import ITEMS, PROOFS
 from tasks.reach import remote
 from tasks.run.stages import Built, Given, Over, Planned, Read
@@ -141,5 +142,6 @@ def verify(work: Planned) -> Planned:
     """The effect of everything, now; it decides the exit code."""
     findings = after(work, settle=False)
     table(work, findings, whole=work.run.diff)
-    work.ends(*result(findings))
+    _, why = result(findings)
+    work.ends(verified(findings), why)
     return work

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from converge.exits import Exit
+from converge.exits import Exit, Outcome
 from converge.measure import benchmarks as measure_benchmarks
 from converge.measure import memory as measure_memory
 from converge.measure import samples as measure_samples
@@ -25,6 +25,7 @@ from converge.plan.layers import NixLayer
 from converge.plan.plan import Change
 from converge.plan.setting import Layer, Setting
 from converge.plan.standing import Stand
+from converge.problem import count
 from tasks.reach.payload import pack
 from tasks.reach.remote import Answer
 from tasks.run.stages import Given, Over, Planned
@@ -191,7 +192,14 @@ def keep(work: Measured) -> Measured:
 
 def end(work: Measured) -> Measured:
     """The end of this workspace's part."""
-    work.ends(Exit.CONVERGED, "" if work.run.dry else "measured")
+    claims = [one for one in work.records if one["subject"] != measure_samples.CONTROL]
+    if work.run.dry:
+        work.ends(Outcome.TO_MEASURE)
+    else:
+        figures = sum(one.get("measured") is not None for one in claims)
+        work.ends(
+            Outcome.MEASURED, f"memory in use, and {figures} of {count(len(claims), 'claim')}"
+        )
     return work
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from converge.exits import Exit
+from dataclasses import fields
+
+from converge.exits import Exit, Outcome
 from converge.journal.journal import controller_state
 from converge.plan import saved
 from converge.plan.setting import Layer
+from converge.profile.choices import Choices
 from converge.report.record import plan_fields
-from converge.report.show import show_gate, show_plan
+from converge.report.show import show_gate, show_plan, stands
 from tasks.run.stages import Over, Planned
 from tasks.steps import gate
 
@@ -15,21 +18,24 @@ from tasks.steps import gate
 def plan(work: Planned) -> Planned:
     """Print and record the plan; it decides what the run ends with if nothing more happens."""
     run, made = work.run, work.plan
+    estimates = {
+        str(one["layer"]): str(one["text"]) for one in run.records("estimate", work.host.name)
+    }
     work.record("plan", id=made.id, summary=made.summary(), empty=made.empty, **plan_fields(made))
     if work.blocks:
         show_gate(run.terminal, run.records("verdict", work.host.name))
         raise gate.refused(work)
     for drift in made.drift:
         work.record("drift", **vars(drift))
-    show_plan(run.terminal, made, home=work.snapshot.home, diff=run.diff)
-    show_gate(run.terminal, run.records("verdict", work.host.name))
+    home = work.snapshot.home
+    show_plan(run.terminal, made, home=home, diff=run.diff, whole=run.verbose, estimates=estimates)
+    if not made.empty or run.verbose:
+        show_gate(run.terminal, run.records("verdict", work.host.name))
     if made.refusals:
         first = made.refusals[0]
         raise Over(f"{first.path}: {first.what}; to do: {first.fix}", Exit.FAILED)
     if made.empty:
-        nowhere = made.not_applicable.keys() >= set(Layer)
-        why = "no layer applies here" if nowhere else "nothing to change"
-        raise Over(why, Exit.CONVERGED, said=False)
+        raise nothing_to_do(work)
     run.changes(work.host.name, f"plan {made.id}")
     if run.dry:
         try:
@@ -37,3 +43,27 @@ def plan(work: Planned) -> Planned:
         except OSError as error:
             work.record("problem", text=f"the plan could not be saved: {error}")
     return work
+
+
+def nothing_to_do(work: Planned) -> Over:
+    """The end of a part that changes nothing. That no layer applies is a fault where one was named,
+    or was applied before."""
+    missing = work.plan.not_applicable
+    if not missing.keys() >= set(Layer):
+        return Over(stands(work.plan.standings), Outcome.UNCHANGED, said=False)
+    why = "; ".join(dict.fromkeys(f"{layer}: {text}" for layer, text in missing.items()))
+    written = work.snapshot.written
+    if asked_for(work.choices) or written.files or written.entries:
+        return Over(why, Outcome.MISSING)
+    return Over(why, Outcome.NOWHERE, said=False)
+
+
+def asked_for(choices: Choices) -> bool:
+    """Whether somebody named a layer, or what is in one."""
+    usual = {one.name: one.default for one in fields(Choices)}
+    named = ("base_nixos", "base_home")
+    return (
+        any(getattr(choices, name) != usual[name] for name in named)
+        or choices.layers != frozenset(Layer)
+        or bool(choices.include | choices.accept)
+    )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import sandbox
-from converge.exits import Exit
+from converge.exits import Exit, known
 from tests.conftest import Box, Cli, Outcome
 from tests.remote.reading import BOOT, start_time
 
@@ -79,7 +79,9 @@ class Guard:
             assert len(targets) == len(set(targets)), f"more than one stage of a file: {stages}"
         if run:
             assert run.code in set(Exit), run.err
-            assert f"{Exit(run.code).outcome} (exit {run.code})" in run.last_line
+            outcome = known(str(run.journal[-1]["outcome"]))
+            assert outcome is not None and outcome.exit == run.code
+            assert f"{outcome} (exit {run.code})" in run.last_line
             assert [record["seq"] for record in run.journal] == list(range(1, len(run.journal) + 1))
             last = run.journal[-1]
             assert (last["kind"], last["exit"]) == ("run-end", run.code)

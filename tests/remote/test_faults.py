@@ -145,7 +145,7 @@ def test_8_a_plan_that_cannot_be_saved_is_still_shown(cli: Cli, guard: Guard) ->
 def test_9_a_controller_killed_at_any_step_leaves_whole_files_and_a_stale_lock(
     cli: Cli, guard: Guard, step: str
 ) -> None:
-    process = cli.start(guard.box.inventory, "deploy.py", "-y")
+    process = cli.start(guard.box.inventory, "deploy.py", "-vy")
     until(process, f"{step}: started")
     process.send_signal(signal.SIGKILL)
     run = cli.end(process)
@@ -266,7 +266,7 @@ def test_11_ctrl_c_ends_after_the_running_step_and_leaves_nothing_undecided(
     cli: Cli, guard: Guard, step: str, at_terminal: bool
 ) -> None:
     """At a terminal every program of the foreground gets the signal, not only the controller."""
-    process = cli.start(guard.box.inventory, "deploy.py", "-y", own_group=True)
+    process = cli.start(guard.box.inventory, "deploy.py", "-vy", own_group=True)
     until(process, f"{step}: started")
     if at_terminal:
         os.killpg(process.pid, signal.SIGINT)
@@ -298,7 +298,7 @@ def test_11_ctrl_c_while_a_workspace_is_read_changes_nothing(
 
 
 def test_11_ctrl_c_twice_stops_waiting_and_says_what_goes_on(cli: Cli, guard: Guard) -> None:
-    process = cli.start(guard.box.inventory, "deploy.py", "-y", own_group=True)
+    process = cli.start(guard.box.inventory, "deploy.py", "-vy", own_group=True)
     until(process, "activate: started")
     process.send_signal(signal.SIGINT)
     until(process, "SIGINT: waiting for the running step")
@@ -316,7 +316,7 @@ def test_11_ctrl_c_twice_stops_waiting_and_says_what_goes_on(cli: Cli, guard: Gu
 def test_11_an_end_that_is_asked_for_in_another_way_is_the_same(
     cli: Cli, guard: Guard, number: signal.Signals
 ) -> None:
-    process = cli.start(guard.box.inventory, "deploy.py", "-y")
+    process = cli.start(guard.box.inventory, "deploy.py", "-vy")
     until(process, "activate: started")
     process.send_signal(number)
     run = cli.end(process)
@@ -439,7 +439,7 @@ def test_13_a_desktop_that_writes_once_makes_the_run_read_again(
 ) -> None:
     """The write comes between our reading and our writing, at the first attempt only."""
     guard = written_by_kde
-    process = cli.start(guard.box.inventory, "deploy.py", "-y")
+    process = cli.start(guard.box.inventory, "deploy.py", "-vy")
     until(process, "look before the change: started")
     process.send_signal(signal.SIGSTOP)
     write_key(guard.box.config(""), "theirs", "kept")
@@ -458,7 +458,7 @@ def test_13_a_desktop_that_writes_once_makes_the_run_read_again(
 
 
 def test_13_what_is_refused_at_the_second_reading_is_refused(cli: Cli, guard: Guard) -> None:
-    process = cli.start(guard.box.inventory, "deploy.py", "-y")
+    process = cli.start(guard.box.inventory, "deploy.py", "-vy")
     until(process, "look before the change: started")
     process.send_signal(signal.SIGSTOP)
     kwinrc = guard.box.config("kwinrc")

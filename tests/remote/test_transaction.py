@@ -133,7 +133,7 @@ def _environment(box: Box) -> dict[str, str]:
 
 def begun(cli: Cli, box: Box, *arguments: str) -> subprocess.Popen[str]:
     """A run that has activated its change; it is not asked to go on (stopped)."""
-    process = cli.start(box.inventory, "deploy.py", "-y", *arguments)
+    process = cli.start(box.inventory, "deploy.py", "-vy", *arguments)
     assert process.stdout is not None
     for line in process.stdout:
         if "activate: started" in line:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from converge.plan.plan import Change, FileDrift, Plan, Refusal
 from converge.plan.setting import Layer
-from converge.report.show import BINARY, describe, show_gate, show_plan, unified
+from converge.report.progress import describe
+from converge.report.show import BINARY, show_gate, show_plan, unified
 from converge.report.terminal import Terminal, fit, plain, wrap
 from tasks.reach.output import harmless
 from tests.conftest import PROJECT, PYINFRA, Box, Cli
@@ -74,7 +75,7 @@ def test_keys_drift_refusals_and_warnings_are_told_with_both_values_and_the_way_
         f"refused  {KWINRC}: it is a FIFO",
         "to do: move it away",
         "look here",
-        "refused, 1 things are in the way",
+        "refused, 1 thing is in the way",
         f"plan {made.id}",
     ):
         assert part in text
@@ -180,7 +181,7 @@ def test_a_style_that_hides_is_not_among_the_colours() -> None:
     "record",
     [
         {"kind": "step", "workspace": HOSTILE, "step": HOSTILE, "status": "done", "why": HOSTILE},
-        {"kind": "estimate", "workspace": "w", "layer": "nixos", "text": HOSTILE},
+        {"kind": "run-start", "workspace": "", "task": HOSTILE, "mode": "run", "run": "1"},
         {"kind": "problem", "workspace": "w", "text": HOSTILE},
         {"kind": "result", "workspace": "w", "outcome": "failed", "why": HOSTILE},
     ],

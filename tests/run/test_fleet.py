@@ -92,14 +92,14 @@ def test_a_wrong_profile_a_dying_workspace_and_a_good_one_each_get_their_verdict
     lie(root_of(wrong))
     dying, good = box(sshd.TWO, "dying"), box(sshd.THREE, "good")
     before = tree(root_of(wrong), without=("nix", "home/.cache", "run/user"))
-    process = cli.start(cli.inventory(wrong, dying, good), "deploy.py", "-y")
+    process = cli.start(cli.inventory(wrong, dying, good), "deploy.py", "-vy")
     until(process, "  dying: prove: started")
     subprocess.run(["pkill", "-KILL", "-u", sshd.TWO], check=True)
     run = cli.end(process)
     assert outcomes(run) == {
         "wrong": "hardware gate refused",
         "dying": "state unknown",
-        "good": "converged",
+        "good": "applied, some pending",
     }, run.out + run.err
     assert run.code == 4
     assert run.last_line.startswith("state unknown (exit 4)")
@@ -112,8 +112,8 @@ def test_a_wrong_profile_a_dying_workspace_and_a_good_one_each_get_their_verdict
     again = cli(cli.inventory(wrong, dying, good), "deploy.py", "-y")
     assert outcomes(again) == {
         "wrong": "hardware gate refused",
-        "dying": "converged",
-        "good": "converged",
+        "dying": "applied, some pending",
+        "good": "applied, some pending",
     }, again.out
     assert again.code == 6
 
@@ -122,7 +122,7 @@ def test_a_slow_workspace_does_not_hold_up_the_others(
     cli: Cli, box: Callable[..., dict[str, object]]
 ) -> None:
     process = cli.start(
-        cli.inventory(box(sshd.ONE, "slow"), box(sshd.TWO, "quick")), "deploy.py", "-y"
+        cli.inventory(box(sshd.ONE, "slow"), box(sshd.TWO, "quick")), "deploy.py", "-vy"
     )
     until(process, "  slow: activate: started")
     stopped = session_of(sshd.ONE)
@@ -162,7 +162,7 @@ def test_a_workspace_that_cannot_be_read_is_its_own_matter(
         run = cli(cli.inventory(broken, good), "deploy.py", "-y")
     finally:
         subprocess.run(["usermod", "-s", "/bin/sh", sshd.ONE], check=True)
-    assert outcomes(run) == {"broken": "failed", "good": "converged"}, run.out + run.err
+    assert outcomes(run) == {"broken": "failed", "good": "applied, some pending"}, run.out + run.err
     assert run.code == 1
     assert "\033" not in run.out
 
@@ -232,7 +232,7 @@ def test_ctrl_c_ends_those_that_wait_for_their_canary_as_well(
 ) -> None:
     canary, other = box(sshd.ONE, "canary"), box(sshd.TWO, "other")
     before = tree(root_of(other))
-    process = cli.start(cli.inventory(canary, other), "deploy.py", "-y", "--data", "canary=canary")
+    process = cli.start(cli.inventory(canary, other), "deploy.py", "-vy", "--data", "canary=canary")
     until(process, "  canary: take the lock and write the user's layer: started")
     process.send_signal(signal.SIGINT)
     run = cli.end(process)
@@ -291,7 +291,7 @@ def test_settings_that_stand_alike_share_a_line_and_a_blocked_one_says_why() -> 
     rows = [{"setting": name, "stand": stand, "why": ""} for name, stand in standing.items()]
     records: list[Record] = []
     for name, outcome, why in (
-        ("good", "converged", ""),
+        ("good", "applied, some pending", ""),
         ("wrong", "hardware gate refused", "storage.kind: not so; to do: mend it"),
         ("dead", "failed", "no connection: refused"),
     ):
@@ -301,7 +301,7 @@ def test_settings_that_stand_alike_share_a_line_and_a_blocked_one_says_why() -> 
     fleet.show(Terminal(stream), records)
     assert [line.split() for line in stream.getvalue().splitlines() if line] == [
         ["fleet:", "3", "workspaces"],
-        ["good", "converged"],
+        ["good", "applied, some pending"],
         ["wrong", "hardware", "gate", "refused", "storage.kind:", "not", "so"],
         ["dead", "failed", "no", "connection:", "refused"],
         ["setting", "good", "wrong", "dead"],
@@ -320,7 +320,8 @@ def test_one_workspace_has_no_fleet_and_ten_have_several_tables() -> None:
         records: list[Record] = []
         for name in (f"w{index}" for index in range(number)):
             records.append({"kind": "plan", "workspace": name, "settings": rows})
-            records.append({"kind": "result", "workspace": name, "outcome": "converged", "why": ""})
+            ended = {"outcome": "applied and proved", "why": ""}
+            records.append({"kind": "result", "workspace": name, **ended})
         fleet.show(Terminal(stream), records)
         return stream.getvalue()
 

@@ -84,7 +84,7 @@ def test_a_change_of_roots_that_was_cut_off_is_seen_and_undone_by_the_next_run(
     root = Path(str(made["root"]))
     give_to_root(root)
     inventory = cli.inventory(made)
-    process = cli.start(inventory, "deploy.py", "-y")
+    process = cli.start(inventory, "deploy.py", "-vy")
     until(process, "prove: started")
     process.send_signal(signal.SIGKILL)
     cli.end(process)

@@ -51,7 +51,7 @@ def test_status_changes_nothing_and_works_while_another_run_holds_the_lock(
     (state / "lock").write_text(lock)
     outcome = cli(desktop.inventory, "tasks/status.py")
     assert "held by run 20260101t000000-0000 of me on elsewhere" in outcome.out
-    assert outcome.code in (Exit.CONVERGED, Exit.FAILED)
+    assert outcome.code in (Exit.DONE, Exit.FAILED)
     assert (state / "lock").read_text() == lock
 
 
@@ -65,7 +65,7 @@ def test_status_of_nix_layers_tells_their_generations(
     assert "generation.system  not effective" in outcome.out
     assert cli(box.inventory, "deploy.py", "-y").code == 0
     outcome = cli(box.inventory, "tasks/status.py")
-    assert outcome.code == Exit.CONVERGED, outcome.out
+    assert outcome.code == Exit.DONE, outcome.out
     assert "(current)" in outcome.out
     assert "generation.home    effective: generation" in outcome.out
 
@@ -73,7 +73,7 @@ def test_status_of_nix_layers_tells_their_generations(
 def test_why_explains_a_setting_and_its_last_effect(cli: Cli, desktop: Box) -> None:
     arguments = ("tasks/why.py", "--data", "setting=kwin.contrast")
     outcome = cli(desktop.inventory, *arguments)
-    assert outcome.code == Exit.CONVERGED
+    assert outcome.code == Exit.DONE
     for text in (
         "kwinrc [Plugins] contrastEnabled=false",
         "~/.config/kwinrc",

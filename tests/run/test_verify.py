@@ -36,11 +36,11 @@ def finding(effect: Effect, check: str = "a", **fields: object) -> Finding:
 @pytest.mark.parametrize(
     ("found", "code"),
     [
-        ([Effect.EFFECTIVE, Effect.PENDING, Effect.NOT_APPLICABLE], Exit.CONVERGED),
+        ([Effect.EFFECTIVE, Effect.PENDING, Effect.NOT_APPLICABLE], Exit.DONE),
         ([Effect.EFFECTIVE, Effect.NOT_EFFECTIVE], Exit.FAILED),
         ([Effect.EFFECTIVE, Effect.UNKNOWN], Exit.UNKNOWN),
         ([Effect.NOT_EFFECTIVE, Effect.UNKNOWN], Exit.FAILED),
-        ([Effect.NOT_APPLICABLE], Exit.CONVERGED),
+        ([Effect.NOT_APPLICABLE], Exit.DONE),
         ([], Exit.UNKNOWN),
     ],
 )
@@ -52,7 +52,7 @@ def test_unknown_never_passes_and_a_known_fault_never_hides(
 
 def test_a_reminder_to_a_person_decides_nothing() -> None:
     reminder = finding(Effect.UNKNOWN, counts=False)
-    assert verdict([finding(Effect.EFFECTIVE), reminder]) is Exit.CONVERGED
+    assert verdict([finding(Effect.EFFECTIVE), reminder]) is Exit.DONE
     assert verdict([reminder]) is Exit.UNKNOWN
 
 
@@ -120,7 +120,7 @@ def test_verify_asks_nobody_changes_nothing_and_passes_after_a_run(cli: Cli, des
     assert cli(desktop.inventory, "deploy.py", "-y").code == 0
     before = tree(desktop.root, without=("nix", "home/.cache"))
     outcome = cli(desktop.inventory, "tasks/verify.py")
-    assert outcome.code == Exit.CONVERGED, outcome.out
+    assert outcome.code == Exit.DONE, outcome.out
     assert tree(desktop.root, without=("nix", "home/.cache")) == before
     assert "Detected changes" not in outcome.out
     assert effects(outcome)["kwin.contrast"] == "pending"  # no KWin runs here
@@ -174,7 +174,7 @@ def test_both_nix_layers_are_effective_after_a_run(cli: Cli, make_box: Callable[
         assert found[name] == "effective", outcome.out
     assert found["electron.app.discord"] == "pending"  # no user manager runs here
     assert found["memory.zram"] == "not applicable"  # nor a kernel of its own
-    assert outcome.code == Exit.CONVERGED, outcome.out
+    assert outcome.code == Exit.DONE, outcome.out
 
     profile = box.root / "var/lib/workspace-tuning/nixos/profile.json"
     profile.chmod(0o644)

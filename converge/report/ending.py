@@ -1,0 +1,152 @@
+"""The end of a workspace's part for a person: what changed, what is pending, what to do next.
+
+In: the records of a run. Out: rows for the terminal. Pending and unknown are always named, each
+with what makes it known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from converge.exits import Exit, Outcome
+from converge.journal.journal import Record
+from converge.problem import count
+from converge.proof.effect import Effect, Finding, summary
+
+PYINFRA = ".venv/bin/pyinfra"
+_VERIFY = "then tasks/verify.py"
+#: What stands in the reason of a pending finding, and what makes its effect known.
+_REMEDIES = (
+    ("login", f"log out and in, {_VERIFY}"),
+    ("log in", f"log out and in, {_VERIFY}"),
+    ("boot", f"restart the machine, {_VERIFY}"),
+    ("application", f"start one from the menu, {_VERIFY}"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A word, and what it says. ``tone`` as ``converge.report.words.tone`` has them; ``typed``: it
+    is a command, so it stands on one line of its own."""
+
+    word: str
+    text: str
+    tone: str = "plain"
+    typed: bool = False
+
+
+def latest(records: Iterable[Record]) -> tuple[Finding, ...]:
+    """The last finding of each check and setting, without reminders to a person: what every count
+    of a run is made from."""
+    found: dict[tuple[str, str], Finding] = {}
+    for record in records:
+        if record.get("kind") != "finding":
+            continue
+        try:
+            one = Finding.of_record(record)
+        except ValueError:
+            continue
+        found[one.check, one.setting] = one
+    return tuple(one for one in found.values() if one.counts)
+
+
+def open_ends(findings: Sequence[Finding]) -> Iterator[Row]:
+    """What is pending and what is unknown, by what makes it known."""
+    groups: dict[tuple[Effect, str], list[str]] = {}
+    for one in findings:
+        if one.effect in (Effect.PENDING, Effect.UNKNOWN):
+            key = one.effect, remedy(one)
+            groups.setdefault(key, []).append(one.setting or one.check)
+    for effect in (Effect.PENDING, Effect.UNKNOWN):
+        for (which, how), names in groups.items():
+            if which is effect:
+                text = f"{len(names)}, {how}: {', '.join(dict.fromkeys(names))}"
+                yield Row(word=effect.value, text=text, tone="waiting")
+
+
+def remedy(finding: Finding) -> str:
+    """What a person does so that the effect of the finding is known."""
+    if finding.effect is Effect.PENDING:
+        for word, how in _REMEDIES:
+            if word in finding.reason:
+                return how
+    return f"{finding.reason or 'it gave no answer'}; {_VERIFY}"
+
+
+def applied(findings: Sequence[Finding], not_known: str = "") -> Outcome:
+    """The word of a run that kept what it did. ``not_known``: what its proof could not look at."""
+    held = {one.effect for one in findings}
+    if not_known or Effect.UNKNOWN in held:
+        return Outcome.UNPROVED
+    return Outcome.PENDING if Effect.PENDING in held else Outcome.PROVED
+
+
+def verified(findings: Sequence[Finding]) -> Outcome:
+    """The word of a verification: a fault first, then what is not known, then what is pending."""
+    held = {one.effect for one in findings if one.counts}
+    if Effect.NOT_EFFECTIVE in held:
+        return Outcome.INEFFECTIVE
+    if Effect.UNKNOWN in held or not held:
+        return Outcome.NOT_KNOWN
+    if Effect.PENDING in held:
+        return Outcome.AWAITED
+    return Outcome.EFFECTIVE if Effect.EFFECTIVE in held else Outcome.NOWHERE
+
+
+def effects(findings: Iterable[Finding]) -> str:
+    """``28 effective, 21 pending``: those that apply here, one count for every place."""
+    return summary(one for one in findings if one.effect is not Effect.NOT_APPLICABLE)
+
+
+def rows(
+    records: Sequence[Record],
+    workspace: str,
+    outcome: Outcome,
+    *,
+    run: str,
+    inventory: str,
+    wide: bool,
+) -> Iterator[Row]:
+    """The end of one workspace's part. ``wide``: the run has other workspaces too."""
+    own = [record for record in records if record.get("workspace") == workspace]
+    task = next((str(one["task"]) for one in records if one["kind"] == "run-start"), "")
+    findings = latest(own)
+    if task == "deploy" and outcome in (Outcome.PROVED, Outcome.PENDING, Outcome.UNPROVED):
+        yield Row(word="changed", text=_changed(own), tone="good")
+        yield Row(word="effects", text=effects(findings))
+        yield from open_ends(findings)
+        undo = _command(inventory, workspace, "tasks/rollback.py", run, wide)
+        yield Row(word="undo", text=undo, typed=True)
+    elif task == "verify":
+        yield from open_ends(findings)
+    elif task == "deploy" and outcome is Outcome.CHANGES:
+        plan = next((str(one["id"]) for one in own if one["kind"] == "plan"), "")
+        limit = f" --limit {workspace}" if wide else ""
+        text = f"{PYINFRA} {inventory} deploy.py -y{limit} --data plan={plan}"
+        yield Row(word="to apply", text=text, typed=True)
+    elif task == "deploy" and outcome.exit is Exit.UNKNOWN:
+        yield Row(word="next", text=f"{PYINFRA} {inventory} tasks/status.py", typed=True)
+
+
+def _changed(own: Iterable[Record]) -> str:
+    """What a run changed: files and layers of the plan that it kept."""
+    plan = next((one for one in reversed(list(own)) if one["kind"] == "plan"), {})
+    changes, builds = plan.get("summary"), 0
+    files = 0
+    if isinstance(changes, Mapping):
+        listed, layers = changes.get("changes"), changes.get("builds")
+        files = len(listed) if isinstance(listed, list) else 0
+        builds = sum(
+            bool(one.get("needed"))
+            for one in (layers if isinstance(layers, list) else [])
+            if isinstance(one, Mapping)
+        )
+    parts = [count(files, "file")] if files else []
+    parts += [f"{count(builds, 'layer')} built and activated"] if builds else []
+    return ", ".join(parts) or "the record of the workspace"
+
+
+def _command(inventory: str, workspace: str, task: str, run: str, wide: bool) -> str:
+    limit = f" --limit {workspace}" if wide else ""
+    return f"{PYINFRA} {inventory} {task}{limit} --data run={run}"
