@@ -14,6 +14,7 @@ _HOW = {
     "chezmoi": "make tools",
     "nixpkgs-fmt": "make tools",
     "sd-switch": "make tools",
+    "cargo": "https://rustup.rs",
     "kreadconfig": "apt-get install libkf5config-bin (or libkf6config-bin)",
     "kwriteconfig": "apt-get install libkf5config-bin (or libkf6config-bin)",
     "sshd": "apt-get install openssh-server",

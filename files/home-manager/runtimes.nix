@@ -46,24 +46,28 @@ in
       ];
     })
 
-    # Default: rustc compiles for x86-64. cargo joins these flags with those of a project's own
-    # .cargo/config.toml, which a RUSTFLAGS variable would switch off.
+    # Default: rustc compiles for x86-64. Not by ~/.cargo/config.toml, which belongs to the user: cargo
+    # joins this variable with the flags of that file and with those of a project's own, where RUSTFLAGS
+    # would switch both off. A user who has that file made by home-manager gets the key in it.
     (lib.mkIf (inForce "runtimes.rust" && ownCargo) (lib.optionalAttrs (options.programs ? cargo) (ours "runtimes.rust" {
       programs.cargo.settings.build.rustflags = rustFlags;
     })))
     (lib.mkIf (inForce "runtimes.rust" && !ownCargo) (ours "runtimes.rust" {
-      home.file.".cargo/config.toml".text = ''
-        [build]
-        rustflags = ${builtins.toJSON rustFlags}
-      '';
+      home.sessionVariables.CARGO_BUILD_RUSTFLAGS = toString rustFlags;
     }))
 
-    # Default: GOAMD64=v1. The file that `go env -w` writes, which then says that it is managed.
+    # Default: GOAMD64=v1. Not by ~/.config/go/env, which is what `go env -w` of the user writes. A level
+    # in it, or in a variable of the user's, stands: the variable would win over the file.
     (lib.mkIf (inForce "runtimes.go.builds" && ownGo) (lib.optionalAttrs (options.programs ? go) (ours "runtimes.go.builds" {
       programs.go.env.GOAMD64 = build.goamd64;
     })))
-    (lib.mkIf (inForce "runtimes.go.builds" && !ownGo) (ours "runtimes.go.builds" {
-      xdg.configFile."go/env".text = "GOAMD64=${build.goamd64}\n";
-    }))
+    (lib.mkIf (inForce "runtimes.go.builds" && !ownGo) {
+      home.sessionVariablesExtra = ''
+        if [ -z "''${GOAMD64:-}" ] &&
+          ! grep -qs '^GOAMD64=' "''${GOENV:-''${XDG_CONFIG_HOME:-$HOME/.config}/go/env}"; then
+          export GOAMD64="${build.goamd64}"
+        fi
+      '';
+    })
   ];
 }

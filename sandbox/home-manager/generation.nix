@@ -4,8 +4,15 @@ let
   inherit (lib) mkOption types;
   files = lib.filter (file: file.enable)
     (lib.concatMap lib.attrValues [ config.home.file config.xdg.configFile config.xdg.dataFile ]);
-  variables = pkgs.writeText "hm-session-vars.sh"
-    (lib.concatLines (lib.mapAttrsToList (name: value: "export ${name}=${lib.escapeShellArg (toString value)}") config.home.sessionVariables));
+  # As home-manager's own: read once by a shell, however many profiles name it.
+  variables = pkgs.writeTextFile {
+    name = "hm-session-vars.sh";
+    destination = "/etc/profile.d/hm-session-vars.sh";
+    text = ''
+      if [ -n "$__HM_SESS_VARS_SOURCED" ]; then return; fi
+      export __HM_SESS_VARS_SOURCED=1
+    '' + (lib.concatLines (lib.mapAttrsToList (name: value: "export ${name}=${lib.escapeShellArg (toString value)}") config.home.sessionVariables)) + config.home.sessionVariablesExtra;
+  };
   entries = pkgs.writeText "hm-activation" (lib.concatLines (lib.mapAttrsToList (_: entry: entry.data) config.home.activation));
 in
 {
@@ -15,14 +22,14 @@ in
   };
   options.miniature.log = mkOption { type = types.nullOr types.str; default = null; };
 
-  config.home.path = pkgs.buildEnv { name = "home-manager-path"; paths = config.home.packages; };
+  config.home.path = pkgs.buildEnv { name = "home-manager-path"; paths = config.home.packages ++ [ variables ]; postBuild = config.home.extraProfileCommands; };
   config.home.activationPackage = pkgs.stdenv.mkDerivation {
     name = "home-manager-generation";
     files = map (file: "${file.target}=${file.source}") files;
     homePath = config.home.path;
     activation = ./activate.sh;
     log = toString config.miniature.log;
-    inherit variables entries;
+    inherit entries;
     buildCommand = ''
       mkdir -p "$out/bin" "$out/home-files" "$out/no-units"
       for entry in $files; do
@@ -30,8 +37,6 @@ in
         ln -s "''${entry#*=}" "$out/home-files/''${entry%%=*}"
       done
       ln -s "$homePath" "$out/home-path"
-      mkdir -p "$out/session"
-      ln -s "$variables" "$out/session/hm-session-vars.sh"
       printf 1 > "$out/gen-version"
       printf miniature > "$out/hm-version"
       sed -e "s#@generation@#$out#" -e "s#@entries@#$entries#" -e "s#@log@#$log#" "$activation" > "$out/activate"

@@ -44,6 +44,8 @@ in
       stateVersion = mkOption { type = types.str; };
       packages = option (types.listOf types.package) [ ];
       sessionVariables = option (types.lazyAttrsOf (types.oneOf [ types.str types.path types.int types.float ])) { };
+      sessionVariablesExtra = option types.lines "";
+      extraProfileCommands = option types.lines "";
       shellAliases = option (types.attrsOf types.str) { };
       file = option (types.attrsOf (fileIn "")) { };
       activation = option (types.attrsOf types.raw) { };

@@ -181,19 +181,19 @@ def test_a_caller_that_sets_the_profile_itself_says_so(machine: Machine) -> None
 
 def test_a_file_of_the_users_stops_the_activation_or_is_moved_aside(machine: Machine) -> None:
     machine.activate(machine.generation(layer=False))
-    own = machine.home / ".cargo/config.toml"
+    own = machine.home / ".config/systemd/user/app-tuned.slice"
     machine.nix.must("mkdir", "-p", own.parent)
-    machine.nix.must("sh", "-c", f'echo "[net]" > "{own}"')
+    machine.nix.must("sh", "-c", f'echo "[Slice]" > "{own}"')
     refused = machine.activate(machine.generation())
     assert refused.returncode == 1
     assert "would be clobbered" in refused.stderr
-    assert own.read_text() == "[net]\n"
+    assert own.read_text() == "[Slice]\n"
     assert not (machine.home / MARKER).exists()
 
     moved = machine.activate(machine.generation(), HOME_MANAGER_BACKUP_EXT="before")
     assert moved.returncode == 0
-    assert own.with_name("config.toml.before").read_text() == "[net]\n"
-    assert "target-cpu" in own.read_text()
+    assert own.with_name("app-tuned.slice.before").read_text() == "[Slice]\n"
+    assert "MemoryHigh" in own.read_text()
     machine.activate(machine.generation(layer=False))
 
 

@@ -179,7 +179,7 @@ def test_what_the_user_defines_wins_over_every_default_of_the_layers(
         """{
           zram = system.config.zramSwap.memoryPercent;
           swappiness = system.config.boot.kernel.sysctl."vm.swappiness";
-          backend = system.config.environment.sessionVariables.NVD_BACKEND;
+          backend = system.config.environment.variables.NVD_BACKEND;
           timeout = system.config.boot.loader.timeout;
           jobs = system.config.nix.settings.max-jobs;
           slice = system.config.systemd.slices."user-".sliceConfig.MemoryHigh;
@@ -187,7 +187,7 @@ def test_what_the_user_defines_wins_over_every_default_of_the_layers(
           scheduler = system.config.hardware.block.scheduler."nvme[0-9]*";
           alias = home.config.home.shellAliases.sysmon;
           discord = home.config.systemd.user.slices.app-tuned-discord.Slice.MemoryMax;
-          go = home.config.xdg.configFile."go/env".text;
+          rust = home.config.home.sessionVariables.CARGO_BUILD_RUSTFLAGS;
         }""",
         layers=layers,
         userSystem="""{
@@ -203,7 +203,7 @@ def test_what_the_user_defines_wins_over_every_default_of_the_layers(
         userHome="""{
           home.shellAliases.sysmon = "htop";
           systemd.user.slices.app-tuned-discord.Slice.MemoryMax = "8G";
-          xdg.configFile."go/env".text = "GOAMD64=v1";
+          home.sessionVariables.CARGO_BUILD_RUSTFLAGS = "-g";
         }""",
         **sources,
     )
@@ -218,7 +218,7 @@ def test_what_the_user_defines_wins_over_every_default_of_the_layers(
         "scheduler": "kyber",
         "alias": "htop",
         "discord": "8G",
-        "go": "GOAMD64=v1",
+        "rust": "-g",
     }
 
 

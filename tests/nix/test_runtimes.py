@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from converge.plan.setting import State
 from converge.subjects.runtimes import rows as runtimes
 from tests.nix import harness
 from tests.nix.harness import Nix
+from tests.tools import need
 
 FLAGS = "-march=skylake -mtune=skylake -O3"
 
@@ -140,19 +143,68 @@ def test_an_interpreter_that_the_user_installed_stays_in_front(nix: Nix, layers:
     assert "python3 from python3-3.14" in nix.must(Path(built.strip()) / "bin/python3")
 
 
-def test_what_the_user_compiles_gets_the_cpu_without_a_rebuild(
-    nix: Nix, sources: dict[str, Path], layers: Make
+ASK = """
+unset __HM_SESS_VARS_SOURCED GOAMD64 CARGO_BUILD_RUSTFLAGS
+. "$1"
+printf '%s\n' "${GOAMD64-unset}" "$CARGO_BUILD_RUSTFLAGS"
+"""
+
+
+def test_what_the_user_compiles_gets_the_cpu_and_no_file_of_the_users_is_touched(
+    nix: Nix, layers: Make, tmp_path: Path
 ) -> None:
-    found = nix.evaluate(
-        """{
-          go = home.config.xdg.configFile."go/env".text;
-          cargo = home.config.home.file.".cargo/config.toml".text;
-        }""",
-        layers=layers(),
-        **sources,
+    """~/.cargo/config.toml and ~/.config/go/env are the user's; a level in the latter stands."""
+    made = harness.miniature(layers())
+    files = nix.must(
+        *("nix-build", "--no-out-link", "-E", f"{made}.home.activationPackage"),
+    ).strip()
+    targets = {str(one.relative_to(f"{files}/home-files")) for one in _walk(Path(files))}
+    assert not {one for one in targets if "cargo" in one or "go/env" in one}
+    variables = Path(files) / "home-path/etc/profile.d/hm-session-vars.sh"
+
+    def shell(**more: str) -> list[str]:
+        environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **more}
+        command = ["sh", "-ec", ASK.replace("GOAMD64 ", "") if more else ASK, "sh", variables]
+        done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+        return done.stdout.splitlines()
+
+    assert shell() == ["v3", "-C target-cpu=skylake"]
+    assert shell(GOAMD64="v2")[0] == "v2"
+    own = tmp_path / ".config/go/env"
+    own.parent.mkdir(parents=True)
+    own.write_text("GOPRIVATE=example.org\n")
+    assert shell()[0] == "v3"
+    own.write_text("GOPRIVATE=example.org\nGOAMD64=v1\n")
+    assert shell()[0] == "unset"
+
+
+def _walk(generation: Path) -> Iterator[Path]:
+    for one in (generation / "home-files").rglob("*"):
+        if not one.is_dir():
+            yield one
+
+
+def test_cargo_joins_the_variable_with_the_users_and_the_projects_own_flags(
+    tmp_path: Path,
+) -> None:
+    """What the claim rests on, asked of the real cargo: none of the three gets lost."""
+    project, home = tmp_path / "project", tmp_path / "home"
+    for place, flag in ((project / ".cargo", "project"), (home, "users")):
+        place.mkdir(parents=True)
+        (place / "config.toml").write_text(f'[build]\nrustflags = ["--cfg", "{flag}"]\n')
+    (project / "Cargo.toml").write_text('[package]\nname = "x"\nversion = "0.1.0"\n')
+    (project / "src").mkdir()
+    (project / "src/lib.rs").write_text("")
+    done = subprocess.run(
+        [need("cargo"), "build", "--offline", "--verbose"],
+        cwd=project,
+        env={**os.environ, "CARGO_HOME": str(home), "CARGO_BUILD_RUSTFLAGS": "--cfg ours"},
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert found["go"] == "GOAMD64=v3\n"
-    assert '[build]\nrustflags = ["-C","target-cpu=skylake"]' in found["cargo"]
+    for flag in ("project", "users", "ours"):
+        assert f"--cfg {flag}" in done.stderr
 
 
 def test_a_user_who_manages_go_and_cargo_keeps_the_one_file(

@@ -151,10 +151,10 @@ def test_another_drop_in_of_kwins_unit_is_found(session: kwin.Session) -> None:
         session.systemctl("daemon-reload")
 
 
-def test_a_variable_that_switches_cargos_file_off_is_found_in_the_session(
+def test_a_variable_that_switches_cargos_flags_off_is_found_in_the_session(
     session: kwin.Session,
 ) -> None:
-    cargo = Reply(status=0, output=b'[build]\nrustflags = ["-C", "target-cpu=skylake"]\n')
+    cargo = Reply(status=0, output=b'export CARGO_BUILD_RUSTFLAGS="-C target-cpu=skylake"\n')
     assert find(session, "runtimes.rust", file=cargo).effect is Effect.EFFECTIVE
     session.systemctl("set-environment", "RUSTFLAGS=-g")
     try:

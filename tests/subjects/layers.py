@@ -77,6 +77,9 @@ def flags_case(package: str, *, strategy: str = "leaf") -> Case:
     )
 
 
+#: What the home gives to login shells.
+VARIABLES = "etc/profile.d/hm-session-vars.sh"
+
 CASES: dict[str, Case] = {
     "commands.basic": Case(
         good={"commands": "ok ls\nok cat\nok grep\nok git\n"},
@@ -153,19 +156,15 @@ CASES: dict[str, Case] = {
     "runtimes.rust": Case(
         good={
             **IN_USE,
-            ("file", "/.cargo/config.toml"): '[build]\nrustflags = ["-C", "target-cpu=skylake"]\n',
+            ("file", VARIABLES): 'export CARGO_BUILD_RUSTFLAGS="-C target-cpu=skylake"\n',
             "fresh": "fresh\n",
         },
         bad={
-            "no such file": {("file", "/.cargo/config.toml"): failing(ABSENT, "config.toml")},
+            "no shell has it": {("file", VARIABLES): failing(ABSENT, "hm-session-vars.sh")},
             "another CPU": {
-                (
-                    "file",
-                    "/.cargo/config.toml",
-                ): '[build]\nrustflags = ["-C", "target-cpu=znver3"]\n'
+                ("file", VARIABLES): 'export CARGO_BUILD_RUSTFLAGS="-C target-cpu=znver3"\n'
             },
             "a variable takes its place": {"fresh": environment("RUSTFLAGS=-g", first="fresh")},
-            "cargo has another home": {"fresh": environment("CARGO_HOME=/x", first="fresh")},
         },
     ),
     "runtimes.go": Case(
@@ -180,7 +179,7 @@ CASES: dict[str, Case] = {
         bad={
             "a variable decides": {"program": "v1\n"},
             "a variable of the session": {"fresh": environment("GOAMD64=v1", first="fresh")},
-            "another file of Go's": {"fresh": environment("GOENV=off", first="fresh")},
+            "a level of the user's own": {("file", "/go/env"): "GOPRIVATE=x\nGOAMD64=v2\n"},
         },
     ),
 }

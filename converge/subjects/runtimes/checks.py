@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from converge.limits import document, toml
@@ -29,17 +30,17 @@ read = sysconfig.get_config_var
 print(json.dumps({"version": platform.python_version(), "arguments": read("CONFIG_ARGS")}))
 """
 _NODE = "JSON.stringify({version: process.versions.node, v8: process.versions.v8})"
-#: Variables that would take the place of cargo's own file, or of the flags in it.
+#: Variables that switch the flags of every configuration of cargo off (cargo's reference,
+#: build.rustflags). CARGO_BUILD_RUSTFLAGS is none of them: it is joined with the others.
 _RUST_VARIABLES = (
     "RUSTFLAGS",
     "CARGO_ENCODED_RUSTFLAGS",
-    "CARGO_BUILD_RUSTFLAGS",
-    "CARGO_HOME",
     "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS",
 )
 FRESH_RUST = Ask("fresh", _RUST_VARIABLES)
-#: Variables that would take the place of Go's own file.
-FRESH_GO = Ask("fresh", ("GOAMD64", "GOENV"))
+FRESH_GO = Ask("fresh", ("GOAMD64",))
+#: A shell that reads the variables file of the home as a login does, and then asks the user's go.
+_GO_OF_A_SHELL = 'unset __HM_SESS_VARS_SOURCED; . "$1"; PATH=$2:$PATH exec go env GOAMD64'
 
 
 def _program(context: Context, name: str, *arguments: str) -> Ask:
@@ -68,9 +69,18 @@ def _go_file(context: Context) -> Ask:
 
 
 def _go_user(context: Context) -> Ask:
-    """The level that the user's builds get: variables, then the user's file."""
-    path = f"{context.generation('home')}/home-path/bin/go"
-    return Ask("program", (path, "env", "GOAMD64"), machine=True)
+    """The level that builds of the user's shells get: variables, then the user's file."""
+    home = f"{context.generation('home')}/home-path"
+    words = ("/bin/sh", "-c", _GO_OF_A_SHELL, "sh", f"{home}/{_VARIABLES}", f"{home}/bin")
+    return Ask("program", words, machine=True)
+
+
+_VARIABLES = "etc/profile.d/hm-session-vars.sh"
+
+
+def _variables(context: Context) -> Ask:
+    """What the home generation gives to every login shell."""
+    return Ask("file", (f"{context.generation('home')}/home-path/{_VARIABLES}",))
 
 
 def _cargo(context: Context) -> Ask:
@@ -89,9 +99,9 @@ def _asks(context: Context, setting: Setting) -> Iterable[Ask]:
         case "runtimes.go":
             yield _go_built(context)
         case "runtimes.go.builds":
-            yield from (_go_user(context), _go_file(context), FRESH_GO)
+            yield from (_go_user(context), _variables(context), _go_file(context), FRESH_GO)
         case "runtimes.rust":
-            yield from (_cargo(context), FRESH_RUST)
+            yield from (_variables(context), _cargo(context), FRESH_RUST)
     if ask is not None and setting.id in ("runtimes.python", "runtimes.node", "runtimes.go"):
         yield ask
     yield from marker_asks(context, setting.layer)
@@ -221,38 +231,59 @@ def _judge_go_builds(context: Context, answers: Answers, setting: Setting) -> Ve
     level = context.profile.build.goamd64
     expected = f"GOAMD64={level}"
     given = _given(answers, FRESH_GO)
-    if given.get("GOAMD64", level) != level or "GOENV" in given:
+    if given.get("GOAMD64", level) != level:
         return not_effective(
-            " ".join(f"{name}={text}" for name, text in sorted(given.items())),
+            f"GOAMD64={given['GOAMD64']}",
             expected=expected,
-            reason="a variable of the session takes the place of Go's own file",
+            reason="a variable of the session decides",
         )
-    said = _started(answers, _go_user(context), "go")
+    file = answers.reply(_go_file(context))
+    own = [one for one in file.text.splitlines() if one.startswith("GOAMD64=")]
+    if file.status == 0 and own and own[-1] != expected:
+        live = not_effective(
+            own[-1], expected=expected, reason="by your own choice: ~/.config/go/env says so"
+        )
+        return replace(live, own=True)
+    said = _go_says(answers, _go_user(context))
     if said is not None:
         found = f"GOAMD64={said.strip()}"
         if found == expected:
-            return effective(f"go env: {found}", expected=expected)
-        live = not_effective(
-            f"go env: {found}", expected=expected, reason="a variable or another file decides"
-        )
+            return effective(f"go env in a shell of the user: {found}", expected=expected)
+        live = not_effective(f"go env: {found}", expected=expected, reason="another file decides")
         return settle(context, answers, setting, live)
-    reply = answers.reply(_go_file(context))
-    lines = reply.text.splitlines() if reply.status == 0 else []
-    if expected in lines:
-        return effective(f"~/.config/go/env: {expected}", expected=expected)
-    live = not_effective("not in ~/.config/go/env", expected=expected)
+    shell = answers.reply(_variables(context))
+    if expected in own or (shell.status == 0 and f'GOAMD64="{level}"' in shell.text):
+        return effective(f"{expected} in every login shell", expected=expected)
+    live = not_effective("no login shell sets it", expected=expected)
     return settle(context, answers, setting, live)
+
+
+def _go_says(answers: Answers, ask: Ask) -> str | None:
+    """What the user's go says of itself; None in a sandbox, and where the user has no go."""
+    try:
+        reply = answers.reply(ask)
+    except NoAnswer as nothing:
+        if nothing.verdict.effect is Effect.NOT_APPLICABLE:
+            return None
+        raise
+    if reply.status in (MISSING, ABSENT, 127):
+        return None
+    return answers.text(ask)
 
 
 def _judge_rust(context: Context, answers: Answers, setting: Setting) -> Verdict:
     cpu = f"target-cpu={context.profile.build.rust_target_cpu}"
-    reply = answers.reply(_cargo(context))
-    expected = f"{cpu} in cargo's configuration"
-    if reply.status == ABSENT:
-        live = not_effective("no ~/.cargo/config.toml", expected=expected)
-        return settle(context, answers, setting, live)
-    flags = toml(answers.text(_cargo(context))).get("build", {}).get("rustflags", [])
-    found = " ".join(flags) if isinstance(flags, list) else str(flags)
+    expected = f"{cpu} in every build by cargo"
+    shell, file = answers.reply(_variables(context)), answers.reply(_cargo(context))
+    lines = [one for one in shell.text.splitlines() if "CARGO_BUILD_RUSTFLAGS=" in one]
+    where, found = "every login shell", " ".join(lines) if shell.status == 0 else ""
+    if cpu not in found and file.status == 0:
+        # home-manager makes the file where the user lets it.
+        flags = toml(answers.text(_cargo(context))).get("build", {}).get("rustflags", [])
+        where, found = (
+            "~/.cargo/config.toml",
+            " ".join(flags) if isinstance(flags, list) else str(flags),
+        )
     if cpu not in found:
         live = not_effective(found or "no rustflags", expected=expected)
         return settle(context, answers, setting, live)
@@ -260,9 +291,9 @@ def _judge_rust(context: Context, answers: Answers, setting: Setting) -> Verdict
         return not_effective(
             f"{' '.join(set_there)} is set in the session",
             expected=expected,
-            reason="the variable switches cargo's own file off",
+            reason="the variable switches the flags of cargo's configuration off",
         )
-    return effective(f"{found} in ~/.cargo/config.toml", expected=expected)
+    return effective(f"{cpu} in {where}", expected=expected)
 
 
 def _judge_rust_programs(context: Context, answers: Answers, setting: Setting) -> Verdict:
@@ -296,7 +327,7 @@ PROOFS: tuple[Proof, ...] = tuple(
     for name, title in (
         ("python", "Python starts and says that it is profile-guided"),
         ("node", "Node.js starts, its derivation has the flags"),
-        ("rust", "cargo's configuration names the CPU"),
+        ("rust", "cargo compiles for the CPU"),
         ("go", "go env says the level"),
     )
 )

@@ -69,9 +69,9 @@ ROWS: tuple[Setting, ...] = (
         state=State.CORRECTED,
         value={},
         check="runtimes.rust",
-        reason="the compiler need not be rebuilt for that: cargo's own configuration "
-        "(~/.cargo/config.toml, target-cpu) reaches what the user compiles, joined with a "
-        "project's own flags",
+        reason="the compiler need not be rebuilt for that: CARGO_BUILD_RUSTFLAGS (target-cpu) "
+        "reaches what the user compiles, and cargo joins it with the flags of the user's "
+        "~/.cargo/config.toml and with a project's own",
         claim=Claim(subject="rust binaries", low=8, high=15),
     ),
     _row(
@@ -116,8 +116,9 @@ ROWS: tuple[Setting, ...] = (
         state=State.CORRECTED,
         value={},
         check="runtimes.go",
-        reason="nixpkgs never sets GOAMD64; go's own file (~/.config/go/env) reaches what the "
-        "user compiles, without a rebuild. Such programs start on no older CPU",
+        reason="nixpkgs never sets GOAMD64; as a variable of login shells it reaches what the "
+        "user compiles, without a rebuild. A level in the user's ~/.config/go/env stands. Such "
+        "programs start on no older CPU",
         claim=Claim(subject="go binaries", low=3, high=10),
     ),
 )
