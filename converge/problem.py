@@ -121,14 +121,22 @@ def hidden_characters(text: str) -> Iterator[tuple[int, str]]:
             yield index, f"the noncharacter U+{code:04X}"
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the known word that ``word`` was probably meant to be, or nothing."""
-    by_folded = {name.casefold(): name for name in known}
-    found = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
+def nearest(word: str, known: Iterable[str], *, exact: bool = False) -> str:
+    """Return the known word that ``word`` was probably meant to be, or nothing.
+
+    ``exact``: a name of hardware. Only a misspelt one is guessed, with the digits that were
+    written: LPDDR3 is not LPDDR5.
+    """
+    digits = re.sub(r"\D", "", word)
+    by_folded = {
+        name.casefold(): name for name in known if not exact or re.sub(r"\D", "", name) == digits
+    }
+    cutoff = 0.8 if exact else 0.6
+    found = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=cutoff)
     return by_folded[found[0]] if found else ""
 
 
-def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
+def did_you_mean(word: str, known: Iterable[str], otherwise: str, *, exact: bool = False) -> str:
     """Write a hint that names the nearest known word, else ``otherwise``."""
-    found = nearest(word, known)
+    found = nearest(word, known, exact=exact)
     return f"did you mean {found}?" if found else otherwise

@@ -1,7 +1,7 @@
 """A ``Machine`` goes in, the text of a hardware profile comes out.
 
-The profile passes the schema. What could not be seen is declared so that nothing is done because of
-it, and a comment says so. It is a first draft for a person to read, not a measurement.
+The profile passes the schema. What could not be seen is called unknown or left out, so that nothing
+is done because of it, and a comment says so. It is a first draft for a person to read.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 
-from converge.gate import hardware
-from converge.gate.machine import Machine
+from converge.gate import graphics, hardware, memory_kind
+from converge.gate.machine import FoundGpu, Machine
+from converge.gate.roles import UNKNOWN, roles
 
-_ALGORITHMS = ("zstd", "lz4", "lzo-rle", "lzo")
-_MODULE_TYPES = {"DDR3", "DDR4", "DDR5", "LPDDR4", "LPDDR5"}
+_ALGORITHMS = ("zstd", "lz4", "lzo-rle", "lzo", "842", "lz4hc", "deflate")
 
 
 class CannotDeclare(Exception):
@@ -28,6 +28,8 @@ def declare(machine: Machine, workspace: str) -> str:
         raise CannotDeclare(f"the machine is {machine.arch}; profiles are for x86_64 only")
     if machine.cpu_flags is None:
         raise CannotDeclare("the CPU's features could not be seen")
+    if machine.memory_gb is None:
+        raise CannotDeclare("the amount of memory could not be seen")
     lines = [
         f"# {workspace}: written from what the machine shows. Read it before it is used.",
         *(f"# Not seen: {_comment(text)}." for text in machine.unseen),
@@ -39,7 +41,7 @@ def declare(machine: Machine, workspace: str) -> str:
         "",
         *_build(machine),
         "",
-        *_gpu(machine),
+        *_gpus(machine),
         "",
         *_memory(machine),
         "",
@@ -58,8 +60,9 @@ def _comment(text: str) -> str:
 
 def _text(value: str | None) -> str:
     """Quote a name that the machine gave, without the characters a profile does not take."""
-    name = re.sub(r"[^A-Za-z0-9 ().,+/_-]+", " ", value or "")
-    return json.dumps(re.sub(r" +", " ", name).strip(" ().,+/_-")[:64].strip() or "not known")
+    name = re.sub(r"[^A-Za-z0-9 ()\[\].,:+/_@&#'-]+", " ", value or "")
+    name = re.sub(r" +", " ", name).strip().lstrip(" )[].,:+/_@&#'-")[:128].strip()
+    return json.dumps(name or "not known")
 
 
 def _march(machine: Machine) -> str:
@@ -77,16 +80,19 @@ def _counts(machine: Machine) -> tuple[int, int]:
 
 
 def _memory_gb(machine: Machine) -> int:
-    return max(1, min(machine.memory_gb or 1, 4096))
+    return max(1, min(machine.memory_gb or 1, 65536))
 
 
 def _cpu(machine: Machine) -> list[str]:
     cores, threads = _counts(machine)
     vendor, march = machine.cpu_vendor, _march(machine)
-    known = vendor in {"intel", "amd"}
+    known = vendor if vendor in {"intel", "amd"} else "other" if vendor else "unknown"
+    maker = hardware.vendor_of_march(march)
+    if known in {"intel", "amd"} and maker not in {None, known}:
+        march = hardware.best_march(machine.cpu_flags or frozenset())
     return [
         "cpu:",
-        f"  vendor: {vendor}" if known else "  vendor: intel # not seen, or neither Intel nor AMD",
+        f"  vendor: {known}",
         f"  model: {_text(machine.cpu_model)}",
         f"  family: {march}",
         f"  cores: {cores}" + ("" if machine.cores else " # not seen"),
@@ -96,9 +102,11 @@ def _cpu(machine: Machine) -> list[str]:
 
 def _build(machine: Machine) -> list[str]:
     march = _march(machine)
-    level = hardware.best_march(hardware.marches()[march])
-    fallback = "x86-64-v3" if hardware.runs_on("x86-64-v3", march) else level
-    go = next(name for name, psabi in hardware.GO_LEVELS.items() if psabi == fallback)
+    flags = hardware.marches()[march]
+    level = hardware.best_march(flags)
+    go = next(name for name, psabi in hardware.GO_LEVELS.items() if psabi == level)
+    if go == "v4":
+        go = "v3"  # gains nothing in Go, and AVX-512 slows some of these CPUs down
     tune = "generic" if march.startswith("x86-64") else march
     threads, memory = min(256, _counts(machine)[1]), min(1024, _memory_gb(machine))
     most = max(1, threads - 1)  # one thread stays free for the person at the machine
@@ -110,12 +118,9 @@ def _build(machine: Machine) -> list[str]:
         f"    march: {march}",
         f"    mtune: {tune}",
         "    optimizationLevel: 3",
-        f"    fallback: {{ march: {fallback}, mtune: generic }}",
         f"  goamd64: {go}",
         f"  rustTargetCpu: {march}",
         "  parallelism: # as much as memory and threads bear: a choice, not a fact",
-        f"    maxJobs: {max(medium, light)}",
-        f"    maxCores: {most}",
         "    tiers:",
         f"      heavy: {{ jobs: 1, cores: {most}, memoryGB: {max(1, memory * 7 // 8)} }}",
         f"      medium: {{ jobs: {medium}, cores: {max(1, min(most, threads // 2))},"
@@ -124,48 +129,69 @@ def _build(machine: Machine) -> list[str]:
     ]
 
 
-def _gpu(machine: Machine) -> list[str]:
-    found = machine.nvidia_gpu
-    if found is None:
-        other = next((g for g in machine.gpus or () if g.vendor in hardware.GPU_VENDORS), None)
-        if other is None:
-            return ["gpu:", "  vendor: none # no GPU of a known vendor was seen"]
-        return [
-            "gpu:",
-            f"  vendor: {hardware.GPU_VENDORS[other.vendor]}",
-            f'  pciId: "{other.pci_id}"',
-            f"  kernelModule: {'true' if other.driver and machine.platform != 'wsl' else 'false'}",
-        ]
-    smi = next((gpu for gpu in machine.nvidia if gpu.pci_id in {"", found.pci_id}), None)
-    by_device = hardware.generation_of_device(int(found.device, 16))
-    said = hardware.generation_of_capability(smi.compute_capability) if smi else None
-    generation = (said or by_device) if None in {said, by_device} or said is by_device else None
-    if generation is None or machine.platform == "wsl":
-        why = "Windows drives it" if generation else "its generation could not be told"
-        return ["gpu:", f"  vendor: none # there is an NVIDIA GPU, {found.pci_id}, but {why}"]
-    memory = max(64, min(smi.memory_mb, 1 << 20)) if smi and smi.memory_mb else None
-    lines = [
-        "gpu:",
-        "  vendor: nvidia",
-        f"  architecture: {generation.name}",
-        f'  pciId: "{found.pci_id}"',
-        f"  memoryMB: {memory}" if memory else "  memoryMB: 2048 # not seen, a cautious guess",
-        "  kernelModule: true",
-    ]
-    if smi:
-        lines.insert(2, f"  model: {_text(smi.name)}")
-    if smi and said is generation:
-        lines.append(f'  computeCapability: "{smi.compute_capability}"')
+def _gpus(machine: Machine) -> list[str]:
+    found = [] if machine.platform == "wsl" else list(machine.gpus or ())[:32]
+    if not found:
+        why = "Windows drives what there is" if machine.platform == "wsl" else "none was seen"
+        why = "there is no PCI bus to look at" if machine.gpus is None else why
+        return [f"gpus: [] # {why}"]
+    lines = ["gpus:"]
+    ids = [gpu.pci_id for gpu in found]
+    for gpu, role in zip(found, roles(found), strict=True):
+        own = _card(machine, gpu, role, twin=ids.count(gpu.pci_id) > 1)
+        lines += [f"  - {own[0]}", *(f"    {line}" for line in own[1:])]
     return lines
+
+
+def _card(machine: Machine, gpu: FoundGpu, role: str, *, twin: bool) -> list[str]:
+    vendor, smi = graphics.vendor(gpu.vendor), machine.nvidia_of(gpu)
+    said = graphics.generation_of_capability(smi.compute_capability) if smi else None
+    known = graphics.architecture(gpu.pci_id)
+    # What nvidia-smi and the list of devices both say has to agree; one of them is enough.
+    name = said.name if said and known in {None, said.name} else None if said else known
+    driver = gpu.driver if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", gpu.driver) else ""
+    if driver and not _of_vendor(driver, vendor):
+        driver = ""
+    note = f" # the driver is {_comment(gpu.driver)}" if gpu.driver and not driver else ""
+    if driver == "nvidia" and name is None:
+        driver, note = "", " # nvidia, but the generation could not be told"
+    if not driver:
+        driver, role = "none", "unused"
+    lines = [f"vendor: {vendor}"]
+    if smi:
+        lines.append(f"model: {_text(smi.name)}")
+    if name:
+        lines.append(f"architecture: {name}")
+    elif vendor in graphics.DRIVERS:
+        lines.append("# its architecture is in no list")
+    lines.append(f'pciId: "{gpu.pci_id}"')
+    if twin:
+        lines.append(f'slot: "{gpu.slot}" # there is another card of this id')
+    if smi and said and name == said.name:
+        lines.append(f'computeCapability: "{smi.compute_capability}"')
+    if smi and smi.memory_mb:
+        lines.append(f"memoryMB: {max(64, min(smi.memory_mb, 1 << 20))}")
+    lines.append(f"driver: {driver}{note}")
+    names = [one for one in gpu.connected if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,23}", one)]
+    if names and len(names) == len(set(names)):
+        lines.append(f"connectors: [{', '.join(names)}]")
+    why = " # no display and no mark of the firmware tells which card draws"
+    lines.append(f"role: {role}{why if role == UNKNOWN else ''}")
+    return lines
+
+
+def _of_vendor(driver: str, vendor: str) -> bool:
+    """Say whether a driver can be of a vendor's card at all."""
+    maker = next((name for name, own in graphics.DRIVERS.items() if driver in own), None)
+    return maker in {None, vendor}
 
 
 def _memory(machine: Machine) -> list[str]:
     total = _memory_gb(machine)
-    kind = machine.module_type if machine.module_type in _MODULE_TYPES else None
     lines = [
         "memory:",
-        f"  totalGB: {total}" + ("" if machine.memory_gb else " # not seen"),
-        f"  type: {kind or 'unknown'}",
+        f"  totalGB: {total}",
+        f"  type: {memory_kind.declared(machine.module_type)}",
     ]
     device = next((device for device in machine.zram if device.size_bytes), None)
     if device is None:
@@ -174,34 +200,40 @@ def _memory(machine: Machine) -> list[str]:
     priorities = [swap.priority for swap in machine.swaps if swap.file.endswith(device.name)]
     priority = min(32767, max(0, priorities[0] if priorities else 100))
     algorithm = device.algorithm if device.algorithm in _ALGORITHMS else "zstd"
+    algorithm = f'"{algorithm}"' if algorithm.isdecimal() else algorithm
     zram = f"{{ algorithm: {algorithm}, percent: {percent}, priority: {priority} }}"
     return [*lines, f"  zram: {zram}"]
 
 
 def _storage(machine: Machine) -> list[str]:
-    disk = machine.system_disk
-    if disk is None:
-        return [
-            "storage:",
-            "  kind: virtual # not seen",
-            "  sizeGB: 1 # not seen",
-            "  scheduler: none",
+    lines = ["storage:", "  disks:"]
+    if not machine.system_disks:
+        return [*lines, "    - kind: unknown # the root file system does not lead to a disk"]
+    for disk in machine.system_disks[:256]:
+        lines += [
+            f"    - kind: {disk.kind} # {_comment(disk.name)}",
+            f"      sizeGB: {min(disk.size_gb, 1_000_000)}",
         ]
-    known = {"none", "mq-deadline", "kyber", "bfq"}
-    scheduler = disk.scheduler if disk.scheduler in known else "none # not seen"
-    return [
-        "storage:",
-        f"  kind: {disk.kind} # {_comment(disk.name)}",
-        f"  sizeGB: {min(disk.size_gb, 1_000_000)}",
-        f"  scheduler: {scheduler}",
-    ]
+        own = {other.scheduler for other in machine.system_disks if other.kind == disk.kind}
+        if len(own) > 1:
+            lines.append(
+                f"      # disks of this kind have different schedulers: {_comment(disk.scheduler)}"
+            )
+        elif re.fullmatch(r"[a-z][a-z0-9-]{0,31}", disk.scheduler):
+            lines.append(f"      scheduler: {disk.scheduler}")
+    return lines
 
 
 def _session(machine: Machine) -> list[str]:
-    if machine.desktop != "plasma6":
-        found = f" # {machine.desktop} was found" if machine.desktop == "plasma5" else ""
-        return ["session:", f"  desktop: none{found}", "  type: none"]
-    if machine.session_type:
-        return ["session:", "  desktop: plasma6", f"  type: {machine.session_type}"]
-    why = "not seen running, so settings that need X11 do not apply"
-    return ["session:", "  desktop: plasma6", f"  type: wayland # {why}"]
+    name = machine.desktop or "none"
+    if name == "none" or not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,31}", name):
+        seen = "" if machine.desktop else " # neither a session nor session files were seen"
+        return ["session:", f"  desktop: none{seen}", "  type: none"]
+    kind = machine.session_type or "unknown # nobody of this user is logged in graphically"
+    return ["session:", f"  desktop: {_word(name)}", f"  type: {kind}"]
+
+
+def _word(name: str) -> str:
+    """Quote a name that a reader of YAML could take for a number or a truth value."""
+    plain = re.fullmatch(r"[a-z][a-z0-9-]+", name) and name not in {"true", "false", "null"}
+    return name if plain and name not in {"yes", "no", "on", "off"} else json.dumps(name)

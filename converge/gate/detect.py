@@ -9,15 +9,19 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 
+from converge.gate import pools
 from converge.gate.machine import Disk, FoundGpu, Machine, NvidiaGpu, Swap, ZramDevice
+from converge.gate.roles import UNKNOWN, roles
 from converge.limits import count
 
 FORMAT = "1"
 _MAX_CHARACTERS = 1 << 20
-_VENDORS = {"GenuineIntel": "intel", "AuthenticAMD": "amd"}
+_VENDORS = {"GenuineIntel": "intel", "AuthenticAMD": "amd", "HygonGenuine": "hygon"}
 _VIRTUAL_DISK = re.compile(r"/(?:virtio|vmbus|xen|vbd)|VMBUS", re.IGNORECASE)
 _VIRTUAL_MODEL = re.compile(r"virtual|vbox|qemu|vmware", re.IGNORECASE)
+_SLOT = re.compile(r"[0-9a-f]{4,6}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 
 Rows = Mapping[str, Sequence[Sequence[str]]]
 
@@ -40,7 +44,7 @@ def parse(output: str) -> Machine:
         "gpus": _gpus(rows),
         **_nvidia(rows),
         "disks": tuple(disks.values()),
-        "system_disk": _system_disk(rows, disks),
+        "system_disks": pools.system_disks(rows, disks),
         **_session(rows),
         "container": "container" in marks,
     }
@@ -151,18 +155,28 @@ def _platform(rows: Rows, marks: set[str]) -> str | None:
 
 def _gpus(rows: Rows) -> tuple[FoundGpu, ...] | None:
     found = []
+    slots: set[str] = set()
+    connectors: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for row in rows["connector"]:
+        name, status = _word(row, 1), _word(row, 2)
+        if name and status and not name.startswith("Writeback"):
+            connectors[_word(row, 0)].append((name, status))
     for row in rows["pci"]:
         vendor, device = (
             re.fullmatch(r"0x([0-9a-f]{4})", _field(row, 1)),
             re.fullmatch(r"0x([0-9a-f]{4})", _field(row, 2)),
         )
-        if vendor and device:
+        slot = _word(row, 0)
+        if vendor and device and _SLOT.fullmatch(slot) and slot not in slots:
+            slots.add(slot)
             found.append(
                 FoundGpu(
-                    slot=_word(row, 0),
+                    slot=slot,
                     vendor=vendor.group(1),
                     device=device.group(1),
                     driver=_word(row, 4),
+                    boot_vga={"0": False, "1": True}.get(_field(row, 5)),
+                    connectors=tuple(sorted(connectors[slot])),
                 )
             )
     return tuple(found) if found or rows["pci-bus"] else None
@@ -219,27 +233,44 @@ def _kind(name: str, rotational: str, link: str, model: str) -> str:
         return "virtual"
     if name.startswith("nvme") or "/nvme/" in link:
         return "nvme"
+    if name.startswith("mmcblk"):
+        return "emmc"
     return "hdd" if rotational == "1" else "ssd"
 
 
-def _system_disk(rows: Rows, disks: Mapping[str, Disk]) -> Disk | None:
-    """Follow the mount of the root file system down to a disk; else take the only one there is."""
-    below = {_field(row, 0): _field(row, 1) for row in rows["part"]}
-    mapped = {_field(row, 1): _field(row, 2) for row in rows["dm"]}
-    below |= {_field(row, 0): _field(row, 2) for row in rows["dm"]}
-    mounts = {_field(row, 0): _field(row, 2) for row in rows["mount"]}
-    for point in ("/sysroot", "/", "/nix", "/var"):  # on ostree the root is an overlay
-        source = mounts.get(point, "")
-        if not source.startswith("/dev/"):
-            continue
-        name = source.removeprefix("/dev/").removeprefix("mapper/")
-        name = mapped.get(name, name)
-        for _ in range(8):  # partition on a volume on an encrypted device on a disk ...
-            if name in disks:
-                return disks[name]
-            name = below.get(name, "")
-    fixed = [disk for disk in disks.values() if not disk.removable]
-    return fixed[0] if len(fixed) == 1 else None
+#: Desktops and window managers by the program that makes them, where the names differ.
+_PROGRAMS = {
+    "plasmashell": "plasma",
+    "kwin_x11": "plasma",
+    "kwin_wayland": "plasma",
+    "gnome-shell": "gnome",
+    "xfce4-session": "xfce",
+    "mate-session": "mate",
+    "lxqt-session": "lxqt",
+    "budgie-wm": "budgie",
+    "cosmic-comp": "cosmic",
+    "cosmic-session": "cosmic",
+    "enlightenment": "enlightenment",
+    "gala": "pantheon",
+}
+#: What XDG_SESSION_DESKTOP says of some.
+_SESSIONS = {"kde": "plasma", "plasmax11": "plasma", "plasmawayland": "plasma", "ubuntu": "gnome"}
+
+
+def _desktop_name(program: str) -> str:
+    """Name a desktop by its program, whose name the kernel cut at 15 characters."""
+    plain = re.sub(r"-(?:wrapp?e?d?|wra?|w)?$", "", program)
+    for known, name in _PROGRAMS.items():
+        if plain and (plain == known or (len(plain) > 8 and known.startswith(plain))):
+            return name
+    return plain.lower()
+
+
+def _session_name(text: str) -> str:
+    """Name a desktop by what its session calls itself; "" for what is no name."""
+    name = text.strip().lower().replace(" ", "-")
+    name = _SESSIONS.get(name, re.sub(r"^(gnome|xfce|plasma)[-_0-9].*$", r"\1", name))
+    return name if re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,30}", name) else ""
 
 
 def _session(rows: Rows) -> dict[str, object]:
@@ -248,15 +279,23 @@ def _session(rows: Rows) -> dict[str, object]:
     types = [*session["type"], *processes.values()]
     kind = next((text for text in types if text in {"x11", "wayland"}), None)
     offered = {_field(row, 0) for row in rows["offered"]}
-    plasma = "plasmashell" in processes or any(
-        _field(row, 0) == "plasmashell" for row in rows["program"]
-    )
-    # Plasma 5 called its X11 session plasma; Plasma 6 gave that name to the Wayland one.
-    five = any(
-        name.endswith(("xsessions/plasma.desktop", "plasmawayland.desktop")) for name in offered
-    )
-    seen = bool(offered or rows["program"] or processes or session["type"])
-    desktop = ("plasma5" if five else "plasma6") if plasma else "none" if seen else None
+    programs = {_field(row, 0) for row in rows["program"]}
+    running = [name for program in processes if (name := _desktop_name(program))]
+    said = [name for text in session["desktop"] if (name := _session_name(text))]
+    there = [_desktop_name(one) for one in ("plasmashell", "gnome-shell") if one in programs]
+    alone = {_session_name(PurePosixPath(name).stem) for name in offered}
+    names = sorted(running, key=lambda name: name not in {"plasma", "gnome"}) or said or there
+    if not names and len(alone) == 1:
+        names = [name for name in alone if name]
+    desktop = names[0] if names else None
+    if desktop == "plasma":
+        # Plasma 5 called its X11 session plasma; Plasma 6 gave that name to the Wayland one.
+        five = any(
+            name.endswith(("xsessions/plasma.desktop", "plasmawayland.desktop")) for name in offered
+        )
+        desktop = "plasma5" if five else "plasma6"
+    if desktop is None and (programs or session["type"] or offered):
+        desktop = "none" if not offered else None
     return {
         "session_type": kind,
         "desktop": desktop,
@@ -273,9 +312,12 @@ def _unseen(machine: Machine, rows: Rows) -> tuple[str, ...]:
         found.append("kind of memory: no record of udev, and the firmware's table is for root only")
     if machine.gpus is None:
         found.append("GPUs: there is no PCI bus to look at")
-    elif machine.nvidia_gpu and not machine.nvidia:
-        found.append("memory and compute capability of the GPU: nvidia-smi gives no answer")
-    if machine.system_disk is None:
+    else:
+        if any(gpu.driver == "nvidia" for gpu in machine.gpus) and not machine.nvidia:
+            found.append("memory and compute capability of the GPU: nvidia-smi gives no answer")
+        if UNKNOWN in roles(machine.gpus):
+            found.append("which card draws: no display and no mark of the firmware tells it")
+    if not machine.system_disks:
         found.append("the disk of the system: the root file system does not lead to one")
     if machine.session_type is None:
         found.append("session type: nobody of this user is logged in graphically")

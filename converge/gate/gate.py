@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from converge.gate.facts import cpu, disk, gpu, memory, session
+from converge.gate.facts import branch, cards, cpu, disk, memory, session
 from converge.gate.facts.verdict import Look, Outcome, Verdict
 from converge.gate.machine import Machine
 from converge.plan.setting import Setting
@@ -30,13 +30,14 @@ FACTS = (
     "cpu.threads",
     "build.compiler.march",
     "build.parallelism",
-    "gpu.vendor",
-    "gpu.pciId",
-    "gpu.architecture",
-    "gpu.computeCapability",
-    "gpu.memoryMB",
-    "gpu.kernelModule",
-    "gpu.driver",
+    "gpus",
+    "gpus.pciId",
+    "gpus.driver",
+    "gpus.role",
+    "gpus.architecture",
+    "gpus.computeCapability",
+    "gpus.memoryMB",
+    "gpus.branch",
     "kernel",
     "memory.totalGB",
     "memory.type",
@@ -63,8 +64,8 @@ def gate(
         *cpu.cpu(look),
         *cpu.march(look),
         *cpu.parallelism(look),
-        *gpu.card(look),
-        *gpu.driver(look),
+        *cards.cards(look),
+        *branch.branch(look),
         *memory.memory(look),
         *disk.storage(look),
         *session.session(look),

@@ -1,18 +1,16 @@
-"""What hardware can do: instruction sets by march, NVIDIA drivers by GPU generation.
+"""What a CPU can execute: instruction sets by march, marches by the numbers of a CPU.
 
-A name goes in, facts come out. The table of CPU features lies in ``data/march.json``; it was read
-from GCC's own predefined macros, so it says what compiled code may execute, not what a product
-name promises.
+A name goes in, facts come out. The table of CPU features lies in ``march.json``; it was read from
+GCC itself, so it says what compiled code may execute, not what a product name promises.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 _MARCH_TABLE = Path(__file__).with_name("march.json")
 
@@ -26,10 +24,20 @@ GO_LEVELS: Mapping[str, str] = {
 
 
 @cache
+def _table() -> Mapping[str, Any]:
+    table: Mapping[str, Any] = json.loads(_MARCH_TABLE.read_text(encoding="utf-8"))
+    return table
+
+
+@cache
 def marches() -> Mapping[str, frozenset[str]]:
     """Return, for each march, the cpuinfo flags that every CPU must have to run its code."""
-    table = json.loads(_MARCH_TABLE.read_text(encoding="utf-8"))["required"]
-    return {name: frozenset(flags) for name, flags in table.items()}
+    return {name: frozenset(flags) for name, flags in _table()["required"].items()}
+
+
+def hidden_features(march: str) -> frozenset[str]:
+    """Return what code for ``march`` may use besides, and Linux never prints in cpuinfo."""
+    return frozenset(_table()["hidden"].get(march, ()))
 
 
 def missing_flags(march: str, flags: frozenset[str]) -> frozenset[str]:
@@ -39,7 +47,9 @@ def missing_flags(march: str, flags: frozenset[str]) -> frozenset[str]:
 
 def runs_on(code: str, machine: str) -> bool:
     """Say whether code for march ``code`` runs on every CPU that is a ``machine``."""
-    return marches()[code] <= marches()[machine]
+    return marches()[code] <= marches()[machine] and hidden_features(code) <= hidden_features(
+        machine
+    )
 
 
 def best_march(flags: frozenset[str]) -> str:
@@ -50,174 +60,122 @@ def best_march(flags: frozenset[str]) -> str:
     return "x86-64"
 
 
-#: cpuinfo's family and model numbers of the client CPUs whose march is certain. A CPU that is not
-#: listed gets a psABI level: a name is used only with a reason.
-_INTEL_6: Mapping[str, tuple[int, ...]] = {
-    "haswell": (60, 63, 69, 70),
-    "broadwell": (61, 71, 79, 86),
-    "skylake": (78, 94, 142, 158, 165, 166),  # Kaby, Coffee and Comet Lake have its instructions
-    "icelake-client": (125, 126),
-    "tigerlake": (140, 141),
-    "alderlake": (151, 154, 183, 186, 191),  # Raptor Lake has its instructions
-}
-_AMD: Mapping[str, tuple[int, tuple[range, ...]]] = {
-    "znver1": (23, (range(0, 48),)),
-    "znver2": (23, (range(48, 176),)),
-    "znver3": (25, (range(0, 16), range(32, 96))),
-    "znver4": (25, (range(16, 32), range(96, 128), range(160, 176))),
-    "znver5": (26, (range(0, 128),)),
-}
+def _numbers(text: str) -> frozenset[int]:
+    """Read ``60 63 69-71`` as the numbers that it names."""
+    found: set[int] = set()
+    for word in text.split():
+        first, _, last = word.partition("-")
+        found.update(range(int(first), int(last or first) + 1))
+    return frozenset(found)
+
+
+#: The vendor's march by cpuinfo's family and model numbers (Linux: asm/intel-family.h and
+#: cpu/amd.c; GCC: common/cpuinfo.h). Where one number stands in several lines, the first one whose
+#: flags are there holds. Kaby to Comet Lake have the instructions of Skylake, Raptor and Meteor
+#: Lake those of Alder Lake; Arrow Lake-U (181) is Meteor Lake once more.
+_BY_NUMBER: tuple[tuple[str, int, str, frozenset[int]], ...] = tuple(
+    (vendor, family, march, _numbers(models))
+    for vendor, family, march, models in (
+        ("intel", 6, "core2", "15 22 23 29"),
+        ("intel", 6, "nehalem", "26 30 31 46"),
+        ("intel", 6, "westmere", "37 44 47"),
+        ("intel", 6, "sandybridge", "42 45"),
+        ("intel", 6, "ivybridge", "58 62"),
+        ("intel", 6, "haswell", "60 63 69 70"),
+        ("intel", 6, "broadwell", "61 71 79 86"),
+        ("intel", 6, "skylake", "78 94 142 158 165 166"),
+        ("intel", 6, "cooperlake", "85"),
+        ("intel", 6, "cascadelake", "85"),
+        ("intel", 6, "skylake-avx512", "85"),
+        ("intel", 6, "cannonlake", "102"),
+        ("intel", 6, "icelake-client", "125 126 157"),
+        ("intel", 6, "icelake-server", "106 108"),
+        ("intel", 6, "tigerlake", "140 141"),
+        ("intel", 6, "rocketlake", "167"),
+        ("intel", 6, "alderlake", "151 154 190"),
+        ("intel", 6, "raptorlake", "183 186 191 215"),
+        ("intel", 6, "meteorlake", "170 172 181"),
+        ("intel", 6, "arrowlake", "197"),
+        ("intel", 6, "arrowlake-s", "198"),
+        ("intel", 6, "lunarlake", "189"),
+        ("intel", 6, "pantherlake", "204"),
+        ("intel", 6, "wildcatlake", "213"),
+        ("intel", 6, "sapphirerapids", "143"),
+        ("intel", 6, "emeraldrapids", "207"),
+        ("intel", 6, "graniterapids", "173"),
+        ("intel", 6, "graniterapids-d", "174"),
+        ("intel", 6, "sierraforest", "175"),
+        ("intel", 6, "grandridge", "182"),
+        ("intel", 6, "clearwaterforest", "221"),
+        ("intel", 6, "bonnell", "28 38 39 53 54"),
+        ("intel", 6, "silvermont", "55 74 76 77 90 93 117"),
+        ("intel", 6, "goldmont", "92 95"),
+        ("intel", 6, "goldmont-plus", "122"),
+        ("intel", 6, "tremont", "134 138 150 156"),
+        ("intel", 15, "nocona", "3-6"),
+        ("amd", 15, "k8-sse3", "0-255"),
+        ("amd", 15, "k8", "0-255"),
+        ("amd", 16, "amdfam10", "0-255"),
+        ("amd", 17, "k8-sse3", "0-255"),
+        ("amd", 18, "amdfam10", "0-255"),
+        ("amd", 20, "btver1", "0-255"),
+        ("amd", 21, "bdver4", "96-127"),
+        ("amd", 21, "bdver3", "48-63"),
+        ("amd", 21, "bdver2", "2 16-31"),
+        ("amd", 21, "bdver1", "0-1"),
+        ("amd", 22, "btver2", "0-255"),
+        ("amd", 23, "znver1", "0-47"),
+        ("amd", 23, "znver2", "48-175"),
+        ("amd", 25, "znver3", "0-15 32-95"),
+        ("amd", 25, "znver4", "16-31 96-127 160-175"),
+        ("amd", 26, "znver5", "0-79 96-119"),
+        ("amd", 26, "znver6", "80-95 128-175 192-207"),
+        ("hygon", 24, "znver1", "0-255"),
+    )
+)
+
+
+def march_of_numbers(vendor: str | None, family: int | None, number: int | None) -> str | None:
+    """Return the largest march that a CPU of these numbers is known to have, before its flags."""
+    return next(iter(_candidates(vendor, family, number)), None)
+
+
+def _candidates(vendor: str | None, family: int | None, number: int | None) -> tuple[str, ...]:
+    return tuple(
+        march
+        for its_vendor, its_family, march, models in _BY_NUMBER
+        if (its_vendor, its_family) == (vendor, family) and number in models
+    )
+
+
+def vendor_of_march(march: str) -> str | None:
+    """Return who makes CPUs of a march; None for a level of x86-64 and for rarer makers."""
+    if march.startswith(("x86-64", "lujiazui", "yongfeng")):
+        return None
+    makers = ("k8", "amdfam", "barcelona", "btver", "bdver", "znver")
+    return "amd" if march.startswith(makers) else "intel"
 
 
 def family_march(
     vendor: str | None, family: int | None, number: int | None, flags: frozenset[str]
 ) -> str:
-    """Return the march of a CPU by its numbers, if its flags bear it out, else its psABI level."""
-    name = None
-    if vendor == "intel" and family == 6:
-        name = next((march for march, numbers in _INTEL_6.items() if number in numbers), None)
-    elif vendor == "amd":
-        for march, (its_family, models) in _AMD.items():
-            if family == its_family and any(number in numbers for numbers in models):
-                name = march
-    return name if name and not missing_flags(name, flags) else best_march(flags)
+    """Return the march of a CPU.
 
-
-#: Whether NVIDIA's open kernel modules drive a generation.
-OpenModules = Literal["never", "possible", "required"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Generation:
-    """An NVIDIA GPU generation and what its drivers are limited to."""
-
-    name: str
-    chips: str  # first two letters of its chips
-    capabilities: frozenset[str]  # CUDA compute capabilities
-    devices: tuple[tuple[int, int], ...]  # PCI device ids, inclusive ranges
-    last_branch: int | None  # last driver branch that still drives it; None: current ones do
-    open_modules: OpenModules
-
-
-def _generation(
-    *,
-    name: str,
-    chips: str,
-    capabilities: str,
-    devices: tuple[tuple[int, int], ...],
-    last_branch: int | None,
-    open_modules: OpenModules,
-) -> Generation:
-    return Generation(
-        name=name,
-        chips=chips,
-        capabilities=frozenset(capabilities.split()),
-        devices=devices,
-        last_branch=last_branch,
-        open_modules=open_modules,
-    )
-
-
-#: The ranges are those of desktop and workstation cards in the public PCI id list. A device that
-#: lies in none of them is unknown, never guessed.
-GENERATIONS: tuple[Generation, ...] = (
-    _generation(
-        name="kepler",
-        chips="GK",
-        capabilities="3.0 3.2 3.5 3.7",
-        devices=((0x0FC0, 0x103F), (0x1180, 0x11FC), (0x1280, 0x12BA)),
-        last_branch=470,
-        open_modules="never",
-    ),
-    _generation(
-        name="maxwell",
-        chips="GM",
-        capabilities="5.0 5.2 5.3",
-        devices=((0x1340, 0x1436), (0x1617, 0x1667), (0x174D, 0x17FD)),
-        last_branch=580,
-        open_modules="never",
-    ),
-    _generation(
-        name="pascal",
-        chips="GP",
-        capabilities="6.0 6.1 6.2",
-        devices=((0x15F0, 0x15F9), (0x1B00, 0x1D56)),
-        last_branch=580,
-        open_modules="never",
-    ),
-    _generation(
-        name="volta",
-        chips="GV",
-        capabilities="7.0 7.2",
-        devices=((0x1D81, 0x1DF6),),
-        last_branch=580,
-        open_modules="never",
-    ),
-    _generation(
-        name="turing",
-        chips="TU",
-        capabilities="7.5",
-        devices=((0x1E02, 0x1FF9), (0x2182, 0x21D1)),
-        last_branch=None,
-        open_modules="possible",
-    ),
-    _generation(
-        name="ampere",
-        chips="GA",
-        capabilities="8.0 8.6 8.7",
-        devices=((0x2082, 0x20FD), (0x2200, 0x228E), (0x2414, 0x25FB)),
-        last_branch=None,
-        open_modules="possible",
-    ),
-    _generation(
-        name="hopper",
-        chips="GH",
-        capabilities="9.0",
-        devices=((0x2302, 0x2345),),
-        last_branch=None,
-        open_modules="possible",
-    ),
-    _generation(
-        name="ada",
-        chips="AD",
-        capabilities="8.9",
-        devices=((0x2681, 0x28FF),),
-        last_branch=None,
-        open_modules="possible",
-    ),
-    _generation(
-        name="blackwell",
-        chips="GB",
-        capabilities="10.0 10.3 12.0 12.1",
-        devices=((0x2901, 0x2F80),),
-        last_branch=None,
-        open_modules="required",
-    ),
-)
-
-
-def generation(name: str) -> Generation | None:
-    """Return the GPU generation called ``name``."""
-    return next((g for g in GENERATIONS if g.name == name), None)
-
-
-def generation_of_device(device: int) -> Generation | None:
-    """Return the generation of a PCI device id of vendor 10de, where its range is known."""
-    for candidate in GENERATIONS:
-        if any(first <= device <= last for first, last in candidate.devices):
-            return candidate
-    return None
-
-
-def generation_of_capability(capability: str) -> Generation | None:
-    """Return the generation of a CUDA compute capability such as ``5.2``."""
-    return next((g for g in GENERATIONS if capability in g.capabilities), None)
-
-
-#: Newest Linux, major and minor, that each legacy driver branch is known to build with. 580 did not
-#: build on 7.1 until it was mended, so a long-term kernel is the safe companion.
-KERNEL_CEILING: Mapping[int, tuple[int, int]] = {470: (6, 6), 580: (6, 18)}
-
-
-#: PCI vendor ids of the GPU vendors that a profile names.
-GPU_VENDORS: Mapping[str, str] = {"10de": "nvidia", "1002": "amd", "8086": "intel"}
+    1. By its numbers, if its flags bear that out; else, with a known number, its psABI level: a
+       virtual machine masks features.
+    2. A number that no table has: the largest march of its vendor whose features are all there and
+       none of whose features is hidden. Such code runs, whatever the product is called.
+    """
+    candidates = _candidates(vendor, family, number)
+    for name in candidates:
+        if not missing_flags(name, flags):
+            return name
+    level = best_march(flags)
+    if candidates or vendor not in {"intel", "amd"}:
+        return level
+    best = level
+    for name, needed in marches().items():
+        fits = vendor_of_march(name) == vendor and needed <= flags and not hidden_features(name)
+        if fits and needed > marches()[best]:
+            best = name
+    return best

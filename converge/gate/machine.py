@@ -1,8 +1,7 @@
 """What a machine was found to have. ``None`` means that it could not be seen, not that it has none.
 
-Made by ``converge.gate.detect`` from the output of ``remote/detect.sh``, or by
-``converge.gate.facter`` from a nixos-facter report; ``converge.gate.gate`` compares the machine
-with a profile.
+Made by ``converge.gate.detect`` from the output of ``remote/detect.sh``; ``converge.gate.gate``
+compares the machine with a profile.
 """
 
 from __future__ import annotations
@@ -18,10 +17,17 @@ class FoundGpu:
     vendor: str
     device: str
     driver: str = ""  # kernel driver that holds it now, empty: none
+    boot_vga: bool | None = None  # whether the firmware drew on it; None: it does not say
+    connectors: tuple[tuple[str, str], ...] = ()  # name, and connected, disconnected, unknown
 
     @property
     def pci_id(self) -> str:
         return f"{self.vendor}:{self.device}"
+
+    @property
+    def connected(self) -> tuple[str, ...]:
+        """Connectors with a display."""
+        return tuple(name for name, status in self.connectors if status == "connected")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +46,7 @@ class Disk:
     """A whole disk. ``size_gb`` in 10^9 bytes; ``schedulers``: those that the kernel offers."""
 
     name: str
-    kind: str  # nvme, ssd, hdd, virtual
+    kind: str  # nvme, ssd, hdd, emmc, virtual
     size_gb: int
     schedulers: tuple[str, ...] = ()
     scheduler: str = ""
@@ -90,9 +96,9 @@ class Machine:
     nvidia_driver: str | None = None  # version of the loaded module
     nvidia_open: bool | None = None  # whether the loaded module is the open one
     disks: tuple[Disk, ...] = ()
-    system_disk: Disk | None = None
+    system_disks: tuple[Disk, ...] = ()  # below the root file system and /nix; (): not seen
     session_type: str | None = None  # of the running graphical session
-    desktop: str | None = None  # plasma6, plasma5, none
+    desktop: str | None = None  # plasma6, plasma5, none, or another one's name
     x11_offered: bool | None = None  # whether an X11 session is installed
     container: bool = False
     unseen: tuple[str, ...] = field(default=(), compare=False)  # sentences: what, and why
@@ -107,7 +113,10 @@ class Machine:
             return self.module_bytes >> 30
         return None if self.memory_kib is None else -(-self.memory_kib // (1 << 20))
 
-    @property
-    def nvidia_gpu(self) -> FoundGpu | None:
-        """The NVIDIA GPU on the PCI bus."""
-        return next((gpu for gpu in self.gpus or () if gpu.vendor == "10de"), None)
+    def nvidia_of(self, gpu: FoundGpu) -> NvidiaGpu | None:
+        """What nvidia-smi says of a card, where it names this one."""
+        if gpu.vendor != "10de":
+            return None
+        own = [one for one in self.nvidia if one.pci_id == gpu.pci_id]
+        alone = sum(one.vendor == "10de" for one in self.gpus or ()) == 1
+        return next(iter(own or [one for one in self.nvidia if alone and not one.pci_id]), None)

@@ -8,8 +8,9 @@ setting is written twice.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 
 class Layer(StrEnum):
@@ -82,21 +83,40 @@ class Setting:
     needs: frozenset[str] = frozenset()  # facts without which it is not applicable: NEEDS
     rests_on: frozenset[str] = frozenset()  # settings without which it has no effect
     forcible: bool = True  # False: would stop a boot or the session; include= is refused
+    #: The same statement on other machines: a fact -> the fields that differ where it holds.
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         unknown = self.needs - NEEDS.keys()
         if unknown:
             raise ValueError(f"setting {self.id}: unknown needs {sorted(unknown)}")
+        if strange := self.variants.keys() - NEEDS.keys():
+            raise ValueError(f"setting {self.id}: unknown variants {sorted(strange)}")
         if self.state is not State.APPLIED and not self.reason:
             raise ValueError(f"setting {self.id}: {self.state} without a reason")
+
+    def on(self, facts: frozenset[str]) -> Setting:
+        """Return the setting as it is on a machine of these facts: the plan's own machine, whose
+        card NVIDIA's driver draws with, goes first."""
+        own = "video-nvidia" in facts
+        found = next((fields for fact, fields in self.variants.items() if fact in facts), None)
+        return replace(self, variants={}, **found) if found and not own else self
 
 
 #: Facts a setting can need, and how their absence reads in "not applicable: ...".
 NEEDS: Mapping[str, str] = {
-    "nvidia": "the profile has no NVIDIA GPU with its own kernel module",
+    "nvidia": "no card of the profile draws or offloads by NVIDIA's driver",
+    "video": "no card of the profile is known to draw by a driver that decodes video",
+    "video-nvidia": "the card that draws is not driven by NVIDIA's driver",
+    "video-mesa": "the card that draws is no AMD card since GCN, driven by amdgpu or radeon",
+    "video-r600": "the card that draws is no AMD card before GCN",
+    "video-intel": "the card that draws is no Intel card since Broadwell",
+    "video-i965": "the card that draws is no Intel card before Broadwell",
     "x11": "the session type of the profile is not x11",
+    "wayland": "the session type of the profile is not wayland",
     "kwin": "the profile has no KWin",
     "baloo": "the profile has no Baloo",
     "bootloader": "the workspace has no boot loader of its own",
     "zram": "the profile declares no zram",
+    "scheduler": "the profile declares no I/O scheduler for a disk",
 }

@@ -91,7 +91,7 @@ def standings(
         return Stand.IN_FORCE, ""
 
     result = []
-    for setting in settings:
+    for setting in (one.on(facts) for one in settings):
         if setting.id in include | accept and not setting.forcible:
             raise ForbiddenSetting(f"{setting.id} cannot be included: {setting.reason}")
         verdict, why = stand(setting)

@@ -28,7 +28,7 @@ __all__ = ["Choices", "InvalidInput", "check_choices", "fleet_problems"]
 SCHEMA = "workspace"
 _LISTS = ("phases", "layers", "accept", "include", "exclude")
 _SETTINGS = ("accept", "include", "exclude")
-_PATHS = ("profile", "root", "base_nixos", "base_home", "write", "facter")
+_PATHS = ("profile", "root", "base_nixos", "base_home", "write")
 _LONGEST_TEXT = 4096
 
 
@@ -58,7 +58,6 @@ class Choices:
     setting: str = ""
     build_limit_s: int = 21_600
     write: str = ""
-    facter: str = ""
 
 
 @dataclass

@@ -8,78 +8,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import PurePath
 
 from converge.gate import hardware
 from converge.problem import NodePath, Problem
+from converge.profile import graphics_card
 from converge.profile.document import Document
+from converge.profile.values import Unusable, Values
 
 TIERS = ("heavy", "medium", "light")
 
 
-class _Unusable(Exception):
-    """A value that a check needs is missing or was refused."""
-
-
-@dataclass(frozen=True)
-class _Values:
-    """Typed access to a document that may be wrong in other places."""
-
-    document: Document
-
-    def text(self, *path: str | int) -> str:
-        value = self._get(path)
-        if not isinstance(value, str):
-            raise _Unusable
-        return value
-
-    def number(self, *path: str | int) -> int:
-        value = self._get(path)
-        if type(value) is not int:
-            raise _Unusable
-        return value
-
-    def march(self, *path: str | int) -> str:
-        name = self.text(*path)
-        if name not in hardware.marches():
-            raise _Unusable
-        return name
-
-    def flag(self, *path: str | int) -> bool:
-        value = self._get(path)
-        if not isinstance(value, bool):
-            raise _Unusable
-        return value
-
-    def _get(self, path: NodePath) -> object:
-        if self.document.is_damaged(path):
-            raise _Unusable
-        node: object = self.document.data
-        for step in path:
-            if not isinstance(node, dict) or step not in node:
-                raise _Unusable
-            node = node[step]
-        return node
-
-    def problem(self, path: NodePath, message: str, hint: str) -> Problem:
-        return self.document.problem(path, message, hint, rank=1)
-
-
 def contradictions(document: Document) -> tuple[Problem, ...]:
     """Return every pair of values that do not go together."""
-    values = _Values(document)
+    values = Values(document)
     found: list[Problem] = []
     for check in _CHECKS:
         try:
             found += check(values)
-        except _Unusable:
+        except Unusable:
             continue
+    try:
+        for index in values.mappings("gpus"):
+            found += graphics_card.contradictions(values, index)
+        found += graphics_card.together(values)
+    except Unusable:
+        pass
     for tier in TIERS:
         for tier_check in _TIER_CHECKS:
             try:
                 found += tier_check(values, tier)
-            except _Unusable:
+            except Unusable:
                 continue
     return tuple(found)
 
@@ -87,10 +46,10 @@ def contradictions(document: Document) -> tuple[Problem, ...]:
 # ---- names and CPU -------------------------------------------------------------------------------
 
 
-def _named_after_file(values: _Values) -> Iterator[Problem]:
+def _named_after_file(values: Values) -> Iterator[Problem]:
     name = values.text("workspace")
     if not re.fullmatch(r"[a-z0-9-]+", name):
-        raise _Unusable
+        raise Unusable
     stem = PurePath(values.document.file).stem
     if name != stem:
         yield values.problem(
@@ -100,10 +59,16 @@ def _named_after_file(values: _Values) -> Iterator[Problem]:
         )
 
 
-def _march_within_family(values: _Values) -> Iterator[Problem]:
+def _lacking(code: str, march: str) -> list[str]:
+    """Return the features that code for march ``code`` uses and a CPU of ``march`` lacks."""
+    own = hardware.marches()[march] | hardware.hidden_features(march)
+    return sorted((hardware.marches()[code] | hardware.hidden_features(code)) - own)
+
+
+def _march_within_family(values: Values) -> Iterator[Problem]:
     march = values.march("build", "compiler", "march")
     family = values.march("cpu", "family")
-    if missing := sorted(hardware.missing_flags(march, hardware.marches()[family])):
+    if missing := _lacking(march, family):
         yield values.problem(
             ("build", "compiler", "march"),
             f"code for {march} does not run on a {family} CPU: it needs {' '.join(missing)}",
@@ -111,26 +76,21 @@ def _march_within_family(values: _Values) -> Iterator[Problem]:
         )
 
 
-def _code_within_march(values: _Values) -> Iterator[Problem]:
+def _code_within_march(values: Values) -> Iterator[Problem]:
     march = values.march("build", "compiler", "march")
     codes: list[tuple[NodePath, str]] = []
     try:
-        fallback: NodePath = ("build", "compiler", "fallback", "march")
-        codes.append((fallback, values.march(*fallback)))
-    except _Unusable:
-        pass
-    try:
         rust: NodePath = ("build", "rustTargetCpu")
         codes.append((rust, values.march(*rust)))
-    except _Unusable:
+    except Unusable:
         pass
     try:
         go: NodePath = ("build", "goamd64")
         codes.append((go, hardware.GO_LEVELS.get(values.text(*go), "x86-64")))
-    except _Unusable:
+    except Unusable:
         pass
     for path, code in codes:
-        if missing := sorted(hardware.missing_flags(code, hardware.marches()[march])):
+        if missing := _lacking(code, march):
             yield values.problem(
                 path,
                 f"asks for more than the march {march} has: {' '.join(missing)}",
@@ -138,18 +98,16 @@ def _code_within_march(values: _Values) -> Iterator[Problem]:
             )
 
 
-def _family_of_vendor(values: _Values) -> Iterator[Problem]:
+def _family_of_vendor(values: Values) -> Iterator[Problem]:
     family, vendor = values.march("cpu", "family"), values.text("cpu", "vendor")
-    if family.startswith("x86-64"):
-        return
-    maker = "amd" if family.startswith("znver") else "intel"
-    if vendor in {"amd", "intel"} and vendor != maker:
+    maker = hardware.vendor_of_march(family)
+    if maker and vendor in {"amd", "intel"} and vendor != maker:
         yield values.problem(
             ("cpu", "vendor"), f"is {vendor}, but {family} is made by {maker}", f"write {maker}"
         )
 
 
-def _threads_of_cores(values: _Values) -> Iterator[Problem]:
+def _threads_of_cores(values: Values) -> Iterator[Problem]:
     cores, threads = values.number("cpu", "cores"), values.number("cpu", "threads")
     if threads < cores:
         yield values.problem(
@@ -159,35 +117,19 @@ def _threads_of_cores(values: _Values) -> Iterator[Problem]:
         )
 
 
-def _cores_of_builds(values: _Values) -> Iterator[Problem]:
-    most, threads = (
-        values.number("build", "parallelism", "maxCores"),
-        values.number("cpu", "threads"),
-    )
-    if most > threads:
-        yield values.problem(
-            ("build", "parallelism", "maxCores"),
-            f"{most} is more than the CPU's {threads} threads",
-            f"write at most {threads}",
-        )
-
-
 # ---- tiers ---------------------------------------------------------------------------------------
 
 
-def _tier_within_limits(values: _Values, tier: str) -> Iterator[Problem]:
-    for key, limit in (("jobs", "maxJobs"), ("cores", "maxCores")):
-        value = values.number("build", "parallelism", "tiers", tier, key)
-        most = values.number("build", "parallelism", limit)
-        if value > most:
-            yield values.problem(
-                ("build", "parallelism", "tiers", tier, key),
-                f"{value} is more than {limit}, which is {most}",
-                f"write at most {most}, or raise {limit}",
-            )
+def _tier_within_threads(values: Values, tier: str) -> Iterator[Problem]:
+    path: NodePath = ("build", "parallelism", "tiers", tier, "cores")
+    cores, threads = values.number(*path), values.number("cpu", "threads")
+    if cores > threads:
+        yield values.problem(
+            path, f"{cores} is more than the CPU's {threads} threads", f"write at most {threads}"
+        )
 
 
-def _tier_fits_memory(values: _Values, tier: str) -> Iterator[Problem]:
+def _tier_fits_memory(values: Values, tier: str) -> Iterator[Problem]:
     path: NodePath = ("build", "parallelism", "tiers", tier, "memoryGB")
     each, jobs = values.number(*path), values.number(*path[:-1], "jobs")
     total = values.number("memory", "totalGB")
@@ -209,68 +151,23 @@ def _tier_fits_memory(values: _Values, tier: str) -> Iterator[Problem]:
         )
 
 
-# ---- GPU, session, platform ----------------------------------------------------------------------
+# ---- disks, session and platform -----------------------------------------------------------------
 
 
-def _gpu_generation(values: _Values) -> Iterator[Problem]:
-    name = values.text("gpu", "architecture")
-    if values.text("gpu", "vendor") in {"amd", "intel"}:
-        yield values.problem(
-            ("gpu", "architecture"), "is an NVIDIA generation", "remove it, or correct gpu.vendor"
-        )
-        return
-    generation = hardware.generation(name)
-    if generation is None or values.text("gpu", "vendor") != "nvidia":
-        raise _Unusable
-    gpu = values.document.data["gpu"]
-    capability, chip, device = gpu.get("computeCapability"), gpu.get("chip"), gpu.get("pciId")
-    if isinstance(capability, str) and capability not in generation.capabilities:
-        known = ", ".join(sorted(generation.capabilities))
-        yield values.problem(
-            ("gpu", "computeCapability"),
-            f"{capability} is not one of {name} ({known})",
-            "nvidia-smi --query-gpu=compute_cap --format=csv shows it",
-        )
-    if isinstance(chip, str) and not chip.startswith(generation.chips):
-        yield values.problem(
-            ("gpu", "chip"),
-            f"{chip} is not a chip of {name}, whose names begin with {generation.chips}",
-            "correct the chip or gpu.architecture",
-        )
-    if isinstance(device, str) and device.startswith("10de:") and len(device) == 9:
-        other = hardware.generation_of_device(int(device[5:], 16))
-        if other is not None and other is not generation:
+def _one_scheduler_of_a_kind(values: Values) -> Iterator[Problem]:
+    """A rule finds disks by their kind, so two of one kind cannot have two schedulers."""
+    seen: dict[str, str] = {}
+    for index in values.mappings("storage", "disks"):
+        kind, name = (values.maybe("storage", "disks", index, key) for key in ("kind", "scheduler"))
+        if kind and name and name != seen.setdefault(kind, name):
             yield values.problem(
-                ("gpu", "pciId"),
-                f"the device {device} is a GPU of {other.name}, not of {name}",
-                "correct the id (lspci -nn) or gpu.architecture",
+                ("storage", "disks", index, "scheduler"),
+                f"is {name}, but that of another {kind} disk is {seen[kind]}",
+                "write the same for all disks of one kind, or leave it out",
             )
 
 
-def _gpu_vendor_id(values: _Values) -> Iterator[Problem]:
-    vendor, device = values.text("gpu", "vendor"), values.text("gpu", "pciId")
-    maker = hardware.GPU_VENDORS.get(device[:4])
-    if vendor != "none" and maker != vendor:
-        expected = next((k for k, v in hardware.GPU_VENDORS.items() if v == vendor), None)
-        if expected is None:
-            raise _Unusable
-        yield values.problem(
-            ("gpu", "pciId"),
-            f"{device} is no device of {vendor}, whose ids begin with {expected}:",
-            "correct the id (lspci -nn) or gpu.vendor",
-        )
-
-
-def _module_in_wsl(values: _Values) -> Iterator[Problem]:
-    if values.text("platform") == "wsl" and values.flag("gpu", "kernelModule"):
-        yield values.problem(
-            ("gpu", "kernelModule"),
-            "is true, but a WSL2 guest loads no GPU module: Windows drives the GPU",
-            "write false, or correct platform",
-        )
-
-
-def _session_of_desktop(values: _Values) -> Iterator[Problem]:
+def _session_of_desktop(values: Values) -> Iterator[Problem]:
     desktop, kind = values.text("session", "desktop"), values.text("session", "type")
     if (desktop == "none") != (kind == "none"):
         yield values.problem(
@@ -280,19 +177,16 @@ def _session_of_desktop(values: _Values) -> Iterator[Problem]:
         )
 
 
-_CHECKS: tuple[Callable[[_Values], Iterator[Problem]], ...] = (
+_CHECKS: tuple[Callable[[Values], Iterator[Problem]], ...] = (
     _named_after_file,
     _march_within_family,
     _code_within_march,
     _family_of_vendor,
     _threads_of_cores,
-    _cores_of_builds,
-    _gpu_generation,
-    _gpu_vendor_id,
-    _module_in_wsl,
+    _one_scheduler_of_a_kind,
     _session_of_desktop,
 )
-_TIER_CHECKS: tuple[Callable[[_Values, str], Iterator[Problem]], ...] = (
-    _tier_within_limits,
+_TIER_CHECKS: tuple[Callable[[Values, str], Iterator[Problem]], ...] = (
+    _tier_within_threads,
     _tier_fits_memory,
 )

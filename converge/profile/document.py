@@ -225,6 +225,8 @@ class _Tree:
         place = _place(event.start_mark)
         path = self._path()
         if isinstance(event, yaml.AliasEvent):
+            if self._expects_key():
+                self._stop(place, "a key is an alias", "write keys as plain words")
             self._add(place, path, f"the alias *{event.anchor} is not allowed", "write the value")
             self._attach(None, place, path)
             return

@@ -10,13 +10,18 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
+from converge.gate import graphics
 from converge.profile.contradiction import contradictions
 from converge.profile.document import Document, InvalidInput, scan
+from converge.profile.rewrite import rewrites
 from converge.profile.schema import schema_problems
 
 __all__ = ["InvalidInput", "Profile", "load_profile"]
 
 SCHEMA = "hardware-profile"
+_TERASCALE = frozenset({"terascale"})
+#: What intel-media-driver (iHD) does not know.
+_BEFORE_BROADWELL = frozenset({"gen5", "gen6", "gen7", "gen7.5"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +37,11 @@ class Cpu:
 
 @dataclass(frozen=True, kw_only=True)
 class Compiler:
-    """What code is compiled for. ``fallback_*`` is for packages that do not bear the first."""
+    """What code is compiled for."""
 
     march: str
     mtune: str
     optimization_level: int
-    fallback_march: str
-    fallback_mtune: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +55,8 @@ class Tier:
 
 @dataclass(frozen=True, kw_only=True)
 class Parallelism:
-    """How much is built at once."""
+    """How much is built at once, by weight of a build."""
 
-    max_jobs: int
-    max_cores: int
     heavy: Tier
     medium: Tier
     light: Tier
@@ -73,16 +74,25 @@ class Build:
 
 @dataclass(frozen=True, kw_only=True)
 class Gpu:
-    """The GPU; all but ``vendor`` may be unknown, and are with vendor ``none``."""
+    """One graphics card. ``driver``: the kernel driver that holds it, ``none`` where nothing does;
+    ``role``: draws, offload, guest, unused, or unknown."""
 
     vendor: str
+    driver: str
+    role: str
     model: str | None = None
     architecture: str | None = None
     chip: str | None = None
     pci_id: str | None = None
+    slot: str | None = None
     compute_capability: str | None = None
     memory_mb: int | None = None
-    kernel_module: bool = False
+    connectors: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What messages call the card."""
+        return self.model or self.pci_id or f"{self.vendor} card"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,12 +114,19 @@ class Memory:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Storage:
-    """The disk of the system. ``size_gb`` counts 10^9 bytes, as disks are sold."""
+class Disk:
+    """One disk of the system. ``size_gb`` counts 10^9 bytes, as disks are sold."""
 
     kind: str
-    size_gb: int
-    scheduler: str
+    size_gb: int | None = None
+    scheduler: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storage:
+    """The disks below the root file system, one or several."""
+
+    disks: tuple[Disk, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +146,7 @@ class Profile:
     system: str
     cpu: Cpu
     build: Build
-    gpu: Gpu
+    gpus: tuple[Gpu, ...]
     memory: Memory
     storage: Storage
     session: Session
@@ -137,24 +154,53 @@ class Profile:
     raw: dict[str, Any] = field(compare=False, repr=False)
 
     @property
+    def drawing(self) -> Gpu | None:
+        """The card that draws the desktop; None where there is none, or nobody knows which."""
+        return next((gpu for gpu in self.gpus if gpu.role == "draws"), None)
+
+    @property
+    def by_nvidia(self) -> tuple[Gpu, ...]:
+        """The cards that draw or offload by NVIDIA's own driver; the one that draws first."""
+        mine = (g for g in self.gpus if g.driver == "nvidia" and g.role in {"draws", "offload"})
+        return tuple(sorted(mine, key=lambda gpu: gpu.role))
+
+    @property
+    def nvidia(self) -> Gpu | None:
+        """The first of ``by_nvidia``."""
+        return next(iter(self.by_nvidia), None)
+
+    @property
     def facts(self) -> frozenset[str]:
         """Return those of ``converge.plan.setting.NEEDS`` that hold."""
         plasma = self.session.desktop == "plasma6"
+        decoder = graphics.DECODES.get(self.drawing.driver) if self.drawing else None
         holds = {
-            "nvidia": self.gpu.vendor == "nvidia" and self.gpu.kernel_module,
+            "nvidia": bool(self.by_nvidia),
+            "video": decoder is not None,
+            "video-nvidia": decoder == "nvidia",
+            "video-mesa": decoder == "mesa" and not self._drawn_by(_TERASCALE),
+            "video-r600": decoder == "mesa" and self._drawn_by(_TERASCALE),
+            "video-intel": decoder == "intel" and not self._drawn_by(_BEFORE_BROADWELL),
+            "video-i965": decoder == "intel" and self._drawn_by(_BEFORE_BROADWELL),
             "x11": self.session.type == "x11",
+            "wayland": self.session.type == "wayland",
             "kwin": plasma,
             "baloo": plasma,
             "bootloader": self.platform != "wsl",
             "zram": self.memory.zram is not None,
+            "scheduler": any(disk.scheduler for disk in self.storage.disks),
         }
         return frozenset(name for name, value in holds.items() if value)
+
+    def _drawn_by(self, architectures: frozenset[str]) -> bool:
+        return self.drawing is not None and self.drawing.architecture in architectures
 
 
 def load_profile(path: str | os.PathLike[str]) -> Profile:
     """Read and check the profile at ``path``. Raises InvalidInput with everything wrong in it."""
     document, problems = scan(path)
     problems += schema_problems(SCHEMA, document.data, document)
+    problems += rewrites(document)
     problems += contradictions(document)
     if problems:
         raise InvalidInput(problems)
@@ -165,7 +211,7 @@ def profile_from(document: Document) -> Profile:
     """Make the profile of a document that passed every check."""
     data = document.data
     compiler, parallelism = data["build"]["compiler"], data["build"]["parallelism"]
-    gpu, memory, zram = data["gpu"], data["memory"], data["memory"].get("zram")
+    memory, zram = data["memory"], data["memory"].get("zram")
     tiers = {
         name: Tier(jobs=tier["jobs"], cores=tier["cores"], memory_gb=tier["memoryGB"])
         for name, tier in parallelism["tiers"].items()
@@ -180,32 +226,39 @@ def profile_from(document: Document) -> Profile:
                 march=compiler["march"],
                 mtune=compiler["mtune"],
                 optimization_level=compiler["optimizationLevel"],
-                fallback_march=compiler["fallback"]["march"],
-                fallback_mtune=compiler["fallback"]["mtune"],
             ),
             goamd64=data["build"]["goamd64"],
             rust_target_cpu=data["build"]["rustTargetCpu"],
-            parallelism=Parallelism(
-                max_jobs=parallelism["maxJobs"], max_cores=parallelism["maxCores"], **tiers
-            ),
+            parallelism=Parallelism(**tiers),
         ),
-        gpu=Gpu(
-            vendor=gpu["vendor"],
-            model=gpu.get("model"),
-            architecture=gpu.get("architecture"),
-            chip=gpu.get("chip"),
-            pci_id=gpu.get("pciId"),
-            compute_capability=gpu.get("computeCapability"),
-            memory_mb=gpu.get("memoryMB"),
-            kernel_module=gpu.get("kernelModule", False),
+        gpus=tuple(
+            Gpu(
+                vendor=gpu["vendor"],
+                driver=gpu["driver"],
+                role=gpu["role"],
+                model=gpu.get("model"),
+                architecture=gpu.get("architecture"),
+                chip=gpu.get("chip"),
+                pci_id=gpu.get("pciId"),
+                slot=gpu.get("slot"),
+                compute_capability=gpu.get("computeCapability"),
+                memory_mb=gpu.get("memoryMB"),
+                connectors=tuple(gpu.get("connectors", ())),
+            )
+            for gpu in data["gpus"]
         ),
         memory=Memory(
             total_gb=memory["totalGB"], type=memory["type"], zram=Zram(**zram) if zram else None
         ),
         storage=Storage(
-            kind=data["storage"]["kind"],
-            size_gb=data["storage"]["sizeGB"],
-            scheduler=data["storage"]["scheduler"],
+            disks=tuple(
+                Disk(
+                    kind=disk["kind"],
+                    size_gb=disk.get("sizeGB"),
+                    scheduler=disk.get("scheduler"),
+                )
+                for disk in data["storage"]["disks"]
+            )
         ),
         session=Session(**data["session"]),
         platform=data["platform"],

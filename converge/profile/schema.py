@@ -1,8 +1,10 @@
 """A JSON Schema as a set of sentences: data and its source go in, problems with places come out.
 
 The schemas under ``schemas/`` hold the rules; their descriptions are what a message says was
-expected. Two keys of our own are read beside the standard ones: ``x-refused`` gives the reason for
-a value that deserves more than "is not one of", ``x-hint`` what to do about any other.
+expected. Keys of our own are read beside the standard ones: ``x-refused`` gives the reason for a
+value that deserves more than "is not one of", ``x-hint`` what to do about any other; ``x-removed``
+says what became of a key that was one (without a message, another check says so); ``x-exact``
+marks names of hardware, for which a guess could be a lie.
 """
 
 from __future__ import annotations
@@ -99,6 +101,12 @@ def _unknown_keys(
         here = (*path, key)
         if key in known or source.is_damaged(here):
             continue
+        if removed := error.schema.get("x-removed", {}).get(key):
+            if "becomes" in removed:
+                meant.add((*path, removed["becomes"]))
+            if removed["message"]:
+                yield source.problem(here, removed["message"], removed["hint"], at_key=True)
+            continue
         if guess := nearest(str(key), [name for name in known if name not in error.instance]):
             meant.add((*path, guess))
             hint = f"did you mean {guess}?"
@@ -133,7 +141,8 @@ def _wrong_value(error: Any, path: NodePath, source: Source) -> Problem:
         case "enum":
             names = [str(name) for name in error.validator_value]
             message = f"{shown(value)} is not known, expected one of {', '.join(names)}"
-            hint = did_you_mean(str(value), names, rule.get("x-hint", ""))
+            exact = rule.get("x-exact", False)
+            hint = did_you_mean(str(value), names, rule.get("x-hint", ""), exact=exact)
             return source.problem(path, message, hint)
         case "const":
             message = f"is {shown(value)}, expected {shown(error.validator_value)}"
@@ -144,6 +153,9 @@ def _wrong_value(error: Any, path: NodePath, source: Source) -> Problem:
             )
         case "minItems":
             return source.problem(path, "is an empty list", f"name one or more. {about}")
+        case "maxItems":
+            most = error.validator_value
+            return source.problem(path, f"has {len(value)} entries, expected at most {most}", hint)
         case "uniqueItems":
             return source.problem(path, "names something twice", "name it once")
         case "maxLength":

@@ -11,9 +11,10 @@
 #     each different line of all CPUs once; cores counts distinct (package, core) pairs
 #   memory MemTotal KIB · memory SwapTotal KIB · swap FILE TYPE KIB PRIORITY
 #   dmi NAME VALUE · module TYPE BYTES  (memory modules as udev saw them at boot)
-#   pci-bus seen · pci SLOT VENDOR DEVICE CLASS DRIVER
-#   disk NAME SECTORS ROTATIONAL REMOVABLE SCHEDULERS LINK MODEL
-#   part NAME DISK · dm NAME MAPPED LOWER · mount POINT FSTYPE SOURCE
+#   pci-bus seen · pci SLOT VENDOR DEVICE CLASS DRIVER BOOT_VGA · connector SLOT NAME STATUS
+#   disk NAME SECTORS ROTATIONAL REMOVABLE SCHEDULERS LINK MODEL · dev NAME MAJOR:MINOR
+#   part NAME DISK · dm NAME MAPPED LOWER · mount POINT FSTYPE SOURCE MAJOR:MINOR
+#   member NAME FSTYPE UUID LABEL  (what udev found on a disk or partition)
 #   zram NAME BYTES ALGORITHMS
 #   nvidia proc|module LINE · nvidia-smi rc N · nvidia-smi out LINE · device PATH
 #   mark NAME · os NAME=VALUE
@@ -134,7 +135,13 @@ for path in "$root"/sys/bus/pci/devices/*; do
     first "$path/device"
     device=$line
     driver=$(readlink -- "$path/driver" 2>/dev/null)
-    say pci "${path##*/}" "$vendor" "$device" "$class" "${driver##*/}"
+    first "$path/boot_vga"
+    say pci "${path##*/}" "$vendor" "$device" "$class" "${driver##*/}" "$line"
+    for connector in "$path"/drm/card*/card*-*; do
+        first "$connector/status"
+        name=${connector##*/}
+        [ -n "$line" ] && say connector "${path##*/}" "${name#card*-}" "$line"
+    done
 done
 first "$root/proc/driver/nvidia/version"
 [ -n "$line" ] && say nvidia proc "$line"
@@ -150,24 +157,47 @@ say nvidia-smi rc "$code"
 [ -n "$answer" ] && printf '%s\n' "$answer" | lines nvidia-smi out
 
 # ---- disks ----
+member() { # PATH: number of a block device in sysfs, and what udev found on it
+    first "$1/dev"
+    number=$line
+    [ -n "$number" ] || return 0
+    say dev "${1##*/}" "$number"
+    [ -r "$root/run/udev/data/b$number" ] || return 0
+    fs='' uuid='' label=''
+    while IFS= read -r line; do
+        case $line in
+        E:ID_FS_TYPE=*) fs=${line#*=} ;;
+        E:ID_FS_UUID=*) uuid=${line#*=} ;;
+        E:ID_FS_LABEL=*) label=${line#*=} ;;
+        esac
+    done <"$root/run/udev/data/b$number"
+    [ -n "$fs" ] && say member "${1##*/}" "$fs" "$uuid" "$label"
+    return 0
+}
+parts() { # PATH: partitions of a block device
+    for part in "$1/${1##*/}"*; do
+        [ -d "$part" ] || continue
+        say part "${part##*/}" "${1##*/}"
+        member "$part"
+    done
+}
 for path in "$root"/sys/block/*; do
     name=${path##*/}
     case $name in
-    '*' | loop* | ram* | zram* | sr* | fd* | nbd*) continue ;;
-    dm-*)
-        first "$path/dm/name"
-        mapped=$line
-        for lower in "$path"/slaves/*; do
-            [ -e "$lower" ] || [ -L "$lower" ] || continue
-            say dm "$name" "$mapped" "${lower##*/}"
-        done
+    '*' | loop* | ram* | zram* | sr* | fd* | nbd* | zd* | nvme*c*n* | mmcblk*boot* | mmcblk*rpmb)
         continue
         ;;
-    md*)
-        for lower in "$path"/slaves/*; do
-            [ -e "$lower" ] || [ -L "$lower" ] || continue
-            say dm "$name" "$name" "${lower##*/}"
-        done
+    esac
+    member "$path"
+    stacked=
+    for lower in "$path"/slaves/*; do # device mapper, md, bcache
+        [ -e "$lower" ] || [ -L "$lower" ] || continue
+        stacked=1
+        first "$path/dm/name"
+        say dm "$name" "${line:-$name}" "${lower##*/}"
+    done
+    case $stacked$name in 1* | dm-* | md*)
+        parts "$path"
         continue
         ;;
     esac
@@ -182,12 +212,20 @@ for path in "$root"/sys/block/*; do
     first "$path/device/model"
     say disk "$name" "$size" "$rotational" "$removable" "$scheduler" \
         "$(readlink -- "$path" 2>/dev/null)" "$line"
-    for part in "$path/$name"*; do
-        [ -d "$part" ] && say part "${part##*/}" "$name"
-    done
+    parts "$path"
+done
+for path in "$root"/sys/fs/btrfs/*/devices/* "$root"/sys/fs/bcachefs/*/dev-*/block; do
+    [ -e "$path" ] || [ -L "$path" ] || continue
+    pool=${path#"$root"/sys/fs/*/}
+    name=${path##*/}
+    case $path in
+    */block) name=$(readlink -- "$path") name=${name##*/} ;;
+    esac
+    fs=${path#"$root"/sys/fs/}
+    say member "$name" "${fs%%/*}" "${pool%%/*}" ''
 done
 if [ -r "$root/proc/self/mountinfo" ]; then
-    while read -r _ _ _ _ point rest; do
+    while read -r _ _ number _ point rest; do
         case $point in
         / | /nix | /nix/store | /sysroot | /home | /var) ;;
         *) continue ;;
@@ -195,7 +233,7 @@ if [ -r "$root/proc/self/mountinfo" ]; then
         rest=${rest#* - }
         type=${rest%% *}
         rest=${rest#* }
-        say mount "$point" "$type" "${rest%% *}"
+        say mount "$point" "$type" "${rest%% *}" "$number"
     done <"$root/proc/self/mountinfo"
 fi
 
@@ -232,11 +270,17 @@ if [ -n "$session" ]; then
 fi
 for path in "$root"/proc/[0-9]*/comm; do
     first "$path"
-    case $line in
-    kwin_x11 | kwin_wayland | plasmashell) ;;
+    name=${line#.} # a wrapper of nixpkgs starts .NAME-wrapped, cut at 15 characters
+    case $name in
+    kwin_x11*) name=kwin_x11 ;;
+    kwin_wayland*) name=kwin_wayland ;;
+    plasmashell*) name=plasmashell ;;
+    gnome-shell* | xfce4-session* | cinnamon | cinnamon-sess* | mate-session* | lxqt-session* | \
+        budgie-wm* | sway | sway-* | Hyprland | Hyprland-* | hyprland | niri | niri-* | river | \
+        labwc | wayfire | cosmic-comp* | cosmic-session* | i3 | i3-* | awesome | bspwm | openbox | \
+        dwm | xmonad* | qtile* | enlightenment* | gala | weston) ;;
     *) continue ;;
     esac
-    name=$line
     # Readable only for processes of this user: those of others do not matter here.
     type=$(tr '\000' '\n' <"${path%/comm}/environ" 2>/dev/null | sed -n 's/^XDG_SESSION_TYPE=//p')
     [ -n "$type" ] && say process "$name" "$type"
@@ -246,7 +290,7 @@ for path in "$root"/usr/share/xsessions/*.desktop "$root"/usr/share/wayland-sess
     "$root"/run/current-system/sw/share/wayland-sessions/*.desktop; do
     [ -e "$path" ] && say offered "${path#"$root"}"
 done
-for name in plasmashell kwin_x11 kwin_wayland; do
+for name in plasmashell kwin_x11 kwin_wayland gnome-shell; do
     if [ -n "$root" ]; then
         there "/usr/bin/$name" || there "/run/current-system/sw/bin/$name" || continue
     else

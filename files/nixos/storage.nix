@@ -4,11 +4,21 @@
 let
   inherit (workspaceTuning) settings;
   inherit (workspaceTuning.hardware) storage build;
+  declared = lib.filter (disk: disk ? scheduler && disk.kind != "unknown") storage.disks;
   inForce = id: settings ? ${id};
   inherit (import ./lib/ours.nix { inherit lib; }) ours;
 
-  # Kernel names of whole disks, by the kind that the profile declares.
-  disks = { nvme = "nvme[0-9]*"; virtual = "[sv]d[a-z]*"; }.${storage.kind} or "sd[a-z]*";
+  # Kernel names of whole disks, by the kind that the profile declares. SATA and SAS disks share theirs:
+  # where both kinds of them have a scheduler of their own, the rule looks at what rotates.
+  pattern = kind: { nvme = "nvme[0-9]*"; emmc = "mmcblk[0-9]"; virtual = "[sv]d[a-z]*"; }.${kind} or "sd[a-z]*";
+  of = kind: lib.filter (disk: disk.kind == kind) declared;
+  mixed = of "ssd" != [ ] && of "hdd" != [ ]
+    && (lib.head (of "ssd")).scheduler != (lib.head (of "hdd")).scheduler;
+  byName = lib.filter (disk: !mixed || !lib.elem disk.kind [ "ssd" "hdd" ]) declared;
+  rule = disk: rotates: ''
+    ACTION=="add|change", SUBSYSTEM=="block", TEST=="queue/scheduler", KERNEL=="${pattern disk.kind}", ${rotates}ATTR{queue/scheduler}="${disk.scheduler}"
+  '';
+  rotating = disk: rule disk ''ATTR{queue/rotational}=="${if disk.kind == "hdd" then "1" else "0"}", '';
   tier = build.parallelism.tiers.${settings."build.parallelism".tier};
 
   grub = config.boot.loader.grub;
@@ -22,13 +32,18 @@ in
   config = lib.mkMerge [
     (lib.mkIf (inForce "storage.scheduler") (
       # Default: what the kernel chooses, which is `none` for NVMe already.
-      if options.hardware ? block then ours "storage.scheduler" { hardware.block.scheduler.${disks} = storage.scheduler; }
-      else {
-        services.udev.extraRules = ''
-          ACTION=="add|change", SUBSYSTEM=="block", TEST=="queue/scheduler", KERNEL=="${disks}", ATTR{queue/scheduler}="${storage.scheduler}"
-        '';
-      }
+      if options.hardware ? block then
+        ours "storage.scheduler"
+          {
+            hardware.block.scheduler = lib.listToAttrs
+              (map (disk: lib.nameValuePair (pattern disk.kind) disk.scheduler) byName);
+          }
+      else { services.udev.extraRules = lib.concatMapStrings (disk: rule disk "") byName; }
     ))
+
+    (lib.mkIf (inForce "storage.scheduler" && mixed) {
+      services.udev.extraRules = lib.concatMapStrings rotating [ (lib.head (of "ssd")) (lib.head (of "hdd")) ];
+    })
 
     # Default: 5. With 0 the menu that offers the previous generation never shows.
     (lib.mkIf (inForce "boot.menu") (ours "boot.menu" {

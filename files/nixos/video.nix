@@ -1,16 +1,31 @@
 # Phase 5, graphics driver and video decoding. Settings: video.*
 #
-# The driver's branch follows from the GPU's generation. Since 26.05 the default branch (595) ignores
+# Decoding is for the card that draws. NVIDIA's driver is set only for cards that draw or offload by
+# it; its branch follows from the oldest of them. Since 26.05 the default branch (595) ignores
 # Maxwell, Pascal and Volta: the machine comes up without a display.
 { config, lib, options, pkgs, workspaceTuning, ... }:
 let
   inherit (workspaceTuning) settings;
-  inherit (workspaceTuning.hardware) gpu;
   inForce = id: settings ? ${id};
   inherit (import ./lib/ours.nix { inherit lib; }) ours;
 
+  ofRole = roles: lib.filter (card: lib.elem card.role roles) workspaceTuning.hardware.gpus;
+  drawing = lib.head (ofRole [ "draws" ]);
+  byNvidia = lib.filter (card: card.driver == "nvidia") (ofRole [ "draws" "offload" ]);
+  nvidiaDraws = lib.any (card: card.role == "draws") byNvidia;
+  name = card: card.model or card.pciId;
+
   driver = settings."video.driver";
-  last = driver.lastBranch.${gpu.architecture} or null;
+  # The cards that a branch ends with, the oldest first: one module drives all of them.
+  ending = lib.sort (a: b: driver.lastBranch.${a.architecture} < driver.lastBranch.${b.architecture})
+    (lib.filter (card: driver.lastBranch ? ${card.architecture}) byNvidia);
+  oldest = lib.head ending;
+  last = if ending == [ ] then null else driver.lastBranch.${oldest.architecture};
+  # From which release of the branch on which kernel is known to build: the highest that fits.
+  ceiling = lib.foldl'
+    (found: from: if lib.versionAtLeast version from then driver.kernelCeiling.${from} else found)
+    null
+    (lib.sort lib.versionOlder (lib.filter (lib.hasPrefix (toString last)) (lib.attrNames driver.kernelCeiling)));
   branches = config.boot.kernelPackages.nvidiaPackages;
   # A release in which that branch is still the current one has no attribute `legacy_<branch>`.
   legacy = "legacy_${toString last}";
@@ -22,34 +37,42 @@ let
 
   firefox = config.programs.firefox;
   # The preference that turns decoding on was renamed.
+  release = lib.getVersion firefox.package;
   decoding =
-    if lib.versionAtLeast (lib.getVersion firefox.package) "137" then "media.hardware-video-decoding.force-enabled"
+    if lib.versionAtLeast release "137" then "media.hardware-video-decoding.force-enabled"
     else "media.ffmpeg.vaapi.enabled";
+  browser = settings."video.firefox";
+  forced = browser.forceBelow == null || lib.versionOlder release browser.forceBelow;
+  withoutAv1 = lib.elem (drawing.architecture or "") browser.withoutAv1
+    || lib.elem (drawing.pciId or "") browser.withoutAv1Ids;
 in
 {
   config = lib.mkMerge [
-    (lib.mkIf (inForce "video.driver") (ours "video.driver" {
-      # Default: modesetting and fbdev. Nothing of hardware.nvidia acts without this.
+    # Default: modesetting and fbdev. Nothing of hardware.nvidia acts without this. A card that only offloads
+    # has it from the user, together with the choice of PRIME: alone it would draw.
+    (lib.mkIf (inForce "video.driver" && nvidiaDraws) (ours "video.driver" {
       services.xserver.videoDrivers = [ "nvidia" ];
+    }))
+    (lib.mkIf (inForce "video.driver") (ours "video.driver" {
       hardware.nvidia = {
         # Default: null, which stops evaluation from 560 on. Open kernel modules start with Turing.
-        open = lib.elem gpu.architecture driver.openFrom;
+        open = lib.all (card: lib.elem card.architecture driver.openFrom) byNvidia;
       }
-      # Default: the newest production branch, whether it knows this GPU or not. Since 26.05 the branch has
+      # Default: the newest production branch, whether it knows this card or not. Since 26.05 the branch has
       # an option of its own, and `package` follows it: a branch that the user chose stays theirs.
       // (if options.hardware.nvidia ? branch then { inherit branch; } else { package = branches.${branch}; });
     }))
     (lib.mkIf (inForce "video.driver") {
       assertions = lib.optional (last != null) {
         assertion = lib.versionOlder version (toString (last + 1));
-        message = "workspace-tuning: the NVIDIA driver ${version} ignores ${gpu.model} (${gpu.architecture}): the last branch that drives it is ${toString last}. Set ${
+        message = "workspace-tuning: the NVIDIA driver ${version} ignores ${name oldest} (${oldest.architecture}): the last branch that drives it is ${toString last}. Set ${
           if options.hardware.nvidia ? branch
           then "hardware.nvidia.branch to \"${legacy}\", and no hardware.nvidia.package"
           else "hardware.nvidia.package to config.boot.kernelPackages.nvidiaPackages.${legacy}"
         }.";
       };
-      warnings = lib.optional (last != null && lib.versionOlder driver.kernelTested kernel)
-        "workspace-tuning: Linux ${kernel} is newer than ${driver.kernelTested}, the newest that branch ${toString last} of the NVIDIA driver is known to build with: keep boot.kernelPackages at a long-term kernel.";
+      warnings = lib.optional (last != null && ceiling != null && lib.versionOlder ceiling kernel)
+        "workspace-tuning: Linux ${kernel} is newer than ${ceiling}, the newest that ${version} of the NVIDIA driver is known to build with: keep boot.kernelPackages at a long-term kernel.";
     })
 
     (lib.mkIf (inForce "video.modesetting") (ours "video.modesetting" {
@@ -65,9 +88,9 @@ in
     }))
 
     (lib.mkIf (inForce "video.vaapi-driver") {
-      # Default: added by hardware.nvidia.videoAcceleration in current releases; a second mention is
-      # harmless.
-      hardware.graphics.extraPackages = [ pkgs.nvidia-vaapi-driver ];
+      # Default: none but Mesa's own; hardware.nvidia.videoAcceleration adds NVIDIA's in current
+      # releases, and a second mention is harmless.
+      hardware.graphics.extraPackages = map (name: pkgs.${name}) settings."video.vaapi-driver".packages;
     })
 
     (lib.mkIf (inForce "video.vdpau-bridges") {
@@ -87,10 +110,11 @@ in
     })
 
     (lib.mkIf (inForce "video.firefox" && firefox.enable) (ours "video.firefox" {
-      programs.firefox.preferences = {
-        # Default: decided by Firefox, which does not trust this driver.
-        ${decoding} = true;
-      } // lib.optionalAttrs (lib.elem gpu.architecture settings."video.firefox".withoutAv1) {
+      programs.firefox.preferences = lib.optionalAttrs forced
+        {
+          # Default: decided by Firefox, which does not trust every driver.
+          ${decoding} = true;
+        } // lib.optionalAttrs withoutAv1 {
         # Default: true. This GPU cannot decode AV1; without it sites send VP9 or H.264, which it can.
         "media.av1.enabled" = false;
       };

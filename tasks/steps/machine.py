@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
-from dataclasses import fields, replace
 from pathlib import Path
 
 from converge.exits import Exit, Outcome
-from converge.gate import declare, detect, facter, gate
+from converge.gate import declare, detect, gate
 from converge.gate.machine import Machine
 from converge.problem import InvalidInput, count
 from converge.profile.profile import load_profile
@@ -22,33 +20,10 @@ def look(work: Workspace) -> Machine:
     """Read the machine in one remote command, unprivileged. Raises ``Over`` where it fails."""
     answer = work.remote("detect", work.choices.root, timeout=120)
     try:
-        machine = detect.parse("\n".join(answer.lines) + "\n")
-        if work.choices.facter:
-            path = PROJECT / work.choices.facter
-            report = facter.from_report(json.loads(path.read_bytes()))
-            machine = together(machine, report, str(path))
+        return detect.parse("\n".join(answer.lines) + "\n")
     except detect.NotDetected as error:
         why = f"{error}: {answer.last_error}" if not answer.ok else str(error)
         raise Over(why, Exit.FAILED) from error
-    except (facter.NotAReport, OSError, ValueError) as error:
-        raise Over(f"{work.choices.facter}: {error}", Exit.INVALID) from error
-    return machine
-
-
-def together(machine: Machine, report: Machine, name: str) -> Machine:
-    """The machine, with what only the report knows. Raises NotAReport for that of another one."""
-    if machine.cpu_flags and report.cpu_flags and machine.cpu_model != report.cpu_model:
-        raise facter.NotAReport(
-            f"is of another machine: {report.cpu_model}, but this one has {machine.cpu_model}"
-        )
-    only_there = {
-        one.name: getattr(report, one.name)
-        for one in fields(Machine)
-        if one.name != "unseen" and getattr(machine, one.name) in (None, (), frozenset())
-    }
-    filled = [one for one, value in only_there.items() if value not in (None, (), frozenset())]
-    note = (f"from the report {Path(name).name}: {', '.join(filled)}",) if filled else ()
-    return replace(machine, **only_there, unseen=(*machine.unseen, *note))
 
 
 def compare(work: Given, machine: Machine) -> None:

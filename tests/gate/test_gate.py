@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from converge.gate import hardware
+from converge.gate import graphics, hardware
 from converge.gate.gate import FACTS, Outcome, Verdict, blocking, differences, gate
 from converge.gate.machine import Disk, FoundGpu, Machine, NvidiaGpu, Swap
 from converge.plan.setting import Layer, Phase, Setting
 from converge.plan.standing import standings
 from converge.profile.profile import Profile, load_profile
 from converge.subjects.settings import ALL
+from converge.subjects.video.rows import KERNEL_CEILING
 from tests.gate.machines import recorded
 
 INVENTORY = Path(__file__).parents[2] / "inventory" / "hardware"
@@ -54,6 +55,10 @@ def verdict_on(fact: str, verdicts: tuple[Verdict, ...]) -> Verdict:
     return found
 
 
+def first_on(fact: str, verdicts: tuple[Verdict, ...]) -> Verdict:
+    return next(verdict for verdict in verdicts if verdict.fact == fact)
+
+
 def but(machine: Machine, **changes: object) -> Machine:
     return dataclasses.replace(machine, **changes)  # type: ignore[arg-type]
 
@@ -84,6 +89,14 @@ def test_facts_come_in_their_documented_order() -> None:
 
 # ---- one false fact in the profile ---------------------------------------------------------------
 
+AMD_CARD = [
+    ("vendor: nvidia", "vendor: amd"),
+    ("    architecture: maxwell", "    #"),
+    ("    chip: GM206", "    #"),
+    ('    computeCapability: "5.2"\n    memoryMB: 4096\n', ""),
+    ("driver: nvidia", "driver: none"),
+    ("role: draws", "role: unused"),
+]
 FALSE_IN_PROFILE = [
     ("platform", [("platform: nixos", "platform: ostree")], DIFFERS),
     (
@@ -103,9 +116,10 @@ FALSE_IN_PROFILE = [
         [("totalGB: 16", "totalGB: 32"), ("memoryGB: 6", "memoryGB: 18")],
         BLOCKS,
     ),
-    ("gpu.pciId", [("10de:1401", "10de:1402")], DIFFERS),
+    ("gpus", [("10de:1401", "1002:73ff"), *AMD_CARD], DIFFERS),
+    ("gpus.pciId", [("10de:1401", "10de:1402")], DIFFERS),
     (
-        "gpu.architecture",
+        "gpus.architecture",
         [
             ("architecture: maxwell", "architecture: turing"),
             ("GM206", "TU116"),
@@ -114,9 +128,10 @@ FALSE_IN_PROFILE = [
         ],
         BLOCKS,
     ),
-    ("gpu.computeCapability", [('"5.2"', '"5.0"')], DIFFERS),
-    ("gpu.memoryMB", [("memoryMB: 4096", "memoryMB: 2048")], DIFFERS),
-    ("gpu.kernelModule", [("kernelModule: true", "kernelModule: false")], DIFFERS),
+    ("gpus.computeCapability", [('"5.2"', '"5.0"')], DIFFERS),
+    ("gpus.memoryMB", [("memoryMB: 4096", "memoryMB: 2048")], DIFFERS),
+    ("gpus.driver", [("driver: nvidia", "driver: nouveau")], DIFFERS),
+    ("gpus.role", [("role: draws", "role: offload")], BLOCKS),
     ("memory.totalGB", [("totalGB: 16", "totalGB: 32")], DIFFERS),
     ("memory.type", [("type: DDR4", "type: DDR5")], DIFFERS),
     ("memory.zram", [("percent: 75", "percent: 100")], DIFFERS),
@@ -137,7 +152,7 @@ def test_false_fact_in_the_profile(
     tmp_path: Path, fact: str, changes: list[tuple[str, str]], outcome: Outcome
 ) -> None:
     profile = altered(tmp_path, *changes)
-    verdict = verdict_on(fact, gate(profile, recorded("shoshin"), in_force(profile)))
+    verdict = first_on(fact, gate(profile, recorded("shoshin"), in_force(profile)))
     assert verdict.outcome is outcome
     assert verdict.declared not in {"", verdict.found}
     assert verdict.why or verdict.fix
@@ -153,7 +168,7 @@ def test_false_fact_is_a_difference_when_nothing_is_in_force(
 ) -> None:
     profile = altered(tmp_path, *changes)
     verdicts = gate(profile, recorded("shoshin"), ())
-    assert verdict_on(fact, verdicts).outcome is DIFFERS
+    assert first_on(fact, verdicts).outcome is DIFFERS
     assert blocking(verdicts) == ()
     assert fact in {verdict.fact for verdict in differences(profile, recorded("shoshin"))}
 
@@ -164,8 +179,22 @@ AMPERE = FoundGpu(slot="0000:01:00.0", vendor="10de", device="2504", driver="nvi
 BLACKWELL = FoundGpu(slot="0000:01:00.0", vendor="10de", device="2c05")
 RADEON = FoundGpu(slot="0000:01:00.0", vendor="1002", device="73ff", driver="amdgpu")
 KEPLER = FoundGpu(slot="0000:01:00.0", vendor="10de", device="1187", driver="nouveau")
-NEW_CARD = FoundGpu(slot="0000:01:00.0", vendor="10de", device="3fff")
+NEW_CARD = FoundGpu(slot="0000:01:00.0", vendor="10de", device="3fff", driver="nvidia")
+NOUVEAU = FoundGpu(slot="0000:01:00.0", vendor="10de", device="1401", driver="nouveau")
+GUEST = FoundGpu(slot="0000:01:00.0", vendor="10de", device="1401", driver="vfio-pci")
+BARE = FoundGpu(slot="0000:01:00.0", vendor="10de", device="1401")
+DARK = FoundGpu(slot="0000:01:00.0", vendor="10de", device="1401", driver="nvidia")
+LIT = FoundGpu(
+    slot="0000:00:02.0",
+    vendor="8086",
+    device="1912",
+    driver="i915",
+    boot_vga=True,
+    connectors=(("HDMI-A-1", "connected"),),
+)
+UNLIT = dataclasses.replace(LIT, boot_vga=None, connectors=(("HDMI-A-1", "disconnected"),))
 SATA = Disk(name="sda", kind="ssd", size_gb=500, schedulers=("none", "bfq"), scheduler="bfq")
+NVME = dataclasses.replace(SATA, name="nvme0n1", kind="nvme")
 HDD = dataclasses.replace(SATA, kind="hdd")
 NO_NVIDIA: dict[str, object] = {"nvidia": (), "nvidia_driver": None, "nvidia_open": None}
 
@@ -176,17 +205,26 @@ OTHER_MACHINE = [
     ("build.compiler.march", {"cpu_flags": None}, BLOCKS, "nobody knows"),
     ("build.parallelism", {"memory_kib": None, "module_bytes": None}, UNKNOWN, ""),
     ("build.parallelism", {"threads": 4}, DIFFERS, "wait for each other"),
-    ("gpu.vendor", {"gpus": (RADEON,), **NO_NVIDIA}, BLOCKS, "no display"),
-    ("gpu.vendor", {"gpus": (), **NO_NVIDIA}, BLOCKS, "no display"),
-    ("gpu.vendor", {"gpus": None, **NO_NVIDIA}, BLOCKS, "could not be seen"),
-    ("gpu.architecture", {"gpus": (AMPERE,), **NO_NVIDIA}, DIFFERS, "drives it as well"),
-    ("gpu.architecture", {"gpus": (BLACKWELL,), **NO_NVIDIA}, BLOCKS, "only the open"),
-    ("gpu.architecture", {"gpus": (KEPLER,), **NO_NVIDIA}, BLOCKS, "drivers after 470"),
-    ("gpu.architecture", {"gpus": (NEW_CARD,), **NO_NVIDIA}, BLOCKS, "nobody knows"),
-    ("gpu.kernelModule", {"nvidia_driver": None}, UNKNOWN, "after a reboot"),
-    ("gpu.kernelModule", {"platform": "wsl"}, BLOCKS, "loads no GPU module"),
-    ("gpu.driver", {"nvidia_driver": "595.71.05"}, DIFFERS, "drivers after 580 ignore"),
+    ("gpus", {"gpus": (RADEON,), **NO_NVIDIA}, BLOCKS, "no display"),
+    ("gpus", {"gpus": (), **NO_NVIDIA}, BLOCKS, "no display"),
+    ("gpus", {"gpus": None, **NO_NVIDIA}, BLOCKS, "could be seen"),
+    ("gpus", {"gpus": (), "platform": "wsl", **NO_NVIDIA}, BLOCKS, "not there"),
+    ("gpus.architecture", {"gpus": (AMPERE,), **NO_NVIDIA}, DIFFERS, "drives it as well"),
+    ("gpus.architecture", {"gpus": (BLACKWELL,), **NO_NVIDIA}, BLOCKS, "only the open"),
+    ("gpus.architecture", {"gpus": (KEPLER,), **NO_NVIDIA}, BLOCKS, "drivers after 470"),
+    ("gpus.architecture", {"gpus": (NEW_CARD,), **NO_NVIDIA}, BLOCKS, "nobody knows"),
+    ("gpus.driver", {"gpus": (NOUVEAU,), **NO_NVIDIA}, BLOCKS, "change who drives"),
+    ("gpus.driver", {"gpus": (BARE,), **NO_NVIDIA}, BLOCKS, "change who drives"),
+    ("gpus.driver", {"gpus": (GUEST, LIT), **NO_NVIDIA}, BLOCKS, "virtual machine"),
+    ("gpus.driver", {"gpus": (NOUVEAU,), "platform": "wsl"}, BLOCKS, "WSL2 guest"),
+    ("gpus.role", {"gpus": (DARK, LIT)}, BLOCKS, "would meet the other one"),
+    ("gpus.role", {"gpus": (DARK, UNLIT)}, BLOCKS, "could meet the other one"),
+    ("gpus.branch", {"nvidia_driver": "595.71.05"}, DIFFERS, "drivers after 580 ignore"),
+    ("kernel", {"kernel": "7.2.1", "nvidia_driver": "580.173.02"}, DIFFERS, "may not build"),
     ("kernel", {"kernel": "7.2.1"}, DIFFERS, "may not build"),
+    ("kernel", {"kernel": "7.1.1"}, DIFFERS, "before 580.173"),
+    ("kernel", {"kernel": "7.1.1", "nvidia_driver": "580.173.02"}, TRUE, ""),
+    ("kernel", {"kernel": "7.0.9"}, TRUE, ""),
     ("kernel", {"kernel": None}, UNKNOWN, ""),
     ("memory.totalGB", {"module_bytes": 8 << 30}, DIFFERS, "larger than the memory"),
     ("memory.zram", {"zram": ()}, UNKNOWN, "this run sets it up"),
@@ -196,10 +234,11 @@ OTHER_MACHINE = [
         DIFFERS,
         "disk is swapped to before",
     ),
-    ("storage.kind", {"system_disk": SATA}, DIFFERS, "matches nothing"),
-    ("storage.kind", {"system_disk": None}, UNKNOWN, ""),
-    ("storage.scheduler", {"system_disk": HDD}, DIFFERS, "rotating"),
-    ("storage.scheduler", {"system_disk": SATA}, DIFFERS, "this run sets it"),
+    ("storage.kind", {"system_disks": (SATA,)}, DIFFERS, "matches nothing"),
+    ("storage.kind", {"system_disks": (NVME, SATA)}, DIFFERS, "left as they are"),
+    ("storage.kind", {"system_disks": ()}, UNKNOWN, ""),
+    ("storage.sizeGB", {"system_disks": (NVME, SATA)}, DIFFERS, ""),
+    ("storage.scheduler", {"system_disks": (NVME,)}, DIFFERS, "this run sets it"),
     ("session.desktop", {"desktop": "none"}, DIFFERS, "read by nobody"),
     ("session.type", {"session_type": "wayland"}, DIFFERS, "no effect in the other"),
     ("session.type", {"session_type": None}, UNKNOWN, ""),
@@ -213,9 +252,10 @@ def test_other_fact_in_the_machine(
 ) -> None:
     profile = load_profile(SHOSHIN)
     machine = but(recorded("shoshin"), **changes)
-    verdict = verdict_on(fact, gate(profile, machine, in_force(profile)))
+    verdict = first_on(fact, gate(profile, machine, in_force(profile)))
     assert verdict.outcome is outcome
     assert why in verdict.why
+    assert outcome is not BLOCKS or (verdict.settings and verdict.fix)
 
 
 def test_every_fact_is_tested() -> None:
@@ -268,7 +308,7 @@ def test_what_would_stop_a_boot_cannot_be_consented_to() -> None:
     profile = load_profile(SHOSHIN)
     machine = but(recorded("shoshin"), cpu_flags=frozenset({"sse2"}), gpus=(KEPLER,), **NO_NVIDIA)
     verdicts = gate(profile, machine, in_force(profile), accept=frozenset(FACTS))
-    assert {v.fact for v in blocking(verdicts)} == {"build.compiler.march", "gpu.architecture"}
+    assert {v.fact for v in blocking(verdicts)} == {"build.compiler.march", "gpus.architecture"}
 
 
 def test_a_block_that_only_wastes_or_fails_can_be_consented_to(tmp_path: Path) -> None:
@@ -293,14 +333,13 @@ def test_home_programs_built_for_another_cpu_block_but_stop_no_boot() -> None:
 # ---- who is asked --------------------------------------------------------------------------------
 
 
-def test_a_machine_without_the_gpu_is_not_blocked_where_no_driver_is_chosen() -> None:
+def test_a_machine_without_the_card_blocks_with_consent_where_no_driver_is_chosen() -> None:
     profile = load_profile(SHOSHIN)
     layers = frozenset({Layer.PLASMA, Layer.SESSION, Layer.HOME_MANAGER})
     machine = but(recorded("shoshin"), gpus=(), platform="linux", **NO_NVIDIA)
     verdicts = gate(profile, machine, in_force(profile, layers=layers))
-    assert blocking(verdicts) == ()
-    verdict = verdict_on("gpu.vendor", verdicts)
-    assert verdict.outcome is DIFFERS
+    (verdict,) = blocking(verdicts)
+    assert (verdict.fact, verdict.overridable) == ("gpus", True)
     assert verdict.settings == ("video.variables",)
 
 
@@ -312,24 +351,28 @@ def test_an_x11_flag_is_named_where_the_session_is_wayland() -> None:
     assert "electron.flag.ozone-x11" in verdict.settings
 
 
-def test_kernel_ceiling_comes_from_the_setting_that_chooses_the_driver() -> None:
+def test_the_gate_and_the_driver_row_have_the_same_kernel_ceilings() -> None:
     profile = load_profile(SHOSHIN)
     (driver,) = [s for s in in_force(profile) if s.id == "video.driver"]
-    older = dataclasses.replace(driver, value={"kernelTested": "6.6"})
-    verdict = verdict_on("kernel", gate(profile, recorded("shoshin"), (older,)))
-    assert verdict.outcome is DIFFERS
-    assert verdict.declared == "at most 6.6 with branch 580"
+    found = {
+        release: ".".join(map(str, graphics.kernel_ceiling(int(release[:3]), release) or ()))
+        for release in KERNEL_CEILING
+    }
+    assert found == KERNEL_CEILING
+    assert driver.value["kernelCeiling"] == KERNEL_CEILING
+    verdict = verdict_on("kernel", gate(profile, recorded("shoshin"), (driver,)))
+    assert verdict.declared == "at most 7.0 with 580.105.08"
     assert verdict.settings == ("video.driver",)
 
 
 def test_gpu_of_a_profile_without_one_is_reported(tmp_path: Path) -> None:
     text = SHOSHIN.read_text(encoding="utf-8")
-    start, end = text.index("gpu:\n"), text.index("memory:\n")
+    start, end = text.index("gpus:\n"), text.index("memory:\n")
     path = tmp_path / "shoshin.yaml"
-    path.write_text(text[:start] + "gpu: { vendor: none }\n" + text[end:], encoding="utf-8")
+    path.write_text(text[:start] + "gpus: []\n" + text[end:], encoding="utf-8")
     profile = load_profile(path)
-    verdict = verdict_on("gpu.vendor", gate(profile, recorded("shoshin"), in_force(profile)))
-    assert (verdict.outcome, verdict.found) == (DIFFERS, "intel, nvidia")
+    verdict = verdict_on("gpus", gate(profile, recorded("shoshin"), in_force(profile)))
+    assert (verdict.outcome, verdict.found) == (DIFFERS, "10de:1401 (nvidia, draws)")
 
 
 def test_zram_setting_without_declared_zram_is_not_in_force(tmp_path: Path) -> None:
@@ -358,7 +401,7 @@ def test_the_gpu_that_nvidia_smi_names_counts_more_than_the_list_of_devices() ->
     profile = load_profile(SHOSHIN)
     smi = NvidiaGpu(name="X", compute_capability="8.6", driver="580.1", pci_id="10de:3fff")
     machine = but(recorded("shoshin"), gpus=(NEW_CARD,), nvidia=(smi,))
-    verdict = verdict_on("gpu.architecture", gate(profile, machine, in_force(profile)))
+    verdict = verdict_on("gpus.architecture", gate(profile, machine, in_force(profile)))
     assert (verdict.outcome, verdict.found) == (DIFFERS, "ampere")
 
 
@@ -366,12 +409,14 @@ def test_a_scheduler_that_the_kernel_does_not_offer_is_named_with_those_it_does(
     tmp_path: Path,
 ) -> None:
     profile = altered(tmp_path, ("scheduler: none", "scheduler: bfq"))
-    disk = recorded("shoshin").system_disk
-    assert disk is not None
+    (disk,) = recorded("shoshin").system_disks
     disk = dataclasses.replace(disk, schedulers=("none", "mq-deadline"))
-    machine = but(recorded("shoshin"), system_disk=disk)
+    machine = but(recorded("shoshin"), system_disks=(disk,))
     verdict = verdict_on("storage.scheduler", gate(profile, machine, in_force(profile)))
     assert verdict.outcome is DIFFERS
     assert verdict.found == "none mq-deadline"
+    rotating = but(recorded("shoshin"), system_disks=(HDD,))
+    text = altered(tmp_path, ("kind: nvme", "kind: hdd"))
+    assert "rotating" in verdict_on("storage.scheduler", gate(text, rotating, ())).why
     assert "does not offer bfq" in verdict.why
     assert verdict.settings == ("storage.scheduler",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
@@ -30,11 +31,13 @@ Make = Callable[..., Path]
 @pytest.fixture
 def layers(tmp_path: Path) -> Make:
     def make(
-        change: Callable[[dict], object] = lambda data: None, **choices: Iterable[str]
+        change: Callable[[dict], object] = lambda data: None,
+        profile: str = "shoshin",
+        **choices: Iterable[str],
     ) -> Path:
-        data = harness.profile_data(**choices)
+        data = harness.profile_data(profile, **choices)
         change(data[Layer.NIXOS])
-        return harness.make_layers(tmp_path / "layers", data)
+        return harness.make_layers(Path(mkdtemp(dir=tmp_path)) / "layers", data)
 
     return make
 
@@ -93,7 +96,7 @@ def test_a_driver_that_ignores_the_gpu_stops_the_evaluation(
 def test_the_branch_and_the_open_modules_follow_from_the_generation(
     nix: Nix, layers: Make, architecture: str, branch: str, open_modules: bool
 ) -> None:
-    made = layers(lambda data: data["hardware"]["gpu"].update(architecture=architecture))
+    made = layers(lambda data: data["hardware"]["gpus"][0].update(architecture=architecture))
     found = nix.evaluate(DRIVER, layers=made)
     assert found["version"].startswith(branch)
     assert found["open"] is open_modules
@@ -104,14 +107,108 @@ def test_a_newer_kernel_than_a_legacy_driver_is_known_to_build_with_is_named(
     nix: Nix, layers: Make
 ) -> None:
     newer = """({ pkgs, lib, ... }: {
-      boot.kernelPackages = lib.recursiveUpdate pkgs.linuxPackages { kernel.version = "7.1.3"; };
+      boot.kernelPackages = lib.recursiveUpdate pkgs.linuxPackages { kernel.version = "7.2.3"; };
     })"""
     made = layers()
     found = nix.evaluate("system.config.warnings", layers=made, userSystem=newer)
-    assert [one for one in found if "Linux 7.1 is newer than 6.18" in one]
+    assert [one for one in found if "Linux 7.2 is newer than 7.1" in one]
     assert not [
         one for one in nix.evaluate("system.config.warnings", layers=made) if "Linux" in one
     ]
+
+
+@pytest.mark.parametrize(
+    ("driver", "kernel", "ceiling"),
+    [
+        ("580.142", "7.0.4", None),
+        ("580.142", "7.1.4", "7.0"),
+        ("580.173.02", "7.1.4", None),
+        ("580.173.02", "7.2", "7.1"),
+    ],
+)
+def test_the_kernel_ceiling_of_the_driver_goes_by_its_release(
+    nix: Nix, layers: Make, driver: str, kernel: str, ceiling: str | None
+) -> None:
+    user = f"""({{ pkgs, lib, ... }}: {{
+      boot.kernelPackages = lib.recursiveUpdate pkgs.linuxPackages {{
+        kernel.version = "{kernel}";
+      }};
+      hardware.nvidia.package = pkgs.linuxPackages.nvidiaPackages.legacy_580.overrideAttrs {{
+        version = "{driver}";
+      }};
+    }})"""
+    found = nix.evaluate("system.config.warnings", layers=layers(), userSystem=user)
+    said = [one for one in found if "is newer than" in one]
+    assert [f"is newer than {ceiling}, the newest that {driver}" in one for one in said] == (
+        [True] if ceiling else []
+    )
+
+
+VIDEO = """{
+  drivers = system.config.services.xserver.videoDrivers;
+  inherit (system.config.hardware.nvidia) open;
+  nvidia = lib.versions.major system.config.hardware.nvidia.package.version;
+  packages = map lib.getName system.config.hardware.graphics.extraPackages;
+  libva = system.config.environment.variables.LIBVA_DRIVER_NAME or null;
+  failed = failed system.config;
+}"""
+STOCK = ["modesetting", "fbdev"]
+
+
+@pytest.mark.parametrize(
+    ("profile", "packages", "libva"),
+    [
+        ("akane", [], "radeonsi"),
+        ("suzume", ["intel-media-driver"], "iHD"),
+        ("tsubame", ["intel-media-driver"], "iHD"),
+    ],
+)
+def test_video_is_decoded_by_the_driver_of_the_card_that_draws(
+    nix: Nix, layers: Make, profile: str, packages: list[str], libva: str
+) -> None:
+    found = nix.evaluate(VIDEO, layers=layers(profile=profile))
+    assert found["drivers"] == STOCK
+    assert (found["packages"], found["libva"], found["failed"]) == (packages, libva, [])
+
+
+def test_a_card_for_offload_gets_its_branch_and_does_not_draw(nix: Nix, layers: Make) -> None:
+    found = nix.evaluate(VIDEO, layers=layers(profile="tsubame"))
+    assert (found["drivers"], found["open"], found["nvidia"]) == (STOCK, True, "595")
+
+    def older(data: dict) -> None:
+        data["hardware"]["gpus"][1]["architecture"] = "pascal"
+
+    found = nix.evaluate(VIDEO, layers=layers(older, profile="tsubame"))
+    assert (found["drivers"], found["open"], found["nvidia"]) == (STOCK, False, "580")
+
+
+def test_the_oldest_of_two_cards_decides_about_their_driver(nix: Nix, layers: Make) -> None:
+    def second(data: dict) -> None:
+        card = {"vendor": "nvidia", "driver": "nvidia", "role": "offload", "pciId": "10de:2504"}
+        data["hardware"]["gpus"].append({**card, "architecture": "ampere"})
+
+    found = nix.evaluate(VIDEO, layers=layers(second))
+    assert (found["drivers"], found["open"], found["nvidia"]) == (["nvidia"], False, "580")
+
+
+def test_firefox_is_not_forced_where_it_trusts_the_driver(nix: Nix, layers: Make) -> None:
+    def preferences(version: str, change: Callable[[dict], object]) -> object:
+        firefox = f"""({{ pkgs, ... }}: {{
+          programs.firefox.enable = true;
+          programs.firefox.package = pkgs.firefox.overrideAttrs {{ version = "{version}"; }};
+        }})"""
+        return nix.evaluate(
+            "system.config.programs.firefox.preferences",
+            layers=layers(change, profile="akane"),
+            userSystem=firefox,
+        )
+
+    def navi_24(data: dict) -> None:
+        data["hardware"]["gpus"][0]["pciId"] = "1002:743f"
+
+    assert preferences("153.0", lambda data: None) == {}
+    assert preferences("128.0", lambda data: None) == {"media.ffmpeg.vaapi.enabled": True}
+    assert preferences("153.0", navi_24) == {"media.av1.enabled": False}
 
 
 def test_mode_setting_is_an_option_and_no_kernel_parameter(
@@ -182,7 +279,9 @@ def test_firefox_gets_the_preference_that_its_version_reads(
       programs.firefox.package = pkgs.firefox.overrideAttrs {{ version = "{version}"; }};
     }})"""
     found = nix.evaluate(
-        "system.config.programs.firefox.preferences", layers=layers(), userSystem=firefox
+        "system.config.programs.firefox.preferences",
+        layers=layers(include=["video.firefox-sandbox"]),
+        userSystem=firefox,
     )
     assert found == {preference: True, "media.av1.enabled": False}
 
@@ -248,16 +347,49 @@ def test_a_hard_limit_for_users_needs_consent(
 
 
 @pytest.mark.parametrize(
-    ("kind", "pattern"), [("nvme", "nvme[0-9]*"), ("ssd", "sd[a-z]*"), ("hdd", "sd[a-z]*")]
+    ("kind", "pattern"),
+    [
+        ("nvme", "nvme[0-9]*"),
+        ("ssd", "sd[a-z]*"),
+        ("hdd", "sd[a-z]*"),
+        ("emmc", "mmcblk[0-9]"),
+        ("virtual", "[sv]d[a-z]*"),
+    ],
 )
 def test_the_scheduler_is_set_for_the_disks_that_the_profile_has(
     nix: Nix, sources: dict[str, Path], layers: Make, kind: str, pattern: str
 ) -> None:
     made = layers(
-        lambda data: data["hardware"]["storage"].update(kind=kind, scheduler="mq-deadline")
+        lambda data: data["hardware"]["storage"]["disks"][0].update(
+            kind=kind, scheduler="mq-deadline"
+        )
     )
     found = nix.evaluate("system.config.hardware.block.scheduler", layers=made, **sources)
     assert found == {pattern: "mq-deadline"}
+
+
+def test_disks_that_rotate_and_disks_that_do_not_get_their_own_scheduler(
+    nix: Nix, layers: Make
+) -> None:
+    def two(data: dict) -> None:
+        data["hardware"]["storage"]["disks"] = [
+            {"kind": "nvme", "sizeGB": 500, "scheduler": "none"},
+            {"kind": "hdd", "sizeGB": 4000, "scheduler": "bfq"},
+            {"kind": "ssd", "sizeGB": 500, "scheduler": "mq-deadline"},
+            {"kind": "unknown"},
+        ]
+
+    found = nix.evaluate(
+        """{
+          inherit (system.config.hardware.block) scheduler;
+          rules = system.config.services.udev.extraRules;
+        }""",
+        layers=layers(two),
+    )
+    assert found["scheduler"] == {"nvme[0-9]*": "none"}
+    for rotates, name in (("1", "bfq"), ("0", "mq-deadline")):
+        rule = f'KERNEL=="sd[a-z]*", ATTR{{queue/rotational}}=="{rotates}", '
+        assert f'{rule}ATTR{{queue/scheduler}}="{name}"' in found["rules"]
 
 
 def test_a_release_without_the_schedulers_option_gets_the_rule(nix: Nix, layers: Make) -> None:
@@ -276,7 +408,10 @@ def test_a_release_without_the_schedulers_option_gets_the_rule(nix: Nix, layers:
                };
                config._module.args.workspaceTuning = {
                  settings."storage.scheduler" = { };
-                 hardware = { storage = { kind = "nvme"; scheduler = "none"; }; build = { }; };
+                 hardware = {
+                   storage.disks = [ { kind = "nvme"; scheduler = "none"; } ];
+                   build = { };
+                 };
                };
              })
            ]; }).config.services.udev.extraRules""",
@@ -354,4 +489,4 @@ def test_what_can_stop_nothing_is_applied_and_what_does_nothing_is_withheld() ->
     assert rows["storage.io-uring"].state is State.WITHHELD
     assert not rows["storage.io-uring"].forcible
     assert rows["video.vdpau-bridges"].state is State.WITHHELD
-    assert all("nvidia" in row.needs for row in video.ROWS)
+    assert all(row.needs & {"nvidia", "video", "video-nvidia"} for row in video.ROWS)

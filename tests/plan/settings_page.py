@@ -85,6 +85,19 @@ def entry(setting: Setting) -> Iterator[str]:
         details.append("not applicable where " + "; ".join(NEEDS[n] for n in sorted(setting.needs)))
     details += [f"no effect without `{name}`" for name in sorted(setting.rests_on)]
     yield wrapped(", ".join(details), "  - ", "    ")
+    for fields in _variants(setting):
+        yield wrapped(fields, "  - ", "    ")
+
+
+def _variants(setting: Setting) -> Iterator[str]:
+    """What is so on other machines; those with the same text together."""
+    texts: dict[str, list[str]] = {}
+    for fact in setting.variants:
+        one = setting.on(frozenset({fact}))
+        said = f"{one.title}. {one.reason}" if one.reason else one.title
+        texts.setdefault(said, []).append(fact)
+    for text, facts in texts.items():
+        yield f"With {', '.join(f'`{fact}`' for fact in facts)}: {text}"
 
 
 def page(settings: Iterable[Setting] = ALL) -> str:

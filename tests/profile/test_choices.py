@@ -174,8 +174,6 @@ def test_setting_in_include_and_exclude_is_refused() -> None:
         ("write", "inventory/x.yml"),
         ("write", "a/../x.yaml"),
         ("write", "x.yaml\n"),
-        ("facter", "report.yaml"),
-        ("facter", "-x.json"),
         ("run", "../20250101t000000-abcd"),
     ],
 )
@@ -254,5 +252,9 @@ def test_a_canary_that_waits_itself_would_wait_forever() -> None:
 def test_where_detect_writes_may_be_anywhere_on_the_controller() -> None:
     for place in ("inventory/hardware/new.yaml", "/tmp/new.yaml", PurePosixPath("/tmp/new.yaml")):
         assert check(write=place).write == str(place)
-    assert check(facter="facter.json").facter == "facter.json"
     assert check().build_limit_s == 21_600
+
+
+def test_a_report_of_another_program_is_no_choice() -> None:
+    (line,) = refused(facter="facter.json")
+    assert line.startswith('inventory host "shoshin": facter: is not a known key')

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converge.gate import hardware
+from converge.gate import graphics, hardware
 from converge.plan.setting import NEEDS
 from converge.profile.contradiction import contradictions
 from converge.profile.document import parse
@@ -45,9 +45,13 @@ def test_only_cases_called_good_load() -> None:
 @pytest.mark.parametrize(
     ("workspace", "facts"),
     [
-        ("shoshin", {"nvidia", "x11", "kwin", "baloo", "bootloader", "zram"}),
-        ("kinoite", {"kwin", "baloo", "bootloader"}),
-        ("gyakusatsu", set()),
+        (
+            "shoshin",
+            {"nvidia", "video", "video-nvidia", "x11", "kwin", "baloo", "bootloader", "zram"}
+            | {"scheduler"},
+        ),
+        ("kinoite", {"kwin", "baloo", "bootloader", "wayland", "scheduler"}),
+        ("gyakusatsu", {"scheduler"}),
     ],
 )
 def test_profile_of_the_plan_loads_and_has_its_facts(workspace: str, facts: set[str]) -> None:
@@ -59,18 +63,20 @@ def test_profile_of_the_plan_loads_and_has_its_facts(workspace: str, facts: set[
 
 def test_every_need_holds_in_some_profile_of_the_plan() -> None:
     found = [load_profile(path).facts for path in INVENTORY.glob("*.yaml")]
-    assert frozenset().union(*found) == NEEDS.keys()
+    # Cards that old are among the recorded machines (tests/gate/test_machines.py).
+    assert frozenset().union(*found) == NEEDS.keys() - {"video-r600", "video-i965"}
 
 
 def test_shoshin_is_as_the_plan_says() -> None:
     profile = load_profile(INVENTORY / "shoshin.yaml")
-    compiler, gpu, zram = profile.build.compiler, profile.gpu, profile.memory.zram
+    compiler, gpu, zram = profile.build.compiler, profile.drawing, profile.memory.zram
     assert (compiler.march, compiler.mtune, compiler.optimization_level) == (
         "skylake",
         "skylake",
         3,
     )
-    assert (compiler.fallback_march, compiler.fallback_mtune) == ("x86-64-v3", "generic")
+    assert gpu is not None
+    assert gpu == profile.nvidia
     assert (gpu.pci_id, gpu.architecture, gpu.compute_capability, gpu.memory_mb) == (
         "10de:1401",
         "maxwell",
@@ -79,7 +85,6 @@ def test_shoshin_is_as_the_plan_says() -> None:
     )
     assert zram is not None
     assert (zram.algorithm, zram.percent, zram.priority) == ("zstd", 75, 100)
-    assert (profile.build.parallelism.max_jobs, profile.build.parallelism.max_cores) == (12, 7)
     assert profile.build.parallelism.heavy.memory_gb == 14
 
 
@@ -112,6 +117,8 @@ def _nodes(rule: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
         yield path, rule
         for key, value in rule.get("properties", {}).items():
             yield from _nodes(value, f"{path}.{key}")
+        if isinstance(items := rule.get("items"), dict) and "properties" in items:
+            yield from _nodes(items, path)
 
 
 @pytest.mark.parametrize("name", [SCHEMA, "workspace"])
@@ -137,8 +144,10 @@ def test_marches_of_the_schema_are_those_of_the_feature_table() -> None:
 
 
 def test_generations_of_the_schema_are_those_of_the_gpu_table() -> None:
-    rule = load_schema(SCHEMA)["properties"]["gpu"]["properties"]["architecture"]
-    assert set(rule["enum"]) == {generation.name for generation in hardware.GENERATIONS}
+    rule = load_schema(SCHEMA)["properties"]["gpus"]["items"]["properties"]["architecture"]
+    known = [name for names in graphics.architectures().values() for name in names]
+    assert rule["enum"] == known
+    assert len(known) == len(set(known))
 
 
 @pytest.mark.parametrize("value", [True, 3.0, "3", None, [3], float("nan")])
@@ -153,9 +162,10 @@ SHOSHIN = (INVENTORY / "shoshin.yaml").read_text(encoding="utf-8")
 
 
 def _paths(node: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield (*path, key)
+    steps = node.items() if isinstance(node, dict) else enumerate(node)  # type: ignore[arg-type]
+    for key, value in steps:
+        yield (*path, key)
+        if isinstance(value, dict | list):
             yield from _paths(value, (*path, key))
 
 
@@ -179,7 +189,7 @@ def test_any_value_anywhere_gives_problems_and_never_an_exception(
     node[path[-1]] = value
     problems = schema_problems(SCHEMA, document.data, document) + contradictions(document)
     assert all(str(problem).isprintable() for problem in problems)
-    if type(value) not in {str, int, dict, bool}:
+    if type(value) not in {str, int, dict, bool} and (path, value) != (("gpus",), []):
         assert problems
 
 
@@ -192,8 +202,15 @@ def test_a_missing_key_is_reported_where_it_belongs(path: tuple[str | int, ...])
         node = node[step]
     del node[path[-1]]
     problems = schema_problems(SCHEMA, document.data, document)
-    optional = {("gpu", "model"), ("gpu", "chip"), ("gpu", "computeCapability"), ("memory", "zram")}
-    if path in optional:
+    optional = {
+        ("gpus", 0),
+        *(("gpus", 0, key) for key in ("model", "chip", "computeCapability", "memoryMB")),
+        *(("storage", "disks", 0, key) for key in ("sizeGB", "scheduler")),
+        ("memory", "zram"),
+    }
+    if path == ("storage", "disks", 0):
+        assert "is an empty list" in problems[0].message
+    elif path in optional:
         assert not problems
     else:
         assert f"the key {path[-1]} is missing" in problems[0].message

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from converge.proof.check import NOBODY, Ask, NoAnswer, Reply
+from converge.proof.check import ABSENT, NOBODY, Ask, NoAnswer, Reply
 from converge.proof.effect import Effect
 from converge.subjects.libraries import checks as libraries
 from converge.subjects.memory import checks as memory
@@ -336,17 +336,35 @@ def test_a_shell_that_nobody_knows_is_told_by_its_name(tmp_path: Path) -> None:
 # -- the GPU ----------------------------------------------------------------------------------
 
 
-def test_the_decoder_is_asked_at_the_node_of_the_right_vendor(tmp_path: Path) -> None:
-    for number, vendor in ((128, "0x8086"), (129, "0x10de")):
-        path = tmp_path / f"sys/class/drm/renderD{number}/device/vendor"
-        path.parent.mkdir(parents=True)
-        path.write_text(f"{vendor}\n")
-    environment = programs(tmp_path, vainfo='echo "$@" $LIBVA_DRIVER_NAME')
-    reply = one(Ask("vainfo", ("0x10de",)), root=str(tmp_path), environment=environment)
-    assert (
-        reply.text
-        == "node /dev/dri/renderD129\n--display drm --device /dev/dri/renderD129 nvidia\n"
+def test_the_decoder_is_asked_at_the_node_of_the_card_that_draws(tmp_path: Path) -> None:
+    cards = (
+        (128, "0x8086", "0x46a6", "0000:00:02.0"),
+        (129, "0x10de", "0x2520", "0000:01:00.0"),
+        (130, "0x1002", "0x73df", "0000:03:00.0"),
+        (131, "0x1002", "0x73df", "0000:04:00.0"),
     )
+    for number, vendor, device, slot in cards:
+        own = tmp_path / "sys/devices" / slot
+        own.mkdir(parents=True)
+        (own / "vendor").write_text(f"{vendor}\n")
+        (own / "device").write_text(f"{device}\n")
+        link = tmp_path / f"sys/class/drm/renderD{number}/device"
+        link.parent.mkdir(parents=True)
+        link.symlink_to(own)
+    environment = programs(tmp_path, vainfo='echo "$@" $LIBVA_DRIVER_NAME')
+    for arguments, number, driver in (
+        (("0x10de", "", "", "nvidia"), 129, "nvidia"),
+        (("0x10de", "0x2520", "", "nvidia"), 129, "nvidia"),
+        (("0x8086", "0x46a6", "", "iHD"), 128, "iHD"),
+        (("0x1002", "0x73df", "", "radeonsi"), 130, "radeonsi"),
+        (("0x1002", "0x73df", "0000:04:00.0", "radeonsi"), 131, "radeonsi"),
+    ):
+        reply = one(Ask("vainfo", arguments), root=str(tmp_path), environment=environment)
+        node = f"/dev/dri/renderD{number}"
+        assert reply.text == f"node {node}\n--display drm --device {node} {driver}\n"
+    none = Ask("vainfo", ("0x10de", "0x1401", "", "nvidia"))
+    reply = one(none, root=str(tmp_path), environment=environment)
+    assert reply.status == ABSENT
 
 
 def test_the_same_question_is_asked_once_however_many_checks_ask_it() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -113,58 +112,3 @@ def test_detect_shows_each_fact_that_is_not_as_declared_and_needs_nobody_to_conf
         assert fact in run.out
     assert "changes found (exit 2)" in run.last_line
     assert not run.err.count("Press enter")
-
-
-def report(box: Box, **changes: object) -> str:
-    """A nixos-facter report of the sandbox's machine."""
-    cpu = {
-        "vendor_name": "GenuineIntel",
-        "model_name": "Intel(R) Core(TM) i7-6700K CPU @ 4.00GHz",
-        "features": ["avx2"],
-        **changes,
-    }
-    disk = {
-        "unix_device_name": "/dev/nvme0n1",
-        "class_list": ["disk", "nvme"],
-        "resources": [{"type": "size", "value_1": 976_773_168, "value_2": 512}],
-    }
-    path = box.root / "facter.json"
-    hardware = {"cpu": [cpu], "disk": [disk]}
-    path.write_text(json.dumps({"version": 1, "system": "x86_64-linux", "hardware": hardware}))
-    return str(path)
-
-
-def test_a_facter_report_fills_in_what_could_not_be_seen(cli: Cli, desktop: Box) -> None:
-    given = report(desktop)
-    shutil.rmtree(desktop.root / "sys/block")
-    assert verdicts(cli(desktop.inventory, "tasks/detect.py"))["storage.sizeGB"] == "unknown"
-    run = cli(desktop.inventory, "tasks/detect.py", "--data", f"facter={given}")
-    assert verdicts(run)["storage.sizeGB"] == "true", run.out
-    assert "from the report facter.json: disks, system_disk" in " ".join(run.out.split())
-
-
-@pytest.mark.parametrize(
-    ("content", "word"),
-    [
-        ("{", "facter.json: "),
-        ('{"version": 9, "hardware": {}}', "version 9"),
-        ("[]", "hardware"),
-        (None, "facter.json"),
-    ],
-)
-def test_a_report_that_is_none_is_bad_input(
-    cli: Cli, desktop: Box, content: str | None, word: str
-) -> None:
-    path = desktop.root / "facter.json"
-    if content is not None:
-        path.write_text(content)
-    run = cli(desktop.inventory, "tasks/detect.py", "--data", f"facter={path}")
-    assert run.code == 5, run.out
-    assert word in run.out
-
-
-def test_a_report_of_another_machine_is_refused(cli: Cli, desktop: Box) -> None:
-    given = report(desktop, model_name="AMD Ryzen 9 9950X")
-    run = cli(desktop.inventory, "tasks/detect.py", "--data", f"facter={given}")
-    assert run.code == 5
-    assert "another machine" in run.out

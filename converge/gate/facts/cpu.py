@@ -31,7 +31,11 @@ def system(look: Look) -> Iterator[Verdict]:
 
 def cpu(look: Look) -> Iterator[Verdict]:
     declared, machine = look.profile.cpu, look.machine
-    yield look.same("cpu.vendor", declared.vendor, machine.cpu_vendor)
+    vendor = machine.cpu_vendor
+    if vendor is not None and vendor not in {"intel", "amd"}:
+        vendor = "other"
+    verdict = look.same("cpu.vendor", declared.vendor, vendor)
+    yield replace(verdict, outcome=Outcome.UNKNOWN) if declared.vendor == "unknown" else verdict
     yield look.same("cpu.cores", declared.cores, machine.cores)
     yield look.same("cpu.threads", declared.threads, machine.threads)
 
@@ -53,13 +57,15 @@ def march(look: Look) -> Iterator[Verdict]:
             overridable=not boots,
         )
         return
-    missing = sorted(hardware.missing_flags(name, flags))
+    numbers = look.machine.cpu_vendor, look.machine.cpu_family, look.machine.cpu_number
+    own = hardware.march_of_numbers(*numbers)
+    shown = hardware.hidden_features(own) if own else frozenset[str]()
+    hidden = hardware.hidden_features(name) - shown  # Linux prints none of them: the numbers decide
+    missing = sorted(hardware.missing_flags(name, flags) | hidden)
     if not missing:
         yield Verdict(fact=fact, outcome=Outcome.TRUE, declared=name, found="every feature of it")
         return
-    best = hardware.family_march(
-        look.machine.cpu_vendor, look.machine.cpu_family, look.machine.cpu_number, flags
-    )
+    best = hardware.family_march(*numbers, flags)
     yield Verdict(
         fact=fact,
         outcome=Outcome.BLOCKS if needed else Outcome.DIFFERS,
@@ -88,10 +94,11 @@ def parallelism(look: Look) -> Iterator[Verdict]:
         key=lambda tier: tier.memory_gb,
         default=largest,
     )
+    most = max(tier.cores for tier in tiers.values())
     verdict = Verdict(
         fact=fact,
         outcome=Outcome.TRUE,
-        declared=f"up to {largest.memory_gb} GB and {limits.max_cores} threads for one build",
+        declared=f"up to {largest.memory_gb} GB and {most} threads for one build",
         found=f"{memory} GB and {threads} threads",
     )
     if memory is None or threads is None:
@@ -105,12 +112,12 @@ def parallelism(look: Look) -> Iterator[Verdict]:
             fix=f"lower memoryGB of the tiers to at most {memory} in {look.profile.file}",
             settings=look.ids(needed),
         )
-    elif limits.max_cores > threads:
+    elif most > threads:
         yield replace(
             verdict,
             outcome=Outcome.DIFFERS,
             why="more threads than there are only wait for each other",
-            fix=look.edit("build.parallelism.maxCores", max(1, threads - 1)),
+            fix=f"lower cores of the tiers to at most {max(1, threads - 1)} in {look.profile.file}",
             settings=look.ids(needed),
         )
     else:

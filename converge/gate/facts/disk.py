@@ -1,4 +1,4 @@
-"""Disk of the system: kind, size, and the scheduler that the kernel offers for it."""
+"""Disks of the system: kind, size, and the scheduler that the kernel offers for each."""
 
 from __future__ import annotations
 
@@ -6,55 +6,104 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from converge.gate.facts.verdict import Look, Outcome, Verdict
+from converge.gate.machine import Disk as Found
+from converge.profile.profile import Disk
 
 
 def storage(look: Look) -> Iterator[Verdict]:
-    declared, disk = look.profile.storage, look.machine.system_disk
+    """Compare the disks one by one, sorted by kind and size: their names are the kernel's."""
     needed = look.ids(look.named("storage.scheduler"))
-    kind = look.same("storage.kind", declared.kind, disk.kind if disk else None)
-    if kind.outcome is Outcome.DIFFERS and disk:
-        kind = replace(
-            kind,
-            found=f"{disk.kind} ({disk.name})",
-            why="a rule for another kind of disk matches nothing",
-            settings=needed,
-        )
-    yield kind
-    size = look.same("storage.sizeGB", declared.size_gb, disk.size_gb if disk else None)
-    if disk and abs(disk.size_gb - declared.size_gb) <= declared.size_gb // 10:
-        size = replace(size, outcome=Outcome.TRUE, fix="")  # 500 GB as sold can be 512
-    yield size
-    yield _scheduler(look, needed)
+    declared = sorted(look.profile.storage.disks, key=lambda disk: (disk.kind, disk.size_gb or 0))
+    found = sorted(look.machine.system_disks, key=lambda disk: (disk.kind, disk.size_gb))
+    yield _kinds(look, declared, found, needed)
+    yield _sizes(look, declared, found)
+    yield _scheduler(look, declared, found, needed)
 
 
-def _scheduler(look: Look, needed: tuple[str, ...]) -> Verdict:
-    wanted, disk = look.profile.storage.scheduler, look.machine.system_disk
+def _kinds(
+    look: Look, declared: list[Disk], found: list[Found], needed: tuple[str, ...]
+) -> Verdict:
+    kinds = [disk.kind for disk in declared]
+    verdict = Verdict(
+        fact="storage.kind",
+        outcome=Outcome.TRUE,
+        declared=", ".join(kinds),
+        found=", ".join(f"{disk.kind} ({disk.name})" for disk in found) or "nothing",
+    )
+    if not found:
+        return replace(verdict, outcome=Outcome.UNKNOWN)
+    if kinds == [disk.kind for disk in found]:
+        return verdict
+    same_number = len(kinds) == len(found)
+    return replace(
+        verdict,
+        outcome=Outcome.DIFFERS,
+        why="a rule for another kind of disk matches nothing"
+        if same_number
+        else "the disks that are not declared are left as they are",
+        fix=look.edit("storage.disks", " and ".join(disk.kind for disk in found)),
+        settings=needed,
+    )
+
+
+def _sizes(look: Look, declared: list[Disk], found: list[Found]) -> Verdict:
+    verdict = Verdict(
+        fact="storage.sizeGB",
+        outcome=Outcome.TRUE,
+        declared=", ".join(str(disk.size_gb) for disk in declared if disk.size_gb) or "nothing",
+        found=", ".join(str(disk.size_gb) for disk in found) or "nothing",
+    )
+    if not found or not all(disk.size_gb for disk in declared):
+        return replace(verdict, outcome=Outcome.UNKNOWN)
+    sizes = sorted(disk.size_gb or 0 for disk in declared)
+    there = sorted(disk.size_gb for disk in found)
+    # 500 GB as sold can be 512
+    close = len(sizes) == len(there) and all(
+        abs(a - b) <= a // 10 for a, b in zip(sizes, there, strict=True)
+    )
+    if close:
+        return verdict
+    return replace(
+        verdict,
+        outcome=Outcome.DIFFERS,
+        fix=look.edit("storage.disks", f"sizeGB {verdict.found}"),
+    )
+
+
+def _scheduler(
+    look: Look, declared: list[Disk], found: list[Found], needed: tuple[str, ...]
+) -> Verdict:
+    wanted = {disk.kind: disk.scheduler for disk in declared if disk.scheduler}
+    pairs = [(wanted[disk.kind], disk) for disk in found if disk.kind in wanted]
     verdict = Verdict(
         fact="storage.scheduler",
         outcome=Outcome.TRUE,
-        declared=wanted,
-        found=disk.scheduler if disk and disk.scheduler else "nothing",
+        declared=", ".join(dict.fromkeys(wanted.values())) or "nothing",
+        found=", ".join(dict.fromkeys(disk.scheduler for disk in found if disk.scheduler))
+        or "nothing",
         settings=needed,
     )
-    if disk is None or not disk.schedulers:
+    if not pairs or not all(disk.schedulers for _, disk in pairs):
         return replace(verdict, outcome=Outcome.UNKNOWN)
-    if wanted not in disk.schedulers:
-        return replace(
-            verdict,
-            outcome=Outcome.DIFFERS,
-            found=" ".join(disk.schedulers),
-            why=f"the kernel does not offer {wanted} for {disk.name}",
-            fix=look.edit("storage.scheduler", disk.scheduler),
-        )
-    if disk.kind == "hdd" and wanted == "none":
-        return replace(
-            verdict,
-            outcome=Outcome.DIFFERS,
-            found=f"{disk.scheduler}, on a rotating disk",
-            why="without a scheduler a rotating disk seeks in the order of requests",
-            fix=look.edit("storage.scheduler", "bfq"),
-        )
-    if disk.scheduler == wanted:
+    for name, disk in pairs:
+        if name not in disk.schedulers:
+            return replace(
+                verdict,
+                outcome=Outcome.DIFFERS,
+                found=" ".join(disk.schedulers),
+                why=f"the kernel does not offer {name} for {disk.name}",
+                fix=look.edit("storage.disks scheduler", disk.scheduler),
+            )
+    for name, disk in pairs:
+        if disk.kind == "hdd" and name == "none":
+            return replace(
+                verdict,
+                outcome=Outcome.DIFFERS,
+                found=f"{disk.scheduler}, on a rotating disk",
+                why="without a scheduler a rotating disk seeks in the order of requests",
+                fix=look.edit("storage.disks scheduler", "bfq"),
+            )
+    if all(disk.scheduler == name for name, disk in pairs):
         return replace(verdict, settings=())
     why = "this run sets it" if needed else "nothing in force sets it"
     return replace(verdict, outcome=Outcome.DIFFERS, why=why)

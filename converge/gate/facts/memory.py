@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from converge.gate import memory_kind
 from converge.gate.facts.verdict import Look, Outcome, Verdict
 
 
@@ -28,7 +29,10 @@ def memory(look: Look) -> Iterator[Verdict]:
         )
     yield verdict
     if declared.type != "unknown":
-        yield look.same("memory.type", declared.type, machine.module_type)
+        kind = look.same("memory.type", declared.type, machine.module_type)
+        if machine.module_type and memory_kind.agree(declared.type, machine.module_type):
+            kind = replace(kind, outcome=Outcome.TRUE, fix="")
+        yield kind
     yield from _zram(look)
 
 

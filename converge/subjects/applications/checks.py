@@ -161,7 +161,7 @@ def _judge_gpu_processes(context: Context, answers: Answers) -> Verdict:
         return not_effective(
             "; ".join(faults), expected=expected, reason="it ended and was started without GL"
         )
-    if "nvidia" in context.profile.facts and not any(process.nvidia for process in found):
+    if "video-nvidia" in context.profile.facts and not any(process.nvidia for process in found):
         return not_effective(
             f"{len(found)} GPU processes, none with NVIDIA's driver",
             expected=expected,
@@ -257,7 +257,7 @@ ITEMS: tuple[Item, ...] = (
         title="Their GPU processes are on the NVIDIA GPU",
         when=When.AFTER,
         phase=Phase.ELECTRON,
-        needs=frozenset({"nvidia"}),
+        needs=frozenset({"video-nvidia"}),
         asks=lambda context: (GPU_PROCESSES, PMON),
         judge=_judge_pmon,
     ),

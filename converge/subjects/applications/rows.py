@@ -256,7 +256,20 @@ _REST = (
         check="electron.gpu",
         reason="Chromium leaves NVIDIA's VA-API driver off since it can crash. These are the flags "
         "that switch it on today; calls mostly use codecs and sizes that gain nothing",
-        needs=frozenset({"nvidia"}),
+        needs=frozenset({"video"}),
+        variants={
+            fact: {
+                "value": {
+                    "apps": ["teams", "discord"],
+                    "flags": [],
+                    "features": ["AcceleratedVideoDecodeLinuxGL"],
+                },
+                "reason": "Chromium decodes with this driver by default today; where one does not, "
+                "this feature switches decoding on. Calls mostly use codecs and sizes that gain "
+                "nothing",
+            }
+            for fact in ("video-mesa", "video-r600", "video-intel", "video-i965")
+        },
     ),
     Setting(
         id="electron.oom-score",

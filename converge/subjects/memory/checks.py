@@ -154,29 +154,44 @@ def _judge_slice(context: Context, answers: Answers, setting: Setting) -> Verdic
 # -- I/O scheduler ----------------------------------------------------------------------------
 
 
-def _kind(name: str) -> str:
-    """The kind of disk that a kernel name stands for, as profiles name them."""
-    if name.startswith("nvme"):
-        return "nvme"
-    return "virtual" if name.startswith("vd") else "sata"
+def _is(disk: system.Disk, kind: str) -> bool:
+    """Say whether a kernel name can stand for a kind of disk, as profiles name them."""
+    match kind:
+        case "nvme":
+            return disk.name.startswith("nvme")
+        case "emmc":
+            return disk.name.startswith("mmcblk")
+        case "virtual":  # a virtual machine may call its disk sda
+            return disk.name.startswith(("vd", "xvd", "sd"))
+        case "ssd" | "hdd":
+            return disk.name.startswith("sd") and disk.rotational is (kind == "hdd")
+        case _:
+            return False
 
 
 def _judge_scheduler(context: Context, answers: Answers, setting: Setting) -> Verdict:
-    storage = context.profile.storage
     disks = system.disks(answers.text(DISKS))
-    wanted = "sata" if storage.kind not in ("nvme", "virtual") else storage.kind
-    ours = [disk for disk in disks if _kind(disk.name) == wanted]
-    if wanted == "virtual":  # a virtual machine may call its disk sda
-        ours = [disk for disk in disks if _kind(disk.name) != "nvme"]
-    expected = f"{storage.scheduler} on the {storage.kind} disk"
+    wanted = {
+        disk.kind: disk.scheduler
+        for disk in context.profile.storage.disks
+        if disk.scheduler and disk.kind != "unknown"
+    }
+    expected = ", ".join(f"{name} on the {kind} disk" for kind, name in wanted.items())
     shown = ", ".join(f"{disk.name} {disk.scheduler}" for disk in disks) or "no disk"
-    if not ours:
+    missing = [kind for kind in wanted if not any(_is(disk, kind) for disk in disks)]
+    wrong = [
+        disk.name
+        for kind, name in wanted.items()
+        for disk in disks
+        if _is(disk, kind) and disk.scheduler != name
+    ]
+    if missing:
         live = not_effective(
             shown,
             expected=expected,
-            reason=f"the profile says {storage.kind}, and the machine has no such disk",
+            reason=f"the profile says {' and '.join(missing)}, and the machine has no such disk",
         )
-    elif wrong := [disk.name for disk in ours if disk.scheduler != storage.scheduler]:
+    elif wrong:
         live = not_effective(shown, expected=expected, reason=f"on {' '.join(wrong)}")
     else:
         live = effective(shown, expected=expected)

@@ -71,6 +71,7 @@ ROWS: tuple[Setting, ...] = (
         state=State.CORRECTED,
         value={},
         check="storage.scheduler",
+        needs=frozenset({"scheduler"}),
         reason="NixOS has an option for it since 25.05 (hardware.block.scheduler); which disks "
         "follows from the profile's kind. none is the kernel's own choice for NVMe",
     ),

@@ -9,6 +9,14 @@ from __future__ import annotations
 
 from converge.plan.setting import Layer, Phase, Risk, Setting, State
 
+#: What draws -> libva's name of its driver; Mesa's VDPAU is gone since 25.3.
+LIBVA_DRIVERS = {
+    "video-mesa": "radeonsi",
+    "video-r600": "r600",
+    "video-intel": "iHD",
+    "video-i965": "i965",
+}
+
 ROWS: tuple[Setting, ...] = (
     Setting(
         id="session.kwin-egl",
@@ -38,7 +46,7 @@ ROWS: tuple[Setting, ...] = (
         "when included it is set for KWin alone",
         value={"unit": "plasma-kwin_x11.service", "variables": {"__GL_YIELD": "USLEEP"}},
         check="session.gl-yield",
-        needs=frozenset({"kwin", "x11", "nvidia"}),
+        needs=frozenset({"kwin", "x11", "video-nvidia"}),
     ),
     Setting(
         id="session.gl-max-frames",
@@ -51,11 +59,11 @@ ROWS: tuple[Setting, ...] = (
         "when included it is set for KWin alone",
         value={"unit": "plasma-kwin_x11.service", "variables": {"__GL_MaxFramesAllowed": "1"}},
         check="session.gl-max-frames",
-        needs=frozenset({"kwin", "x11", "nvidia"}),
+        needs=frozenset({"kwin", "x11", "video-nvidia"}),
     ),
     Setting(
         id="video.variables",
-        title="VA-API and VDPAU use the NVIDIA driver",
+        title="VA-API and VDPAU use the driver of the card that draws",
         phase=Phase.VIDEO,
         layer=Layer.SESSION,
         says="environment.variables LIBVA_DRIVER_NAME, NVD_BACKEND, VDPAU_DRIVER",
@@ -70,7 +78,14 @@ ROWS: tuple[Setting, ...] = (
             }
         },
         check="video.variables",
-        needs=frozenset({"nvidia"}),
+        needs=frozenset({"video"}),
+        variants={
+            fact: {
+                "title": "VA-API uses the driver of the card that draws",
+                "value": {"variables": {"LIBVA_DRIVER_NAME": name}},
+            }
+            for fact, name in LIBVA_DRIVERS.items()
+        },
     ),
     Setting(
         id="video.firefox-sandbox",
@@ -83,6 +98,6 @@ ROWS: tuple[Setting, ...] = (
         "include it if hardware decoding is worth that to you",
         value={"variables": {"MOZ_DISABLE_RDD_SANDBOX": "1"}},
         check="video.firefox-sandbox",
-        needs=frozenset({"nvidia"}),
+        needs=frozenset({"video-nvidia"}),
     ),
 )

@@ -1,9 +1,13 @@
-"""Phase 5: driver, kernel mode setting, VA-API, VDPAU, Firefox, playback."""
+"""Phase 5: driver, kernel mode setting, VA-API, VDPAU, Firefox, playback.
+
+NVIDIA's driver is asked about the card that it holds; decoding is asked of the card that draws.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from converge.gate import graphics
 from converge.limits import document
 from converge.plan.setting import Layer, Phase, Setting
 from converge.proof.check import (
@@ -29,20 +33,24 @@ from converge.proof.effect import (
     unknown,
 )
 from converge.subjects.video import gpu
-from converge.subjects.video.codecs import FIREFOX, VDPAU, decodes
+from converge.subjects.video.codecs import FIREFOX, VDPAU, Codecs, decodes
 from converge.subjects.workspace import system
 from converge.subjects.workspace.generations import BOOTED, marker_asks, settle
 from converge.subjects.workspace.machine import NVIDIA
 
-VENDOR = "0x10de"
-VAINFO = Ask("vainfo", (VENDOR,), machine=True)
 VDPAUINFO = Ask("vdpauinfo", machine=True)
-FIREFOX_TEST = Ask("firefox", (VENDOR,), limit=20, machine=True)
 _SANDBOX_OFF = "MOZ_DISABLE_RDD_SANDBOX"
 FIREFOX_ENVIRONMENT = Ask("environment", ("firefox", _SANDBOX_OFF))
 SESSION_ENVIRONMENT = Ask("environment", ("session", _SANDBOX_OFF))
 FRESH_ENVIRONMENT = Ask("fresh", (_SANDBOX_OFF,))
-PLAYBACK = Ask("playback", (VENDOR,), limit=60, machine=True)
+#: What draws -> libva's name of its driver, and a word of what vainfo calls it.
+_DRIVERS = {
+    "video-nvidia": ("nvidia", "NVDEC"),
+    "video-mesa": ("radeonsi", "radeonsi"),
+    "video-r600": ("r600", "r600"),
+    "video-intel": ("iHD", "iHD driver"),
+    "video-i965": ("i965", "i965 driver"),
+}
 POLICIES = Ask("file", ("/etc/firefox/policies/policies.json",), machine=True)
 MODESET = Ask("file", ("/sys/module/nvidia_drm/parameters/modeset",), machine=True)
 #: The preference that switches decoding on, since Firefox 137 and before.
@@ -52,11 +60,44 @@ GRAPHICS = Ask("exist", _LIBRARIES, machine=True)
 PLAYBACK_LIMIT = 20.0  # percent of all CPUs
 
 
-def _asks(*asks: Ask) -> object:
+def _asks(*asks: Ask | Callable[[Context], Ask]) -> object:
     def wanted(context: Context, setting: Setting) -> Iterable[Ask]:
-        return (*asks, BOOTED, *marker_asks(context, setting.layer))
+        own = (ask if isinstance(ask, Ask) else ask(context) for ask in asks)
+        return (*own, BOOTED, *marker_asks(context, setting.layer))
 
     return wanted
+
+
+def _driver_names(context: Context) -> tuple[str, str]:
+    facts = context.profile.facts
+    return next((names for fact, names in _DRIVERS.items() if fact in facts), ("", ""))
+
+
+def _node(context: Context) -> tuple[str, ...]:
+    """How a probe finds the render node of the card that draws: PCI vendor and device, driver."""
+    card = context.profile.drawing
+    device = card.pci_id if card and card.pci_id else ""
+    ids = {name: number for number, name in graphics.VENDORS.items()}
+    number = device[:4] or ids.get(card.vendor if card else "", "")
+    slot = card.slot if card and card.slot else ""
+    return (f"0x{number}", f"0x{device[5:]}" if device else "", slot, _driver_names(context)[0])
+
+
+def _vainfo_ask(context: Context) -> Ask:
+    return Ask("vainfo", _node(context), machine=True)
+
+
+def _firefox_ask(context: Context) -> Ask:
+    return Ask("firefox", _node(context), limit=20, machine=True)
+
+
+def _playback_ask(context: Context) -> Ask:
+    return Ask("playback", _node(context), limit=60, machine=True)
+
+
+def _decodes(context: Context) -> Codecs:
+    card = context.profile.drawing
+    return decodes(card) if card else Codecs(has=frozenset(), lacks=frozenset())
 
 
 # -- driver -----------------------------------------------------------------------------------
@@ -67,9 +108,11 @@ def _judge_driver(context: Context, answers: Answers, setting: Setting) -> Verdi
 
 
 def _driver(context: Context, answers: Answers, setting: Setting) -> Verdict:
-    profile = context.profile.gpu
-    last = value(setting)["lastBranch"].get(profile.architecture)
-    expected = f"{profile.model} with a driver" + (f" of branch {last} or older" if last else "")
+    cards = context.profile.by_nvidia
+    branches = [value(setting)["lastBranch"].get(card.architecture) for card in cards]
+    last = min((branch for branch in branches if branch), default=None)
+    names = " and ".join(card.name for card in cards)
+    expected = f"{names} with a driver" + (f" of branch {last} or older" if last else "")
     reply = answers.reply(NVIDIA)
     if reply.status == MISSING:
         return not_effective("no nvidia-smi", expected=expected, reason="no driver is installed")
@@ -77,11 +120,12 @@ def _driver(context: Context, answers: Answers, setting: Setting) -> Verdict:
         said = reply.text.strip().splitlines() or [reply.last_error]
         return not_effective(said[0], expected=expected, reason=f"nvidia-smi: {reply.status}")
     found = gpu.gpus(reply.text)
-    ours = [one for one in found if one.capability == profile.compute_capability]
+    there = {one.capability for one in found}
     shown = ", ".join(f"{one.name}, driver {one.driver}" for one in found)
-    if profile.compute_capability and not ours:
-        reason = f"no GPU has the compute capability {profile.compute_capability} of the profile"
-        return not_effective(shown, expected=expected, reason=reason)
+    for card in cards:
+        if card.compute_capability and card.compute_capability not in there:
+            reason = f"no GPU has the compute capability {card.compute_capability} of the profile"
+            return not_effective(shown, expected=expected, reason=reason)
     if last and any(one.branch > last for one in found):
         return not_effective(shown, expected=expected, reason="a newer branch ignores this GPU")
     return effective(shown, expected=expected)
@@ -129,9 +173,9 @@ def _judge_vainfo(context: Context, answers: Answers, setting: Setting) -> Verdi
 
 
 def _vaapi(context: Context, answers: Answers) -> Verdict:
-    table = decodes(context.profile.gpu)
-    expected = f"NVDEC with {' '.join(sorted(table.has))}"
-    reply = answers.reply(VAINFO)
+    table, driver = _decodes(context), _driver_names(context)[1]
+    expected = f"{driver} with {' '.join(sorted(table.has))}"
+    reply = answers.reply(_vainfo_ask(context))
     if reply.status == ABSENT:
         return not_effective(f"not there: {reply.last_error}", expected=expected)
     if reply.status == MISSING:
@@ -140,7 +184,7 @@ def _vaapi(context: Context, answers: Answers) -> Verdict:
         found = gpu.vainfo(reply.text)
     except ValueError as error:
         return not_effective(str(error), expected=expected, reason=f"vainfo: {reply.status}")
-    if "NVDEC" not in found.driver:
+    if driver not in found.driver:
         return not_effective(found.driver, expected=expected, reason="another driver answered")
     reason = _codecs(found.decodes, table.has, table.lacks)
     if reason:
@@ -151,7 +195,7 @@ def _vaapi(context: Context, answers: Answers) -> Verdict:
 
 
 def _judge_vdpau(context: Context, answers: Answers) -> Verdict:
-    table = decodes(context.profile.gpu)
+    table = _decodes(context)
     wanted = frozenset(VDPAU[name] for name in table.has if name in VDPAU)
     expected = f"NVIDIA's VDPAU with {' '.join(sorted(wanted))}"
     reply = answers.reply(VDPAUINFO)
@@ -183,11 +227,14 @@ def _judge_bridges(context: Context, answers: Answers, setting: Setting) -> Verd
 
 
 def _judge_firefox(context: Context, answers: Answers, setting: Setting) -> Verdict:
-    test = answers.reply(FIREFOX_TEST)
+    test = answers.reply(_firefox_ask(context))
     if test.status == MISSING and test.last_error == "firefox":
         return not_applicable("Firefox is not installed")
     if answers.reply(POLICIES).status == ABSENT:
-        return not_applicable("the system does not configure Firefox (programs.firefox is off)")
+        if value(setting)["forceBelow"] is None or _without_av1(context, setting):
+            why = "the system does not configure Firefox (programs.firefox is off)"
+            return not_applicable(why)
+        return settle(context, answers, setting, _decoder(context, answers))
     live = _preferences(context, answers, setting)
     if live.effect is Effect.EFFECTIVE:
         live = _decoder(context, answers)
@@ -202,10 +249,10 @@ def _preferences(context: Context, answers: Answers, setting: Setting) -> Verdic
         one = found.get(name)
         return one.get("Value") if isinstance(one, dict) else one
 
-    if not any(is_set(name) is True for name in _PREFERENCES):
+    forced = value(setting)["forceBelow"] is None
+    if forced and not any(is_set(name) is True for name in _PREFERENCES):
         return not_effective("no preference for decoding", expected=expected)
-    without_av1 = context.profile.gpu.architecture in value(setting)["withoutAv1"]
-    if without_av1 and is_set("media.av1.enabled") is not False:
+    if _without_av1(context, setting) and is_set("media.av1.enabled") is not False:
         return not_effective(
             "AV1 is not switched off",
             expected="media.av1.enabled=false",
@@ -214,14 +261,22 @@ def _preferences(context: Context, answers: Answers, setting: Setting) -> Verdic
     return effective("preferences are set", expected=expected)
 
 
+def _without_av1(context: Context, setting: Setting) -> bool:
+    card = context.profile.drawing
+    return card is not None and (
+        card.architecture in value(setting)["withoutAv1"]
+        or card.pci_id in value(setting)["withoutAv1Ids"]
+    )
+
+
 def _decoder(context: Context, answers: Answers) -> Verdict:
-    table = decodes(context.profile.gpu)
+    table = _decodes(context)
     has, lacks = (
         frozenset(FIREFOX[name] for name in part if name in FIREFOX)
         for part in (table.has, table.lacks)
     )
     expected = f"Firefox decodes {' '.join(sorted(has))}"
-    found = gpu.vaapitest(answers.text(FIREFOX_TEST))
+    found = gpu.vaapitest(answers.text(_firefox_ask(context)))
     if (sandboxed := _sandboxed(context, answers)) is not None:
         return sandboxed
     reason = _codecs(found, has, lacks)
@@ -237,6 +292,8 @@ def _sandboxed(context: Context, answers: Answers) -> Verdict | None:
     The test runs in no sandbox. The process that decodes in Firefox does, and the sandbox keeps
     nvidia-vaapi-driver from the GPU (its README). A Firefox that runs has what it was started
     with; else the session decides, else what the user's manager gives to a program now."""
+    if "video-nvidia" not in context.profile.facts:
+        return None  # the drivers of Mesa and Intel work inside it
     expected = f"{_SANDBOX_OFF}=1 where Firefox starts"
     for ask in (FIREFOX_ENVIRONMENT, SESSION_ENVIRONMENT, FRESH_ENVIRONMENT):
         if answers.reply(ask).status in (MISSING, NOBODY):
@@ -259,7 +316,7 @@ def _sandboxed(context: Context, answers: Answers) -> Verdict | None:
 
 def _judge_playback(context: Context, answers: Answers) -> Verdict:
     expected = f"1080p with less than {PLAYBACK_LIMIT:g} % of all CPUs"
-    reply = answers.reply(PLAYBACK)
+    reply = answers.reply(_playback_ask(context))
     if reply.status == MISSING:
         return unknown("ffmpeg is not installed", expected=expected)
     if reply.status == ABSENT:
@@ -276,7 +333,6 @@ def _judge_playback(context: Context, answers: Answers) -> Verdict:
     return effective(found, expected=expected)
 
 
-_NVIDIA = frozenset({"nvidia"})
 ITEMS: tuple[Item, ...] = (
     Item(
         id="video.vdpau",
@@ -284,7 +340,7 @@ ITEMS: tuple[Item, ...] = (
         title="VDPAU decodes what the GPU can",
         when=When.AFTER,
         phase=Phase.VIDEO,
-        needs=_NVIDIA | {"x11"},
+        needs=frozenset({"video-nvidia", "x11"}),
         asks=lambda context: (VDPAUINFO,),
         judge=_judge_vdpau,
     ),
@@ -294,8 +350,8 @@ ITEMS: tuple[Item, ...] = (
         title="1080p is decoded by the GPU",
         when=When.AFTER,
         phase=Phase.VIDEO,
-        needs=_NVIDIA,
-        asks=lambda context: (PLAYBACK,),
+        needs=frozenset({"video"}),
+        asks=lambda context: (_playback_ask(context),),
         judge=_judge_playback,
     ),
 )
@@ -305,13 +361,13 @@ PROOFS: tuple[Proof, ...] = tuple(
         ("gpu.driver", "nvidia-smi: this GPU, a branch that drives it", (NVIDIA,), _judge_driver),
         ("gpu.graphics", "Driver libraries, 64 and 32 bit", (GRAPHICS,), _judge_graphics),
         ("gpu.modeset", "nvidia_drm's parameter modeset", (MODESET,), _judge_modeset),
-        ("gpu.vainfo", "vainfo: driver and profiles", (VAINFO,), _judge_vainfo),
+        ("gpu.vainfo", "vainfo: driver and profiles", (_vainfo_ask,), _judge_vainfo),
         ("gpu.vdpauinfo", "vdpauinfo: driver and decoders", (VDPAUINFO,), _judge_bridges),
         (
             "firefox.decoding",
             "Firefox's own test of the decoder, and its preferences",
             (
-                FIREFOX_TEST,
+                _firefox_ask,
                 POLICIES,
                 FIREFOX_ENVIRONMENT,
                 SESSION_ENVIRONMENT,

@@ -1,6 +1,7 @@
-"""Phase 5, NixOS: graphics driver and video decoding.
+"""Phase 5, NixOS: graphics driver and video decoding, for the card that draws.
 
-The session variables of this phase are rows of the layer ``session``.
+The rows are the plan's, which knows one NVIDIA card; ``variants`` have what holds where the desktop
+is drawn by another driver. The session variables of this phase are rows of the layer ``session``.
 """
 
 from __future__ import annotations
@@ -9,16 +10,27 @@ from collections.abc import Mapping
 from functools import partial
 
 from converge.plan.setting import Layer, Phase, Risk, Setting, State
+from converge.subjects.video.codecs import NAVI_24, WITHOUT_AV1
 
 #: GPU generation -> the last branch of NVIDIA's driver that drives it. Others have none yet.
 LAST_BRANCH: Mapping[str, int] = {"kepler": 470, "maxwell": 580, "pascal": 580, "volta": 580}
+#: Release of a legacy driver -> the newest Linux that it is known to build with, from it on
+#: (nixpkgs issues 538659, 538400, 554125; 7.2 is verified for none). The gate has the same.
+KERNEL_CEILING: Mapping[str, str] = {"470": "6.6", "580": "7.0", "580.173": "7.1"}
 #: Generations that NVIDIA's open kernel modules know.
 OPEN_FROM = ("turing", "ampere", "ada", "hopper", "blackwell")
-#: Generations without an AV1 decoder (Ampere has one from compute capability 8.6 on).
-WITHOUT_AV1 = ("kepler", "maxwell", "pascal", "volta", "turing")
 
-
-_row = partial(Setting, phase=Phase.VIDEO, layer=Layer.NIXOS, needs=frozenset({"nvidia"}))
+_row = partial(Setting, phase=Phase.VIDEO, layer=Layer.NIXOS, needs=frozenset({"video"}))
+_NVIDIA, _NVIDIA_DRAWS = frozenset({"nvidia"}), frozenset({"video-nvidia"})
+#: Who gets media.av1.enabled=false: a browser that is offered AV1 takes it, on the CPU.
+_AV1 = {"withoutAv1": list(WITHOUT_AV1), "withoutAv1Ids": list(NAVI_24)}
+#: The release of Firefox that decodes by itself with the driver that draws (its release notes).
+_TRUSTED_SINCE = {
+    "video-mesa": "136",
+    "video-r600": "136",
+    "video-intel": "115",
+    "video-i965": "115",
+}
 
 
 ROWS: tuple[Setting, ...] = (
@@ -30,9 +42,10 @@ ROWS: tuple[Setting, ...] = (
         value={
             "lastBranch": dict(LAST_BRANCH),
             "openFrom": list(OPEN_FROM),
-            "kernelTested": "6.18",
+            "kernelCeiling": dict(KERNEL_CEILING),
         },
         check="gpu.driver",
+        needs=_NVIDIA,
         reason="from 26.05 on the default branch is 595, which ignores Maxwell, Pascal and Volta: "
         "no display. An unset `open` stops the evaluation from 560 on, and open modules need "
         "Turing. The branch follows from the profile, and a driver above it stops the build",
@@ -51,8 +64,34 @@ ROWS: tuple[Setting, ...] = (
         title="VA-API driver on top of NVDEC",
         says="Phase 5: extraPackages nvidia-vaapi-driver",
         state=State.APPLIED,
-        value={},
+        value={"packages": ["nvidia-vaapi-driver"]},
         check="gpu.vainfo",
+        variants={
+            "video-mesa": {
+                "title": "VA-API driver of Mesa, radeonsi",
+                "state": State.CORRECTED,
+                "value": {"packages": []},
+                "reason": "Mesa has the driver of this card: the graphics drivers bring it",
+            },
+            "video-r600": {
+                "title": "VA-API driver of Mesa, r600",
+                "state": State.CORRECTED,
+                "value": {"packages": []},
+                "reason": "Mesa has the driver of this card: the graphics drivers bring it",
+            },
+            "video-intel": {
+                "title": "VA-API driver of Intel, iHD",
+                "state": State.CORRECTED,
+                "value": {"packages": ["intel-media-driver"]},
+                "reason": "an Intel card since Broadwell draws, and iHD decodes with it",
+            },
+            "video-i965": {
+                "title": "VA-API driver of Intel, i965",
+                "state": State.CORRECTED,
+                "value": {"packages": ["intel-vaapi-driver"]},
+                "reason": "an Intel card before Broadwell draws, which iHD does not know",
+            },
+        },
     ),
     _row(
         id="video.vdpau-bridges",
@@ -61,6 +100,7 @@ ROWS: tuple[Setting, ...] = (
         state=State.WITHHELD,
         value={"packages": ["libva-vdpau-driver", "libvdpau-va-gl"]},
         check="gpu.vdpauinfo",
+        needs=_NVIDIA_DRAWS,
         reason="vaapiVdpau was renamed and stops the evaluation since 25.11; the plan's comments "
         "on the two are swapped; with nvidia-vaapi-driver neither is needed, and libvdpau-va-gl "
         "would send VDPAU back through VA-API",
@@ -72,6 +112,7 @@ ROWS: tuple[Setting, ...] = (
         state=State.CORRECTED,
         value={},
         check="gpu.modeset",
+        needs=_NVIDIA,
         reason="hardware.nvidia.modesetting.enable sets it, by default since driver 535; a kernel "
         "parameter would say the same twice",
     ),
@@ -80,11 +121,22 @@ ROWS: tuple[Setting, ...] = (
         title="Firefox decodes video on the GPU",
         says="Phase 5: hardware decoding in Firefox, 1080p under 20 % CPU",
         state=State.CORRECTED,
-        value={"withoutAv1": list(WITHOUT_AV1)},
+        value={**_AV1, "forceBelow": None},
         check="firefox.decoding",
         reason="the plan sets no preference: the one that switches decoding on was renamed in "
-        "Firefox 137, and without media.av1.enabled=false sites send AV1, which this GPU leaves "
-        "to the CPU. Only where the system's programs.firefox is enabled",
+        "Firefox 137, and without media.av1.enabled=false sites send AV1 to a card that leaves "
+        "it to the CPU. Only where the system's programs.firefox is enabled",
         rests_on=frozenset({"video.firefox-sandbox"}),
+        variants={
+            fact: {
+                "value": {**_AV1, "forceBelow": since},
+                "reason": f"Firefox trusts this driver by itself since {since}; before, a "
+                "preference switches decoding on. Without media.av1.enabled=false sites send AV1 "
+                "to a card that leaves it to the CPU. Only where the system's programs.firefox "
+                "is enabled",
+                "rests_on": frozenset[str](),
+            }
+            for fact, since in _TRUSTED_SINCE.items()
+        },
     ),
 )

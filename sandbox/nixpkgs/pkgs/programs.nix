@@ -34,6 +34,8 @@ in
   zoom-us = program { pname = "zoom-us"; commands = "zoom zoom-us"; desktopEntries = "Zoom.desktop=@out@/bin/zoom %U"; meta = { unfree = true; mainProgram = "zoom"; }; };
 
   nvidia-vaapi-driver = program { pname = "nvidia-vaapi-driver"; };
+  intel-media-driver = program { pname = "intel-media-driver"; };
+  intel-vaapi-driver = program { pname = "intel-vaapi-driver"; };
   libva-vdpau-driver = program { pname = "libva-vdpau-driver"; };
   libvdpau-va-gl = program { pname = "libvdpau-va-gl"; };
   vaapiVdpau = throw "'vaapiVdpau' has been renamed to/replaced by 'libva-vdpau-driver'";

@@ -1,0 +1,302 @@
+"""Graphics cards: is each declared one there, held by the driver and in the role that it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from converge.gate import graphics
+from converge.gate.facts.verdict import Look, Outcome, Verdict
+from converge.gate.machine import FoundGpu
+from converge.gate.roles import UNKNOWN, roles
+from converge.plan.setting import Layer, Setting
+from converge.profile.profile import Gpu
+
+#: What settings need of the card that draws; with ``nvidia``, what they need of any card.
+DRAWN = frozenset(
+    {"video", "video-nvidia", "video-mesa", "video-r600", "video-intel", "video-i965"}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A declared card, its place in the profile, and the one of the machine that it is."""
+
+    index: int
+    card: Gpu
+    found: FoundGpu | None
+    role: str = UNKNOWN  # that of ``found``
+
+    @property
+    def key(self) -> str:
+        return f"gpus[{self.index}]"
+
+
+def cards(look: Look) -> Iterator[Verdict]:
+    """Yield a verdict for each fact of each card; one verdict where all cards are there."""
+    machine = look.machine
+    if machine.gpus is None and machine.platform != "wsl":
+        needed = _needed_of_any(look)
+        yield Verdict(
+            fact="gpus",
+            outcome=Outcome.BLOCKS if needed else Outcome.UNKNOWN,
+            declared=_names(look.profile.gpus),
+            found="no PCI bus",
+            why="no card could be seen, so nobody knows which driver holds it",
+            fix="look why /sys/bus/pci is not there",
+            settings=look.ids(needed),
+            overridable=not look.nvidia_driver,
+        )
+        return
+    pairs, rest = pair(look.profile.gpus, machine.gpus or ())
+    yield from _there(look, pairs, rest)
+    known = [one for one in pairs if one.found]
+    for fact in (_pci_id, _driver, _role, _architecture, _smi):
+        for one in known:
+            yield from fact(look, one)
+
+
+def pair(
+    declared: Sequence[Gpu], found: Sequence[FoundGpu]
+) -> tuple[tuple[Pair, ...], tuple[tuple[FoundGpu, str], ...]]:
+    """Return each declared card with the found one that it is, and the found ones left over."""
+    left = dict(enumerate(zip(found, roles(found), strict=True)))
+    taken: dict[int, int] = {}
+
+    def likeness(card: Gpu, gpu: FoundGpu, role: str) -> tuple[bool, ...]:
+        held = card.driver == (gpu.driver or "none")
+        return card.slot == gpu.slot, card.pci_id == gpu.pci_id, held, card.role == role
+
+    def same(card: Gpu, gpu: FoundGpu) -> bool:
+        return card.pci_id == gpu.pci_id and card.slot in {None, gpu.slot}
+
+    def of_vendor(card: Gpu, gpu: FoundGpu) -> bool:
+        return card.vendor == graphics.vendor(gpu.vendor)
+
+    for fits in (same, of_vendor):
+        for index, card in enumerate(declared):
+            candidates = [key for key, (gpu, _) in left.items() if fits(card, gpu)]
+            if index in taken or not candidates:
+                continue
+            best = max(candidates, key=lambda key: likeness(card, *left[key]))
+            taken[index] = best
+            left.pop(best)
+    both = tuple(zip(found, roles(found), strict=True))
+    pairs = tuple(
+        Pair(index=i, card=card, found=both[taken[i]][0], role=both[taken[i]][1])
+        if i in taken
+        else Pair(index=i, card=card, found=None)
+        for i, card in enumerate(declared)
+    )
+    return pairs, tuple(left.values())
+
+
+def _needed(look: Look, card: Gpu) -> tuple[Setting, ...]:
+    """Return the settings in force that act on this card, because of its role."""
+    facts: frozenset[str] = DRAWN if card.role == "draws" else frozenset()
+    if card.driver == "nvidia" and card.role in {"draws", "offload"}:
+        facts |= {"nvidia"}
+    return tuple(setting for setting in look.settings if setting.needs & facts)
+
+
+def _needed_of_any(look: Look) -> tuple[Setting, ...]:
+    return tuple(s for s in look.settings if s.needs & (DRAWN | {"nvidia"}))
+
+
+def _names(cards: Sequence[Gpu]) -> str:
+    return ", ".join(card.name for card in cards) or "none"
+
+
+def _shown(gpu: FoundGpu, role: str) -> str:
+    return f"{gpu.pci_id} ({gpu.driver or 'no driver'}, {role})"
+
+
+def _chooses(settings: Sequence[Setting]) -> bool:
+    """Say whether a driver for the whole system is among them: a wrong one leaves no display."""
+    return any(s.layer is Layer.NIXOS and "nvidia" in s.needs for s in settings)
+
+
+def _there(
+    look: Look, pairs: Sequence[Pair], rest: Sequence[tuple[FoundGpu, str]]
+) -> Iterator[Verdict]:
+    missing = [one for one in pairs if not one.found]
+    for one in missing:
+        needed = _needed(look, one.card)
+        yield Verdict(
+            fact="gpus",
+            outcome=Outcome.BLOCKS if needed else Outcome.DIFFERS,
+            declared=f"{one.key}: {one.card.name}",
+            found=", ".join(_shown(*left) for left in rest) or "no such card",
+            why="a driver for a card that is not there leaves no display"
+            if _chooses(needed)
+            else "settings for that card have no effect",
+            fix=f"remove {one.key} from {look.profile.file}, or correct its pciId",
+            settings=look.ids(needed),
+            overridable=not _chooses(needed),
+        )
+    for gpu, role in rest:
+        yield Verdict(
+            fact="gpus",
+            outcome=Outcome.DIFFERS,
+            declared=_names(look.profile.gpus),
+            found=_shown(gpu, role),
+            why="nothing is set for a card that the profile does not have",
+            fix=f"add it to gpus in {look.profile.file}: tasks/detect.py --data write= shows how",
+        )
+    if not missing and not rest:
+        names = _names(look.profile.gpus)
+        yield Verdict(fact="gpus", outcome=Outcome.TRUE, declared=names, found=names)
+
+
+def _pci_id(look: Look, one: Pair) -> Iterator[Verdict]:
+    assert one.found is not None
+    if one.card.pci_id:
+        verdict = look.same("gpus.pciId", one.card.pci_id, one.found.pci_id)
+        fix = look.edit(f"{one.key}.pciId", one.found.pci_id)
+        yield replace(verdict, fix=fix if verdict.fix else "")
+
+
+def _driver(look: Look, one: Pair) -> Iterator[Verdict]:
+    """A driver of the profile that the card does not use is never set by a run, unless asked."""
+    assert one.found is not None
+    found, needed = one.found.driver or "none", _needed(look, one.card)
+    verdict = look.same("gpus.driver", f"{one.card.driver} for {one.card.name}", found)
+    if found == one.card.driver:
+        yield replace(verdict, outcome=Outcome.TRUE, fix="")
+        return
+    guest = found in graphics.GUEST_DRIVERS
+    if look.machine.platform == "wsl":
+        why = "a WSL2 guest loads no module for a card, so nothing that needs one can work"
+    elif guest:
+        why = "the card is kept for a virtual machine: a driver here takes it away"
+    else:
+        why = "a run would change who drives the card; if that fails the display stays black"
+    fix = f"write {one.key}.driver: {found}, role: {one.role} in {look.profile.file}"
+    if needed and not guest:
+        fix += "; or, where the change is wanted, --data accept=gpus.driver"
+    yield replace(
+        verdict,
+        outcome=Outcome.BLOCKS if needed else Outcome.DIFFERS,
+        why=why if needed else "settings that need the driver do not apply or have no effect",
+        fix=fix,
+        settings=look.ids(needed),
+        overridable=not guest,
+    )
+
+
+def _role(look: Look, one: Pair) -> Iterator[Verdict]:
+    assert one.found is not None
+    if (one.found.driver or "none") != one.card.driver:
+        return  # said already; a role follows from the driver
+    needed, fact = _needed(look, one.card), "gpus.role"
+    declared = f"{one.card.name} {one.card.role}"
+    if one.role == UNKNOWN:
+        yield Verdict(
+            fact=fact,
+            outcome=Outcome.BLOCKS if needed else Outcome.UNKNOWN,
+            declared=declared,
+            found="nothing that tells which card draws",
+            why="settings for the card that draws could meet the other one" if needed else "",
+            fix="switch the display on and log in; or, if the profile is right, "
+            "--data accept=gpus.role"
+            if needed
+            else "",
+            settings=look.ids(needed),
+        )
+        return
+    verdict = look.same(fact, one.card.role, one.role)
+    if verdict.outcome is Outcome.TRUE:
+        yield replace(verdict, declared=declared)
+        return
+    lit = ", ".join(one.found.connected)
+    yield replace(
+        verdict,
+        outcome=Outcome.BLOCKS if needed else Outcome.DIFFERS,
+        declared=declared,
+        found=f"{one.role}" + (f", a display on {lit}" if lit else ", no display on it"),
+        why="settings for the card that draws would meet the other one"
+        if needed
+        else "settings go by the role",
+        fix=look.edit(f"{one.key}.role", one.role),
+        settings=look.ids(needed),
+    )
+
+
+def _architecture(look: Look, one: Pair) -> Iterator[Verdict]:
+    """The driver that follows from the declared generation must drive the one that is there."""
+    assert one.found is not None
+    card, found_id, fact = one.card, one.found.pci_id, "gpus.architecture"
+    if card.architecture is None:
+        return
+    smi = look.machine.nvidia_of(one.found)
+    said = graphics.generation_of_capability(smi.compute_capability) if smi else None
+    found = said.name if said else graphics.architecture(found_id)
+    verdict = look.same(fact, card.architecture, found)
+    declared = graphics.generation(card.architecture)
+    if verdict.outcome is Outcome.TRUE:
+        yield verdict
+    elif card.driver != "nvidia" or declared is None:
+        yield replace(verdict, fix=look.edit(f"{one.key}.architecture", found) if found else "")
+    else:
+        yield _nvidia_generation(look, one, verdict, declared, graphics.generation(found or ""))
+
+
+def _nvidia_generation(
+    look: Look,
+    one: Pair,
+    verdict: Verdict,
+    declared: graphics.Generation,
+    found: graphics.Generation | None,
+) -> Verdict:
+    assert one.found is not None
+    needed = tuple(s for s in _needed(look, one.card) if s.layer is Layer.NIXOS)
+    if found is None:
+        same_card = one.card.pci_id == one.found.pci_id
+        return replace(
+            verdict,
+            outcome=Outcome.BLOCKS if needed and not same_card else Outcome.UNKNOWN,
+            found=f"{one.found.pci_id}, which is in no list",
+            why="nobody knows which driver branch it needs",
+            fix=f"correct {one.key}.pciId, or its architecture with it",
+            settings=look.ids(needed),
+            overridable=False,
+        )
+    trouble = _undriven(declared, found)
+    return replace(
+        verdict,
+        outcome=Outcome.BLOCKS if trouble and needed else Outcome.DIFFERS,
+        why=trouble or "the driver that is chosen drives it as well",
+        fix=look.edit(f"{one.key}.architecture", found.name),
+        settings=look.ids(needed),
+        overridable=False,
+    )
+
+
+def _undriven(declared: graphics.Generation, found: graphics.Generation) -> str:
+    """Say why the driver chosen for ``declared`` does not drive ``found``; empty where it does."""
+    if found.last_branch is not None and (
+        declared.last_branch is None or declared.last_branch > found.last_branch
+    ):
+        return f"drivers after {found.last_branch} ignore it: the display stays black"
+    if declared.open_modules != "never" and found.open_modules == "never":
+        return "the open kernel modules do not drive it: the display stays black"
+    if declared.open_modules == "never" and found.open_modules == "required":
+        return "only the open kernel modules drive it: the display stays black"
+    return ""
+
+
+def _smi(look: Look, one: Pair) -> Iterator[Verdict]:
+    """Compare what only nvidia-smi tells."""
+    assert one.found is not None
+    smi, card = look.machine.nvidia_of(one.found), one.card
+    if smi is None:
+        return
+    facts = (
+        ("computeCapability", card.compute_capability, smi.compute_capability),
+        ("memoryMB", card.memory_mb, smi.memory_mb),
+    )
+    for key, declared, found in facts:
+        if declared:
+            verdict = look.same(f"gpus.{key}", declared, found)
+            fix = look.edit(f"{one.key}.{key}", found)
+            yield replace(verdict, fix=fix if verdict.fix else "")

@@ -1,0 +1,224 @@
+"""What drives a graphics card: NVIDIA's driver branches by generation, architectures by device id.
+
+A name or a PCI device id goes in, facts come out. Ids of AMD and Intel lie in ``graphics.json``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+#: PCI vendor ids of the vendors that a profile names; any other one is ``other``.
+VENDORS: Mapping[str, str] = {"10de": "nvidia", "1002": "amd", "8086": "intel"}
+#: Kernel drivers that show a picture or compute, by vendor.
+DRIVERS: Mapping[str, tuple[str, ...]] = {
+    "nvidia": ("nvidia", "nouveau", "nova"),
+    "amd": ("amdgpu", "radeon"),
+    "intel": ("i915", "xe"),
+}
+#: Kernel drivers that keep a card for a virtual machine.
+GUEST_DRIVERS = ("vfio-pci", "pci-stub", "xen-pciback")
+#: Drivers that decode video through VA-API in this project's hands, and who does the work.
+DECODES: Mapping[str, str] = {
+    "nvidia": "nvidia",
+    "amdgpu": "mesa",
+    "radeon": "mesa",
+    "i915": "intel",
+    "xe": "intel",
+}
+
+
+def vendor(pci_vendor: str) -> str:
+    """Return the vendor of a PCI vendor id as a profile names it."""
+    return VENDORS.get(pci_vendor, "other")
+
+
+def drives(driver: str | None) -> bool:
+    """Say whether a driver uses its card on this machine itself."""
+    return driver not in {None, "", "none", "unknown", *GUEST_DRIVERS}
+
+
+#: Whether NVIDIA's open kernel modules drive a generation.
+OpenModules = Literal["never", "possible", "required"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """An NVIDIA GPU generation and what its drivers are limited to."""
+
+    name: str
+    chips: str  # first two letters of its chips
+    capabilities: frozenset[str]  # CUDA compute capabilities
+    devices: tuple[tuple[int, int], ...]  # PCI device ids, inclusive ranges
+    last_branch: int | None  # last driver branch that still drives it; None: current ones do
+    open_modules: OpenModules
+
+
+def _generation(
+    *,
+    name: str,
+    chips: str,
+    capabilities: str,
+    devices: tuple[tuple[int, int], ...],
+    last_branch: int | None,
+    open_modules: OpenModules,
+) -> Generation:
+    return Generation(
+        name=name,
+        chips=chips,
+        capabilities=frozenset(capabilities.split()),
+        devices=devices,
+        last_branch=last_branch,
+        open_modules=open_modules,
+    )
+
+
+#: The ranges are those of desktop and workstation cards in the public PCI id list. A device that
+#: lies in none of them is unknown, never guessed.
+GENERATIONS: tuple[Generation, ...] = (
+    _generation(
+        name="kepler",
+        chips="GK",
+        capabilities="3.0 3.2 3.5 3.7",
+        devices=((0x0FC0, 0x103F), (0x1180, 0x11FC), (0x1280, 0x12BA)),
+        last_branch=470,
+        open_modules="never",
+    ),
+    _generation(
+        name="maxwell",
+        chips="GM",
+        capabilities="5.0 5.2 5.3",
+        devices=((0x1340, 0x1436), (0x1617, 0x1667), (0x174D, 0x17FD)),
+        last_branch=580,
+        open_modules="never",
+    ),
+    _generation(
+        name="pascal",
+        chips="GP",
+        capabilities="6.0 6.1 6.2",
+        devices=((0x15F0, 0x15F9), (0x1B00, 0x1D56)),
+        last_branch=580,
+        open_modules="never",
+    ),
+    _generation(
+        name="volta",
+        chips="GV",
+        capabilities="7.0 7.2",
+        devices=((0x1D81, 0x1DF6),),
+        last_branch=580,
+        open_modules="never",
+    ),
+    _generation(
+        name="turing",
+        chips="TU",
+        capabilities="7.5",
+        devices=((0x1E02, 0x1FF9), (0x2182, 0x21D1)),
+        last_branch=None,
+        open_modules="possible",
+    ),
+    _generation(
+        name="ampere",
+        chips="GA",
+        capabilities="8.0 8.6 8.7",
+        devices=((0x2082, 0x20FD), (0x2200, 0x228E), (0x2414, 0x25FB)),
+        last_branch=None,
+        open_modules="possible",
+    ),
+    _generation(
+        name="hopper",
+        chips="GH",
+        capabilities="9.0",
+        devices=((0x2302, 0x2345),),
+        last_branch=None,
+        open_modules="possible",
+    ),
+    _generation(
+        name="ada",
+        chips="AD",
+        capabilities="8.9",
+        devices=((0x2681, 0x28FF),),
+        last_branch=None,
+        open_modules="possible",
+    ),
+    _generation(
+        name="blackwell",
+        chips="GB",
+        capabilities="10.0 10.3 12.0 12.1",
+        devices=((0x2901, 0x2F80),),
+        last_branch=None,
+        open_modules="required",
+    ),
+)
+
+
+def generation(name: str) -> Generation | None:
+    """Return the GPU generation called ``name``."""
+    return next((g for g in GENERATIONS if g.name == name), None)
+
+
+def generation_of_device(device: int) -> Generation | None:
+    """Return the generation of a PCI device id of vendor 10de, where its range is known."""
+    for candidate in GENERATIONS:
+        if any(first <= device <= last for first, last in candidate.devices):
+            return candidate
+    return None
+
+
+def generation_of_capability(capability: str) -> Generation | None:
+    """Return the generation of a CUDA compute capability such as ``5.2``."""
+    return next((g for g in GENERATIONS if capability in g.capabilities), None)
+
+
+@cache
+def _ranges() -> Mapping[str, Mapping[str, tuple[tuple[int, int], ...]]]:
+    table = json.loads(Path(__file__).with_name("graphics.json").read_text(encoding="utf-8"))
+    return {
+        maker: {
+            name: tuple(
+                (int(first, 16), int(last or first, 16))
+                for first, _, last in (text.partition("-") for text in texts)
+            )
+            for name, texts in table[maker].items()
+        }
+        for maker in ("amd", "intel")
+    }
+
+
+def architectures() -> Mapping[str, tuple[str, ...]]:
+    """Return the names of the architectures that are known, by vendor, oldest first."""
+    return {
+        "nvidia": tuple(one.name for one in GENERATIONS),
+        **{maker: tuple(names) for maker, names in _ranges().items()},
+    }
+
+
+def architecture(pci_id: str) -> str | None:
+    """Return the architecture of a card such as ``1002:73ff``; None where no list has it."""
+    maker, device = VENDORS.get(pci_id[:4]), int(pci_id[5:], 16)
+    if maker == "nvidia":
+        found = generation_of_device(device)
+        return found.name if found else None
+    for name, ranges in _ranges().get(maker or "", {}).items():
+        if any(first <= device <= last for first, last in ranges):
+            return name
+    return None
+
+
+def kernel_ceiling(branch: int, version: str = "") -> tuple[int, int] | None:
+    """Return the newest Linux that a legacy branch is known to build with.
+
+    580 builds with 7.0, from 580.173 on with 7.1; 7.2 is not verified for any release of it
+    (nixpkgs issues 538659, 538400, 554125). ``version`` "": one that is not known, so the lower.
+    """
+    if branch == 580 and _release(version) >= (580, 173):
+        return (7, 1)
+    return {470: (6, 6), 580: (7, 0)}.get(branch)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    parts = version.split(".")[:2]
+    return tuple(int(part) for part in parts) if all(p.isdecimal() for p in parts) else ()

@@ -1,0 +1,85 @@
+"""The disks below a file system: mounts and block devices of a machine go in, its disks come out.
+
+A file system may lie on a partition of an array of partitions, on a volume on an encrypted device,
+or on a pool of several disks. All of them are followed down to the whole disks.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from converge.gate.machine import Disk
+
+Rows = Mapping[str, Sequence[Sequence[str]]]
+
+#: Mount points that hold a system: the first group of which one leads to a disk counts. On ostree
+#: the root is an overlay; with a root in memory the system is /nix.
+_POINTS = (("/sysroot",), ("/", "/nix", "/nix/store"), ("/var",))
+_DEPTH = 12
+
+
+def system_disks(rows: Rows, disks: Mapping[str, Disk]) -> tuple[Disk, ...]:
+    """Return the disks of the system, by name; else the only one that there is.
+
+    ``rows``: lines of ``detect.sh`` by their key.
+    """
+    below = _below(rows)
+    mounts = {row[0]: row for row in rows.get("mount", ()) if len(row) >= 3}
+    for points in _POINTS:
+        found = {
+            disk
+            for point in points
+            if point in mounts
+            for name in _sources(mounts[point], rows)
+            for disk in _down(name, below, disks)
+        }
+        if found:
+            return tuple(disks[name] for name in sorted(found))
+    fixed = [disk for disk in disks.values() if not disk.removable]
+    return (fixed[0],) if len(fixed) == 1 else ()
+
+
+def _below(rows: Rows) -> Mapping[str, set[str]]:
+    """Return, for each block device, the devices that it lies on."""
+    below: dict[str, set[str]] = defaultdict(set)
+    for row in rows.get("part", ()):
+        if len(row) >= 2:
+            below[row[0]].add(row[1])
+    for row in rows.get("dm", ()):
+        if len(row) >= 3:
+            below[row[0]].add(row[2])
+    return below
+
+
+def _sources(mount: Sequence[str], rows: Rows) -> Iterator[str]:
+    """Yield the block devices that a mounted file system names, or is spread over."""
+    kind, source, number = mount[1], mount[2], mount[3] if len(mount) > 3 else ""
+    devices = {row[1]: row[0] for row in rows.get("dev", ()) if len(row) >= 2}
+    mapped = {row[1]: row[0] for row in rows.get("dm", ()) if len(row) >= 3}
+    members = [(*row, "", "", "")[:4] for row in rows.get("member", ()) if row]
+    if kind == "zfs":
+        pool = source.partition("/")[0]
+        yield from (name for name, fs, _, label in members if (fs, label) == ("zfs_member", pool))
+        return
+    names = []
+    for one in source.split(":"):  # bcachefs names every device
+        name = one.removeprefix("/dev/").removeprefix("mapper/").removeprefix("md/")
+        names.append(mapped.get(name, name))
+    if number in devices:
+        names.append(devices[number])
+    yield from names
+    own = {uuid for name, fs, uuid, _ in members if name in names and fs == kind and uuid}
+    own |= {names[0].upper(), names[0].lower(), names[0]} if kind == "bcachefs" else set()
+    yield from (name for name, fs, uuid, _ in members if fs == kind and uuid in own)
+
+
+def _down(name: str, below: Mapping[str, set[str]], disks: Mapping[str, Disk]) -> set[str]:
+    """Return the names of the whole disks below a block device."""
+    found, level = set(), {name}
+    for _ in range(_DEPTH):
+        found |= level & disks.keys()
+        level = {lower for one in level - disks.keys() for lower in below.get(one, ())}
+        if not level:
+            break
+    return found

@@ -1,0 +1,66 @@
+"""Parts of a profile that had another form: a document goes in, the exact new text comes out.
+
+The old form is refused, not guessed at: it did not say which driver holds a card and whether the
+card draws. What follows from what was written is carried over; the rest is marked to be looked up.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+
+from converge.problem import Problem
+from converge.profile.document import Document
+
+_GPU_KEYS = ("model", "architecture", "chip", "pciId", "computeCapability", "memoryMB")
+_PLAIN = re.compile(r"[A-Za-z(][A-Za-z0-9 ().+/_-]*")
+_WORDS = {"true", "false", "null", "yes", "no", "on", "off"}
+
+
+def rewrites(document: Document) -> tuple[Problem, ...]:
+    """Return a problem with the new text for each part that has the old form."""
+    data = document.data
+    return tuple(_rewrites(document, data)) if isinstance(data, dict) else ()
+
+
+def _rewrites(document: Document, data: Mapping[str, object]) -> Iterator[Problem]:
+    if "gpu" in data:
+        gpu = data["gpu"]
+        text = _gpus(gpu) if isinstance(gpu, dict) else "gpus: []"
+        yield document.problem(
+            ("gpu",),
+            "was the form for one card; each card is now an entry of gpus, with driver and role",
+            f"write {text} in its place; tasks/detect.py shows driver and role",
+            at_key=True,
+        )
+    storage = data.get("storage")
+    if isinstance(storage, dict) and storage.keys() & {"kind", "sizeGB", "scheduler"}:
+        one = {key: storage[key] for key in ("kind", "sizeGB", "scheduler") if key in storage}
+        yield document.problem(
+            ("storage",),
+            "has the form for one disk; each disk is now an entry of storage.disks",
+            f"write storage: {{ disks: [{_flow(one)}] }} in its place",
+            at_key=True,
+        )
+
+
+def _gpus(gpu: Mapping[object, object]) -> str:
+    vendor = gpu.get("vendor")
+    if vendor == "none":
+        return "gpus: []"
+    driver = {"nvidia": "nvidia", "amd": "amdgpu", "intel": "i915"}.get(str(vendor), "none")
+    loaded = gpu.get("kernelModule") is True
+    card = {"vendor": vendor, **{key: gpu[key] for key in _GPU_KEYS if key in gpu}}
+    card |= {"driver": driver if loaded else "none", "role": "draws" if loaded else "unused"}
+    return f"gpus: [{_flow(card)}]"
+
+
+def _flow(mapping: Mapping[str, object]) -> str:
+    return "{ " + ", ".join(f"{key}: {_scalar(value)}" for key, value in mapping.items()) + " }"
+
+
+def _scalar(value: object) -> str:
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.casefold() not in _WORDS:
+        return value.strip()
+    return json.dumps(value, ensure_ascii=False, default=str)

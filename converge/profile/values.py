@@ -1,0 +1,67 @@
+"""Typed access to a document that may be wrong in other places, for checks of several values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from converge.gate import hardware
+from converge.problem import NodePath, Problem
+from converge.profile.document import Document
+
+
+class Unusable(Exception):
+    """A value that a check needs is missing or was refused."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """What the checks read. Each raises Unusable where the value is missing or was refused."""
+
+    document: Document
+
+    def text(self, *path: str | int) -> str:
+        value = self._get(path)
+        if not isinstance(value, str):
+            raise Unusable
+        return value
+
+    def number(self, *path: str | int) -> int:
+        value = self._get(path)
+        if type(value) is not int:
+            raise Unusable
+        return value
+
+    def march(self, *path: str | int) -> str:
+        name = self.text(*path)
+        if name not in hardware.marches():
+            raise Unusable
+        return name
+
+    def maybe(self, *path: str | int) -> str | None:
+        """Return the text at ``path``, None where it is missing or no text."""
+        try:
+            return self.text(*path)
+        except Unusable:
+            return None
+
+    def mappings(self, *path: str | int) -> tuple[int, ...]:
+        """Return the indexes of those entries of a list that are mappings."""
+        value = self._get(path)
+        if not isinstance(value, list):
+            raise Unusable
+        return tuple(index for index, entry in enumerate(value) if isinstance(entry, dict))
+
+    def _get(self, path: NodePath) -> object:
+        if self.document.is_damaged(path):
+            raise Unusable
+        node: object = self.document.data
+        for step in path:
+            listed = isinstance(node, list) and isinstance(step, int) and step < len(node)
+            if listed or (isinstance(node, dict) and step in node):
+                node = node[step]  # type: ignore[index]
+            else:
+                raise Unusable
+        return node
+
+    def problem(self, path: NodePath, message: str, hint: str) -> Problem:
+        return self.document.problem(path, message, hint, rank=1)
