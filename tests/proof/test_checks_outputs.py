@@ -13,6 +13,7 @@ from converge.proof.check import Unreadable
 from converge.subjects.plasma import desktop
 from converge.subjects.video import gpu
 from converge.subjects.workspace import system
+from converge.subjects.workspace.boot_menu import boot_menu
 from tests.proof.checks import DATA, SAMPLES
 
 real = pytest.mark.skipif(
@@ -74,7 +75,7 @@ def test_whatever_is_printed_is_read_or_refused_as_unreadable(printed: str) -> N
         system.coredumps,
         system.memory,
         system.swaps,
-        system.boot_menu,
+        boot_menu,
         system.cpu_flags,
     ):
         # Those of the runner of the checks, which turns them into unknown.
@@ -192,7 +193,7 @@ def test_real_systemd() -> None:
 
 @real
 def test_real_boot_menu() -> None:
-    menu = system.boot_menu("loader grub\n" + text("grub_cfg_nixos_excerpt_FROM_TEMPLATE.txt"))
+    menu = boot_menu("loader grub\n" + text("grub_cfg_nixos_excerpt_FROM_TEMPLATE.txt"))
     assert menu.timeout == 5
     assert menu.generations == {119, 120}
 

@@ -21,8 +21,16 @@ from converge.proof.check import (
     When,
     value,
 )
-from converge.proof.effect import Effect, Verdict, effective, not_applicable, not_effective, pending
-from converge.subjects.workspace import system
+from converge.proof.effect import (
+    Effect,
+    Verdict,
+    effective,
+    not_applicable,
+    not_effective,
+    pending,
+    unknown,
+)
+from converge.subjects.workspace.boot_menu import boot_menu
 
 BOOTED = Ask("booted", machine=True)
 BOOT = Ask("boot", machine=True)
@@ -226,7 +234,7 @@ def _generations_item(id: str, title: str, when: When, least: int) -> Item:
 
 
 def _judge_menu(answers: Answers, *, wait: int, generations: int, known: int) -> Verdict:
-    menu = system.boot_menu(answers.text(BOOT))
+    menu = boot_menu(answers.text(BOOT))
     found = f"{menu.loader}: {menu.timeout} s, {len(menu.generations)} generations"
     wanted = min(generations, known)
     expected = f"a menu that waits, {wanted} generations or more"
@@ -235,6 +243,8 @@ def _judge_menu(answers: Answers, *, wait: int, generations: int, known: int) ->
         return not_effective(found, expected=expected, reason=reason)
     if 0 < menu.timeout < wait:
         return not_effective(found, expected=expected, reason=f"shorter than {wait} s")
+    if len(menu.generations) < wanted and menu.doubt:
+        return unknown(f"cannot tell what the menu offers: {menu.doubt}", expected=expected)
     if len(menu.generations) < wanted:
         reason = f"{known} generations are kept, but the menu does not offer them"
         return not_effective(found, expected=expected, reason=reason)
@@ -248,7 +258,7 @@ def _known(context: Context) -> int:
 def _judge_boot_setting(context: Context, answers: Answers, setting: Setting) -> Verdict:
     live = _judge_menu(answers, wait=1, generations=2, known=_known(context))
     if live.effect is Effect.EFFECTIVE:
-        menu = system.boot_menu(answers.text(BOOT))
+        menu = boot_menu(answers.text(BOOT))
         wanted = int(value(setting)["timeoutSeconds"])
         if 0 < menu.timeout < wanted:
             # The user's own definition wins over ours; a menu that shows is what the plan is after.

@@ -206,55 +206,6 @@ def cpu_flags(text: str) -> frozenset[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Menu:
-    """A boot menu: seconds that it waits (-1 for ever, 0 never shown), generations it offers."""
-
-    loader: str
-    timeout: int
-    generations: frozenset[int]
-
-
-_GRUB_ENTRY = re.compile(r'^[ \t]*menuentry "[^"]*- Configuration (\d+)\b', re.MULTILINE)
-_BOOT_ENTRY = re.compile(r"entry nixos-generation-(\d+)(?:-specialisation\S*)?\.conf")
-
-
-def boot_menu(text: str) -> Menu:
-    """The answer of the probe ``boot``."""
-    first, _, rest = text.partition("\n")
-    match first:
-        case "loader grub":
-            entries = _GRUB_ENTRY.findall(rest)
-            return Menu(
-                loader="GRUB", timeout=_grub(rest), generations=frozenset(map(int, entries))
-            )
-        case "loader systemd-boot":
-            entries = [m[1] for line in rest.splitlines() if (m := _BOOT_ENTRY.fullmatch(line))]
-            return Menu(
-                loader="systemd-boot",
-                timeout=_systemd_boot(rest),
-                generations=frozenset(map(int, entries)),
-            )
-    raise Unreadable("neither GRUB's menu nor systemd-boot's")
-
-
-def _grub(text: str) -> int:
-    """NixOS writes two: 1 for a start that was chosen by grub-reboot, then the one that counts."""
-    found = re.findall(r"^[ \t]*set timeout=(-?\d+)[ \t]*$", text, re.MULTILINE)
-    if not found:
-        raise Unreadable("GRUB's menu has no timeout")
-    return int(found[-1])
-
-
-def _systemd_boot(text: str) -> int:
-    """``timeout`` of loader.conf: a number, or a word; without one the menu stays hidden."""
-    words = [line.split() for line in text.splitlines() if line.startswith("conf timeout")]
-    value = words[-1][2] if words and len(words[-1]) > 2 else "0"
-    if value == "menu-force":
-        return -1
-    return int(value) if re.fullmatch(r"\d+", value) else 0
-
-
-@dataclass(frozen=True, kw_only=True)
 class Process:
     pid: int
     group: str  # path of its control group
