@@ -7,31 +7,32 @@
   outputs = { self, base }:
     let
       profile = import ./lib/profile.nix ./profile.json;
-      inherit (import ./lib/layer.nix { inherit base profile; }) pick;
+      inherit (import ./lib/layer.nix { inherit base profile; }) pick extend;
       name = "${profile.user}@${profile.host}";
       userHome = pick "homeConfigurations" [ name profile.user ] "--override-input base";
-      home = userHome.extendModules { modules = [ self.homeModules.default ]; };
+      extended = extend userHome self.homeModules.default overlay;
+      home = extended.configuration;
       librariesWith = lib: import ./lib/libraries.nix { inherit lib profile; layer = "home"; };
       runtimesWith = lib: import ./lib/runtimes.nix { inherit lib profile; };
+      overlay = final: prev:
+        (librariesWith prev.lib).overlay final prev // (runtimesWith prev.lib).overlay final prev;
     in
     {
       homeConfigurations.${name} = home;
 
       # For those who import the layer in their own flake instead.
       homeModules.default = ./default.nix;
-      overlays.default = final: prev:
-        (librariesWith prev.lib).overlay final prev // (runtimesWith prev.lib).overlay final prev;
+      overlays.default = overlay;
       hardwareProfiles.${profile.workspace} = profile.hardware;
 
       # Read by checks: nix eval --json .#report
       report = import ./lib/report.nix {
-        inherit (home.pkgs) lib;
-        libraries = librariesWith home.pkgs.lib;
-        basePkgs = userHome.pkgs;
-        inherit (home) pkgs;
+        inherit (extended.pkgs) lib;
+        libraries = librariesWith extended.pkgs.lib;
+        inherit (extended) basePkgs pkgs;
         baseInstalled = userHome.config.home.packages;
         installed = home.config.home.packages;
-        more.runtimes = (runtimesWith home.pkgs.lib).report home.pkgs;
+        more.runtimes = (runtimesWith extended.pkgs.lib).report extended.pkgs;
       };
     };
 }

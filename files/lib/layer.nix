@@ -1,4 +1,4 @@
-# What the flakes of both layers share: finding the user's configuration, and the marker.
+# What the flakes of both layers share: finding the user's configuration, and extending it.
 #
 # Enters: the evaluated flake `base`, the profile. Leaves: functions; messages that name what exists.
 { base, profile }:
@@ -6,10 +6,12 @@ let
   quoted = names: builtins.concatStringsSep ", " (map builtins.toJSON names);
 in
 {
-  # The first of `names` that base.<kind> has.
+  # The first of `names` that base.<kind> has, or base.legacyPackages.<system>.<kind> and
+  # base.packages.<system>.<kind>, where flake-utils and flake-parts put it: Nix looks there too.
   pick = kind: names: option:
     let
-      offered = base.${kind} or { };
+      at = place: base.${place}.${profile.hardware.system or "x86_64-linux"}.${kind} or { };
+      offered = (base.${kind} or { }) // at "legacyPackages" // at "packages";
       found = builtins.filter (name: offered ? ${name}) names;
       exist = builtins.attrNames offered;
     in
@@ -18,4 +20,25 @@ in
       throw ("workspace-tuning: the flake given as `base` has no ${kind}.${quoted names}. "
         + (if exist == [ ] then "It has no ${kind} at all: is ${option} set to the right flake?"
       else "It has ${quoted exist}: set the workspace's host and user to one of them."));
+
+  # The configuration with one more module, and the package sets without it and with it.
+  #
+  # `pkgs` among the user's specialArgs wins over the one that options make, so no overlay of a module
+  # gets into it: the layer hands over the same set with its own overlay.
+  extend = configuration: module: overlay:
+    let
+      given = configuration._module.specialArgs or { };
+      handed = given ? pkgs;
+      pkgs =
+        if given.pkgs ? extend then given.pkgs.extend overlay
+        else throw ("workspace-tuning: your configuration hands over `pkgs` in specialArgs, and that set has "
+          + "no `extend`. Hand over the set that `import nixpkgs` gives, or leave `pkgs` out of specialArgs.");
+      extended = configuration.extendModules
+        ({ modules = [ module ]; } // (if handed then { specialArgs = { inherit pkgs; }; } else { }));
+    in
+    {
+      configuration = extended;
+      basePkgs = if handed then given.pkgs else configuration.pkgs;
+      pkgs = if handed then pkgs else extended.pkgs;
+    };
 }

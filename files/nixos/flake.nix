@@ -7,28 +7,29 @@
   outputs = { self, base }:
     let
       profile = import ./lib/profile.nix ./profile.json;
-      inherit (import ./lib/layer.nix { inherit base profile; }) pick;
+      inherit (import ./lib/layer.nix { inherit base profile; }) pick extend;
       userSystem = pick "nixosConfigurations" [ profile.host ] "--override-input base";
-      system = userSystem.extendModules { modules = [ self.nixosModules.default ]; };
+      extended = extend userSystem self.nixosModules.default overlay;
+      system = extended.configuration;
       librariesWith = lib: import ./lib/libraries.nix { inherit lib profile; layer = "system"; };
+      overlay = final: prev: (librariesWith prev.lib).overlay final prev;
     in
     {
       nixosConfigurations.${profile.host} = system;
 
       # For those who import the layer in their own flake instead.
       nixosModules.default = ./default.nix;
-      overlays.default = final: prev: (librariesWith prev.lib).overlay final prev;
+      overlays.default = overlay;
       hardwareProfiles.${profile.workspace} = profile.hardware;
 
       # Read by checks: nix eval --json .#report
       report = import ./lib/report.nix {
-        inherit (system.pkgs) lib;
-        libraries = librariesWith system.pkgs.lib;
-        basePkgs = userSystem.pkgs;
-        inherit (system) pkgs;
+        inherit (extended.pkgs) lib;
+        libraries = librariesWith extended.pkgs.lib;
+        inherit (extended) basePkgs pkgs;
         baseInstalled = userSystem.config.environment.systemPackages;
         installed = system.config.environment.systemPackages;
-        more.march = system.pkgs.stdenv.hostPlatform.gcc.arch or null;
+        more.march = extended.pkgs.stdenv.hostPlatform.gcc.arch or null;
         more.driver =
           if !(profile.settings ? "video.driver") then null
           else { inherit (system.config.hardware.nvidia.package) version; inherit (system.config.hardware.nvidia) open; };

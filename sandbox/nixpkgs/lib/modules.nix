@@ -156,10 +156,11 @@ let
         _file = "<module system>";
         options._module = {
           args = lib.mkOption { type = lib.types.lazyAttrsOf lib.types.raw; default = { }; };
+          specialArgs = lib.mkOption { type = lib.types.raw; };
           freeformType = lib.mkOption { type = lib.types.nullOr lib.types.raw; default = null; };
           check = lib.mkOption { type = lib.types.bool; default = check; };
         };
-        config._module.args = { inherit extendModules; };
+        config._module = { args = { inherit extendModules; }; inherit specialArgs; };
       };
       loaded = reverse (collect arguments ([ internal ] ++ modules));
       walked = walk prefix
