@@ -2,22 +2,24 @@
 
 The workspace evaluates: its flake, its lock and its layers stay where they are. What is to be built
 goes to the builder as derivations, the result comes back, each time only what the other side lacks.
-Neither machine needs a key for the other: both conversations pass through this process.
+The controller drives all of it with its own Nix, and neither machine needs a key for the other:
+what a machine says is an answer, and no more than a store path of it gets into a command.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gevent.lock import BoundedSemaphore
 
+from converge.journal.journal import controller_state
 from converge.plan.plan import Build
 from converge.problem import InvalidInput, Problem, did_you_mean
 from converge.profile.choices import Choices
 from converge.profile.profile import load_profile
-from tasks.reach import connection, pipe, remote
-from tasks.reach.pipe import End
+from tasks.reach import connection, nix, remote
 
 if TYPE_CHECKING:
     from tasks.run.stages import Planned
@@ -26,6 +28,10 @@ LOCAL = "local"
 TRUST = (
     "{workspace} does not take store paths from its user: make {user} a trusted user of its Nix, "
     "or let it trust a key that {builder} signs with (docs/builds-elsewhere.md)"
+)
+UNCONFINED = (
+    "Nix on this machine builds without its sandbox: what {workspace} sends runs with the rights "
+    "of its build users, or yours where Nix is yours alone (docs/builds-elsewhere.md)"
 )
 _connecting = BoundedSemaphore()
 
@@ -42,7 +48,12 @@ def problems(inventory: Any, chosen: Mapping[str, Choices]) -> Iterator[Problem]
     seen = set(chosen)
     for host_name, choices in chosen.items():
         wanted = name(choices, inventory.get_host(host_name))
-        if wanted in ("", LOCAL):
+        if not wanted:
+            continue
+        if why := nix.missing():
+            hint = "install it here, or leave build_on out"
+            yield Problem(f"inventory host {host_name}", 0, 0, "build_on", why, hint)
+        if wanted == LOCAL:
             continue
         if wanted not in known:
             hint = did_you_mean(wanted, known, f"write local, or one of {', '.join(known)}")
@@ -58,49 +69,66 @@ def build(work: Planned, one: Build) -> str:
     """Build a layer elsewhere and bring the result: ``build.sh`` then finds it in the workspace's
     store. Returns why that did not succeed, or the empty string."""
     builder = name(work.choices, work.host)
+    limit = work.choices.build_limit_s
     try:
-        machine = _machine(work, builder)
+        machine = None if builder == LOCAL else _machine(work, builder)
     except Exception as error:  # whatever a connection makes of it
         return f"{builder}, which is to build, cannot be reached: {error}"
-    limit = work.choices.build_limit_s
-
-    answer = work.remote(
-        "elsewhere", "derive", one.nix.directory, one.nix.attribute, one.base, timeout=limit
-    )
-    derivation = answer.first("derivation")
-    if not derivation:
+    impure = "--impure" if one.base.impure else ""
+    words = ("derive", one.nix.directory, one.nix.attribute, one.base.url, impure)
+    answer = work.remote("elsewhere", *words, timeout=limit)
+    if not answer.first("derivation"):
         return answer.last_error
-    why = _send("derivation", derivation, source=work.host, to=machine, limit=limit)
-    if why:
-        return f"{derivation} could not be sent to {builder}: {why}"
-    answer = remote.run(
-        machine,
-        "elsewhere",
-        (
-            "build",
-            f"{work.choices.workspace}-{one.nix.layer.value}",
-            derivation,
-            *limits(work, machine),
-        ),
-        show=True,
-        timeout=limit,
-    )
-    path = answer.first("path")
-    if not path:
-        return f"on {builder}: {answer.last_error}"
-    why = _send("result", path, source=machine, to=work.host, limit=limit)
-    if "signature" in why or "trusted" in why:
+    try:
+        store = nix.store_directory(work.host)
+        derivation = nix.store_path(answer.first("derivation"), store, derivation=True)
+        ends = [(work.host, answer.first("daemon"))]
+        if machine is not None:
+            ends.append((machine, _daemon(machine)))
+        with nix.reached(*ends) as stores:
+            at = stores[1] if machine is not None else None
+            return _build(work, one, derivation, workspace=stores[0], at=at)
+    except nix.Refused as error:
+        return str(error)
+
+
+def _build(
+    work: Planned, one: Build, derivation: str, *, workspace: nix.Store, at: nix.Store | None
+) -> str:
+    """From the workspace to the builder ``at`` (None: this machine), build, and back."""
+    builder, limit = name(work.choices, work.host), work.choices.build_limit_s
+    sent = nix.copy(derivation, source=workspace, to=at, derivation=True, limit=limit)
+    if not sent.ok:
+        return f"{derivation} could not be sent to {builder}: {sent.last_error}"
+    if at is None and nix.unconfined():
+        work.record("problem", text=UNCONFINED.format(workspace=work.choices.workspace))
+    jobs, cores = ("-", "-") if at is None else limits(work, _machine(work, builder))
+    root = None
+    if at is None:
+        roots = controller_state() / "elsewhere"
+        roots.mkdir(mode=0o700, parents=True, exist_ok=True)
+        root = roots / f"{work.choices.workspace}-{one.nix.layer.value}"
+    made = nix.realise(derivation, at=at, jobs=jobs, cores=cores, root=root, limit=limit)
+    if not made.ok or not made.lines:
+        return f"on {builder}: {made.last_error}"
+    store = nix.store_directory(work.host)
+    last = made.lines[-1].strip()
+    path = nix.store_path(os.path.realpath(last) if root else last, store)
+    back = nix.copy(path, source=at, to=workspace, derivation=False, limit=limit)
+    if back.ok:
+        return ""
+    why = back.last_error
+    if any("signature" in line or "trusted" in line for line in back.errors):
         names = {"workspace": work.choices.workspace, "user": work.choices.user}
         return f"{TRUST.format(builder=builder, **names)}: {why}"
-    return f"{path} could not be brought from {builder}: {why}" if why else ""
+    return f"{path} could not be brought from {builder}: {why}"
 
 
-def _send(what: str, path: str, *, source: Any, to: Any, limit: int) -> str:
-    return pipe.join(
-        End(host=source, program="elsewhere", arguments=("send", what, path)),
-        End(host=to, program="elsewhere", arguments=("serve",)),
-        limit=limit,
-    )
+def _daemon(machine: Any) -> str:
+    answer = remote.run(machine, "elsewhere", ("daemon",))
+    if not answer.first("daemon"):
+        raise nix.Refused(f"the builder has no Nix that answers: {answer.last_error}")
+    return answer.first("daemon")
 
 
 def limits(work: Planned, machine: Any) -> tuple[str, str]:
@@ -125,8 +153,6 @@ def limits(work: Planned, machine: Any) -> tuple[str, str]:
 def _machine(work: Planned, builder: str) -> Any:
     """pyinfra's host for the builder, connected. Raises ConnectError."""
     inventory = work.host.inventory
-    if builder == LOCAL:
-        return _controller(work)
     found = next(one for one in inventory if one.data.get("workspace") == builder)
     with _connecting:
         if not found.connected:
@@ -135,13 +161,3 @@ def _machine(work: Planned, builder: str) -> Any:
         elif not remote.connected(found):
             remote.reconnect(found)
     return found
-
-
-def _controller(work: Planned) -> Any:
-    """This machine as pyinfra's host, although no inventory names it."""
-    from pyinfra.api.host import Host
-    from pyinfra.connectors.local import LocalConnector
-
-    machine = Host("controller", work.host.inventory, groups=[], connector_cls=LocalConnector)
-    machine.init(work.host.state)
-    return machine

@@ -104,9 +104,7 @@ def test_a_workspace_that_does_not_trust_its_user_says_what_to_do_and_takes_sign
                 capture_output=True,
                 text=True,
             ).stdout
-        for root in (big.disk / "home/.local/state/workspace-tuning/elsewhere").iterdir():
-            path = os.readlink(root)
-            big.nix("nix", "store", "sign", "--recursive", "--key-file", str(key), path)
+        big.nix("nix", "store", "sign", "--all", "--key-file", str(key))
         strict.configure(f"trusted-public-keys = {public}")
         strict.serve_store()
         run = cli(inventory, "deploy.py", "-y", "--limit", "strict")
@@ -162,7 +160,19 @@ def test_a_build_takes_no_more_jobs_and_cores_than_it_is_told(tmp_path: Path) ->
     def build(jobs: str, cores: str) -> subprocess.CompletedProcess[str]:
         arguments = ["home", str(flake), "it", f"path:{base}", "inputs", str(tmp_path / "state")]
         return subprocess.run(
-            ["sh", "-c", program("build"), "workspace-build", *arguments, jobs, cores],
+            [
+                "sh",
+                "-c",
+                program("build"),
+                "workspace-build",
+                *arguments,
+                jobs,
+                cores,
+                "",
+                "home",
+                "",
+                "",
+            ],
             env={**os.environ, **dict(sandbox.environment(sandbox_root))},
             capture_output=True,
             text=True,
