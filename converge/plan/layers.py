@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -63,25 +63,89 @@ def nix_layers(snapshot: Snapshot, *, root: str, host: str, user: str) -> tuple[
     )
 
 
-def not_applicable(snapshot: Snapshot, hardware: Hardware) -> Mapping[Layer, str]:
-    """Layer -> why it does not apply on this workspace; a layer that applies is not in it."""
-    why: dict[Layer, str] = {}
-    nix = "nix" in snapshot.tools
-    system, home = snapshot.flakes["system"], snapshot.flakes["home"]
+#: Nix layer -> its flake in the snapshot, and the choice of the inventory that names the flake.
+FLAKES: Mapping[Layer, tuple[str, str]] = {
+    Layer.NIXOS: ("system", "base_nixos"),
+    Layer.HOME_MANAGER: ("home", "base_home"),
+}
 
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """Why a layer cannot be had although it should be; ``given``: because of what was given."""
+
+    path: str
+    what: str
+    fix: str
+    given: bool
+
+
+def faults(
+    snapshot: Snapshot, hardware: Hardware, *, named: frozenset[str], root: str = ""
+) -> Mapping[Layer, Fault]:
+    """The Nix layers that should apply here and cannot be built: a flake that cannot be read, and
+    what is absent although somebody named it or the layer was applied before.
+
+    ``named``: the choices that were given, such as base_home."""
+    found: dict[Layer, Fault] = {}
+    for layer, (name, key) in FLAKES.items():
+        if _elsewhere(layer, snapshot, hardware):
+            continue
+        flake, given = snapshot.flakes[name], key in named
+        applied = _applied(layer, snapshot, root)
+        narrower = f"--data layers={','.join(one for one in Layer if one is not layer)}"
+        fix = f"name the right directory: --data {key}=..., or leave the layer out: {narrower}"
+        if "nix" not in snapshot.tools:
+            what = "nix is not installed or not in PATH, and the layer was applied here before"
+            fix = f"see why it is gone (command -v nix), or leave the layer out: {narrower}"
+            if applied:
+                found[layer] = Fault(path="nix", what=what, fix=fix, given=False)
+        elif flake.scheme == "absent":
+            reason = "; ".join(flake.why) or "no flake is there"
+            if given:
+                what = f"{reason}, and {key} names it"
+                found[layer] = Fault(path=flake.directory, what=what, fix=fix, given=True)
+            elif applied:
+                what = f"{reason}, and the layer was applied over it before"
+                found[layer] = Fault(path=flake.directory, what=what, fix=fix, given=False)
+        elif what := flake.fault(f"{key}_with"):
+            found[layer] = Fault(path=flake.directory, what=what, fix=fix, given=given)
+    return found
+
+
+def _applied(layer: Layer, snapshot: Snapshot, root: str) -> bool:
+    """Whether the record of the workspace has files of the layer."""
+    own = system_layer(root) if layer is Layer.NIXOS else snapshot.expand(HOME_LAYER)
+    return any(path.startswith(f"{own}/") for path in snapshot.written.files)
+
+
+def _elsewhere(layer: Layer, snapshot: Snapshot, hardware: Hardware) -> str:
+    """Why the layer is none for this kind of machine, or the empty string."""
+    if layer is not Layer.NIXOS:
+        return ""
     if hardware.platform != "nixos":
-        why[Layer.NIXOS] = f"the platform of the profile is {hardware.platform}"
-    elif "nixos" not in snapshot.marks:
-        why[Layer.NIXOS] = "this machine is not NixOS"
-    elif not nix:
-        why[Layer.NIXOS] = "nix is not installed"
-    elif not system.present:
-        why[Layer.NIXOS] = f"no flake can be read in {system.directory} ({system.scheme})"
+        return f"the platform of the profile is {hardware.platform}"
+    return "" if "nixos" in snapshot.marks else "this machine is not NixOS"
 
-    if not nix:
-        why[Layer.HOME_MANAGER] = "nix is not installed"
-    elif not home.present:
-        why[Layer.HOME_MANAGER] = f"no flake can be read in {home.directory} ({home.scheme})"
+
+def not_applicable(
+    snapshot: Snapshot, hardware: Hardware, *, faulty: Collection[Layer] = ()
+) -> Mapping[Layer, str]:
+    """Layer -> why it does not apply on this workspace; a layer that applies is not in it.
+
+    ``faulty``: those of ``faults``, which apply and cannot be had."""
+    why: dict[Layer, str] = {}
+    for layer, (name, _) in FLAKES.items():
+        flake = snapshot.flakes[name]
+        if elsewhere := _elsewhere(layer, snapshot, hardware):
+            why[layer] = elsewhere
+        elif layer in faulty:
+            continue
+        elif "nix" not in snapshot.tools:
+            why[layer] = "nix is not installed"
+        elif not flake.present:
+            reason = "; ".join(flake.why) or flake.scheme
+            why[layer] = f"no flake can be read in {flake.directory} ({reason})"
 
     kde = any(snapshot.expand(f"~/.config/{name}") in snapshot.nodes for name in KDE_FILES)
     if not hardware.facts & {"kwin", "baloo"}:

@@ -13,6 +13,7 @@ from hashlib import sha256
 
 from converge.kde import merge
 from converge.kde.back import Back
+from converge.plan.flakes import Flake
 from converge.plan.layers import NixLayer
 from converge.plan.setting import Layer
 from converge.plan.standing import Standing
@@ -62,6 +63,7 @@ class Refusal:
     path: str
     what: str
     fix: str
+    given: bool = False  # it is what the inventory or --data named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,7 @@ class Build:
     nix: NixLayer
     needed: bool
     why: str
-    base: str  # url of the user's flake
+    base: Flake  # the user's own
     inputs: str  # digest of the layer's files and of the user's flake
 
 
@@ -134,7 +136,7 @@ class Plan:
                 {
                     "layer": build.nix.layer.value,
                     "needed": build.needed,
-                    "base": build.base,
+                    "base": build.base.url,
                     "inputs": build.inputs,
                 }
                 for build in self.builds

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from converge.kde import back, chezmoi, merge
 from converge.plan import layers
 from converge.plan.desired import Desired, KdeEntries, WholeFile
-from converge.plan.layers import NixLayer
+from converge.plan.layers import Fault, NixLayer
 from converge.plan.plan import Build, Change, FileDrift, Plan, Refusal, digest
 from converge.plan.setting import Layer
 from converge.plan.snapshot import Kind, Snapshot
@@ -32,11 +32,12 @@ def make_plan(
     not_applicable: Mapping[Layer, str],
     proved: Mapping[str, Proved],
     waits: str = "",
+    faults: Mapping[Layer, Fault] | None = None,
 ) -> Plan:
     """The plan that leads from ``snapshot`` to ``wanted``. Pure: the same in, the same out.
 
     ``proved``: the phases that count as proved once this plan is kept; ``waits``: why the next one
-    of a staged rollout is not in it."""
+    of a staged rollout is not in it; ``faults``: the layers whose flakes cannot be built on."""
     changes: list[Change] = []
     drift: list[FileDrift] = []
     refusals: list[Refusal] = []
@@ -68,6 +69,11 @@ def make_plan(
 
     for kde in wanted.kde:
         _plan_kde(kde, snapshot, changes, drift, refusals, warnings, entries)
+    faults = {layer: one for layer, one in (faults or {}).items() if layer not in not_applicable}
+    refusals[:0] = (
+        Refusal(path=one.path, what=one.what, fix=one.fix, given=one.given)
+        for one in faults.values()
+    )
     refusals += _home(snapshot)
     in_place_of_the_record = refuse(snapshot, f"{snapshot.state}/written.json")
     if in_place_of_the_record:
@@ -75,7 +81,8 @@ def make_plan(
 
     files = {file.path: digest(file.content) for file in wanted.files}
     changes += _gone(snapshot, wanted, files, not_applicable, warnings)
-    builds = tuple(_builds(snapshot, wanted, nix_layers, not_applicable, warnings))
+    buildable = tuple(one for one in nix_layers if one.layer not in faults)
+    builds = tuple(_builds(snapshot, wanted, buildable, not_applicable, warnings))
     by_root = any(change.root for change in changes) or any(b.needed and b.nix.root for b in builds)
     if by_root and not _may_be_root(snapshot):
         refusals.append(
@@ -330,11 +337,17 @@ def _builds(
         base = snapshot.flakes[nix.base]
         for name in base.untracked:
             warnings.append(f"{base.directory}/{name} is not tracked by git: Nix does not see it")
+        if "other-submodules" in base.marks:
+            key = layers.FLAKES[nix.layer][1]
+            warnings.append(
+                f"{base.directory} has git submodules, which Nix leaves out; to have them read: "
+                f"--data {key}_with=submodules"
+            )
         files = {
             file.path: digest(file.content) for file in wanted.files if file.layer is nix.layer
         }
         inputs = sha256(
-            json.dumps([files, base.url, base.digest, nix.attribute], sort_keys=True).encode()
+            json.dumps([files, base.seen, nix.attribute], sort_keys=True).encode()
         ).hexdigest()
         built, current = snapshot.built.get(nix.layer.value), snapshot.current(nix.profile)
         if built is None:
@@ -345,4 +358,4 @@ def _builds(
             needed, why = True, "the current generation is not the one built from this layer"
         else:
             needed, why = False, f"generation {current.number} was built from these inputs"
-        yield Build(nix=nix, needed=needed, why=why, base=base.url, inputs=inputs)
+        yield Build(nix=nix, needed=needed, why=why, base=base, inputs=inputs)

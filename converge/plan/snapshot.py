@@ -1,8 +1,8 @@
 """The observed state of a workspace, as ``remote/read.sh`` prints it in one command.
 
-In: the lines of that program, behind those of ``remote/detect.sh``. Out: a frozen ``Snapshot``.
-Whatever the output does not say is unknown, never absent: an incomplete answer raises
-``SnapshotError``.
+In: the lines of that program, behind those of ``remote/detect.sh`` and ``remote/flakes.sh``. Out: a
+frozen ``Snapshot``. Whatever the output does not say is unknown, never absent: an incomplete answer
+raises ``SnapshotError``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from enum import StrEnum
 from hashlib import sha256
 
 from converge import limits
+from converge.plan import flakes
+from converge.plan.flakes import Flake
 from converge.plan.rollout import Clock
 from converge.plan.written import PARTS, Written
 
@@ -65,29 +67,6 @@ class Generation:
     number: int
     path: str
     current: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Flake:
-    """The user's own flake as Nix would read it; ``scheme``: git, path, absent or unreadable."""
-
-    scheme: str
-    digest: str
-    directory: str
-    within: str = ""  # sub-directory of the git repository
-    untracked: tuple[str, ...] = ()  # *.nix files that Nix does not see
-
-    @property
-    def present(self) -> bool:
-        return self.scheme in ("git", "path")
-
-    @property
-    def url(self) -> str:
-        """What ``--override-input base`` takes. Always with a scheme: a bare path that lies in a
-        git repository would silently become ``git+file:``."""
-        if self.scheme == "git":
-            return f"git+file://{self.directory}" + (f"?dir={self.within}" if self.within else "")
-        return f"path:{self.directory}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,6 +236,10 @@ def _parse(rows: list[str]) -> Snapshot:
     if "detected" in rows:  # remote/detect.sh comes first; its last line
         middle = rows.index("detected") + 1
         machine, rows = tuple(rows[:middle]), rows[middle:]
+    read: Mapping[str, Flake] = {}
+    if rows and rows[0] == flakes.BEGIN and flakes.END in rows:  # then remote/flakes.sh
+        middle = rows.index(flakes.END)
+        read, rows = flakes.parse(rows[1:middle]), rows[middle + 1 :]
     if not rows or rows[0] != "workspace-read 1":
         raise SnapshotError("the workspace did not answer with a snapshot of version 1")
     if rows[-1] != "end":
@@ -267,9 +250,6 @@ def _parse(rows: list[str]) -> Snapshot:
     tools: dict[str, str] = {}
     profiles: dict[str, str] = {}
     generations: dict[str, list[Generation]] = {}
-    flakes: dict[str, Flake] = {}
-    within: dict[str, str] = {}
-    untracked: dict[str, list[str]] = {}
     absent: set[str] = set()
     unreadable: set[str] = set()
     leftovers: list[str] = []
@@ -307,9 +287,6 @@ def _parse(rows: list[str]) -> Snapshot:
                 generations.setdefault(first, []).append(generation)
             case "running":
                 running = second
-            case "flake":
-                scheme, digest, directory = second.split(" ", 2)
-                flakes[first] = Flake(scheme=scheme, digest=digest, directory=directory)
             case "built":
                 digest, _, path = second.partition(" ")
                 built[first] = Built(inputs=digest, path=path)
@@ -328,10 +305,6 @@ def _parse(rows: list[str]) -> Snapshot:
             case "part":
                 part, standing, directory = rest.split(" ", 2)
                 parts.setdefault(directory, {})[part] = standing
-            case "flake_within":
-                within[first] = second
-            case "untracked":
-                untracked.setdefault(first, []).append(second)
             case "lock":
                 lock[first] = second
             case "absent":
@@ -365,7 +338,7 @@ def _parse(rows: list[str]) -> Snapshot:
     missing = NEEDED_FACTS - facts.keys()
     missing |= {name for name in NUMBERS if limits.count(facts.get(name, "")) is None}
     missing |= {name for name in ("home", "state") if not facts.get(name, "").startswith("/")}
-    missing |= {"system", "home"} - (flakes.keys() & profiles.keys())
+    missing |= {"system", "home"} - (read.keys() & profiles.keys())
     if missing:
         raise SnapshotError(f"the snapshot lacks {sorted(missing)}")
     return Snapshot(
@@ -377,16 +350,7 @@ def _parse(rows: list[str]) -> Snapshot:
             name: tuple(sorted(found, key=lambda one: one.number))
             for name, found in generations.items()
         },
-        flakes={
-            name: Flake(
-                scheme=flake.scheme,
-                digest=flake.digest,
-                directory=flake.directory,
-                within=within.get(name, ""),
-                untracked=tuple(untracked.get(name, ())),
-            )
-            for name, flake in flakes.items()
-        },
+        flakes=read,
         nodes=nodes,
         absent=frozenset(absent),
         unreadable=frozenset(unreadable),

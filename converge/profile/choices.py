@@ -26,7 +26,8 @@ from converge.profile.schema import schema_problems
 __all__ = ["Choices", "InvalidInput", "check_choices", "fleet_problems"]
 
 SCHEMA = "workspace"
-_LISTS = ("phases", "layers", "accept", "include", "exclude")
+_FLAKES = ("base_nixos_with", "base_home_with")
+_LISTS = ("phases", "layers", "accept", "include", "exclude", *_FLAKES)
 _SETTINGS = ("accept", "include", "exclude")
 _PATHS = ("profile", "root", "base_nixos", "base_home", "write")
 _LONGEST_TEXT = 4096
@@ -43,6 +44,9 @@ class Choices:
     root: str = ""  # prefix of absolute paths, in a sandbox
     base_nixos: str = "/etc/nixos"
     base_home: str = "~/.config/home-manager"
+    base_nixos_with: frozenset[str] = frozenset()  # how the flake is read: submodules, impure, …
+    base_home_with: frozenset[str] = frozenset()
+    named: frozenset[str] = frozenset()  # the keys that the inventory or --data give
     phases: frozenset[Phase] = frozenset(Phase)
     layers: frozenset[Layer] = frozenset(Layer)
     accept: frozenset[str] = frozenset()
@@ -58,6 +62,14 @@ class Choices:
     setting: str = ""
     build_limit_s: int = 21_600
     write: str = ""
+
+    @property
+    def flakes(self) -> tuple[str, str, str, str]:
+        """What ``remote/flakes.sh`` reads: for each of the user's flakes where and how."""
+        return (
+            *(self.base_nixos, ",".join(sorted(self.base_nixos_with))),
+            *(self.base_home, ",".join(sorted(self.base_home_with))),
+        )
 
 
 @dataclass
@@ -213,8 +225,8 @@ def _unknown_settings(
 
 
 def _choices(given: Mapping[str, object]) -> Choices:
-    values: dict[str, object] = {"host": given["workspace"], **given}
-    for key in _SETTINGS:
+    values: dict[str, object] = {"host": given["workspace"], **given, "named": frozenset(given)}
+    for key in (*_SETTINGS, *_FLAKES):
         if key in values:
             values[key] = frozenset(_texts(values[key]))
     if "phases" in values:

@@ -18,6 +18,7 @@ from converge.plan.snapshot import Snapshot
 from converge.plan.standing import Standing
 from converge.profile.profile import Profile
 from converge.proof.effect import Verdict, not_applicable, unanswered, unknown
+from converge.reason import reason
 
 SANDBOX = "a sandbox has no kernel, no boot loader and no units of its own"
 
@@ -68,10 +69,10 @@ class Reply:
 
     @property
     def last_error(self) -> str:
-        """Why it failed: the line that calls itself an error, else the last one."""
+        """Why it failed, in one line: what the tool calls its reason, else the last line."""
         lines = [line.strip() for line in self.errors.splitlines() if line.strip()]
-        named = [line for line in lines if line.startswith("error:")]
-        return (named or lines or ["it gave no reason"])[-1]
+        why = reason(self.errors.splitlines())
+        return why.first if why else (lines or ["it gave no reason"])[-1]
 
 
 class NoAnswer(Exception):
@@ -115,6 +116,17 @@ class Context:
         if layer in self.not_applicable:
             return None
         return next((one for one in self.layers if one.layer is layer), None)
+
+    def flake_fault(self, layer: Layer) -> str:
+        """Why the layer cannot be evaluated over the user's flake, although it applies; or ""."""
+        nix = self.layer(layer)
+        if nix is None:
+            return ""
+        flake = self.snapshot.flakes[nix.base]
+        why = flake.fault(f"base_{'nixos' if layer is Layer.NIXOS else 'home'}_with")
+        if not why and not flake.present:
+            why = "; ".join(flake.why) or "no flake is there"
+        return why and f"{flake.directory}: {why}"
 
     def in_force(self, prefix: str) -> tuple[Setting, ...]:
         """The settings in force whose id begins with ``prefix``."""

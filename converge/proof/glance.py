@@ -19,7 +19,8 @@ from converge.subjects.checks import BY_ID
 
 #: Items of a glance: what is running, how far each layer has come, whether one more would fit.
 ITEMS = frozenset(
-    {"generation.system", "generation.home", "system.booted", "system.state", "disk.room"}
+    {"generation.system", "generation.home", "flakes.readable"}
+    | {"system.booted", "system.state", "disk.room"}
 )
 Row = tuple[str, str]
 

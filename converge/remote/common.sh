@@ -149,12 +149,34 @@ state_of() { # state_of WORD: from the status of a record that has no list of it
 # leave_git_alone: git, also where Nix calls it, neither refreshes the index of a repository that is
 # only looked at, nor runs a program that the repository names.
 leave_git_alone() {
+    unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_EXTERNAL_DIFF
     GIT_OPTIONAL_LOCKS=0 GIT_CONFIG_COUNT=3
     GIT_CONFIG_KEY_0=diff.autoRefreshIndex GIT_CONFIG_VALUE_0=false
     GIT_CONFIG_KEY_1=core.fsmonitor GIT_CONFIG_VALUE_1=false
     GIT_CONFIG_KEY_2=core.hooksPath GIT_CONFIG_VALUE_2=/dev/null
     export GIT_OPTIONAL_LOCKS GIT_CONFIG_COUNT GIT_CONFIG_KEY_0 GIT_CONFIG_VALUE_0
     export GIT_CONFIG_KEY_1 GIT_CONFIG_VALUE_1 GIT_CONFIG_KEY_2 GIT_CONFIG_VALUE_2
+}
+# run_nothing_of REPOSITORY: nor a filter, an external diff or a credential helper. "" for none.
+run_nothing_of() {
+    export GIT_TERMINAL_PROMPT=0 GIT_ASKPASS=false SSH_ASKPASS=false
+    export "GIT_CONFIG_KEY_$GIT_CONFIG_COUNT=credential.helper"
+    export "GIT_CONFIG_VALUE_$GIT_CONFIG_COUNT="
+    GIT_CONFIG_COUNT=$((GIT_CONFIG_COUNT + 1))
+    [ -n "$1" ] || return 0
+    set -f
+    IFS=$newline
+    for key in $(git -C "$1" config --name-only --get-regexp '^filter\.' 2>/dev/null |
+        sort -u); do
+        export "GIT_CONFIG_KEY_$GIT_CONFIG_COUNT=$key"
+        case $key in
+            *.required) export "GIT_CONFIG_VALUE_$GIT_CONFIG_COUNT=false" ;;
+            *) export "GIT_CONFIG_VALUE_$GIT_CONFIG_COUNT=" ;;
+        esac
+        GIT_CONFIG_COUNT=$((GIT_CONFIG_COUNT + 1))
+    done
+    unset IFS
+    set +f
 }
 flakes() { nix --extra-experimental-features 'nix-command flakes' "$@"; }
 cm() { # cm ARGUMENT...: chezmoi, which then asks nobody and fetches nothing

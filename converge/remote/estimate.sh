@@ -1,15 +1,18 @@
 # What a build of a layer would do, for a dry run: the layer comes on standard input and is gone
 # again afterwards. Nix itself keeps what it evaluated (derivations, its cache), nothing else stays.
+# No program that the user's repository names is run.
 #
-# usage: estimate.sh ATTRIBUTE BASE <payload
-# Prints Nix's own list of what would be built and fetched, then "estimated".
+# usage: estimate.sh ATTRIBUTE BASE IMPURE REPOSITORY <payload
+#   IMPURE  --impure, or empty; REPOSITORY  the git repository of BASE, or empty
+# Prints Nix's own list of what would be built and fetched (standard error), then "estimated".
 leave_git_alone
-attribute=$1 base=$2
+attribute=$1 base=$2 impure=$3
+run_nothing_of "$4"
 layer=$(mktemp -d "${XDG_RUNTIME_DIR:-${TMPDIR:-/tmp}}/workspace-tuning.XXXXXX") || exit 70
 trap 'rm -rf -- "$layer"' EXIT
 trap 'exit 129' HUP INT TERM
 base64 -d | tar -xf - -C "$layer" || exit 70
 rmdir -- "$layer/new" 2>/dev/null
 flakes build --dry-run "path:$layer#$attribute" \
-    --override-input base "$base" --no-write-lock-file --no-link 2>&1 || exit 70
+    --override-input base "$base" --no-write-lock-file --no-link ${impure:+--impure} || exit 70
 echo estimated

@@ -1,15 +1,13 @@
 # Read everything a run needs from one workspace, in one command, and write nothing.
 #
-# usage: read.sh ROOT SYSTEM_FLAKE HOME_FLAKE [-k KDE_FILE]... [-f FILE]... [-d DIRECTORY]...
+# usage: read.sh ROOT [-k KDE_FILE]... [-f FILE]... [-d DIRECTORY]...
 #   ROOT          prefix of system paths ("" except in a sandbox)
-#   *_FLAKE       directory of the user's own flake; "~/" is the home directory
 #   -k, -f, -d    managed KDE files, other managed files, directories that are wholly ours
 #
 # Output: lines "WORD VALUE...", then "files" and "directories", each a base64 tar.gz, then "end".
 # Values are data: nothing read here is ever evaluated. Needs POSIX sh, coreutils, GNU tar.
-leave_git_alone
-root=$1 system_flake=$2 home_flake=$3
-shift 3
+root=$1
+shift
 state=${XDG_STATE_HOME:-$HOME/.local/state}
 
 first_line() { head -n 1 -- "$1" 2>/dev/null; }
@@ -73,40 +71,6 @@ if [ -e "$root/run/current-system" ]; then
     say running system "$(readlink -f -- "$root/run/current-system")"
 fi
 
-# flake NAME DIRECTORY: how Nix would be told to read it, and a digest of what it would read.
-# git: the commit and the uncommitted changes of tracked files; Nix does not see untracked ones. A
-# flake that merely lies in somebody's repository, untracked or ignored there, is read as a path.
-flake() {
-    # shellcheck disable=SC2088 # the tilde is meant to be literal
-    case $2 in "~/"*) directory=$HOME/${2#??} ;; *) directory=$2 ;; esac
-    if [ ! -e "$directory/flake.nix" ]; then
-        say flake "$1" absent - "$directory"
-        return 0
-    fi
-    if command -v git >/dev/null 2>&1 &&
-        top=$(git -C "$directory" rev-parse --show-toplevel 2>/dev/null) &&
-        git -C "$directory" ls-files --error-unmatch flake.nix >/dev/null 2>&1
-    then
-        within=$(git -C "$directory" rev-parse --show-prefix)
-        digest=$({
-            git -C "$top" rev-parse HEAD 2>/dev/null || say unborn
-            git -C "$top" diff --cached --binary --no-ext-diff --no-textconv
-            git -C "$top" diff --binary --no-ext-diff --no-textconv
-        } | sha256sum)
-        say flake "$1" git "${digest%% *}" "$top"
-        if [ -n "$within" ]; then say flake_within "$1" "${within%/}"; fi
-        git -C "$directory" ls-files --others --exclude-standard -- '*.nix' |
-            head -n 20 | while IFS= read -r name; do say untracked "$1" "$name"; done
-    elif [ -r "$directory/flake.nix" ]; then
-        digest=$(tar -C "$directory" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner \
-            -cf - . 2>/dev/null | sha256sum)
-        say flake "$1" path "${digest%% *}" "$directory"
-    else
-        say flake "$1" unreadable - "$directory"
-    fi
-}
-flake system "$system_flake"
-flake home "$home_flake"
 
 # What the last build of each layer made (remote/build.sh): digest of its inputs, store path.
 for stamp in "$state/workspace-tuning/workspace/built"/*; do

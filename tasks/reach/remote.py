@@ -18,6 +18,8 @@ import gevent
 from paramiko.ssh_exception import SSHException
 from pyinfra.api.command import QuoteString, StringCommand
 
+from converge.reason import Reason, reason
+
 #: What pyinfra and paramiko raise where a connection breaks or a time limit ends.
 LOST = (TimeoutError, OSError, EOFError, SSHException)
 GRACE_S = 60  # for the connection itself: paramiko waits without limit for a request's answer
@@ -46,9 +48,16 @@ class Answer:
         return next(iter(self.of(word)), "")
 
     @property
+    def reason(self) -> Reason | None:
+        """What the tool that the program ran says is wrong, in all its lines."""
+        return reason(self.errors) or (None if self.ok else reason(self.lines))
+
+    @property
     def last_error(self) -> str:
-        said = self.first("failed") or _last(self.errors) or _last(self.lines)
-        return said or "it gave no reason"
+        """In one line: what the program says failed, and why in the words of the tool it ran."""
+        said, why = self.first("failed"), self.reason
+        parts = [part for part in (said, why.first if why else "") if part]
+        return ": ".join(parts) or _last(self.errors) or _last(self.lines) or "it gave no reason"
 
 
 def _last(lines: Sequence[str]) -> str:
@@ -82,16 +91,20 @@ def command(name: str, arguments: Sequence[str]) -> StringCommand:
     return _sh(program(name), f"workspace-{name}", *arguments)
 
 
-_BOTH = """\
-detect=$1 read=$2
-shift 2
-sh -c "$detect" workspace-detect "$1" && sh -c "$read" workspace-read "$@"
+_SNAPSHOT = """\
+detect=$1 flakes=$2 read=$3 root=$4 system=$5 system_with=$6 home=$7 home_with=$8
+shift 8
+sh -c "$detect" workspace-detect "$root" &&
+    sh -c "$flakes" workspace-flakes system "$system" "$system_with" home "$home" "$home_with" &&
+    sh -c "$read" workspace-read "$root" "$@"
 """
 
 
 def read_command(root: str, arguments: Sequence[str]) -> StringCommand:
-    """The snapshot of a workspace: its machine and its managed files, in one remote command."""
-    return _sh(_BOTH, "workspace-snapshot", program("detect"), program("read"), root, *arguments)
+    """The snapshot of a workspace: its machine, its flakes and its managed files, in one remote
+    command. ``arguments``: both flakes and how they are read, then what ``read.sh`` takes."""
+    programs = (program(name) for name in ("detect", "flakes", "read"))
+    return _sh(_SNAPSHOT, "workspace-snapshot", *programs, root, *arguments)
 
 
 def _sh(*arguments: str) -> StringCommand:

@@ -117,6 +117,7 @@ class Planned(Read):
 
     plan: Plan
     blocks: tuple[Verdict, ...] = ()  # facts that are not true of the machine and end the run
+    unbuildable: str = ""  # why Nix cannot evaluate a layer, in its own words
 
     @property
     def acts(self) -> bool:

@@ -6,8 +6,9 @@ import re
 
 from converge.plan.plan import Build
 from tasks.reach.payload import pack_tree
+from tasks.reach.remote import Answer
 from tasks.run.operations import step
-from tasks.run.stages import Built, Over, Planned, Written
+from tasks.run.stages import Built, Over, Planned, Workspace, Written
 from tasks.steps import elsewhere
 
 _BUILT = re.compile(r"these (\d+) derivations|this derivation")
@@ -18,23 +19,42 @@ def estimate(work: Planned) -> Planned:
     """Ask Nix what the planned layers would build and fetch, without a file of them in place."""
     if work.run.yes or work.blocks or work.plan.refusals:
         return work
+    failed = ""
     for build in work.needed_builds:
         answer = work.remote(
             "estimate",
             build.nix.attribute,
-            build.base,
+            build.base.url,
+            _impure(build),
+            build.base.directory if build.base.scheme == "git" else "",
             stdin=pack_tree(_layer_files(work, build)),
         )
-        text = "\n".join(answer.lines) if answer.of("estimated") else ""
+        said = (*answer.lines, *answer.errors)
+        if answer.of("estimated"):
+            text = summary(said, where=_where(work))
+        elif answer.lost:
+            text = f"not known: {answer.last_error}"
+        else:
+            text = f"does not evaluate: {answer.last_error}"
+            failed = failed or f"{build.nix.layer}: {text}"
+            tell(work, answer)
         work.record(
             "estimate",
             layer=build.nix.layer.value,
-            text=summary(answer.lines, where=_where(work))
-            if text
-            else f"not known: {answer.last_error}",
-            derivations=[line.strip() for line in answer.lines if line.strip().endswith(".drv")],
+            text=text,
+            derivations=[line.strip() for line in said if line.strip().endswith(".drv")],
         )
-    return work
+    return Planned.of(work, unbuildable=failed) if failed else work
+
+
+def tell(work: Workspace, answer: Answer) -> None:
+    """Put all that a tool says about its failure into the journal, where it is more than a line."""
+    if answer.reason and len(answer.reason.lines) > 1:
+        work.record("problem", text=answer.reason.text)
+
+
+def _impure(build: Build) -> str:
+    return "--impure" if build.base.impure else ""
 
 
 def _where(work: Planned) -> str:
@@ -95,16 +115,21 @@ def layers(written: Written) -> Built:
             build.nix.layer.value,
             build.nix.directory,
             build.nix.attribute,
-            build.base,
+            build.base.url,
             build.inputs,
             written.snapshot.state,
             jobs,
             cores,
+            _impure(build),
+            build.nix.base,
+            build.base.times,
+            build.base.digest,
             show=True,
             timeout=written.choices.build_limit_s,
         )
         path = answer.first("path")
         if not path:
+            tell(written, answer)
             raise Over(f"{build.nix.layer}: {answer.last_error}")
         paths[build.nix.layer.value] = path
     return Built.of(written, paths=paths)

@@ -25,7 +25,7 @@ LIMIT_S = 300  # a workspace that takes longer to be read is stopped
 def arguments(work: Given) -> list[str]:
     """What ``remote/read.sh`` reads of a workspace: its flakes and every managed path."""
     choices = work.choices
-    found = [choices.base_nixos, choices.base_home]
+    found = [*choices.flakes]
     for name in layers.KDE_FILES:
         found += ["-k", f"~/.config/{name}"]
     for setting in ALL:
@@ -132,7 +132,8 @@ def locked(lock: Lock) -> str:
 def plan_for(work: Given, found: Snapshot) -> Plan:
     """The plan for what was read. Raises ``ForbiddenSetting``."""
     choices, profile = work.choices, work.profile
-    missing = layers.not_applicable(found, profile)
+    faults = layers.faults(found, profile, named=choices.named, root=choices.root)
+    missing = layers.not_applicable(found, profile, faulty=faults)
     now = stage_of(work, found)
     stands = standings(
         ALL,
@@ -167,6 +168,7 @@ def plan_for(work: Given, found: Snapshot) -> Plan:
         not_applicable=missing,
         proved=_proved(work, found, now, stands),
         waits=now.waits,
+        faults=faults,
     )
 
 

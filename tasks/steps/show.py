@@ -33,7 +33,10 @@ def plan(work: Planned) -> Planned:
         show_gate(run.terminal, run.records("verdict", work.host.name))
     if made.refusals:
         first = made.refusals[0]
-        raise Over(f"{first.path}: {first.what}; to do: {first.fix}", Exit.FAILED)
+        code = Exit.INVALID if first.given else Exit.FAILED
+        raise Over(f"{first.path}: {first.what}; to do: {first.fix}", code)
+    if work.unbuildable:
+        raise Over(work.unbuildable)
     if made.empty:
         raise nothing_to_do(work)
     run.changes(work.host.name, f"plan {made.id}")

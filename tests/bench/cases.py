@@ -101,7 +101,7 @@ def _reading(data: Workspace) -> str:
     from tasks.reach.remote import read_command
 
     root = str(data["root"])
-    arguments = [str(data["base_nixos"]), str(data["base_home"])]
+    arguments = [str(data["base_nixos"]), "", str(data["base_home"]), ""]
     for name in layers.KDE_FILES:
         arguments += ["-k", f"~/.config/{name}"]
     for directory in (layers.HOME_LAYER, layers.system_layer(root)):

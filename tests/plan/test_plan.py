@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converge.plan import layers
+from converge.plan.flakes import Flake
 from converge.plan.plan import Plan
 from converge.plan.setting import Layer, Phase
-from converge.plan.snapshot import Built, Flake, Generation, Kind, Managed, Node, Snapshot
+from converge.plan.snapshot import Built, Generation, Kind, Managed, Node, Snapshot
 from converge.plan.written import Proved, Written
 from converge.subjects.settings import ALL
 from tests.plan import plans

@@ -26,7 +26,12 @@ FACTS = (
     *("fact state /home/me/state", "fact hostname h", "fact boot_id b"),
     *("fact uptime_s 5", "fact soak_boot b"),
     *("profile system /nix/p/system", "profile home /home/me/p/home"),
-    *("flake system absent - /etc/nixos", "flake home absent - /home/me/flake"),
+)
+
+
+FLAKES = (
+    *("flakes-read 1", "flake system absent - /etc/nixos", "flake home git d /home/me/flake"),
+    *("flake_within home sub", "untracked home a b.nix", "flakes-end"),
 )
 
 
@@ -44,11 +49,16 @@ def archive(*members: tarfile.TarInfo | tuple[str, bytes]) -> str:
 
 
 def answer(
-    *lines: str, files: str = "", directories: str = "", facts: Iterable[str] = FACTS
+    *lines: str,
+    files: str = "",
+    directories: str = "",
+    facts: Iterable[str] = FACTS,
+    flakes: Iterable[str] = FLAKES,
 ) -> list[str]:
-    """What ``remote/read.sh`` would print."""
+    """What ``remote/flakes.sh`` and ``remote/read.sh`` would print."""
     empty = archive()
     return [
+        *flakes,
         *("workspace-read 1", *facts, *lines),
         *("files", files or empty, "directories", directories or empty, "end"),
     ]
@@ -65,7 +75,6 @@ def test_every_word_has_its_place() -> None:
                 "leftover /home/me/.a.wt-1",
                 *("lock run r", "lock since 12", "lock alive yes"),
                 "transaction /home/me/state/runs/r1/transaction 3 yes 42 activated r1 and more",
-                *("flake_within home sub", "untracked home a b.nix"),
                 files=archive(("/home/me/x", b"1")),
             ),
         ]

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from converge.plan import layers
 from converge.plan.desired import session_file
+from converge.plan.flakes import Flake
 from converge.plan.setting import Layer, Phase
-from converge.plan.snapshot import Flake, Generation, Kind, Node, Snapshot
+from converge.plan.snapshot import Generation, Kind, Node, Snapshot
 from converge.plan.standing import Stand, Standing
 from converge.profile.profile import load_profile
 from converge.proof import inquiry

@@ -45,7 +45,7 @@ def test_a_planted_wrong_value_turns_a_check_to_not_effective(name: str, what: s
 
 def test_every_check_and_every_item_has_a_case_with_a_wrong_value() -> None:
     #: What they find is told, not judged, or there is no wrong value of it.
-    told = {"before.baseline", "before.flakes", "before.rescue-medium", "system.booted"}
+    told = {"before.baseline", "flakes.readable", "before.rescue-medium", "system.booted"}
     covered = {BY_ID[name].check if name in BY_ID else name for name in CASES}
     assert covered == CHECKS.keys()
     assert {name for name, case in CASES.items() if not case.bad} == told
@@ -71,12 +71,12 @@ def silent(name: str, reply: Reply) -> Effect:
 
 
 @pytest.mark.parametrize("status", [MISSING, ABSENT, DENIED, NOBODY, 1, 137])
-@pytest.mark.parametrize("name", [n for n in CASES if n != "before.flakes"])
+@pytest.mark.parametrize("name", [n for n in CASES if n != "flakes.readable"])
 def test_no_check_is_effective_when_nothing_answers(name: str, status: int) -> None:
     assert silent(name, failing(status, "some-program")) is not Effect.EFFECTIVE
 
 
-@pytest.mark.parametrize("name", [n for n in CASES if n != "before.flakes"])
+@pytest.mark.parametrize("name", [n for n in CASES if n != "flakes.readable"])
 def test_no_check_is_effective_or_raises_when_its_answers_are_nonsense(name: str) -> None:
     right = {str(answer).strip() for answer in CASES[name].good.values()}  # page-cluster: 0
     nonsense = {"", "\n\n", "null", "[]", "{}", "0", "kernel memory.high 5", "\x1b[31m\0\x00 ="}
@@ -84,7 +84,7 @@ def test_no_check_is_effective_or_raises_when_its_answers_are_nonsense(name: str
         assert silent(name, checks.reply(text)) is not Effect.EFFECTIVE, text
 
 
-@pytest.mark.parametrize("name", [n for n in CASES if n != "before.flakes"])
+@pytest.mark.parametrize("name", [n for n in CASES if n != "flakes.readable"])
 def test_a_question_without_an_answer_in_time_is_unknown(name: str) -> None:
     reply = Reply(status=None, errors="probe: no answer in 10 s")
     assert silent(name, reply) is Effect.UNKNOWN

@@ -195,13 +195,11 @@ class Booted:
         return Path(f"/proc/{self.pid}/root{BOX}/{place}")
 
     def read(self) -> Snapshot:
-        """The machine as read.sh sees it for its user."""
-        home = "~/.config/home-manager"
-        return parse(
-            self.as_user(
-                "sh", "-c", program("read"), "workspace-read", "", "/etc/nixos", home
-            ).splitlines()
-        )
+        """The machine as flakes.sh and read.sh see it for its user."""
+        names = ("system", "/etc/nixos", "", "home", "~/.config/home-manager", "")
+        flakes = self.as_user("sh", "-c", program("flakes"), "workspace-flakes", *names)
+        found = self.as_user("sh", "-c", program("read"), "workspace-read", "")
+        return parse((flakes + found).splitlines())
 
     def workspace(self, **choices: object) -> dict[str, object]:
         """Arguments of ``tasks.reach.connection.workspace``."""

@@ -7,6 +7,8 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from converge.plan.flakes import Flake
+from converge.plan.flakes import parse as parse_flakes
 from converge.plan.snapshot import Snapshot, parse
 from tasks.reach.remote import program
 from tests.tools import need
@@ -27,6 +29,7 @@ class Reader:
 
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
+    user: tuple[str, ...] = ()  # how to become somebody else
 
     def __post_init__(self) -> None:
         (self.home / ".config").mkdir(parents=True)
@@ -44,12 +47,12 @@ class Reader:
     def kwinrc(self) -> Path:
         return self.home / ".config/kwinrc"
 
-    def output(self, *files: str, flake: str = HOME_FLAKE, within: float = 20) -> list[str]:
-        """What the program prints; it has to end well and soon."""
+    def run(self, name: str, *arguments: str, within: float = 20) -> list[str]:
+        """What a program prints; it has to end well and soon."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "GIT_"))}
-        words = (need("dash"), "-c", program("read"), "workspace-read")
+        words = (need("dash"), "-c", program(name), f"workspace-{name}", *arguments)
         done = subprocess.run(
-            [*words, str(self.root), "/etc/none", flake, *(files or FILES)],
+            [*self.user, *words],
             env={**environment, "HOME": str(self.home), **self.environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -58,8 +61,18 @@ class Reader:
         )
         return done.stdout.decode(errors="replace").removesuffix("\n").split("\n")
 
-    def read(self, *files: str, flake: str = HOME_FLAKE) -> Snapshot:
-        return parse(self.output(*files, flake=flake))
+    def output(self, *files: str, within: float = 20) -> list[str]:
+        return self.run("read", str(self.root), *(files or FILES), within=within)
+
+    def flakes(self, flake: str = HOME_FLAKE, choices: str = "") -> list[str]:
+        names = ("system", "/etc/none", "", "home", flake, choices)
+        return self.run("flakes", *names)
+
+    def read(self, *files: str, flake: str = HOME_FLAKE, choices: str = "") -> Snapshot:
+        return parse([*self.flakes(flake, choices), *self.output(*files)])
+
+    def flake(self, flake: str = HOME_FLAKE, choices: str = "") -> Flake:
+        return parse_flakes(self.flakes(flake, choices)[1:-1])["home"]
 
     def transaction(self, run: str, status: str, *, number: int = 1, system: bool = False) -> Path:
         """A transaction that was kept on the workspace; its process is gone."""

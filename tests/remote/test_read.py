@@ -103,7 +103,7 @@ def nobody(reader: Reader) -> Reader:
 def as_nobody(reader: Reader, *files: str) -> list[str]:
     command = [need("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups", need("dash")]
     done = subprocess.run(
-        [*command, "-s", "--", str(reader.root), "/etc/none", "~/none", *files],
+        [*command, "-s", "--", str(reader.root), *files],
         input=program("read").encode(),
         env={"PATH": os.environ["PATH"], "HOME": str(reader.home)},
         capture_output=True,
@@ -277,7 +277,7 @@ def test_a_corrupt_part_of_a_transaction_breaks_no_reading(
     assert one.ended is (part != "status")
 
 
-# ---- generations, flakes, homes ------------------------------------------------------------------
+# ---- generations, homes --------------------------------------------------------------------------
 
 
 def test_generations_are_numbered_links_and_nothing_else(reader: Reader) -> None:
@@ -292,85 +292,6 @@ def test_generations_are_numbered_links_and_nothing_else(reader: Reader) -> None
         (12, True),
     ]
     assert "sudo" not in found.marks
-
-
-@pytest.fixture
-def flake(reader: Reader) -> Path:
-    """The user's flake, committed to a repository of its own."""
-    need("git")
-    directory = reader.home / ".config/home-manager"
-    directory.mkdir()
-    (directory / "flake.nix").write_text("{ }\n")
-    git(directory, "init", "-q")
-    git(directory, "add", "-A")
-    who = ("-c", "user.name=me", "-c", "user.email=me@localhost")
-    git(directory, *who, "commit", "-qm", "first")
-    return directory
-
-
-def git(directory: Path, *arguments: str) -> None:
-    subprocess.run(["git", "-C", str(directory), *arguments], check=True)
-
-
-def test_a_clean_git_flake_has_the_same_digest_each_time_and_a_changed_one_another(
-    reader: Reader, flake: Path
-) -> None:
-    clean = reader.read().flakes["home"]
-    assert (clean.scheme, clean.url) == ("git", f"git+file://{flake}")
-    assert reader.read().flakes["home"] == clean
-    (flake / "flake.nix").write_text("{ a = 1; }\n")
-    dirty = reader.read().flakes["home"]
-    assert dirty.digest != clean.digest
-    git(flake, "add", "-A")  # what Nix would read is the same, staged or not
-    assert reader.read().flakes["home"].digest == dirty.digest
-
-
-def test_untracked_nix_files_are_named_and_change_no_digest(reader: Reader, flake: Path) -> None:
-    clean = reader.read().flakes["home"]
-    for name in ("new.nix", "hostile\nmark sudo.nix", "notes.txt"):
-        (flake / name).write_text("")
-    found = reader.read()
-    assert found.flakes["home"].digest == clean.digest
-    assert "new.nix" in found.flakes["home"].untracked
-    assert "notes.txt" not in found.flakes["home"].untracked
-    assert "sudo" not in found.marks
-
-
-def test_a_flake_below_a_repository_is_read_with_its_directory(reader: Reader, flake: Path) -> None:
-    (flake / "sub").mkdir()
-    (flake / "sub/flake.nix").write_text("{ }\n")
-    untracked = reader.read(flake=f"{flake}/sub").flakes["home"]
-    assert (untracked.scheme, untracked.url) == ("path", f"path:{flake}/sub")
-    git(flake, "add", "-A")
-    assert reader.read(flake=f"{flake}/sub").flakes["home"].url == f"git+file://{flake}?dir=sub"
-
-
-def test_no_program_that_a_repository_names_is_run(reader: Reader, flake: Path) -> None:
-    evil = reader.home / "evil"
-    evil.write_text("#!/bin/sh\ntouch $HOME/ran\n")
-    evil.chmod(0o755)
-    for key in ("core.fsmonitor", "diff.external", "diff.x.textconv", "core.pager"):
-        git(flake, "config", key, str(evil))
-    (flake / ".gitattributes").write_text("*.nix diff=x\n")
-    git(flake, "add", "-A")
-    (reader.home / "ran").unlink(missing_ok=True)  # git add asked the monitor
-    (flake / "flake.nix").write_text("{ b = 1; }\n")
-    reader.read()
-    assert not (reader.home / "ran").exists()
-
-
-def test_a_flake_that_is_no_repository_is_a_path_with_the_digest_of_its_content(
-    reader: Reader,
-) -> None:
-    directory = reader.home / ".config/home-manager"
-    assert reader.read().flakes["home"].scheme == "absent"
-    directory.mkdir()
-    (directory / "flake.nix").write_text("{ }\n")
-    first = reader.read().flakes["home"]
-    os.utime(directory / "flake.nix", (1, 1))
-    assert reader.read().flakes["home"] == first
-    (directory / "other.nix").write_text("1\n")
-    assert reader.read().flakes["home"].digest != first.digest
 
 
 def test_a_home_that_does_not_exist_is_said(reader: Reader) -> None:

@@ -117,8 +117,8 @@ def test_every_argument_of_a_command_is_data(arguments: list[str]) -> None:
     words = shlex.split(command("release", arguments).get_raw_value())
     assert words == ["sh", "-c", program("release"), "workspace-release", *arguments]
     words = shlex.split(read_command("/root", arguments).get_raw_value())
-    programs = ["workspace-snapshot", program("detect"), program("read"), "/root"]
-    assert words[3:] == [*programs, *arguments]
+    programs = [program(name) for name in ("detect", "flakes", "read")]
+    assert words[3:] == ["workspace-snapshot", *programs, "/root", *arguments]
 
 
 def test_every_program_of_the_engine_is_plain_posix_shell() -> None:

@@ -21,7 +21,7 @@ SKYLAKE = " ".join(sorted(marches()["skylake"]))
 
 CASES: dict[str, Case] = {
     "before.baseline": Case(good={("file", "/proc/meminfo"): MEMINFO, "nvidia": NVIDIA}, bad={}),
-    "before.flakes": Case(good={}, bad={}),
+    "flakes.readable": Case(good={}, bad={}),
     "before.rescue-medium": Case(
         good={
             "removable": json.dumps(

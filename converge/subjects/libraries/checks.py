@@ -53,15 +53,21 @@ class Report:
 
 
 def report_ask(context: Context, layer: Layer) -> Ask | None:
-    """None where the layer does not apply, or is not on the workspace yet."""
+    """None where the layer does not apply, is not on the workspace yet, or has no flake below it
+    that Nix can read."""
     nix = context.layer(layer)
     if nix is None or f"{nix.directory}/flake.nix" not in context.snapshot.nodes:
         return None
-    base = context.snapshot.flakes[nix.base].url
-    return Ask("nix-report", (nix.directory, base), limit=REPORT_LIMIT)
+    if context.flake_fault(layer):
+        return None
+    base = context.snapshot.flakes[nix.base]
+    impure = ("--impure",) if base.impure else ()
+    return Ask("nix-report", (nix.directory, base.url, *impure), limit=REPORT_LIMIT)
 
 
 def report(context: Context, answers: Answers, layer: Layer) -> Report:
+    if fault := context.flake_fault(layer):
+        raise NoAnswer(unknown(fault, expected="what the evaluated layer says"))
     ask = report_ask(context, layer)
     if ask is None:
         raise NoAnswer(stage(context, answers, layer))

@@ -82,12 +82,14 @@ def _judge_flakes(context: Context, answers: Answers) -> Verdict:
             continue
         flake = context.snapshot.flakes[layer.base]
         found.append(f"{layer.base}: {flake.url}")
-        if not flake.present:
-            wrong.append(f"{flake.directory}: {flake.scheme}")
+        if "nix" not in context.snapshot.tools:
+            wrong.append(f"{layer.layer}: nix is not installed or not in PATH")
+        elif why := context.flake_fault(layer.layer):
+            wrong.append(why)
     if not found:
         return not_applicable("neither Nix layer applies here")
     if wrong:
-        return not_effective(", ".join(wrong), expected="a flake that Nix can read")
+        return not_effective("; ".join(wrong), expected="a flake that Nix can read")
     return effective("; ".join(found), expected="flakes that Nix can read")
 
 
@@ -272,14 +274,6 @@ ITEMS: tuple[Item, ...] = (
         judge=_judge_baseline,
     ),
     Item(
-        id="before.flakes",
-        touched_by=NOTHING,
-        title="The user's flakes are there",
-        when=When.BEFORE,
-        asks=lambda context: (),
-        judge=_judge_flakes,
-    ),
-    Item(
         id="before.rescue-medium",
         touched_by=NOTHING,
         title="A live medium is at hand",
@@ -288,6 +282,13 @@ ITEMS: tuple[Item, ...] = (
         counts=False,
         asks=lambda context: (REMOVABLE,),
         judge=_judge_rescue,
+    ),
+    Item(
+        id="flakes.readable",
+        touched_by=NOTHING,
+        title="The user's flakes are there, and Nix can read them",
+        asks=lambda context: (),
+        judge=_judge_flakes,
     ),
     Item(
         id="profile.cpu",

@@ -1,0 +1,219 @@
+# How Nix reads the user's own flakes, and a digest of what it would read. Writes nothing, and runs
+# no program that a repository names.
+#
+# usage: flakes.sh [NAME DIRECTORY WITH]...
+#   NAME       system or home; DIRECTORY of the flake, "~/" is the home directory
+#   WITH       choices of the inventory, between commas: submodules, impure, path, publish
+#
+# Output: "flakes-read 1", for each flake the lines below, then "flakes-end".
+#   flake NAME SCHEME DIGEST DIRECTORY   SCHEME: git, path, absent, unreadable or failed. DIRECTORY:
+#                                        the top of the repository, or the one that holds flake.nix
+#   flake_within NAME DIRECTORY          where in the repository flake.nix is
+#   flake_mark NAME MARK                 shallow, submodules, impure; other-submodules: not asked for
+#   flake_times NAME DIGEST              of sizes and times below a path
+#   flake_private NAME FILE              what others may not read and "path:" would show to them
+#   flake_private_more NAME COUNT        how many more
+#   flake_why NAME TEXT                  why it cannot be read, line by line
+#   untracked NAME FILE                  what Nix does not see
+#
+# Strategy: flake.nix is looked for as nixos-rebuild and home-manager do, behind links. Above the
+# directory that really holds it a .git decides for "git+file:": never does a repository that git
+# refuses become a "path:", which would copy all of it into a store that everybody reads.
+leave_git_alone
+stamps=${XDG_STATE_HOME:-$HOME/.local/state}/workspace-tuning/workspace/flakes
+SHOWN=20 # names of each kind
+
+quoted() { # quoted TEXT: as a person has to type it
+    case $1 in
+        *[!A-Za-z0-9_./@+=:,-]*) printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")" ;;
+        *) printf %s "$1" ;;
+    esac
+}
+
+# not_read SCHEME DIRECTORY TEXT: no digest, and why.
+not_read() {
+    say flake "$name" "$1" - "$(printf %s "$2" | tr '\n' '?')"
+    printf '%s\n' "$3" | while IFS= read -r line; do say flake_why "$name" "$line"; done
+}
+
+# barrier PATH: the directory on the way to it that this user may not enter.
+barrier() {
+    way='' rest=${1#/}
+    while :; do
+        if [ -d "${way:-/}" ] && [ ! -x "${way:-/}" ]; then
+            say "${way:-/}"
+            return 0
+        fi
+        case $rest in */*) ;; *) return 1 ;; esac
+        way=$way/${rest%%/*} rest=${rest#*/}
+    done
+}
+
+# flake DIRECTORY: find flake.nix, then read it by git or as a path.
+flake() {
+    # shellcheck disable=SC2088 # the tilde is meant to be literal
+    case $1 in "~/"*) given=$HOME/${1#??} ;; *) given=$1 ;; esac
+    file=$given/flake.nix
+    if at=$(barrier "$(readlink -m -- "$file")"); then
+        not_read unreadable "$given" "$(id -un) may not enter $at ($(stat -c '%A, of %U' -- "$at"))"
+        return 0
+    fi
+    if [ ! -e "$file" ]; then
+        for link in "$file" "$given"; do
+            if [ -L "$link" ] && [ ! -e "$link" ]; then
+                not_read failed "$given" "$link is a link to $(readlink -- "$link"), where nothing is"
+                return 0
+            fi
+        done
+        if [ -e "$given" ]; then
+            not_read absent "$given" "there is no flake.nix in it"
+        else
+            not_read absent "$given" "it does not exist"
+        fi
+    elif [ ! -f "$file" ]; then
+        not_read failed "$given" "flake.nix is not a file"
+    elif [ ! -r "$file" ]; then
+        not_read unreadable "$given" \
+            "$(id -un) may not read flake.nix ($(stat -Lc '%A, of %U' -- "$file"))"
+    else
+        real=$(readlink -f -- "$file")
+        directory=${real%/*}
+        case $real in
+            *"$newline"*) not_read failed "$given" "there is a line break in its path" ;;
+            */flake.nix) by_git "${directory:-/}" || as_path "${directory:-/}" ;;
+            *) not_read failed "$given" "flake.nix is a link to $real, whose name is not flake.nix" ;;
+        esac
+    fi
+}
+
+# by_git DIRECTORY: false where no repository is there, or "path" was chosen.
+by_git() {
+    top=$1
+    while [ -n "$top" ] && [ ! -e "$top/.git" ]; do top=${top%/*}; done
+    case $with in *,path,*) return 1 ;; esac
+    if [ -z "$top" ]; then return 1; fi
+    if ! command -v git >/dev/null 2>&1; then
+        not_read failed "$1" "$top is a git repository, and git is not installed: Nix needs it too"
+        return 0
+    fi
+    if ! words=$(git -C "$1" rev-parse --show-toplevel 2>&1); then
+        not_read failed "$1" "$words"
+        return 0
+    fi
+    if ! words=$(git -C "$1" ls-files --error-unmatch -- flake.nix 2>&1); then
+        case $words in
+            *"did not match"*) words="flake.nix is not tracked by the git repository $top: Nix does \
+not see it${newline}To have it seen, call:${newline}    git -C $(quoted "$1") add flake.nix" ;;
+        esac
+        not_read failed "$1" "$words"
+        return 0
+    fi
+    top=$(git -C "$1" rev-parse --show-toplevel 2>/dev/null)
+    if named_beyond_nix "$top"; then return 0; fi
+    within=$(git -C "$1" rev-parse --show-prefix 2>/dev/null)
+    words=$({ { state "$top" 2>&4 || say broken >&3; } | sha256sum >&3; } 3>&1 4>&1)
+    digest=$(printf '%s\n' "$words" | sed -n 's/^\([0-9a-f]\{64\}\)  -$/\1/p')
+    case "$newline$words$newline" in
+        *"${newline}broken$newline"*)
+            not_read failed "$1" "$(printf '%s\n' "$words" | sed '/^broken$/d; /^[0-9a-f]\{64\}  -$/d')"
+            return 0
+            ;;
+    esac
+    say flake "$name" git "$digest" "$top"
+    if [ -n "$within" ]; then say flake_within "$name" "${within%/}"; fi
+    if [ "$(git -C "$top" rev-parse --is-shallow-repository)" = true ]; then
+        say flake_mark "$name" shallow
+    fi
+    case $with in
+        *,submodules,*) say flake_mark "$name" submodules ;;
+        *) if [ -n "$(modules "$top")" ]; then say flake_mark "$name" other-submodules; fi ;;
+    esac
+    git -C "$1" -c core.quotePath=false ls-files --others --exclude-standard -- '*.nix' |
+        head -n "$SHOWN" | while IFS= read -r file; do say untracked "$name" "$file"; done
+}
+
+# named_beyond_nix DIRECTORY: not read, since Nix before 2.19 takes the url of such a name for a
+# place on the network, and of a repository there only what is committed on "master".
+named_beyond_nix() {
+    case $1 in *[!A-Za-z0-9_./+@=,:~-]*) ;; *) return 1 ;; esac
+    version=$(nix --version 2>/dev/null) || return 1
+    minor=${version##* 2.}
+    minor=${minor%%[!0-9]*}
+    if [ "${minor:-99}" -ge 19 ]; then return 1; fi
+    not_read failed "$1" "$version is too old: Nix reads a name with blanks, signs or other \
+letters than a-z from 2.19 on${newline}Rename the directory, or take a newer Nix"
+}
+
+# modules REPOSITORY: the paths of its submodules.
+modules() { git -C "$1" -c core.quotePath=false ls-files -s | sed -n "s/^160000 [0-9a-f]* 0	//p"; }
+
+# state REPOSITORY: the commit, and what tracked files hold beyond it, staged or not. Filters are
+# left out, since they are programs: what counts is whether it is the same as before.
+state() (
+    git -C "$1" rev-parse --verify --quiet HEAD || git -C "$1" symbolic-ref HEAD || exit 1
+    run_nothing_of "$1"
+    set -- "$1" --binary --no-ext-diff --no-textconv --ignore-submodules=dirty
+    here=$1
+    shift
+    git -C "$here" diff --cached "$@" && git -C "$here" diff "$@" || exit 1
+    case $with in *,submodules,*) ;; *) exit 0 ;; esac
+    modules "$here" | {
+        while IFS= read -r path; do
+            say "submodule $path"
+            if [ -e "$here/$path/.git" ]; then state "$here/$path" || exit 1; fi
+        done
+    }
+)
+
+# as_path DIRECTORY: Nix copies all that is below it.
+as_path() {
+    one=$(find "$1" ! -type l ! -readable -print -quit 2>/dev/null)
+    if [ -z "$one" ]; then one=$(find "$1" -type d ! -executable -print -quit 2>/dev/null); fi
+    if [ -n "$one" ]; then
+        not_read unreadable "$1" "$(id -un) may not read $one, and Nix copies all of the directory"
+        return 0
+    fi
+    one=$(find "$1" ! -type f ! -type d ! -type l -print -quit)
+    if [ -n "$one" ]; then
+        not_read failed "$1" "$one is a $(stat -c %F -- "$one"), which Nix does not copy"
+        return 0
+    fi
+    if named_beyond_nix "$1"; then return 0; fi
+    times=$(find "$1" -printf '%P %y %m %s %T@ %C@ %l\0' | sort -z | sha256sum)
+    times=${times%% *} known='' digest=''
+    if [ -f "$stamps/$name" ]; then IFS=' ' read -r known digest <"$stamps/$name"; fi
+    if [ "$known" != "$times" ] || [ -z "$digest" ]; then
+        digest=$(tar -C "$1" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf - . |
+            sha256sum)
+        digest=${digest%% *}
+        # A file that is written in the same moment need not get another time.
+        if [ -n "$(find "$1" -newerct '2 seconds ago' -print -quit)" ]; then times=''; fi
+    fi
+    say flake "$name" path "$digest" "$1"
+    if [ -n "$times" ]; then say flake_times "$name" "$times"; fi
+    case $with in *,publish,*) return 0 ;; esac
+    hidden=$({
+        if [ -e "$1/.git" ]; then say .git; fi
+        if [ -n "$top" ]; then
+            git -C "$1" ls-files --others --ignored --exclude-standard --directory 2>/dev/null
+        fi
+        cd -- "$1" && find . \( -type f ! -perm -004 -o -type d ! -perm -005 \) \
+            ! -path "*$newline*" -print | sed 's:^\./::'
+    } | sort -u)
+    if [ -z "$hidden" ]; then return 0; fi
+    say "$hidden" | head -n "$SHOWN" |
+        while IFS= read -r file; do say flake_private "$name" "$file"; done
+    count=$(say "$hidden" | wc -l)
+    if [ "$count" -gt "$SHOWN" ]; then
+        say flake_private_more "$name" "$((count - SHOWN))"
+    fi
+}
+
+say flakes-read 1
+while [ "$#" -ge 3 ]; do
+    name=$1 with=,$3,
+    flake "$2"
+    case $with in *,impure,*) say flake_mark "$name" impure ;; esac
+    shift 3
+done
+say flakes-end
