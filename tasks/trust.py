@@ -27,6 +27,7 @@ from pathlib import Path
 from converge.exits import Exit
 from converge.problem import InvalidInput
 from tasks.reach import connection, hostkeys, output
+from tasks.reach.address import parse
 
 WAIT_S = 15
 
@@ -43,9 +44,9 @@ def offered(address: str) -> hostkeys.Entry:
     """The key that the server at ``host[:port]`` shows. Raises NotTrusted."""
     import paramiko
 
-    host, _, port = address.partition(":")
+    where = parse(address)
     try:
-        with socket.create_connection((host, int(port or 22)), WAIT_S) as sock:
+        with socket.create_connection((where["host"], int(where["port"] or 22)), WAIT_S) as sock:
             transport = connection.transport(sock)
             transport.banner_timeout = WAIT_S
             try:
@@ -126,9 +127,10 @@ def remember(file: Path, name: str, key: hostkeys.Entry) -> None:
 
 def trust(given: argparse.Namespace) -> str:
     """Do what the command says; the sentence for its success. Raises what ``main`` reports."""
-    address = connection.parse(given.address)
-    if address is None:
-        raise CannotAsk(f"{given.address!r}: not of the form HOST[:PORT]")
+    try:
+        address = parse(given.address)
+    except ValueError as error:
+        raise CannotAsk(f"{given.address!r}: {error}; not of the form HOST[:PORT]") from error
     server = connection.servers(address["host"], port=int(address["port"] or 0))[-1]
     if not given.key and not server.direct:
         raise CannotAsk(

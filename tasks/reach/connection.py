@@ -7,7 +7,6 @@ pyinfra connects to it: pyinfra 3.10 asks or accepts where its settings say so, 
 from __future__ import annotations
 
 import os
-import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from converge.problem import InvalidInput, Problem
+from tasks.reach.address import FORM, parse, written
 
 Host = tuple[str, dict[str, Any]]
 KNOWN_HOSTS = Path(__file__).parents[2] / "inventory" / "known_hosts"
@@ -23,10 +23,6 @@ REVOKING = (KNOWN_HOSTS,)
 LIMIT_S = 900  # of one remote command that names none of its own
 PATIENCE_S = 30  # for each of: banner, login, opening a channel
 LONGEST_WAY = 8  # jump hosts
-_ADDRESS = re.compile(
-    r"(?:(?P<user>[a-z_][a-z0-9_-]{0,31})@)?(?P<host>[A-Za-z0-9][A-Za-z0-9.-]{0,252})"
-    r"(?::(?P<port>[0-9]{1,5}))?\Z"
-)
 #: Host data that makes pyinfra put a password on a remote command line, where ps shows it.
 _PASSWORDS = ("_sudo_password", "_use_sudo_password", "_su_password")
 
@@ -61,20 +57,24 @@ def workspace(name: str, *, at: str = "", **choices: object) -> Host:
     data: dict[str, Any] = {"workspace": name, **choices}
     if not address:
         return "@local", {"_timeout": LIMIT_S, **data}
-    found = parse(address)
-    if not found:
+    # What the user wrote is blamed: the variable only where there is one.
+    own = variable in os.environ
+    source, such = (variable, f"{variable}=me@{name}:22") if own else ("at", f'at="me@{name}:22"')
+    try:
+        found = parse(address)
+    except ValueError as error:
         raise InvalidInput(
             [
                 Problem(
-                    file=f"{variable}={address}",
+                    file=f"{source}={address}" if own else f'workspace {name}: at="{address}"',
                     line=0,
                     column=0,
                     path="",
-                    message="not of the form [user@]host[:port]",
-                    hint=f"such as {variable}=me@{name}:22",
+                    message=f"{error}; not of the form {FORM}",
+                    hint=f"such as {such}",
                 )
             ]
-        )
+        ) from error
     return name, {**ssh(found), **data}
 
 
@@ -98,11 +98,7 @@ def fleet(*workspaces: Host) -> list[Host]:
     return list(workspaces)
 
 
-def parse(address: str) -> re.Match[str] | None:
-    return _ADDRESS.match(address)
-
-
-def ssh(address: Mapping[str, str] | re.Match[str]) -> dict[str, Any]:
+def ssh(address: Mapping[str, str]) -> dict[str, Any]:
     """Connection data of pyinfra for one SSH address."""
     data: dict[str, Any] = {
         "ssh_hostname": address["host"],
@@ -170,7 +166,7 @@ def servers(
         Server(
             name=host_name(real, port),
             files=(*(Path(file).expanduser() for file in files), *GLOBAL),
-            address=real if port == 22 else f"{real}:{port}",
+            address=written(real, port),
             direct=not way and "proxycommand" not in found,
         )
     )

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converge.problem import InvalidInput
-from tasks.reach import connection, hostkeys
+from tasks.reach import address, connection, hostkeys
 from tasks.reach.connection import fleet, servers, workspace
 
 BLOB = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(range(32))
@@ -136,12 +136,88 @@ def test_every_way_has_time_limits() -> None:
 
 
 @pytest.mark.parametrize(
-    "address",
-    ["-oProxyCommand=id", "a b", "host:99999999", "me@", "../x", "host\n", "a@b@c", "::1"],
+    ("given_address", "why"),
+    [
+        ("-oProxyCommand=id", "the host '-oProxyCommand=id' is neither"),
+        ("-l root@host", "the user '-l root' is no name"),
+        ("a b", "the host 'a b' is neither"),
+        ("host:99999999", "the port '99999999' is no number from 1 to 65535"),
+        ("host:0", "the port '0' is no number"),
+        ("host:65536", "the port '65536' is no number"),
+        ("host:", "the port behind : is missing"),
+        ("[::1]:", "the port behind : is missing"),
+        ("me@", "the host is missing"),
+        ("@host", "the user before @ is missing"),
+        ("../x", "the host '../x' is neither"),
+        ("host\n", "is neither a name nor an address"),
+        ("$(id)@host", "the user '$(id)' is no name"),
+        ("me@host;id", "the host 'host;id' is neither"),
+        ("1:2:3", "'1:2:3' is no IPv6 address"),
+        ("[host]:22", "'host' in brackets is no IPv6 address"),
+        ("::1%;id", "is no IPv6 address"),
+    ],
 )
-def test_an_address_of_another_form_is_refused(address: str) -> None:
-    with pytest.raises(InvalidInput, match="not of the form"):
-        workspace("box", at=address)
+def test_an_address_of_another_form_is_refused_for_what_is_wrong_with_it(
+    monkeypatch: pytest.MonkeyPatch, given_address: str, why: str
+) -> None:
+    monkeypatch.delenv("AT_BOX", raising=False)
+    with pytest.raises(InvalidInput) as refused:
+        workspace("box", at=given_address)
+    (problem,) = refused.value.problems
+    assert why in problem.message
+    assert "not of the form [user@]host[:port]" in problem.message
+    # Nobody set a variable, so none is blamed.
+    assert "AT_BOX" not in str(problem)
+    assert str(problem).startswith("workspace box: at=")
+    monkeypatch.setenv("AT_BOX", given_address)
+    with pytest.raises(InvalidInput) as refused:
+        workspace("box", at="fine")
+    assert str(refused.value).startswith("AT_BOX=")
+
+
+@pytest.mark.parametrize(
+    ("given_address", "user", "host", "port"),
+    [
+        ("john.doe@h", "john.doe", "h", None),
+        ("Mitsio@h:2222", "Mitsio", "h", 2222),
+        ("DOMAIN\\me@h", "DOMAIN\\me", "h", None),
+        ("me@corp.example@h", "me@corp.example", "h", None),
+        ("svc$@h", "svc$", "h", None),
+        ("my_host", None, "my_host", None),
+        ("_gate.lan:23", None, "_gate.lan", 23),
+        ("::1", None, "::1", None),
+        ("[::1]", None, "::1", None),
+        ("[2001:db8::7]:2222", None, "2001:db8::7", 2222),
+        ("me@fe80::1%eth0", "me", "fe80::1%eth0", None),
+        ("::ffff:10.0.0.5", None, "::ffff:10.0.0.5", None),
+        ("10.0.0.5:22", None, "10.0.0.5", 22),
+        ("host.lan.", None, "host.lan.", None),
+    ],
+)
+def test_addresses_are_taken_as_ssh_takes_them(
+    monkeypatch: pytest.MonkeyPatch,
+    given_address: str,
+    user: str | None,
+    host: str,
+    port: int | None,
+) -> None:
+    monkeypatch.delenv("AT_BOX", raising=False)
+    data = workspace("box", at=given_address)[1]
+    found = [data.get(f"ssh_{key}") for key in ("user", "hostname", "port")]
+    assert found == [user, host, port]
+
+
+@given(st.text(max_size=40))
+def test_any_address_is_refused_or_names_no_option_of_ssh(text: str) -> None:
+    try:
+        found = address.parse(text)
+    except ValueError:
+        return
+    assert not found["host"].startswith("-")
+    assert not found["user"].startswith("-")
+    assert (found["host"] + found["user"]).isprintable()
+    where = address.written(found["host"], int(found["port"] or 22))
+    assert address.parse(where)["host"] == found["host"]
 
 
 def test_two_workspaces_of_a_fleet_cannot_both_be_this_machine() -> None:

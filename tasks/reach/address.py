@@ -1,0 +1,67 @@
+"""Addresses of workspaces: ``[user@]host[:port]`` goes in, its three parts come out.
+
+Taken as ssh(1) takes them: the user ends at the last @ and may have dots, capitals and a domain;
+the host is a name, an IPv4 or an IPv6 address, the latter in brackets where a port follows.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+
+FORM = "[user@]host[:port]"
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\+$-]{0,255}")
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?")
+_BRACKETS = re.compile(r"\[([^\[\]]*)\](?::(.*))?", re.DOTALL)
+
+
+def parse(address: str) -> Mapping[str, str]:
+    """Return ``user``, ``host`` and ``port``, each "" where it is not given.
+
+    Raises ValueError with what is wrong of what was written.
+    """
+    head, at, place = address.rpartition("@")
+    if at and not _USER.fullmatch(head):
+        what = f"the user {head!r}" if head else "the user before @"
+        raise ValueError(f"{what} is no name that ssh takes" if head else f"{what} is missing")
+    host, port = _split(place)
+    if port and not (re.fullmatch(r"[0-9]{1,5}", port) and 1 <= int(port) <= 65535):
+        raise ValueError(f"the port {port!r} is no number from 1 to 65535")
+    return {"user": head if at else "", "host": host, "port": port}
+
+
+def _split(place: str) -> tuple[str, str]:
+    if (found := _BRACKETS.fullmatch(place)) is not None:
+        if not _is_ipv6(found[1]):
+            raise ValueError(f"{found[1]!r} in brackets is no IPv6 address")
+        if found[2] == "":
+            raise ValueError("the port behind : is missing")
+        return found[1], found[2] or ""
+    if place.count(":") > 1:
+        if _is_ipv6(place):
+            return place, ""
+        raise ValueError(f"{place!r} is no IPv6 address; one with a port is [address]:port")
+    host, colon, port = place.partition(":")
+    if colon and not port:
+        raise ValueError("the port behind : is missing")
+    if not host:
+        raise ValueError("the host is missing")
+    if not _NAME.fullmatch(host):
+        raise ValueError(f"the host {host!r} is neither a name nor an address")
+    return host, port
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return re.fullmatch(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?", text) is not None
+
+
+def written(host: str, port: int) -> str:
+    """Write host and port as ``parse`` reads them; port 22 goes without saying."""
+    if port == 22:
+        return host
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
