@@ -299,6 +299,7 @@ def _session(rows: Rows) -> dict[str, object]:
     return {
         "session_type": kind,
         "desktop": desktop,
+        "plasma": _one(rows, "plasma", r"[0-9]{1,2}(?:\.[0-9]{1,3}){1,3}"),
         "x11_offered": any("/xsessions/" in name for name in offered) if offered else None,
     }
 

@@ -99,6 +99,7 @@ class Machine:
     system_disks: tuple[Disk, ...] = ()  # below the root file system and /nix; (): not seen
     session_type: str | None = None  # of the running graphical session
     desktop: str | None = None  # plasma6, plasma5, none, or another one's name
+    plasma: str | None = None  # release of Plasma that is installed
     x11_offered: bool | None = None  # whether an X11 session is installed
     container: bool = False
     unseen: tuple[str, ...] = field(default=(), compare=False)  # sentences: what, and why

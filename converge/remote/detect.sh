@@ -19,6 +19,7 @@
 #   nvidia proc|module LINE · nvidia-smi rc N · nvidia-smi out LINE · device PATH
 #   mark NAME · os NAME=VALUE
 #   session type|desktop|state VALUE · process NAME TYPE · offered FILE · program NAME
+#   plasma VERSION  (as its session files say)
 # Values are data: nothing read here is ever evaluated. Needs POSIX sh and coreutils, sed.
 root=${1-}
 tab=$(printf '\t')
@@ -288,7 +289,10 @@ done
 for path in "$root"/usr/share/xsessions/*.desktop "$root"/usr/share/wayland-sessions/*.desktop \
     "$root"/run/current-system/sw/share/xsessions/*.desktop \
     "$root"/run/current-system/sw/share/wayland-sessions/*.desktop; do
-    [ -e "$path" ] && say offered "${path#"$root"}"
+    [ -e "$path" ] || continue
+    say offered "${path#"$root"}"
+    [ -r "$path" ] && [ ! -p "$path" ] && sed -n 's/^X-KDE-PluginInfo-Version=//p' "$path" |
+        lines plasma
 done
 for name in plasmashell kwin_x11 kwin_wayland gnome-shell; do
     if [ -n "$root" ]; then

@@ -7,6 +7,7 @@
     ./lib/set.nix
     ./libraries.nix
     ./video.nix
+    ./desktop.nix
     ./memory.nix
     ./latency.nix
     ./storage.nix

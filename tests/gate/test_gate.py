@@ -242,6 +242,10 @@ OTHER_MACHINE = [
     ("session.desktop", {"desktop": "none"}, DIFFERS, "read by nobody"),
     ("session.type", {"session_type": "wayland"}, DIFFERS, "no effect in the other"),
     ("session.type", {"session_type": None}, UNKNOWN, ""),
+    ("session.type", {"session_type": "wayland", "plasma": "6.7.4"}, DIFFERS, "in the other"),
+    ("session.type", {"session_type": "wayland", "plasma": "6.8.0"}, BLOCKS, "until early 2027"),
+    ("session.type", {"session_type": None, "plasma": "6.7.80"}, BLOCKS, "until early 2027"),
+    ("session.type", {"plasma": "6.7.5"}, TRUE, ""),
     ("session.type", {"session_type": None, "x11_offered": False}, DIFFERS, "no effect"),
 ]
 

@@ -211,6 +211,34 @@ def test_firefox_is_not_forced_where_it_trusts_the_driver(nix: Nix, layers: Make
     assert preferences("153.0", navi_24) == {"media.av1.enabled": False}
 
 
+@pytest.mark.parametrize(
+    ("profile", "version", "refused"),
+    [
+        ("shoshin", "6.7.3", False),
+        ("shoshin", "6.7.80", True),
+        ("shoshin", "6.8.1", True),
+        ("akane", "6.8.1", False),  # its profile says wayland
+    ],
+)
+def test_an_update_to_a_plasma_without_x11_is_refused_before_anything_is_built(
+    nix: Nix, layers: Make, profile: str, version: str, refused: bool
+) -> None:
+    user = f"""({{ pkgs, ... }}: {{
+      services.desktopManager.plasma6.enable = true;
+      nixpkgs.overlays = [ (final: prev: {{
+        kdePackages.plasma-workspace = prev.kdePackages.plasma-workspace.overrideAttrs {{
+          version = "{version}";
+        }};
+      }}) ];
+    }})"""
+    found = nix.evaluate("failed system.config", layers=layers(profile=profile), userSystem=user)
+    assert bool(found) is refused
+    if refused:
+        assert f"brings Plasma {version}, which has no X11 session" in found[0]
+        for way in ("stay on Plasma 6.7", "write session.type: wayland", "kwin.backend"):
+            assert way in found[0]
+
+
 def test_mode_setting_is_an_option_and_no_kernel_parameter(
     nix: Nix, sources: dict[str, Path], layers: Make
 ) -> None:

@@ -29,6 +29,16 @@ def session(look: Look) -> Iterator[Verdict]:
             found="no X11 session installed",
             fix=look.edit("session.type", "wayland"),
         )
+    if declared.type == "x11" and _without_x11(machine.plasma):
+        yield replace(
+            verdict,
+            outcome=Outcome.BLOCKS if look.x11 else Outcome.DIFFERS,
+            found=f"Plasma {machine.plasma}, which has no X11 session",
+            why="what is set for X11 is read by nobody; Plasma 6.7 gets fixes until early 2027",
+            fix=f"{look.edit('session.type', 'wayland')}, or go back to Plasma 6.7",
+            settings=look.ids(look.x11),
+        )
+        return
     if verdict.outcome is Outcome.DIFFERS:
         verdict = replace(
             verdict,
@@ -36,3 +46,9 @@ def session(look: Look) -> Iterator[Verdict]:
             settings=look.ids(look.x11),
         )
     yield verdict
+
+
+def _without_x11(plasma: str | None) -> bool:
+    """Say whether a release of Plasma has no X11 session: 6.8, whose first beta is 6.7.80."""
+    numbers = [int(part) for part in (plasma or "").split(".") if part.isdecimal()]
+    return numbers >= [6, 7, 80]

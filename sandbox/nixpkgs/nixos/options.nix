@@ -78,6 +78,7 @@ in
       };
       block.scheduler = option (types.attrsOf types.str) { };
     };
+    services.desktopManager.plasma6.enable = option types.bool false;
     services.xserver.videoDrivers = option (types.listOf types.str) [ "modesetting" "fbdev" ];
     services.udev.extraRules = option types.lines "";
     zramSwap = {

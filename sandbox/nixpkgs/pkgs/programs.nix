@@ -23,6 +23,7 @@ in
   systemd = program { pname = "systemd"; buildInputs = [ final.zstd final.lz4 final.libgcrypt ]; commands = "systemd-run systemctl"; };
   procps = program { pname = "procps"; commands = "watch free ps"; };
   firefox = program { pname = "firefox"; version = "153.0"; buildInputs = [ final.sqlite final.libwebp final.harfbuzz ]; commands = "firefox"; };
+  kdePackages.plasma-workspace = program { pname = "plasma-workspace"; version = "6.7.3"; };
   jemalloc = program { pname = "jemalloc"; };
 
   teams-for-linux = program { pname = "teams-for-linux"; commands = "teams-for-linux"; desktopEntries = "teams-for-linux.desktop=teams-for-linux %U"; meta.mainProgram = "teams-for-linux"; };
