@@ -1,5 +1,6 @@
 # make demo   set the sandbox up and run the plan there, twice
-# make test   run the tests; make check: format, lint, types as well
+# make test   run the tests, side by side; make check: format, lint, types as well
+# make quick  the tests that start no run: for while you work, about a minute
 # make bench  what a run without changes costs, beside its floor and its peers (as root: over SSH too)
 # make report the newest run as one page, report.html
 # make tools  build what is tested against and not packaged: chezmoi, nixpkgs-fmt, sd-switch (Go, Cargo)
@@ -10,8 +11,10 @@ BIN := .venv/bin
 TOOLS := .tools/bin
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 ARGS ?=
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+QUICK := tests/kde tests/plan tests/profile tests/gate tests/report tests/proof/test_checks_effects.py
 
-.PHONY: demo test check lint bench report tools clean help
+.PHONY: demo test quick check lint bench report tools clean help
 help:
 	@sed -n 's/^# //p' Makefile
 
@@ -29,7 +32,10 @@ demo: $(BIN)/.made
 	@$(BIN)/python -m sandbox.demo $(ARGS)
 
 test: $(BIN)/.made
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+quick: $(BIN)/.made
+	@$(BIN)/python -m pytest $(ARGS) $(QUICK)
 
 lint: $(BIN)/.made
 	@$(BIN)/ruff format --check .

@@ -11,10 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import sandbox
 from converge.journal import journal
 from tests import sshd
+
+# A deadline for an example measures the machine, not the code.
+settings.register_profile("unhurried", parent=settings(), deadline=None)
+settings.load_profile("unhurried")
 
 PROJECT = Path(__file__).parent.parent
 PYINFRA = Path(sys.executable).parent / "pyinfra"
