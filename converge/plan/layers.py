@@ -70,6 +70,14 @@ FLAKES: Mapping[Layer, tuple[str, str]] = {
 }
 
 
+#: Such a home is activated again at each boot, so a layer over it would not last.
+HOME_MODULE = (
+    "home-manager is a module of the NixOS flake here (home-manager.users.{user}), which is not "
+    "extended; to have this layer, take the user out of home-manager.users and offer the home as "
+    "homeConfigurations in a flake that base_home names"
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fault:
     """Why a layer cannot be had although it should be; ``given``: because of what was given."""
@@ -146,6 +154,8 @@ def not_applicable(
         elif not flake.present:
             reason = "; ".join(flake.why) or flake.scheme
             why[layer] = f"no flake can be read in {flake.directory} ({reason})"
+            if layer is Layer.HOME_MANAGER and "home_module" in snapshot.marks:
+                why[layer] = HOME_MODULE.format(user=snapshot.facts["user"])
 
     kde = any(snapshot.expand(f"~/.config/{name}") in snapshot.nodes for name in KDE_FILES)
     if not hardware.facts & {"kwin", "baloo"}:

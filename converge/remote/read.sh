@@ -32,6 +32,8 @@ say fact uptime_s "${uptime%%[. ]*}"
 say fact soak_boot "$(clock /proc/sys/kernel/random/boot_id)"
 if [ -e "$root/etc/NIXOS" ]; then
     say mark nixos
+    # home-manager as a module of NixOS activates a home by a unit of this name.
+    if [ -e "$root/etc/systemd/system/home-manager-$(id -un).service" ]; then say mark home_module; fi
     # A program for root is text for sh, so sh is what sudo has to allow.
     if [ "$owner" != "$(id -u)" ] && sudo -n sh -c : 2>/dev/null; then say mark sudo; fi
 fi

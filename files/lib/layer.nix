@@ -14,11 +14,16 @@ in
       offered = (base.${kind} or { }) // at "legacyPackages" // at "packages";
       found = builtins.filter (name: offered ? ${name}) names;
       exist = builtins.attrNames offered;
+      system = base.nixosConfigurations.${profile.host} or { };
+      module = kind == "homeConfigurations" && system ? options && system.options ? home-manager;
     in
     if found != [ ] then offered.${builtins.head found}
     else
       throw ("workspace-tuning: the flake given as `base` has no ${kind}.${quoted names}. "
-        + (if exist == [ ] then "It has no ${kind} at all: is ${option} set to the right flake?"
+        + (if module then
+        "It has home-manager as a module of nixosConfigurations.\"${profile.host}\", which is not extended: "
+        + "offer the home as homeConfigurations, and take the user out of home-manager.users."
+      else if exist == [ ] then "It has no ${kind} at all: is ${option} set to the right flake?"
       else "It has ${quoted exist}: set the workspace's host and user to one of them."));
 
   # The configuration with one more module, and the package sets without it and with it.

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tasks.reach.payload import pack_tree
+from tasks.reach.remote import program
 from tests.nix import harness
 from tests.nix.harness import Nix
 from tests.remote.reading import Reader
@@ -161,6 +163,46 @@ def test_a_flake_that_reads_outside_of_itself_needs_the_choice(
     assert over(nix, tmp_path / "layer", found.url, "--impure").stdout == "outside"
 
 
+PROGRAMS = (
+    *("core.fsmonitor", "diff.external", "filter.x.clean", "filter.x.smudge", "filter.x.process"),
+    *("filter.x y.clean", "diff.x.textconv", "credential.helper", "core.askPass", "core.pager"),
+)
+
+
+@pytest.mark.parametrize("dirty", [True, False], ids=["edited", "committed"])
+def test_a_dry_run_runs_no_program_that_the_users_repository_names(
+    reader: Reader, tmp_path: Path, dirty: bool
+) -> None:
+    """S11: hooks, filters, a monitor, external diffs, credential helpers. Nix calls git as well."""
+    built = 'derivation { name = "x"; system = "x86_64-linux"; builder = "/bin/sh"; }'
+    place = committed(tmp_path / "flake", ("flake.nix", flake(built)), ("a.txt", "1\n"))
+    (place / ".gitattributes").write_text("*.nix diff=x filter=x\n*.txt filter=x y\n")
+    git(place, "add", "-A")
+    git(place, *WHO, "commit", "-qm", "attributes")
+    evil = tmp_path / "evil"
+    evil.write_text(f"#!/bin/sh\necho ran >>{tmp_path}/ran\ncat\n")
+    evil.chmod(0o755)
+    for key in PROGRAMS:
+        git(place, "config", key, str(evil))
+    git(place, "config", "filter.x.required", "true")
+    for name in ("post-index-change", "post-checkout", "pre-commit", "reference-transaction"):
+        (place / ".git/hooks" / name).symlink_to(evil)
+    (place / "a.txt").touch()  # git has to look at the content again
+    if dirty:
+        (place / "flake.nix").write_text(flake(built) + "\n")
+
+    found = reader.flake(str(place))
+    payload = pack_tree([("flake.nix", LAYER.encode())])
+    nix = Nix(tmp_path / "nix")
+    (tmp_path / "nix/home").mkdir(parents=True)
+    words = (need("dash"), "-c", program("estimate"), "estimate", "x", found.url, "", str(place))
+    done = subprocess.run(
+        words, input=payload, env=nix.environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines()[-1:] == ["estimated"], done.stderr
+    assert not (tmp_path / "ran").exists()
+
+
 # ---- what a flake calls its configurations, and what it hands over -------------------------------
 
 
@@ -237,3 +279,20 @@ def test_a_set_that_cannot_be_extended_is_refused_with_what_to_do(
     over = ("--override-input", "base", f"path:{base}")
     with pytest.raises(harness.NixError, match="leave `pkgs` out of specialArgs"):
         Nix(tmp_path / "nix").build(f"path:{layers}/home-manager#{HOME}", *over)
+
+
+def test_home_manager_as_a_module_of_nixos_is_refused_by_name(tmp_path: Path, layers: Path) -> None:
+    module = (
+        "modules = [ ({ lib, ... }: { options.home-manager.users = "
+        "lib.mkOption { type = lib.types.attrs; default = { }; }; }) ./configuration.nix"
+    )
+    base = edited(
+        tmp_path,
+        ("modules = [ ./configuration.nix", module),
+        ('homeConfigurations."${host.user}@${host.host}" =', "other ="),
+    )
+    over = ("--override-input", "base", f"path:{base}")
+    with pytest.raises(harness.NixError, match=r"take the user out of home-manager\.users"):
+        Nix(tmp_path / "nix").build(f"path:{layers}/home-manager#{HOME}", *over)
+    system = "nixosConfigurations.shoshin.config.system.build.toplevel"
+    assert Nix(tmp_path / "nix").build(f"path:{layers}/nixos#{system}", *over).exists()

@@ -99,6 +99,49 @@ def test_untracked_files_of_a_git_flake_are_reported() -> None:
     assert f"{HOME}/dots/new.nix is not tracked by git: Nix does not see it" in made.warnings
 
 
+def absent(path: str) -> Flake:
+    return Flake(scheme="absent", digest="-", directory=path, why=("it does not exist",))
+
+
+def test_only_an_absent_flake_that_nobody_named_or_applied_means_that_a_layer_does_not_apply() -> (
+    None
+):
+    """T1: what is given, or was applied, and is gone or cannot be read is a fault."""
+    snapshot, hardware = found(), plans.profile()
+    gone = replace(snapshot, flakes={**snapshot.flakes, "home": absent("/home/x")})
+    none = layers.faults(gone, hardware, named=frozenset())
+    assert none == {}
+    assert Layer.HOME_MANAGER in layers.not_applicable(gone, hardware)
+
+    named = layers.faults(gone, hardware, named=frozenset({"base_home"}))
+    assert named[Layer.HOME_MANAGER].given
+    assert "base_home names it" in named[Layer.HOME_MANAGER].what
+
+    file = f"{HOME}/.local/share/workspace-tuning/home-manager/flake.nix"
+    applied = replace(gone, written=Written(files={file: "d"}))
+    one = layers.faults(applied, hardware, named=frozenset())[Layer.HOME_MANAGER]
+    assert (one.given, "was applied" in one.what) == (False, True)
+    without = replace(applied, tools={})
+    assert "nix is not installed" in (
+        layers.faults(without, hardware, named=frozenset())[Layer.HOME_MANAGER].what
+    )
+    for scheme in ("unreadable", "failed"):
+        broken = Flake(scheme=scheme, digest="-", directory="/x", why=("fatal: no", "", " do it"))
+        bad = replace(snapshot, flakes={**snapshot.flakes, "home": broken})
+        fault = layers.faults(bad, hardware, named=frozenset())[Layer.HOME_MANAGER]
+        assert fault.what == "fatal: no; do it"
+        faulty = {Layer.HOME_MANAGER: fault}
+        assert Layer.HOME_MANAGER not in layers.not_applicable(bad, hardware, faulty=faulty)
+
+
+def test_home_manager_as_a_module_is_named_with_what_to_do() -> None:
+    snapshot = found()
+    marks = snapshot.marks | {"home_module"}
+    flakes = {**snapshot.flakes, "home": absent("/home/x")}
+    why = layers.not_applicable(replace(snapshot, flakes=flakes, marks=marks), plans.profile())
+    assert "home-manager.users.mitsio" in why[Layer.HOME_MANAGER]
+
+
 # ---- the id --------------------------------------------------------------------------------------
 
 

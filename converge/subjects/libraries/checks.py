@@ -61,8 +61,10 @@ def report_ask(context: Context, layer: Layer) -> Ask | None:
     if context.flake_fault(layer):
         return None
     base = context.snapshot.flakes[nix.base]
-    impure = ("--impure",) if base.impure else ()
-    return Ask("nix-report", (nix.directory, base.url, *impure), limit=REPORT_LIMIT)
+    impure = "--impure" if base.impure else ""
+    repository = base.directory if base.scheme == "git" else ""
+    words = (nix.directory, base.url, impure, repository)
+    return Ask("nix-report", words, limit=REPORT_LIMIT)
 
 
 def report(context: Context, answers: Answers, layer: Layer) -> Report:

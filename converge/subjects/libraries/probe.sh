@@ -12,8 +12,10 @@ probe_build() { # one derivation that no machine has built before
     nix-store --delete "$path" >/dev/null 2>&1
     return 0
 }
-probe_nix_report() { # nix-report LAYER BASE [--impure]: what the evaluated derivations say
+probe_nix_report() { # nix-report LAYER BASE IMPURE REPOSITORY: what the evaluated derivations say
     need nix
+    leave_git_alone
+    run_nothing_of "$4"
     flakes eval --json "path:$1#report" --override-input base "$2" --no-write-lock-file ${3:+--impure}
 }
 probe_closure() { # closure PATH: the hash parts of the derivations of all that PATH needs
