@@ -155,7 +155,11 @@ _TABLE = {
     Outcome.NOT_STARTED: Row(
         Exit.FAILED, _APPLY, "its canary did not end well, so nothing was changed"
     ),
-    Outcome.INEFFECTIVE: Row(Exit.FAILED, _LOOK, "a setting in force has not its effect"),
+    Outcome.INEFFECTIVE: Row(
+        Exit.FAILED,
+        (*_APPLY, *_LOOK),
+        "a setting that is wanted has not its effect; what a run changed is kept",
+    ),
     Outcome.DIFFERS: Row(
         Exit.FAILED, ("status", "detect"), "what is there is not what is declared; it is named"
     ),

@@ -90,11 +90,17 @@ class Plan:
     not_applicable: Mapping[Layer, str]
     written: Written  # the record after this plan
     recorded: bool  # whether the workspace's record says so already
+    to_prove: tuple[str, ...] = ()  # settings of a staged rollout that wait for their proof
 
     @property
     def empty(self) -> bool:
-        builds = any(build.needed for build in self.builds)
-        return self.recorded and not (self.changes or self.sweep or builds)
+        """Whether there is nothing to do, not even to look at."""
+        return self.quiet and self.recorded and not self.to_prove
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing changes on the workspace but our own record of it."""
+        return not (self.changes or self.sweep or self.needed_builds)
 
     @property
     def live(self) -> tuple[Change, ...]:

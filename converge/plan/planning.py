@@ -18,7 +18,7 @@ from converge.plan.layers import Fault, NixLayer
 from converge.plan.plan import Build, Change, FileDrift, Plan, Refusal, digest
 from converge.plan.setting import Layer
 from converge.plan.snapshot import Kind, Snapshot
-from converge.plan.standing import Standing
+from converge.plan.standing import Stand, Standing
 from converge.plan.written import Proved, Written
 
 
@@ -31,13 +31,17 @@ def make_plan(
     standings: tuple[Standing, ...],
     not_applicable: Mapping[Layer, str],
     proved: Mapping[str, Proved],
+    staged: bool = False,
     waits: str = "",
+    to_prove: tuple[str, ...] = (),
     faults: Mapping[Layer, Fault] | None = None,
 ) -> Plan:
     """The plan that leads from ``snapshot`` to ``wanted``. Pure: the same in, the same out.
 
-    ``proved``: the phases that count as proved once this plan is kept; ``waits``: why the next one
-    of a staged rollout is not in it; ``faults``: the layers whose flakes cannot be built on."""
+    ``proved``: the record of each setting before this run's own proof
+    (``converge.proof.keep.intended``). Of a staged rollout: ``waits``, why the next phase is not
+    in it; ``to_prove``, settings that are in and not proved, so that the run looks at them.
+    ``faults``: the layers whose flakes cannot be built on."""
     changes: list[Change] = []
     drift: list[FileDrift] = []
     refusals: list[Refusal] = []
@@ -95,9 +99,22 @@ def make_plan(
         )
     if snapshot.written.damaged:
         warnings.append(f"{snapshot.state}/written.json is damaged; the machine itself is compared")
+    elif snapshot.written.older:
+        warnings.append(
+            f"{snapshot.state}/written.json is of an older form: nothing is proved by it"
+        )
+    if snapshot.written.staged and not staged:
+        warnings.append(
+            "a staged rollout is under way here; without rollout=staged this run lets all phases in"
+        )
     if waits:
         warnings.append(waits)
-    written = replace(_record(snapshot, changes, files, entries), phases=proved)
+    for standing in standings:
+        if standing.stand is Stand.LOCKED:
+            warnings.append(
+                f"{standing.setting.id} cannot take effect: {standing.why}; it is not written"
+            )
+    written = replace(_record(snapshot, changes, files, entries), settings=proved, staged=staged)
     return Plan(
         workspace=workspace,
         changes=tuple(changes),
@@ -109,7 +126,8 @@ def make_plan(
         standings=standings,
         not_applicable=not_applicable,
         written=written,
-        recorded=written.same(snapshot.written),
+        recorded=written.same(snapshot.written, proof=staged),
+        to_prove=to_prove,
     )
 
 

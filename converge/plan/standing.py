@@ -52,11 +52,13 @@ def standings(
     not_applicable: Mapping[Layer, str],
     phases: frozenset[Phase],
     layers: frozenset[Layer],
+    later: frozenset[Phase] = frozenset(),
     accept: frozenset[str] = frozenset(),
     include: frozenset[str] = frozenset(),
     exclude: frozenset[str] = frozenset(),
 ) -> tuple[Standing, ...]:
-    """Where each of ``settings`` stands. ``not_applicable``: layer -> why it is not there.
+    """Where each of ``settings`` stands. ``not_applicable``: layer -> why it is not there;
+    ``later``: phases that a staged rollout has not come to.
 
     Raises ``ForbiddenSetting`` when ``include`` names a setting that may not be forced.
     """
@@ -71,7 +73,8 @@ def standings(
         if lacking:
             return Stand.NOT_APPLICABLE, NEEDS[lacking[0]]
         if setting.phase not in phases and not (setting.id in FIRST and ORDER[0] in phases):
-            return Stand.OTHER_PHASE, f"phase {setting.phase} is not part of this run"
+            why = "is not let in yet" if setting.phase in later else "is not part of this run"
+            return Stand.OTHER_PHASE, f"phase {setting.phase} {why}"
         if setting.layer not in layers:
             return Stand.OTHER_PHASE, f"layer {setting.layer} is not part of this run"
         if setting.id in exclude:

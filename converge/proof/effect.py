@@ -137,19 +137,6 @@ def summary(findings: Iterable[Finding]) -> str:
     return ", ".join(parts) or "nothing was checked"
 
 
-def new_faults(before: Iterable[Finding], after: Iterable[Finding]) -> tuple[Finding, ...]:
-    """What is not effective now, without the faults of the workspace that were there before and did
-    not change: a unit that had failed already is no reason to undo a run. Settings always count."""
-    known = {(one.check, one.found) for one in before if one.effect is Effect.NOT_EFFECTIVE}
-    return tuple(
-        one
-        for one in after
-        if one.effect is Effect.NOT_EFFECTIVE
-        and one.counts
-        and (one.setting or (one.check, one.found) not in known)
-    )
-
-
 def verdict(findings: Iterable[Finding]) -> Exit:
     """The exit code of a verification.
 

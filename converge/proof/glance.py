@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
+from converge.plan import rollout
 from converge.plan.desired import session_file
 from converge.plan.plan import Plan
-from converge.plan.setting import NEEDS, Layer, Risk, Setting
+from converge.plan.setting import NEEDS, Layer, Phase, Risk, Setting
 from converge.plan.snapshot import Snapshot
 from converge.plan.standing import Standing
 from converge.problem import did_you_mean
@@ -43,6 +44,7 @@ def status(
         yield "drift", f"{drift.path} {drift.what}: we wrote {drift.old}, found {drift.found}"
     if not plan.drift:
         yield "drift", "none"
+    yield from _proved(snapshot, plan)
     yield "transaction", _transaction(snapshot)
     yield "lock", _lock(snapshot)
     if snapshot.written.run:
@@ -61,6 +63,28 @@ def _generations(snapshot: Snapshot, name: str) -> Iterator[Row]:
     numbers = ", ".join(f"{one.number}{' (current)' if one.current else ''}" for one in found[-6:])
     more = f", {len(found) - 6} older" if len(found) > 6 else ""
     yield name, f"generations {numbers}{more}"
+
+
+def _proved(snapshot: Snapshot, plan: Plan) -> Iterator[Row]:
+    """How far each phase is proved, by the workspace's own record of each setting in force."""
+    settings = [one.setting for one in plan.standings if one.in_force]
+    for one in rollout.progress(snapshot.written.settings, settings, frozenset(Phase)):
+        known = len(one.proofs) - len(one.lacking)
+        total = len(one.proofs) + len(one.out)
+        if not total:
+            continue
+        text = f"phase {one.phase}: {known} of {total} proved"
+        if one.lacking:
+            name, effect = next(iter(one.lacking.items()))
+            text += f"; {name} is {effect}"
+        elif one.out:
+            text += f"; {one.out[0]} was not applied yet"
+        yield "proof", text
+    if snapshot.written.staged:
+        yield (
+            "rollout",
+            next((text for text in plan.warnings if " waits: " in text), "staged; nothing waits"),
+        )
 
 
 def _plan(plan: Plan) -> str:

@@ -28,6 +28,7 @@ from converge.proof.check import (
     When,
 )
 from converge.proof.effect import Finding, Verdict, not_applicable, unknown
+from converge.proof.touched import Touched
 
 CAP = 256 * 1024  # bytes of output kept of one probe
 _CONVERGE = Path(__file__).parents[1]
@@ -58,21 +59,29 @@ def jobs(
     *,
     when: frozenset[When] = frozenset({When.ALWAYS, When.AFTER}),
     phases: frozenset[Phase] = frozenset(Phase),
+    chosen: frozenset[Phase] | None = None,
     settings: bool = True,
+    wanted: Touched | None = None,
 ) -> tuple[Job, ...]:
-    """Every item that is due and, with ``settings``, every setting of the plan; what belongs to
-    another phase is left out."""
+    """Every item of these phases that is due and, with ``settings``, every setting of the plan;
+    what is not ``wanted`` is left out. ``chosen``: phases whose settings are told, also where a
+    staged rollout has not let them in."""
     found = [
         Job(item, settled=_inapplicable(context, item))
         for item in items
-        if item.when in when and (item.phase is None or item.phase in phases)
+        if item.when in when
+        and (item.phase is None or item.phase in phases)
+        and (wanted is None or wanted.has(item.id, ""))
     ]
     by_id = {proof.id: proof for proof in proofs}
     if settings and When.AFTER in when:
         for standing in context.standings:
             setting = standing.setting
             proof = by_id.get(setting.check)
-            if setting.phase not in phases:
+            told = phases if chosen is None else chosen
+            if setting.phase not in told and standing.stand is Stand.OTHER_PHASE:
+                continue
+            if wanted is not None and not wanted.has(setting.check, setting.id):
                 continue
             # What is locked is looked at: it is wanted, and not effective.
             if not standing.in_force and standing.stand is not Stand.LOCKED:
@@ -116,6 +125,11 @@ def _asks(context: Context, job: Job) -> Iterable[Ask]:
         case Proof() if job.setting is not None:
             return job.check.asks(context, job.setting)
     return ()
+
+
+def whole(lines: Sequence[str]) -> bool:
+    """Whether ``remote/check.sh`` came to its end: no line of its answers is missing."""
+    return bool(lines) and lines[0] == "workspace-check 1" and lines[-1] == "end"
 
 
 def arguments(context: Context, asked: Sequence[Ask]) -> list[str]:

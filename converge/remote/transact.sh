@@ -3,7 +3,9 @@
 #
 # usage: transact.sh start  T DEADLINE <payload   unpack the transaction into T and begin it
 #        transact.sh wait   T SECONDS [WORD]      until it is past WORD (default: activating)
-#        transact.sh decide T confirm|undo        say what was found; repeating it changes nothing
+#        transact.sh decide T confirm|undo [SHA256 <record]
+#                                                 say what was found; repeating it changes nothing.
+#                                                 RECORD, in base64, takes the place of "written"
 #        transact.sh undo   T [PART...]           undo a kept one, or one whose process is gone;
 #                                                 parts: nixos home-manager plasma+session
 #                                                 (default: all that is still in force)
@@ -263,6 +265,15 @@ case $verb in
         ;;
     decide)
         case $3 in confirm | undo) ;; *) exit 64 ;; esac
+        if [ -n "${4:-}" ] && [ ! -e "$T/decision" ]; then
+            # What was found goes with the word. One that was cut off is no word at all.
+            (umask 077 && base64 -d >"$T/.written" 2>/dev/null)
+            sum=$(sha256sum <"$T/.written")
+            if [ "${sum%% *}" != "$4" ] || ! mv -fT -- "$T/.written" "$T/written"; then
+                rm -f -- "$T/.written"
+                stop 70 "$T: the record of the proof did not arrive whole"
+            fi
+        fi
         # The first word stands: confirming twice, or undoing after confirming, changes nothing here.
         # The file is made only where there is none, on every file system.
         if ! text=$({ set -C && printf '%s\n' "$3" | cat >"$T/decision"; } 2>&1) &&

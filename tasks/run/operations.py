@@ -200,3 +200,8 @@ def _take_back(stage: Workspace) -> None:
 def transacts(nothing: str) -> Callable[[Planned], str]:
     """``idle`` of a step that is for changes that take effect."""
     return lambda stage: "" if stage.transacts else nothing
+
+
+def proves(nothing: str) -> Callable[[Planned], str]:
+    """``idle`` of a step that looks at effects."""
+    return lambda stage: "" if stage.proves else nothing

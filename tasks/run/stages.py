@@ -16,6 +16,7 @@ from converge.gate.facts.verdict import Verdict
 from converge.plan.layers import system_layer
 from converge.plan.plan import Build, Change, Plan
 from converge.plan.snapshot import Snapshot
+from converge.plan.written import Proved as Proof
 from converge.profile.choices import Choices
 from converge.profile.profile import Profile
 from converge.proof.effect import Finding
@@ -130,6 +131,11 @@ class Planned(Read):
         return self.acts and bool(self.live or self.needed_builds)
 
     @property
+    def proves(self) -> bool:
+        """Whether effects are looked at: of a change, or of a staged rollout that waits for it."""
+        return self.transacts or bool(self.plan.to_prove)
+
+    @property
     def live(self) -> tuple[Change, ...]:
         return self.plan.live
 
@@ -188,10 +194,11 @@ class Activated(Built):
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Proved(Activated):
     """The effects were looked at. ``disproved``: what is not as it should be, or the empty string;
-    ``not_known``: what could not be looked at."""
+    ``not_known``: what could not be looked at; ``proof``: the record of each setting then."""
 
     disproved: str = ""
     not_known: str = ""
+    proof: Mapping[str, Proof] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

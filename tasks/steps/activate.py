@@ -12,13 +12,15 @@ from base64 import encodebytes
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 
 from converge.exits import Exit
+from converge.plan.plan import Plan
 from converge.plan.snapshot import Generation, Snapshot
 from converge.proof.effect import Effect
 from tasks.reach.payload import pack
 from tasks.reach.remote import PROGRAMS, Answer, program, text
-from tasks.run.operations import step, transacts
+from tasks.run.operations import proves, step, transacts
 from tasks.run.stages import Activated, Built, Kept, Looked, Over, Planned, Proved
 from tasks.steps import read
 from tasks.steps.write import record
@@ -96,7 +98,13 @@ def ask(work: Planned, *arguments: str, stdin: str = "", timeout: int = 300) -> 
     if answer.lost and work.reconnect():
         again = ("wait", "60") if verb == "start" else arguments
         answer = work.remote(
-            "transact", again[0], directory(work), *again[1:], sudo=sudo, timeout=timeout
+            "transact",
+            again[0],
+            directory(work),
+            *again[1:],
+            stdin="" if verb == "start" else stdin,
+            sudo=sudo,
+            timeout=timeout,
         )
     return answer
 
@@ -111,12 +119,12 @@ def standing(answer: Answer) -> tuple[str, str]:
     return (word, reason) if word else ("lost", answer.last_error)
 
 
-@step("look before the change", gives=Looked, idle=transacts("nothing to activate"))
+@step("look before the change", gives=Looked, idle=proves("nothing to activate"))
 def preflight(planned: Planned) -> Looked:
     """What has to hold before anything is written; the faults that are there are not this run's."""
     from tasks.steps import proof
 
-    known = proof.before(planned)
+    known = proof.before(planned, BLOCKING | HEALTH)
     for one in known:
         if one.effect is Effect.NOT_EFFECTIVE and one.counts and one.check in BLOCKING:
             raise Over(f"{one.title}: found {one.found}")
@@ -142,30 +150,43 @@ def _let_in(looked: Looked) -> None:
             )
 
 
-@step("prove", gives=Proved, idle=transacts("nothing was activated"))
+@step("prove", gives=Proved, idle=proves("nothing was activated"))
 def prove(active: Activated) -> Proved:
-    """Look at the workspace as it is now: has every setting the effect that it should have?"""
+    """Look at the workspace as it is now: has every setting the effect that it should have?
+
+    A proof that could not be had is none: no answer, no keep."""
     from tasks.steps import proof
 
-    found = read.take_again(active)
-    if found is None:  # what cannot be looked at is not proved
-        return Proved.of(active, disproved="the workspace could not be read after the change")
-    now = Activated.of(
-        active, snapshot=_as_if_kept(active, found), plan=read.plan_for(active, found)
-    )
-    findings = proof.after(now)
-    code, why = proof.proved(active.known, findings)
-    disproved = not_known = ""
-    if code is Exit.FAILED:
-        worst = next(one for one in findings if proof.counts_against(active.known, one))
-        disproved = (
-            f"{worst.setting or worst.check}: expected {worst.expected}, found {worst.found}"
+    now = active
+    if active.transacts:
+        found = read.take_again(active)
+        if found is None:
+            return Proved.of(active, disproved="the workspace could not be read after the change")
+        now = Activated.of(
+            active, snapshot=_as_if_kept(active, found), plan=_as_planned(active, found)
         )
+    findings = proof.after(now)
+    speaking = proof.against(now, active.known, findings)
+    disproved = not_known = ""
+    if speaking:
+        worst = speaking[0]
+        name = worst.setting or worst.check
+        disproved = f"{name}: expected {worst.expected}, found {worst.found}"
+        if worst.effect is Effect.UNKNOWN:
+            disproved = f"{name} could not be looked at: {worst.reason}"
         proof.table(now, findings)
-    elif code is Exit.UNKNOWN:
+    why = proof.result(findings)[1]
+    if not disproved and any(one.setting and one.effect is Effect.UNKNOWN for one in findings):
         not_known = why
     active.step("prove", "found", why)
-    return Proved.of(active, disproved=disproved, not_known=not_known)
+    return Proved.of(
+        active, disproved=disproved, not_known=not_known, proof=proof.record_of(now, findings)
+    )
+
+
+def _as_planned(active: Activated, found: Snapshot) -> Plan:
+    """The plan that was shown, with where the settings stand on the workspace now."""
+    return replace(active.plan, standings=read.plan_for(active, found).standings)
 
 
 def _as_if_kept(work: Built, found: Snapshot) -> Snapshot:
@@ -265,7 +286,13 @@ def meaning(work: Planned, word: str, reason: str, *, disproved: str = "") -> tu
 @step("keep or undo", gives=Kept, idle=transacts("nothing was activated"), decides=True)
 def decide(proved: Proved) -> Kept:
     """Keep what was proved: the built paths become generations, the system the boot default."""
-    answer = ask(proved, "decide", "undo" if proved.disproved else "confirm")
+    if proved.disproved:
+        answer = ask(proved, "decide", "undo")
+    else:  # with the word goes what was found: the record that the change leaves
+        text = record(proved, proved.proof).after or b""
+        answer = ask(
+            proved, "decide", "confirm", sha256(text).hexdigest(), stdin=encodebytes(text).decode()
+        )
     if answer.lost:
         raise _unknown(proved, answer)
     word, reason = standing(answer)

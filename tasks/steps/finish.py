@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from converge.exits import Outcome
+from converge.exits import Exit, Outcome
 from converge.report.ending import applied, latest
 from tasks.run.operations import step
 from tasks.run.stages import Done, Kept, Over
+from tasks.steps import write
 
 
 @step(
@@ -14,14 +15,17 @@ from tasks.run.stages import Done, Kept, Over
     idle=lambda planned: "" if planned.acts else "nothing was written",
 )
 def run(kept: Kept) -> Done:
-    """Release the lock; the word of the run is what its proof found."""
-    if kept.holds_lock:
+    """Release the lock; the word of the run is what its proof found. A run that only looked writes
+    what it found."""
+    if kept.proves and not kept.transacts:
+        write.proof(kept, kept.proof)
+    elif kept.holds_lock:
         answer = kept.remote("release", kept.run.id, kept.lock)
         if not answer.ok:
             raise Over(f"the lock was not released: {answer.last_error}")
-    if not kept.transacts:
+    outcome = applied(latest(kept.run.records("finding", kept.host.name)), kept.not_known)
+    if not kept.transacts and outcome.exit is Exit.DONE:
         return Done.of(
             kept, code=Outcome.UNCHANGED, why="the record of the workspace is up to date"
         )
-    findings = latest(kept.run.records("finding", kept.host.name))
-    return Done.of(kept, code=applied(findings, kept.not_known), why=kept.not_known)
+    return Done.of(kept, code=outcome, why=kept.not_known)

@@ -7,17 +7,22 @@ changed on the workspace, and nothing is raised for what happens there: no answe
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from converge.exits import Exit
 from converge.plan import layers
-from converge.proof import inquiry
-from converge.proof.check import Context, When
-from converge.proof.effect import Effect, Finding, new_faults, summary, verdict
+from converge.plan.standing import Stand
+from converge.plan.written import NOT_LOOKED_AT, Proved
+from converge.proof import inquiry, keep
+from converge.proof.check import Ask, Context, When
+from converge.proof.effect import Effect, Finding, summary, verdict
 from converge.proof.show import show
+from converge.proof.touched import Touched, touched
 from converge.report.ending import verified
 from converge.subjects.checks import ITEMS, PROOFS
 from tasks.reach import remote
+from tasks.reach.remote import Answer
 from tasks.run.stages import Built, Given, Over, Planned, Read
 from tasks.steps import read
 
@@ -50,26 +55,60 @@ def look(work: Given) -> Planned:
     return read.plan(Read.of(work, snapshot=found))
 
 
-def before(work: Planned) -> tuple[Finding, ...]:
-    """What has to hold before anything is written.
-
-    The faults that the workspace has already are found as well: they are not the run's."""
-    return prove(work, frozenset(When) - {When.AFTER})
-
-
-def after(work: Planned, *, settle: bool = True) -> tuple[Finding, ...]:
-    """What has to hold now, and the effect of every setting of the phases of this run. The snapshot
-    and the plan of ``work`` are those of now.
-
-    ``settle``: something was changed a moment ago. What is not as it should be is then asked once
-    more: KWin follows a file with a delay, and units take a moment to start."""
-    return prove(work, frozenset(When) - {When.BEFORE}, settle=settle)
+def touched_by(work: Planned) -> Touched:
+    """What the change of this run can have touched; nothing where it changes nothing."""
+    plan = work.plan
+    changed = {change.layer for change in plan.live}
+    changed |= {build.nix.layer for build in plan.needed_builds}
+    files = (change.path.rpartition("/")[2] for change in plan.live if change.kde)
+    in_force = (one.setting for one in plan.standings if one.in_force)
+    return touched(frozenset(changed), files, in_force, ITEMS)
 
 
-def prove(work: Planned, when: frozenset[When], *, settle: bool = False) -> tuple[Finding, ...]:
-    """Ask, judge and record: one journal record of the kind ``finding`` each."""
+def before(work: Planned, always: frozenset[str]) -> tuple[Finding, ...]:
+    """What has to hold before anything is written, and ``always``: ids of items that decide whether
+    the run may begin.
+
+    The faults that the workspace has already are found for every item that is asked afterwards:
+    they are not the run's."""
+    first = {item.id for item in ITEMS if item.when is When.BEFORE}
+    items = touched_by(work).items | always | first
+    return prove(work, frozenset(When), wanted=Touched(settings=frozenset(), items=items))
+
+
+def after(work: Planned) -> tuple[Finding, ...]:
+    """What the change can have touched, what has to hold after any change, and what was not looked
+    at before. The snapshot and the plan of ``work`` are those of now.
+
+    Something was changed a moment ago. What is not as it should be is asked once more: KWin follows
+    a file with a delay, and units take a moment to start."""
+    by, plan = touched_by(work), work.plan
+    known = {name for name, one in plan.written.settings.items() if one.effect != NOT_LOOKED_AT}
+    unseen = {
+        one.setting.id
+        for one in plan.standings
+        if one.stand is Stand.LOCKED or (one.in_force and one.setting.id not in known)
+    }
+    wanted = replace(by, settings=by.settings | unseen | {*plan.to_prove})
+    return prove(work, frozenset(When) - {When.BEFORE}, wanted=wanted, settle=True)
+
+
+def prove(
+    work: Planned, when: frozenset[When], *, wanted: Touched | None = None, settle: bool = False
+) -> tuple[Finding, ...]:
+    """Ask, judge and record: one journal record of the kind ``finding`` each. ``wanted``: which
+    checks; None for all."""
     known = context(work)
-    todo = inquiry.jobs(known, ITEMS, PROOFS, when=when, phases=work.choices.phases)
+    phases = read.stage_of(work, work.snapshot).phases
+    todo = inquiry.jobs(
+        known,
+        ITEMS,
+        PROOFS,
+        when=when,
+        phases=phases,
+        chosen=work.choices.phases,
+        wanted=wanted,
+    )
     findings = list(ask(work, known, todo))
     wrong = (Effect.NOT_EFFECTIVE, Effect.UNKNOWN)
     again = [number for number, one in enumerate(findings) if one.effect in wrong]
@@ -83,18 +122,26 @@ def prove(work: Planned, when: frozenset[When], *, settle: bool = False) -> tupl
 
 
 def ask(work: Given, known: Context, todo: Iterable[inquiry.Job]) -> tuple[Finding, ...]:
-    """A finding for each of these jobs, from one remote command."""
+    """A finding for each of these jobs, from one remote command. Where the line was cut, all is
+    asked again on a new connection."""
     todo = tuple(todo)
     asked = inquiry.questions(known, todo)
-    answer = work.remote(
+    answer = _check(work, known, asked)
+    cut = not inquiry.whole(answer.lines) and (answer.lost or not remote.connected(work.host))
+    if cut and work.reconnect():
+        answer = _check(work, known, asked)
+    failure = "" if inquiry.whole(answer.lines) else answer.last_error
+    answers = inquiry.read(known, asked, answer.lines, failure=failure)
+    return inquiry.findings(known, todo, answers)
+
+
+def _check(work: Given, known: Context, asked: Sequence[Ask]) -> Answer:
+    return work.remote(
         "check",
         *inquiry.arguments(known, asked),
         stdin=remote.joined(*inquiry.PROBES),
         timeout=SLACK_S + sum(ask.limit for ask in asked),
     )
-    failure = "" if answer.ok else answer.last_error
-    answers = inquiry.read(known, asked, answer.lines, failure=failure)
-    return inquiry.findings(known, todo, answers)
 
 
 def table(work: Given, findings: Iterable[Finding], *, whole: bool = False) -> None:
@@ -118,29 +165,28 @@ def result(findings: tuple[Finding, ...]) -> tuple[Exit, str]:
     return verdict(findings), text
 
 
-def proved(known: tuple[Finding, ...], findings: tuple[Finding, ...]) -> tuple[Exit, str]:
-    """The same for a run that has to keep or undo what it did: faults that were there before it
-    (``known``, from ``before``) do not count against it."""
-    excused = tuple(
-        one
-        for one in findings
-        if one.effect is not Effect.NOT_EFFECTIVE or not one.counts or counts_against(known, one)
-    )
-    return result(excused)
+def against(
+    work: Planned, known: tuple[Finding, ...], findings: tuple[Finding, ...]
+) -> tuple[Finding, ...]:
+    """The findings for which the change of this run is undone (``converge.proof.keep.against``)."""
+    brought = frozenset(item.id for item in ITEMS if item.brought)
+    return keep.against(known, findings, touched_by(work), brought=brought)
 
 
-def counts_against(known: tuple[Finding, ...], finding: Finding) -> bool:
-    """Whether this finding is why a run does not keep what it did."""
-    return (
-        finding.effect is Effect.NOT_EFFECTIVE
-        and finding.counts
-        and finding in new_faults(known, (finding,))
+def record_of(work: Planned, findings: Iterable[Finding]) -> dict[str, Proved]:
+    """What the workspace's record says of each setting after this proof."""
+    return keep.proved(
+        work.plan.written.settings,
+        findings,
+        touched_by(work),
+        run=work.run.id,
+        clock=work.snapshot.clock,
     )
 
 
 def verify(work: Planned) -> Planned:
     """The effect of everything, now; it decides the exit code."""
-    findings = after(work, settle=False)
+    findings = prove(work, frozenset(When) - {When.BEFORE})
     table(work, findings, whole=work.run.diff)
     _, why = result(findings)
     work.ends(verified(findings), why)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import replace
 
 from converge.exits import Exit
-from converge.plan import desired, layers, planning
+from converge.plan import cascade, desired, layers, planning
 from converge.plan.plan import Plan
 from converge.plan.rollout import Stage, stage
-from converge.plan.setting import Layer
+from converge.plan.setting import Layer, Phase
 from converge.plan.snapshot import Lock, Snapshot
 from converge.plan.standing import ForbiddenSetting, Standing, standings
-from converge.plan.written import Proved
+from converge.proof import keep
 from converge.subjects.settings import ALL
 from tasks.reach import remote
 from tasks.reach.facts import WorkspaceSnapshot
-from tasks.run.run import PROJECT
+from tasks.run.run import PROJECT, READ_ONLY
 from tasks.run.stages import Given, Over, Planned, Read
 
 LIMIT_S = 300  # a workspace that takes longer to be read is stopped
@@ -135,16 +136,7 @@ def plan_for(work: Given, found: Snapshot) -> Plan:
     faults = layers.faults(found, profile, named=choices.named, root=choices.root)
     missing = layers.not_applicable(found, profile, faulty=faults)
     now = stage_of(work, found)
-    stands = standings(
-        ALL,
-        facts=profile.facts,
-        not_applicable=missing,
-        phases=now.phases,
-        layers=choices.layers,
-        accept=choices.accept,
-        include=choices.include,
-        exclude=choices.exclude,
-    )
+    stands = cascade.with_locks(found, _standings(work, found, now.phases))
     unselected = {layer: "not part of this run" for layer in Layer if layer not in choices.layers}
     missing = {**unselected, **missing}
     identity = desired.Identity(workspace=choices.workspace, host=choices.host, user=choices.user)
@@ -166,33 +158,58 @@ def plan_for(work: Given, found: Snapshot) -> Plan:
         ),
         standings=stands,
         not_applicable=missing,
-        proved=_proved(work, found, now, stands),
+        proved=keep.intended(found.written.settings, stands, run=work.run.id, clock=found.clock),
+        staged=is_staged(work, found),
         waits=now.waits,
         faults=faults,
+        to_prove=now.unproved,
     )
+
+
+def is_staged(work: Given, found: Snapshot) -> bool:
+    """Whether phases are let in one by one. A task that only looks follows the workspace's record:
+    what a rollout has not let in yet is no fault there."""
+    if work.choices.rollout == "staged":
+        return True
+    return work.run.task in READ_ONLY and found.written.staged
 
 
 def stage_of(work: Given, found: Snapshot) -> Stage:
     """The phases of this run: all that are chosen, or those that a staged rollout has come to."""
     choices = work.choices
-    if choices.rollout != "staged":
+    if not is_staged(work, found):
         return Stage(phases=choices.phases)
-    return stage(
-        found.written.phases, choices.phases, found.clock, soak_s=choices.soak_hours * 3600
+    stands = _standings(work, found, choices.phases)
+    now = stage(
+        found.written.settings,
+        (one.setting for one in stands if one.in_force),
+        choices.phases,
+        found.clock,
+        soak_s=choices.soak_hours * 3600,
     )
+    if work.run.task == "verify" and now.entering and found.written.settings:
+        # What a run would let in next is not in yet, so it cannot lack its effect.
+        return replace(now, phases=now.phases - {now.entering}, entering=None)
+    return now
 
 
-def _proved(
-    work: Given, found: Snapshot, now: Stage, stands: tuple[Standing, ...]
-) -> dict[str, Proved]:
-    """The phases that are proved once this run's plan is kept."""
-    clock = found.clock
-    entry = Proved(run=work.run.id, boot=clock.boot, uptime_s=clock.uptime_s)
-    held = {standing.setting.phase for standing in stands if standing.in_force}
-    if work.choices.rollout == "staged" and now.entering:
-        held.add(now.entering)  # a phase of which nothing applies here is proved by that
-    new = {phase.value: entry for phase in held if phase in now.phases}
-    return {**new, **found.written.phases}
+def _standings(work: Given, found: Snapshot, phases: frozenset[Phase]) -> tuple[Standing, ...]:
+    choices, profile = work.choices, work.profile
+    return standings(
+        ALL,
+        facts=profile.facts,
+        not_applicable=layers.not_applicable(
+            found,
+            profile,
+            faulty=layers.faults(found, profile, named=choices.named, root=choices.root),
+        ),
+        phases=phases,
+        layers=choices.layers,
+        later=choices.phases - phases,
+        accept=choices.accept,
+        include=choices.include,
+        exclude=choices.exclude,
+    )
 
 
 def plan(work: Read) -> Planned:

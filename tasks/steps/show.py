@@ -37,7 +37,7 @@ def plan(work: Planned) -> Planned:
         raise Over(f"{first.path}: {first.what}; to do: {first.fix}", code)
     if work.unbuildable:
         raise Over(work.unbuildable)
-    if made.empty:
+    if made.empty or (run.dry and made.quiet):
         raise nothing_to_do(work)
     run.changes(work.host.name, f"plan {made.id}")
     if run.dry:

@@ -6,11 +6,13 @@ import getpass
 import os
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 from converge.exits import Exit
 from converge.plan.plan import Change
 from converge.plan.setting import Layer
+from converge.plan.written import Proved
 from tasks.reach.payload import pack
 from tasks.reach.remote import Answer
 from tasks.run.operations import step
@@ -30,11 +32,13 @@ def _word(text: str) -> str:
     return "".join(c for c in text if c.isalnum() or c in "-._") or "unknown"
 
 
-def record(work: Planned) -> Change:
-    """The record of what was last written, as one more file to write."""
+def record(work: Planned, proof: Mapping[str, Proved] | None = None) -> Change:
+    """The record of what was last written, as one more file to write; ``proof``: what was found."""
     path = f"{work.snapshot.state}/written.json"
     node = work.snapshot.nodes.get(path)
     written = replace(work.plan.written, run=work.run.id)
+    if proof is not None:
+        written = replace(written, settings=proof)
     return Change(
         path=path,
         layer=Layer.SESSION,
@@ -55,8 +59,8 @@ def layer_files(looked: Looked) -> Written:
     When the run changes nothing else, the record is written with them and the lock given back.
     """
     changes = [change for change in looked.plan.inert if not change.root]
-    last = not looked.transacts
-    holds = bool(looked.transacts or looked.root_changes or looked.root_sweep)
+    last = not looked.proves
+    holds = bool(looked.proves or looked.root_changes or looked.root_sweep)
     place = f"{looked.record_directory}/layer"
     answer = looked.remote(
         "write",
@@ -73,6 +77,21 @@ def layer_files(looked: Looked) -> Written:
     )
     done(answer)
     return Written.of(looked, holds_lock=holds, records=((place, "user", "home"),))
+
+
+def proof(work: Planned, found: Mapping[str, Proved]) -> None:
+    """Write what was found into the record, and give the lock back. Raises ``Over``."""
+    done(
+        work.remote(
+            "write",
+            work.run.id,
+            f"{work.record_directory}/proof",
+            work.lock,
+            controller(),
+            "release",
+            stdin=pack([record(work, found)], home=work.snapshot.home),
+        )
+    )
 
 
 def done(answer: Answer) -> None:

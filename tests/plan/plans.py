@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 
-from converge.plan import desired, layers, planning
+from converge.plan import cascade, desired, layers, planning
 from converge.plan.plan import Plan
 from converge.plan.setting import Layer, Phase
 from converge.plan.snapshot import Kind, Node, Snapshot
@@ -48,7 +48,7 @@ def stands(
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
 ) -> tuple[Standing, ...]:
-    return standings(
+    found = standings(
         ALL,
         facts=profile().facts,
         not_applicable=layers.not_applicable(snapshot, profile()),
@@ -57,6 +57,7 @@ def stands(
         include=frozenset(include),
         exclude=frozenset(exclude),
     )
+    return cascade.with_locks(snapshot, found)
 
 
 def wanted(
@@ -84,6 +85,7 @@ def plan(
     selected: frozenset[Layer] = DESKTOP,
     want: desired.Desired | None = None,
     proved: dict[str, Proved] | None = None,
+    staged: bool = False,
     **choices: Iterable[str],
 ) -> Plan:
     """The plan for a snapshot. ``choices``: include, exclude, phases."""
@@ -96,6 +98,7 @@ def plan(
         standings=given,
         not_applicable=missing(snapshot, selected),
         proved=proved or {},
+        staged=staged,
     )
 
 

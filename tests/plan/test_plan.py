@@ -403,13 +403,24 @@ def test_a_damaged_record_is_said_and_the_machine_itself_compared() -> None:
     assert plan(replace(rest, written=made.written)).empty
 
 
-def test_a_phase_that_is_proved_for_the_first_time_is_something_to_record() -> None:
+PROVED = Proved(effect="effective", run="r", boot="b", uptime_s=1, digest="d")
+
+
+def test_only_a_staged_rollout_has_proof_to_record_where_nothing_changes() -> None:
     rest = applied(found(), plan(found()))
-    one = Proved(run="r", boot="b", uptime_s=1)
-    assert not plan(rest, proved={"4": one}).empty
-    known = replace(rest, written=replace(rest.written, phases={"4": one}))
-    later = Proved(run="s", boot="c", uptime_s=2)
-    assert plan(known, proved={"4": later}).empty
+    assert plan(rest, proved={"kwin.blur": PROVED}).empty
+    assert not plan(rest, proved={"kwin.blur": PROVED}, staged=True).empty
+    written = replace(rest.written, settings={"kwin.blur": PROVED}, staged=True)
+    assert plan(replace(rest, written=written), proved={"kwin.blur": PROVED}, staged=True).empty
+
+
+def test_a_record_that_proves_nothing_and_a_rollout_that_is_left_are_said() -> None:
+    rest = applied(found(), plan(found()))
+    older = plan(replace(rest, written=replace(rest.written, older=True)))
+    assert any("older form: nothing is proved" in text for text in older.warnings)
+    staged = replace(rest, written=replace(rest.written, staged=True))
+    assert any("lets all phases in" in text for text in plan(staged).warnings)
+    assert not plan(staged, staged=True, proved=dict(staged.written.settings)).warnings
 
 
 def test_live_and_inert_together_are_all_changes() -> None:

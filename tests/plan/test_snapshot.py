@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import io
+import json
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -246,7 +247,10 @@ WRITTEN = Written(
     run="20260101t000000-abcd",
     files={"/home/me/x": "0" * 64},
     entries={"/home/me/kwinrc": {(("A", "b"), "k[$e]"): "grün"}},
-    phases={"4": Proved(run="r", boot="b", uptime_s=5)},
+    settings={
+        "kwin.blur": Proved(effect="effective", run="r", boot="b", uptime_s=5, digest="d" * 16)
+    },
+    staged=True,
 )
 
 
@@ -268,10 +272,13 @@ def test_a_record_torn_at_any_length_is_damaged_and_never_half_of_it() -> None:
     [
         *(b"", b"{", b"null", b"[]", b"5", b'"x"', b"\x00\xff\xfe", b"[" * 100_000),
         *(b'{"version": 2}', b'{"version": 1}', b'{"version": "1", "run": "x"}'),
+        b'{"version": 3, "run": 1, "files": {}, "entries": {}, "settings": {}, "staged": false}',
+        b'{"version": 2, "run": 1, "files": {}, "entries": {}, "settings": {}}',
+        b'{"version": 2, "run": 1, "files": {}, "entries": {}, "settings": [], "staged": false}',
+        b'{"version": 2, "run": 1, "files": {}, "entries": {}, "settings": {"a": {}}, "staged": 1}',
         b'{"version": 1, "run": 1, "files": [], "entries": {}, "phases": {}}',
         b'{"version": 1, "run": 1, "files": {}, "entries": {"x": [1]}, "phases": {}}',
         b'{"version": 1, "run": 1, "files": {}, "entries": {"x": [{}]}, "phases": {}}',
-        b'{"version": 1, "run": 1, "files": {}, "entries": {}, "phases": {"4": {}}}',
     ],
 )
 def test_a_record_that_is_none_is_damaged(content: bytes) -> None:
@@ -286,6 +293,17 @@ def test_any_bytes_are_a_record_or_damaged(content: bytes) -> None:
 def test_the_run_that_wrote_is_no_difference(tmp_path: Path) -> None:
     from dataclasses import replace
 
-    assert WRITTEN.same(replace(WRITTEN, run="another"))
-    assert not WRITTEN.same(replace(WRITTEN, files={}))
-    assert not WRITTEN.same(replace(WRITTEN, phases={}))
+    assert WRITTEN.same(replace(WRITTEN, run="another"), proof=True)
+    assert not WRITTEN.same(replace(WRITTEN, files={}), proof=False)
+    assert not WRITTEN.same(replace(WRITTEN, settings={}), proof=True)
+    assert not WRITTEN.same(replace(WRITTEN, staged=False), proof=True)
+    assert WRITTEN.same(replace(WRITTEN, settings={}, staged=False), proof=False)
+
+
+def test_a_record_of_the_older_form_keeps_what_was_written_and_proves_nothing() -> None:
+    data = json.loads(WRITTEN.encode())
+    del data["settings"], data["staged"]
+    old = {**data, "version": 1, "phases": {"5": {"run": "r", "boot": "b", "uptime_s": 5}}}
+    found = Written.parse(json.dumps(old).encode())
+    assert (found.files, found.entries) == (WRITTEN.files, WRITTEN.entries)
+    assert (found.settings, found.staged, found.older, found.damaged) == ({}, False, True, False)

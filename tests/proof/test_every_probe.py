@@ -25,7 +25,7 @@ BROKEN: dict[str, Reply] = {
     "garbage": checks.reply("\x1b[31m\x00\xff%s %n = : [] {} <>\n"),
     "json of another shape": checks.reply('{"a": [1, null, {"b": "c"}]}\n'),
     "a list": checks.reply("[[], 0, null]\n"),
-    "a number": checks.reply("0\n"),
+    "a number": checks.reply("31337\n"),
     "a huge number": checks.reply("9" * 5000 + "\n"),
     "an error": failing(1, "error: it broke"),
     "an error with its output": failing(2, "error: it broke", "half of it\n"),

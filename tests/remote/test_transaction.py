@@ -105,14 +105,19 @@ def test_units_that_fail_after_the_switch_undo_every_layer(
 
 
 def test_a_proof_that_fails_undoes_every_layer_and_names_the_check_and_the_value(
-    cli: Cli, make_box: Callable[..., Box]
+    cli: Cli, make_box: Callable[..., Box], tmp_path: Path
 ) -> None:
-    need("kreadconfig")
     box = make_box()
-    # The administrator forbids the change: KDE reads this and ignores what the user's file says.
-    forbidden = box.root / "etc/xdg/kwinrc"
-    forbidden.parent.mkdir(parents=True)
-    forbidden.write_text("[Plugins]\ncontrastEnabled[$i]=true\n")
+    # KDE's own reader says something else than the file, for a reason that nobody foresaw.
+    reader = tmp_path / "bin/kreadconfig6"
+    reader.parent.mkdir()
+    reader.write_text(
+        f"""#!/bin/sh
+case $* in *contrastEnabled*) echo true ;; *) exec {need("kreadconfig")} "$@" ;; esac
+"""
+    )
+    reader.chmod(0o755)
+    cli.environment["PATH"] = f"{reader.parent}:{cli.environment['PATH']}"
     before = state(box)
     run = cli(box.inventory, "deploy.py", "-y")
     assert run.code == 3, run.out
@@ -121,7 +126,7 @@ def test_a_proof_that_fails_undoes_every_layer_and_names_the_check_and_the_value
     assert (run.journal[-1]["outcome"], run.journal[-1]["exit"]) == ("not proved, rolled back", 3)
     assert state(box) == before
 
-    forbidden.unlink()
+    reader.unlink()
     assert cli(box.inventory, "deploy.py", "-y").code == 0
 
 

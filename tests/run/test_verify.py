@@ -10,7 +10,7 @@ import pytest
 
 from converge.exits import Exit
 from converge.journal import journal
-from converge.proof.effect import Effect, Finding, new_faults, summary, verdict
+from converge.proof.effect import Effect, Finding, summary, verdict
 from converge.proof.show import show
 from converge.report.terminal import Terminal
 from converge.subjects.settings import ALL
@@ -54,14 +54,6 @@ def test_a_reminder_to_a_person_decides_nothing() -> None:
     reminder = finding(Effect.UNKNOWN, counts=False)
     assert verdict([finding(Effect.EFFECTIVE), reminder]) is Exit.DONE
     assert verdict([reminder]) is Exit.UNKNOWN
-
-
-def test_a_fault_that_was_there_before_a_run_is_not_the_runs() -> None:
-    old = finding(Effect.NOT_EFFECTIVE, "system.state", found="degraded: x.service")
-    worse = finding(Effect.NOT_EFFECTIVE, "system.state", found="degraded: x.service y.service")
-    setting = finding(Effect.NOT_EFFECTIVE, "kwin.blur", setting="kwin.blur", found="off")
-    assert new_faults([old, setting], [old]) == ()
-    assert new_faults([old, setting], [worse, setting]) == (worse, setting)
 
 
 def test_a_finding_survives_the_journal() -> None:

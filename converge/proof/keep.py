@@ -1,0 +1,113 @@
+"""Whether a change is kept: the findings before and after it go in, what speaks against it comes
+out; and what the workspace's record says of each setting afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from converge.plan.rollout import Clock
+from converge.plan.standing import Stand, Standing
+from converge.plan.written import NOT_LOOKED_AT, OWN, Proved, digest_of
+from converge.proof.effect import Effect, Finding
+from converge.proof.touched import Touched
+
+
+def against(
+    before: Iterable[Finding],
+    after: Iterable[Finding],
+    touched: Touched,
+    *,
+    brought: frozenset[str] = frozenset(),
+) -> tuple[Finding, ...]:
+    """The findings for which a change is undone, in their order.
+
+    1. What the change cannot have touched never undoes it.
+    2. A setting that is not effective does. So does an item, unless it was not effective before:
+       the same check, whatever its words, or where it names its single faults, no new one. What
+       the run itself has to bring about (``brought``) has no such excuse.
+    3. A question without an answer is a proof that was not had: it undoes the change as well. An
+       item that had no answer before either is left out.
+    """
+    known = {one.check: one for one in before if not one.setting}
+    return tuple(
+        one
+        for one in after
+        if one.counts
+        and touched.has(one.check, one.setting)
+        and _is_fault(one)
+        and not (not one.setting and _excused(one, known.get(one.check), one.check in brought))
+    )
+
+
+def _is_fault(one: Finding) -> bool:
+    return one.effect is Effect.NOT_EFFECTIVE or (one.effect is Effect.UNKNOWN and not one.answered)
+
+
+def _excused(now: Finding, before: Finding | None, brought: bool) -> bool:
+    if before is None or brought:
+        return False
+    if now.effect is Effect.UNKNOWN:
+        return before.effect is Effect.UNKNOWN and not before.answered
+    if before.effect is not Effect.NOT_EFFECTIVE:
+        return False
+    return not now.faults or now.faults <= before.faults
+
+
+def intended(
+    recorded: Mapping[str, Proved], standings: Iterable[Standing], *, run: str, clock: Clock
+) -> dict[str, Proved]:
+    """The record of a plan, before anything is proved: what is newly in force, or in force with
+    another value, was not looked at. What belongs to another phase or layer stays as it is."""
+    found = {}
+    for standing in standings:
+        setting = standing.setting
+        old = recorded.get(setting.id)
+        if standing.stand is Stand.OTHER_PHASE and old is not None:
+            found[setting.id] = old
+        elif standing.in_force:
+            digest = digest_of(setting)
+            same = old is not None and old.digest == digest
+            found[setting.id] = (
+                old
+                if old is not None and same
+                else Proved(
+                    effect=NOT_LOOKED_AT,
+                    run=run,
+                    boot=clock.boot,
+                    uptime_s=clock.uptime_s,
+                    digest=digest,
+                )
+            )
+    return found
+
+
+def proved(
+    planned: Mapping[str, Proved],
+    findings: Iterable[Finding],
+    touched: Touched | None,
+    *,
+    run: str,
+    clock: Clock,
+) -> dict[str, Proved]:
+    """The record after the proof. ``planned`` is from ``intended``.
+
+    An effect that is the same as before keeps the time since when it is so. A proof that was had
+    before stays where the run did not touch the setting and nobody was there to ask now."""
+    found = dict(planned)
+    for one in findings:
+        old = planned.get(one.setting)
+        effect = one.effect.value if one.counts else OWN
+        if old is None or effect == old.effect:
+            continue
+        apart = touched is None or not touched.has(one.check, one.setting)
+        if old.holds and apart and one.effect in (Effect.PENDING, Effect.UNKNOWN):
+            continue
+        found[one.setting] = Proved(
+            effect=effect,
+            run=run,
+            boot=clock.boot,
+            uptime_s=clock.uptime_s,
+            digest=old.digest,
+        )
+    return found

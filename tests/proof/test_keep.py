@@ -1,0 +1,179 @@
+"""What undoes a change, what does not, and what the record says of each setting then."""
+
+from __future__ import annotations
+
+import pytest
+
+from converge.plan.rollout import Clock
+from converge.plan.setting import Layer
+from converge.plan.standing import Stand, Standing
+from converge.plan.written import Proved, digest_of
+from converge.proof import keep
+from converge.proof.effect import Effect, Finding
+from converge.proof.touched import Touched, touched
+from converge.subjects.checks import ITEMS
+from converge.subjects.settings import ALL, BY_ID
+
+EVERYTHING = touched(frozenset(Layer), (), ALL, ITEMS)
+DESKTOP = touched(frozenset({Layer.PLASMA, Layer.SESSION}), ("kwinrc",), ALL, ITEMS)
+CLOCK = Clock(boot="b", uptime_s=50)
+BLUR = BY_ID["kwin.blur"]
+
+
+def item(check: str, effect: Effect = Effect.NOT_EFFECTIVE, **fields: object) -> Finding:
+    return Finding(check=check, effect=effect, **fields)  # type: ignore[arg-type]
+
+
+def setting(name: str, effect: Effect, **fields: object) -> Finding:
+    return item(BY_ID[name].check, effect, setting=name, **fields)
+
+
+def undoing(*after: Finding, before: tuple[Finding, ...] = (), by: Touched = EVERYTHING) -> bool:
+    brought = frozenset(one.id for one in ITEMS if one.brought)
+    return bool(keep.against(before, after, by, brought=brought))
+
+
+# -- what undoes a change -------------------------------------------------------------------------
+
+
+def test_a_fault_that_was_there_before_is_known_by_its_check_and_not_by_its_words() -> None:
+    """U19: the error of a build names another store path each time."""
+    assert undoing(item("nix.build", found="/nix/store/b failed"))
+    before = (item("nix.build", found="/nix/store/a failed"),)
+    assert not undoing(item("nix.build", found="/nix/store/b failed"), before=before)
+
+
+def test_a_check_of_what_the_run_did_not_touch_never_undoes_it() -> None:
+    """U19: nix cannot build, and the run changes kwinrc and a variable."""
+    assert not undoing(item("nix.build"), by=DESKTOP)
+    assert not undoing(setting("libraries.leaf.home", Effect.NOT_EFFECTIVE), by=DESKTOP)
+    assert not undoing(setting("baloo.basic-indexing", Effect.NOT_EFFECTIVE), by=DESKTOP)
+    assert undoing(setting("kwin.blur", Effect.NOT_EFFECTIVE), by=DESKTOP)
+    assert undoing(item("user.state", faults=frozenset({"x.service"})), by=DESKTOP)
+
+
+def test_a_new_fault_beside_an_old_one_undoes_the_change() -> None:
+    old = item("system.state", faults=frozenset({"x.service"}))
+    assert not undoing(old, before=(old,))
+    worse = item("system.state", faults=frozenset({"x.service", "y.service"}))
+    assert undoing(worse, before=(old,))
+    assert not undoing(old, before=(worse,))
+
+
+def test_what_the_run_brings_about_has_no_excuse() -> None:
+    old = item("generation.system")
+    assert undoing(old, before=(old,))
+
+
+def test_a_setting_has_no_excuse_and_a_reminder_decides_nothing() -> None:
+    old = setting("kwin.blur", Effect.NOT_EFFECTIVE)
+    assert undoing(old, before=(old,))
+    assert not undoing(item("journal.crashes", counts=False))
+
+
+@pytest.mark.parametrize("name", ["kwin.blur", "video.variables", "journal.memory"])
+def test_a_proof_that_could_not_be_had_is_none(name: str) -> None:
+    """U18: a question about what the change can have touched has no answer."""
+    made = setting if name in BY_ID else item
+    assert undoing(made(name, Effect.UNKNOWN, answered=False))
+    assert not undoing(made(name, Effect.UNKNOWN, reason="vainfo is not installed"))
+    assert not undoing(setting("memory.zram", Effect.UNKNOWN, answered=False), by=DESKTOP)
+
+
+def test_a_question_that_nobody_answered_before_either_is_not_the_runs() -> None:
+    silent = item("journal.memory", Effect.UNKNOWN, answered=False)
+    assert not undoing(silent, before=(silent,))
+    assert undoing(silent, before=(item("journal.memory", Effect.EFFECTIVE),))
+
+
+# -- what a change can have touched ---------------------------------------------------------------
+
+
+def test_what_has_to_hold_after_any_change_is_asked_after_each() -> None:
+    always = {"system.state", "user.state", "journal.crashes", "journal.memory", "kwin.compositing"}
+    for layer in Layer:
+        found = touched(frozenset({layer}), (), ALL, ITEMS)
+        assert always <= found.items
+
+
+def test_a_new_system_can_have_touched_every_setting() -> None:
+    assert touched(frozenset({Layer.NIXOS}), (), ALL, ITEMS).settings == BY_ID.keys()
+
+
+def test_a_new_home_touches_no_setting_of_the_system() -> None:
+    found = touched(frozenset({Layer.HOME_MANAGER}), (), ALL, ITEMS).settings
+    assert found == {one.id for one in ALL if one.layer is not Layer.NIXOS}
+
+
+def test_a_kde_file_touches_the_rows_of_the_program_that_reads_it() -> None:
+    found = touched(frozenset({Layer.PLASMA}), ("kdeglobals",), ALL, ITEMS).settings
+    assert {"kwin.blur", "desktop.animation-speed"} <= found
+    assert not {one for one in found if one.startswith(("baloo.", "video.", "libraries."))}
+
+
+def test_no_change_touches_nothing() -> None:
+    found = touched(frozenset(), (), ALL, ITEMS)
+    assert (found.settings, found.items) == (frozenset(), frozenset())
+
+
+# -- the record -----------------------------------------------------------------------------------
+
+
+def proof(effect: str, **fields: object) -> Proved:
+    held = {"run": "old", "boot": "b", "uptime_s": 5, "digest": digest_of(BLUR), **fields}
+    return Proved(effect=effect, **held)  # type: ignore[arg-type]
+
+
+def planned(old: Proved | None, stand: Stand = Stand.IN_FORCE) -> dict[str, Proved]:
+    recorded = {BLUR.id: old} if old else {}
+    standings = [Standing(setting=BLUR, stand=stand)]
+    return keep.intended(recorded, standings, run="new", clock=CLOCK)
+
+
+def after(old: Proved | None, effect: Effect, *, by: Touched | None = EVERYTHING) -> Proved:
+    findings = [setting(BLUR.id, effect)]
+    return keep.proved(planned(old), findings, by, run="new", clock=CLOCK)[BLUR.id]
+
+
+def test_what_is_newly_in_force_is_not_proved_before_somebody_looked() -> None:
+    one = planned(None)[BLUR.id]
+    assert (one.effect, one.holds, one.run, one.uptime_s) == ("unknown", False, "new", 50)
+    assert planned(proof("effective", digest="another"))[BLUR.id].effect == "unknown"
+    assert planned(proof("effective"))[BLUR.id] == proof("effective")
+
+
+@pytest.mark.parametrize(
+    "stand", [Stand.EXCLUDED, Stand.WITHHELD, Stand.CONSENT, Stand.NOT_APPLICABLE, Stand.LOCKED]
+)
+def test_what_is_taken_out_of_force_loses_its_proof(stand: Stand) -> None:
+    assert planned(proof("effective"), stand) == {}
+
+
+def test_what_belongs_to_another_phase_keeps_its_proof_and_gets_none() -> None:
+    assert planned(proof("effective"), Stand.OTHER_PHASE) == {BLUR.id: proof("effective")}
+    assert planned(None, Stand.OTHER_PHASE) == {}
+
+
+def test_an_effect_is_kept_with_the_time_since_when_it_is_so() -> None:
+    assert after(proof("effective"), Effect.EFFECTIVE) == proof("effective")
+    now = after(proof("pending"), Effect.EFFECTIVE)
+    assert (now.effect, now.run, now.boot, now.uptime_s) == ("effective", "new", "b", 50)
+
+
+@pytest.mark.parametrize("effect", [Effect.PENDING, Effect.UNKNOWN])
+def test_a_proof_stays_where_nobody_is_there_to_ask_and_nothing_was_touched(effect: Effect) -> None:
+    nothing = Touched(settings=frozenset(), items=frozenset())
+    assert after(proof("effective"), effect, by=nothing) == proof("effective")
+    assert after(proof("effective"), effect).effect == effect.value
+    assert after(proof("effective"), Effect.NOT_EFFECTIVE, by=nothing).holds is False
+
+
+def test_pending_is_no_proof() -> None:
+    assert after(None, Effect.PENDING).holds is False
+    assert after(None, Effect.NOT_APPLICABLE).holds is True
+
+
+def test_what_the_user_decided_otherwise_holds_no_rollout_up() -> None:
+    findings = [setting(BLUR.id, Effect.NOT_EFFECTIVE, counts=False)]
+    found = keep.proved(planned(None), findings, EVERYTHING, run="new", clock=CLOCK)[BLUR.id]
+    assert found.holds
