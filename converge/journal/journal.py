@@ -2,7 +2,7 @@
 
 A record is a flat JSON object: ``run``, ``seq`` (from 1), ``time`` (UTC, ISO 8601), ``kind``,
 ``workspace`` ("" for the run itself) and the fields of its kind (``schemas/journal.schema.json``).
-Secrets never get here: values come from the plan, and the plan holds none.
+Each record passes ``converge.redact`` first.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+
+from converge import redact
 
 Record = dict[str, object]
 
@@ -61,7 +63,7 @@ class Journal:
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "kind": kind,
             "workspace": workspace,
-            **fields,
+            **redact.record(fields),
         }
         text = json.dumps(record, ensure_ascii=False)
         # A file name that is not UTF-8 arrives as lone surrogates; JSON can spell those.

@@ -10,6 +10,7 @@ import json
 import os
 from pathlib import Path
 
+from converge import redact
 from converge.plan.plan import Plan
 from converge.report.show import unified
 
@@ -22,7 +23,9 @@ def save(directory: Path, plan: Plan, *, home: str) -> Path:
     path = directory / f"{plan.id}.json"
     data = plan.summary() | {
         "id": plan.id,
-        "diffs": {change.path: unified(change, home=home) for change in plan.changes},
+        "diffs": {
+            change.path: redact.record(unified(change, home=home)) for change in plan.changes
+        },
     }
     temporary = path.with_suffix(f".{os.getpid()}")
     try:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from converge.exits import Outcome
 from converge.journal import journal
+from converge.redact import harmless, visible
 from converge.report.parts import (
     Change,
     Drift,
@@ -30,7 +31,6 @@ from converge.report.parts import (
     strings,
     undo,
 )
-from converge.report.redact import harmless, visible
 
 
 @dataclass(frozen=True, kw_only=True)

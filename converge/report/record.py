@@ -7,7 +7,7 @@ the same place that takes secrets out of reports.
 from __future__ import annotations
 
 from converge.plan.plan import Plan
-from converge.report.redact import harmless
+from converge.redact import harmless
 
 
 def plan_fields(plan: Plan) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Text for a person: colour only on a terminal, tables that fit the width, nothing hostile.
 
-What a workspace sends is untrusted: control characters never reach the terminal.
+What a workspace sends is untrusted, and may hold secrets: control characters never reach the
+terminal, and what ``converge.redact`` takes for a secret is hidden.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
+from converge import redact
+
 NARROW = 16  # columns; words would stand one to a line
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "bold": 1, "dim": 2}
 
@@ -21,6 +24,7 @@ class Terminal:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stdout
+        self.secrets = redact.Lines()
         self.colour = self.stream.isatty() and not os.environ.get("NO_COLOR")
         columns = shutil.get_terminal_size((80, 24)).columns if self.stream.isatty() else 80
         self.width = max(40, min(columns, 100))
@@ -36,7 +40,7 @@ class Terminal:
         """One line, in a style. A stream that is gone (``| head``) is no error, and what it
         cannot encode is written out."""
         self._clear()
-        shown = self.style(plain(text), *styles)
+        shown = self.style(plain(self.secrets(text)), *styles)
         encoding = getattr(self.stream, "encoding", None) or "utf-8"
         shown = shown.encode(encoding, "backslashreplace").decode(encoding)
         try:
@@ -46,6 +50,7 @@ class Terminal:
 
     def wrapped(self, text: str, *styles: str) -> None:
         """A sentence. On a terminal it is wrapped at words; elsewhere it is one line to search."""
+        text = redact.secrets(text)
         lines = wrap(text, self.width - 2) if self.stream.isatty() else [text]
         for number, line in enumerate(lines):
             self.line(f"  {line}" if number else line, *styles)
@@ -55,7 +60,7 @@ class Terminal:
         if self.stream.isatty():
             with contextlib.suppress(OSError, ValueError):
                 self._clear()
-                self.stream.write(fit(plain(text), self.width - 1))
+                self.stream.write(fit(plain(redact.secrets(text)), self.width - 1))
                 self.stream.flush()
                 self._passing = True
 
@@ -69,7 +74,7 @@ class Terminal:
     def row(self, cells: Sequence[str], widths: Sequence[int], *styles: str) -> None:
         """A line of a table; the last cell takes what is left of the width, and wraps. Where next
         to nothing is left, or a cell is wider than its column, it goes below: nothing is cut."""
-        cells = [plain(cell) for cell in cells]
+        cells = [plain(redact.secrets(cell)) for cell in cells]
         wide = [len(c) > w for c, w in zip(cells, widths, strict=False)]
         if any(wide):
             at = wide.index(True)

@@ -1,4 +1,5 @@
-"""What this process prints, made harmless: a server cannot move the cursor, hide a line or end it.
+"""What this process prints, made harmless: a server cannot move the cursor, hide a line or end it,
+and secrets are hidden.
 
 Lines of ours go through ``converge.report.terminal``; this is for all the rest, whoever prints it:
 pyinfra shows the output of programs and its own messages about them as they came, paramiko what a
@@ -13,6 +14,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, TextIO
 
+from converge import redact
 from converge.report.terminal import plain
 from tasks.reach import limits
 
@@ -26,11 +28,17 @@ def harmless(text: str) -> str:
     return "".join(part if number % 2 else plain(part) for number, part in enumerate(parts))
 
 
+def _hidden(lines: redact.Lines, text: str) -> str:
+    """``text`` without the secrets in it; ``lines`` remembers a key that is not over yet."""
+    return "\n".join(lines(line) for line in text.split("\n"))
+
+
 class Harmless:
     """A stream in front of another one: what is written through it is harmless."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
+        self.lines = redact.Lines()
 
     def __getattr__(self, name: str) -> Any:
         if name in ("buffer", "detach"):  # a way around; click takes it where it is there
@@ -38,7 +46,7 @@ class Harmless:
         return getattr(self.stream, name)
 
     def write(self, text: str) -> int:
-        self.stream.write(harmless(text))
+        self.stream.write(harmless(_hidden(self.lines, text)))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:

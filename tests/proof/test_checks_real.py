@@ -183,8 +183,12 @@ def test_a_builder_that_crashes_is_found(tmp_path: Path, store: dict[str, str]) 
 def test_the_real_configuration_of_nix_is_read(
     store: dict[str, str], line: str, effect: Effect
 ) -> None:
-    store["NIX_CONFIG"] = f"{line}\nmax-jobs = 3\n"
+    store["NIX_CONFIG"] = f"{line}\nmax-jobs = 3\naccess-tokens = host=planted\n"
     reply = one(libraries.NIX_CONFIG, environment=store)
+    assert "planted" not in reply.text
+    assert {row.partition(" = ")[0] for row in reply.text.splitlines()} == {
+        *("max-jobs", "cores", "system-features")
+    }, "a probe hands over the values that a check needs"
     replies = {**checks.IN_USE, "nix-config": reply}
     assert judge("libraries.march.feature", replies).effect is effect
     wanted = Effect.EFFECTIVE if line == "cores = 4" else Effect.NOT_EFFECTIVE

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converge.report import redact
+from converge import redact
 from converge.report.data import data
 from converge.report.html import page
 from converge.report.junit import xml

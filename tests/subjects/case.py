@@ -53,8 +53,4 @@ NVIDIA = (
 GRUB = "loader grub\n" + (checks.DATA / "grub.cfg").read_text()
 
 
-NIX_CONFIG = {
-    "system-features": {"value": ["kvm", "gccarch-skylake"]},
-    "max-jobs": {"value": 3},
-    "cores": {"value": 4},
-}
+NIX_CONFIG = "cores = 4\nmax-jobs = 3\nsystem-features = kvm gccarch-skylake\n"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from tests.proof.checks import IN_USE
 from tests.subjects.case import GIB, GRUB, MEMINFO, NIX_CONFIG, Case, machine_file
 
@@ -64,7 +62,7 @@ CASES: dict[str, Case] = {
         },
     ),
     "build.parallelism": Case(
-        good={**IN_USE, "nix-config": json.dumps(NIX_CONFIG)},
-        bad={"all at once": {"nix-config": json.dumps({**NIX_CONFIG, "max-jobs": {"value": 12}})}},
+        good={**IN_USE, "nix-config": NIX_CONFIG},
+        bad={"all at once": {"nix-config": NIX_CONFIG.replace("max-jobs = 3", "max-jobs = 12")}},
     ),
 }

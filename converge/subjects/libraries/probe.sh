@@ -27,5 +27,8 @@ probe_closure() { # closure PATH: the hash parts of the derivations of all that 
 }
 probe_nix_config() {
     need nix
-    flakes config show --json 2>/dev/null || flakes show-config --json
+    # Never the rest of it: access-tokens and netrc-file are settings like these.
+    config=$(flakes config show 2>/dev/null || flakes show-config) || return
+    printf '%s\n' "$config" | sed -n -e '/^max-jobs = /p' -e '/^cores = /p' \
+        -e '/^system-features = /p'
 }

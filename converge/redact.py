@@ -1,0 +1,242 @@
+"""Keep secrets out of what this project writes down or shows: the one place that knows them.
+
+Every record passes ``record`` on its way into the journal, every line ``Lines`` on its way to the
+terminal, and all that a report shows ``harmless`` once more: a journal may be older than a rule.
+
+  secrets      what a name gives away (password, token, ...) and what looks like key material is
+               replaced
+  invisibles   control characters, marks that turn the reading direction, halves of surrogate pairs
+               are written out in reports: they could hide text, and XML cannot hold them all
+
+Best effort: a secret under a name that does not tell, in a form that nobody knows, looks like any
+other value. Every expression takes time that grows with the length of the text and no faster.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+HIDDEN = "(not shown)"
+_MARK = "\ue000"  # in its place while a text is worked on
+LONGEST = 4000  # characters of one text that a report shows
+EXAMINED = 200_000  # characters of one text that are looked at; the rest is left out
+DEEPEST = 12  # levels of a record in a report
+
+#: Words that say what stands behind them; those of the last line as words of their own only.
+_NAME = (
+    r"(?:pass(?:word|wd|phrase|code)|passwd|pwd|secret|token|credential|cookie|mnemonic"
+    r"|authorization|connection[-_ ]?string"
+    r"|(?:api|private|signing|access|account|encryption|session|preshared|master|storage"
+    r"|client|license|service|webhook|auth)[-_. ]?key"
+    r"|(?<![A-Za-z])(?:pass|psk|pat|auth|otp|sig)(?![A-Za-z]))"
+)
+_SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
+#: Fields whose text names what the other fields of the same record hold.
+_NAMING = ("key", "name", "what", "variable", "entry")
+_VALUES = frozenset(("before", "after", "old", "found", "wanted", "expected", "value", "reason"))
+
+_BEGIN = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+_END = r"-----END [A-Z0-9 ]{0,50}-----"
+#: Prefixes of tokens, each with what follows it.
+_TOKENS = (
+    r"gh[pousr]_[A-Za-z0-9]{16,}",  # GitHub
+    r"github_pat_\w{16,}",
+    r"gl(?:pat|dt|rt|rtr|cbt|ptt|ft|imt|agent|oas|soat)-[\w-]{16,}",  # GitLab
+    r"(?:xox[a-z]|xapp)-[\w-]{10,}",  # Slack
+    r"npm_[A-Za-z0-9]{16,}",
+    r"pypi-[\w-]{16,}",
+    r"hf_[A-Za-z0-9]{16,}",  # Hugging Face
+    r"(?:sk|pk|rk|ak)[-_][\w-]{16,}",  # OpenAI, Anthropic, Stripe
+    r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}",  # AWS
+    r"AIza[\w-]{30,}|ya29\.[\w.-]{16,}|GOCSPX-[\w-]{16,}|1//[\w-]{30,}",  # Google
+    r"SG\.[\w-]{16,}\.[\w-]{16,}",  # SendGrid
+    r"SK[0-9a-f]{32}|key-[0-9a-f]{32}|dapi[0-9a-f]{32}",  # Twilio, Mailgun, Databricks
+    r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{16,}",  # Shopify
+    r"do[opr]_v1_[0-9a-f]{16,}",  # DigitalOcean
+    r"dckr_(?:pat|oat)_[\w-]{16,}",  # Docker
+    r"dp\.(?:pt|st|ct|sa|scim|audit)\.[\w.-]{16,}",  # Doppler
+    r"hv[sbr]\.[\w-]{16,}",  # Vault
+    r"tskey-[\w-]{10,}",  # Tailscale
+    r"lin_api_\w{16,}|secret_\w{16,}|ntn_\w{16,}|figd_[\w-]{16,}|PMAK-[\w-]{16,}",
+    r"gls?[ac]_[\w-]{16,}|NRAK-[A-Z0-9]{16,}|sntr[yu]s_[\w=+/-]{16,}|sbp_\w{16,}",
+    r"pscale_\w{2,12}_[\w-]{16,}|fm[12][rp]?_[\w+/=-]{16,}|r8_\w{16,}|gsk_\w{16,}",
+    r"xai-\w{16,}|pplx-\w{16,}|rubygems_[0-9a-f]{16,}|cio[A-Za-z0-9]{32}",
+    r"ATATT[\w=-]{16,}|ATBB\w{16,}|[A-Za-z0-9]{14}\.atlasv1\.[\w-]{16,}",  # Atlassian, Terraform
+    r"[0-9]{8,10}:AA[\w-]{30,}",  # Telegram
+    r"eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)*",  # JSON web tokens
+    r"AGE-(?:SECRET-KEY|PLUGIN)-[A-Z0-9-]{10,}",
+    r"[\w.-]{1,64}:[A-Za-z0-9+/]{86}==",  # signing keys of Nix
+    r"[MN][A-Za-z\d]{23,28}\.[\w-]{6}\.[\w-]{27,}",  # Discord
+)
+#: Key material that shows itself. Where an expression has a group, only that is hidden.
+_MATERIAL = tuple(
+    re.compile(text, flags)
+    for text, flags in (
+        (rf"{_BEGIN}.*?(?:{_END}|\Z)", re.DOTALL),
+        (r"(?m)^Private-Lines: [0-9]+\n((?:[A-Za-z0-9+/=]+\n?)+)", 0),  # PuTTY
+        (rf"(?<![\w.-])(?:{'|'.join(_TOKENS)})", 0),
+        (r"\b(?:bearer|basic|token|negotiate|digest)\s+([A-Za-z0-9._~+/=-]{12,})", re.IGNORECASE),
+        (r"(?<=://)([^/\s@\"'<>]{1,512}:[^/\s@\"'<>]{0,512})(?=@)", 0),
+        (r"\bhttps?://([^/\s@:\"'<>]{1,512})(?=@)", 0),
+        (r"(?<=://)((?=[^/\s@:]{0,63}[A-Z0-9])[^/\s@:\"'<>]{16,512})(?=@)", 0),
+        (r"hooks\.slack\.com/(?:services|workflows)/([\w/]{8,200})", 0),
+        (r"discord(?:app)?\.com/api/webhooks/([\w/-]{8,200})", 0),
+        (
+            r"[?&;](?:x-amz-(?:signature|credential|security-token)|x-goog-(?:signature|credential)"
+            r"|sig|signature|key|code|auth|apikey|awsaccesskeyid|jwt)=([^&\s#\"']+)",
+            re.IGNORECASE,
+        ),
+        (r"(?<!\S)(?:-u|-U|--user|--proxy-user)(?:[ =]|(?=\S))([^\s:/]{1,128}:[^\s]+)", 0),
+        (r"\bsshpass\s+-p\s*(\S+)", 0),
+        (r"\blogin\s+\S+\s+(?:account\s+\S+\s+)?password\s+(\S+)", 0),  # netrc
+        (r"(?m)^\s{0,40}password[ \t]+(\S+)[ \t]*$", 0),
+        (r"access-tokens\W{1,40}(?:value\W{1,40})?([^\n]+)", re.IGNORECASE),
+        (r"\$(?:1|2[aby]|5|6|y|gy|7|argon2id?)\$([^\s:]{8,})", 0),
+        (r"\{S?SHA(?:256|512)?\}([A-Za-z0-9+/=]{16,})", 0),
+        (r"(?:authorization|cookie)[\"']?\s{0,9}[:=]\s{0,9}([^\n\"']+)", re.IGNORECASE),
+    )
+)
+_SEPARATOR = r"\\?[\"']?(?:\[\$[a-z]{1,8}\])?\s{0,20}(?:=>|[=:])\s{0,20}"
+#: A name and its value: to the end of the line where the line begins with the name.
+_ENTRY = re.compile(
+    rf"(?im)^([ \t+-]{{0,40}}(?:export |set -gx |set -x |declare -x |environment=)?[\"']?"
+    rf"[\w.-]{{0,64}}{_NAME}[\w.-]{{0,64}}{_SEPARATOR})(?!{_MARK})(\S[^\n]*)$"
+)
+_ASSIGNMENT = re.compile(
+    rf"({_NAME}[\w.-]{{0,64}}{_SEPARATOR})(?!{_MARK})"
+    r"(\\?\"[^\"\\\n]*\\?\"?|'[^'\n]*'?|[^\s,;&\"'\\]+)",
+    re.IGNORECASE,
+)
+_FLAG = re.compile(
+    r"(?<!\S)((?:--?|set -[A-Za-z]{1,4} )[\w-]{0,64}"
+    r"(?:pass(?:word|wd|phrase|code)|secret|token|api-?key)[\w-]{0,64}[ \t]{1,9})(?!-)(\S+)",
+    re.IGNORECASE,
+)
+
+
+def secrets(value: str) -> str:
+    """A text without the secrets in it. A text without any comes back as it was."""
+    return _remembered(value) if len(value) < 400 else _secrets(value)
+
+
+def _secrets(value: str) -> str:
+    value = value.replace(HIDDEN, _MARK)  # one word, so that a second time changes nothing
+    for pattern in _MATERIAL:
+        value = pattern.sub(_hide, value)
+    assigned = (_ENTRY, _ASSIGNMENT) if "=" in value or ":" in value else ()
+    for pattern in (*assigned, _FLAG):
+        value = pattern.sub(rf"\g<1>{_MARK}", value)
+    return value.replace(_MARK, HIDDEN)
+
+
+_remembered = lru_cache(maxsize=8192)(_secrets)  # reports say the same words again and again
+
+
+def _hide(found: re.Match[str]) -> str:
+    if not found.re.groups:
+        return _MARK
+    start, end = (place - found.start() for place in found.span(1))
+    return f"{found[0][:start]}{_MARK}{found[0][end:]}"
+
+
+class Lines:
+    """The same for lines that come one after the other: a private key goes over several."""
+
+    def __init__(self) -> None:
+        self._within = False
+
+    def __call__(self, line: str) -> str:
+        ends = re.search(_END, line) is not None
+        if self._within:
+            self._within = not ends
+            return HIDDEN if line.strip() else line
+        self._within = re.search(_BEGIN, line) is not None and not ends
+        return secrets(line)
+
+
+def record(value: Any) -> Any:
+    """A record or a part of one without what a name gives away, and the secrets in each text."""
+    if isinstance(value, str):
+        if len(value) > EXAMINED:
+            more = len(value) - EXAMINED
+            value = f"{value[:EXAMINED]}... ({more} more characters)"
+        return secrets(value)
+    if isinstance(value, Mapping):
+        named = _is_named(value)
+        return {
+            secrets(key) if isinstance(key, str) else key: HIDDEN
+            if _is_secret(key, one, named=named)
+            else record(one)
+            for key, one in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [record(one) for one in _lines(value)]
+    return value
+
+
+def _lines(values: list[Any] | tuple[Any, ...]) -> list[Any]:
+    """A list of lines is one text that was cut at its line ends."""
+    lines = Lines()
+    return [lines(one) if isinstance(one, str) else one for one in values]
+
+
+def _is_named(value: Mapping[Any, Any]) -> bool:
+    """Whether a record says of itself that it is about a secret."""
+    return any(
+        isinstance(value.get(key), str) and _SECRET_NAME.search(str(value[key])) for key in _NAMING
+    )
+
+
+def _is_secret(key: object, value: object, *, named: bool) -> bool:
+    if value is None or isinstance(value, bool):
+        return False
+    return (named and key in _VALUES) or _SECRET_NAME.search(str(key)) is not None
+
+
+# -- reports ---------------------------------------------------------------------------------------
+
+
+def harmless(record: Mapping[str, object]) -> dict[str, object]:
+    """The record with every text made harmless, nested ones included."""
+    found = _value(record, 0)
+    assert isinstance(found, dict)
+    return found
+
+
+def text(value: str) -> str:
+    """One text made harmless."""
+    value = secrets(value[:EXAMINED])
+    if len(value) > LONGEST:
+        value = f"{value[:LONGEST]}... ({len(value) - LONGEST} more characters)"
+    return visible(value)
+
+
+def visible(value: str) -> str:
+    """A text without what a reader could not see; line ends and tabs stay."""
+    if value.isprintable():
+        return value
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\u{ord(c):04x}" for c in value)
+
+
+def _value(value: object, depth: int) -> object:
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, Mapping):
+        if depth >= DEEPEST:
+            return {}
+        named = _is_named(value)
+        return {
+            text(str(key)): HIDDEN if _is_secret(key, one, named=named) else _value(one, depth + 1)
+            for key, one in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [] if depth >= DEEPEST else [_value(one, depth + 1) for one in _lines(value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return text(str(value))
