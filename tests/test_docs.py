@@ -11,8 +11,7 @@ import pytest
 
 from converge.exits import Exit
 from converge.gate.gate import FACTS
-from converge.plan.desired import LAYER_SOURCES
-from converge.plan.setting import Layer, Risk, State
+from converge.plan.setting import State
 from converge.plan.standing import OFFERED
 from converge.subjects.checks import BY_ID as CHECKS
 from converge.subjects.settings import ALL, BY_ID
@@ -127,25 +126,6 @@ def test_what_cannot_be_forced_is_said_to_be_so() -> None:
         if not one.forcible:
             around = [part for part in text.split("\n\n") if f"`{one.id}`" in part]
             assert any("forced" in part for part in around), one.id
-
-
-def test_the_output_in_the_readme_is_still_what_a_dry_run_says() -> None:
-    _, text = next(pages("README.md"))
-    plain = [one for one in ALL if one.state not in (State.WITHHELD, State.OFFERED)]
-    high = [one for one in plain if one.risk is Risk.HIGH]
-    withheld = [one for one in ALL if one.state is State.WITHHELD]
-    applied = len(plain) - len(high)
-    assert (
-        f"  settings      {applied} in force, {len(high)} needs consent, {len(withheld)} withheld\n"
-    ) in text
-    for layer in (Layer.NIXOS, Layer.HOME_MANAGER):
-        files = [
-            path
-            for source, _ in LAYER_SOURCES[layer]
-            for path in (PROJECT / source).rglob("*")
-            if path.is_file()
-        ]
-        assert re.search(rf"^  {layer.value} +create {len(files) + 1} ", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", [path.name for path in PAGES])
