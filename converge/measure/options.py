@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from converge.measure.benchmarks import BENCHMARKS
+from converge.problem import did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,11 @@ class Options:
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Options:
         """Raises ``ValueError`` with what is wrong and what to write instead."""
+        names = {f"MEASURE_{one.name.upper()}" for one in fields(cls)}
+        for name in environment:
+            if name.startswith("MEASURE_") and name not in names:
+                hint = did_you_mean(name, names, f"the variables are {', '.join(sorted(names))}")
+                raise ValueError(f"{name}: no such variable; {hint}")
         only = frozenset(filter(None, environment.get("MEASURE_ONLY", "").split(",")))
         known = [one.id for one in BENCHMARKS]
         if unknown := sorted(only.difference(known)):

@@ -1,28 +1,58 @@
-"""Plans that were shown, kept on the controller so that one can be looked at again.
+"""Plans that were shown, kept on the controller with the narrowing that they were made with.
 
 A plan is applied by its id only when the plan computed from the workspace as it is now has the
-same id, so nothing is ever applied from this file.
+same id, so nothing is ever applied from this file: it says with which choices to compute it, and,
+where the id is another one, what changed since.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from converge import redact
 from converge.plan.plan import Plan
-from converge.report.show import unified
+from converge.plan.setting import Layer, Phase
+from converge.problem import InvalidInput, Problem, nearest
+from converge.profile.choices import Choices
+from converge.report.show import short, unified
+
+#: The choices that decide what is in a plan; all of the others come from the inventory.
+NARROWING = ("phases", "layers", "accept", "include", "exclude", "rollout", "soak_hours")
+_NAMED = 3  # files that a reason names
 
 
-def save(directory: Path, plan: Plan, *, home: str) -> Path:
-    """Write ``<id>.json`` with the plan's summary and diffs, readable by its owner only.
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """A plan that was shown. ``choices`` are those of ``NARROWING``, as JSON."""
+
+    id: str
+    workspace: str
+    choices: Mapping[str, object]
+    summary: Mapping[str, object]
+
+
+def narrowing(choices: Choices) -> dict[str, object]:
+    """The choices that a plan is narrowed by, as JSON."""
+    found: dict[str, object] = {}
+    for name in NARROWING:
+        value = getattr(choices, name)
+        found[name] = sorted(map(str, value)) if isinstance(value, frozenset) else value
+    return found
+
+
+def save(directory: Path, plan: Plan, *, home: str, choices: Choices) -> Path:
+    """Write ``<id>.json`` with the plan's summary, narrowing and diffs, for its owner only.
 
     Raises OSError; then nothing is left of it."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = directory / f"{plan.id}.json"
     data = plan.summary() | {
         "id": plan.id,
+        "choices": narrowing(choices),
         "diffs": {
             change.path: redact.record(unified(change, home=home)) for change in plan.changes
         },
@@ -36,3 +66,125 @@ def save(directory: Path, plan: Plan, *, home: str) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def load(directory: Path, name: str) -> Saved:
+    """The plan of an id. Raises ``InvalidInput`` where none was shown, or cannot be read."""
+    shown = sorted(
+        (path for path in directory.glob("*.json")), key=lambda path: -path.stat().st_mtime
+    )
+    path = directory / f"{name}.json"
+    if path not in shown:
+        ids = [one.stem for one in shown]
+        close = nearest(name, ids)
+        hint = f"did you mean {close}?" if close else "a dry run shows one: deploy.py --dry"
+        if ids and not close:
+            hint += f"; the newest is {ids[0]}"
+        raise InvalidInput([_problem(name, "no plan of that id was shown here", hint)])
+    try:
+        data = json.loads(path.read_bytes())
+        return Saved(
+            id=name,
+            workspace=str(data["workspace"]),
+            choices={one: data["choices"][one] for one in NARROWING},
+            summary=data,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = f"{path} cannot be read ({type(error).__name__})"
+        raise InvalidInput([_problem(name, why, "make it again: deploy.py --dry")]) from error
+
+
+def narrowed(choices: Choices, saved: Saved, given: Collection[str]) -> Choices:
+    """The choices that the plan was shown with. ``given``: the keys of this command's ``--data``.
+
+    Raises ``InvalidInput`` where one of them says something else, or the plan is another's."""
+    if saved.workspace != choices.workspace:
+        raise InvalidInput(
+            [
+                _problem(
+                    saved.id,
+                    f"is a plan of {saved.workspace}, not of {choices.workspace}",
+                    "name the inventory of that one, or pick it with --limit",
+                )
+            ]
+        )
+    now = narrowing(choices)
+    other = [name for name in NARROWING if name in given and now[name] != saved.choices[name]]
+    if other:
+        raise InvalidInput(
+            [
+                _problem(
+                    saved.id,
+                    f"was shown with {name}={_words(saved.choices[name])}, not {_words(now[name])}",
+                    f"leave {name}= out, or make a plan with it: deploy.py --dry",
+                )
+                for name in other
+            ]
+        )
+    try:
+        return replace(
+            choices,
+            phases=frozenset(Phase(one) for one in _texts(saved.choices["phases"])),
+            layers=frozenset(Layer(one) for one in _texts(saved.choices["layers"])),
+            accept=frozenset(_texts(saved.choices["accept"])),
+            include=frozenset(_texts(saved.choices["include"])),
+            exclude=frozenset(_texts(saved.choices["exclude"])),
+            rollout=str(saved.choices["rollout"]),
+            soak_hours=int(str(saved.choices["soak_hours"])),
+        )
+    except (ValueError, TypeError) as error:
+        why = "was shown by another version of this program"
+        raise InvalidInput([_problem(saved.id, why, "make it again: deploy.py --dry")]) from error
+
+
+def stale(saved: Saved, plan: Plan, *, home: str) -> str:
+    """What is different now from the plan that was shown."""
+    parts: list[str] = []
+    then, now = (
+        {str(one["path"]): one for one in _rows(summary.get("changes"))}
+        for summary in (saved.summary, plan.summary())
+    )
+    paths = [path for path in {**then, **now} if then.get(path) != now.get(path)]
+    if paths:
+        named = [
+            f"{short(path, home)} {_change(then.get(path), now.get(path))}"
+            for path in paths[:_NAMED]
+        ]
+        more = [f"and {len(paths) - _NAMED} more"] if len(paths) > _NAMED else []
+        parts.append(", ".join([*named, *more]))
+    built, builds = (
+        {str(one["layer"]): one for one in _rows(summary.get("builds"))}
+        for summary in (saved.summary, plan.summary())
+    )
+    layers = [name for name in {**built, **builds} if built.get(name) != builds.get(name)]
+    if layers:
+        parts.append(f"what the {' and '.join(layers)} layer is built from changed")
+    if saved.summary.get("sweep") != list(plan.sweep):
+        parts.append("files of a run that was killed came or went")
+    return "; ".join(parts) or "what it was made from changed"
+
+
+def _change(then: Mapping[str, object] | None, now: Mapping[str, object] | None) -> str:
+    if then is None:
+        return "would change as well"
+    if now is None:
+        return "needs no change any more"
+    return "was changed" if then.get("before") != now.get("before") else "would become another"
+
+
+def _rows(value: object) -> list[Mapping[str, object]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _texts(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []
+
+
+def _words(value: object) -> str:
+    return ",".join(_texts(value)) or "nothing" if isinstance(value, list) else str(value)
+
+
+def _problem(name: str, message: str, hint: str) -> Problem:
+    return Problem(
+        file=f"--data plan={name}", line=0, column=0, path="", message=message, hint=hint
+    )

@@ -23,12 +23,7 @@ _LINES = re.compile(r"[^\n]*\n|[^\n]+")  # a line ends at \n only, as in these f
 BINARY = "(not text: {} bytes)"
 _WIDTHS = (12, 20)
 #: How the standings that a run does nothing about read, in this order.
-_REST = (
-    Stand.WITHHELD,
-    Stand.NOT_APPLICABLE,
-    Stand.EXCLUDED,
-    Stand.OTHER_PHASE,
-)
+_REST = tuple(one for one in Stand if one not in (Stand.IN_FORCE, Stand.CONSENT))
 
 
 def show_plan(

@@ -8,9 +8,11 @@ changes from none, and the first dead host ends the verdicts of the others.
 from __future__ import annotations
 
 import atexit
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,10 @@ from pyinfra.api.state import BaseStateCallback
 
 from converge.exits import Exit, Outcome, together
 from converge.journal.journal import Journal, JournalError, controller_state, new_run_id
+from converge.measure.options import Options
+from converge.plan import saved
 from converge.problem import InvalidInput, Problem
+from converge.profile import asked
 from converge.profile.choices import Choices, check_choices, fleet_problems
 from converge.profile.profile import Profile, load_profile
 from converge.report import ending, fleet
@@ -244,7 +249,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
         if state.is_host_in_limit(host):
             problems += connection.problems(host)
             try:
-                run.inputs[host.name] = _input(host, run.task)
+                run.inputs[host.name] = _input(host, run.task, _given(params))
             except InvalidInput as error:
                 problems += error.problems
             connection.guard(host)
@@ -322,14 +327,41 @@ def _flags(params: dict[str, Any]) -> Iterable[Problem]:
         yield _problem("standard input", "there is nobody to ask", "add -y to apply, --dry to look")
 
 
-def _input(host: Any, task: str) -> tuple[Choices, Profile | None]:
+def _given(params: Mapping[str, Any]) -> frozenset[str]:
+    """The keys of this command's ``--data``."""
+    return frozenset(str(one).partition("=")[0] for one in params.get("data") or ())
+
+
+def _input(host: Any, task: str, given: frozenset[str]) -> tuple[Choices, Profile | None]:
     """What was given for one workspace. Without a profile: tasks/detect.py is there to write it."""
     from converge.gate.gate import FACTS
     from converge.plan.standing import OFFERED
     from converge.subjects.settings import BY_ID
 
-    choices = check_choices(host.name, host.data.dict(), known_settings=[*BY_ID, *FACTS, OFFERED])
+    try:
+        choices = check_choices(
+            host.name, host.data.dict(), known_settings=[*BY_ID, *FACTS, OFFERED]
+        )
+    except InvalidInput as error:
+        raise InvalidInput(_typed(one, given) for one in error.problems) from error
+    wrong = [*asked.problems(choices, task=task, given=given, settings=BY_ID, facts=FACTS)]
+    if task == "measure":
+        try:
+            Options.read(os.environ)
+        except ValueError as problem:
+            wrong.append(_problem("the environment", str(problem), "see docs/measuring.md"))
+    if wrong:
+        raise InvalidInput(wrong)
+    if task == "deploy" and choices.plan:
+        shown = saved.load(controller_state() / "plans", choices.plan)
+        choices = saved.narrowed(choices, shown, given)
     path = PROJECT / choices.profile
     if task == "detect" and not path.exists():
         return choices, None
     return choices, load_profile(path)
+
+
+def _typed(problem: Problem, given: frozenset[str]) -> Problem:
+    """A problem of ``--data`` names ``--data``, not the inventory that it was put into."""
+    key = problem.path.partition(".")[0].partition("[")[0]
+    return replace(problem, file="--data") if key in given else problem

@@ -7,6 +7,7 @@ from converge.journal.journal import controller_state
 from converge.problem import count
 from converge.proof import glance, history, inquiry
 from converge.report.ending import effects, verified
+from converge.report.show import show_settings, stands
 from converge.subjects.checks import ITEMS
 from tasks.run.stages import Over, Planned
 from tasks.steps import proof, show
@@ -47,8 +48,13 @@ def _declared(work: Planned) -> tuple[Outcome, str]:
 
 
 def why(work: Planned) -> Planned:
-    """Everything about one setting. Raises ``Over`` where no setting has that id."""
+    """Everything about one setting, or where each of them stands."""
     name, terminal = work.choices.setting, work.run.terminal
+    if not name:
+        terminal.line()
+        show_settings(terminal, work.plan.standings)
+        work.ends(Outcome.EXPLAINED, f"{stands(work.plan.standings)}; --data setting=ID tells all")
+        return work
     found = {one.setting.id: one for one in work.plan.standings}
     if name not in found:
         raise Over(glance.no_such_setting(name, found), Exit.INVALID)

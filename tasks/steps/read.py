@@ -7,7 +7,8 @@ import time
 from dataclasses import replace
 
 from converge.exits import Exit
-from converge.plan import cascade, desired, layers, planning
+from converge.journal.journal import controller_state
+from converge.plan import cascade, desired, layers, planning, saved
 from converge.plan.plan import Plan
 from converge.plan.rollout import Stage, stage
 from converge.plan.setting import Layer, Phase
@@ -219,9 +220,11 @@ def plan(work: Read) -> Planned:
     except ForbiddenSetting as error:
         raise Over(str(error), Exit.INVALID) from error
     wanted = work.choices.plan
-    if wanted and wanted != made.id:
+    if wanted and wanted != made.id and work.run.task == "deploy":
+        shown = saved.load(controller_state() / "plans", wanted)
         raise Over(
-            f"plan {wanted} is stale: the plan is now {made.id}; look at it with --dry --diff",
+            f"plan {wanted} is stale: {saved.stale(shown, made, home=work.snapshot.home)}; "
+            f"it would be {made.id} now: look at it with --dry",
             Exit.FAILED,
         )
     return Planned.of(work, plan=made)

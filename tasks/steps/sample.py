@@ -267,7 +267,7 @@ def _pair(
         "|".join(benchmark.optimized),
         benchmark.library or f"bin/{benchmark.program}",
         *_sets(nix, work),
-        timeout=work.host.data.get("build_timeout"),
+        timeout=work.choices.build_limit_s,
     )
     stock, optimized = answer.first("stock"), answer.first("optimized")
     if not stock or not optimized:

@@ -42,7 +42,12 @@ def plan(work: Planned) -> Planned:
     run.changes(work.host.name, f"plan {made.id}")
     if run.dry:
         try:
-            saved.save(controller_state() / "plans", made, home=work.snapshot.home)
+            saved.save(
+                controller_state() / "plans",
+                made,
+                home=work.snapshot.home,
+                choices=work.choices,
+            )
         except OSError as error:
             work.record("problem", text=f"the plan could not be saved: {error}")
     return work

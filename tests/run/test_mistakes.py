@@ -74,12 +74,36 @@ FILES = {
 
 #: variables of the environment
 VARIABLES = (
+    ("MEASURE_ROUND=3", "W tasks/measure.py -y", "MEASURE_ROUND: no such variable; did you mean"),
+    ("MEASURE_ONLY=zsdt", "W tasks/measure.py -y", "MEASURE_ONLY: no benchmark 'zsdt'"),
     ("AT_SHOSHIN=me@h:abc", "inventory/shoshin.py deploy.py --dry", "not of the form [user@]host"),
     ("AT_KINOITE=", "inventory/fleet.py deploy.py --dry", "shoshin and kinoite are both on this"),
 )
 
 #: what the workspace is asked for
-CHOICES = ()
+CHOICES = (
+    ("W deploy.py --dry --data rollut=staged", "--data: rollut: is not a known key; did you mean"),
+    ("W deploy.py --dry --data phases=9", '--data: phases[0]: "9" is not known, expected one of'),
+    ("W deploy.py --dry --data phases=", "--data: phases"),
+    ("W deploy.py --dry --data layers=plsma", "did you mean plasma?"),
+    ("W deploy.py --dry --data deadline_s=soon", '--data: deadline_s: is the text "soon"'),
+    ("W deploy.py --dry --data rollout=slow", "--data: rollout"),
+    ("W deploy.py --dry --data canary=nobody", "nobody is not a workspace of this run"),
+    ("W deploy.py --dry --data accept=nothing", "--data: accept[0]: there is no setting"),
+    ("W deploy.py --dry --data exclude=kwin.contrst", "did you mean kwin.contrast?"),
+    ("W deploy.py --dry --data include=cpu.cores", "cpu.cores is a fact of the profile and no"),
+    ("W deploy.py --dry --data exclude=gpu.driver", "gpu.driver is a fact of the profile and no"),
+    ("W deploy.py --dry --data include=session.kwin-egl", "session.kwin-egl cannot be included"),
+    ("W deploy.py --dry --data include=kwin.contrast", "kwin.contrast is in the plan without that"),
+    ("W deploy.py --dry --data include=libraries.graft.system", "accept=libraries.graft.system"),
+    ("W deploy.py --dry --data accept=kwin.contrast", "kwin.contrast needs no consent"),
+    ("W deploy.py --dry --data accept=kwin.gl-core", "--data include=kwin.gl-core"),
+    ("W deploy.py -y --data plan=cccccccccccc", "no plan of that id was shown here"),
+    ("W tasks/verify.py --data plan=cccccccccccc", "does nothing in tasks/verify.py; it is for"),
+    ("W deploy.py --dry --data setting=kwin.contrast", "it is for tasks/why.py"),
+    ("W tasks/why.py --data setting=kwin.contrst", "did you mean kwin.contrast?"),
+    ("W tasks/rollback.py -y --data run=yesterday", "tasks/status.py lists them"),
+)
 
 ROWS = [
     *(("", given, says) for given, says in (*START, *INVENTORY, *CHOICES)),

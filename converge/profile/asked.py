@@ -1,0 +1,76 @@
+"""What a person asked for that would change nothing, or cannot be had: said before a connection.
+
+In: checked choices, the command they are for, the settings and the facts. Out: problems. An id is
+a setting or a fact, so that a consent means one thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from converge.plan.setting import Risk, Setting, State
+from converge.problem import Problem, did_you_mean
+from converge.profile.choices import Choices
+
+#: Choices that one command alone reads.
+_OF_ONE = {
+    "plan": "deploy",
+    "run": "rollback",
+    "setting": "why",
+    "write": "detect",
+    "facter": "detect",
+}
+
+
+def problems(
+    choices: Choices,
+    *,
+    task: str,
+    given: Collection[str],
+    settings: Mapping[str, Setting],
+    facts: Collection[str],
+) -> Iterator[Problem]:
+    """``given``: the keys of this command's ``--data``; what an inventory says holds for every
+    command, so only these can be for the wrong one."""
+    for key, only in _OF_ONE.items():
+        if key in given and task != only:
+            command = "deploy.py" if only == "deploy" else f"tasks/{only}.py"
+            yield _problem(given, key, f"does nothing in {_command(task)}", f"it is for {command}")
+    if task == "why" and choices.setting and choices.setting not in settings:
+        hint = did_you_mean(choices.setting, settings, "tasks/why.py alone lists them")
+        yield _problem(given, "setting", f"there is no setting {choices.setting}", hint)
+    for key in ("accept", "include", "exclude"):
+        for name in sorted(getattr(choices, key)):
+            why, hint = _useless(key, name, settings.get(name), is_fact=name in facts)
+            if why:
+                yield _problem(given, key, f"{name} {why}", hint)
+
+
+def _useless(key: str, name: str, setting: Setting | None, *, is_fact: bool) -> tuple[str, str]:
+    """Why ``key=name`` cannot be had or changes nothing, and what to do; or two empty strings."""
+    if setting is None:
+        if is_fact and key != "accept":
+            return "is a fact of the profile and no setting", "correct the profile instead"
+        return "", ""
+    if key == "exclude":
+        return "", ""
+    if not setting.forcible:
+        return f"cannot be included: {setting.reason}", f"leave {key}={name} out"
+    waits = setting.state in (State.WITHHELD, State.OFFERED) or bool(setting.rests_on)
+    if key == "include" and not waits:
+        if setting.risk is Risk.HIGH:
+            return "is in the plan, and needs consent", f"--data accept={name}"
+        return "is in the plan without that", f"leave include={name} out"
+    if key == "accept" and setting.risk is not Risk.HIGH and not is_fact:
+        does = f"--data include={name}" if waits else f"leave accept={name} out"
+        return f"needs no consent: its risk is {setting.risk}", does
+    return "", ""
+
+
+def _command(task: str) -> str:
+    return "deploy.py" if task == "deploy" else f"tasks/{task}.py"
+
+
+def _problem(given: Collection[str], key: str, message: str, hint: str) -> Problem:
+    file = f"--data {key}" if key in given else f"{key} of the inventory"
+    return Problem(file=file, line=0, column=0, path="", message=message, hint=hint)
