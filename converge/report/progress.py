@@ -35,7 +35,11 @@ class Progress:
             text = describe(record, took=took)
         except Exception as error:  # it is in the journal, and what it is about goes on
             text = f"{record['kind']} {record['seq']} cannot be shown: {type(error).__name__}"
-        if text:
+        if record["kind"] == "result":
+            self.terminal.wrapped(text, *style(record), always=True)
+        elif text and record["kind"] == "problem":
+            self.terminal.wrapped(text, *style(record))
+        elif text:
             self.terminal.line(text, *style(record))
 
     def _wait(self, record: Record) -> None:

@@ -165,7 +165,7 @@ def stands(standings: Iterable[Standing]) -> str:
     parts = []
     for stand in (Stand.IN_FORCE, Stand.CONSENT, *_REST):
         if number := counts[stand]:
-            word = stand.value
+            word = "not selected" if stand is Stand.OTHER_PHASE else stand.value
             if stand is Stand.CONSENT:
                 word = "needs consent" if number == 1 else "need consent"
             parts.append(f"{number} {word}")

@@ -48,12 +48,13 @@ class Terminal:
         except (OSError, ValueError):
             self.stream = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the process
 
-    def wrapped(self, text: str, *styles: str) -> None:
-        """A sentence. On a terminal it is wrapped at words; elsewhere it is one line to search."""
+    def wrapped(self, text: str, *styles: str, always: bool = False) -> None:
+        """A sentence. On a terminal it is wrapped at words; elsewhere it is one line to search,
+        unless it is to be wrapped ``always``."""
         text = redact.secrets(text)
-        lines = wrap(text, self.width - 2) if self.stream.isatty() else [text]
+        lines = wrap(text, self.width - 4) if always or self.stream.isatty() else [text]
         for number, line in enumerate(lines):
-            self.line(f"  {line}" if number else line, *styles)
+            self.line(f"    {line}" if number else line, *styles)
 
     def passing(self, text: str) -> None:
         """On a terminal, a line that the next one takes the place of; elsewhere nothing."""
