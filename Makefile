@@ -3,6 +3,8 @@
 # make quick  the tests that start no run: for while you work, about a minute
 # make bench  what a run without changes costs, beside its floor and its peers (as root: over SSH too)
 # make report the newest run as one page, report.html
+# make audit  known advisories about the packages that are installed, where a database is reachable
+# make requirements  write requirements.txt, the versions and hashes of uv.lock for pip
 # make tools  build what is tested against and not packaged: chezmoi, nixpkgs-fmt, sd-switch (Go, Cargo)
 # Each makes its own environment: with uv where it is installed, else with venv and pip.
 
@@ -14,17 +16,19 @@ ARGS ?=
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 QUICK := tests/kde tests/plan tests/profile tests/gate tests/report tests/proof/test_checks_effects.py
 
-.PHONY: demo test quick check lint bench report tools clean help
+.PHONY: demo test quick check lint bench report tools clean help requirements audit
 help:
 	@sed -n 's/^# //p' Makefile
 
-$(BIN)/.made: pyproject.toml uv.lock
+# Both ways install what uv.lock says, by hash; make requirements writes the file for pip.
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+$(BIN)/.made: pyproject.toml uv.lock requirements.txt
 	@if command -v uv >/dev/null; then \
-	    uv sync --quiet --group dev; \
+	    uv sync --quiet --locked --group dev; \
 	else \
 	    $(PYTHON) -m venv .venv && \
-	    $(BIN)/python -m pip --quiet --disable-pip-version-check install pip --upgrade && \
-	    $(BIN)/python -m pip --quiet --disable-pip-version-check install --group dev -e .; \
+	    $(PIP) install --require-hashes --requirement requirements.txt && \
+	    $(PIP) install --no-deps --no-build-isolation --editable .; \
 	fi
 	@touch $@
 
@@ -49,6 +53,13 @@ bench: $(BIN)/.made
 
 report: $(BIN)/.made
 	@$(BIN)/python -m converge.report --html report.html $(ARGS)
+
+requirements:
+	@uv export --quiet --locked --group dev --no-emit-project --no-header \
+	    --format requirements-txt --output-file requirements.txt
+
+audit:
+	@sh .ci/audit requirements.txt
 
 tools: $(TOOLS)/chezmoi $(TOOLS)/nixpkgs-fmt $(TOOLS)/sd-switch
 

@@ -11,6 +11,7 @@ import atexit
 import os
 import signal
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -38,9 +39,14 @@ from tasks.steps import elsewhere
 from workspace_start import SIGNALS
 
 __all__ = ["PROJECT", "Run", "begin", "install", "leave"]
-VERSION = "0.1.0"
 #: Tasks that change nothing: there is nothing to confirm, so nobody has to be there.
 READ_ONLY = frozenset({"verify", "status", "why", "detect"})
+
+
+def version() -> str:
+    """The version of this project, which stands in pyproject.toml alone."""
+    data = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    return str(data["project"]["version"])
 
 
 class Run:
@@ -75,7 +81,7 @@ class Run:
         self.journal.listeners.append(self.progress.say)
         self.journal.append(
             "run-start",
-            version=VERSION,
+            version=version(),
             task=self.task,
             mode="dry run" if self.dry else "run",
             workspaces=[choices.workspace for choices, _ in self.inputs.values()],
