@@ -22,7 +22,7 @@ in
       throw ("workspace-tuning: the flake given as `base` has no ${kind}.${quoted names}. "
         + (if module then
         "It has home-manager as a module of nixosConfigurations.\"${profile.host}\", which is not extended: "
-        + "offer the home as homeConfigurations, and take the user out of home-manager.users."
+          + "offer the home as homeConfigurations, and take the user out of home-manager.users."
       else if exist == [ ] then "It has no ${kind} at all: is ${option} set to the right flake?"
       else "It has ${quoted exist}: set the workspace's host and user to one of them."));
 
@@ -36,8 +36,9 @@ in
       handed = given ? pkgs;
       pkgs =
         if given.pkgs ? extend then given.pkgs.extend overlay
-        else throw ("workspace-tuning: your configuration hands over `pkgs` in specialArgs, and that set has "
-          + "no `extend`. Hand over the set that `import nixpkgs` gives, or leave `pkgs` out of specialArgs.");
+        else
+          throw ("workspace-tuning: your configuration hands over `pkgs` in specialArgs, and that set has "
+            + "no `extend`. Hand over the set that `import nixpkgs` gives, or leave `pkgs` out of specialArgs.");
       extended = configuration.extendModules
         ({ modules = [ module ]; } // (if handed then { specialArgs = { inherit pkgs; }; } else { }));
     in
