@@ -283,7 +283,8 @@ for path in "$root"/proc/[0-9]*/comm; do
     *) continue ;;
     esac
     # Readable only for processes of this user: those of others do not matter here.
-    type=$(tr '\000' '\n' <"${path%/comm}/environ" 2>/dev/null | sed -n 's/^XDG_SESSION_TYPE=//p')
+    type=$({ tr '\000' '\n' <"${path%/comm}/environ"; } 2>/dev/null |
+        sed -n 's/^XDG_SESSION_TYPE=//p')
     [ -n "$type" ] && say process "$name" "$type"
 done
 for path in "$root"/usr/share/xsessions/*.desktop "$root"/usr/share/wayland-sessions/*.desktop \

@@ -1,0 +1,216 @@
+"""Recorded machines go the whole way: detect, profile, gate, plan. No plan hands one a driver that
+none of its cards uses, and one fact at a time made false is caught on each."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+
+from converge.gate import graphics, hardware
+from converge.gate.facts.cards import DRAWN
+from converge.gate.gate import FACTS, Outcome, blocking, differences, gate
+from converge.gate.machine import FoundGpu, Machine
+from converge.gate.roles import roles
+from converge.plan.setting import NEEDS
+from converge.profile.profile import Gpu, Profile
+from tests.gate.machines import recorded
+from tests.gate.machines_page import NAMES, PAGE, in_force, page, profile_of, verdicts_of
+
+
+def test_there_are_thirty_machines_and_the_page_says_what_each_gets() -> None:
+    assert len(NAMES) >= 30
+    assert PAGE.read_text(encoding="utf-8") == page(), (
+        "the machines or what they get have changed: python -m tests.gate.machines_page"
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_profile_that_detect_writes_passes_its_own_gate(name: str) -> None:
+    assert blocking(verdicts_of(name)) == ()
+    assert differences(profile_of(name), recorded(name)) == ()
+    assert {verdict.fact for verdict in verdicts_of(name)} <= set(FACTS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_plan_names_a_driver_whose_card_does_not_draw_or_offload_by_it(name: str) -> None:
+    force = {setting.id: setting for setting in in_force(profile_of(name))}
+    found = recorded(name).gpus or ()
+    held = dict(zip(found, roles(found), strict=True))
+    by_nvidia = [gpu for gpu, role in held.items() if gpu.driver == "nvidia" and role != "unknown"]
+    drawing = [gpu for gpu, role in held.items() if role == "draws"]
+    assert ("video.driver" in force) <= bool(by_nvidia)
+    assert ("video.modesetting" in force) <= bool(by_nvidia)
+    variables = force.get("video.variables")
+    if variables is None:
+        return
+    assert isinstance(variables.value, dict)
+    (card,) = drawing
+    driver = variables.value["variables"]["LIBVA_DRIVER_NAME"]
+    assert (driver == "nvidia") == (card.driver == "nvidia")
+    assert graphics.DECODES[card.driver] in {"nvidia", "mesa", "intel"}
+    text = " ".join(f"{s.title} {s.reason} {s.value}" for s in force.values() if s.needs & DRAWN)
+    assert card.driver == "nvidia" or "nvidia" not in text.lower()
+
+
+def test_every_need_holds_on_some_recorded_machine() -> None:
+    found = frozenset[str]().union(*(profile_of(name).facts for name in NAMES))
+    assert found == NEEDS.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "march"),
+    [
+        ("desktop-sandybridge", "sandybridge"),
+        ("netbook-goldmont", "goldmont"),
+        ("desktop-arrowlake", "arrowlake-s"),
+        ("laptop-meteorlake", "meteorlake"),
+        ("laptop-zen5", "znver5"),
+        ("hybrid-undriven", "znver5"),
+        ("desktop-terascale", "bdver2"),
+        ("server-bcachefs", "sapphirerapids"),
+    ],
+)
+def test_a_march_is_found_by_numbers_and_features(name: str, march: str) -> None:
+    assert profile_of(name).build.compiler.march == march
+
+
+@pytest.mark.parametrize(
+    ("name", "disks"),
+    [
+        ("nas-haswell", ["sdd", "sdf"]),  # a ZFS mirror
+        ("desktop-sandybridge", ["sda", "sdb"]),  # a partition of an array
+        ("desktop-terascale", ["sda"]),  # a logical volume
+        ("server-a100", ["sda", "sdb"]),  # a logical volume on an array
+        ("desktop-navi24", ["sda", "sdb"]),  # btrfs
+        ("server-bcachefs", ["nvme0n1", "nvme1n1"]),
+        ("laptop-luks-bcachefs", ["nvme0n1"]),
+        ("netbook-goldmont", ["mmcblk0"]),
+        ("laptop-alderlake", ["nvme0n1"]),  # a root in memory
+        ("ostree-silverblue", ["nvme0n1"]),
+    ],
+)
+def test_the_disks_below_every_kind_of_pool_are_found(name: str, disks: list[str]) -> None:
+    assert [disk.name for disk in recorded(name).system_disks] == disks
+
+
+# ---- one fact at a time made false ---------------------------------------------------------------
+
+
+def _other(profile: Profile, **changes: object) -> Profile:
+    return dataclasses.replace(profile, **changes)  # type: ignore[arg-type]
+
+
+def _march(profile: Profile) -> Profile:
+    """A march that needs one feature more than this CPU has."""
+    own = hardware.marches()[profile.build.compiler.march]
+    more = min(
+        (name for name, flags in hardware.marches().items() if flags - own),
+        key=lambda name: (len(hardware.marches()[name]), name),
+    )
+    compiler = dataclasses.replace(profile.build.compiler, march=more)
+    return _other(profile, build=dataclasses.replace(profile.build, compiler=compiler))
+
+
+def _disk(profile: Profile) -> Profile:
+    first, *rest = profile.storage.disks
+    kind = "nvme" if first.kind != "nvme" else "hdd"
+    disks = (dataclasses.replace(first, kind=kind), *rest)
+    return _other(profile, storage=dataclasses.replace(profile.storage, disks=disks))
+
+
+def _size(profile: Profile) -> Profile:
+    first, *rest = profile.storage.disks
+    disks = (dataclasses.replace(first, size_gb=3 * (first.size_gb or 1)), *rest)
+    return _other(profile, storage=dataclasses.replace(profile.storage, disks=disks))
+
+
+FALSE: dict[str, Callable[[Profile], Profile]] = {
+    "platform": lambda p: _other(p, platform="linux" if p.platform != "linux" else "ostree"),
+    "cpu.vendor": lambda p: _other(
+        p, cpu=dataclasses.replace(p.cpu, vendor="amd" if p.cpu.vendor == "intel" else "intel")
+    ),
+    "cpu.cores": lambda p: _other(p, cpu=dataclasses.replace(p.cpu, cores=p.cpu.cores + 1)),
+    "cpu.threads": lambda p: _other(p, cpu=dataclasses.replace(p.cpu, threads=p.cpu.threads + 1)),
+    "build.compiler.march": _march,
+    "memory.totalGB": lambda p: _other(
+        p, memory=dataclasses.replace(p.memory, total_gb=2 * p.memory.total_gb)
+    ),
+    "storage.kind": _disk,
+    "storage.sizeGB": _size,
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("fact", FALSE)
+def test_a_false_fact_is_caught_on_every_machine(name: str, fact: str) -> None:
+    profile, machine = FALSE[fact](profile_of(name)), recorded(name)
+    settings = in_force(profile_of(name))
+    found = next(verdict for verdict in gate(profile, machine, settings) if verdict.fact == fact)
+    blocks = fact == "build.compiler.march" and found.settings
+    assert found.outcome is (Outcome.BLOCKS if blocks else Outcome.DIFFERS)
+    assert found.fix or found.why
+
+
+CARDS = [name for name in NAMES if profile_of(name).gpus]
+HYBRIDS = [name for name in NAMES if profile_of(name).drawing and len(profile_of(name).gpus) > 1]
+
+
+def _with(profile: Profile, cards: tuple[Gpu, ...]) -> Profile:
+    return dataclasses.replace(profile, gpus=cards)
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_nvidias_driver_for_a_card_that_does_not_use_it_is_never_set(name: str) -> None:
+    """The profile claims that each card in turn draws by NVIDIA's driver."""
+    profile, machine = profile_of(name), recorded(name)
+    for index, card in enumerate(profile.gpus):
+        if card.driver == "nvidia":
+            continue
+        lie = dataclasses.replace(
+            card, vendor="nvidia", architecture="maxwell", driver="nvidia", role="draws"
+        )
+        others = [
+            dataclasses.replace(one, role="offload") if one.role == "draws" else one
+            for one in profile.gpus
+        ]
+        claimed = _with(profile, (*others[:index], lie, *others[index + 1 :]))
+        settings = in_force(claimed)
+        blocked = blocking(gate(claimed, machine, settings))
+        assert any(s.id == "video.variables" for s in settings)
+        assert {verdict.fact for verdict in blocked} & {"gpus", "gpus.driver", "gpus.role"}
+        assert all(verdict.settings and verdict.fix for verdict in blocked)
+
+
+@pytest.mark.parametrize("name", HYBRIDS)
+def test_roles_that_are_swapped_are_caught(name: str) -> None:
+    profile, machine = profile_of(name), recorded(name)
+    swap = {"draws": "offload", "offload": "draws"}
+    cards = tuple(
+        dataclasses.replace(card, role=swap.get(card.role, card.role)) for card in profile.gpus
+    )
+    swapped = _with(profile, cards)
+    verdicts = gate(swapped, machine, in_force(swapped))
+    wrong = [verdict for verdict in verdicts if verdict.fact == "gpus.role"]
+    assert {verdict.outcome for verdict in wrong} & {Outcome.DIFFERS, Outcome.BLOCKS}
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_a_card_that_goes_or_comes_is_seen(name: str) -> None:
+    profile, machine = profile_of(name), recorded(name)
+
+    def outcomes(declared: Profile, seen: Machine) -> set[Outcome]:
+        verdicts = gate(declared, seen, in_force(declared))
+        return {verdict.outcome for verdict in verdicts if verdict.fact == "gpus"}
+
+    assert outcomes(profile, machine) == {Outcome.TRUE}
+    assert outcomes(_with(profile, profile.gpus[1:]), machine) >= {Outcome.DIFFERS}
+    new = FoundGpu(slot="0000:ee:00.0", vendor="1234", device="1111", driver="bochs-drm")
+    more = dataclasses.replace(machine, gpus=(*(machine.gpus or ()), new))
+    assert Outcome.DIFFERS in outcomes(profile, more)
+    none = dataclasses.replace(machine, gpus=())
+    assert Outcome.TRUE not in outcomes(profile, none)
+    unseen = dataclasses.replace(machine, gpus=None)
+    needed = any(s.needs & (DRAWN | {"nvidia"}) for s in in_force(profile))
+    assert outcomes(profile, unseen) == {Outcome.BLOCKS if needed else Outcome.UNKNOWN}
