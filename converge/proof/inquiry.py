@@ -134,7 +134,8 @@ def whole(lines: Sequence[str]) -> bool:
 
 def arguments(context: Context, asked: Sequence[Ask]) -> list[str]:
     """The arguments of ``remote/check.sh`` for these questions."""
-    words = [context.root, str(CAP)]
+    may = "sudo" if "sudo" in context.snapshot.marks and not context.root else "-"
+    words = [context.root, str(CAP), may]
     for place, ask in enumerate(asked):
         words += [str(place), str(ask.limit), str(1 + len(ask.arguments))]
         words += [ask.probe, *ask.arguments]

@@ -17,15 +17,16 @@ if [ "$jobs" != - ]; then set -- "$@" --max-jobs "$jobs"; fi
 if [ "$cores" != - ]; then set -- "$@" --cores "$cores"; fi
 
 # Neither nixos-rebuild nor home-manager is needed: the result is named, so exactly it is used.
-flakes build "path:$flake#$attribute" \
-    --override-input base "$base" --no-write-lock-file --out-link "$state/roots/$layer" "$@" ||
+# The path is what Nix itself says: a link in the home could be another one by the time it is followed.
+made=$(flakes build --json "path:$flake#$attribute" \
+    --override-input base "$base" --no-write-lock-file --out-link "$state/roots/$layer" "$@") ||
     stop 70 "nix build of $attribute"
-path=$(readlink -f -- "$state/roots/$layer") || stop 70 "the build left no result"
-printf '%s %s\n' "$inputs" "$path" >"$state/built/.$layer" || stop 70 "$state/built: cannot be written"
-mv -f -- "$state/built/.$layer" "$state/built/$layer" || stop 70 "$state/built: cannot be written"
+path=$(say "$made" | tr -d ' \n' | sed -n 's/.*"out":"\([^"]*\)".*/\1/p')
+[ -n "$path" ] || stop 70 "the build left no result"
+put "$state/built/$layer" "$inputs $path" || stop 70 "$why"
 # While sizes and times stay, nobody has to read the whole flake again. Without the stamp all do.
 rm -f -- "$state/flakes/$name"
 if [ -n "$times" ]; then
     mkdir -p -- "$state/flakes" && printf '%s %s\n' "$times" "$digest" >"$state/flakes/$name"
 fi
-printf 'path %s\n' "$path"
+say path "$path"

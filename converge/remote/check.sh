@@ -1,9 +1,10 @@
 # Ask one workspace for everything the checks want to know, in one command, and change nothing.
 # shellcheck shell=sh
 #
-# usage: check.sh ROOT CAP [ID LIMIT COUNT PROBE ARGUMENT...]... <probes
+# usage: check.sh ROOT CAP SUDO [ID LIMIT COUNT PROBE ARGUMENT...]... <probes
 #   ROOT   prefix of /proc, /sys, /run and /boot ("" except in a sandbox)
 #   CAP    bytes of output that are kept of each probe
+#   SUDO   "sudo" where it was found, when the workspace was read, to work without a password
 #   ID     what the answer is called; LIMIT seconds; COUNT words follow: the probe and its arguments
 # Standard input is the program text of the probes (remote/probes/*.sh). Each runs in a shell and a
 # session of its own, so that it can be stopped together with all that it started.
@@ -12,8 +13,9 @@
 # "end". OUTPUT and ERRORS are base64: whatever a program prints, it cannot write a line of ours. A
 # probe that does not end in time has the answer "answer ID timeout".
 leave_git_alone
-root=$1 cap=$2
-shift 2
+root=$1 cap=$2 may_sudo=$3
+export may_sudo
+shift 3
 probes=$(cat)
 
 

@@ -136,10 +136,7 @@ roll_back() {
         if [ -n "$trouble" ]; then note_parts broken; else note_parts undone; fi
         return
     fi
-    # shellcheck disable=SC2046 # words of ours
-    undo "rolled back" $(
-        printf '%s\n' "$@" | sed 's/^nixos$/system/; s/^home-manager$/home/; s/^plasma+session$/live/'
-    )
+    undo "rolled back" "$@"
     if [ -n "$trouble" ]; then note_parts broken "$@" && return; fi
     told sh "$self" forget "$T" "$@" >/dev/null
     if note_parts undone "$@" && [ -n "$(in_force)" ]; then

@@ -21,7 +21,7 @@ deactivate_home() {
 }
 
 undo_home() {
-    fields home || return 0
+    fields home-manager || return 0
     now=$(target_of "$profile")
     number=$(number_of "$profile")
     if [ "$number" != "$old_number" ] && [ "$now" != "$new" ]; then
@@ -34,14 +34,14 @@ undo_home() {
     else
         activate_home "$old_path" || trouble="$trouble; by hand: $old_path/activate"
         if [ "$(number_of "$profile")" != "$old_number" ]; then
-            go_back home ||
+            go_back home-manager ||
                 trouble="$trouble; by hand: nix-env -p $profile --switch-generation $old_number"
         fi
     fi
 }
 
 undo_system() {
-    fields system || return 0
+    fields nixos || return 0
     now=$(target_of "$profile")
     number=$(number_of "$profile")
     by_hand="by hand: $old_path/bin/switch-to-configuration switch"
@@ -52,7 +52,7 @@ undo_system() {
     elif [ ! -x "$old_path/bin/switch-to-configuration" ]; then
         trouble="$trouble; $old_path is gone; by hand: choose a generation in the boot menu"
     elif [ "$number" != "$old_number" ]; then
-        if go_back system; then
+        if go_back nixos; then
             switch_back switch
         else
             trouble="$trouble; by hand: nix-env -p $profile --switch-generation $old_number; $by_hand"
@@ -81,8 +81,8 @@ switch_back() { # switch_back test|switch: exit 4 is a system that was switched,
 undo_files() {
     while IFS=' ' read -r word record as part; do
         case $word in
-            live) part=live ;;
-            record) ;;
+            live) part=plasma+session ;;
+            record) part=$(words_of "$part") ;;
             *) continue ;;
         esac
         chosen "$part" "$@" || continue
@@ -121,8 +121,8 @@ undo() { # undo REASON [PART...]
     word_before=${before%% *}
     status undoing "$because"
     if [ ! -s "$T/plan" ]; then trouble="; $T/plan is gone: what to undo is not known"; fi
-    if chosen home "$@"; then undo_home; fi
-    if chosen system "$@"; then undo_system; fi
+    if chosen home-manager "$@"; then undo_home; fi
+    if chosen nixos "$@"; then undo_system; fi
     undo_files "$@"
     reload_desktop
     if [ "$#" = 0 ]; then undo_record; fi

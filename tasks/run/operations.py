@@ -18,7 +18,7 @@ from pyinfra import state as current_state
 from pyinfra.api.command import FunctionCommand
 from pyinfra.api.operation import operation
 
-from converge.exits import Exit, Outcome
+from converge.exits import Exit
 from converge.journal.journal import JournalError
 from tasks.run import canary
 from tasks.run.stages import Activated, Done, Looked, Over, Planned, Read, Workspace
@@ -148,6 +148,7 @@ def perform(stage: Workspace, one: Step[Any, Any]) -> Workspace | None:
     run, title = stage.run, one.title(stage)
     if run.interrupted:
         _take_back(stage)
+        _give_back(stage)
         return None
     over: Over | None = None
     unexpected = False
@@ -177,6 +178,7 @@ def perform(stage: Workspace, one: Step[Any, Any]) -> Workspace | None:
         stage.ends(Exit.FAILED, f"stopped before the next step: {error}")
         if reached is not None:
             _take_back(reached)
+            _give_back(reached)
         return None
     if over is None:
         return after
@@ -184,9 +186,7 @@ def perform(stage: Workspace, one: Step[Any, Any]) -> Workspace | None:
         _take_back(stage)
         over = Over(over.why, run.outcomes[stage.host.name])
     stage.stop(over if over.code is not None else Over(f"{title}: {over.why}"))
-    is_known = over.code is None or Outcome.of(over.code).exit is not Exit.UNKNOWN
-    if is_known and isinstance(stage, Read):
-        stage.remote("release", run.id, stage.lock)
+    _give_back(stage)
     return None
 
 
@@ -195,6 +195,13 @@ def _take_back(stage: Workspace) -> None:
     if isinstance(stage, Activated) and stage.take_back:
         with contextlib.suppress(JournalError):
             stage.take_back()
+
+
+def _give_back(stage: Workspace) -> None:
+    """Give the workspace's lock back, unless what is going on there is not known: it then shows
+    the next run who was there."""
+    if isinstance(stage, Read) and stage.run.outcomes[stage.host.name].exit is not Exit.UNKNOWN:
+        stage.remote("release", stage.run.id, stage.lock)
 
 
 def transacts(nothing: str) -> Callable[[Planned], str]:

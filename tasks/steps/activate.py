@@ -60,9 +60,8 @@ def plan_lines(work: Built, attempt: int) -> Iterator[str]:
         number, old = (str(current.number), current.path) if current else ("-", "-")
         if build.nix.root:
             old = snapshot.running_system or "-"
-        name = "system" if build.nix.root else "home"
         path = work.paths[build.nix.layer.value]
-        yield f"{name} {path} {snapshot.profiles[build.nix.profile]} {number} {old}"
+        yield f"{build.nix.layer} {path} {snapshot.profiles[build.nix.profile]} {number} {old}"
 
 
 def payload(work: Built, attempt: int) -> str:

@@ -12,11 +12,11 @@ from tasks.run.operations import step
 from tasks.run.stages import Done, Over, Read
 from tasks.steps.write import controller, done
 
-#: Part of a transaction (``remote/transact.sh``) -> the layers that it undoes together.
+#: Part of a change (``remote/transact.sh``) -> the layers that it undoes together.
 PARTS = {
-    "system": {Layer.NIXOS},
-    "home": {Layer.HOME_MANAGER},
-    "live": {Layer.PLASMA, Layer.SESSION},
+    "nixos": frozenset({Layer.NIXOS}),
+    "home-manager": frozenset({Layer.HOME_MANAGER}),
+    "plasma+session": frozenset({Layer.PLASMA, Layer.SESSION}),
 }
 
 
@@ -35,39 +35,48 @@ class Undone(Chosen):
     undone: str = ""
 
 
-def chosen(work: Read) -> Transaction | None:
-    """The transaction to roll back: the named run's, else the newest that is in force."""
+def chosen(work: Read, parts: tuple[str, ...]) -> Transaction | None:
+    """The change to roll back: the named run's, else the newest of which one of these parts is in
+    force (any part where none is named)."""
     found = [
         one
         for one in work.snapshot.transactions
-        if one.ended and (one.run == work.choices.run if work.choices.run else one.word != "undone")
+        if one.ended and (one.run == work.choices.run if work.choices.run else _held(one, parts))
     ]
     return found[-1] if found else None
 
 
-def parts(work: Read) -> tuple[str, ...] | None:
-    """The parts that the chosen layers name; all of it is empty, None where a part would be torn in
-    two."""
+def _held(one: Transaction, parts: tuple[str, ...]) -> bool:
+    """Whether something of ``parts`` is in force; of a record that has no parts its word tells."""
+    if one.word == "undone" or not one.parts:
+        return one.word != "undone"
+    return bool(one.in_force & frozenset(parts)) if parts else bool(one.in_force)
+
+
+def parts(work: Read) -> tuple[str, ...]:
+    """The parts that the chosen layers name; all of it is empty. Raises ``Over`` where a part would
+    be torn in two."""
     layers = work.choices.layers
     if layers == frozenset(Layer):
         return ()
-    split = [name for name, held in PARTS.items() if held & layers and not held <= layers]
-    return None if split else tuple(name for name, held in PARTS.items() if held <= layers)
+    if any(held & layers and not held <= layers for held in PARTS.values()):
+        raise Over("plasma and session files are undone together: name both", Exit.INVALID)
+    return tuple(name for name, held in PARTS.items() if held <= layers)
 
 
 def choose(work: Read) -> Chosen:
     """Say what would be undone; it decides what the run ends with if nothing more happens."""
-    one, some = chosen(work), parts(work)
-    if one is None:
+    some = parts(work)
+    one = chosen(work, some)
+    if one is None and work.choices.run:
         known = ", ".join(t.run for t in work.snapshot.transactions) or "none"
-        raise Over(
-            f"no run to roll back; runs that are known there: {known}",
-            Exit.INVALID if work.choices.run else Exit.FAILED,
-        )
-    if some is None:
-        raise Over("plasma and session files are undone together: name both", Exit.INVALID)
-    if one.word == "undone":
-        raise Over(f"run {one.run} is undone already", Outcome.UNCHANGED, said=False)
+        raise Over(f"no run to roll back; runs that are known there: {known}", Exit.INVALID)
+    if one is None:
+        of = f" of {' and '.join(some)}" if some else ""
+        raise Over(f"nothing left to roll back{of}", Exit.FAILED)
+    if not _held(one, some):
+        of = f" for {' and '.join(some)}" if some and one.word != "undone" else ""
+        raise Over(f"run {one.run} is undone already{of}", Outcome.UNCHANGED, said=False)
     what = ", ".join(some) or "all of it"
     work.record("problem", text=f"run {one.run} ({one.word} {one.reason}): undo {what}")
     work.run.changes(work.host.name, f"run {one.run} can be rolled back")

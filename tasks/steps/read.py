@@ -45,6 +45,8 @@ def snapshot(work: Given) -> Read:
     if not work.run.dry:
         if found.lock and found.lock.alive:
             raise Over(locked(found.lock), Exit.LOCKED)
+        if found.lock:  # of a run that was killed; this one may have no reason to take the lock
+            work.remote("release", found.lock.run, f"{found.state}/lock", "dead")
         found = _without_open_transaction(work, found)
     why = stranger(work, found)
     if why and not work.run.dry:

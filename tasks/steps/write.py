@@ -76,7 +76,9 @@ def layer_files(looked: Looked) -> Written:
         ),
     )
     done(answer)
-    return Written.of(looked, holds_lock=holds, records=((place, "user", "home"),))
+    return Written.of(
+        looked, holds_lock=holds, records=((place, "user", Layer.HOME_MANAGER.value),)
+    )
 
 
 def proof(work: Planned, found: Mapping[str, Proved]) -> None:
@@ -140,4 +142,4 @@ def root_files(written: Written) -> Written:
     )
     done(answer)
     owner = "root" if sudo else "user"
-    return Written.of(written, records=(*written.records, (place, owner, "system")))
+    return Written.of(written, records=(*written.records, (place, owner, Layer.NIXOS.value)))

@@ -215,7 +215,7 @@ def test_files_of_root_are_written_with_sudo_where_it_is_needed_and_without_a_lo
         "keep",
     )
     assert work.host.commands[0][1].get("_sudo", False) is sudo
-    assert written.records == ((place, "root" if sudo else "user", "system"),)
+    assert written.records == ((place, "root" if sudo else "user", "nixos"),)
 
 
 def test_what_a_killed_run_left_beside_files_of_root_is_swept_by_root(make: Any) -> None:
@@ -294,16 +294,16 @@ def test_the_plan_of_a_transaction_says_from_which_state_it_is_undone(make: Any)
         stage=Built,
         known={
             "paths": {"nixos": "/nix/store/new-system", "home-manager": "/nix/store/new-home"},
-            "records": (("/a/layer", "user", "home"), ("/b/layer", "root", "system")),
+            "records": (("/a/layer", "user", "home-manager"), ("/b/layer", "root", "nixos")),
         },
     )
     lines = list(activate.plan_lines(work, 2))
     for line in (
         *(f"run {work.run.id}", "number 7", "deadline 77", "user mitsio"),
-        *("record /a/layer user home", "record /b/layer root system"),
+        *("record /a/layer user home-manager", "record /b/layer root nixos"),
         f"live {work.record_directory}/live-2 user",
-        "system /nix/store/new-system /nix/var/nix/profiles/system 42 /nix/store/running",
-        f"home /nix/store/new-home {here.profiles['home']} 7 /nix/store/home-7",
+        "nixos /nix/store/new-system /nix/var/nix/profiles/system 42 /nix/store/running",
+        f"home-manager /nix/store/new-home {here.profiles['home']} 7 /nix/store/home-7",
     ):
         assert line in lines
     runs = f"/var/lib/workspace-tuning/runs/{work.choices.user}"
@@ -408,13 +408,26 @@ def never(_: Any) -> Any:
 def test_what_is_active_is_taken_back_when_a_run_is_interrupted(
     make: Any, answer: tuple[str, ...], code: Exit
 ) -> None:
-    work = make(("started process",), ("status activated r",), answer, stage=Built)
+    """And the lock is given back, unless it is not known what is going on there (U20)."""
+    work = make(("started process",), ("status activated r",), answer, True, stage=Built)
     active = activate.begin(work)
     work.run.interrupted = True
     assert operations.perform(active, step_of(never)) is None
-    assert work.host.words()[1:] == ["decide", activate.directory(work), "undo"]
+    assert work.host.words(2)[1:] == ["decide", activate.directory(work), "undo"]
     assert work.run.exits["shoshin"] is code
-    assert len(work.host.commands) == 3, "it is taken back once"
+    released = [words[3] for words, _ in work.host.commands if words[3] == "workspace-release"]
+    assert bool(released) is (code is not Exit.UNKNOWN)
+    assert len(work.host.commands) == 3 + len(released), "it is taken back once"
+
+
+def test_u20_a_run_that_is_interrupted_before_anything_is_active_gives_the_lock_back(
+    make: Any,
+) -> None:
+    work = make(True, stage=Built)
+    work.run.interrupted = True
+    work.ends(Exit.FAILED, "ended after: build")
+    assert operations.perform(work, step_of(never)) is None
+    assert work.host.words() == ["workspace-release", work.run.id, work.lock]
 
 
 def test_what_is_active_is_taken_back_when_there_is_no_journal_any_more(
@@ -422,7 +435,7 @@ def test_what_is_active_is_taken_back_when_there_is_no_journal_any_more(
 ) -> None:
     here = found()
     work = make(
-        *(("started unit",), ("status activated r",), ("status undone not proved",)),
+        *(("started unit",), ("status activated r",), ("status undone not proved",), True),
         snapshot=here,
         made=plan(here, selected=EVERY),
         stage=Built,
@@ -435,10 +448,11 @@ def test_what_is_active_is_taken_back_when_there_is_no_journal_any_more(
 
     monkeypatch.setattr(Journal, "append", full)
     assert operations.perform(active, step_of(never)) is None
-    verb, place, word = work.host.words()[1:]
+    verb, place, word = work.host.words(2)[1:]
     assert (verb, word) == ("decide", "undo")
     assert place.startswith("/var/lib/workspace-tuning/")
-    assert work.host.commands[-1][1]["_sudo"] is True
+    assert work.host.commands[2][1]["_sudo"] is True
+    assert work.host.words() == ["workspace-release", work.run.id, work.lock]
     assert work.run.exits["shoshin"] is Exit.ROLLED_BACK
 
 
@@ -530,9 +544,10 @@ def test_each_step_takes_the_stage_that_the_one_before_it_gives(name: str) -> No
 
 def test_a_rollback_names_the_parts_and_never_tears_one(make: Any) -> None:
     assert back.parts(make()) == ()
-    assert back.parts(make(layers=["plasma", "session"])) == ("live",)
-    assert back.parts(make(layers=["nixos", "home-manager"])) == ("system", "home")
-    assert back.parts(make(layers=["plasma"])) is None
+    assert back.parts(make(layers=["plasma", "session"])) == ("plasma+session",)
+    assert back.parts(make(layers=["nixos", "home-manager"])) == ("nixos", "home-manager")
+    with pytest.raises(Over, match="name both"):
+        back.parts(make(layers=["plasma"]))
 
 
 def kept(number: int, run: str, word: str = "kept") -> Transaction:
@@ -543,11 +558,16 @@ def kept(number: int, run: str, word: str = "kept") -> Transaction:
 def test_the_newest_run_in_force_is_rolled_back_or_the_one_that_is_named(make: Any) -> None:
     runs = (kept(1, "b"), kept(2, "a"), kept(3, "c", "undone"))
     here = replace(found(), transactions=runs)
-    newest = back.chosen(make(snapshot=here))
+    newest = back.chosen(make(snapshot=here), ())
     assert newest is not None
     assert newest.run == "a"
+    parts = {"home-manager": "in-force", "plasma+session": "undone"}
+    halved = (runs[0], replace(runs[1], parts=parts))
+    older = back.chosen(make(snapshot=replace(here, transactions=halved)), ("plasma+session",))
+    assert older is not None
+    assert older.run == "b"
     named = make(snapshot=here, run="20260101t000000-abcd")
-    assert back.chosen(named) is None
+    assert back.chosen(named, ()) is None
 
 
 def test_an_answer_is_read_by_its_words() -> None:

@@ -45,7 +45,7 @@ def test_rolling_every_run_back_gives_the_state_before_the_first(
 
     nothing = cli(box.inventory, "tasks/rollback.py", "-y")
     assert nothing.code == 1
-    assert "no run to roll back" in nothing.out
+    assert "nothing left to roll back" in nothing.out
     # And forward again, without drift: the record of what was written went back as well.
     again = cli(box.inventory, "deploy.py", "-y")
     assert (again.code, again.kinds("drift")) == (0, [])

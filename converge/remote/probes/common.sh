@@ -60,11 +60,13 @@ variables() {
     for variable in "$@"; do grep -az "^$variable=" "$file"; done
     return 0
 }
-# peek FILE: its text, also where only root may read it and sudo asks for no password.
+# peek FILE: its text, as far as the user may read it. Of the loader's files, which are often for root
+# alone and among which nobody else can put a link, also what sudo shows without a password: whether
+# it does was found out when the workspace was read.
 peek() {
     if [ -r "$1" ]; then
         cat -- "$1"
-    elif may_sudo && sudo -n test -r "$1"; then
+    elif of_boot "$1" && sudo -n test -r "$1"; then
         sudo -n cat -- "$1"
     elif hidden "$1"; then
         stop 122 "$1"
@@ -72,6 +74,9 @@ peek() {
         stop 121 "$1"
     fi
 }
+exists() { [ -e "$1" ] || { of_boot "$1" && sudo -n test -e "$1"; }; }
+of_boot() { case $1 in */../*) return 1 ;; /boot/* | /efi/*) may_sudo ;; *) return 1 ;; esac; }
+may_sudo() { [ "${may_sudo:-}" = sudo ]; }
 # hidden PATH: whether it is there and unreadable, or below a directory that we may not look into.
 hidden() {
     if [ -e "$1" ]; then return 0; fi
@@ -82,8 +87,6 @@ hidden() {
     done
     ! [ -x "$above" ]
 }
-may_sudo() { [ -z "$root" ] && command -v sudo >/dev/null && sudo -n true 2>/dev/null; }
-exists() { [ -e "$1" ] || { may_sudo && sudo -n test -e "$1"; }; }
 work_directory() {
     directory=$(mktemp -d "${TMPDIR:-/tmp}/workspace-check.XXXXXX") || stop 122 "${TMPDIR:-/tmp}"
     trap 'rm -rf -- "$directory"' EXIT

@@ -1,0 +1,152 @@
+"""A part of a change is undone alone: the record knows which parts are still there (U16)."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.remote.recording import Workspace, record, run_id
+from tests.tools import need
+
+NIX_ENV = """\
+#!/bin/sh
+# nix-env --profile PROFILE --set PATH | --switch-generation N: links, as Nix makes them
+case $3 in
+    --set)
+        n=1
+        while [ -L "$2-$n-link" ]; do n=$((n + 1)); done
+        ln -s "$4" "$2-$n-link" && ln -sfn "${2##*/}-$n-link" "$2" ;;
+    --switch-generation) ln -sfn "${2##*/}-$4-link" "$2" ;;
+esac
+"""
+
+
+class Homes:
+    """A workspace with a home-manager profile of which each generation says its name."""
+
+    def __init__(self, root: Path) -> None:
+        self.workspace = Workspace(root)
+        tools = root / "tools"
+        tools.mkdir()
+        for name, text in {"nix-env": NIX_ENV, "nix-store": "#!/bin/sh\n"}.items():
+            (tools / name).write_text(text)
+            (tools / name).chmod(0o755)
+        self.workspace.environment["PATH"] = f"{tools}:{os.environ['PATH']}"
+        self.profile = root / "profile"
+        self.log = root / "activated"
+        link = root / "profile-1-link"
+        link.symlink_to(self.generation("first"))
+        self.profile.symlink_to(link.name)
+
+    def generation(self, name: str) -> Path:
+        directory = self.workspace.root / "store" / name
+        directory.mkdir(parents=True)
+        (directory / "activate").write_text(f"#!/bin/sh\necho {name} >>{self.log}\n")
+        (directory / "activate").chmod(0o755)
+        return directory
+
+    @property
+    def home(self) -> str:
+        return self.profile.resolve().name
+
+    def change(self, day: int, number: int, word: str = "home-manager") -> None:
+        current = os.readlink(self.profile).split("-")[1]
+        new, old = self.generation(f"home-{day}"), self.profile.resolve()
+        line = f"{word} {new} {self.profile} {current} {old}"
+        said = self.workspace.change(run_id(day), number, f"run {day}\n".encode(), line)
+        assert "status kept" in said, said
+
+    @property
+    def content(self) -> str:
+        path = self.workspace.file()
+        return path.read_text() if path.exists() else ""
+
+
+@pytest.fixture
+def homes(tmp_path: Path) -> Homes:
+    need("dash")
+    return Homes(tmp_path)
+
+
+def test_u16_repeating_a_rollback_of_a_part_reaches_every_older_run_and_ends(homes: Homes) -> None:
+    homes.change(9, 1)
+    homes.change(2, 2)
+    script = homes.workspace.script
+    assert script("plasma+session").returncode == 0
+    assert (homes.content, homes.home) == ("run 9\n", "home-2")
+    assert script("plasma+session").returncode == 0
+    assert (homes.content, homes.home) == ("", "home-2")
+    ended = script("plasma+session")
+    assert ended.returncode == 1 and "nothing left to roll back" in ended.stdout
+    # What is left of each is still there to be rolled back, and each run ends as undone.
+    assert script().returncode == 0
+    assert homes.home == "home-9"
+    assert script("home-manager").returncode == 0
+    assert homes.home == "first"
+    assert script().returncode == 1
+    words = [one.word for one in homes.workspace.read().transactions]
+    assert words == ["undone", "undone"]
+    assert not homes.workspace.written.exists()
+
+
+def test_u16_the_record_says_which_parts_are_still_in_force(homes: Homes) -> None:
+    homes.change(1, 1)
+    (one,) = homes.workspace.read().transactions
+    assert one.parts == {"home-manager": "in-force", "plasma+session": "in-force"}
+    assert homes.workspace.script("home-manager").returncode == 0
+    (one,) = homes.workspace.read().transactions
+    assert one.parts == {"home-manager": "undone", "plasma+session": "in-force"}
+    assert (one.word, one.in_force) == ("kept", {"plasma+session"})
+    assert homes.content == "run 1\n"
+
+
+def test_u16_what_was_written_before_holds_again_for_the_part_that_was_undone(
+    homes: Homes,
+) -> None:
+    workspace = homes.workspace
+    ours = f"{workspace.home}/.local/share/workspace-tuning/home-manager/flake.nix"
+    session = str(workspace.file())
+    for day, digest in ((1, "a"), (2, "b")):
+        current = os.readlink(homes.profile).split("-")[1]
+        new, old = homes.generation(f"home-{day}"), homes.profile.resolve()
+        line = f"home-manager {new} {homes.profile} {current} {old}"
+        files = {session: digest, ours: digest}
+        begun = workspace.begin(
+            *(run_id(day), day, {"one.conf": digest.encode()}, line),
+            written=record(run_id(day), **files),
+        )
+        assert "status activated" in begun
+        assert "status kept" in workspace.transact("decide", run_id(day), "confirm")
+    assert workspace.script("plasma+session").returncode == 0
+    assert workspace.read().written.files == {session: "a", ours: "b"}
+    assert workspace.script("plasma+session").returncode == 0
+    assert workspace.read().written.files == {ours: "b"}
+    # The next run writes the whole truth.
+    homes.change(3, 3)
+    assert workspace.read().written.run == run_id(3)
+    assert not (workspace.state / "undone").exists()
+
+
+def test_records_of_an_older_version_are_understood(homes: Homes) -> None:
+    homes.change(1, 1, "home")
+    place = homes.workspace.place(run_id(1))
+    (place / "parts").unlink()
+    (place / "status").write_text(f"kept {run_id(1)} home 2; rolled back: live\n")
+    (one,) = homes.workspace.read().transactions
+    assert one.parts == {"home-manager": "in-force", "plasma+session": "undone"}
+    assert "status undone" in homes.workspace.transact("undo", run_id(1), "home")
+    assert homes.home == "first"
+    assert json.dumps(homes.log.read_text().split()) == '["home-1", "first"]'
+
+
+def test_a_part_that_is_not_one_is_refused_before_anything_is_undone(homes: Homes) -> None:
+    homes.change(1, 1)
+    place = str(homes.workspace.place(run_id(1)))
+    said = homes.workspace.call("transact", "undo", place, "everything")
+    assert said.returncode == 64
+    assert "failed everything: not a part of a change" in said.stdout
+    assert homes.workspace.script("everything").returncode == 64
+    assert (homes.content, homes.home) == ("run 1\n", "home-1")

@@ -1,0 +1,202 @@
+"""Root and the user: what root runs, and that root opens nothing below a home (S2, S3)."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tasks.reach.remote import PROGRAMS, program, text
+from tests import sshd
+from tests.conftest import PROJECT
+from tests.remote.recording import Workspace, record, run_id
+from tests.tools import missing, need
+
+THEM = "nobody"
+
+
+class Rooted(Workspace):
+    """A workspace of another user, whose change is root's as by sudo."""
+
+    def place(self, run: str) -> Path:
+        return self.root / "var/lib/workspace-tuning/runs" / THEM / run / "transaction"
+
+    def plan(self, run: str, number: int, *lines: str, deadline: int = 60) -> str:
+        mine = str(self.place(run).parent)
+        text = super().plan(run, number, *lines, deadline=deadline)
+        return text.replace(mine, str(self.state / "runs" / run))
+
+
+@pytest.fixture
+def rooted(tmp_path: Path) -> Iterator[Rooted]:
+    if os.getuid() != 0:
+        missing("root's part needs root: run the tests as root")
+    need("dash")
+    them = pwd.getpwnam(THEM)
+    for parent in (tmp_path, *tmp_path.parents):
+        if parent.stat().st_uid == 0 and parent.name.startswith(("pytest-", "test_")):
+            parent.chmod(0o755)
+    workspace = Rooted(tmp_path, {"SUDO_UID": str(them.pw_uid)}, THEM)
+    workspace.state.mkdir(parents=True, mode=0o700)
+    for path in (workspace.home, *workspace.home.rglob("*")):
+        os.chown(path, them.pw_uid, them.pw_gid)
+    yield workspace
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "{home}/.local/state/workspace-tuning/workspace/roots/nixos",
+        "/nix/store/../../tmp/evil",
+        "/nix/store/evil/sub",
+        "/nix/store/.links",
+        "/nix/store/",
+        "/nix/store/00000000000000000000000000000000-never-built",
+    ],
+)
+def test_s2_root_runs_no_path_but_a_valid_one_of_the_store(rooted: Rooted, path: str) -> None:
+    need("nix")
+    evil = rooted.root / "evil"
+    (evil / "bin").mkdir(parents=True)
+    (evil / "bin/switch-to-configuration").write_text(f"#!/bin/sh\ntouch {rooted.root}/ran\n")
+    (evil / "bin/switch-to-configuration").chmod(0o755)
+    link = rooted.state / "roots/nixos"
+    link.parent.mkdir()
+    link.symlink_to(evil)
+    path = path.format(home=rooted.home)
+    said = rooted.begin(run_id(1), 1, {}, f"nixos {path} {rooted.root}/profile - -")
+    assert said == f"failed {path}: not a valid path of the Nix store; root runs no other\n"
+    assert not (rooted.root / "ran").exists()
+
+
+def test_s3_a_change_of_roots_keeps_the_users_record_with_the_user(rooted: Rooted) -> None:
+    said = rooted.change(run_id(1), 1, b"new\n")
+    assert "status kept" in said, said
+    assert rooted.file().read_bytes() == b"new\n"
+    for path in (rooted.file(), rooted.written, rooted.state / "runs" / run_id(1)):
+        assert path.owner() == THEM, path
+    for path in rooted.place(run_id(1)).parent.rglob("*"):
+        if not path.is_symlink():
+            assert path.owner() == "root", path
+            assert path.stat().st_mode & 0o007 == 0, path
+    private = {
+        one.name for one in rooted.place(run_id(1)).iterdir() if one.stat().st_mode & 0o040 == 0
+    }
+    assert {"live", "written"} <= private
+    assert "status undone" in rooted.transact("undo", run_id(1))
+    assert not rooted.file().exists()
+    assert not rooted.written.exists()
+
+
+@pytest.mark.parametrize("trick", ["fifo", "link", "directory"])
+def test_s3_no_trick_with_the_record_holds_root_up_or_shows_what_is_roots(
+    rooted: Rooted, trick: str
+) -> None:
+    secret = rooted.root / "secret"
+    secret.write_text("only for root\n")
+    secret.chmod(0o600)
+    assert "status activated" in rooted.begin(run_id(1), 1, {"one.conf": b"new\n"})
+    if trick == "fifo":
+        os.mkfifo(rooted.written)
+    elif trick == "link":
+        rooted.written.symlink_to(secret)
+    else:
+        rooted.written.mkdir()
+    begun = time.monotonic()
+    said = rooted.transact("decide", run_id(1), "confirm")
+    assert time.monotonic() - begun < 40
+    assert "status undone not kept" in said and "is not a regular file" in said
+    assert secret.read_text() == "only for root\n"
+    for top in (rooted.home, rooted.root / "var/lib/workspace-tuning"):
+        for path in top.rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                assert b"only for root" not in path.read_bytes(), path
+
+
+CALL = re.compile(r"^(?P<pid>\d+) (?:<\.\.\. )?(?P<name>\w+)(?:\(| resumed>)(?P<rest>.*)$")
+
+
+def opened_as_root(log: Path) -> list[str]:
+    """The paths that processes of root opened, in a log of strace. A process may open something
+    before the line that says who started it."""
+    matches = [CALL.match(line) for line in log.read_text(errors="replace").splitlines()]
+    calls = [(one["pid"], one["name"], one["rest"]) for one in matches if one]
+    parent: dict[str, str] = {}
+    for pid, name, rest in calls:
+        made = re.search(r"= (\d+)$", rest)
+        if made and name.startswith(("clone", "fork", "vfork")):
+            parent[made[1]] = pid
+    user: dict[str, str] = {}
+
+    def of(pid: str) -> str:
+        if pid not in user:
+            user[pid] = of(parent[pid]) if pid in parent else "0"
+        return user[pid]
+
+    found = []
+    for pid, name, rest in calls:
+        new = re.search(r"(\d+)\)? *= 0$", rest)
+        if new and name.startswith("set"):
+            user[pid] = new[1]
+        elif name in ("open", "openat", "creat") and of(pid) == "0":
+            found += re.findall(r'"([^"]*)"', rest)[:1]
+    return found
+
+
+def test_s3_root_opens_nothing_below_the_home_from_the_beginning_to_the_undo(
+    rooted: Rooted,
+) -> None:
+    log = rooted.root / "strace"
+    calls = "trace=open,openat,creat,clone,clone3,fork,vfork,setuid,setresuid,setreuid"
+    traced = [need("strace"), "-f", "-A", "-o", str(log), "-e", calls, need("dash"), "-c"]
+    traced += [program("transact"), "workspace-transact"]
+    environment = {**os.environ, "HOME": str(rooted.home), **rooted.environment}
+    place = str(rooted.place(run_id(1)))
+    given = rooted.root / "payload"
+    given.write_bytes(
+        rooted.payload(rooted.plan(run_id(1), 1), {"one.conf": b"new\n"}, record(run_id(1)))
+    )
+    with given.open() as payload:  # strace ends with the process that the change has of its own
+        change = subprocess.Popen(
+            [*traced, "start", place], stdin=payload, stdout=subprocess.DEVNULL, env=environment
+        )
+    sshd.wait_for((rooted.place(run_id(1)) / "status").exists, "the change")
+    assert "status activated" in rooted.transact("wait", run_id(1), "40")
+    assert "status kept" in rooted.transact("decide", run_id(1), "confirm")
+    assert change.wait(60) == 0
+    subprocess.run([*traced, "undo", place], env=environment, check=True, timeout=60)
+    assert not rooted.file().exists()
+    opened = opened_as_root(log)
+    assert str(rooted.place(run_id(1)) / "plan") in opened
+    assert [path for path in opened if path.startswith(str(rooted.home))] == []
+
+
+def test_root_is_used_for_what_the_readme_says_and_nothing_else() -> None:
+    """Every place that asks sudo, in what runs on a workspace and in what sends it there."""
+    found = set()
+    for path in (*PROGRAMS.rglob("*.sh"), *PROGRAMS.parent.glob("subjects/*/probe.sh")):
+        for line in text(path).splitlines():
+            if re.search(r"\bsudo -n\b|as=sudo|\bsudo \"", line):
+                found.add((path.relative_to(PROGRAMS.parent).as_posix(), line.strip()))
+    assert {path for path, _ in found} == {
+        "remote/read.sh",  # whether sudo works at all, once
+        "remote/rollback.sh",  # the transaction, by the person
+        "remote/probes/common.sh",  # the boot menu: peek, exists
+        "subjects/workspace/probe.sh",  # the boot menu
+    }, found
+    sent = set()
+    for path in (PROJECT / "tasks").rglob("*.py"):
+        pattern = r'remote\(\s*"(\w+)",(?:[^()]|\([^()]*\))*?sudo=(?!False)'
+        sent |= {call[1] for call in re.finditer(pattern, path.read_text())}
+    assert sent == {"write", "transact"}
+    readme = " ".join((PROJECT / "README.md").read_text().split())
+    assert (
+        "Root is used for two steps only, both for the NixOS layer: writing its files, and the "
+        "transaction that activates or undoes it. It looks at one thing for you: the boot menu"
+    ) in readme
