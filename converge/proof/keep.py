@@ -6,11 +6,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from converge.plan.rollout import Clock
+from converge.plan.rollout import Clock, Stage
 from converge.plan.standing import Stand, Standing
 from converge.plan.written import NOT_LOOKED_AT, OWN, Proved, digest_of
 from converge.proof.effect import Effect, Finding
 from converge.proof.touched import Touched
+
+#: What must be well for a staged rollout to go on.
+HEALTH = frozenset({"journal.crashes", "journal.memory", "system.state", "user.state"})
+
+
+def held_back(stage: Stage, known: Iterable[Finding]) -> str:
+    """Why a staged rollout does not let its next phase in, or the empty string.
+
+    The phase before it must have run without a crash, a kill or a failed unit; a phase whose health
+    cannot be seen has not."""
+    if stage.entering is None or stage.after is None:
+        return ""
+    for one in known:
+        if one.check in HEALTH and one.effect in (Effect.NOT_EFFECTIVE, Effect.UNKNOWN):
+            return (
+                f"phase {stage.entering} is not let in after phase {stage.after}: "
+                f"{one.title}: {one.effect}: {one.reason or one.found}"
+            )
+    return ""
 
 
 def against(

@@ -17,6 +17,7 @@ from hashlib import sha256
 from converge.exits import Exit
 from converge.plan.plan import Plan
 from converge.plan.snapshot import Generation, Snapshot
+from converge.proof import keep
 from converge.proof.effect import Effect
 from tasks.reach.payload import pack
 from tasks.reach.remote import PROGRAMS, Answer, program, text
@@ -29,8 +30,6 @@ UNDO = ("kdelock", "replace", "restore", "undo")  # what transact.sh reads to un
 ATTEMPTS = 3  # the desktop may write between our reading and our writing
 #: Faults that are looked for before a change and end the run: it could not be undone safely.
 BLOCKING = frozenset({"disk.room", "before.boot-menu"})
-#: What must be well for a staged rollout to go on.
-HEALTH = frozenset({"journal.crashes", "journal.memory", "system.state", "user.state"})
 NOTHING = "nothing was changed"  # how remote/transact.sh begins its reason then
 ACTIVATION_S = 1800  # switching a system can take minutes; its deadline starts only after that
 
@@ -123,30 +122,13 @@ def preflight(planned: Planned) -> Looked:
     """What has to hold before anything is written; the faults that are there are not this run's."""
     from tasks.steps import proof
 
-    known = proof.before(planned, BLOCKING | HEALTH)
+    known = proof.before(planned, BLOCKING | keep.HEALTH)
     for one in known:
         if one.effect is Effect.NOT_EFFECTIVE and one.counts and one.check in BLOCKING:
             raise Over(f"{one.title}: found {one.found}")
-    looked = Looked.of(planned, known=known)
-    _let_in(looked)
-    return looked
-
-
-def _let_in(looked: Looked) -> None:
-    """Raises ``Over`` where a staged rollout does not let the next phase in.
-
-    The phase before it must have run without a crash, a kill or a failed unit; a phase whose health
-    cannot be seen has not."""
-    stage = read.stage_of(looked, looked.snapshot)
-    if stage.entering is None or stage.after is None:
-        return
-    for one in looked.known:
-        if one.check in HEALTH and one.effect in (Effect.NOT_EFFECTIVE, Effect.UNKNOWN):
-            found = one.reason or one.found
-            raise Over(
-                f"phase {stage.entering} is not let in after phase {stage.after}: "
-                f"{one.title}: {one.effect}: {found}"
-            )
+    if why := keep.held_back(read.stage_of(planned, planned.snapshot), known):
+        raise Over(why)
+    return Looked.of(planned, known=known)
 
 
 @step("prove", gives=Proved, idle=proves("nothing was activated"))

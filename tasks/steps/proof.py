@@ -130,7 +130,9 @@ def ask(work: Given, known: Context, todo: Iterable[inquiry.Job]) -> tuple[Findi
     cut = not inquiry.whole(answer.lines) and (answer.lost or not remote.connected(work.host))
     if cut and work.reconnect():
         answer = _check(work, known, asked)
-    failure = "" if inquiry.whole(answer.lines) else answer.last_error
+    failure = ""
+    if not inquiry.whole(answer.lines):
+        failure = answer.last_error if answer.errors else "the line was cut before its answer"
     answers = inquiry.read(known, asked, answer.lines, failure=failure)
     return inquiry.findings(known, todo, answers)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from converge.plan.rollout import Clock
-from converge.plan.setting import Layer
+from converge.plan.rollout import Clock, Stage
+from converge.plan.setting import Layer, Phase
 from converge.plan.standing import Stand, Standing
 from converge.plan.written import Proved, digest_of
 from converge.proof import keep
@@ -177,3 +177,30 @@ def test_what_the_user_decided_otherwise_holds_no_rollout_up() -> None:
     findings = [setting(BLUR.id, Effect.NOT_EFFECTIVE, counts=False)]
     found = keep.proved(planned(None), findings, EVERYTHING, run="new", clock=CLOCK)[BLUR.id]
     assert found.holds
+
+
+# -- the next phase of a staged rollout -----------------------------------------------------------
+
+NEXT = Stage(phases=frozenset(Phase), entering=Phase.RUNTIMES, after=Phase.LIBRARIES)
+
+
+@pytest.mark.parametrize("check", sorted(keep.HEALTH))
+@pytest.mark.parametrize("effect", [Effect.UNKNOWN, Effect.NOT_EFFECTIVE])
+def test_a_phase_is_not_let_in_where_health_is_bad_or_cannot_be_seen(
+    check: str, effect: Effect
+) -> None:
+    why = keep.held_back(NEXT, [item("disk.room"), item(check, effect, title="T", reason="R")])
+    assert why == f"phase 2 is not let in after phase 1: T: {effect}: R"
+
+
+@pytest.mark.parametrize("effect", [Effect.EFFECTIVE, Effect.PENDING, Effect.NOT_APPLICABLE])
+def test_a_healthy_workspace_lets_the_next_phase_in(effect: Effect) -> None:
+    assert keep.held_back(NEXT, [item(check, effect) for check in keep.HEALTH]) == ""
+
+
+def test_health_is_asked_before_each_change_and_decides_only_about_a_next_phase() -> None:
+    assert {one.id for one in ITEMS} >= keep.HEALTH
+    bad = [item("system.state")]
+    first = Stage(phases=frozenset({Phase.LIBRARIES}), entering=Phase.LIBRARIES)
+    assert keep.held_back(first, bad) == ""
+    assert keep.held_back(Stage(phases=frozenset(Phase)), bad) == ""

@@ -1,0 +1,124 @@
+"""What has to be on the disk before it is put in place, and whose word counts: the two promises
+that no run shows, because no power failed and nobody spoke twice."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from tasks.reach.remote import program
+from tests.remote.test_write import Place
+from tests.tools import need
+
+LOGGED = """\
+#!/bin/sh
+for word in "$@"; do printf '%s %s\\n' {name} "$word" >>"$CALLS"; done
+exec {real} "$@"
+"""
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Path:
+    """A directory of programs that note each of their arguments in the file ``calls``."""
+    directory = tmp_path / "logged"
+    directory.mkdir()
+    for name in ("sync", "mv"):
+        path = directory / name
+        path.write_text(LOGGED.format(name=name, real=need(name)))
+        path.chmod(0o755)
+    return directory
+
+
+def test_every_new_file_is_on_the_disk_before_it_takes_its_place(
+    tmp_path: Path, calls: Path
+) -> None:
+    place = Place(tmp_path / "workspace")
+    log = tmp_path / "calls"
+    code, said = place.write(place.payload(), PATH=f"{calls}:{os.environ['PATH']}", CALLS=str(log))
+    assert (code, said[-1]) == (0, "done")
+    done = log.read_text().splitlines()
+    for path in place.files:
+        stage = f"{path.parent}/.{path.name}.wt-run-1"
+        put, synced = done.index(f"mv {stage}"), done.index(f"sync {stage}")
+        assert synced < put, f"{path} is in place before its bytes are on the disk"
+        assert f"sync {path.parent}" in done[put:], "the directory itself follows"
+
+
+def test_a_disk_that_does_not_take_the_bytes_leaves_every_file_as_it_was(
+    tmp_path: Path, calls: Path
+) -> None:
+    place = Place(tmp_path / "workspace")
+    (calls / "sync").write_text("#!/bin/sh\ncase $* in *.wt-*) exit 1 ;; esac\n")
+    code, said = place.write(
+        place.payload(), PATH=f"{calls}:{os.environ['PATH']}", CALLS=str(tmp_path / "calls")
+    )
+    assert code == 70 and "not durable" in said[-1]
+    assert {path: path.read_bytes() for path in place.files if path.exists()} == {
+        path: before for path, (before, _) in place.files.items() if before is not None
+    }
+
+
+# -- the word -------------------------------------------------------------------------------------
+
+
+class Open:
+    """A transaction that waits for its word."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir()
+        (root / "status").write_text("activated run-1\n")
+        (root / "written").write_text("what was planned\n")
+        (root / "transact.sh").write_text('echo "status $(cat "$2/decision")"\n')
+
+    def decide(self, word: str, record: bytes = b"", digest: str = "") -> tuple[int, str]:
+        from base64 import encodebytes
+
+        arguments = [word, *([digest or sha256(record).hexdigest()] if record else [])]
+        done = subprocess.run(
+            [need("dash"), "-c", program("transact"), "t", "decide", str(self.root), *arguments],
+            input=encodebytes(record).decode(),
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        return done.returncode, done.stdout.strip()
+
+    @property
+    def word(self) -> str:
+        path = self.root / "decision"
+        return path.read_text().strip() if path.exists() else ""
+
+    @property
+    def written(self) -> str:
+        return (self.root / "written").read_text()
+
+
+@pytest.mark.parametrize(("first", "second"), [("undo", "confirm"), ("confirm", "undo")])
+def test_the_first_word_counts_and_the_second_changes_nothing(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    change = Open(tmp_path / "T")
+    change.decide(first)
+    change.decide(second, record=b"what was proved\n")
+    assert (change.word, change.written) == (first, "what was planned\n")
+
+
+def test_the_record_of_the_proof_comes_with_the_word(tmp_path: Path) -> None:
+    change = Open(tmp_path / "T")
+    assert change.decide("confirm", record=b"what was proved\n") == (0, "status confirm")
+    assert change.written == "what was proved\n"
+    assert (change.root / "written").stat().st_mode & 0o077 == 0
+
+
+def test_a_record_that_was_cut_off_is_no_word_and_can_be_said_again(tmp_path: Path) -> None:
+    change = Open(tmp_path / "T")
+    code, said = change.decide("confirm", record=b"what was", digest="0" * 64)
+    assert code == 70 and "did not arrive whole" in said
+    assert (change.word, change.written) == ("", "what was planned\n")
+    assert change.decide("confirm", record=b"what was proved\n")[0] == 0
+    assert change.written == "what was proved\n"
