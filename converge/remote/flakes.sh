@@ -96,6 +96,11 @@ by_git() {
         not_read failed "$1" "$top is a git repository, and git is not installed: Nix needs it too"
         return 0
     fi
+    if [ -d "$top/.git" ] && [ ! -x "$top/.git" ]; then
+        not_read unreadable "$1" \
+            "$(id -un) may not enter $top/.git ($(stat -c '%A, of %U' -- "$top/.git"))"
+        return 0
+    fi
     if ! words=$(git -C "$1" rev-parse --show-toplevel 2>&1); then
         not_read failed "$1" "$words"
         return 0

@@ -1,15 +1,16 @@
 # Build the stock and the optimized form of a package, and say where they are.
 #
-# usage: pair.sh ROOTS BASE LAYER LAYER_SET STOCK_NAME OPTIMIZED_NAME FILE SET...
+# usage: pair.sh ROOTS BASE LAYER LAYER_SET STOCK_NAME OPTIMIZED_NAME FILE IMPURE SET...
 #   ROOTS    directory for links that keep both from Nix's garbage collector
 #   BASE     url of the user's own flake; LAYER  directory of the layer flake
 #   *_NAME   attribute below pkgs, with alternatives behind "|", best first
-#   FILE     what the package must have, such as bin/zstd
+#   FILE     what the package must have, such as bin/zstd; IMPURE  --impure, or empty
 #   SET      attribute of a configuration in the user's flake, best first; LAYER_SET: in the layer
 # Prints "stock PATH" and "optimized PATH", or "failed WHAT" (exit 70).
 leave_git_alone
 roots=$1 base=$2 layer=$3 layer_set=$4 stock=$5 optimized=$6 file=$7
-shift 7
+impure=$8
+shift 8
 mkdir -p -- "$roots" || stop 70 "$roots: cannot be made"
 
 # build WHICH FLAKE SET NAMES [OPTION]...: the first name of which some output has the file.
@@ -23,7 +24,8 @@ build() {
         case $names in *'|'*) names=${names#*|} ;; *) names='' ;; esac
         for attribute in "$set.pkgs.$name.$output" "$set.pkgs.$name"; do
             flakes build "$flake#$attribute" \
-                --no-write-lock-file --out-link "$roots/$which-$name" "$@" >&2 || continue
+                --no-write-lock-file --out-link "$roots/$which-$name" ${impure:+--impure} "$@" >&2 ||
+                continue
             for link in "$roots/$which-$name" "$roots/$which-$name"-*; do
                 if [ -e "$link/$file" ]; then
                     say "$which" "$(readlink -f -- "$link")"

@@ -257,15 +257,19 @@ def _pair(
         return Pair(why=work.plan.not_applicable[nix.layer])
     if f"{nix.directory}/flake.nix" not in snapshot.nodes:
         return Pair(why=f"the {nix.layer} layer is not on the workspace yet: run deploy.py first")
+    base = snapshot.flakes[nix.base]
+    if why := base.fault(f"{layers.FLAKES[nix.layer][1]}_with"):
+        return Pair(why=why)
     answer = work.remote(
         "pair",
         f"{snapshot.state}/roots/measure",
-        snapshot.flakes[nix.base].url,
+        base.url,
         nix.directory,
         _sets(nix, work)[0],
         "|".join(benchmark.stock),
         "|".join(benchmark.optimized),
         benchmark.library or f"bin/{benchmark.program}",
+        "--impure" if base.impure else "",
         *_sets(nix, work),
         timeout=work.choices.build_limit_s,
     )

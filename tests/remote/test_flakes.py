@@ -282,6 +282,13 @@ def test_a_repository_of_root_is_failed_with_the_words_of_git_until_its_remedy_i
     assert nobody.flake(str(place)).url == f"git+file://{place}"
 
 
+def test_a_repository_that_is_closed_to_the_user_is_unreadable_and_no_path(nobody: Reader) -> None:
+    place = repository(nobody.root / "etc/nixos")
+    (place / ".git").chmod(0o700)
+    found = nobody.flake(str(place))
+    assert (found.scheme, f"may not enter {place}/.git" in found.fault("k")) == ("unreadable", True)
+
+
 def _corrupt(*names: str) -> Callable[[Path], None]:
     def spoil(repository: Path) -> None:
         for name in names:
