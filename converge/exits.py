@@ -49,6 +49,7 @@ class Outcome(StrEnum):
     MEASURED = "measured"
     TO_MEASURE = "would be measured"
     WRITTEN = "profile written"
+    SHOWN = "profile shown"
     EXPLAINED = "explained"
     UNCHANGED = "nothing to change"
     FAILED = "failed"
@@ -142,6 +143,9 @@ _TABLE = {
     ),
     Outcome.TO_MEASURE: Row(Exit.DONE, ("measure --dry",), "what a run would measure was shown"),
     Outcome.WRITTEN: Row(Exit.DONE, ("detect",), "a profile of the machine was written"),
+    Outcome.SHOWN: Row(
+        Exit.DONE, ("detect",), "a profile of the machine was shown; nothing was written"
+    ),
     Outcome.EXPLAINED: Row(Exit.DONE, ("why",), "what is known of the setting was shown"),
     Outcome.UNCHANGED: Row(
         Exit.DONE, (*_DEPLOY, *_UNDO), "what is there is what is called for; nothing was done"

@@ -16,12 +16,18 @@ from converge.gate.roles import UNKNOWN, roles
 _ALGORITHMS = ("zstd", "lz4", "lzo-rle", "lzo", "842", "lz4hc", "deflate")
 
 
+#: The schema as seen from inventory/hardware.
+SCHEMA = "../../schemas/hardware-profile.schema.json"
+
+
 class CannotDeclare(Exception):
     """The machine lacks what no profile can do without."""
 
 
-def declare(machine: Machine, workspace: str) -> str:
-    """Write the profile of ``machine`` as YAML. Raises CannotDeclare."""
+def declare(machine: Machine, workspace: str, *, schema: str = SCHEMA) -> str:
+    """Write the profile of ``machine`` as YAML. Raises CannotDeclare.
+
+    ``schema``: where the profile's schema lies, as seen from the file; editors read it."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", workspace):
         raise CannotDeclare("a workspace's name has small letters, digits and - only, at most 63")
     if machine.arch not in {None, "x86_64"}:
@@ -31,6 +37,7 @@ def declare(machine: Machine, workspace: str) -> str:
     if machine.memory_gb is None:
         raise CannotDeclare("the amount of memory could not be seen")
     lines = [
+        f"# yaml-language-server: $schema={schema}",
         f"# {workspace}: written from what the machine shows. Read it before it is used.",
         *(f"# Not seen: {_comment(text)}." for text in machine.unseen),
         "schemaVersion: 1",

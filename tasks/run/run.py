@@ -31,7 +31,7 @@ from converge.profile.profile import Profile, load_profile
 from converge.report import ending, fleet
 from converge.report.progress import STYLES, Progress
 from converge.report.terminal import Terminal
-from tasks.reach import connection, output, quiet
+from tasks.reach import bare, connection, output, quiet
 from tasks.run import start
 from tasks.run.start import PROJECT, leave
 from tasks.run.start import problem as _problem
@@ -344,10 +344,11 @@ def _input(host: Any, task: str, given: frozenset[str]) -> tuple[Choices, Profil
     from converge.plan.standing import OFFERED
     from converge.subjects.settings import BY_ID
 
+    data = dict(host.data.dict())
+    if task == "detect" and bare.is_bare(host):
+        data = {**bare.choices(host), **data}
     try:
-        choices = check_choices(
-            host.name, host.data.dict(), known_settings=[*BY_ID, *FACTS, OFFERED]
-        )
+        choices = check_choices(host.name, data, known_settings=[*BY_ID, *FACTS, OFFERED])
     except InvalidInput as error:
         raise InvalidInput(_typed(one, given) for one in error.problems) from error
     wrong = [*asked.problems(choices, task=task, given=given, settings=BY_ID, facts=FACTS)]

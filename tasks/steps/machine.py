@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from converge.exits import Exit, Outcome
@@ -12,6 +14,7 @@ from converge.gate.machine import Machine
 from converge.problem import InvalidInput, count
 from converge.profile.profile import load_profile
 from converge.report.show import show_gate
+from tasks.reach import bare
 from tasks.run.run import PROJECT
 from tasks.run.stages import Given, Over, Workspace
 
@@ -45,6 +48,12 @@ def compare(work: Given, machine: Machine) -> None:
         work.ends(Outcome.AS_DECLARED, "nothing that could be seen differs")
 
 
+def _profile(machine: Machine, path: Path) -> str:
+    """The text of a profile that will lie at ``path``. Raises CannotDeclare."""
+    schema = os.path.relpath(PROJECT / "schemas/hardware-profile.schema.json", path.parent)
+    return declare.declare(machine, path.stem, schema=schema)
+
+
 def write(work: Workspace, machine: Machine) -> None:
     """Write the profile of the machine as a new file, once it has passed every check.
 
@@ -54,7 +63,7 @@ def write(work: Workspace, machine: Machine) -> None:
     """
     path = PROJECT / work.choices.write
     try:
-        text = declare.declare(machine, path.stem)
+        text = _profile(machine, path)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".detect-") as directory:
             stage = Path(directory) / path.name
             stage.write_text(text, encoding="utf-8")
@@ -67,7 +76,35 @@ def write(work: Workspace, machine: Machine) -> None:
         raise Over(f"no profile was written: {error}", Exit.FAILED) from error
     for why in machine.unseen:
         work.run.terminal.row(("not seen", why), (12,), "dim")
-    work.ends(Outcome.WRITTEN, f"wrote {path}; read it before you use it")
+    wrote = [str(path), *_inventory(work, os.path.relpath(path, PROJECT))]
+    work.ends(Outcome.WRITTEN, f"wrote {' and '.join(wrote)}; read it before you use it")
+
+
+def _inventory(work: Workspace, profile: str) -> Iterator[str]:
+    """Write an inventory file for a machine that none names; one that is there stays."""
+    if not bare.is_bare(work.host):
+        return
+    choices = work.choices
+    path = PROJECT / "inventory" / f"{choices.workspace}.py"
+    with contextlib.suppress(FileExistsError), path.open("x", encoding="utf-8") as stream:
+        name, user = choices.workspace, choices.user
+        stream.write(bare.inventory(work.host, name=name, user=user, profile=profile))
+        yield str(path)
+
+
+def offer(work: Workspace, machine: Machine) -> None:
+    """Show a machine that no inventory names as the profile that would be written."""
+    terminal, path = work.run.terminal, work.choices.profile
+    try:
+        text = _profile(machine, PROJECT / path)
+    except declare.CannotDeclare as error:
+        raise Over(f"no profile can be made of it: {error}", Exit.FAILED) from error
+    for line in text.splitlines():
+        terminal.line(line)
+    terminal.line()
+    again = f"pyinfra {work.host.name} tasks/detect.py --data write={path}"
+    terminal.line(f"to write it, and inventory/{work.choices.workspace}.py: .venv/bin/{again}")
+    work.ends(Outcome.SHOWN, "nothing was written")
 
 
 def answer(work: Workspace) -> Workspace:
@@ -76,6 +113,8 @@ def answer(work: Workspace) -> Workspace:
     _, profile = work.run.inputs[work.host.name]
     if work.choices.write:
         write(work, machine)
+    elif bare.is_bare(work.host):
+        offer(work, machine)
     elif profile is None:
         hint = f"there is no {work.choices.profile} yet: --data write={work.choices.profile}"
         raise Over(hint, Exit.INVALID)

@@ -1,0 +1,66 @@
+"""A machine that no inventory names: ``pyinfra @local tasks/detect.py``, ``pyinfra HOST ...``.
+
+What a newcomer has is an address. A name, a user and the place of a profile follow from it, so that
+the machine can be looked at, and a profile and an inventory file offered for it.
+"""
+
+from __future__ import annotations
+
+import getpass
+import re
+import socket
+from typing import Any
+
+from converge.problem import InvalidInput, Problem
+from tasks.reach import connection
+from tasks.reach.address import FORM, parse
+
+INVENTORY = '''\
+"""{name}: written from what the machine shows; docs/profile.md has every key."""
+
+from tasks.reach.connection import workspace
+
+hosts = [
+    workspace(
+        {name!r},
+{at}        profile={profile!r},
+        user={user!r},
+    )
+]
+'''
+
+
+def is_bare(host: Any) -> bool:
+    """Whether no inventory says what pyinfra's ``host`` is."""
+    return not host.data.get("profile")
+
+
+def choices(host: Any) -> dict[str, object]:
+    """The choices that follow from the address of ``host``; it is connected as we connect.
+
+    Raises InvalidInput where the address is none."""
+    if host.name == "@local":
+        name, user = socket.gethostname(), getpass.getuser()
+    else:
+        try:
+            found = parse(host.name)
+        except ValueError as error:
+            raise InvalidInput(
+                [Problem(host.name, 0, 0, "", f"{error}; not of the form {FORM}", "me@host:22")]
+            ) from error
+        host.connector.data.update(connection.ssh(found))
+        name, user = found["host"], found["user"] or getpass.getuser()
+    name = host.data.get("workspace") or workspace_name(name)
+    return {"workspace": name, "profile": f"inventory/hardware/{name}.yaml", "user": user}
+
+
+def workspace_name(host: str) -> str:
+    """The first label of a host's name, as a workspace can be called."""
+    label = host if re.fullmatch(r"[0-9a-f.:]+", host.lower()) else host.partition(".")[0]
+    return re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:63] or "workspace"
+
+
+def inventory(host: Any, *, name: str, user: str, profile: str) -> str:
+    """The inventory file of a machine that had none; ``profile`` is relative to the project."""
+    at = "" if host.name == "@local" else f"        at={host.name!r},\n"
+    return INVENTORY.format(name=name, user=user, profile=profile, at=at)

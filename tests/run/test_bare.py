@@ -1,0 +1,82 @@
+"""A newcomer looks at a machine with nothing but its address, and gets the two files for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from converge.profile.profile import load_profile
+from tasks.reach import bare
+from tests import sshd
+from tests.conftest import Cli
+from tests.run.test_workspaces import Copy
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Copy:
+    return Copy(tmp_path)
+
+
+def test_this_machine_is_shown_as_a_profile_without_an_inventory(copy: Copy) -> None:
+    before = sorted(copy.project.rglob("*"))
+    shown = copy(Path("@local"), "tasks/detect.py")
+    assert shown.code == 0, shown.out + shown.err
+    assert "schemaVersion: 1" in shown.out
+    assert "--data write=inventory/hardware/" in shown.out
+    assert "profile shown" in shown.last_line
+    assert [p for p in sorted(copy.project.rglob("*.*")) if p not in before] == []
+
+
+def test_it_writes_a_profile_and_an_inventory_that_a_dry_run_takes(copy: Copy) -> None:
+    profile = copy.project / "inventory/hardware/mine.yaml"
+    wrote = copy(
+        Path("@local"), "tasks/detect.py", "--data", "workspace=mine", "--data", f"write={profile}"
+    )
+    assert wrote.code == 0, wrote.out + wrote.err
+    assert load_profile(profile).workspace == "mine"
+    inventory = copy.project / "inventory/mine.py"
+    assert str(inventory) in wrote.out
+    plan = copy(inventory, "deploy.py", "--dry")
+    assert plan.code in (0, 2), plan.out + plan.err
+
+
+def test_an_inventory_that_is_there_stays_as_it_is(copy: Copy) -> None:
+    inventory = copy.project / "inventory/mine.py"
+    inventory.write_text("mine = True\n")
+    profile = copy.project / "inventory/hardware/mine.yaml"
+    copy(
+        Path("@local"), "tasks/detect.py", "--data", "workspace=mine", "--data", f"write={profile}"
+    )
+    assert inventory.read_text() == "mine = True\n"
+
+
+def test_another_machine_is_looked_at_by_its_address_and_only_where_its_key_is_known(
+    cli: Cli, ssh_server: sshd.Server
+) -> None:
+    refused = cli(Path(f"{sshd.ONE}@127.0.0.1:{ssh_server.port}"), "tasks/detect.py")
+    assert refused.code == 1
+    assert "tasks.trust" in refused.out
+    shown = cli(
+        Path(f"{sshd.ONE}@127.0.0.1:{ssh_server.port}"),
+        "tasks/detect.py",
+        *("--data", f"ssh_known_hosts_file={ssh_server.directory}/known_hosts"),
+        *("--data", f"ssh_key={ssh_server.directory}/client"),
+    )
+    assert shown.code == 0, shown.out + shown.err
+    assert f"pyinfra {sshd.ONE}@127.0.0.1" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("box.lan", "box"),
+        ("My_Box", "my-box"),
+        ("192.168.1.5", "192-168-1-5"),
+        ("fe80::1", "fe80-1"),
+        ("---", "workspace"),
+        ("x" * 90, "x" * 63),
+    ],
+)
+def test_the_name_of_a_workspace_follows_from_that_of_the_host(host: str, name: str) -> None:
+    assert bare.workspace_name(host) == name
