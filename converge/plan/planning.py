@@ -6,7 +6,7 @@ In: a snapshot and what is desired. Out: a ``Plan``. Pure: the same in, the same
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import PurePosixPath
@@ -87,6 +87,7 @@ def make_plan(
     changes += _gone(snapshot, wanted, files, not_applicable, warnings)
     buildable = tuple(one for one in nix_layers if one.layer not in faults)
     builds = tuple(_builds(snapshot, wanted, buildable, not_applicable, warnings))
+    warnings += _nothing_before(snapshot, builds)
     by_root = any(change.root for change in changes) or any(b.needed and b.nix.root for b in builds)
     if by_root and not _may_be_root(snapshot):
         refusals.append(
@@ -129,6 +130,23 @@ def make_plan(
         recorded=written.same(snapshot.written, proof=staged),
         to_prove=to_prove,
     )
+
+
+def _nothing_before(snapshot: Snapshot, builds: Iterable[Build]) -> Iterator[str]:
+    """What an undo of this plan cannot give back, said before anybody consents."""
+    for build in builds:
+        if not build.needed or snapshot.current(build.nix.profile):
+            continue
+        if build.nix.root and not snapshot.running_system:
+            yield (
+                f"{build.nix.layer}: neither a generation nor a running system is there to go back "
+                "to: an undo leaves what is active until the next boot"
+            )
+        elif not build.nix.root:
+            yield (
+                f"{build.nix.layer}: this is the first generation: an undo has none to go back to, "
+                "and takes away what this one set"
+            )
 
 
 def _home(snapshot: Snapshot) -> Iterator[Refusal]:

@@ -28,7 +28,7 @@ undo_home() {
         left="$left; $profile is somebody else's generation $number"
     elif [ "$old_path" = - ]; then
         deactivate_home "$new" || trouble="$trouble; by hand: remove the links into $new"
-        if [ "$now" = "$new" ]; then as_user rm -f -- "$profile"; fi
+        if [ "$now" = "$new" ]; then as_user rm -f -- "$profile" "$profile-$number-link"; fi
     elif [ ! -x "$old_path/activate" ]; then
         trouble="$trouble; $old_path is gone; by hand: home-manager generations, PATH/activate"
     else

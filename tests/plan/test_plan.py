@@ -91,6 +91,15 @@ def test_a_layer_is_built_again_when_its_inputs_or_its_generation_changed(
     assert again.needed
 
 
+def test_u12_what_an_undo_cannot_give_back_is_said_before_anybody_consents() -> None:
+    said = "home-manager: this is the first generation: an undo has none to go back to"
+    first = plan(replace(found(), generations={}), selected=frozenset({Layer.HOME_MANAGER}))
+    assert [text for text in first.warnings if said in text]
+    home = (Generation(number=8, path="/nix/store/old", current=True),)
+    later = replace(found(), generations={"home": home})
+    assert not [text for text in plan(later, selected=EVERY).warnings if said in text]
+
+
 def test_untracked_files_of_a_git_flake_are_reported() -> None:
     flake = Flake(scheme="git", digest="d", directory=f"{HOME}/dots", untracked=("new.nix",))
     snapshot = found()

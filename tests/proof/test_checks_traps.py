@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from converge.plan.setting import Layer
+from converge.plan.snapshot import Generation
 from converge.proof.check import ABSENT, DENIED, MISSING, NOBODY, Context
 from converge.proof.effect import Effect
 from converge.subjects.applications.rows import slice_name
 from tests.proof import checks
-from tests.proof.checks import HOME, IN_USE, Replies, failing, judge
+from tests.proof.checks import HOME, HOME_GENERATION, IN_USE, SYSTEM, Replies, failing, judge
 from tests.subjects import CASES
 from tests.subjects.applications import GPU_PROCESS
 from tests.subjects.case import environment
@@ -273,6 +275,23 @@ def test_the_activated_generation_is_judged_before_it_is_kept() -> None:
     }
     assert judge("generation.home", older, known=known).effect is Effect.EFFECTIVE
     assert judge("generation.home", older).effect is Effect.NOT_EFFECTIVE
+
+
+def test_u12_a_first_generation_ever_is_no_fault_and_a_lost_one_is() -> None:
+    only = (Generation(number=7, path=HOME_GENERATION, current=True),)
+    system = checks.context().snapshot.generations["system"]
+    there = {"exist": "".join(f"there {path}\n" for path in (SYSTEM, HOME_GENERATION))}
+    both = {"exist": there["exist"] + f"there {system[0].path}\n"}
+    first = checks.context(generations={"system": system, "home": only})
+    finding = judge("rollback.ready", both, known=first)
+    assert finding.effect is Effect.EFFECTIVE
+    assert "home: no generation before it" in finding.reason
+    assert judge("rollback.ready", both).effect is Effect.NOT_EFFECTIVE, "home-6 was collected"
+    assert judge("rollback.ready", there, known=first).effect is Effect.NOT_EFFECTIVE
+    alone = replace(first, not_applicable={Layer.NIXOS: "not part of this run"})
+    assert judge("rollback.ready", there, known=alone).effect is Effect.NOT_APPLICABLE
+    none = replace(checks.context(generations={}), not_applicable=alone.not_applicable)
+    assert judge("before.generation", {"exist": ""}, known=none).effect is Effect.NOT_APPLICABLE
 
 
 def test_a_value_of_the_kernel_that_needs_a_reboot_waits_for_it() -> None:

@@ -153,8 +153,9 @@ class Workspace:
         )
 
     def read(self) -> Snapshot:
-        done = self.call("read", str(self.root), "/etc/none", "~/none", "-f", str(self.file()))
-        return parse(done.stdout.removesuffix("\n").split("\n"))
+        flakes = self.call("flakes", "system", "/etc/none", "", "home", "~/none", "")
+        done = self.call("read", str(self.root), "-f", str(self.file()))
+        return parse((flakes.stdout + done.stdout).removesuffix("\n").split("\n"))
 
 
 def record(run: str, **files: str) -> bytes:

@@ -130,6 +130,31 @@ def test_u16_what_was_written_before_holds_again_for_the_part_that_was_undone(
     assert not (workspace.state / "undone").exists()
 
 
+def test_u12_the_undo_of_a_first_generation_takes_away_what_it_set(homes: Homes) -> None:
+    workspace = homes.workspace
+    for link in (homes.profile, homes.profile.with_name("profile-1-link")):
+        link.unlink()
+    new = homes.generation("home-1")
+    (new / "home-files/.config").mkdir(parents=True)
+    mine, theirs = workspace.file("mine.conf"), workspace.file("theirs.conf")
+    theirs.write_text("of the user\n")
+    script = "#!/bin/sh\n"
+    for path in (mine, theirs):
+        ours = new / "home-files/.config" / path.name
+        ours.write_text("ours\n")
+        script += f'if [ -e {path} ]; then mv {path} "{path}.$HOME_MANAGER_BACKUP_EXT"; fi\n'
+        script += f"ln -s {ours} {path}\n"
+    (new / "activate").write_text(script)
+    line = f"home-manager {new} {homes.profile} - -"
+    assert "status kept" in workspace.change(run_id(1), 1, b"new\n", line)
+    assert (mine.read_text(), theirs.read_text()) == ("ours\n", "ours\n")
+    assert homes.home == "home-1"
+    assert workspace.script().returncode == 0
+    assert not mine.is_symlink()
+    assert (theirs.is_symlink(), theirs.read_text()) == (False, "of the user\n")
+    assert list(homes.profile.parent.glob("profile*")) == []
+
+
 def test_records_of_an_older_version_are_understood(homes: Homes) -> None:
     homes.change(1, 1, "home")
     place = homes.workspace.place(run_id(1))

@@ -191,13 +191,16 @@ def _kept(context: Context) -> tuple[str, ...]:
     return tuple(one.path for name in sorted(names) for one in found.get(name, ()))
 
 
+_FIRST = "no generation before it; an undo takes away what the run set"
+
+
 def _judge_kept(context: Context, answers: Answers, *, least: int) -> Verdict:
     there = {
         line.partition(" ")[2]
         for line in answers.text(Ask("exist", _kept(context))).splitlines()
         if line.startswith("there ")
     }
-    few, found = [], []
+    few, found, first = [], [], []
     for layer, name in ((Layer.NIXOS, "system"), (Layer.HOME_MANAGER, "home")):
         if layer in context.not_applicable:
             continue
@@ -205,15 +208,20 @@ def _judge_kept(context: Context, answers: Answers, *, least: int) -> Verdict:
         if layer.value in context.paths:
             kept.add(context.paths[layer.value])  # becomes one when it is proved
         found.append(f"{name} {len(kept)}")
-        if len(kept) < least:
+        listed = {g.path for g in context.snapshot.generations.get(name, ())}
+        listed |= {context.paths[layer.value]} if layer.value in context.paths else set()
+        if len(listed) < least:
+            first.append(name)  # nothing was lost: there never was one more, or it was removed
+        elif len(kept) < least:
             few.append(name)
     expected = f"at least {least} of each layer"
+    if first and not few and len(first) == len(found):
+        return not_applicable(f"{', '.join(found)}: {_FIRST}")
     if few:
         reason = f"there is no earlier generation of {' and '.join(few)} to go back to"
-        if least == 1:
-            reason = f"{' and '.join(few)} has no generation yet: there is nothing to go back to"
         return not_effective(", ".join(found), expected=expected, reason=reason)
-    return effective(", ".join(found), expected=expected)
+    reason = f"{' and '.join(first)}: {_FIRST}" if first else ""
+    return effective(", ".join(found), expected=expected, reason=reason)
 
 
 def _generations_item(id: str, title: str, when: When, least: int) -> Item:
