@@ -16,8 +16,19 @@ leave_git_alone
 root=$1 cap=$2 may_sudo=$3
 export may_sudo
 shift 3
-probes=$(cat)
-
+# Who this is, is asked once and not for each question.
+check_uid=$(id -u) check_user=$(id -un)
+export check_uid check_user
+# shellcheck disable=SC2016 # expanded by the probe's own shell
+identity='id() {
+    case $* in
+        -u) printf "%s\n" "$check_uid" ;;
+        -un) printf "%s\n" "$check_user" ;;
+        *) command id "$@" ;;
+    esac
+}
+'
+probes=$identity$(cat)
 
 for program in setsid timeout base64; do
     command -v "$program" >/dev/null 2>&1 || {

@@ -6,16 +6,22 @@ case $1 in
 esac
 name=$2
 shift 2
+# Builtins alone: this is done for each question.
+while :; do
+    case $name in *-*) name=${name%%-*}_${name#*-} ;; *) break ;; esac
+done
 exec 3>&1
 printf '='
 errors=$(
     {
         {
-            ("probe_$(printf %s "$name" | tr - _)" "$@") 3>&-
+            ("probe_$name" "$@") 3>&-
             printf '\n%s' "$?" >&2
         } | head -c "$cap" | base64 -w 0 >&3
     } 2>&1 | tail -c 2000
 )
 newline='
 '
-printf ' %s =%s\n' "${errors##*"$newline"}" "$(printf %s "${errors%"$newline"*}" | base64 -w 0)"
+status=${errors##*"$newline"} errors=${errors%"$newline"*}
+if [ -n "$errors" ]; then errors=$(printf %s "$errors" | base64 -w 0); fi
+printf ' %s =%s\n' "$status" "$errors"
