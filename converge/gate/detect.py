@@ -241,8 +241,6 @@ def _kind(name: str, rotational: str, link: str, model: str) -> str:
 #: Desktops and window managers by the program that makes them, where the names differ.
 _PROGRAMS = {
     "plasmashell": "plasma",
-    "kwin_x11": "plasma",
-    "kwin_wayland": "plasma",
     "gnome-shell": "gnome",
     "xfce4-session": "xfce",
     "mate-session": "mate",
@@ -280,7 +278,9 @@ def _session(rows: Rows) -> dict[str, object]:
     kind = next((text for text in types if text in {"x11", "wayland"}), None)
     offered = {_field(row, 0) for row in rows["offered"]}
     programs = {_field(row, 0) for row in rows["program"]}
-    running = [name for program in processes if (name := _desktop_name(program))]
+    # KWin alone is no Plasma: other desktops run it too.
+    programs_of = [program for program in processes if not program.startswith("kwin_")]
+    running = [name for program in programs_of if (name := _desktop_name(program))]
     said = [name for text in session["desktop"] if (name := _session_name(text))]
     there = [_desktop_name(one) for one in ("plasmashell", "gnome-shell") if one in programs]
     alone = {_session_name(PurePosixPath(name).stem) for name in offered}
