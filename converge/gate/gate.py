@@ -29,7 +29,7 @@ FACTS = (
     "cpu.cores",
     "cpu.threads",
     "build.compiler.march",
-    "build.parallelism",
+    "build.tiers",
     "gpus",
     "gpus.pciId",
     "gpus.driver",
@@ -41,13 +41,20 @@ FACTS = (
     "kernel",
     "memory.totalGB",
     "memory.type",
-    "memory.zram",
+    "memory.zramDevice",
     "storage.kind",
     "storage.sizeGB",
-    "storage.scheduler",
+    "storage.queue",
     "session.desktop",
     "session.type",
 )
+
+#: Names of facts that are those of settings: an id is one or the other.
+FORMER = {
+    "build.parallelism": "build.tiers",
+    "memory.zram": "memory.zramDevice",
+    "storage.scheduler": "storage.queue",
+}
 
 
 def gate(

@@ -29,9 +29,11 @@ def problems(
     given: Collection[str],
     settings: Mapping[str, Setting],
     facts: Collection[str],
+    former: Mapping[str, str],
 ) -> Iterator[Problem]:
-    """``given``: the keys of this command's ``--data``; what an inventory says holds for every
-    command, so only these can be for the wrong one."""
+    """``former``: facts by the name that they shared with a setting. ``given``: the keys of this
+    command's ``--data``; what an inventory says holds for every command, so only these can be for
+    the wrong one."""
     for key, only in _OF_ONE.items():
         if key in given and task != only:
             command = "deploy.py" if only == "deploy" else f"tasks/{only}.py"
@@ -41,6 +43,11 @@ def problems(
         yield _problem(given, "setting", f"there is no setting {choices.setting}", hint)
     for key in ("accept", "include", "exclude"):
         for name in sorted(getattr(choices, key)):
+            if key == "accept" and name in former:
+                fact = former[name]
+                why = f"{name} is a setting, and needs no consent"
+                yield _problem(given, key, why, f"the fact is {fact}: --data accept={fact}")
+                continue
             why, hint = _useless(key, name, settings.get(name), is_fact=name in facts)
             if why:
                 yield _problem(given, key, f"{name} {why}", hint)

@@ -340,7 +340,7 @@ def _given(params: Mapping[str, Any]) -> frozenset[str]:
 
 def _input(host: Any, task: str, given: frozenset[str]) -> tuple[Choices, Profile | None]:
     """What was given for one workspace. Without a profile: tasks/detect.py is there to write it."""
-    from converge.gate.gate import FACTS
+    from converge.gate.gate import FACTS, FORMER
     from converge.plan.standing import OFFERED
     from converge.subjects.settings import BY_ID
 
@@ -351,7 +351,9 @@ def _input(host: Any, task: str, given: frozenset[str]) -> tuple[Choices, Profil
         choices = check_choices(host.name, data, known_settings=[*BY_ID, *FACTS, OFFERED])
     except InvalidInput as error:
         raise InvalidInput(_typed(one, given) for one in error.problems) from error
-    wrong = [*asked.problems(choices, task=task, given=given, settings=BY_ID, facts=FACTS)]
+    wrong = [
+        *asked.problems(choices, task=task, given=given, settings=BY_ID, facts=FACTS, former=FORMER)
+    ]
     if task == "measure":
         try:
             Options.read(os.environ)

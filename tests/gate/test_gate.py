@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from converge.gate import graphics, hardware
-from converge.gate.gate import FACTS, Outcome, Verdict, blocking, differences, gate
+from converge.gate.gate import FACTS, FORMER, Outcome, Verdict, blocking, differences, gate
 from converge.gate.machine import Disk, FoundGpu, Machine, NvidiaGpu, Swap
 from converge.plan.setting import Layer, Phase, Setting
 from converge.plan.standing import standings
@@ -66,6 +66,13 @@ def but(machine: Machine, **changes: object) -> Machine:
 # ---- the machines of the plan --------------------------------------------------------------------
 
 
+def test_an_id_is_a_setting_or_a_fact_and_the_former_name_has_a_hint() -> None:
+    settings = {setting.id for setting in ALL}
+    assert not settings & set(FACTS)
+    assert FORMER.keys() <= settings
+    assert set(FORMER.values()) <= set(FACTS)
+
+
 def test_shoshin_is_true_in_every_fact() -> None:
     profile = load_profile(SHOSHIN)
     verdicts = gate(profile, recorded("shoshin"), in_force(profile))
@@ -112,7 +119,7 @@ FALSE_IN_PROFILE = [
         BLOCKS,
     ),
     (
-        "build.parallelism",
+        "build.tiers",
         [("totalGB: 16", "totalGB: 32"), ("memoryGB: 6", "memoryGB: 18")],
         BLOCKS,
     ),
@@ -134,10 +141,10 @@ FALSE_IN_PROFILE = [
     ("gpus.role", [("role: draws", "role: offload")], BLOCKS),
     ("memory.totalGB", [("totalGB: 16", "totalGB: 32")], DIFFERS),
     ("memory.type", [("type: DDR4", "type: DDR5")], DIFFERS),
-    ("memory.zram", [("percent: 75", "percent: 100")], DIFFERS),
+    ("memory.zramDevice", [("percent: 75", "percent: 100")], DIFFERS),
     ("storage.kind", [("kind: nvme", "kind: ssd")], DIFFERS),
     ("storage.sizeGB", [("sizeGB: 500", "sizeGB: 1000")], DIFFERS),
-    ("storage.scheduler", [("scheduler: none", "scheduler: bfq")], DIFFERS),
+    ("storage.queue", [("scheduler: none", "scheduler: bfq")], DIFFERS),
     (
         "session.desktop",
         [("desktop: plasma6", "desktop: none"), ("type: x11", "type: none")],
@@ -203,8 +210,8 @@ OTHER_MACHINE = [
     ("system", {"arch": None}, UNKNOWN, ""),
     ("platform", {"platform": "linux"}, DIFFERS, "layers"),
     ("build.compiler.march", {"cpu_flags": None}, BLOCKS, "nobody knows"),
-    ("build.parallelism", {"memory_kib": None, "module_bytes": None}, UNKNOWN, ""),
-    ("build.parallelism", {"threads": 4}, DIFFERS, "wait for each other"),
+    ("build.tiers", {"memory_kib": None, "module_bytes": None}, UNKNOWN, ""),
+    ("build.tiers", {"threads": 4}, DIFFERS, "wait for each other"),
     ("gpus", {"gpus": (RADEON,), **NO_NVIDIA}, BLOCKS, "no display"),
     ("gpus", {"gpus": (), **NO_NVIDIA}, BLOCKS, "no display"),
     ("gpus", {"gpus": None, **NO_NVIDIA}, BLOCKS, "could be seen"),
@@ -227,9 +234,9 @@ OTHER_MACHINE = [
     ("kernel", {"kernel": "7.0.9"}, TRUE, ""),
     ("kernel", {"kernel": None}, UNKNOWN, ""),
     ("memory.totalGB", {"module_bytes": 8 << 30}, DIFFERS, "larger than the memory"),
-    ("memory.zram", {"zram": ()}, UNKNOWN, "this run sets it up"),
+    ("memory.zramDevice", {"zram": ()}, UNKNOWN, "this run sets it up"),
     (
-        "memory.zram",
+        "memory.zramDevice",
         {"swaps": (Swap(file="/dev/sda2", size_kib=9, priority=200),)},
         DIFFERS,
         "disk is swapped to before",
@@ -238,7 +245,7 @@ OTHER_MACHINE = [
     ("storage.kind", {"system_disks": (NVME, SATA)}, DIFFERS, "left as they are"),
     ("storage.kind", {"system_disks": ()}, UNKNOWN, ""),
     ("storage.sizeGB", {"system_disks": (NVME, SATA)}, DIFFERS, ""),
-    ("storage.scheduler", {"system_disks": (NVME,)}, DIFFERS, "this run sets it"),
+    ("storage.queue", {"system_disks": (NVME,)}, DIFFERS, "this run sets it"),
     ("session.desktop", {"desktop": "none"}, DIFFERS, "read by nobody"),
     ("session.type", {"session_type": "wayland"}, DIFFERS, "no effect in the other"),
     ("session.type", {"session_type": None}, UNKNOWN, ""),
@@ -318,11 +325,11 @@ def test_what_would_stop_a_boot_cannot_be_consented_to() -> None:
 def test_a_block_that_only_wastes_or_fails_can_be_consented_to(tmp_path: Path) -> None:
     profile = altered(tmp_path, ("totalGB: 16", "totalGB: 32"), ("memoryGB: 6", "memoryGB: 18"))
     refused = gate(profile, recorded("shoshin"), in_force(profile))
-    assert [v.fact for v in blocking(refused)] == ["build.parallelism"]
-    accept = frozenset({"build.parallelism"})
+    assert [v.fact for v in blocking(refused)] == ["build.tiers"]
+    accept = frozenset({"build.tiers"})
     verdicts = gate(profile, recorded("shoshin"), in_force(profile), accept=accept)
     assert blocking(verdicts) == ()
-    assert "consented to" in str(verdict_on("build.parallelism", verdicts))
+    assert "consented to" in str(verdict_on("build.tiers", verdicts))
 
 
 def test_home_programs_built_for_another_cpu_block_but_stop_no_boot() -> None:
@@ -392,7 +399,7 @@ def test_zram_setting_without_declared_zram_is_not_in_force(tmp_path: Path) -> N
     assert "zram" not in profile.facts
     (zram,) = [setting for setting in ALL if setting.id == "memory.zram"]
     (block,) = blocking(gate(profile, recorded("shoshin"), (zram,)))
-    assert block.fact == "memory.zram"
+    assert block.fact == "memory.zramDevice"
 
 
 def test_memory_of_an_integrated_gpu_is_not_missing_memory() -> None:
@@ -416,11 +423,11 @@ def test_a_scheduler_that_the_kernel_does_not_offer_is_named_with_those_it_does(
     (disk,) = recorded("shoshin").system_disks
     disk = dataclasses.replace(disk, schedulers=("none", "mq-deadline"))
     machine = but(recorded("shoshin"), system_disks=(disk,))
-    verdict = verdict_on("storage.scheduler", gate(profile, machine, in_force(profile)))
+    verdict = verdict_on("storage.queue", gate(profile, machine, in_force(profile)))
     assert verdict.outcome is DIFFERS
     assert verdict.found == "none mq-deadline"
     rotating = but(recorded("shoshin"), system_disks=(HDD,))
     text = altered(tmp_path, ("kind: nvme", "kind: hdd"))
-    assert "rotating" in verdict_on("storage.scheduler", gate(text, rotating, ())).why
+    assert "rotating" in verdict_on("storage.queue", gate(text, rotating, ())).why
     assert "does not offer bfq" in verdict.why
     assert verdict.settings == ("storage.scheduler",)

@@ -81,7 +81,7 @@ def march(look: Look) -> Iterator[Verdict]:
 
 def parallelism(look: Look) -> Iterator[Verdict]:
     """A build must not need more memory or threads than the machine has."""
-    fact, limits = "build.parallelism", look.profile.build.parallelism
+    fact, limits = "build.tiers", look.profile.build.parallelism
     memory, threads = look.machine.memory_gb, look.machine.threads
     needed = look.named("build.")
     chosen = {

@@ -76,7 +76,7 @@ def _scheduler(
     wanted = {disk.kind: disk.scheduler for disk in declared if disk.scheduler}
     pairs = [(wanted[disk.kind], disk) for disk in found if disk.kind in wanted]
     verdict = Verdict(
-        fact="storage.scheduler",
+        fact="storage.queue",
         outcome=Outcome.TRUE,
         declared=", ".join(dict.fromkeys(wanted.values())) or "nothing",
         found=", ".join(dict.fromkeys(disk.scheduler for disk in found if disk.scheduler))

@@ -43,7 +43,7 @@ def _zram(look: Look) -> Iterator[Verdict]:
     if zram is None:
         if needed:
             yield Verdict(
-                fact="memory.zram",
+                fact="memory.zramDevice",
                 outcome=Outcome.BLOCKS,
                 declared="nothing",
                 found=f"{len(devices)} devices",
@@ -59,7 +59,7 @@ def _zram(look: Look) -> Iterator[Verdict]:
     ]
     if rivals:
         yield Verdict(
-            fact="memory.zram",
+            fact="memory.zramDevice",
             outcome=Outcome.DIFFERS,
             declared=declared,
             found=f"{rivals[0].file} with priority {rivals[0].priority}",
@@ -70,7 +70,7 @@ def _zram(look: Look) -> Iterator[Verdict]:
         return
     if not devices:
         yield Verdict(
-            fact="memory.zram",
+            fact="memory.zramDevice",
             outcome=Outcome.UNKNOWN if needed else Outcome.DIFFERS,
             declared=declared,
             found="no zram device",
@@ -82,7 +82,7 @@ def _zram(look: Look) -> Iterator[Verdict]:
     percent = round(100 * devices[0].size_bytes / memory)
     close = abs(percent - zram.percent) <= 5 and devices[0].algorithm in {"", zram.algorithm}
     yield Verdict(
-        fact="memory.zram",
+        fact="memory.zramDevice",
         outcome=Outcome.TRUE if close else Outcome.DIFFERS,
         declared=declared,
         found=f"{devices[0].algorithm}, {percent} percent",
