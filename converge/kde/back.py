@@ -86,9 +86,9 @@ class Back:
             f"g{group.hex()}",
             f"k{key.hex()}",
             "-" if locale is None else f"l{locale.hex()}",
-            _reading(self.ours),
+            reading(self.ours),
             "-" if self.default is None else f"v{self.default.encode().hex()}",
-            _reading(was),
+            reading(was),
             was.line.hex() if was else "-",
             locked(was).hex() if was else "-",
             one.header.hex() or "-",
@@ -131,7 +131,7 @@ def changed(before: bytes | None, after: bytes, desired: Desired) -> tuple[Back,
             new_group=identity[0] not in groups,
         )
         for identity in {**new, **old}
-        if _reading(old.get(identity)) != _reading(new.get(identity))
+        if reading(old.get(identity)) != reading(new.get(identity))
     )
 
 
@@ -148,7 +148,8 @@ def locked(was: Standing) -> bytes:
     return key.rstrip(b" \t\r\v\f") + b"[$i]" + equals + value
 
 
-def _reading(one: Standing | None) -> str:
+def reading(one: Standing | None) -> str:
+    """What KDE reads from a line, comparable: options, value, whether its releases agree."""
     if one is None:
         return "-"
     entry = one.entry

@@ -45,10 +45,10 @@ class Kind(Enum):
     SCRIPT = "run_ script"
 
 
-#: Why an entry cannot be kept in a source of this kind, and the way out.
+#: Why an entry cannot be kept beside a source of this kind, and the way out. Not in here: a create_
+#: file is written once and never again, a modify_ script makes the file anew from the live one, so
+#: beside these the live file alone is written.
 REFUSED: Mapping[Kind, str] = {
-    Kind.CREATE: "chezmoi writes a create_ file only once; drop create_ from its name",
-    Kind.MODIFY: "a modify_ script makes the file at each apply; let the script set the entries",
     Kind.TEMPLATE: "a template would be overwritten by its own output; make it a plain file",
     Kind.ENCRYPTED: "an encrypted source is not opened; make it a plain file",
     Kind.SYMLINK: "the target is a symlink to a file that is not its own; make it a plain file",
@@ -78,13 +78,14 @@ class Source:
 
     @property
     def plain(self) -> bool:
-        """Does it hold the target's content as it is?"""
+        """Does it hold the target's content as it is, now and later?"""
         return self.kind is Kind.PLAIN
 
     @property
     def refused(self) -> str:
-        """Why this source cannot take the merged file, "" if it can."""
-        return "" if self.plain else f"{self.path}: {REFUSED[self.kind]}"
+        """Why the entries cannot be kept beside this source, "" if they can."""
+        why = REFUSED.get(self.kind, "")
+        return why and f"{self.path} is a {self.kind.value}: {why}"
 
     def mode(self, *, umask: int) -> int:
         """The permissions that ``chezmoi apply`` gives to a regular file."""
@@ -183,7 +184,8 @@ def entry_state(target: str) -> tuple[str, ...]:
 
 
 def apply(target: str) -> tuple[str, ...]:
-    """Make one target what its source says, without a question.
+    """Make one target what its source says, without a question. A run does not call it: it would
+    overwrite what KDE wrote a moment ago.
 
     Without ``--parent-dirs``: that would give ``~/.config`` the mode that ``dot_config`` spells,
     and open to everybody a directory that the user keeps 0700.

@@ -16,7 +16,6 @@ Entries are declared in KConfig's own spelling of keys, values in plain text::
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -39,12 +38,10 @@ __all__ = [
     "Drift",
     "Entry",
     "Group",
-    "Healed",
     "KConfigError",
     "Merged",
     "declared",
     "drift",
-    "heal",
     "merge",
     "remembered",
     "values",
@@ -76,15 +73,6 @@ class Change:
 class Merged:
     text: bytes
     changes: tuple[Change, ...]
-
-
-@dataclass(frozen=True)
-class Healed:
-    """``text`` is what both the live file and chezmoi's source become."""
-
-    text: bytes
-    changes: tuple[Change, ...]  # what was not in force in the live file
-    overruled: bool  # the source had text of its own that gives way to the live file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,42 +126,6 @@ def values(
         raise error.named(name) from None
 
 
-def heal(
-    live: bytes | None,
-    source: bytes | None,
-    last_written_sha256: str | None,
-    desired: Desired,
-    *,
-    live_name: str = "",
-    source_name: str = "",
-) -> Healed:
-    """One text for the live file and for chezmoi's source: live first.
-
-    1. The declaration wins for its own entries, always.
-    2. For all others the live file wins: KDE and the user change it while nobody looks.
-    3. Unless the live file is absent, or is byte for byte what chezmoi last wrote: then nothing in
-       it can be lost, the source is the base, and an edit that was pulled there gets through.
-
-    ``live`` or ``source`` is None where there is no such file, ``last_written_sha256`` where
-    chezmoi never wrote the live file.
-    """
-    untouched = live is None or _sha256(live) == last_written_sha256
-    if source is None or not untouched:
-        merged = merge(live or b"", desired, name=live_name)
-        overruled = (
-            source is not None
-            and source not in (live, merged.text)
-            and _sha256(source) != last_written_sha256
-        )
-        return Healed(merged.text, merged.changes, overruled=overruled)
-    both = merge(source, desired, name=source_name)
-    try:
-        changes = merge(live or b"", desired).changes
-    except KConfigError:  # the edit in the source is what repairs the live file
-        changes = both.changes
-    return Healed(both.text, changes, overruled=False)
-
-
 def drift(
     changes: Iterable[Change], last_written: Mapping[tuple[Group, str], str]
 ) -> tuple[Drift, ...]:
@@ -204,10 +156,6 @@ def drift(
                 )
             )
     return tuple(found)
-
-
-def _sha256(text: bytes) -> str:
-    return hashlib.sha256(text).hexdigest()
 
 
 def _found(book: Book, group: Group, key: str) -> tuple[Reading | None, int | None]:

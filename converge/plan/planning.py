@@ -6,18 +6,19 @@ In: a snapshot and what is desired. Out: a ``Plan``. Pure: the same in, the same
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import PurePosixPath
 
-from converge.kde import back, chezmoi, merge
+from converge.kde import back, chezmoi, heal, merge
 from converge.plan import layers
 from converge.plan.desired import Desired, KdeEntries, WholeFile
 from converge.plan.layers import Fault, NixLayer
-from converge.plan.plan import Build, Change, FileDrift, Plan, Refusal, digest
+from converge.plan.plan import KEEP, Build, Change, FileDrift, Plan, Refusal, digest
 from converge.plan.setting import Layer
-from converge.plan.snapshot import Kind, Snapshot
+from converge.plan.snapshot import Kind, Managed, Snapshot
 from converge.plan.standing import Stand, Standing
 from converge.plan.written import Proved, Written
 
@@ -35,6 +36,7 @@ def make_plan(
     waits: str = "",
     to_prove: tuple[str, ...] = (),
     faults: Mapping[Layer, Fault] | None = None,
+    prefer: str = "",
 ) -> Plan:
     """The plan that leads from ``snapshot`` to ``wanted``. Pure: the same in, the same out.
 
@@ -72,7 +74,7 @@ def make_plan(
             )
 
     for kde in wanted.kde:
-        _plan_kde(kde, snapshot, changes, drift, refusals, warnings, entries)
+        _plan_kde(kde, snapshot, changes, drift, refusals, warnings, entries, prefer)
     faults = {layer: one for layer, one in (faults or {}).items() if layer not in not_applicable}
     refusals[:0] = (
         Refusal(path=one.path, what=one.what, fix=one.fix, given=one.given)
@@ -240,6 +242,7 @@ def _plan_kde(
     refusals: list[Refusal],
     warnings: list[str],
     entries: dict[str, Mapping[tuple[merge.Group, str], str]],
+    prefer: str,
 ) -> None:
     managed = snapshot.chezmoi.get(kde.path)
     paths = [kde.path, *([managed.source] if managed else [])]
@@ -249,20 +252,16 @@ def _plan_kde(
         return
     live = snapshot.nodes.get(kde.path)
     source = snapshot.nodes.get(managed.source) if managed else None
-    kind = chezmoi.classify(managed.source).kind if managed else chezmoi.Kind.PLAIN
-    if managed and kind not in (chezmoi.Kind.PLAIN, chezmoi.Kind.MODIFY):
-        refusals.append(
-            Refusal(path=managed.source, what=f"it is a {kind.value}", fix=chezmoi.REFUSED[kind])
-        )
-        return
-    # A modify_ script makes the file anew from the live one, so only the live one is written.
-    source_is_ours = managed is not None and kind is chezmoi.Kind.PLAIN
+    # Beside a modify_ script or a create_ file the live one alone is written.
+    source_is_ours = managed is not None and chezmoi.classify(managed.source).plain
     try:
-        healed = merge.heal(
+        healed = heal.heal(
             live.content if live else None,
             source.content if source and source_is_ours else None,
             managed.last_written if managed else None,
             kde.entries,
+            base=managed.base if managed else None,
+            prefer=prefer,
             live_name=kde.path,
             source_name=managed.source if managed else "",
         )
@@ -274,12 +273,16 @@ def _plan_kde(
     before = snapshot.written.entries.get(kde.path, {})
     drift += (_entry_drift(kde.path, one) for one in merge.drift(healed.changes, before))
     entries[kde.path] = _memory(before, merge.remembered(kde.entries))
-    if healed.overruled and managed:
-        warnings.append(
-            f"{managed.source} was edited and {kde.path} as well: the live file wins, the edit of "
-            "the source gives way"
-        )
-    target = kde.path if source_is_ours else ""
+    if managed and source and source_is_ours and source.content != (live and live.content):
+        edits = merge.merge(source.content, kde.entries).changes
+        drift += (_entry_drift(managed.source, one) for one in merge.drift(edits, before))
+    warnings += (
+        f"{kde.path} and {managed.source if managed else ''} were both changed: {one}; "
+        f"each keeps its own until --data prefer=live or --data prefer=source decides"
+        for one in healed.conflicts
+    )
+    # Where the two stay different, chezmoi's own record of the live file stays as well.
+    target = kde.path if source_is_ours and not healed.conflicts else ""
     if live is None or live.content != healed.text:
         changes.append(
             Change(
@@ -287,23 +290,33 @@ def _plan_kde(
                 layer=Layer.PLASMA,
                 before=live.content if live else None,
                 after=healed.text,
+                # chezmoi would make a new file with the mode that its source spells.
+                mode=_mode(snapshot, managed) if managed and live is None else KEEP,
                 kde=True,
                 keys=healed.changes,
                 entries=back.changed(live.content if live else None, healed.text, kde.entries),
                 chezmoi_target=target,
             )
         )
-    if managed and source_is_ours and (source is None or source.content != healed.text):
+    if managed and source_is_ours and (source is None or source.content != healed.source):
         changes.append(
             Change(
                 path=managed.source,
                 layer=Layer.PLASMA,
                 before=source.content if source else None,
-                after=healed.text,
-                entries=back.changed(source.content if source else None, healed.text, kde.entries),
+                after=healed.source,
+                entries=back.changed(
+                    source.content if source else None, healed.source, kde.entries
+                ),
                 chezmoi_target=target,
             )
         )
+
+
+def _mode(snapshot: Snapshot, managed: Managed) -> int:
+    umask = snapshot.facts.get("umask", "")
+    mask = int(umask, 8) if re.fullmatch("[0-7]{1,4}", umask) else 0o077
+    return chezmoi.classify(managed.source).mode(umask=mask)
 
 
 def _memory(

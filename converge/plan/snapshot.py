@@ -16,6 +16,7 @@ from enum import StrEnum
 from hashlib import sha256
 
 from converge import limits
+from converge.kde import chezmoi
 from converge.plan import flakes
 from converge.plan.flakes import Flake
 from converge.plan.rollout import Clock
@@ -122,10 +123,13 @@ class Transaction:
 @dataclass(frozen=True, kw_only=True)
 class Managed:
     """What chezmoi says of one target: the path of its source, and the digest of the bytes that
-    chezmoi wrote last ("" where it never did, and where both files hold the same)."""
+    chezmoi wrote last ("" where it never did, and where both files hold the same). ``base``: those
+    bytes, where they are still known and both files are others. ``trouble``: why it cannot say."""
 
-    source: str
-    last_written: str
+    source: str = ""
+    last_written: str = ""
+    base: bytes | None = None
+    trouble: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,11 +217,26 @@ def _nodes(encoded: str) -> Iterable[Node]:
         raise SnapshotError(f"the archive of managed files: {error}") from error
 
 
-def _last_written(entry: str) -> str:
+def _managed(known: Managed | None, word: str, answer: tuple[int, str, str]) -> Managed | None:
+    """What is known of a target after one more answer; None where chezmoi does not manage it."""
     try:
-        return str(limits.document(entry)["contentsSHA256"]) if entry else ""
-    except (ValueError, KeyError, TypeError):
-        return ""  # an older chezmoi, or a target it never wrote: nothing is known of it
+        if word == "chezmoi":
+            source = chezmoi.read_source_path(*answer)
+            return Managed(source=source.path) if source else None
+        stamp = chezmoi.read_last_written(*answer) or ""
+    except chezmoi.ChezmoiError as error:
+        return replace(known or Managed(), trouble=str(error))
+    return replace(known or Managed(), last_written=stamp)
+
+
+def _answer(rest: str) -> tuple[str, tuple[int, str, str]]:
+    """The target, and what chezmoi answered: exit code, output, errors."""
+    path, code, output, errors = rest.split("\t")
+    return path, (int(code), _plain(output), _plain(errors))
+
+
+def _plain(encoded: str) -> str:
+    return base64.b64decode(encoded, validate=True).decode(errors="replace")
 
 
 def parse(lines: Iterable[str]) -> Snapshot:
@@ -253,8 +272,8 @@ def _parse(rows: list[str]) -> Snapshot:
     absent: set[str] = set()
     unreadable: set[str] = set()
     leftovers: list[str] = []
-    sources: dict[str, str] = {}
-    entries: dict[str, str] = {}
+    managed: dict[str, Managed | None] = {}
+    bases: dict[str, bytes] = {}
     lock: dict[str, str] = {}
     built: dict[str, Built] = {}
     transactions: list[Transaction] = []
@@ -320,12 +339,16 @@ def _parse(rows: list[str]) -> Snapshot:
                 text = base64.b64decode(encoded, validate=True)
                 if len(text) <= LOWER_LIMIT:
                     lower[path] = text
-            case "chezmoi":
-                path, _, source = rest.rpartition("\t")
-                sources[path] = source
-            case "chezmoi_entry":
-                path, _, entry = rest.partition("\t")
-                entries[path] = entry
+            case "chezmoi" | "chezmoi_entry":
+                path, answer = _answer(rest)
+                managed[path] = _managed(managed.get(path), word, answer)
+            case "chezmoi_base":
+                path, _, encoded = rest.partition("\t")
+                bases[path] = base64.b64decode(encoded, validate=True)
+            case "chezmoi_missing":
+                path, _, source = rest.partition("\t")
+                why = f"chezmoi is not found here, and {source} is its source"
+                managed[path] = Managed(source=source, trouble=why)
             case _:
                 raise SnapshotError(f"the snapshot has an unknown line: {word[:40]!r}")
 
@@ -355,10 +378,7 @@ def _parse(rows: list[str]) -> Snapshot:
         absent=frozenset(absent),
         unreadable=frozenset(unreadable),
         leftovers=tuple(leftovers),
-        chezmoi={
-            path: Managed(source=source, last_written=_last_written(entries.get(path, "")))
-            for path, source in sources.items()
-        },
+        chezmoi={path: replace(one, base=bases.get(path)) for path, one in managed.items() if one},
         machine=machine,
         built=built,
         transactions=tuple(

@@ -53,6 +53,7 @@ class Choices:
     include: frozenset[str] = frozenset()
     exclude: frozenset[str] = frozenset()
     plan: str = ""
+    prefer: str = ""  # live or source: whose entry stays where both sides of chezmoi changed it
     rollout: str = "all"
     soak_hours: int = 48
     deadline_s: int = 300

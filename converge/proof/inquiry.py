@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from converge.limits import count, number
@@ -27,7 +27,7 @@ from converge.proof.check import (
     Unreadable,
     When,
 )
-from converge.proof.effect import Finding, Verdict, not_applicable, unknown
+from converge.proof.effect import Finding, Verdict, not_applicable, not_effective, unknown
 from converge.proof.touched import Touched
 
 CAP = 256 * 1024  # bytes of output kept of one probe
@@ -84,7 +84,12 @@ def jobs(
             if wanted is not None and not wanted.has(setting.check, setting.id):
                 continue
             # What is locked is looked at: it is wanted, and not effective.
-            if not standing.in_force and standing.stand is not Stand.LOCKED:
+            if standing.stand is Stand.HELD:
+                # The run does not touch it, so it undoes nothing.
+                held = not_effective("left as it is", expected="in force", reason=standing.why)
+                settled = replace(held, own=True)
+                found.append(Job(proof or _unproved(setting), setting, settled))
+            elif not standing.in_force and standing.stand is not Stand.LOCKED:
                 settled = not_applicable(f"{standing.stand}: {standing.why}")
                 found.append(Job(proof or _unproved(setting), setting, settled))
             elif proof is None:

@@ -4,6 +4,7 @@
 set -u
 LC_ALL=C
 export LC_ALL
+login_umask=$(umask) # the user's own, for programs that make files in the user's name
 umask 077
 
 # Programs are looked for where people have them: a command over SSH is given little of PATH. Root

@@ -19,6 +19,7 @@ say fact home "$HOME"
 if [ ! -d "$HOME" ]; then say mark homeless; fi
 say fact state "$state/workspace-tuning/workspace"
 say fact hostname "$(uname -n)"
+say fact umask "$login_umask"
 say fact kernel "$(uname -r)"
 say fact boot_id "$(first_line /proc/sys/kernel/random/boot_id)"
 say fact runtime_dir "${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"
@@ -140,24 +141,62 @@ classify() {
     fi
 }
 
-# What chezmoi knows of the KDE files among the arguments: for each its source, and the entry of what
-# it wrote last where the two are not the same. All is asked at once: chezmoi's start takes longer
-# than everything else here. Each line is one write, so none is torn.
+# What chezmoi knows of the KDE files among the arguments: for each the answer about its source, and
+# about what it wrote last where the two are not the same; each answer whole: exit code, output and
+# errors, so that a failure is never taken for "not managed". All is asked at once: chezmoi's start
+# takes longer than everything else here. Each line is one write, so none is torn.
 managed() {
     while [ "$#" -gt 1 ]; do
-        if [ "$1" = -k ]; then
-            path=$(absolute "$2")
-            {
-                if source=$(cm source-path "$path" 2>/dev/null); then
-                    printf 'chezmoi %s\t%s\n' "$path" "$source"
-                    same "$path" "$source" || printf 'chezmoi_entry %s\t%s\n' "$path" \
-                        "$(cm state get --bucket=entryState --key="$path" 2>/dev/null | tr -d '\n')"
-                fi
-            } &
-        fi
+        if [ "$1" = -k ]; then ask_chezmoi "$(absolute "$2")" & fi
         shift 2
     done
     wait
+}
+ask_chezmoi() { # ask_chezmoi TARGET
+    source=''
+    answer_of chezmoi "$1" source-path "$1"
+    if [ "$code" != 0 ]; then return 0; fi
+    source=$(printf '%s' "$output" | base64 -d)
+    if same "$1" "$source"; then return 0; fi
+    answer_of chezmoi_entry "$1" state get --bucket=entryState --key="$1"
+    stamp=$(printf '%s' "$output" | base64 -d |
+        sed -n 's/.*"contentsSHA256": *"\([0-9a-f]\{64\}\)".*/\1/p')
+    if [ -n "$stamp" ] && ! has "$stamp" "$1" && ! has "$stamp" "$source"; then
+        base=$(base_of "$stamp" "$source" | base64 -w 0)
+        if [ -n "$base" ]; then printf 'chezmoi_base %s\t%s\n' "$1" "$base"; fi
+    fi
+}
+answer_of() { # answer_of WORD TARGET ARGUMENT...: prints the answer; sets code and output
+    word=$1 target=$2
+    shift 2
+    # The errors are encoded once all is there, so behind the code and the output.
+    all=$({
+        {
+            output=$(cm "$@")
+            printf '%s\t%s\t' "$?" "$(printf '%s' "$output" | base64 -w 0)" >&3
+        } 2>&1 | tail -c 4096 | base64 -w 0
+    } 3>&1)
+    printf '%s %s\t%s\n' "$word" "$target" "$all"
+    code=${all%%"$tab"*} output=${all#*"$tab"}
+    output=${output%%"$tab"*}
+}
+has() { [ -f "$2" ] && [ "$(sha256sum <"$2")" = "$1  -" ]; } # has DIGEST PATH
+# base_of DIGEST SOURCE: the bytes that chezmoi wrote last, from a record of ours or from the history
+# of the source.
+base_of() {
+    for kept in "$state/workspace-tuning/workspace/runs"/*/*/new/* \
+        "$state/workspace-tuning/workspace/runs"/*/*/before/*; do
+        if has "$1" "$kept"; then
+            cat -- "$kept"
+            return 0
+        fi
+    done
+    git -C "${2%/*}" log -n 50 --format=%H -- "$2" 2>/dev/null | while IFS= read -r commit; do
+        if [ "$(git -C "${2%/*}" show "$commit:./${2##*/}" 2>/dev/null | sha256sum)" = "$1  -" ]; then
+            git -C "${2%/*}" show "$commit:./${2##*/}"
+            break
+        fi
+    done
 }
 same() { [ -f "$1" ] && [ -f "$2" ] && cmp -s -- "$1" "$2"; }
 classify_sources() { # classify_sources LINES: those of managed
@@ -169,7 +208,25 @@ classify_sources() { # classify_sources LINES: those of managed
     set +f
     for line in "$@"; do
         say "$line"
-        case $line in "chezmoi "*) classify "${line##*"$tab"}" ;; esac
+        case $line in "chezmoi "*"${tab}0$tab"*)
+            line=${line#*"${tab}0$tab"}
+            classify "$(printf '%s' "${line%%"$tab"*}" | base64 -d)"
+            ;;
+        esac
+    done
+}
+# Without the program, a source of a KDE file is said: what is written would not be kept in step.
+without_chezmoi() {
+    directory=${XDG_DATA_HOME:-$HOME/.local/share}/chezmoi
+    [ -d "$directory" ] || return 0
+    while [ "$#" -gt 1 ]; do
+        if [ "$1" = -k ]; then
+            source=$(find "$directory" -path "*dot_config/*${2##*/}*" -type f 2>/dev/null | head -n 1)
+            if [ -n "$source" ]; then
+                printf 'chezmoi_missing %s\t%s\n' "$(absolute "$2")" "$source"
+            fi
+        fi
+        shift 2
     done
 }
 absolute() {
@@ -226,7 +283,11 @@ classify "$state/workspace-tuning/workspace/written.json"
 for part in nixos home-manager plasma+session; do
     classify "$state/workspace-tuning/workspace/undone/$part"
 done
-if command -v chezmoi >/dev/null 2>&1; then classify_sources "$(managed "$@")"; fi
+if command -v chezmoi >/dev/null 2>&1; then
+    classify_sources "$(managed "$@")"
+else
+    without_chezmoi "$@"
+fi
 while [ "$#" -gt 1 ]; do
     path=$(absolute "$2")
     case $1 in

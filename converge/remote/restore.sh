@@ -15,6 +15,9 @@ restore() { # restore RECORD begun|written
         while IFS=' ' read -r kind number mode before path; do
             case $kind in file | kde | gone) restore_file || say trouble "$path: $why" ;; esac
         done <"$record/manifest"
+        while IFS=' ' read -r kind number mode before path; do
+            if [ "$kind" = apply ]; then restore_note || say trouble "$path: $why"; fi
+        done <"$record/manifest"
     elif [ "$2" = written ]; then # what was only begun: nothing is replaced before it is whole
         say trouble "$record/manifest is damaged: what the run wrote by it is not known"
     fi
@@ -142,3 +145,26 @@ put_back() {
         return 70
     }
 }
+# restore_note: what chezmoi knew of a target before the run, unless it took note of something since;
+# else it would take the bytes from before for an edit of the user's.
+restore_note() {
+    if [ ! -e "$record/state/$number.ours" ]; then return 0; fi
+    why='what chezmoi remembers of it could not be asked'
+    now=$(cm state get --bucket=entryState --key="$path" 2>&1) || {
+        why="$why: $now"
+        return 1
+    }
+    if [ "$(stamp_in "$now")" != "$(stamp_in "$(cat -- "$record/state/$number.ours")")" ]; then
+        return 0
+    fi
+    known=$(cat -- "$record/state/$number") || return 1
+    if [ -n "$known" ]; then
+        now=$(cm state set --bucket=entryState --key="$path" --value="$known" 2>&1)
+    else
+        now=$(cm state delete --bucket=entryState --key="$path" 2>&1)
+    fi || {
+        why="what chezmoi remembered of it could not be given back: $now"
+        return 1
+    }
+}
+stamp_in() { printf '%s' "$1" | tr -d '\n' | sed -n 's/.*"contentsSHA256": *"\([0-9a-f]*\)".*/\1/p'; }

@@ -175,14 +175,25 @@ while IFS=' ' read -r kind number mode before path; do
 done <"$work/manifest" | sort -u | tr '\n' '\0' | xargs -0 -r sync -- ||
     stop 70 failed "sync: replaced, but not known to be durable"
 
+# chezmoi takes note that both files are what it would write: only its record changes, so nothing of
+# what KDE wrote a moment ago can be lost. What it knew before is kept for an undo.
 problem=''
+take_note() { # take_note NUMBER TARGET
+    before=$(cm state get --bucket=entryState --key="$2" 2>&1) || return 1
+    printf '%s' "$before" >"$work/state/$1" || return 1
+    note="{\"type\":\"file\",\"mode\":$((0$(stat -c %a -- "$2"))),"
+    note="$note\"contentsSHA256\":\"$(digest "$2")\"}"
+    before=$(cm state set --bucket=entryState --key="$2" --value="$note" 2>&1) || return 1
+    printf '%s' "$note" >"$work/state/$1.ours" || return 1
+    before=$(umask "$login_umask" && cm verify --exclude=scripts,externals "$2" 2>&1)
+    [ -z "$before" ] # without a word it is the mode, or KDE has written again
+}
 while IFS=' ' read -r kind number mode before path; do
     [ "$kind" = apply ] || continue
-    if text=$(cm apply --force --exclude=scripts,externals "$path" 2>&1) &&
-        text=$(cm verify --exclude=scripts,externals "$path" 2>&1); then
+    if mkdir -p -- "$work/state" && take_note "$number" "$path"; then
         say verified "$path"
     else
-        problem="$path: chezmoi does not agree: $(printf '%s' "$text" | head -n 1)"
+        problem="$path: chezmoi does not agree: $(say "${before:-it gave no reason}" | head -n 1)"
     fi
 done <"$work/manifest"
 clean_up

@@ -23,6 +23,7 @@ _WORDS = {
     Stand.OFFERED: "offered",
     Stand.CONSENT: "consent",
     Stand.EXCLUDED: "excluded",
+    Stand.HELD: "held back",
     Stand.NOT_APPLICABLE: "n/a",
     Stand.OTHER_PHASE: "not selected",
 }

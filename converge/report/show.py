@@ -151,6 +151,8 @@ def _show_settings(terminal: Terminal, standings: tuple[Standing, ...], *, whole
     for standing in standings:
         if standing.stand is Stand.CONSENT:
             terminal.row(("consent", standing.why), (7,), "yellow")
+        elif standing.stand is Stand.HELD:
+            terminal.row(("held back", f"{standing.setting.id}: {standing.why}"), (9,), "yellow")
     terminal.row(("settings", f"{stands(standings)}; {LIST}"), (12,), "dim")
     if whole:
         show_settings(terminal, standings)

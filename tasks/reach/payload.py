@@ -55,7 +55,7 @@ def pack(
             contents[f"entries/{number}"] = encode(change.entries)
         if change.chezmoi_target:
             targets[change.chezmoi_target] = None
-    lines += (f"apply - - - {target}" for target in targets)
+    lines += (f"apply {number} - - {target}" for number, target in enumerate(targets, 1))
     lines.append("end")
     manifest = "".join(f"{line}\n" for line in lines).encode()
     return _tar({"manifest": manifest, **contents})

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from converge.exits import Exit
 from converge.journal.journal import controller_state
-from converge.plan import cascade, desired, layers, planning, saved
+from converge.plan import cascade, desired, held, layers, planning, saved
 from converge.plan.plan import Plan
 from converge.plan.rollout import Stage, stage
 from converge.plan.setting import Layer, Phase
@@ -140,6 +140,7 @@ def plan_for(work: Given, found: Snapshot) -> Plan:
     missing = layers.not_applicable(found, profile, faulty=faults)
     now = stage_of(work, found)
     stands = cascade.with_locks(found, _standings(work, found, now.phases))
+    stands = held.with_holds(found, stands, prefer=choices.prefer)
     unselected = {layer: "not part of this run" for layer in Layer if layer not in choices.layers}
     missing = {**unselected, **missing}
     identity = desired.Identity(workspace=choices.workspace, host=choices.host, user=choices.user)
@@ -166,6 +167,7 @@ def plan_for(work: Given, found: Snapshot) -> Plan:
         waits=now.waits,
         faults=faults,
         to_prove=now.unproved,
+        prefer=choices.prefer,
     )
 
 

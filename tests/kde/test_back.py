@@ -1,6 +1,6 @@
 """An undo by entries: what the run changed goes back, what somebody else wrote stays.
 
-The rules are judged by a second writing of them (``undoing.py``) and by KDE itself. A long run:
+The program of a workspace is judged by ``converge/kde/taken.py`` and by KDE itself. A long run:
 KCONFIG_EXAMPLES=5000 pytest tests/kde/test_back.py
 """
 
@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from converge.kde.back import Back, changed
 from converge.kde.merge import Desired, Entry, KConfigError, merge
+from converge.kde.taken import Taken, taken_back
 from converge.kde.text import print_group
 from tests.kde.oracle import KDE
 from tests.kde.test_property import EXAMPLES, GROUPS, HOSTILE, KEYS, declarations, files, lines
-from tests.kde.undoing import Taken, by_awk, taken_back
+from tests.kde.undoing import by_awk
 
 OURS: Desired = {("Compositing",): {"Backend": "OpenGL"}, ("Plugins",): {"blur": "true"}}
 

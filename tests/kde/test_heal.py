@@ -6,18 +6,17 @@ from hashlib import sha256
 
 import pytest
 
+from converge.kde.heal import Healed, conflicts, heal
 from converge.kde.merge import (
     Change,
     Desired,
     Drift,
     Entry,
     Group,
-    Healed,
     KConfigError,
     Merged,
     declared,
     drift,
-    heal,
     merge,
     remembered,
     values,
@@ -28,13 +27,18 @@ WRITTEN = b"# mine\n[Windows]\nFocusPolicy=ClickToFocus\nPlacement=Smart\n"
 STAMP = sha256(WRITTEN).hexdigest()
 
 
+def one(text: bytes) -> Healed:
+    """The same bytes on both sides, without a question."""
+    return Healed(text=text, source=text)
+
+
 def test_a_second_run_changes_nothing() -> None:
-    assert heal(WRITTEN, WRITTEN, STAMP, DESIRED) == Healed(WRITTEN, (), overruled=False)
+    assert heal(WRITTEN, WRITTEN, STAMP, DESIRED) == one(WRITTEN)
 
 
 def test_an_unmanaged_live_change_is_kept_in_both() -> None:
     live = WRITTEN.replace(b"Smart", b"Centered") + b"[Tiling]\npadding=4\n"
-    assert heal(live, WRITTEN, STAMP, DESIRED) == Healed(live, (), overruled=False)
+    assert heal(live, WRITTEN, STAMP, DESIRED) == one(live)
 
 
 def test_a_managed_live_change_is_told_and_healed_with_the_rest_kept() -> None:
@@ -56,25 +60,60 @@ def test_a_managed_live_change_is_told_and_healed_with_the_rest_kept() -> None:
 def test_an_edit_in_the_source_gets_through_while_the_live_file_is_untouched() -> None:
     source = WRITTEN.replace(b"Smart", b"Random").replace(b"ClickToFocus", b"FocusUnderMouse")
     healed = heal(WRITTEN, source, STAMP, DESIRED)
-    assert healed == Healed(WRITTEN.replace(b"Smart", b"Random"), (), overruled=False)
+    assert healed == one(WRITTEN.replace(b"Smart", b"Random"))
 
 
-def test_when_both_sides_changed_the_live_file_wins_and_the_source_is_told() -> None:
-    live = WRITTEN.replace(b"Smart", b"Centered")
-    source = WRITTEN.replace(b"Smart", b"Random")
-    assert heal(live, source, STAMP, DESIRED) == Healed(live, (), overruled=True)
+BOTH = (
+    WRITTEN.replace(b"Smart", b"Centered") + b"\n[Tiling]\npadding=4\n",
+    WRITTEN.replace(b"Smart", b"Random") + b"\n[Mine]\nx=1\n",
+)
+
+
+def test_u5_an_entry_that_both_sides_changed_is_a_conflict_and_each_side_keeps_its_own() -> None:
+    live, source = BOTH
+    healed = heal(live, source, STAMP, DESIRED, base=WRITTEN)
+    (found,) = healed.conflicts
+    assert str(found) == (
+        "[Windows] Placement: the live file has Placement=Centered, the source Placement=Random"
+    )
+    added = {("Tiling",): ["padding"], ("Mine",): ["x"], ("Windows",): ["Placement"]}
+    assert list(values(healed.text, added).values()) == ["4", "1", "Centered"]
+    assert list(values(healed.source, added).values()) == ["4", "1", "Random"]
+
+
+@pytest.mark.parametrize(("prefer", "kept"), [("live", "Centered"), ("source", "Random")])
+def test_u5_the_users_word_decides_a_conflict_and_nothing_else(prefer: str, kept: str) -> None:
+    live, source = BOTH
+    healed = heal(live, source, STAMP, DESIRED, base=WRITTEN, prefer=prefer)
+    assert healed.conflicts == ()
+    assert healed.text == healed.source
+    added = {("Tiling",): ["padding"], ("Mine",): ["x"], ("Windows",): ["Placement"]}
+    assert list(values(healed.text, added).values()) == ["4", "1", kept]
+
+
+def test_u5_where_nobody_knows_what_both_were_every_difference_is_a_conflict() -> None:
+    live, source = BOTH
+    healed = heal(live, source, STAMP, DESIRED)
+    assert (healed.text, healed.source) == (live, source)
+    assert len(healed.conflicts) == 3
+    assert conflicts(live, source, STAMP, prefer="live") == ()
+    assert heal(live, source, STAMP, DESIRED, prefer="live") == one(live)
+    # A delete is a difference as well: what the other side alone has goes.
+    theirs = heal(live, source, None, DESIRED, prefer="source").text
+    assert values(theirs, {("Tiling",): ["padding"]}) == {(("Tiling",), "padding"): None}
 
 
 def test_an_entry_reset_in_the_live_file_stays_away_in_the_source() -> None:
     live = WRITTEN.replace(b"Placement=Smart\n", b"")
-    assert heal(live, WRITTEN, STAMP, DESIRED) == Healed(live, (), overruled=False)
+    assert heal(live, WRITTEN, STAMP, DESIRED) == one(live)
 
 
 def test_a_file_that_chezmoi_never_wrote_is_not_overwritten_by_the_source() -> None:
     live = b"[Tiling]\npadding=4\n"
     healed = heal(live, WRITTEN, None, DESIRED)
     assert healed.text == live + b"\n[Windows]\nFocusPolicy=ClickToFocus\n"
-    assert healed.overruled
+    assert healed.source == WRITTEN
+    assert healed.conflicts
 
 
 def test_a_missing_live_file_comes_from_the_source() -> None:
@@ -94,9 +133,12 @@ def test_healing_settles_whatever_came_before() -> None:
     for live in (None, b"", WRITTEN, other):
         for source in (None, b"", WRITTEN, other):
             for stamp in (None, STAMP):
-                text = heal(live, source, stamp, DESIRED).text
-                again = heal(text, None if source is None else text, stamp, DESIRED)
-                assert again == Healed(text, (), overruled=False)
+                first = heal(live, source, stamp, DESIRED)
+                rest = None if source is None else first.source
+                again = heal(first.text, rest, stamp, DESIRED)
+                assert again.changes == ()
+                assert again.text == first.text
+                assert source is None or again.source == first.source
 
 
 def test_a_refusal_names_the_file_and_the_line() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
@@ -270,26 +271,31 @@ def test_unmanaged_lines_stay_byte_for_byte() -> None:
 
 
 def test_the_live_file_and_its_source_become_the_same_bytes() -> None:
+    stamp = sha256(LIVED_IN).hexdigest()
     snapshot = replace(
         found(file(SOURCE, LIVED_IN.replace(b"my=1", b"my=2"))),
-        chezmoi={KWINRC: Managed(source=SOURCE, last_written="")},
+        chezmoi={KWINRC: Managed(source=SOURCE, last_written=stamp)},
     )
     made = plan(snapshot)
     live = change_of(made, KWINRC)
     assert live == change_of(made, SOURCE)
     assert live is not None
-    assert b"my=1\n" in live, "the live file wins"
+    assert b"my=2\n" in live, "the live file is untouched: the edit of the source gets through"
     assert {one.chezmoi_target for one in made.changes if one.layer is Layer.PLASMA} >= {KWINRC}
-    assert any("the live file wins" in text for text in made.warnings)
 
 
-@pytest.mark.parametrize("name", ["kwinrc.tmpl", "encrypted_kwinrc", "symlink_kwinrc"])
-def test_a_source_that_is_not_the_plain_file_is_refused(name: str) -> None:
-    source = f"{HOME}/.local/share/chezmoi/dot_config/{name}"
+def test_u5_what_both_sides_changed_is_shown_with_both_values_and_stays_on_both() -> None:
     snapshot = replace(
-        found(file(source, b"x")), chezmoi={KWINRC: Managed(source=source, last_written="")}
+        found(file(SOURCE, LIVED_IN.replace(b"my=1", b"my=2"))),
+        chezmoi={KWINRC: Managed(source=SOURCE, last_written="0" * 64)},
     )
-    assert [one.path for one in plan(snapshot).refusals] == [source]
+    made = plan(snapshot)
+    assert b"my=1\n" in (change_of(made, KWINRC) or b"")
+    assert b"my=2\n" in (change_of(made, SOURCE) or b"")
+    (said,) = [text for text in made.warnings if "both changed" in text]
+    assert "[Plugins] my: the live file has my=1, the source my=2" in said
+    assert "--data prefer=live" in said
+    assert not any(one.chezmoi_target for one in made.changes if one.path in (KWINRC, SOURCE))
 
 
 def test_a_source_that_is_a_script_is_left_and_only_the_live_file_written() -> None:

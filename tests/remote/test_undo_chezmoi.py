@@ -1,0 +1,196 @@
+"""chezmoi's side of a run and of its undo: no edit of a source is lost, no failure is silence."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import sandbox
+from converge.kde.merge import values
+from tests.conftest import PROJECT, Box, Cli, Outcome
+from tests.remote.test_undo import ALL, undo, write_key
+from tests.tools import need
+
+BACKEND = {("Compositing",): ["Backend"]}
+MINE = b"\n[Mine]\nadded=1\n"
+
+
+def chezmoi(box: Box, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [need("chezmoi"), "--no-tty", *arguments],
+        env={**os.environ, **dict(sandbox.environment(box.root))},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        umask=0o022,
+    )
+
+
+def said(run: Outcome) -> str:
+    """What a run printed, without the ends of its lines."""
+    return " ".join(run.out.split())
+
+
+@pytest.fixture
+def box(make_box: Callable[..., Box]) -> Box:
+    """A desktop whose KDE files chezmoi has written."""
+    box = make_box(layers=["plasma", "session"])
+    assert chezmoi(box, "apply", "--force").returncode == 0
+    assert chezmoi(box, "verify").returncode == 0
+    return box
+
+
+@pytest.fixture
+def without_tools(cli: Cli) -> None:
+    """chezmoi is in no directory of PATH."""
+    cli.environment["PATH"] = os.environ["PATH"].replace(f"{PROJECT / '.tools/bin'}:", "")
+
+
+def test_u5_an_edit_of_the_source_survives_a_run_that_is_undone(cli: Cli, box: Box) -> None:
+    source, live = box.source("kwinrc"), box.config("kwinrc")
+    edited = source.read_bytes() + MINE
+    before = live.read_bytes()
+    source.write_bytes(edited)
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    assert MINE in live.read_bytes()
+    assert cli(box.inventory, "tasks/rollback.py", "-y", *ALL).code == 0
+    assert (source.read_bytes(), live.read_bytes()) == (edited, before)
+    run = cli(box.inventory, "deploy.py", "-y")
+    assert run.code == 0, run.out
+    assert MINE in live.read_bytes()
+    assert source.read_bytes() == live.read_bytes()
+
+
+def test_u5_what_both_sides_changed_is_shown_kept_on_both_and_the_rest_goes_on(
+    cli: Cli, box: Box
+) -> None:
+    source, live = box.source("kwinrc"), box.config("kwinrc")
+    source.write_bytes(source.read_bytes() + b"\n[Mine]\nboth=source\n")
+    write_key(box, "kwinrc", "Mine", "both", "live")
+    write_key(box, "kwinrc", "Compositing", "Backend", "Vulkan")
+    dry = cli(box.inventory, "deploy.py", "--dry")
+    assert "the live file has both=live, the source both=source" in said(dry)
+    assert "--data prefer=live" in said(dry)
+    run = cli(box.inventory, "deploy.py", "-y")
+    assert run.code == 0, run.out
+    both = {("Mine",): ["both"]}
+    assert values(live.read_bytes(), both) == {(("Mine",), "both"): "live"}
+    assert values(source.read_bytes(), both) == {(("Mine",), "both"): "source"}
+    # Nobody knows what the declared entry was: both sides keep it, and it is not effective.
+    assert values(live.read_bytes(), BACKEND) == {(("Compositing",), "Backend"): "Vulkan"}
+    (held,) = [one for one in run.kinds("finding") if one["setting"] == "kwin.backend"]
+    assert held["effect"] == "not effective"
+    contrast = {("Plugins",): ["contrastEnabled"]}
+    assert list(values(live.read_bytes(), contrast).values()) == ["false"]
+    decided = cli(box.inventory, "deploy.py", "-y", "--data", "prefer=source")
+    assert decided.code == 0, decided.out
+    assert values(live.read_bytes(), both) == {(("Mine",), "both"): "source"}
+    assert values(live.read_bytes(), BACKEND) == {(("Compositing",), "Backend"): "OpenGL"}
+    assert source.read_bytes() == live.read_bytes()
+    assert chezmoi(box, "verify", str(live)).returncode == 0
+
+
+def test_u6_a_broken_configuration_is_said_and_no_file_of_chezmois_is_written(
+    cli: Cli, box: Box
+) -> None:
+    before = {name: box.config(name).read_bytes() for name in sandbox.KDE_FILES}
+    configuration = box.home / ".config/chezmoi/chezmoi.toml"
+    configuration.parent.mkdir(parents=True, exist_ok=True)
+    configuration.write_text("= broken")
+    run = cli(box.inventory, "deploy.py", "-y")
+    assert "chezmoi source-path failed" in said(run)
+    assert "invalid config" in said(run)
+    assert {name: box.config(name).read_bytes() for name in sandbox.KDE_FILES} == before
+
+
+def test_u6_a_busy_chezmoi_is_said_and_not_taken_for_not_managed(cli: Cli, box: Box) -> None:
+    before = box.config("kwinrc").read_bytes()
+    box.source("kwinrc").write_bytes(before + MINE)
+    with (box.home / ".config/chezmoi/chezmoistate.boltdb").open("rb") as state:
+        fcntl.flock(state, fcntl.LOCK_EX)
+        run = cli(box.inventory, "deploy.py", "-y")
+    assert "is another instance of chezmoi running" in said(run)
+    assert box.config("kwinrc").read_bytes() == before
+    assert box.source("kwinrc").read_bytes() == before + MINE
+
+
+def test_u6_chezmoi_is_found_where_people_have_it(cli: Cli, box: Box, without_tools: None) -> None:
+    place = box.home / ".local/bin/chezmoi"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(need("chezmoi"))
+    run = cli(box.inventory, "deploy.py", "-y")
+    assert run.code == 0, run.out
+    assert box.source("kwinrc").read_bytes() == box.config("kwinrc").read_bytes()
+
+
+def test_u6_a_source_without_its_program_is_said_by_name(
+    cli: Cli, box: Box, without_tools: None
+) -> None:
+    before = box.config("kwinrc").read_bytes()
+    run = cli(box.inventory, "deploy.py", "-y")
+    assert f"chezmoi is not found here, and {box.source('kwinrc')} is its source" in said(run)
+    assert box.config("kwinrc").read_bytes() == before
+
+
+def test_u7_a_plain_source_ends_in_step_with_the_users_own_mode(cli: Cli, box: Box) -> None:
+    live = box.config("kwinrc")
+    box.source("kwinrc").rename(box.source("kwinrc").with_name("kwinrc"))
+    assert chezmoi(box, "apply", "--force").returncode == 0
+    assert live.stat().st_mode & 0o777 == 0o644
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    assert live.stat().st_mode & 0o777 == 0o644
+    assert chezmoi(box, "verify", str(live)).returncode == 0
+    assert undo(box).startswith("undone")
+    assert live.stat().st_mode & 0o777 == 0o644
+    assert chezmoi(box, "verify", str(live)).returncode == 0
+
+
+def test_u8_beside_a_create_file_the_live_one_alone_is_written(cli: Cli, box: Box) -> None:
+    source = box.source("kwinrc")
+    create = source.rename(source.with_name("create_kwinrc"))
+    held = create.read_bytes()
+    run = cli(box.inventory, "deploy.py", "-y")
+    assert run.code == 0, run.out
+    assert create.read_bytes() == held
+    assert list(values(box.config("kwinrc").read_bytes(), BACKEND).values()) == ["OpenGL"]
+
+
+@pytest.mark.parametrize("name", ["kwinrc.tmpl", "symlink_kwinrc"])
+def test_u8_one_source_that_is_in_the_way_does_not_stop_the_other_files(
+    cli: Cli, box: Box, name: str
+) -> None:
+    source = box.source("kwinrc")
+    source.rename(source.with_name(name))
+    before = box.config("kwinrc").read_bytes()
+    run = cli(box.inventory, "deploy.py", "-y")
+    assert run.code == 0, run.out
+    assert "--data exclude=kwin.backend" in said(run)
+    assert box.config("kwinrc").read_bytes() == before
+    assert b"$HOME/.nix-defexpr" in box.config("baloofilerc").read_bytes()
+
+
+def test_u4_chezmoi_never_runs_while_kdes_lock_is_held(
+    cli: Cli, box: Box, tmp_path: Path, without_tools: None
+) -> None:
+    """A chezmoi that looks for the lock each time it is called, in a run and in its undo."""
+    seen = tmp_path / "seen"
+    program = box.home / ".local/bin/chezmoi"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text(
+        "#!/bin/sh\n"
+        f'for lock in "{box.config("")}"/*.lock; do if [ -e "$lock" ]; then echo held; fi; done'
+        f' >>"{seen}"\n'
+        f'echo "$@" >>"{seen}"\n'
+        f'exec "{need("chezmoi")}" "$@"\n'
+    )
+    program.chmod(0o755)
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    assert cli(box.inventory, "tasks/rollback.py", "-y", *ALL).code == 0
+    calls = seen.read_text()
+    assert "state set" in calls
+    assert "held" not in calls.splitlines()
