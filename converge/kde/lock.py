@@ -6,16 +6,18 @@ workspace; this page is the protocol, so that both sides of it agree.
 KConfig locks ``FILE`` with a QLockFile on ``FILE.lock``, beside the file that a symlink leads to.
 
 1. Create ``FILE.lock`` exclusively (``O_EXCL``; ``set -C`` in a shell): whoever does, holds it.
-2. Write ``owner(...)`` into it at once.
-3. Read, merge, replace ``FILE``. Stay well below ``STALE_SECONDS``.
+2. Write ``owner(...)`` into it at once, and flock it for as long as it is held.
+3. Look at ``FILE`` once more, replace it.
 4. Remove ``FILE.lock``.
 
-KDE takes a lock for dead, and removes it, when it is older than ``STALE_SECONDS``, or when on the
-same host no process has that id, or when that process runs another executable than the named one.
-It waits for a live one: KF5 for ever, KF6 45 seconds, after which it drops what it had to write.
+A lock is taken for dead when, on the same machine, its boot is another one, no process has its id,
+or that process runs another executable than the named one; and wherever it was made, when its age
+is over ``STALE_SECONDS`` either way. Whoever removes a dead one holds ``FILE.lock.rmlock``, a lock
+of the same kind, looks again, and must be able to flock it: a live holder has it flocked.
+KDE waits for a live one: KF5 for ever, KF6 45 seconds, after which it drops what it had to write.
 
 Source: Qt, ``qlockfile.cpp``, ``qlockfile_unix.cpp``; KDE/kconfig, ``KConfigIniBackend::lock`` and
-``RealLockFile``.
+``RealLockFile``. ``remote/kdelock.sh`` is this protocol in a shell.
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ from __future__ import annotations
 #: What KConfig adds to the name of the file.
 SUFFIX = ".lock"
 
-#: The age in seconds at which KF6 removes a lock of whomever; KF5 waits for 30.
-STALE_SECONDS = 20
+#: The age in seconds at which KF5, and we, remove a lock of whomever; KF6 at 20 already.
+STALE_SECONDS = 30
 
 
 def owner(*, pid: int, executable: str, host: str) -> bytes:
