@@ -11,6 +11,7 @@ import pytest
 
 from converge.exits import Exit
 from converge.gate.gate import FACTS
+from converge.plan.layers import MOVED_ASIDE
 from converge.plan.setting import State
 from converge.plan.standing import OFFERED
 from converge.subjects.checks import BY_ID as CHECKS
@@ -92,7 +93,7 @@ def test_every_setting_in_a_command_is_there() -> None:
             r"(?<![\w-])(accept|include|exclude|setting)=([a-z0-9.,-]+)", text
         )
         for name in filter(None, names.rstrip(".,").split(","))
-        if name not in {*BY_ID, *FACTS, OFFERED}
+        if name not in {*BY_ID, *FACTS, OFFERED, MOVED_ASIDE}
     ]
     assert unknown == []
 

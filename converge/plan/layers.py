@@ -30,6 +30,10 @@ class Hardware(Protocol):
     def facts(self) -> frozenset[str]: ...
 
 
+#: The consent (``accept``) to move the user's own files at home-manager's targets aside.
+MOVED_ASIDE = "home.files"
+
+
 @dataclass(frozen=True, kw_only=True)
 class NixLayer:
     """How a Nix layer is built and where its generations are."""

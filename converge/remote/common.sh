@@ -184,3 +184,19 @@ cm() { # cm ARGUMENT...: chezmoi, which then asks nobody and fetches nothing
     chezmoi --no-tty --no-pager --color=false --progress=false --refresh-externals=never "$@" \
         </dev/null
 }
+
+# in_the_way [FILES]: of the names on standard input, each path in the home where something of the
+# user's own stands; home-manager would move it aside. With FILES, the directory of what it would put
+# there: the same bytes are not in the way.
+in_the_way() {
+    while IFS= read -r name_; do
+        target_=$HOME/$name_
+        if [ -L "$target_" ]; then
+            case $(readlink -- "$target_") in */home-files/* | *-home-manager-files/*) continue ;; esac
+        elif [ ! -e "$target_" ]; then
+            continue
+        fi
+        if [ "$#" -gt 0 ] && cmp -s -- "$1/$name_" "$target_"; then continue; fi
+        say in_the_way "$target_"
+    done
+}

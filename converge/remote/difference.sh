@@ -2,7 +2,8 @@
 # would restart. Changes nothing.
 #
 # usage: difference.sh [LAYER OLD NEW]...   OLD is "-" where nothing came before
-# Prints "LAYER package TEXT" and "LAYER unit TEXT" lines, "LAYER unknown TEXT" for what was not told.
+# Prints "in_the_way PATH" for each of the user's own files at a target of a home,
+# "LAYER package TEXT" and "LAYER unit TEXT" lines, "LAYER unknown TEXT" for what was not told.
 escape=$(printf '\033')
 lines() { # lines LAYER WORD: each line of the input, without colours
     sed "s/$escape\[[0-9;]*m//g" | while IFS= read -r line; do
@@ -17,6 +18,9 @@ while [ "$#" -ge 3 ]; do
     else
         flakes store diff-closures "$old" "$new" 2>&1 |
             lines "$layer" package
+    fi
+    if [ -d "$new/home-files" ]; then
+        (cd "$new/home-files" && find -L . -type f | sed 's,^\./,,') | in_the_way "$new/home-files"
     fi
     if [ -x "$new/bin/switch-to-configuration" ]; then
         if text=$("$new/bin/switch-to-configuration" dry-activate 2>&1); then

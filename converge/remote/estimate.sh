@@ -4,7 +4,8 @@
 #
 # usage: estimate.sh ATTRIBUTE BASE IMPURE REPOSITORY <payload
 #   IMPURE  --impure, or empty; REPOSITORY  the git repository of BASE, or empty
-# Prints Nix's own list of what would be built and fetched (standard error), then "estimated".
+# Prints Nix's own list of what would be built and fetched (standard error); of a home "in_the_way PATH"
+# for each of the user's own files at a target of home-manager; then "estimated".
 leave_git_alone
 attribute=$1 base=$2 impure=$3
 run_nothing_of "$4"
@@ -15,4 +16,9 @@ base64 -d | tar -xf - -C "$layer" || exit 70
 rmdir -- "$layer/new" 2>/dev/null
 flakes build --dry-run "path:$layer#$attribute" \
     --override-input base "$base" --no-write-lock-file --no-link ${impure:+--impure} || exit 70
+case $attribute in homeConfigurations.*)
+    flakes eval --raw "path:$layer#targets" --override-input base "$base" --no-write-lock-file \
+        ${impure:+--impure} 2>/dev/null | in_the_way
+    ;;
+esac
 echo estimated

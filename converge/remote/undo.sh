@@ -7,17 +7,36 @@
 # shellcheck shell=sh disable=SC2154
 trouble='' left=''
 
-# Without an older generation: take away the links that this one made, and give back what it moved.
+# Without an older generation: take away the links that this one made.
 deactivate_home() {
     # shellcheck disable=SC2016 # expanded by the inner shell
     as_user sh -c '
         cd "$1/home-files" && find . \( -type f -o -type l \) | while IFS= read -r name; do
             link=$HOME/${name#./}
             case $(readlink -- "$link") in "$1"/home-files/* | /nix/store/*-home-manager-files/*)
-                rm -f -- "$link"
-                if [ -e "$link.$2" ]; then mv -T -- "$link.$2" "$link"; fi ;;
+                rm -f -- "$link" ;;
             esac
-        done' deactivate "$(readlink -f -- "$1")" "before-$(plan run)"
+        done' deactivate "$(readlink -f -- "$1")"
+}
+# What home-manager moved aside for the generation that is gone comes back, as it was: the user's own
+# files. One in whose place the user made another meanwhile stays aside, and is named.
+give_back() {
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    kept_aside=$(as_user sh -c '
+        cd "$1/home-files" && find -L . ! -type d | while IFS= read -r name; do
+            place=$HOME/${name#./} aside=$HOME/${name#./}.$2
+            if [ ! -e "$aside" ] && [ ! -L "$aside" ]; then continue; fi
+            case $(readlink -- "$place") in
+                */home-files/* | *-home-manager-files/*) ;;
+                *) if [ -e "$place" ] || [ -L "$place" ]; then
+                    printf "%s " "$aside"
+                    continue
+                fi ;;
+            esac
+            mv -fT -- "$aside" "$place" || exit 1
+        done' give_back "$(readlink -f -- "$1")" "before-$(plan run)") ||
+        trouble="$trouble; by hand: put back the files that end in .before-$(plan run)"
+    if [ -n "$kept_aside" ]; then left="$left; another file is in the place of: $kept_aside"; fi
 }
 
 undo_home() {
@@ -28,11 +47,13 @@ undo_home() {
         left="$left; $profile is somebody else's generation $number"
     elif [ "$old_path" = - ]; then
         deactivate_home "$new" || trouble="$trouble; by hand: remove the links into $new"
+        give_back "$new"
         if [ "$now" = "$new" ]; then as_user rm -f -- "$profile" "$profile-$number-link"; fi
     elif [ ! -x "$old_path/activate" ]; then
         trouble="$trouble; $old_path is gone; by hand: home-manager generations, PATH/activate"
     else
         activate_home "$old_path" || trouble="$trouble; by hand: $old_path/activate"
+        give_back "$new"
         if [ "$(number_of "$profile")" != "$old_number" ]; then
             go_back home-manager ||
                 trouble="$trouble; by hand: nix-env -p $profile --switch-generation $old_number"

@@ -25,6 +25,10 @@
       overlays.default = overlay;
       hardwareProfiles.${profile.workspace} = profile.hardware;
 
+      # Read by a dry run: nix eval --raw .#targets, a line for each file that home-manager would make.
+      targets = extended.pkgs.lib.concatMapStrings (file: "${file.target}\n")
+        (builtins.filter (file: file.enable) (builtins.attrValues home.config.home.file));
+
       # Read by checks: nix eval --json .#report
       report = import ./lib/report.nix {
         inherit (extended.pkgs) lib;

@@ -2,8 +2,7 @@
 { config, lib, pkgs, ... }:
 let
   inherit (lib) mkOption types;
-  files = lib.filter (file: file.enable)
-    (lib.concatMap lib.attrValues [ config.home.file config.xdg.configFile config.xdg.dataFile ]);
+  files = lib.filter (file: file.enable) (lib.attrValues config.home.file);
   # As home-manager's own: read once by a shell, however many profiles name it.
   variables = pkgs.writeTextFile {
     name = "hm-session-vars.sh";

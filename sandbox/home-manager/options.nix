@@ -98,6 +98,8 @@ in
       (lib.mkIf config.programs.fish.enable { "fish/config.fish".text = aliases "fish"; })
     ];
     home.file = lib.mkMerge [
+      (lib.mapAttrs' (_: file: lib.nameValuePair file.target { inherit (file) enable source; }) config.xdg.configFile)
+      (lib.mapAttrs' (_: file: lib.nameValuePair file.target { inherit (file) enable source; }) config.xdg.dataFile)
       (lib.mkIf config.programs.bash.enable { ".bashrc".text = aliases "bash"; })
       (lib.mkIf config.programs.cargo.enable {
         ".cargo/config.toml".text = builtins.toJSON config.programs.cargo.settings;

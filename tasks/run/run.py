@@ -24,6 +24,7 @@ from converge.exits import Exit, Outcome, together
 from converge.journal.journal import Journal, JournalError, controller_state, new_run_id
 from converge.measure.options import Options
 from converge.plan import saved
+from converge.plan.layers import MOVED_ASIDE
 from converge.problem import InvalidInput, Problem
 from converge.profile import asked
 from converge.profile.choices import Choices, check_choices, fleet_problems
@@ -348,11 +349,13 @@ def _input(host: Any, task: str, given: frozenset[str]) -> tuple[Choices, Profil
     if task == "detect" and bare.is_bare(host):
         data = {**bare.choices(host), **data}
     try:
-        choices = check_choices(host.name, data, known_settings=[*BY_ID, *FACTS, OFFERED])
+        known = [*BY_ID, *FACTS, OFFERED, MOVED_ASIDE]
+        choices = check_choices(host.name, data, known_settings=known)
     except InvalidInput as error:
         raise InvalidInput(_typed(one, given) for one in error.problems) from error
+    facts = (*FACTS, MOVED_ASIDE)
     wrong = [
-        *asked.problems(choices, task=task, given=given, settings=BY_ID, facts=FACTS, former=FORMER)
+        *asked.problems(choices, task=task, given=given, settings=BY_ID, facts=facts, former=FORMER)
     ]
     if task == "measure":
         try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+from converge.plan.layers import MOVED_ASIDE
 from converge.plan.plan import Build
 from tasks.reach.payload import pack_tree
 from tasks.reach.remote import Answer
@@ -41,7 +43,7 @@ def estimate(work: Planned) -> Planned:
         work.record(
             "estimate",
             layer=build.nix.layer.value,
-            text=text,
+            text=text + _in_the_way(answer.of("in_the_way")),
             derivations=[line.strip() for line in said if line.strip().endswith(".drv")],
         )
     return Planned.of(work, unbuildable=failed) if failed else work
@@ -55,6 +57,14 @@ def tell(work: Workspace, answer: Answer) -> None:
 
 def _impure(build: Build) -> str:
     return "--impure" if build.base.impure else ""
+
+
+def _in_the_way(paths: Sequence[str]) -> str:
+    """The user's own files that home-manager would move aside, each by its whole name."""
+    if not paths:
+        return ""
+    what = f"{paths[0]} is yours" if len(paths) == 1 else f"{', '.join(paths)} are yours"
+    return f"; {what}: moved aside with --data accept={MOVED_ASIDE} only, and given back by an undo"
 
 
 def _where(work: Planned) -> str:

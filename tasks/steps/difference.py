@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from converge.plan.layers import MOVED_ASIDE
 from converge.problem import count
 from tasks.run.operations import step
-from tasks.run.stages import Built
+from tasks.run.stages import Built, Over
 
 SHOWN = 4  # lines a layer on the terminal; the journal has all
 
@@ -17,7 +18,8 @@ SHOWN = 4  # lines a layer on the terminal; the journal has all
 def show(built: Built) -> Built:
     """Packages old and new with sizes, and the units that will restart: one remote command.
 
-    What Nix does not tell is no reason to stop."""
+    What Nix does not tell is no reason to stop. Files of the user's own at the targets of
+    home-manager are, without consent."""
     arguments: list[str] = []
     for build in built.needed_builds:
         current = built.snapshot.current(build.nix.profile)
@@ -34,6 +36,13 @@ def show(built: Built) -> Built:
             more = count(len(lines) - len(shown), "more line")
             built.run.terminal.row((layer, f"and {more}; -v shows all"), (12,))
         built.record("difference", layer=layer, lines=list(lines))
+    mine = answer.of("in_the_way")
+    if mine and MOVED_ASIDE not in built.choices.accept:
+        raise Over(
+            f"{', '.join(mine)}: your own, where home-manager puts a file of its own; nothing was "
+            "activated. To do: move it into your home-manager configuration, or let it be moved "
+            f"aside and given back by an undo: --data accept={MOVED_ASIDE}"
+        )
     return built
 
 
