@@ -71,16 +71,25 @@ class Flake:
         ``key``: the choice of the inventory that says how it is read."""
         if self.scheme in ("unreadable", "failed"):
             return "; ".join(line for line in map(str.strip, self.why) if line) or self.scheme
-        if not self.private:
-            return ""
+        return f"{self.shown}. To do: {self.remedy(key)}" if self.private else ""
+
+    @property
+    def shown(self) -> str:
+        """What a copy into the store would show to everybody."""
         names = ", ".join(self.private[:_SHOWN])
         more = len(self.private) - len(self.private[:_SHOWN]) + self.private_more
         return (
             "Nix would copy all of the directory into its store, where every user can read it, "
             f"also what git leaves out or others may not read: {names}"
             + (f" and {more} more" if more else "")
-            + ". Nothing was copied. Move them away, or keep the flake in git without them, or "
-            f"agree: --data {key}=" + ("path,publish" if ".git" in self.private else "publish")
+            + "; nothing was copied"
+        )
+
+    def remedy(self, key: str) -> str:
+        """What to do about it."""
+        agree = "path,publish" if ".git" in self.private else "publish"
+        return (
+            f"move them away, or keep the flake in git without them, or agree: --data {key}={agree}"
         )
 
 

@@ -120,7 +120,11 @@ def faults(
             elif applied:
                 what = f"{reason}, and the layer was applied over it before"
                 found[layer] = Fault(path=flake.directory, what=what, fix=fix, given=False)
+        elif flake.private:
+            fix = f"{flake.remedy(f'{key}_with')}, or leave the layer out: {narrower}"
+            found[layer] = Fault(path=flake.directory, what=flake.shown, fix=fix, given=given)
         elif what := flake.fault(f"{key}_with"):
+            fix = f"mend that, or leave the layer out: {narrower}"
             found[layer] = Fault(path=flake.directory, what=what, fix=fix, given=given)
     return found
 

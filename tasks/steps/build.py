@@ -52,7 +52,8 @@ def estimate(work: Planned) -> Planned:
 def tell(work: Workspace, answer: Answer) -> None:
     """Put all that a tool says about its failure into the journal, where it is more than a line."""
     if answer.reason and len(answer.reason.lines) > 1:
-        work.record("problem", text=answer.reason.text)
+        for line in answer.reason.lines:  # a line break within a record would be written out
+            work.record("problem", text=line)
 
 
 def _impure(build: Build) -> str:
