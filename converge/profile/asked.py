@@ -18,7 +18,6 @@ _OF_ONE = {
     "run": "rollback",
     "setting": "why",
     "write": "detect",
-    "facter": "detect",
 }
 
 

@@ -105,7 +105,9 @@ def context(*, root: str = "", profile: str = "shoshin", **changes: object) -> C
     return Context(
         profile=loaded,
         snapshot=found,
-        standings=tuple(Standing(setting=one, stand=Stand.IN_FORCE) for one in ALL),
+        standings=tuple(
+            Standing(setting=one.on(loaded.facts), stand=Stand.IN_FORCE) for one in ALL
+        ),
         not_applicable={},
         layers=layers.nix_layers(found, root=root, host="shoshin", user="mitsio"),
         root=root,
