@@ -8,7 +8,6 @@ where the id is another one, what changed since.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,28 +43,15 @@ def narrowing(choices: Choices) -> dict[str, object]:
     return found
 
 
-def save(directory: Path, plan: Plan, *, home: str, choices: Choices) -> Path:
-    """Write ``<id>.json`` with the plan's summary, narrowing and diffs, for its owner only.
-
-    Raises OSError; then nothing is left of it."""
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = directory / f"{plan.id}.json"
-    data = plan.summary() | {
+def contents(plan: Plan, *, home: str, choices: Choices) -> dict[str, object]:
+    """What is kept of a plan: its summary, its narrowing, and its diffs without secrets."""
+    return plan.summary() | {
         "id": plan.id,
         "choices": narrowing(choices),
         "diffs": {
             change.path: redact.record(unified(change, home=home)) for change in plan.changes
         },
     }
-    temporary = path.with_suffix(f".{os.getpid()}")
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        with os.fdopen(os.open(temporary, flags, 0o600), "w") as file:
-            json.dump(data, file, indent=1)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
 
 
 def load(directory: Path, name: str) -> Saved:

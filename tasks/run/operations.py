@@ -19,8 +19,8 @@ from pyinfra.api.command import FunctionCommand
 from pyinfra.api.operation import operation
 
 from converge.exits import Exit
-from converge.journal.journal import JournalError
 from tasks.run import canary
+from tasks.run.journal import JournalError
 from tasks.run.stages import Activated, Done, Looked, Over, Planned, Read, Workspace
 
 NO_LIMIT_S = 7 * 24 * 3600  # pyinfra takes a number only, and 0 would end every step at once

@@ -21,7 +21,7 @@ import click
 from pyinfra.api.state import BaseStateCallback
 
 from converge.exits import Exit, Outcome, together
-from converge.journal.journal import Journal, JournalError, controller_state, new_run_id
+from converge.journal.journal import controller_state
 from converge.measure.options import Options
 from converge.plan import saved
 from converge.plan.layers import MOVED_ASIDE
@@ -34,6 +34,7 @@ from converge.report.progress import STYLES, Progress
 from converge.report.terminal import Terminal
 from tasks.reach import bare, connection, output, quiet
 from tasks.run import start
+from tasks.run.journal import Journal, JournalError, new_run_id
 from tasks.run.start import PROJECT, leave
 from tasks.run.start import problem as _problem
 from tasks.steps import elsewhere

@@ -6,11 +6,11 @@ from dataclasses import fields
 
 from converge.exits import Exit, Outcome
 from converge.journal.journal import controller_state
-from converge.plan import saved
 from converge.plan.setting import Layer
 from converge.profile.choices import Choices
 from converge.report.record import plan_fields
 from converge.report.show import show_gate, show_plan, stands
+from tasks.run import plans
 from tasks.run.stages import Over, Planned
 from tasks.steps import gate
 
@@ -42,7 +42,7 @@ def plan(work: Planned) -> Planned:
     run.changes(work.host.name, f"plan {made.id}")
     if run.dry:
         try:
-            saved.save(
+            plans.save(
                 controller_state() / "plans",
                 made,
                 home=work.snapshot.home,

@@ -11,6 +11,7 @@ from converge.plan import saved
 from converge.plan.setting import Layer, Phase
 from converge.problem import InvalidInput
 from converge.profile.choices import Choices
+from tasks.run import plans
 from tests.plan.plans import EVERY, KWINRC, found, plan
 from tests.proof.checks import HOME
 
@@ -27,7 +28,7 @@ NARROW = replace(
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
-    saved.save(tmp_path, plan(found()), home=HOME, choices=NARROW)
+    plans.save(tmp_path, plan(found()), home=HOME, choices=NARROW)
     return tmp_path
 
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from converge.journal import journal
-from converge.journal.journal import Journal, JournalError, new_run_id
+from tasks.run.journal import Journal, JournalError, new_run_id, private
 from tests.tools import missing
 
 RUN = "20260101t000000-abcd"
@@ -73,7 +73,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         missing("only root can mount a small disk: run as root")
     disk = tmp_path / "disk"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "none", str(disk)], check=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16k,mode=700", "none", str(disk)], check=True
+    )
     try:
         yield disk
     finally:
@@ -150,3 +152,37 @@ def test_a_line_that_is_no_record_ends_the_reading(made: Journal, line: bytes) -
     made.path.write_bytes(lines[0] + line + b"\n" + lines[1])
     (record,) = journal.read(made.path)
     assert json.loads(lines[0]) == record
+
+
+# -- directories -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_s11_records_on_the_controller_are_their_owners_alone_in_every_umask(
+    tmp_path: Path, umask: int
+) -> None:
+    place = tmp_path / "new/state/workspace-tuning/controller"
+    before = os.umask(umask)
+    try:
+        made = Journal(place / "runs", "20260101t000000-abcd")
+        made.append("problem", text="x")
+        private(place / "plans")
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "new").rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+    assert (tmp_path / "new").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("name", ["runs", "controller", "workspace-tuning"])
+def test_s11_a_directory_that_others_may_write_is_refused_by_name(
+    tmp_path: Path, name: str
+) -> None:
+    place = tmp_path / "workspace-tuning/controller/runs"
+    place.mkdir(parents=True)
+    (open_to_all,) = [one for one in (place, *place.parents) if one.name == name]
+    open_to_all.chmod(0o777)
+    with pytest.raises(JournalError, match=f"others can write to {open_to_all}: chmod go-w"):
+        Journal(place, "20260101t000000-abcd")
+    open_to_all.chmod(0o755)
+    Journal(place, "20260101t000000-abcd")

@@ -19,9 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converge import redact
-from converge.journal.journal import Journal, read
+from converge.journal.journal import read
 from converge.report.terminal import Terminal
 from tasks.reach.output import Harmless
+from tasks.run.journal import Journal
 from tests.conftest import Box, Cli
 from tests.report.test_report_hostile import forms, places, records, replaced, report_of
 from tests.tools import need

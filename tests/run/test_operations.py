@@ -24,7 +24,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converge.exits import Exit
-from converge.journal.journal import Journal, JournalError
 from converge.plan.plan import Plan
 from converge.plan.snapshot import Snapshot, Transaction
 from converge.profile.choices import check_choices
@@ -32,6 +31,7 @@ from converge.subjects.settings import BY_ID
 from tasks.reach.remote import PARTS, Answer, command, program, read_command
 from tasks.reach.remote import text as plain
 from tasks.run import operations, stages
+from tasks.run.journal import Journal, JournalError
 from tasks.run.run import Run
 from tasks.run.stages import Built, Kept, Looked, Over, Planned, Proved, Workspace, Written
 from tasks.steps import activate, back, build, finish, write

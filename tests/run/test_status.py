@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from converge.exits import Exit
-from converge.journal.journal import Journal
 from converge.plan.standing import Standing
 from converge.proof import glance, history
+from tasks.run.journal import Journal
 from tests.conftest import Box, Cli
 from tests.proof import checks
 from tests.tools import need

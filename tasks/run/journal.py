@@ -1,0 +1,108 @@
+"""Write the record of one run, each line through to the disk before the next step begins.
+
+Each record passes ``converge.redact`` first; ``converge.journal.journal`` reads it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from converge import redact
+from converge.journal.journal import Record
+
+OURS = "workspace-tuning"  # from this directory on, all belongs to this project
+
+
+class JournalError(Exception):
+    """The journal cannot be written: nothing may be changed without a record of it."""
+
+
+def new_run_id(clock: Callable[[], float] = time.time) -> str:
+    """``YYYYMMDDThhmmss-xxxx``: sorts by time, safe as a file name on both sides."""
+    stamp = datetime.fromtimestamp(clock(), UTC).strftime("%Y%m%dt%H%M%S")
+    return f"{stamp}-{secrets.token_hex(2)}"
+
+
+def private(directory: Path) -> None:
+    """Make a directory for its owner alone, whatever the umask. Raises OSError.
+
+    One that is there already has to be the user's own, and closed to the writing of others, and so
+    has each above it up to this project's."""
+    for one in (*reversed(directory.parents), directory):
+        with contextlib.suppress(FileExistsError):
+            one.mkdir(mode=0o700)
+    above = [one.name for one in directory.parents]
+    known = directory.parents[: above.index(OURS) + 1] if OURS in above else ()
+    for one in (directory, *known):
+        status = one.lstat()
+        if status.st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, f"{one} belongs to somebody else")
+        if status.st_mode & 0o022:
+            raise PermissionError(errno.EPERM, f"others can write to {one}: chmod go-w {one}")
+
+
+class Journal:
+    """Append-only. ``listeners`` get each record after it is on disk."""
+
+    def __init__(self, directory: Path, run: str) -> None:
+        self.run = run
+        self.path = directory / run / "journal.jsonl"
+        self.records: list[Record] = []
+        self.listeners: list[Callable[[Record], None]] = []
+        try:
+            private(directory)
+            self.path.parent.mkdir(mode=0o700)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+            self._fd = os.open(self.path, flags, 0o600)
+        except OSError as error:
+            raise JournalError(f"{self.path}: {error.strerror}") from error
+
+    def append(self, kind: str, *, workspace: str = "", **fields: object) -> Record:
+        """Write one record through to the disk.
+
+        Raises ``JournalError`` when it is not certain to be there."""
+        record: Record = {
+            "run": self.run,
+            "seq": len(self.records) + 1,
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "kind": kind,
+            "workspace": workspace,
+            **redact.record(fields),
+        }
+        text = json.dumps(record, ensure_ascii=False)
+        # A file name that is not UTF-8 arrives as lone surrogates; JSON can spell those.
+        line = (text + "\n").encode(errors="backslashreplace")
+        try:
+            # Before the sync: a signal that ends the run in there must not give a number twice.
+            self._write(line)
+            self.records.append(record)
+            os.fsync(self._fd)
+        except OSError as error:
+            raise JournalError(f"{self.path}: {error.strerror}") from error
+        for listener in self.listeners:
+            listener(record)
+        return record
+
+    def _write(self, line: bytes) -> None:
+        """The whole line or nothing of it, so that the journal can be read to its end."""
+        size = os.fstat(self._fd).st_size
+        try:
+            written = os.write(self._fd, line)
+            if written != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, size)
+            raise
+
+    def of(self, workspace: str, kind: str) -> Iterator[Record]:
+        """The records of one kind for one workspace, in order."""
+        return (r for r in self.records if r["kind"] == kind and r["workspace"] == workspace)

@@ -1,0 +1,152 @@
+"""The house: ``converge`` computes and touches nothing, arrows between modules run one way."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PROJECT
+
+CONVERGE = sorted((PROJECT / "converge").rglob("*.py"))
+TASKS = sorted((PROJECT / "tasks").rglob("*.py"))
+#: The command that writes reports, and programs that run on a workspace.
+COMMANDS = {"converge/report/__main__.py", "converge/measure/work/work.py"}
+FOREIGN = {
+    *("pyinfra", "pyinfra_cli", "gevent", "paramiko", "click", "subprocess", "socket", "shutil"),
+    *("tempfile", "multiprocessing", "asyncio", "http", "ctypes", "signal", "tasks"),
+    *("sandbox", "tests"),
+}
+#: Functions of os and methods of Path that change something or run something.
+WRITERS = {
+    *("system", "popen", "execv", "execve", "execvp", "spawnv", "posix_spawn", "fork", "kill"),
+    *("mkdir", "makedirs", "rmdir", "remove", "removedirs", "unlink", "rename", "renames"),
+    *("symlink", "symlink_to", "link", "hardlink_to", "chmod", "chown", "lchown", "truncate"),
+    *("ftruncate", "mkfifo", "mknod", "fsync", "fdatasync", "utime", "putenv", "setenv", "umask"),
+    *("write_text", "write_bytes", "touch", "open_write"),
+}
+#: The same names where they belong to a text, a set or a value as well.
+OF_VALUES = {"replace", "write", "remove", "link", "system", "kill", "fork", "open"}
+#: What converge asks of a terminal: how wide it is, and a place for what nobody reads.
+TERMINAL = "converge/report/terminal.py"
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(PROJECT).as_posix()
+
+
+def faults(tree: ast.AST, path: str) -> Iterator[str]:
+    """What a module does that a module of ``converge`` does not do."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [one.name for one in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        else:
+            names = []
+        for name in names:
+            foreign = name.partition(".")[0] in FOREIGN or name == "urllib.request"
+            if foreign and (path, name) != (TERMINAL, "shutil"):
+                yield f"{path}:{node.lineno}: imports {name}"  # type: ignore[attr-defined]
+        if not isinstance(node, ast.Call):
+            continue
+        function = node.func
+        called = getattr(function, "attr", getattr(function, "id", ""))
+        of_os = (
+            isinstance(function, ast.Attribute)
+            and isinstance(function.value, ast.Name)
+            and function.value.id == "os"
+        )
+        mode = [
+            one.value
+            for one in (*node.args[1:2], *(k.value for k in node.keywords if k.arg == "mode"))
+            if isinstance(one, ast.Constant) and isinstance(one.value, str)
+        ]
+        if called in WRITERS - OF_VALUES or (of_os and called in OF_VALUES):
+            yield f"{path}:{node.lineno}: calls {called}"
+        elif called in ("open", "fdopen") and any(set("wax+") & set(one) for one in mode):
+            if path != TERMINAL:
+                yield f"{path}:{node.lineno}: opens to write"
+        elif called == "replace" and len(node.args) == 1 and not node.keywords:
+            if isinstance(function, ast.Attribute):  # Path.replace; str.replace takes two
+                yield f"{path}:{node.lineno}: renames"
+        elif called in ("exec", "eval", "__import__"):
+            yield f"{path}:{node.lineno}: calls {called}"
+
+
+def test_converge_runs_nothing_and_writes_nothing() -> None:
+    assert len(CONVERGE) > 80
+    for path in CONVERGE:
+        if name_of(path) not in COMMANDS:
+            assert not list(faults(ast.parse(path.read_text()), name_of(path)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import subprocess",
+        "from gevent import spawn",
+        "import pyinfra.api",
+        "def f():\n    from tasks.run import run",
+        "import os\nos.open('x', 1)",
+        "import os\nos.replace('x', 'y')",
+        "import os\nos.system('x')",
+        "from pathlib import Path\nPath('x').write_text('y')",
+        "from pathlib import Path\nPath('x').mkdir()",
+        "from pathlib import Path\nPath('x').replace('y')",
+        "from pathlib import Path\nPath('x').open(mode='w')",
+        "open('x', 'a')",
+        "open('x', mode='r+')",
+        "import socket as s",
+    ],
+)
+def test_what_would_write_or_run_is_found(text: str) -> None:
+    assert list(faults(ast.parse(text), "converge/some.py")), text
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of this project that a module needs before it is one itself."""
+    found: set[str] = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found |= {f"{node.module}.{one.name}" for one in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {one.name for one in node.names}
+    return found
+
+
+def test_no_import_goes_in_a_circle() -> None:
+    modules = {
+        name_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", "."): path
+        for path in (*CONVERGE, *TASKS)
+    }
+    arrows = {name: imports(path) & modules.keys() - {name} for name, path in modules.items()}
+    assert sum(map(len, arrows.values())) > 300
+    left = dict(arrows)
+    while left:
+        free = {name for name, needs in left.items() if not needs & left.keys()}
+        circle = {name: sorted(needs & left.keys()) for name, needs in left.items()}
+        assert free, f"these need each other: {circle}"
+        left = {name: needs for name, needs in left.items() if name not in free}
+
+
+def test_arrows_run_from_tasks_to_converge() -> None:
+    for path in CONVERGE:
+        assert not [name for name in imports(path) if name.partition(".")[0] == "tasks"], path
+
+
+def test_every_json_of_a_workspace_is_read_with_limits() -> None:
+    """``json`` alone has none; these read files of this repository or of this controller."""
+    own = {
+        *("converge/limits.py", "converge/gate/hardware.py", "converge/profile/schema.py"),
+        "converge/gate/graphics.py",
+        *("converge/journal/journal.py", "converge/plan/saved.py"),
+        *COMMANDS,
+    }
+    for path in CONVERGE:
+        if name_of(path) not in own:
+            for word in ("json.loads(", "json.load(", "tomllib.load"):
+                assert word not in path.read_text(), name_of(path)
