@@ -192,7 +192,7 @@ def _is_named(value: Mapping[Any, Any]) -> bool:
 
 
 def _is_secret(key: object, value: object, *, named: bool) -> bool:
-    if value is None or isinstance(value, bool):
+    if value is None or value == "" or isinstance(value, bool):
         return False
     return (named and key in _VALUES) or _SECRET_NAME.search(str(key)) is not None
 

@@ -27,8 +27,10 @@ WRITERS = {
     *("ftruncate", "mkfifo", "mknod", "fsync", "fdatasync", "utime", "putenv", "setenv", "umask"),
     *("write_text", "write_bytes", "touch", "open_write"),
 }
+#: Flags of os.open.
+WRITING = {"O_WRONLY", "O_RDWR", "O_CREAT", "O_APPEND", "O_TRUNC"}
 #: The same names where they belong to a text, a set or a value as well.
-OF_VALUES = {"replace", "write", "remove", "link", "system", "kill", "fork", "open"}
+OF_VALUES = {"replace", "write", "remove", "link", "system", "kill", "fork"}
 #: What converge asks of a terminal: how wide it is, and a place for what nobody reads.
 TERMINAL = "converge/report/terminal.py"
 
@@ -50,6 +52,8 @@ def faults(tree: ast.AST, path: str) -> Iterator[str]:
             foreign = name.partition(".")[0] in FOREIGN or name == "urllib.request"
             if foreign and (path, name) != (TERMINAL, "shutil"):
                 yield f"{path}:{node.lineno}: imports {name}"  # type: ignore[attr-defined]
+        if isinstance(node, ast.Attribute) and node.attr in WRITING:
+            yield f"{path}:{node.lineno}: opens to write"
         if not isinstance(node, ast.Call):
             continue
         function = node.func
@@ -90,7 +94,7 @@ def test_converge_runs_nothing_and_writes_nothing() -> None:
         "from gevent import spawn",
         "import pyinfra.api",
         "def f():\n    from tasks.run import run",
-        "import os\nos.open('x', 1)",
+        "import os\nos.open('x', os.O_WRONLY)",
         "import os\nos.replace('x', 'y')",
         "import os\nos.system('x')",
         "from pathlib import Path\nPath('x').write_text('y')",
