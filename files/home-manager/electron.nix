@@ -127,6 +127,14 @@ let
       OOMScoreAdjust=${toString settings."electron.oom-score".value}
     '';
   };
+
+  # Chromium, and so Electron, asks systemd for a scope of its own once it runs, app-<name>-<pid>.scope,
+  # and names no slice for it. A dash of the name is written raw by Electron 41 to 43, as \x2d by 44.
+  scopes = row: lib.listToAttrs (map
+    (name: lib.nameValuePair "systemd/user/app-${name}-.scope.d/50-workspace-tuning.conf" {
+      text = "[Scope]\nSlice=${sliceOf row}.slice\n";
+    })
+    (lib.unique (lib.concatMap (name: [ name (escape name) ]) (row.desktopIds ++ row.programs))));
 in
 {
   config = lib.mkMerge [
@@ -166,7 +174,8 @@ in
     (oursEach ids [ "systemd" "user" "slices" ]
       (id: let row = rowOf id; in { ${sliceOf row} = { Unit = kept "Limits of ${row.title}"; Slice = limits row; }; }))
     # Default: app.slice for every application; OOM score 200.
-    (oursEach ids [ "xdg" "configFile" ] (id: lib.listToAttrs (map (dropIn (rowOf id)) (rowOf id).desktopIds)))
+    (oursEach ids [ "xdg" "configFile" ]
+      (id: let row = rowOf id; in lib.listToAttrs (map (dropIn row) row.desktopIds) // scopes row))
 
     # With the last application both go: then systemd is as it was loaded, and nothing is stopped.
     (lib.mkIf (rows != [ ]) {

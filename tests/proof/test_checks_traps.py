@@ -66,6 +66,17 @@ def test_a_process_that_is_older_than_its_limits_waits_for_a_restart_of_the_appl
     )
 
 
+def test_a_scope_that_chromium_made_for_itself_is_the_reason_and_no_start_past_the_menu() -> None:
+    outside = "since 1000\nprocess 77 1100 /app.slice/app-discord-77.scope\n"
+    finding = judge("electron.app.discord", {**DISCORD.good, "processes": outside})
+    assert finding.effect is Effect.NOT_EFFECTIVE
+    assert "a scope of its own, app-discord-77.scope" in finding.reason
+    other = judge(
+        "electron.app.discord", {**DISCORD.good, "processes": outside.replace("-77", "-9")}
+    )
+    assert "past the menu entry" in other.reason
+
+
 def test_a_slice_whose_name_only_begins_alike_is_another_slice() -> None:
     other = slice_name("discord").replace(".slice", "x.slice")
     outside = f"since 1000\nprocess 9 1100 /app.slice/{other}/a.scope\n"

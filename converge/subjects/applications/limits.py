@@ -180,8 +180,19 @@ def _inside(
     return not_effective(
         f"process {numbers} outside of {unit}",
         expected=f"every process in {unit}",
-        reason="it was started past the menu entry and the wrapper",
+        reason=_way_out(outside),
     )
+
+
+def _way_out(outside: Iterable[system.Process]) -> str:
+    """How processes came to be outside: Chromium moves itself into a scope that it asks for."""
+    for process in outside:
+        scope = process.group.rpartition("/")[2]
+        if scope.startswith("app-") and scope.endswith(f"-{process.pid}.scope"):
+            return (
+                f"the application went into a scope of its own, {scope}, that no drop-in led here"
+            )
+    return "it was started past the menu entry and the wrapper"
 
 
 # -- the budget of all ---------------------------------------------------------------------------
