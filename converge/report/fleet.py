@@ -106,7 +106,7 @@ def lines(settings: Sequence[str], columns: Sequence[Part]) -> list[tuple[str, t
         elif sizes[family] == 1:
             name = f"{family}.* ({len(members)})"
         else:
-            name = f"{fit(members[0], NAME - 5)} +{len(members) - 1}"
+            name = f"{members[0]} +{len(members) - 1}"
         found.append((name, cells))
     return found
 

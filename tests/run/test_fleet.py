@@ -113,7 +113,7 @@ def test_a_wrong_profile_a_dying_workspace_and_a_good_one_each_get_their_verdict
     assert outcomes(again) == {
         "wrong": "hardware gate refused",
         "dying": "applied, some pending",
-        "good": "applied, some pending",
+        "good": "nothing to change",
     }, again.out
     assert again.code == 6
 
