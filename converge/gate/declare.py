@@ -160,8 +160,10 @@ def _card(machine: Machine, gpu: FoundGpu, role: str, *, twin: bool) -> list[str
     if driver and not _of_vendor(driver, vendor):
         driver = ""
     note = f" # the driver is {_comment(gpu.driver)}" if gpu.driver and not driver else ""
-    if driver == "nvidia" and name is None:
-        driver, note = "", " # nvidia, but the generation could not be told"
+    why = " # no display and no mark of the firmware tells which card draws"
+    if driver == "nvidia" and name is None and role != UNKNOWN:
+        # Without its generation nobody knows which branch drives it, so no setting may ask for it.
+        role, why = UNKNOWN, f" # it {role}, but its generation, and so its driver, is in no list"
     if not driver:
         driver, role = "none", "unused"
     lines = [f"vendor: {vendor}"]
@@ -182,7 +184,6 @@ def _card(machine: Machine, gpu: FoundGpu, role: str, *, twin: bool) -> list[str
     names = [one for one in gpu.connected if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,23}", one)]
     if names and len(names) == len(set(names)):
         lines.append(f"connectors: [{', '.join(names)}]")
-    why = " # no display and no mark of the firmware tells which card draws"
     lines.append(f"role: {role}{why if role == UNKNOWN else ''}")
     return lines
 

@@ -452,3 +452,13 @@ def test_generations_do_not_overlap() -> None:
     assert all(a[1] < b[0] for a, b in pairwise(ranges))
     capabilities = [c for g in graphics.GENERATIONS for c in g.capabilities]
     assert len(capabilities) == len(set(capabilities))
+
+
+def test_a_card_of_no_known_generation_gets_no_driver_by_a_guess() -> None:
+    card = FoundGpu(
+        slot="0000:01:00.0", vendor="10de", device="0640", driver="nvidia", boot_vga=True
+    )
+    machine = dataclasses.replace(recorded("shoshin"), gpus=(card,), nvidia=())
+    text = declare(machine, "old")
+    assert "driver: nvidia" in text
+    assert "role: unknown # it draws, but its generation" in text

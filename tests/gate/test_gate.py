@@ -223,7 +223,7 @@ OTHER_MACHINE = [
     ("gpus.driver", {"gpus": (NOUVEAU,), **NO_NVIDIA}, BLOCKS, "change who drives"),
     ("gpus.driver", {"gpus": (BARE,), **NO_NVIDIA}, BLOCKS, "change who drives"),
     ("gpus.driver", {"gpus": (GUEST, LIT), **NO_NVIDIA}, BLOCKS, "virtual machine"),
-    ("gpus.driver", {"gpus": (NOUVEAU,), "platform": "wsl"}, BLOCKS, "WSL2 guest"),
+    ("gpus", {"gpus": (NOUVEAU,), "platform": "wsl"}, BLOCKS, "not there"),
     ("gpus.role", {"gpus": (DARK, LIT)}, BLOCKS, "would meet the other one"),
     ("gpus.role", {"gpus": (DARK, UNLIT)}, BLOCKS, "could meet the other one"),
     ("gpus.branch", {"nvidia_driver": "595.71.05"}, DIFFERS, "drivers after 580 ignore"),
@@ -431,3 +431,22 @@ def test_a_scheduler_that_the_kernel_does_not_offer_is_named_with_those_it_does(
     assert "rotating" in verdict_on("storage.queue", gate(text, rotating, ())).why
     assert "does not offer bfq" in verdict.why
     assert verdict.settings == ("storage.scheduler",)
+
+
+def test_a_march_with_features_that_linux_never_prints_needs_a_cpu_of_that_number() -> None:
+    """Arrow Lake and Alder Lake look alike in cpuinfo; code for the first dies on the second."""
+    profile = load_profile(SHOSHIN)
+    compiler = dataclasses.replace(profile.build.compiler, march="arrowlake")
+    profile = dataclasses.replace(
+        profile, build=dataclasses.replace(profile.build, compiler=compiler)
+    )
+    both: dict[str, object] = {"cpu_flags": hardware.marches()["arrowlake"], "cpu_family": 6}
+    arrow = but(recorded("shoshin"), cpu_number=197, **both)
+    fact = "build.compiler.march"
+    assert verdict_on(fact, gate(profile, arrow, in_force(profile))).outcome is TRUE
+    for number in (151, 999):
+        other = but(recorded("shoshin"), cpu_number=number, **both)
+        verdict = verdict_on(fact, gate(profile, other, in_force(profile)))
+        assert verdict.outcome is BLOCKS
+        assert "cmpccxadd" in verdict.found
+        assert verdict.fix.startswith("write build.compiler.march: alderlake")

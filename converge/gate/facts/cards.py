@@ -48,7 +48,9 @@ def cards(look: Look) -> Iterator[Verdict]:
             overridable=not look.nvidia_driver,
         )
         return
-    pairs, rest = pair(look.profile.gpus, machine.gpus or ())
+    # What a WSL2 guest shows on its PCI bus is a way to the card of Windows, and no card.
+    found = () if machine.platform == "wsl" else machine.gpus or ()
+    pairs, rest = pair(look.profile.gpus, found)
     yield from _there(look, pairs, rest)
     known = [one for one in pairs if one.found]
     for fact in (_pci_id, _driver, _role, _architecture, _smi):
@@ -165,9 +167,7 @@ def _driver(look: Look, one: Pair) -> Iterator[Verdict]:
         yield replace(verdict, outcome=Outcome.TRUE, fix="")
         return
     guest = found in graphics.GUEST_DRIVERS
-    if look.machine.platform == "wsl":
-        why = "a WSL2 guest loads no module for a card, so nothing that needs one can work"
-    elif guest:
+    if guest:
         why = "the card is kept for a virtual machine: a driver here takes it away"
     else:
         why = "a run would change who drives the card; if that fails the display stays black"
