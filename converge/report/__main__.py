@@ -1,11 +1,14 @@
 """Report a run from its journal: on the terminal, and as HTML, JSON and JUnit XML where asked.
 
 usage: python -m converge.report [RUN]... [--html FILE] [--json FILE] [--junit FILE] [--quiet]
+       python -m converge.report --list
 
 RUN is the id of a run on this controller, the path of a journal, or a directory that holds one;
-without it, it is the newest run. Further runs add what they checked and measured, where the first
-one did not; without any RUN that is the newest run with a measurement of one of its workspaces.
-Nothing is connected and nothing is read but journals. Exit: 0 written, 1 not, 5 no such run.
+without it, it is the newest run of deploy.py, and the newest run of any kind where there is none.
+Further runs add what they checked and measured, where the first one did not; without any RUN that
+is the newest run that measured one of its workspaces. FILE may be - for standard output. --list
+says which runs there are. Nothing is connected and nothing is read but journals.
+Exit: 0 written, 1 not, 5 no such run.
 """
 
 from __future__ import annotations
@@ -16,14 +19,17 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from converge.exits import Exit
-from converge.journal.journal import controller_state
+from converge.journal.journal import Record, controller_state
+from converge.limits import document
 from converge.report.model import Journal, Report, build, load
 from converge.report.terminal import Terminal
 
 NAME = "journal.jsonl"
+END = 64 * 1024  # bytes of either end of a journal that are looked at
 
 
 class NoRun(Exception):
@@ -46,28 +52,83 @@ def find(name: str) -> Path:
     raise NoRun(f"no journal for {name!r}; {hint}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Glance:
+    """What the first and the last line of a journal say, without the rest being read."""
+
+    path: Path
+    task: str
+    mode: str
+    workspaces: tuple[str, ...]
+    outcome: str  # "" where the run did not get to say
+
+
+def glance(path: Path) -> Glance:
+    """Look at the two ends of a journal. A journal that cannot be read says nothing."""
+    first = last = b""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        first = file.readline(END)
+        file.seek(max(0, path.stat().st_size - END))
+        last = file.read(END).rstrip(b"\n").rpartition(b"\n")[2]
+    start, end = _record(first), _record(last)
+    named = start.get("workspaces")
+    return Glance(
+        path=path,
+        task=str(start.get("task", "")),
+        mode=str(start.get("mode", "")),
+        workspaces=tuple(map(str, named)) if isinstance(named, list) else (),
+        outcome=str(end.get("outcome", "")) if end.get("kind") == "run-end" else "",
+    )
+
+
+def _record(line: bytes) -> Record:
+    try:
+        found = document(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def choose(names: Sequence[str]) -> list[Journal]:
-    """The journals of a report. Raises ``NoRun`` and ``OSError``."""
+    """The journals of a report. Raises ``NoRun`` and ``OSError``.
+
+    A journal is read once it is known to matter: of the others the ends alone are looked at."""
     if names:
         return [load(find(name)) for name in names]
-    newest = next(iter(runs()), None)
-    if newest is None:
+    there = runs()
+    if not there:
         raise NoRun(f"{controller_state()} has no run yet; run deploy.py first")
+    newest = next((path for path in there if glance(path).task == "deploy"), there[0])
     first = load(newest)
     workspaces = {one.get("workspace") for one in first.records} - {"", None}
+    if any(one.get("kind") == "measurement" for one in first.records):
+        return [first]
+    seen = (glance(path) for path in there)
+    measured = (one for one in seen if one.task == "measure" and workspaces & {*one.workspaces})
+    for one in measured:
+        journal = load(one.path)
+        if any(record.get("kind") == "measurement" for record in journal.records):
+            return [first, journal]
+    return [first]
 
-    def measured(journal: Journal) -> bool:
-        return any(
-            one.get("kind") == "measurement" and one.get("workspace") in workspaces
-            for one in journal.records
-        )
 
-    others = () if measured(first) else (load(path) for path in runs()[1:])
-    return [first, *[journal for journal in others if measured(journal)][:1]]
+def show_list(terminal: Terminal) -> None:
+    """The runs of this controller, newest first."""
+    for path in runs():
+        one = glance(path)
+        what = f"{one.task or '?'}{', dry run' if one.mode == 'dry run' else ''}"
+        end = one.outcome or "no end recorded"
+        on = " ".join(one.workspaces)
+        terminal.row((path.parent.name, what, f"{end}: {on}"), (20, 16))
 
 
 def write(path: Path, content: str) -> None:
-    """Replace a file wholly or not at all; only its owner reads it. Raises ``OSError``."""
+    """Replace a file wholly or not at all; only its owner reads it. Raises ``OSError``.
+
+    ``-`` is standard output."""
+    if str(path) == "-":
+        sys.stdout.write(content)
+        return
     stage = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(stage, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -112,9 +173,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("run", nargs="*", help="id of a run, or path of a journal")
     for name in FORMS:
-        parser.add_argument(f"--{name}", metavar="FILE", type=Path, help=f"write {name} there")
+        parser.add_argument(
+            f"--{name}", metavar="FILE", type=Path, help=f"write {name} there; - prints it"
+        )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    parser.add_argument("--list", action="store_true", help="the runs that there are, newest first")
     given = parser.parse_args(arguments)
+    if given.list:
+        show_list(Terminal())
+        return 0
+    printed = [name for name in FORMS if str(getattr(given, name)) == "-"]
+    if len(printed) > 1:
+        print(f"only one of {' and '.join(printed)} fits on standard output", file=sys.stderr)
+        return int(Exit.INVALID)
     try:
         report = build(choose(given.run))
         for name, form in FORMS.items():
@@ -127,7 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"{error.filename}: {error.strerror}", file=sys.stderr)
         return int(Exit.FAILED)
-    if not given.quiet:
+    if not given.quiet and not printed:
         from converge.report.summary import show
 
         terminal = Terminal()

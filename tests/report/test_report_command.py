@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from converge.report import __main__
+from converge.report import __main__, model
 
 PROJECT = Path(__file__).parents[2]
 JOURNALS = PROJECT / "tests" / "data" / "journals"
@@ -47,6 +48,74 @@ def test_without_arguments_it_is_the_newest_run_with_the_newest_measurement(stat
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"run {IDS['dry']}: changes found\n")
     assert "bzip2: compression" in done.stdout
+
+
+def other(state: Path, run: str, task: str, lines: int = 1) -> Path:
+    """One more run, of another task and newer than the others."""
+    place = state / "workspace-tuning/controller/runs" / run
+    place.mkdir(parents=True)
+    start = {"run": run, "seq": 1, "time": "2026-12-01T00:00:00.000+00:00", "kind": "run-start"}
+    record = {**start, "workspace": "", "task": task, "mode": "run", "workspaces": ["shoshin"]}
+    (place / "journal.jsonl").write_text(f"{json.dumps(record)}\n" * lines)
+    return place / "journal.jsonl"
+
+
+def test_a_look_at_something_is_not_the_run_that_is_reported(state: Path) -> None:
+    other(state, "20261201t000000-aaaa", "why")
+    other(state, "20261201t000001-aaaa", "status")
+    assert run(state).stdout.startswith(f"run {IDS['dry']}: changes found\n")
+
+
+def test_where_nothing_was_deployed_the_newest_run_is_reported(tmp_path: Path) -> None:
+    other(tmp_path, "20261201t000000-aaaa", "verify")
+    assert run(tmp_path).stdout.startswith("run 20261201t000000-aaaa: ")
+
+
+def test_the_runs_are_listed_newest_first(state: Path) -> None:
+    other(state, "20261201t000000-aaaa", "why").write_text("torn")
+    lines = run(state, "--list").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == [
+        "20261201t000000-aaaa",
+        *sorted(IDS.values(), reverse=True),
+    ]
+    assert "deploy, dry run" in lines[1]
+    assert "changes found: shoshin" in lines[1]
+    assert "no end recorded" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("form", "begin"), [("--html", "<!DOCTYPE html>"), ("--json", "{"), ("--junit", "<?xml")]
+)
+def test_a_form_goes_to_standard_output_alone(state: Path, form: str, begin: str) -> None:
+    done = run(state, form, "-")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(begin)
+    assert "run 2026" not in done.stdout.partition("\n")[0]
+    assert not (PROJECT / "-").exists()
+
+
+def test_two_forms_do_not_share_standard_output(state: Path) -> None:
+    done = run(state, "--html", "-", "--json", "-")
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "only one of html and json" in done.stderr
+
+
+def test_old_journals_are_not_read_to_report_the_newest_run(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(50):
+        other(state, f"20250101t0000{number:02}-aaaa", "deploy", lines=2000)
+        other(state, f"20261201t0000{number:02}-bbbb", "why", lines=2000)
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
+    loaded: list[str] = []
+
+    def load(path: Path) -> object:
+        loaded.append(path.parent.name)
+        return model.load(path)
+
+    monkeypatch.setattr(__main__, "load", load)
+    __main__.choose([])
+    assert loaded == [IDS["dry"], IDS["measured"]]
 
 
 def test_a_named_run_is_that_run_alone(state: Path) -> None:
