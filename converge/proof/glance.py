@@ -12,7 +12,7 @@ from converge.plan.plan import Plan
 from converge.plan.setting import NEEDS, Layer, Phase, Risk, Setting
 from converge.plan.snapshot import Snapshot
 from converge.plan.standing import Standing
-from converge.problem import did_you_mean
+from converge.problem import count, did_you_mean
 from converge.proof.check import Context
 from converge.proof.effect import Finding, summary
 from converge.proof.history import Proof
@@ -91,7 +91,8 @@ def _plan(plan: Plan) -> str:
     if plan.empty:
         return "nothing to change"
     builds = sum(build.needed for build in plan.builds)
-    return f"{len(plan.changes)} files to change, {builds} layers to build; see deploy.py --dry"
+    files, layers = count(len(plan.changes), "file"), count(builds, "layer")
+    return f"{files} to change, {layers} to build; see deploy.py --dry"
 
 
 def _transaction(snapshot: Snapshot) -> str:
@@ -139,7 +140,7 @@ def why(
     yield "plan", setting.says
     yield "phase", f"{setting.phase}, layer {setting.layer}"
     yield "state", f"{setting.state}{f': {setting.reason}' if setting.reason else ''}"
-    yield "value", json.dumps(setting.value, ensure_ascii=False)
+    yield from (("value" if number == 0 else "", text) for number, text in _values(setting))
     yield "lands in", _place(context, setting)
     yield "risk", _risk(setting)
     if setting.claim:
@@ -158,6 +159,35 @@ def why(
         text = getattr(finding, name)
         if text:
             yield "", f"{name}: {text}"
+
+
+def _values(setting: Setting) -> Iterator[tuple[int, str]]:
+    """What is set, a line each: entries of a file, variables, or options of the layer."""
+    value, found = setting.value, []
+    if isinstance(value, Mapping) and isinstance(value.get("entries"), Mapping):
+        for group, entries in value["entries"].items():
+            for key, entry in entries.items():
+                wanted = entry.get("value", entry) if isinstance(entry, Mapping) else entry
+                found.append(f"{value['file']} [{group}] {key}={_word(wanted)}")
+    elif isinstance(value, Mapping) and isinstance(value.get("variables"), Mapping):
+        where = f" for {value['unit']}" if value.get("unit") else ""
+        found += [f"{name}={_word(one)}{where}" for name, one in value["variables"].items()]
+    elif isinstance(value, Mapping):
+        found += [f"{name}: {_word(one)}" for name, one in value.items()]
+    else:
+        found.append(_word(value))
+    return enumerate(found or ["nothing but that it is on"])
+
+
+def _word(value: object) -> str:
+    """A value as a person writes it."""
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value)
+    if isinstance(value, list | tuple):
+        return " ".join(map(_word, value)) or "nothing"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={_word(one)}" for name, one in value.items()) or "nothing"
+    return str(value)
 
 
 def _risk(setting: Setting) -> str:

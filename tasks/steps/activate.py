@@ -155,7 +155,7 @@ def prove(active: Activated) -> Proved:
         disproved = f"{name}: expected {worst.expected}, found {worst.found}"
         if worst.effect is Effect.UNKNOWN:
             disproved = f"{name} could not be looked at: {worst.reason}"
-        proof.table(now, findings)
+        proof.table(now, [one for one in findings if one.effect in proof.WRONG])
     why = proof.result(findings)[1]
     if not disproved and any(one.setting and one.effect is Effect.UNKNOWN for one in findings):
         not_known = why

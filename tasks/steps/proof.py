@@ -26,6 +26,8 @@ from tasks.reach.remote import Answer
 from tasks.run.stages import Built, Given, Over, Planned, Read
 from tasks.steps import read
 
+#: What a run that does not keep its change shows: the rest is in the journal.
+WRONG = (Effect.NOT_EFFECTIVE, Effect.UNKNOWN)
 SETTLE_S = 3
 SLACK_S = 60  # for the connection, on top of the time limits of all probes together
 
@@ -110,8 +112,7 @@ def prove(
         wanted=wanted,
     )
     findings = list(ask(work, known, todo))
-    wrong = (Effect.NOT_EFFECTIVE, Effect.UNKNOWN)
-    again = [number for number, one in enumerate(findings) if one.effect in wrong]
+    again = [number for number, one in enumerate(findings) if one.effect in WRONG]
     if settle and again:
         time.sleep(SETTLE_S)
         for number, one in zip(again, ask(work, known, [todo[n] for n in again]), strict=True):

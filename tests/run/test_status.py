@@ -98,7 +98,20 @@ def test_why_tells_what_a_withheld_setting_would_do(cli: Cli, desktop: Box) -> N
 def test_every_setting_can_be_explained(standing: Standing) -> None:
     rows = list(glance.why(checks.context(), standing, None))
     names = [name for name, _ in rows]
-    for name in ("title", "plan", "phase", "state", "lands in", "risk", "needs", "check", "here"):
+    for text in (text for name, text in rows if name == "value"):
+        assert text and not text.startswith(("{", "[", '"')), "no JSON for a person"
+    for name in (
+        "title",
+        "plan",
+        "phase",
+        "state",
+        "value",
+        "lands in",
+        "risk",
+        "needs",
+        "check",
+        "here",
+    ):
         assert name in names
     assert not any("no such check" in text for _, text in rows)
 

@@ -129,7 +129,7 @@ def _judge(context: Context, answers: Answers, setting: Setting) -> Verdict:
         return not_effective(
             f"no optimized {' '.join(unknown_names)}",
             expected=f"optimized {' '.join(names)}",
-            reason=f"the evaluated layer has none (its strategy is {found.strategy})",
+            reason=f"Nix evaluates the layer without them (strategy: {found.strategy})",
         )
     verdict = _flags(setting, {name: found.packages[name] for name in names})
     if verdict.effect is not Effect.EFFECTIVE:
