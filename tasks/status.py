@@ -1,7 +1,7 @@
 """Status: a workspace at a glance. Changes nothing, waits for nobody.
 
-``pyinfra INVENTORY tasks/status.py``. Exit: 0 all is well, 1 something is not, 4 something is not
-known.
+``pyinfra INVENTORY tasks/status.py``. Exit: 0 as declared, 1 something differs or is
+not effective, 4 something is not known.
 """
 
 from pyinfra import host

@@ -1,3 +1,10 @@
+"""Verify: the effect of every setting and every item of the plan's checklists. Changes nothing.
+
+``pyinfra INVENTORY tasks/verify.py``; ``--data phases=1,4`` narrows, ``--diff`` tells every reason.
+Exit: 0 all that applies is effective, or named with what it waits for; 1 something is not
+effective; 4 something could not be looked at. ``docs/exit-codes.md`` has the words.
+"""
+
 from pyinfra import host
 
 from tasks.run.operations import look

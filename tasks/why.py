@@ -1,7 +1,7 @@
-"""Why: everything about one setting. Changes nothing.
+"""Why: everything about one setting, or where each of them stands. Changes nothing.
 
-``pyinfra INVENTORY tasks/why.py --data setting=kwin.contrast``. Exit: 0, or 5 where no setting has
-that id.
+``pyinfra INVENTORY tasks/why.py --data setting=kwin.contrast``; without a setting it lists them.
+Exit: 0, or 5 where no setting has that id.
 """
 
 from pyinfra import host
