@@ -46,6 +46,7 @@ class Outcome(StrEnum):
     EFFECTIVE = "effective"
     AS_DECLARED = "as declared"
     UNDONE = "undone"
+    REMOVED = "removed"
     MEASURED = "measured"
     TO_MEASURE = "would be measured"
     WRITTEN = "profile written"
@@ -107,12 +108,14 @@ VERBS = (
     "detect",
     "rollback",
     "rollback --dry",
+    "remove",
+    "remove --dry",
     "measure",
     "measure --dry",
 )
 _APPLY = ("deploy",)
 _DEPLOY = ("deploy", "deploy --dry")
-_UNDO = ("rollback", "rollback --dry")
+_UNDO = ("rollback", "rollback --dry", "remove", "remove --dry")
 _LOOK = ("verify", "status")
 
 _TABLE = {
@@ -138,6 +141,9 @@ _TABLE = {
         Exit.DONE, ("status", "detect"), "what could be seen is what is declared"
     ),
     Outcome.UNDONE: Row(Exit.DONE, ("rollback",), "all of it is as it was before that run"),
+    Outcome.REMOVED: Row(
+        Exit.DONE, ("remove",), "nothing of this product is left on the workspace"
+    ),
     Outcome.MEASURED: Row(
         Exit.DONE, ("measure",), "the memory in use, and so many of the claims, have a figure now"
     ),
@@ -168,11 +174,13 @@ _TABLE = {
         Exit.FAILED, ("status", "detect"), "what is there is not what is declared; it is named"
     ),
     Outcome.LEFT: Row(
-        Exit.FAILED, ("rollback",), "undone but for what somebody else changed since; it is named"
+        Exit.FAILED,
+        ("rollback", "remove"),
+        "undone but for what somebody else changed since; it is named",
     ),
     Outcome.CHANGES: Row(
         Exit.CHANGES,
-        ("deploy --dry", "rollback --dry"),
+        ("deploy --dry", "rollback --dry", "remove --dry"),
         "a dry run found changes; none was made",
     ),
     Outcome.ROLLED_BACK: Row(
@@ -195,12 +203,14 @@ _TABLE = {
     ),
     Outcome.LOCKED: Row(
         Exit.LOCKED,
-        ("deploy", "rollback", "measure"),
+        ("deploy", "rollback", "remove", "remove --dry", "measure"),
         "another run holds the workspace; nothing was touched",
     ),
     Outcome.INTERRUPTED: Row(Exit.INTERRUPTED, VERBS, "stopped by a signal; the next run goes on"),
     Outcome.DECLINED: Row(
-        Exit.INTERRUPTED, ("deploy", "rollback"), "the person said no; nothing was changed"
+        Exit.INTERRUPTED,
+        ("deploy", "rollback", "remove"),
+        "the person said no; nothing was changed",
     ),
 }
 

@@ -258,3 +258,14 @@ prune_all() { # of root's records those of this user; of the user's all, by the 
     if written=$(plan written); then told sh "$self" prune "$T" "${written%/*}/runs"; fi
     case $T in "${written%/*}/runs"/*) ;; *) prune "${T%/*/transaction}" "$(plan run)" ;; esac
 }
+discard() { # every record that lies beside T, and directories of ours that are empty
+    base=${T%/*/transaction}
+    case $base in */workspace-tuning/runs/*) ;; *) stop 64 "$base: not the records of a user" ;; esac
+    for status in "$base"/*/transaction/status; do
+        [ -e "$status" ] || continue
+        case $(head -n 1 -- "$status") in undone*) ;; *) stop 73 "$status: it is not undone" ;; esac
+    done
+    rm -rf -- "$base" || stop 70 "$base: cannot be removed"
+    find "${base%/runs/*}" -depth -type d -empty -exec rmdir -- {} + 2>/dev/null
+    say removed
+}

@@ -11,6 +11,7 @@
 #                                                 (default: all that is still in force)
 #        transact.sh run    T                     the process itself
 #        transact.sh reboot T                     the user's unit after a reboot in between
+#        transact.sh discard T                    root's records of this user, once all is undone
 #   for a process of root, as the user:
 #        transact.sh restore RECORD T begun|written   undo the user's files
 #        transact.sh remember T <written.json       keep the record of what was last written
@@ -322,6 +323,7 @@ case $verb in
         restore "$2" "$4"
         ;;
     remember | recall) "$verb" ;;
+    discard) discard ;;
     forget) shift 2 && forget "$@" ;;
     prune) prune "${3:-$T}" "$(plan run 2>/dev/null)" ;;
 esac

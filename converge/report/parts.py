@@ -385,6 +385,8 @@ def undo(
         return ("This was a dry run: nothing was written, there is nothing to undo.",)
     if task == "rollback":
         return ("This run took another one back; deploy.py makes its changes again.",)
+    if task == "remove":
+        return ("This run took the product off; deploy.py puts it on again.",)
     if task != "deploy":
         return ("This task changes no setting, there is nothing to undo.",)
     if not wrote:

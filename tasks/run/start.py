@@ -33,6 +33,7 @@ COMMANDS = (
     "tasks/status.py",
     "tasks/why.py",
     "tasks/rollback.py",
+    "tasks/remove.py",
     "tasks/detect.py",
     "tasks/measure.py",
 )

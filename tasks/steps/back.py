@@ -41,12 +41,12 @@ def chosen(work: Read, parts: tuple[str, ...]) -> Transaction | None:
     found = [
         one
         for one in work.snapshot.transactions
-        if one.ended and (one.run == work.choices.run if work.choices.run else _held(one, parts))
+        if one.ended and (one.run == work.choices.run if work.choices.run else held(one, parts))
     ]
     return found[-1] if found else None
 
 
-def _held(one: Transaction, parts: tuple[str, ...]) -> bool:
+def held(one: Transaction, parts: tuple[str, ...]) -> bool:
     """Whether something of ``parts`` is in force; of a record that has no parts its word tells."""
     if one.word == "undone" or not one.parts:
         return one.word != "undone"
@@ -74,7 +74,7 @@ def choose(work: Read) -> Chosen:
     if one is None:
         of = f" of {' and '.join(some)}" if some else ""
         raise Over(f"nothing left to roll back{of}", Exit.FAILED)
-    if not _held(one, some):
+    if not held(one, some):
         of = f" for {' and '.join(some)}" if some and one.word != "undone" else ""
         raise Over(f"run {one.run} is undone already{of}", Outcome.UNCHANGED, said=False)
     what = ", ".join(some) or "all of it"
@@ -86,6 +86,12 @@ def choose(work: Read) -> Chosen:
 @step("take the lock", gives=Chosen)
 def lock(work: Chosen) -> Chosen:
     """Take the workspace's lock, with a write of nothing."""
+    take_lock(work)
+    return work
+
+
+def take_lock(work: Read) -> None:
+    """Raises ``Over`` where another run holds it."""
     answer = work.remote(
         "write",
         work.run.id,
@@ -96,15 +102,18 @@ def lock(work: Chosen) -> Chosen:
         stdin=pack((), home=work.snapshot.home),
     )
     done(answer)
-    return work
 
 
 @step("roll back", gives=Undone)
 def undo(work: Chosen) -> Undone:
     """Undo it, on the workspace."""
-    one = work.undoing
+    return Undone.of(work, undone=undo_one(work, work.undoing, work.parts))
+
+
+def undo_one(work: Read, one: Transaction, parts: tuple[str, ...] = ()) -> str:
+    """Undo a change, or parts of it: word and reason. Raises ``Over`` where that is not whole."""
     sudo = work.snapshot.needs_sudo and not one.directory.startswith(work.snapshot.state)
-    answer = work.remote("transact", "undo", one.directory, *work.parts, sudo=sudo, timeout=1800)
+    answer = work.remote("transact", "undo", one.directory, *parts, sudo=sudo, timeout=1800)
     word, _, reason = answer.first("status").partition(" ")
     if word == "broken":
         raise Over(f"not all could be undone: {reason}", Exit.UNKNOWN, short="broken")
@@ -115,7 +124,7 @@ def undo(work: Chosen) -> Undone:
             short="unknown",
         )
     work.step("roll back", "found", f"{word}: {reason}")
-    return Undone.of(work, undone=f"{word}: {reason}")
+    return f"{word}: {reason}"
 
 
 @step("release the lock", gives=Done)

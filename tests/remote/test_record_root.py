@@ -119,14 +119,32 @@ def test_s3_no_trick_with_the_record_holds_root_up_or_shows_what_is_roots(
                 assert b"only for root" not in path.read_bytes(), path
 
 
-CALL = re.compile(r"^(?P<pid>\d+) (?:<\.\.\. )?(?P<name>\w+)(?:\(| resumed>)(?P<rest>.*)$")
+CALL = re.compile(r"^(?P<name>\w+)\((?P<rest>.*)$")
+
+
+def calls_in(log: Path) -> list[tuple[str, str, str]]:
+    """Process, name and rest of each call, whole also where others are written in between."""
+    begun: dict[str, str] = {}
+    found = []
+    for line in log.read_text(errors="replace").splitlines():
+        pid, _, text = line.partition(" ")
+        text = text.strip()
+        if text.endswith("<unfinished ...>"):
+            begun[pid] = text.removesuffix("<unfinished ...>")
+            continue
+        resumed = re.match(r"<\.\.\. \w+ resumed>(.*)", text)
+        if resumed:
+            text = begun.pop(pid, "") + resumed[1]
+        match = CALL.match(text)
+        if match:
+            found.append((pid, match["name"], match["rest"]))
+    return found
 
 
 def opened_as_root(log: Path) -> list[str]:
     """The paths that processes of root opened, in a log of strace. A process may open something
     before the line that says who started it."""
-    matches = [CALL.match(line) for line in log.read_text(errors="replace").splitlines()]
-    calls = [(one["pid"], one["name"], one["rest"]) for one in matches if one]
+    calls = calls_in(log)
     parent: dict[str, str] = {}
     for pid, name, rest in calls:
         made = re.search(r"= (\d+)$", rest)
@@ -141,9 +159,11 @@ def opened_as_root(log: Path) -> list[str]:
 
     found = []
     for pid, name, rest in calls:
-        new = re.search(r"(\d+)\)? *= 0$", rest)
-        if new and name.startswith("set"):
-            user[pid] = new[1]
+        if name.startswith("set"):
+            ids = re.findall(r"-?\d+", rest.partition(")")[0])
+            effective = ids[0 if name == "setuid" else 1]
+            if effective != "-1" and rest.endswith("= 0"):
+                user[pid] = effective
         elif name in ("open", "openat", "creat") and of(pid) == "0":
             found += re.findall(r'"([^"]*)"', rest)[:1]
     return found

@@ -41,7 +41,7 @@ from tests.proof.checks import HOME, PROJECT
 from tests.tools import need
 
 DONE = ("done",)
-COMMANDS = ("verify", "status", "why", "rollback", "detect", "measure")
+COMMANDS = ("verify", "status", "why", "rollback", "remove", "detect", "measure")
 
 
 @dataclass

@@ -1,0 +1,17 @@
+# Take the last of this product off a workspace: the record, and directories of ours that are empty.
+#
+# usage: remove.sh RUN LOCK HOME_LAYERS
+#   LOCK         held by RUN; it lies in the directory that goes
+#   HOME_LAYERS  directory that holds the layer of the home; what somebody put there stays
+# Prints "left PATH" for what stays, then "removed".
+run=$1 lock=$2 layers=$3 state=${2%/*}
+case $state in */workspace-tuning/workspace) ;; *) stop 64 "$state: not the record of a workspace" ;; esac
+holds_lock "$run" "$lock" || stop 71 "$lock: not held by run $run"
+own "$state" || stop 73 "$why"
+if [ -d "$layers" ] && [ ! -L "$layers" ]; then
+    find "$layers" -depth -type d -empty -exec rmdir -- {} +
+    find "$layers" -mindepth 1 ! -type d 2>/dev/null | while IFS= read -r name; do say left "$name"; done
+fi
+rm -rf -- "$state" || stop 70 "$state: cannot be removed"
+rmdir -- "${state%/*}" 2>/dev/null || : # a controller has its journals there
+say removed

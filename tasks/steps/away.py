@@ -1,0 +1,140 @@
+"""Take the product off a workspace: roll every run back, remove what is left of ours, the records.
+
+Nothing is removed that somebody changed since; what stays is named, with what to do by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from converge.exits import Exit, Outcome
+from converge.plan.layers import HOME_LAYER, system_layer
+from converge.plan.plan import Change
+from converge.plan.setting import Layer
+from converge.plan.snapshot import Kind, Snapshot, Transaction
+from converge.plan.written import part_of
+from tasks.reach.payload import pack
+from tasks.run.operations import step
+from tasks.run.stages import Done, Over, Read
+from tasks.steps import back, read
+from tasks.steps.write import controller, done
+
+_LAYER = {"nixos": Layer.NIXOS, "home-manager": Layer.HOME_MANAGER, "plasma+session": Layer.SESSION}
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Leaving(Read):
+    """``undoing``: the runs that are in force, the newest first; ``stays``: what nobody removes."""
+
+    undoing: tuple[Transaction, ...] = ()
+    stays: tuple[str, ...] = ()
+
+
+def choose(work: Read) -> Leaving:
+    """Say what would go; it decides what the run ends with if nothing more happens."""
+    found = work.snapshot
+    if found.open_transaction is not None:
+        one = found.open_transaction
+        raise Over(f"run {one.run} is {one.word} there: let it end first", Exit.LOCKED)
+    undoing = tuple(reversed([one for one in found.transactions if back.held(one, ())]))
+    ours = tuple(_ours(work, found))
+    if not (undoing or ours or found.transactions or found.written.run):
+        raise Over("nothing of this is on the workspace", Outcome.UNCHANGED, said=False)
+    for one in undoing:
+        work.record("problem", text=f"run {one.run} ({one.word} {one.reason}): to be rolled back")
+    for change in ours:
+        work.record("problem", text=f"{change.path}: to be removed, if no run gives it back")
+    work.record("problem", text=f"{found.state}: to be removed, with the records of every run")
+    work.run.changes(work.host.name, f"{len(undoing)} runs can be rolled back, then all of it goes")
+    return Leaving.of(work, undoing=undoing)
+
+
+def _ours(work: Read, found: Snapshot) -> Iterator[Change]:
+    """The files that this product wrote, and nobody changed since. A KDE file is the user's."""
+    for path, node in sorted(found.nodes.items()):
+        if node.kind is Kind.FILE and found.written.files.get(path) == node.sha256:
+            part = part_of(path, found.home)
+            yield Change(
+                path=path,
+                layer=_LAYER[part],
+                before=node.content,
+                after=None,
+                root=part == "nixos",
+            )
+
+
+def _theirs(work: Read, found: Snapshot) -> Iterator[str]:
+    """What stays although a run had to do with it."""
+    for path, last in sorted(found.written.files.items()):
+        node = found.nodes.get(path)
+        if node is not None and node.sha256 != last:
+            yield f"{path}: changed since, left alone"
+    for path, entries in sorted(found.written.entries.items()):
+        for (group, key), value in sorted(entries.items()):
+            yield f"{path} [{']['.join(group)}] {key}={value}: what was there before is not known"
+
+
+@step("take the lock", gives=Leaving)
+def lock(work: Leaving) -> Leaving:
+    """Take the workspace's lock, with a write of nothing."""
+    back.take_lock(work)
+    return work
+
+
+@step("roll every run back", gives=Leaving)
+def undo(work: Leaving) -> Leaving:
+    """The newest first. Raises ``Over`` where one could not be rolled back whole: its record is
+    what a second attempt needs."""
+    stays = list(work.stays)
+    for one in work.undoing:
+        reason = back.undo_one(work, one)
+        stays += [text for text in reason.split("; ")[1:] if text]
+    return replace(work, snapshot=read.take(work), stays=tuple(stays))
+
+
+@step("remove the files", gives=Leaving)
+def files(work: Leaving) -> Leaving:
+    """What is left of the layers and the session files: of older runs, whose records are gone."""
+    found = work.snapshot
+    stays = (*work.stays, *_theirs(work, found))
+    changes = tuple(_ours(work, found))
+    for root in (False, True):
+        some = tuple(one for one in changes if one.root is root)
+        if some:
+            done(
+                work.remote(
+                    "write",
+                    work.run.id,
+                    f"{work.system_record if root else work.record_directory}/layer",
+                    "" if root else work.lock,
+                    controller(),
+                    "keep",
+                    stdin=pack(some, home=found.home),
+                    sudo=root and found.needs_sudo,
+                )
+            )
+    return replace(work, stays=stays)
+
+
+@step("remove the records", gives=Done)
+def records(work: Leaving) -> Done:
+    """Root's first, because the user's hold the lock. What stays is said at the end."""
+    found = work.snapshot
+    theirs = [one for one in found.transactions if not one.directory.startswith(found.state)]
+    ours = (f"{work.system_record}/", f"{system_layer(work.choices.root)}/")
+    if theirs or any(path.startswith(ours) for path in found.nodes):
+        answer = work.remote(
+            "transact", "discard", f"{work.system_record}/transaction", sudo=found.needs_sudo
+        )
+        if not answer.of("removed"):
+            raise Over(f"root's records: {answer.last_error}")
+    layers = found.expand(HOME_LAYER).rpartition("/")[0]
+    answer = work.remote("remove", work.run.id, work.lock, layers)
+    if not answer.of("removed"):
+        raise Over(answer.last_error)
+    stays = (*work.stays, *(f"{path}: not of ours, left" for path in answer.of("left")))
+    for text in stays:
+        work.record("problem", text=text)
+    why = "; ".join(stays) or "nothing of it is left"
+    return Done.of(work, code=Outcome.LEFT if stays else Outcome.REMOVED, why=why)
