@@ -1,6 +1,6 @@
 # What every program on a workspace begins with: this text is joined before each of them
 # (tasks/reach/remote.py), also before the copies that a transaction keeps on the workspace.
-# shellcheck shell=sh disable=SC2034,SC2317
+# shellcheck shell=sh disable=SC2034,SC2317,SC2119,SC2120
 set -u
 LC_ALL=C
 export LC_ALL
