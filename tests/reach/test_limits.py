@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tarfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,32 @@ def test_a_server_without_an_end_is_cut_before_its_host_key_is_known(
         with pytest.raises(paramiko.SSHException, match=why):
             transport.start_client(timeout=20)
         transport.close()
+
+
+def test_a_server_that_speaks_one_letter_at_a_time_holds_nobody_up(
+    cli: Cli, tmp_path: Path
+) -> None:
+    from tests.reach.test_ssh_keys import other_key
+
+    over = threading.Event()
+
+    def drip(sock: socket.socket) -> None:
+        while not over.wait(1):
+            sock.sendall(b"x")
+
+    with speaker(drip) as port:
+        known = tmp_path / "known_hosts"
+        known.write_text(f"[127.0.0.1]:{port} {other_key(tmp_path)}\n")
+        made = {
+            **{"name": "some", "user": "me", "at": f"me@127.0.0.1:{port}"},
+            **{"profile": "inventory/hardware/shoshin.yaml", "root": "/nowhere"},
+            "ssh_known_hosts_file": str(known),
+        }
+        began = time.monotonic()
+        run = cli(cli.inventory(made), "deploy.py", "--dry")
+        over.set()
+    assert run.code == 1, run.out + run.err
+    assert time.monotonic() - began < 60
 
 
 ESCAPES = b"\x1b[2J\x1b]0;owned\x07\x9b31m\xe2\x80\xae"
