@@ -16,7 +16,7 @@ PROJECT = Path(__file__).parents[1]
 PARTS = ("converge", "tasks", "tests", "files", "schemas", "inventory", "sandbox", "docs")
 #: "At the end of `ROWS` in `path`:" or "Above `PROOFS` in `path`:", and the code below it.
 STEP = re.compile(
-    r"(At the end of|Above) `(\w+)` in\s+`([\w/.]+)`:\n\n```python\n(.*?)```", re.DOTALL
+    r"(At the end of|Above) `(\w+)` in\s+`([\w/.]+)`:\n\n```text\n(.*?)```", re.DOTALL
 )
 
 

@@ -19,6 +19,7 @@ from converge.plan.plan import Plan
 from converge.plan.snapshot import Generation, Snapshot
 from converge.proof import keep
 from converge.proof.effect import Effect
+from converge.report.ending import effects, latest
 from tasks.reach.payload import pack
 from tasks.reach.remote import PROGRAMS, Answer, program, text
 from tasks.run.operations import proves, step, transacts
@@ -156,9 +157,10 @@ def prove(active: Activated) -> Proved:
         if worst.effect is Effect.UNKNOWN:
             disproved = f"{name} could not be looked at: {worst.reason}"
         proof.table(now, [one for one in findings if one.effect in proof.WRONG])
-    why = proof.result(findings)[1]
-    if not disproved and any(one.setting and one.effect is Effect.UNKNOWN for one in findings):
-        not_known = why
+    lacking = [one for one in findings if one.setting and one.effect is Effect.UNKNOWN]
+    if lacking and not disproved:
+        not_known = f"{lacking[0].setting}: {lacking[0].reason}"
+    why = effects(latest(active.run.records("finding", active.host.name)))
     active.step("prove", "found", why)
     return Proved.of(
         active, disproved=disproved, not_known=not_known, proof=proof.record_of(now, findings)

@@ -1,0 +1,78 @@
+"""A run has one count of effects, wherever it is told: terminal, report, JUnit."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from converge.journal import journal
+from converge.proof.effect import Effect
+from converge.report import ending, junit, model
+from tasks.run.journal import Journal
+
+JOURNALS = sorted((Path(__file__).parents[1] / "data/journals").glob("*.jsonl"))
+
+
+def told(text: str) -> Counter[str]:
+    """``28 effective, 21 pending`` as numbers by effect."""
+    return Counter({word: int(number) for number, word in re.findall(r"(\d+) ([a-z ]+)", text)})
+
+
+def of_junit(suite: ElementTree.Element) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for case in suite:
+        if ".phase " not in case.get("classname", ""):
+            continue
+        verdict = next(iter(case), None)
+        if verdict is None:
+            found[Effect.EFFECTIVE.value] += 1
+        elif verdict.tag == "skipped":
+            found[verdict.get("message", "").partition(":")[0]] += 1
+        else:
+            found[verdict.get("type", "")] += 1
+    return found
+
+
+def compare(path: Path) -> Counter[str]:
+    """The count of the last workspace, once it is the same everywhere."""
+    records = journal.read(path)
+    terminal: Counter[str] = Counter()
+    report = model.build([model.load(path)])
+    suites = {one.get("name"): one for one in ElementTree.fromstring(junit.xml(report))}
+    assert report.workspaces
+    for one in report.workspaces:
+        own = [record for record in records if record["workspace"] == one.name]
+        findings = ending.latest(own)
+        terminal = told(ending.effects(findings)) if findings else Counter()
+        reported = Counter(each.effect.value for each in one.findings if each.counts)
+        in_junit = of_junit(suites[one.name])
+        reminders = Counter(each.effect.value for each in one.findings if not each.counts)
+        assert in_junit - reminders == reported
+        del reported[Effect.NOT_APPLICABLE.value]  # of no use at the end of a run
+        assert terminal == reported
+    return terminal
+
+
+@pytest.mark.parametrize("path", JOURNALS, ids=lambda path: path.stem)
+def test_terminal_report_and_junit_count_the_same(path: Path) -> None:
+    compare(path)
+
+
+def test_what_is_looked_at_twice_counts_once_and_a_reminder_not_at_all(tmp_path: Path) -> None:
+    one = Journal(tmp_path, "20260101t000000-0000")
+    one.append("run-start", version="0", task="deploy", mode="run", workspaces=["a"])
+    for check, effect, counts in (
+        ("user.state", "not effective", True),  # before the change
+        ("user.state", "effective", True),
+        ("before.rescue-medium", "unknown", False),
+        ("kwin.blur", "pending", True),
+        ("memory.zram", "not applicable", True),
+        ("memory.swappiness", "unknown", True),
+    ):
+        fields = {"check": check, "setting": "", "effect": effect, "counts": counts}
+        one.append("finding", workspace="a", **fields, expected="", found="", reason="r")
+    assert compare(one.path) == {"effective": 1, "pending": 1, "unknown": 1}
