@@ -245,7 +245,8 @@ def _plan_kde(
     prefer: str,
 ) -> None:
     managed = snapshot.chezmoi.get(kde.path)
-    paths = [kde.path, *([managed.source] if managed else [])]
+    place = snapshot.follows.get(kde.path, kde.path)  # a link is kept, and written through
+    paths = dict.fromkeys((kde.path, place, *([managed.source] if managed else [])))
     found = [refusal for path in paths if (refusal := refuse(snapshot, path))]
     if found:
         refusals += found
@@ -286,7 +287,7 @@ def _plan_kde(
     if live is None or live.content != healed.text:
         changes.append(
             Change(
-                path=kde.path,
+                path=place,
                 layer=Layer.PLASMA,
                 before=live.content if live else None,
                 after=healed.text,

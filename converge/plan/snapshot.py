@@ -145,6 +145,7 @@ class Snapshot:
     unreadable: frozenset[str]
     leftovers: tuple[str, ...]  # staged files of a killed run
     chezmoi: Mapping[str, Managed] = field(default_factory=dict)
+    follows: Mapping[str, str] = field(default_factory=dict)  # link of the user's own -> its file
     built: Mapping[str, Built] = field(default_factory=dict)  # by layer
     machine: tuple[str, ...] = ()  # the lines of remote/detect.sh
     transactions: tuple[Transaction, ...] = ()  # the newest last
@@ -173,7 +174,11 @@ class Snapshot:
         return self.facts["uid"] != self.facts["system_uid"]
 
     def expand(self, path: str) -> str:
-        """``~/x`` as an absolute path of the workspace's user."""
+        """``~/x`` as an absolute path of the workspace's user; ``~/.config`` is where the user's
+        programs look for it (XDG_CONFIG_HOME)."""
+        config = self.facts.get("config")
+        if config and (path == "~/.config" or path.startswith("~/.config/")):
+            return config + path[len("~/.config") :]
         return f"{self.home}/{path[2:]}" if path.startswith("~/") else path
 
     @property
@@ -274,6 +279,7 @@ def _parse(rows: list[str]) -> Snapshot:
     leftovers: list[str] = []
     managed: dict[str, Managed | None] = {}
     bases: dict[str, bytes] = {}
+    follows: dict[str, str] = {}
     lock: dict[str, str] = {}
     built: dict[str, Built] = {}
     transactions: list[Transaction] = []
@@ -345,6 +351,9 @@ def _parse(rows: list[str]) -> Snapshot:
             case "chezmoi_base":
                 path, _, encoded = rest.partition("\t")
                 bases[path] = base64.b64decode(encoded, validate=True)
+            case "follows":
+                path, _, target = rest.partition("\t")
+                follows[path] = target
             case "chezmoi_missing":
                 path, _, source = rest.partition("\t")
                 why = f"chezmoi is not found here, and {source} is its source"
@@ -358,6 +367,17 @@ def _parse(rows: list[str]) -> Snapshot:
             leftovers.append(node.path)
         else:
             nodes[node.path] = node
+    for path, target in tuple(follows.items()):
+        one = managed.get(path)
+        if (
+            target in nodes
+            and nodes[target].kind is Kind.FILE
+            and (not one or one.source == target)
+        ):
+            nodes[path] = replace(nodes[target], path=path)
+            managed.pop(path, None)  # chezmoi's link into its own source: that is the live file
+        else:
+            del follows[path]
     missing = NEEDED_FACTS - facts.keys()
     missing |= {name for name in NUMBERS if limits.count(facts.get(name, "")) is None}
     missing |= {name for name in ("home", "state") if not facts.get(name, "").startswith("/")}
@@ -379,6 +399,7 @@ def _parse(rows: list[str]) -> Snapshot:
         unreadable=frozenset(unreadable),
         leftovers=tuple(leftovers),
         chezmoi={path: replace(one, base=bases.get(path)) for path, one in managed.items() if one},
+        follows=follows,
         machine=machine,
         built=built,
         transactions=tuple(

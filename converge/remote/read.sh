@@ -12,7 +12,16 @@ state=${XDG_STATE_HOME:-$HOME/.local/state}
 
 first_line() { head -n 1 -- "$1" 2>/dev/null; }
 
+# Where the desktop has its files: a command over SSH does not get all that a session is given.
+config=${XDG_CONFIG_HOME:-}
+if [ -z "$config" ] && [ -z "$root" ] && command -v systemctl >/dev/null; then
+    config=$(timeout 5 systemctl --user show-environment 2>/dev/null |
+        sed -n 's/^XDG_CONFIG_HOME=\(\/.*\)$/\1/p')
+fi
+case $config in /*) ;; *) config=$HOME/.config ;; esac
+
 say workspace-read 1
+say fact config "${config%/}"
 say fact uid "$(id -u)"
 say fact user "$(id -un)"
 say fact home "$HOME"
@@ -231,7 +240,25 @@ without_chezmoi() {
 }
 absolute() {
     # shellcheck disable=SC2088 # the tilde is meant to be literal
-    case $1 in "~/"*) say "$HOME/${1#??}" ;; *) say "$1" ;; esac
+    case $1 in
+        "~/.config/"*) say "$config/${1#??.config/}" ;;
+        "~/"*) say "$HOME/${1#??}" ;;
+        *) say "$1" ;;
+    esac
+}
+# follow PATH: a link of the user's own to a regular file of the user's own in the home, as stow and
+# chezmoi's symlink mode make them: the file that it leads to is the one that is written.
+follow() {
+    if [ -L "$1" ] && target=$(readlink -f -- "$1") && [ -f "$target" ] && [ -O "$target" ] &&
+        [ -O "${target%/*}" ] && [ "$(stat -c %u -- "$1")" = "$(id -u)" ]; then
+        case $target in
+            *"$newline"* | *"$tab"*) ;;
+            "$(readlink -f -- "$HOME")"/*)
+                printf 'follows %s\t%s\n' "$1" "$target"
+                classify "$target"
+                ;;
+        esac
+    fi
 }
 
 # The lower layers of KDE's files (converge/kde/lower.py): the directories, the first one wins, and
@@ -290,6 +317,7 @@ else
 fi
 while [ "$#" -gt 1 ]; do
     path=$(absolute "$2")
+    if [ "$1" = -k ]; then follow "$path"; fi
     case $1 in
         -k | -f) classify "$path" ;;
         -d)

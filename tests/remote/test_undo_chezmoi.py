@@ -12,8 +12,8 @@ import pytest
 
 import sandbox
 from converge.kde.merge import values
-from tests.conftest import PROJECT, Box, Cli, Outcome
-from tests.remote.test_undo import ALL, undo, write_key
+from tests.conftest import PROJECT, Box, Cli
+from tests.remote.test_undo import ALL, said, undo, write_key
 from tests.tools import need
 
 BACKEND = {("Compositing",): ["Backend"]}
@@ -29,11 +29,6 @@ def chezmoi(box: Box, *arguments: str) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         umask=0o022,
     )
-
-
-def said(run: Outcome) -> str:
-    """What a run printed, without the ends of its lines."""
-    return " ".join(run.out.split())
 
 
 @pytest.fixture

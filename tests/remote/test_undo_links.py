@@ -1,0 +1,65 @@
+"""A KDE file behind a link of the user's own, or elsewhere than in ~/.config. U23."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from converge.kde.merge import values
+from tests.conftest import Box, Cli
+from tests.remote.reading import Reader
+from tests.remote.test_undo import BACKEND, box, undo, write_key
+from tests.tools import need
+
+__all__ = ["box"]
+
+
+def linked(box: Box, target: Path) -> Path:
+    """kwinrc as stow leaves it."""
+    kwinrc = box.config("kwinrc")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    kwinrc.rename(target)
+    kwinrc.symlink_to(os.path.relpath(target, kwinrc.parent))
+    return kwinrc
+
+
+def test_u23_a_link_into_the_users_own_tree_is_written_through_and_kept(cli: Cli, box: Box) -> None:
+    target = box.home / "dotfiles/kde/kwinrc"
+    kwinrc = linked(box, target)
+    before, leads_to = target.read_bytes(), os.readlink(kwinrc)
+    run = cli(box.inventory, "deploy.py", "-y")
+    assert run.code == 0, run.out
+    assert os.readlink(kwinrc) == leads_to
+    assert list(values(target.read_bytes(), BACKEND).values()) == ["OpenGL"]
+    assert cli(box.inventory, "deploy.py", "--dry").code == 0
+    write_key(box, "kwinrc", "Theirs", "n", "1")
+    assert undo(box).startswith("undone")
+    assert os.readlink(kwinrc) == leads_to
+    assert values(target.read_bytes(), BACKEND) == values(before, BACKEND)
+    assert b"[Theirs]\nn=1\n" in target.read_bytes()
+    assert not list(target.parent.glob("*.lock"))
+
+
+def test_u23_a_link_out_of_the_home_stays_refused(cli: Cli, box: Box, tmp_path: Path) -> None:
+    target = tmp_path / "elsewhere/kwinrc"
+    linked(box, target)
+    before = target.read_bytes()
+    run = cli(box.inventory, "deploy.py", "-y")
+    assert run.code == 1, run.out
+    assert "is a symbolic link to" in run.out
+    assert target.read_bytes() == before
+
+
+@pytest.mark.parametrize("place", ["elsewhere", ".config"])
+def test_u23_the_files_lie_where_the_desktop_has_them(tmp_path: Path, place: str) -> None:
+    need("dash")
+    config = tmp_path / "box/home" / place
+    reader = Reader(tmp_path / "box", {"XDG_CONFIG_HOME": str(config)})
+    config.mkdir(exist_ok=True)
+    (config / "kwinrc").write_text("[A]\nx=1\n")
+    found = reader.read("-k", "~/.config/kwinrc")
+    path = found.expand("~/.config/kwinrc")
+    assert path == f"{config}/kwinrc"
+    assert found.nodes[path].content == b"[A]\nx=1\n"
