@@ -1,4 +1,4 @@
-# Phase 3, desktop applications: one slice of limits each, and a wrapper for their flags.
+# Phase 3, desktop applications: one slice of limits each, and launchers for those that the user has.
 #
 # Settings: electron.app.<name> (one row an application), electron.flag.* and electron.video-decoding
 # (flags of those that are Electron), electron.budget, electron.oom-score.
@@ -7,7 +7,6 @@
 let
   inherit (workspaceTuning) settings;
   inherit (import ./lib/ours.nix { inherit lib; }) ours oursEach;
-  install = import ./lib/install.nix { inherit lib; };
   prefix = "electron.app.";
   ids = lib.filter (lib.hasPrefix prefix) (lib.attrNames settings);
   rowOf = id: settings.${id} // { name = lib.removePrefix prefix id; };
@@ -17,13 +16,6 @@ let
   escape = lib.replaceStrings [ "-" ] [ "\\x2d" ];
   # The dash before the name is a level of hierarchy: every application lies below app-tuned.slice.
   sliceOf = row: "app-tuned-${row.name}";
-
-  # The first attribute that this nixpkgs has and that may be used here.
-  refused = name: !(builtins.tryEval pkgs.${name}.outPath).success;
-  packageOf = row: lib.findFirst (name: pkgs ? ${name} && !refused name) null row.attributes;
-  # Without a desktop nothing is installed; what is there from elsewhere still gets its limits.
-  present = lib.optionals (workspaceTuning.hardware.session.desktop != "none")
-    (lib.filter (row: packageOf row != null) rows);
 
   # Flags are for Chromium's own command line; CEF and Qt applications do not take them. One
   # --enable-features and one --js-flags: of several the last one wins and the others are lost.
@@ -41,60 +33,14 @@ let
       ++ lib.optional (features != [ ]) "--enable-features=${lib.concatStringsSep "," features}"
     );
 
-  launcher = row: package: program: pkgs.writeShellScript program (builtins.replaceStrings
-    [ "@program@" "@flags@" "@slice@" "@unit@" ]
-    [
-      (lib.escapeShellArg "${package}/bin/${program}")
-      (lib.escapeShellArgs (flagsOf row))
-      "${sliceOf row}.slice"
-      (escape (builtins.head row.desktopIds))
-    ]
+  # What stands in for a program of the user's; adopt.sh fills in which one that is.
+  launcher = row: program: pkgs.writeText "launch-${program}" (builtins.replaceStrings
+    [ "@flags@" "@slice@" "@unit@" ]
+    [ (lib.escapeShellArgs (flagsOf row)) "${sliceOf row}.slice" (escape (builtins.head row.desktopIds)) ]
     (builtins.readFile ./launch.sh));
-
-  # The package with its programs exchanged for launchers, and its menu entries pointed at them. An
-  # entry names its program by a word looked up in PATH or by the package's own path: both are met.
-  wrap = row:
-    let
-      package = pkgs.${packageOf row};
-      exchange = program: ''
-        if [ -e "$out/bin/${program}" ]; then
-          rm "$out/bin/${program}"
-          install -m 755 ${launcher row package program} "$out/bin/${program}"
-          printf '%s\n' "s#^((Try)?Exec=)([^[:space:]]*/)?${program}([[:space:]]|\$)#\1$out/bin/${program}\4#" >> "$edits"
-        fi
-      '';
-    in
-    pkgs.symlinkJoin {
-      name = "${lib.getName package}-limited";
-      paths = [ package ];
-      # Not the licence: it was allowed for the package, by a name that this one does not have.
-      meta = builtins.intersectAttrs { description = null; homepage = null; mainProgram = null; platforms = null; }
-        package.meta;
-      postBuild = ''
-        # A directory that is one link into the package cannot be written to: it becomes links to files.
-        for directory in bin share share/applications; do
-          if [ -L "$out/$directory" ]; then
-            original=$(readlink -f "$out/$directory")
-            rm "$out/$directory"
-            mkdir "$out/$directory"
-            ln -s "$original"/* "$out/$directory/"
-          fi
-        done
-        edits=$NIX_BUILD_TOP/edits
-        : > "$edits"
-        ${lib.concatMapStrings exchange row.programs}
-        if [ ! -s "$edits" ]; then
-          echo "${lib.getName package} has none of the programs ${toString row.programs} in bin/" >&2
-          exit 1
-        fi
-        for entry in "$out"/share/applications/*.desktop; do
-          [ -e "$entry" ] || continue
-          original=$(readlink -f "$entry")
-          rm "$entry"
-          sed -E -f "$edits" "$original" > "$entry"
-        done
-      '';
-    };
+  adopted = lib.concatMapStringsSep " "
+    (row: lib.concatMapStringsSep " " (program: "${program} ${launcher row program}") row.programs)
+    rows;
 
   # A slice that home-manager's sd-switch stops takes all that runs in it along. It asks systemd first
   # whether the loaded unit may be stopped by hand. So that is refused: by the slice itself, and by
@@ -139,8 +85,9 @@ in
 {
   config = lib.mkMerge [
     {
-      # Default: the plain packages. These win over them, in bin/ and in the menu.
-      home.packages = map (row: install.inFront (wrap row)) present;
+      # Default: the programs as the user installed them, with their overrides and extensions. They stay,
+      # behind launchers of the same names; nothing is installed that is not there.
+      home.extraProfileCommands = lib.mkIf (rows != [ ]) "sh ${./adopt.sh} \"$out\" ${adopted}\n";
 
       assertions = lib.concatMap
         (row: [
@@ -158,16 +105,6 @@ in
           }
         ])
         rows;
-      warnings = lib.concatMap
-        (row:
-          let known = lib.filter (name: pkgs ? ${name}) row.attributes; in
-          lib.optional (packageOf row == null) (
-            if known == [ ] then "workspace-tuning: ${row.title}: this nixpkgs has no ${toString row.attributes}; its limits apply to an installation from elsewhere."
-            else "workspace-tuning: ${row.title}: ${toString known} may not be used here (an unfree licence, the platform, or a known vulnerability). Allow it in nixpkgs.config of your own flake; until then only its limits are set."
-          ))
-        rows
-      ++ lib.optional (present != [ ] && workspaceTuning.hardware.platform != "nixos" && !config.targets.genericLinux.enable)
-        "workspace-tuning: applications from nixpkgs need the graphics driver of this system: set targets.genericLinux.enable in your own flake.";
     }
 
     # Default: no such slices.

@@ -2,7 +2,7 @@
 #
 # Enters: the arguments of a menu entry or of a person. Leaves: the application, in place of this
 # script, so that exit status, environment and terminal are its own. The words between @ are filled in
-# by electron.nix.
+# by electron.nix, the program by adopt.sh.
 #
 # 1. Started by Plasma, the process is in the slice already: a drop-in of its unit put it there.
 # 2. Otherwise a scope is made in the slice, where there is a user manager to ask. Without

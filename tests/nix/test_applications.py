@@ -26,6 +26,11 @@ APPS = {
 }
 
 
+SEVEN = """({ pkgs, ... }: { home.packages = with pkgs; [
+  teams-for-linux discord spotify vscodium claude-desktop signal-desktop zoom-us
+]; })"""
+
+
 @pytest.fixture(scope="module")
 def nix(tmp_path_factory: pytest.TempPathFactory) -> Nix:
     return Nix(tmp_path_factory.mktemp("nix"))
@@ -49,9 +54,9 @@ def layers(tmp_path: Path) -> Make:
 
 @pytest.fixture(scope="module")
 def home(nix: Nix, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A built home generation on the miniature, with all seven applications."""
+    """A built home generation on the miniature, of a user who has all seven applications."""
     made = harness.make_layers(tmp_path_factory.mktemp("a") / "layers", harness.profile_data())
-    expression = f"{harness.miniature(made)}.home.activationPackage"
+    expression = f"{harness.miniature(made, userHome=SEVEN)}.home.activationPackage"
     return Path(nix.must("nix-build", "--no-out-link", "-E", expression).strip())
 
 
@@ -147,7 +152,7 @@ def test_every_menu_entry_starts_a_wrapper(home: Path) -> None:
         for line in entry.read_text().splitlines():
             if line.startswith("Exec="):
                 program = Path(line.removeprefix("Exec=").split()[0])
-                assert "-limited/bin/" in str(program), line
+                assert "-home-manager-path/bin/" in str(program), line
                 assert "app-tuned-" in program.read_text()
 
 
@@ -158,17 +163,69 @@ def test_entries_keep_their_other_lines_and_their_arguments(home: Path) -> None:
     assert "\nIcon=codium-url-handler.desktop\n" in text
 
 
-def test_a_wrapper_wins_over_the_same_application_in_the_users_profile(
-    nix: Nix, layers: Make
+#: Applications as people have them: overridden, with extensions, changed by a project of their own.
+OWN = {
+    "discord": ("discord", 'pkgs.discord.override { commandLineArgs = "--own"; }'),
+    "codium": (
+        "codium",
+        """pkgs.stdenv.mkDerivation { name = "vscode-with-extensions"; buildCommand = ''
+          mkdir -p $out/bin $out/share/applications
+          printf '#!/bin/sh\\necho with extensions "$@"\\n' > $out/bin/codium
+          chmod 755 $out/bin/codium
+          printf '[Desktop Entry]\\nExec=codium %%F\\n' > $out/share/applications/codium.desktop
+        ''; }""",
+    ),
+    "spotify": (
+        "spotify",
+        """pkgs.stdenv.mkDerivation { name = "spicetify-1.0"; buildCommand = ''
+          mkdir -p $out/bin
+          ln -s ${pkgs.spotify}/bin/spotify $out/bin/spotify
+        ''; }""",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_the_users_own_package_is_what_the_launcher_starts(
+    nix: Nix, layers: Make, tmp_path: Path, name: str
 ) -> None:
-    expression = harness.miniature(
-        layers(), userHome="({ pkgs, ... }: { home.packages = [ pkgs.discord pkgs.vscodium ]; })"
+    """No name of a package and no attribute is looked at: what is in the profile is adopted."""
+    program, package = OWN[name]
+    users = f"({{ pkgs, ... }}: {{ home.packages = [ ({package}) ]; }})"
+    made = harness.miniature(layers(), userHome=users)
+    command = ("nix-build", "--no-out-link", "-E")
+    path = Path(nix.must(*command, f"{made}.home.config.home.path").strip())
+    own = nix.must(*command, f"let inherit ({made}) pkgs; in {package}").strip()
+    text = (path / "bin" / program).read_text()
+    assert re.search(rf"^set -- '{re.escape(own)}/(\./)?bin/{program}' ", text, re.M)
+    assert "app-tuned-" in text
+    started = nix.must(path / "bin" / program, "x", XDG_RUNTIME_DIR=str(tmp_path))
+    assert started.rstrip().endswith("x]" if name != "codium" else "x")
+    if name == "codium":
+        assert started.startswith("with extensions")
+
+
+def test_nothing_is_installed_that_the_user_does_not_have(
+    nix: Nix, sources: dict[str, Path], layers: Make
+) -> None:
+    made = layers()
+    found = nix.evaluate(
+        """{
+          before = map lib.getName baseHome.config.home.packages;
+          after = map lib.getName home.config.home.packages;
+          slices = lib.attrNames home.config.systemd.user.slices;
+        }""",
+        layers=made,
+        **sources,
     )
-    built = nix.must("nix-build", "--no-out-link", "-E", f"{expression}.home.config.home.path")
-    path = Path(built.strip())
-    for name in ("Discord", "discord", "codium"):
-        assert "-limited/bin/" in str((path / "bin" / name).resolve())
-    assert "-limited/" in str((path / "share/applications/discord.desktop").resolve())
+    applications = {"discord", "spotify", "vscodium", "zoom-us", "teams-for-linux"}
+    assert not applications & set(found["after"])
+    assert {f"app-tuned-{name}" for name in APPS} <= set(found["slices"])
+    home = f"{harness.miniature(made)}.home"
+    built = nix.must("nix-build", "--no-out-link", "-E", f"{home}.config.home.path")
+    assert not [
+        name for name in ("discord", "codium") if (Path(built.strip()) / "bin" / name).exists()
+    ]
 
 
 class Started:
@@ -237,7 +294,7 @@ def test_from_a_terminal_it_gets_a_scope_in_the_slice(start: Started) -> None:
     unit = r"--unit=app-teams\\x2dfor\\x2dlinux-[0-9a-f]{8}\.scope"
     assert re.fullmatch(unit, before[-1]), before[-1]
     assert after[0].endswith("/bin/teams-for-linux")
-    assert "limited" not in after[0]
+    assert "home-manager-path" not in after[0]
     assert after[1:] == ["--js-flags=--max-old-space-size=1536", *HOSTILE]
 
 
@@ -271,7 +328,7 @@ def test_no_gpu_flag_of_the_plan_is_on_by_default(home: Path) -> None:
 def test_flags_by_consent_come_as_one_list_of_features(nix: Nix, layers: Make) -> None:
     """Of two --enable-features the last one wins, and the first one's features are lost."""
     made = layers(include=["electron.flag.features", "electron.video-decoding"])
-    expression = f"{harness.miniature(made)}.home.config.home.path"
+    expression = f"{harness.miniature(made, userHome=SEVEN)}.home.config.home.path"
     path = Path(nix.must("nix-build", "--no-out-link", "-E", expression).strip())
     teams = (path / "bin/teams-for-linux").read_text()
     assert teams.count("--enable-features=") == 1
@@ -294,90 +351,6 @@ def test_every_gpu_flag_of_the_plan_is_a_withheld_row() -> None:
     ):
         assert flag in text
     assert all(row.state is State.WITHHELD for row in rows)
-
-
-def test_an_application_that_may_not_be_used_is_named_and_keeps_its_limits(
-    nix: Nix, layers: Make
-) -> None:
-    found = nix.evaluate(
-        """{
-          inherit (home.config) warnings;
-          slices = lib.attrNames home.config.systemd.user.slices;
-          packages = map lib.getName home.config.home.packages;
-        }""",
-        layers=layers(),
-        config="{ }",
-    )
-    assert "app-tuned-discord" in found["slices"]
-    assert "signal-desktop-limited" in found["packages"]
-    assert "discord-limited" not in found["packages"]
-    (message,) = [one for one in found["warnings"] if "Discord" in one]
-    assert "may not be used here (an unfree licence" in message
-
-
-def test_a_licence_that_was_allowed_by_name_is_not_asked_for_again(nix: Nix, layers: Make) -> None:
-    made = layers()
-    found = nix.evaluate(
-        "map lib.getName home.config.home.packages",
-        layers=made,
-        config="""{ allowUnfreePredicate = package: package.pname == "discord"; }""",
-    )
-    assert "discord-limited" in found
-    assert "spotify-limited" not in found
-    built = harness.miniature(
-        made, config="""{ allowUnfreePredicate = package: package.pname == "discord"; }"""
-    )
-    assert nix.must("nix-build", "--no-out-link", "-E", f"{built}.home.config.home.path")
-
-
-def test_an_application_that_a_release_lacks_is_named(nix: Nix, layers: Make) -> None:
-    found = nix.evaluate("home.config.warnings", layers=layers(), release='"25.11"')
-    assert [one for one in found if "Claude Desktop: this nixpkgs has no claude-desktop" in one]
-
-
-def test_a_package_without_the_expected_program_fails_the_build_and_says_so(
-    nix: Nix, tmp_path: Path
-) -> None:
-    data = harness.profile_data()
-    data[Layer.HOME_MANAGER]["settings"]["electron.app.signal"] = {
-        **APPS["signal"],
-        "programs": ["signal"],
-    }
-    made = harness.make_layers(tmp_path / "layers", data)
-    with pytest.raises(harness.NixError, match="has none of the programs signal in bin/"):
-        nix.must(
-            *("nix-build", "--no-out-link", "-E"),
-            f"{harness.miniature(made)}.home.config.home.path",
-        )
-
-
-def test_without_a_desktop_nothing_is_installed_but_limits_are_set(
-    nix: Nix, sources: dict[str, Path], layers: Make
-) -> None:
-    found = nix.evaluate(
-        """{
-          slices = lib.attrNames home.config.systemd.user.slices;
-          packages = map lib.getName home.config.home.packages;
-        }""",
-        layers=layers("gyakusatsu"),
-        **sources,
-    )
-    assert "app-tuned-discord" in found["slices"]
-    assert not [name for name in found["packages"] if name.endswith("-limited")]
-
-
-def test_outside_nixos_the_graphics_driver_of_the_system_is_asked_for(
-    nix: Nix, layers: Make
-) -> None:
-    made = layers("kinoite")
-    warned = nix.evaluate("home.config.warnings", layers=made)
-    assert [one for one in warned if "targets.genericLinux.enable" in one]
-    done = nix.evaluate(
-        "home.config.warnings",
-        layers=made,
-        userHome="{ targets.genericLinux.enable = true; }",
-    )
-    assert not [one for one in done if "targets.genericLinux.enable" in one]
 
 
 def test_the_monitoring_aliases_reach_bash_zsh_and_fish(

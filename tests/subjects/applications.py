@@ -108,7 +108,7 @@ CASES: dict[str, Case] = {
             (
                 "file",
                 "discord.desktop",
-            ): "[Desktop Entry]\nExec=/nix/store/x-limited/bin/Discord %U\n",
+            ): "[Desktop Entry]\nExec=/nix/store/x-home-manager-path/bin/Discord %U\n",
         },
         bad={
             "the plain program": {("file", "home-path/bin/Discord"): "\x7fELF"},

@@ -111,14 +111,14 @@ def _there(answers: Answers, ask: Ask) -> str | None:
 
 
 def _judge_launchers(context: Context, answers: Answers) -> Verdict:
-    """What an application that the layer installs is started by, from a terminal and the menu."""
+    """What an application of the user's own is started by, from a terminal and the menu."""
     found, wrong = [], []
     for app in context.in_force(APPS):
         name, programs = app.id.removeprefix(APPS), value(app)["programs"]
         texts = {p: _there(answers, _program(context, app, p)) for p in programs}
         here = {p: text for p, text in texts.items() if text is not None}
         if not here:
-            continue  # not in this package set, or its licence is not allowed: only limits are set
+            continue  # the user does not have it there: only limits are set
         found.append(name)
         wrong += [p for p, text in here.items() if slice_name(name) not in text]
         for identifier in value(app)["desktopIds"]:
@@ -128,7 +128,7 @@ def _judge_launchers(context: Context, answers: Answers) -> Verdict:
             for line in (entry or "").splitlines():
                 command = line.removeprefix("Exec=").split(" ")[0]
                 ours = command.rpartition("/")[2] in programs
-                if line.startswith("Exec=") and ours and "-limited/bin/" not in command:
+                if line.startswith("Exec=") and ours and "-home-manager-path/bin/" not in command:
                     wrong.append(f"{identifier}.desktop: {command}")
     expected = "programs and menu entries are the layer's launchers"
     if not found:
@@ -214,7 +214,7 @@ def _judge_flag(context: Context, answers: Answers, setting: Setting) -> Verdict
     found = [_there(answers, _wrapper(context, app)) for app in _electron_apps(context, setting)]
     launchers = [text for text in found if text is not None]
     if not launchers:
-        return not_applicable("no Electron application of this plan is installed by the layer")
+        return not_applicable("the home generation holds no Electron application of this plan")
     lacking = [flag for flag in wanted if not all(flag in text for text in launchers)]
     if lacking:
         live = not_effective(

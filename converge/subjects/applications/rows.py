@@ -133,7 +133,8 @@ _APPS = (
         maximum=6144,
         swap=1024,
         cpu=200,
-        note="; nixpkgs has it for Linux since 26.05, before that only its limits are set",
+        note="; nixpkgs does not have it for Linux (November 2026), so an installation from "
+        "elsewhere gets its limits",
     ),
     _app(
         "signal",
