@@ -253,7 +253,10 @@ def meaning(work: Planned, word: str, reason: str, *, disproved: str = "") -> tu
         case "undone" if reason.startswith(NOTHING):
             return reason, Exit.FAILED
         case "undone":
-            return f"undone: {disproved or reason}", Exit.ROLLED_BACK
+            because, _, left = reason.partition("; ")  # what stays is named, whatever the reason
+            return "; ".join(filter(None, (f"undone: {disproved or because}", left))), (
+                Exit.ROLLED_BACK
+            )
         case "broken":
             return f"the rollback failed: {reason}", Exit.UNKNOWN
         case "none":

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.reach.remote import PROGRAMS, joined
+from tasks.reach.remote import PROGRAMS, joined, program
 from tests.remote.reading import BOOT
+from tests.remote.test_write import Place
 from tests.tools import need
 
 PROGRAM = joined(PROGRAMS / "kdelock.sh")
@@ -143,3 +144,30 @@ def test_u9_of_many_that_clear_a_stale_lock_one_has_it_at_a_time(file: Path) -> 
         worker.join()
     assert codes == [0] * 4
     assert file.read_text() == "20\n"
+
+
+def test_u4_kdes_lock_is_held_for_a_look_and_a_rename_alone(tmp_path: Path) -> None:
+    """The programs that run between making the lock and removing it, as strace sees them."""
+    place = Place(tmp_path)
+    log, lock = tmp_path / "calls", place.home / ".config/kwinrc.lock"
+    state = tmp_path / "state"
+    calls = "trace=execve,openat,unlink,unlinkat"
+    subprocess.run(
+        [
+            *(need("strace"), "-f", "-qq", "-z", "-s", "400", "-e", calls, "-o", str(log)),
+            *("dash", "-c", program("write"), "workspace-write", "run-1"),
+            *(str(state / "runs/run-1"), str(state / "lock"), "here me 1 1", "release"),
+        ],
+        input=place.payload().encode(),
+        env={**os.environ, "HOME": str(place.home)},
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    lines = log.read_text().splitlines()
+    made = next(n for n, line in enumerate(lines) if f'"{lock}", O_WRONLY|O_CREAT|O_EXCL' in line)
+    gone = next(n for n, line in enumerate(lines) if "unlink" in line and f'"{lock}"' in line)
+    held = [line.partition('execve("')[2].partition('"')[0] for line in lines[made:gone]]
+    programs = [Path(path).name for path in held if path]
+    assert set(programs) <= {"flock", "sha256sum", "mv", "rm"}
+    assert programs.count("mv") == len(place.files)

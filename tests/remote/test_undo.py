@@ -11,11 +11,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 import sandbox
 from converge.kde.merge import values
+from tasks.steps import activate
 from tests.conftest import PROJECT, Box, Cli, Outcome
 from tests.remote.faults import transaction
 from tests.tools import missing, need
@@ -261,6 +263,13 @@ def test_u14_repeating_an_undo_leaves_alone_what_was_written_in_between(applied:
     held = applied.config("kwinrc").read_bytes()
     assert undo(applied).startswith("undone")
     assert applied.config("kwinrc").read_bytes() == held
+
+
+def test_u1_what_the_undo_of_a_failed_proof_leaves_alone_is_said() -> None:
+    reason = "not proved; changed since, left alone: ~/.config/kwinrc [A] x"
+    text, code = activate.meaning(cast(Any, None), "undone", reason, disproved="kwin.blur: no")
+    assert text == "undone: kwin.blur: no; changed since, left alone: ~/.config/kwinrc [A] x"
+    assert code == 3
 
 
 #: Undos under fire. ``make undos`` does 200.
