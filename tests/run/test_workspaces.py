@@ -116,3 +116,32 @@ def test_detect_shows_each_fact_that_is_not_as_declared_and_needs_nobody_to_conf
         assert fact in run.out
     assert "differs (exit 1)" in run.last_line
     assert not run.err.count("Press enter")
+
+
+def test_a_run_changes_who_drives_a_card_only_where_that_is_asked_for(
+    cli: Cli, make_box: Callable[..., Box]
+) -> None:
+    box = make_box()  # its profile says nvidia
+    device = box.root / "sys/bus/pci/devices/0000:01:00.0"
+    (device / "driver").unlink()
+    (device / "driver").symlink_to("../../../bus/pci/drivers/nouveau")
+    run = cli(box.inventory, "deploy.py", "--dry")
+    assert run.code == 6, run.out
+    text = " ".join(run.out.split())
+    assert "gpus.driver" in text
+    assert "nouveau" in text
+    assert "--data accept=gpus.driver" in text
+    asked = cli(box.inventory, "deploy.py", "--dry", "--data", "accept=gpus.driver")
+    assert asked.code in (0, 2), asked.out
+    (device / "driver").unlink()
+    (device / "driver").symlink_to("../../../bus/pci/drivers/vfio-pci")
+    guest = cli(box.inventory, "deploy.py", "--dry", "--data", "accept=gpus.driver")
+    assert guest.code == 6, guest.out
+    assert "virtual machine" in " ".join(guest.out.split())
+
+    place = box.root / "guest.yaml"
+    run = cli(box.inventory, "tasks/detect.py", "--data", f"write={place}")
+    assert run.code == 0, run.out
+    (card,) = load_profile(place).gpus
+    assert (card.driver, card.role) == ("vfio-pci", "guest")
+    assert not load_profile(place).facts & {"nvidia", "video"}
