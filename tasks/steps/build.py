@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from converge.plan.layers import MOVED_ASIDE
 from converge.plan.plan import Build
+from converge.plan.setting import Layer
 from tasks.reach.payload import pack_tree
 from tasks.reach.remote import Answer
 from tasks.run.operations import step
@@ -18,11 +19,16 @@ _FETCHED = re.compile(r"paths? will be fetched \(([^)]*)\)")
 
 
 def estimate(work: Planned) -> Planned:
-    """Ask Nix what the planned layers would build and fetch, without a file of them in place."""
+    """Ask Nix what the planned layers would build and fetch, without a file of them in place.
+
+    Not of a system with grafts: to evaluate it is to build it, and a look builds nothing."""
     if work.run.yes or work.blocks or work.plan.refusals:
         return work
     failed = ""
     for build in work.needed_builds:
+        if build.nix.layer is Layer.NIXOS and _grafts(work):
+            work.record("estimate", layer=build.nix.layer.value, text=GRAFTED, derivations=[])
+            continue
         answer = work.remote(
             "estimate",
             build.nix.attribute,
@@ -47,6 +53,19 @@ def estimate(work: Planned) -> Planned:
             derivations=[line.strip() for line in said if line.strip().endswith(".drv")],
         )
     return Planned.of(work, unbuildable=failed) if failed else work
+
+
+#: nixpkgs reads the closure of the built system to know what refers to a grafted library.
+GRAFTED = (
+    "not asked: libraries.graft.system makes Nix build the whole system while it evaluates; a run "
+    "does that, after it has asked you"
+)
+
+
+def _grafts(work: Planned) -> bool:
+    return any(
+        one.in_force and one.setting.id == "libraries.graft.system" for one in work.plan.standings
+    )
 
 
 def tell(work: Workspace, answer: Answer) -> None:

@@ -269,3 +269,16 @@ def test_no_change_without_a_journal(cli: Cli, desktop: Box) -> None:
     assert run.code == 1
     assert "journal" in run.out
     assert tree(desktop.root) == before
+
+
+def test_a_dry_run_of_a_system_with_grafts_asks_nix_for_nothing_and_says_why(
+    cli: Cli, make_box: Callable[..., Box]
+) -> None:
+    """To evaluate replaceDependencies is to build the system that it looks into."""
+    need("nix")
+    box = make_box(layers=["nixos"], accept=["libraries.graft.system"])
+    dry = cli(box.inventory, "deploy.py", "--dry")
+    assert dry.code == 2, dry.out
+    (estimate,) = dry.kinds("estimate")
+    assert "not asked: libraries.graft.system makes Nix build" in str(estimate["text"])
+    assert "not asked" in " ".join(dry.out.split())

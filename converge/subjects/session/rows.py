@@ -69,7 +69,8 @@ ROWS: tuple[Setting, ...] = (
         says="environment.variables LIBVA_DRIVER_NAME, NVD_BACKEND, VDPAU_DRIVER",
         state=State.CORRECTED,
         reason="environment.variables reaches shells only; the session and its units read "
-        "environment.d, and PAM reads environment.sessionVariables",
+        "environment.d, and PAM what NixOS hands to it. NVD_BACKEND=direct is the VA-API driver's "
+        "own default by now (its README, July 2026)",
         value={
             "variables": {
                 "LIBVA_DRIVER_NAME": "nvidia",
