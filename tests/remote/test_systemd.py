@@ -74,7 +74,7 @@ class Change:
         said = []
         for line in process.stdout:
             said.append(line)
-            if "activate: done" in line:
+            if "activate (" in line:
                 break
         process.send_signal(signal.SIGKILL)
         process.communicate()
