@@ -47,8 +47,9 @@ ROWS: tuple[Setting, ...] = (
         check="gpu.driver",
         needs=_NVIDIA,
         reason="from 26.05 on the default branch is 595 or later (November 2026), which ignores "
-        "Maxwell, Pascal and Volta: no display. An unset `open` stops the evaluation from 560 on, and open modules need "
-        "Turing. The branch follows from the profile, and a driver above it stops the build",
+        "Maxwell, Pascal and Volta: no display. An unset `open` stops the evaluation from 560 on, "
+        "and open modules need Turing. The branch follows from the profile, and a driver above it "
+        "stops the build",
         risk=Risk.MEDIUM,
     ),
     _row(
