@@ -137,7 +137,8 @@ def test_a_run_changes_who_drives_a_card_only_where_that_is_asked_for(
     (device / "driver").symlink_to("../../../bus/pci/drivers/vfio-pci")
     guest = cli(box.inventory, "deploy.py", "--dry", "--data", "accept=gpus.driver")
     assert guest.code == 6, guest.out
-    assert "virtual machine" in " ".join(guest.out.split())
+    (verdict,) = [one for one in guest.kinds("verdict") if one["outcome"] == "blocks"]
+    assert "kept for a virtual machine" in str(verdict["why"]), guest.out
 
     place = box.root / "guest.yaml"
     run = cli(box.inventory, "tasks/detect.py", "--data", f"write={place}")
