@@ -28,7 +28,7 @@ _WORDS = {
     Stand.OTHER_PHASE: "not selected",
 }
 #: The other reasons are about a setting, whatever the workspace: they stand in the plan.
-_EXPLAINED = frozenset({"n/a", "blocked", "not applied"})
+_EXPLAINED = frozenset({"n/a", "blocked", "not applied", "held back"})
 
 
 @dataclass(frozen=True, kw_only=True)

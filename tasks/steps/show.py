@@ -58,7 +58,9 @@ def nothing_to_do(work: Planned) -> Over:
     or was applied before."""
     missing = work.plan.not_applicable
     if not missing.keys() >= set(Layer):
-        return Over(stands(work.plan.standings), Outcome.UNCHANGED, said=False)
+        some = any(one.in_force for one in work.plan.standings) or work.plan.written.files
+        word = Outcome.UNCHANGED if some else Outcome.NOWHERE
+        return Over(stands(work.plan.standings), word, said=False)
     why = "; ".join(dict.fromkeys(f"{layer}: {text}" for layer, text in missing.items()))
     written = work.snapshot.written
     if asked_for(work.choices) or written.files or written.entries:
