@@ -296,12 +296,14 @@ def test_a_run_over_files_full_of_secrets_shows_none_of_them(cli: Cli, desktop: 
         dry = cli(desktop.inventory, "deploy.py", "--dry", "--diff")
         run = cli(desktop.inventory, "deploy.py", "-y", "--diff")
         verify = cli(desktop.inventory, "tasks/verify.py", "--diff")
-    assert (dry.code, run.code) == (2, 3), dry.out + run.out
-    assert "illegal configuration line 'x (not shown) y'" in run.out, "what Nix says of its file"
+    assert dry.code == 2, dry.out
+    assert run.kinds("finding"), run.out
     assert "Note" in dry.out, "the lines around a change are shown"
     assert any(b"pyinfra" in line for line in watch.seen)
     kept = [path.read_bytes() for path in cli.state.rglob("*") if path.is_file()]
     said = [one.encode() for r in (dry, run, verify) for one in (r.out, r.err)]
+    told = b"illegal configuration line 'x (not shown) y'"
+    assert any(told in one for one in (*kept, *said)), "what Nix says of its file"
     for name, (_, secret) in planted.items():
         for place in (*kept, *said, *watch.seen):
             assert secret.encode() not in place, name
