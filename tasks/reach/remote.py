@@ -94,6 +94,7 @@ def command(name: str, arguments: Sequence[str]) -> StringCommand:
 _SNAPSHOT = """\
 detect=$1 flakes=$2 read=$3 root=$4 system=$5 system_with=$6 home=$7 home_with=$8
 shift 8
+echo workspace-begin
 sh -c "$detect" workspace-detect "$root" &&
     sh -c "$flakes" workspace-flakes system "$system" "$system_with" home "$home" "$home_with" &&
     sh -c "$read" workspace-read "$root" "$@"
@@ -128,7 +129,21 @@ def run(
     show: bool = False,
     timeout: int | None = None,
 ) -> Answer:
-    """Run a program on ``host``. ``show`` prints its output as it comes; ``timeout`` in seconds.
+    """Run a program on ``host``, see ``send``."""
+    given = command(name, arguments)
+    return send(host, given, stdin=stdin, sudo=sudo, show=show, timeout=timeout)
+
+
+def send(
+    host: Any,
+    given: StringCommand,
+    *,
+    stdin: str = "",
+    sudo: bool = False,
+    show: bool = False,
+    timeout: int | None = None,
+) -> Answer:
+    """Run a command on ``host``. ``show`` prints its output as it comes; ``timeout`` in seconds.
 
     Never raises for what happens on the workspace or on the way there."""
     limit: int | None = timeout or host.data.get("_timeout")
@@ -143,7 +158,7 @@ def run(
     try:
         with limited(limit):
             ok, output = host.run_shell_command(
-                command(name, arguments), print_output=show, print_input=False, **options
+                given, print_output=show, print_input=False, **options
             )
     except PermissionError as error:  # sudo asked for a password, so nothing was run
         return Answer(ok=False, lines=(), errors=(str(error),))

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from dataclasses import replace
 
 from converge.exits import Exit
 from converge.journal.journal import controller_state
-from converge.plan import cascade, desired, held, layers, planning, saved
+from converge.plan import cascade, desired, held, layers, planning, saved, unread
 from converge.plan.plan import Plan
 from converge.plan.rollout import Stage, stage
 from converge.plan.setting import Layer, Phase
-from converge.plan.snapshot import Lock, Snapshot
+from converge.plan.snapshot import Lock, Snapshot, SnapshotError, parse
 from converge.plan.standing import ForbiddenSetting, Standing, standings
 from converge.proof import keep
 from converge.subjects.settings import ALL
 from tasks.reach import remote
-from tasks.reach.facts import WorkspaceSnapshot
 from tasks.run.run import PROJECT, READ_ONLY
 from tasks.run.stages import Given, Over, Planned, Read
 
@@ -69,31 +67,36 @@ def stranger(work: Given, found: Snapshot) -> str:
 def take(work: Given) -> Snapshot:
     """Read the workspace. Raises ``Over`` where that does not succeed."""
     found = attempt(work)
-    if found is None:
-        raise Over("the workspace could not be read; what it said stands above")
+    if isinstance(found, str):
+        raise Over(found)
     return found
 
 
-def attempt(work: Given) -> Snapshot | None:
-    """Read the workspace, or None."""
-    with contextlib.suppress(*remote.LOST), remote.limited(LIMIT_S):
-        found: Snapshot | None = work.host.get_fact(
-            WorkspaceSnapshot,
-            root=work.choices.root,
-            arguments=arguments(work),
-            _ignore_errors=True,
-            _timeout=LIMIT_S,
+def attempt(work: Given) -> Snapshot | str:
+    """Read the workspace, or why that did not succeed."""
+    given = remote.read_command(work.choices.root, arguments(work))
+    answer = remote.send(work.host, given, timeout=LIMIT_S)
+    lines = unread.framed(answer.lines)
+    if lines is None or not answer.ok:
+        return unread.why(answer.lines, answer.errors, lost=answer.lost)
+    try:
+        return parse(lines)
+    except Exception as error:  # a hostile answer ends this workspace's part, not the run
+        said = (
+            str(error) if isinstance(error, SnapshotError) else f"{type(error).__name__}: {error}"
         )
-        return found
-    return None
+        return f"the workspace could not be read: {said}"[:1000]
 
 
 def take_again(work: Given) -> Snapshot | None:
     """Read the workspace in the middle of a change, on a new connection where the old one broke:
     the change is still there to be decided about."""
     found = attempt(work)
-    if found is None and not remote.connected(work.host) and work.reconnect():
+    if isinstance(found, str) and not remote.connected(work.host) and work.reconnect():
         found = attempt(work)
+    if isinstance(found, str):
+        work.record("problem", text=found)
+        return None
     return found
 
 

@@ -43,7 +43,7 @@ class Homes:
 
     def generation(self, name: str) -> Path:
         directory = self.workspace.root / "store" / name
-        directory.mkdir(parents=True)
+        (directory / "home-files").mkdir(parents=True)
         (directory / "activate").write_text(f"#!/bin/sh\necho {name} >>{self.log}\n")
         (directory / "activate").chmod(0o755)
         return directory
@@ -135,7 +135,7 @@ def test_u12_the_undo_of_a_first_generation_takes_away_what_it_set(homes: Homes)
     for link in (homes.profile, homes.profile.with_name("profile-1-link")):
         link.unlink()
     new = homes.generation("home-1")
-    (new / "home-files/.config").mkdir(parents=True)
+    (new / "home-files/.config").mkdir()
     mine, theirs = workspace.file("mine.conf"), workspace.file("theirs.conf")
     theirs.write_text("of the user\n")
     script = "#!/bin/sh\n"

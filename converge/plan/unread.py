@@ -1,0 +1,95 @@
+"""Why a workspace could not be read: what it printed goes in, a reason and what to do come out.
+
+The command prints ``BEGIN`` before anything else and ``end`` last. What a login prints by itself,
+before or behind, is passed over; a missing mark tells how far the command came.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+BEGIN, END = "workspace-begin", "end"
+QUOTED = 160  # characters of what the workspace said that are shown
+#: What is said before the command begins -> what that looks like, and what to do.
+_BEFORE = (
+    (
+        r"not available|nologin|account (?:is|has)",
+        "the account there refuses logins (its shell is nologin or the like)",
+        "give the user a shell: sudo usermod -s /bin/sh USER",
+    ),
+    (
+        r"Unmatched ['\"`]|Event not found|Badly placed|Illegal variable name",
+        "the login shell there is a csh, which cannot take this command",
+        "give the user another shell: chsh -s /bin/sh",
+    ),
+    (
+        r"[Uu]nterminated|unexpected EOF|[Ss]yntax error",
+        "the command did not arrive whole",
+        "nothing was run; try again",
+    ),
+    (
+        r"\bsh: (?:command )?not found|sh: No such file",
+        "there is no sh in the PATH of a login without a terminal",
+        "see what ssh HOST env says, and mend PATH there",
+    ),
+)
+_BETWEEN = (
+    (
+        r"tar: (?:unrecognized|invalid|unknown) option|BusyBox",
+        "tar there is not GNU tar (BusyBox has another one)",
+        "install GNU tar and coreutils on the workspace",
+    ),
+    (
+        r"No space left on device",
+        "its disk is full",
+        "make room on the workspace",
+    ),
+    (r"not found", "a program is missing there", "install it on the workspace"),
+)
+
+
+def framed(lines: Sequence[str]) -> list[str] | None:
+    """The lines of the command itself, or None where it did not come to its end."""
+    if BEGIN not in lines or END not in lines:
+        return None
+    start = lines.index(BEGIN) + 1
+    last = len(lines) - 1 - lines[::-1].index(END)
+    return list(lines[start : last + 1]) if start <= last else None
+
+
+def why(lines: Sequence[str], errors: Iterable[str], *, lost: bool = False) -> str:
+    """What it looks like, what was said there, and what to do."""
+    complaints = [line.strip() for line in errors if line.strip()]
+    said = [*complaints, *(line.strip() for line in lines if line.strip())]
+    if lost:
+        what, do = "the connection broke or the time ran out", "nothing was written; try again"
+    elif BEGIN in lines:
+        what, do = _known(complaints, _BETWEEN) or (
+            "the answer ends before its end",
+            "nothing was written; try again, with -vvv where it happens again",
+        )
+        said = complaints
+    else:
+        what, do = _known(said, _BEFORE) or _silence(said)
+    text = next((f": {line[:QUOTED]!r}" for line in reversed(said)), "")
+    return f"the workspace could not be read: {what}{text}; to do: {do}"
+
+
+def _known(said: Sequence[str], table: Iterable[tuple[str, str, str]]) -> tuple[str, str] | None:
+    text = "\n".join(said)
+    return next(((what, do) for form, what, do in table if re.search(form, text)), None)
+
+
+def _silence(said: Sequence[str]) -> tuple[str, str]:
+    if not said:
+        return (
+            "the login ended without a word before the command began, as an exit or exec in "
+            "~/.bashrc does",
+            "put it behind a test for a terminal: case $- in *i*) ... ;; esac",
+        )
+    return (
+        "something else answered in place of the command: a ForceCommand of sshd, a command= in "
+        "authorized_keys, or an exec in ~/.bashrc",
+        "let this user run commands over SSH",
+    )
