@@ -24,6 +24,9 @@ _REMEDIES = (
     ("application", f"start one from the menu, {_VERIFY}"),
 )
 
+#: Words of a run that kept what it did.
+_KEPT = (Outcome.PROVED, Outcome.PENDING, Outcome.UNPROVED, Outcome.INEFFECTIVE)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -74,9 +77,21 @@ def remedy(finding: Finding) -> str:
     return f"{finding.reason or 'it gave no answer'}; {_VERIFY}"
 
 
+def ineffective(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Settings that are wanted and have not their effect, in a run that was kept: locked by
+    somebody, or nothing that the run touched."""
+    return tuple(one.setting for one in findings if one.setting and _wrong(one))
+
+
+def _wrong(finding: Finding) -> bool:
+    return finding.counts and finding.effect is Effect.NOT_EFFECTIVE
+
+
 def applied(findings: Sequence[Finding], not_known: str = "") -> Outcome:
     """The word of a run that kept what it did. ``not_known``: what its proof could not look at."""
     held = {one.effect for one in findings}
+    if ineffective(findings):
+        return Outcome.INEFFECTIVE
     if not_known or Effect.UNKNOWN in held:
         return Outcome.UNPROVED
     return Outcome.PENDING if Effect.PENDING in held else Outcome.PROVED
@@ -112,9 +127,12 @@ def rows(
     own = [record for record in records if record.get("workspace") == workspace]
     task = next((str(one["task"]) for one in records if one["kind"] == "run-start"), "")
     findings = latest(own)
-    if task == "deploy" and outcome in (Outcome.PROVED, Outcome.PENDING, Outcome.UNPROVED):
+    if task == "deploy" and outcome in _KEPT:
         yield Row(word="changed", text=_changed(own), tone="good")
         yield Row(word="effects", text=effects(findings))
+        for one in filter(_wrong, findings):
+            why = one.reason or f"found {one.found}"
+            yield Row(word="not effective", text=f"{one.setting or one.check}: {why}", tone="bad")
         yield from open_ends(findings)
         undo = _command(inventory, workspace, "tasks/rollback.py", run, wide)
         yield Row(word="undo", text=undo, typed=True)

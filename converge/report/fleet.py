@@ -24,11 +24,12 @@ _WORDS = {
     Stand.CONSENT: "consent",
     Stand.EXCLUDED: "excluded",
     Stand.HELD: "held back",
+    Stand.LOCKED: "locked",
     Stand.NOT_APPLICABLE: "n/a",
     Stand.OTHER_PHASE: "not selected",
 }
 #: The other reasons are about a setting, whatever the workspace: they stand in the plan.
-_EXPLAINED = frozenset({"n/a", "blocked", "not applied", "held back"})
+_EXPLAINED = frozenset({"n/a", "blocked", "not applied", "held back", "locked"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +81,8 @@ def _cell(row: Mapping[str, object], outcome: str, why: str, *, dry: bool) -> Ce
         return Cell(word=word, why=str(row["why"]) if word in _EXPLAINED else "")
     match known(outcome):
         case ended if ended is not None and ended.exit is Exit.DONE:
+            return Cell(word="applied")
+        case Outcome.INEFFECTIVE:  # kept all the same; which setting it is, the end says
             return Cell(word="applied")
         case Outcome.CHANGES if dry:
             return Cell(word="to apply")

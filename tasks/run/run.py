@@ -206,6 +206,10 @@ class Run:
         except JournalError as error:
             end = together([end, Outcome.FAILED])
             self.terminal.line(f"{end} (exit {int(end.exit)}): {error}")
+        except Exception as error:  # an exit handler that raises would end in 0
+            end = together([end, Outcome.FAILED])
+            what = f"{type(error).__name__}: {error}"
+            self.terminal.line(f"{end} (exit {int(end.exit)}): the end could not be told: {what}")
         leave(end.exit)
 
 

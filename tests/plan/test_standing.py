@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from converge.plan.setting import NEEDS, Layer, Phase, Risk, State
 from converge.plan.standing import ForbiddenSetting, Stand, Standing, standings
+from converge.report import fleet
 from converge.subjects.settings import ALL, BY_ID
 
 IDS = sorted(BY_ID)
@@ -162,3 +163,7 @@ def test_a_setting_without_the_one_that_it_rests_on_is_withheld_and_says_so() ->
 def test_every_setting_rests_on_settings_that_are_there() -> None:
     names = {one.id for one in ALL}
     assert all(one.rests_on <= names - {one.id} for one in ALL)
+
+
+def test_every_way_to_stand_has_a_word_in_the_table_of_a_fleet() -> None:
+    assert fleet._WORDS.keys() == set(Stand) - {Stand.IN_FORCE}

@@ -222,3 +222,27 @@ def test_over_ssh_two_workspaces_are_verified_with_two_commands_each(
         found = [one for one in outcome.kinds("finding") if one["workspace"] == box["name"]]
         assert {setting.id for setting in ALL} <= {str(one["setting"]) for one in found}
         assert not [one for one in found if one["effect"] == "unknown"]
+
+
+def test_a_lock_of_the_administrators_is_said_by_each_command_and_stops_nothing_else(
+    cli: Cli, desktop: Box
+) -> None:
+    """T9: it undid every run; T13: it was kept, and nothing was said."""
+    lock = desktop.root / "etc/xdg/kwinrc"
+    lock.parent.mkdir(parents=True)
+    lock.write_text("[Plugins]\ncontrastEnabled[$i]=true\n")
+    first = cli(desktop.inventory, "deploy.py", "-y")
+    assert first.code == Exit.FAILED, first.out  # kept, and one setting has not its effect
+    assert [r["status"] for r in first.kinds("step") if r["step"] == "kept"] == ["done"]
+    assert b"Backend=OpenGL" in desktop.config("kwinrc").read_bytes()
+    assert b"contrastEnabled=true" in desktop.config("kwinrc").read_bytes()
+    again = cli(desktop.inventory, "deploy.py", "-y")
+    verify = cli(desktop.inventory, "tasks/verify.py")
+    assert (again.code, verify.code) == (Exit.DONE, Exit.FAILED)
+    for run in (first, again):
+        said = " ".join(run.out.split())
+        assert "kwin.contrast cannot take effect:" in said and "line 2, locks" in said
+    assert effects(verify)["kwin.contrast"] == "not effective"
+    assert {name for name, one in effects(verify).items() if one == "not effective"} == {
+        "kwin.contrast"
+    }
