@@ -210,6 +210,25 @@ def test_u21_a_lock_that_cannot_be_written_names_the_path_and_the_reason(small: 
     assert "locked" not in said.stdout
 
 
+def test_u20_a_lock_of_a_process_that_is_gone_is_given_back_and_of_one_that_lives_is_not(
+    workspace: Workspace,
+) -> None:
+    lock = workspace.state / "lock"
+    held = take_lock(workspace, run_id(1), "keep")
+    assert held.returncode == 0 and lock.exists()
+    workspace.call("release", run_id(1), str(lock), "dead", check=True)
+    assert lock.exists(), "its session is this test, which lives"
+    workspace.call("release", run_id(2), str(lock), check=True)
+    assert lock.exists(), "it is another run's"
+    text = lock.read_text().splitlines()
+    gone = ["start 1" if line.startswith("start ") else line for line in text]
+    lock.write_text("\n".join(gone) + "\n")
+    workspace.call("release", run_id(2), str(lock), "dead", check=True)
+    assert lock.exists(), "another run took it meanwhile"
+    workspace.call("release", run_id(1), str(lock), "dead", check=True)
+    assert not lock.exists()
+
+
 # ---- S3: what lies in the home is a file, or is refused ------------------------------------------
 
 
