@@ -7,7 +7,8 @@ the declared entries. Out: what each of the two becomes, and the entries that bo
    so the source is the base, and an edit that was pulled there gets through.
 2. The source is what chezmoi wrote last: the live file wins, KDE changes it while nobody looks.
 3. Both were changed. Each entry that only one side changed goes to the other. An entry that both
-   changed, or of which that is not known, is a conflict: a person decides (``prefer``); until then
+   changed, or of which that is not known, is a conflict (where chezmoi never wrote the live file,
+   what only one side has was added there): a person decides (``prefer``); until then
    each side keeps its own.
 
 The declared entries are merged into the results, always. docs/kconfig.md tells the rules in prose.
@@ -80,6 +81,7 @@ def heal(
     if _untouched(live, source, last_written):
         mine = merge(live, desired).text
         return Healed(text=mine, source=mine, changes=changes)
+    base = _base(base, last_written)
     undecided = {one.identity for one in found}
     old, new, before = in_force(live), in_force(source), in_force(base or b"")
     differing = [one for one in {**old, **new} if reading(old.get(one)) != reading(new.get(one))]
@@ -111,6 +113,7 @@ def conflicts(
         return ()
     if _untouched(live, source, last_written):
         return ()
+    base = _base(base, last_written)
     old, new, before = in_force(live), in_force(source), in_force(base or b"")
     found = []
     for one in {**old, **new}:
@@ -135,6 +138,11 @@ def touched(found: Collection[Conflict], desired: Desired) -> tuple[Conflict, ..
         for spelled in keys
     }
     return tuple(one for one in found if one.identity[:2] in mine)
+
+
+def _base(base: bytes | None, last_written: str | None) -> bytes | None:
+    """Where chezmoi never wrote the file, what only one side has was added there."""
+    return b"" if base is None and not last_written else base
 
 
 def _untouched(live: bytes | None, source: bytes, last_written: str | None) -> bool:

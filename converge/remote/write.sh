@@ -13,7 +13,7 @@
 #   kde   N MODE BEFORE PATH   the same under KConfig's own lock
 #   gone  N -    BEFORE PATH   a file of ours that is no longer wanted
 #   sweep - -    -      PATH   what a killed run left beside a target
-#   apply - -    -      PATH   a target that chezmoi manages: let it record the new state
+#   apply N - -      PATH   a target that chezmoi manages: it takes note of new/N
 #   end                        the last line
 # MODE "keep" keeps the mode of the file that is there, 600 for a new one.
 #
@@ -182,7 +182,8 @@ take_note() { # take_note NUMBER TARGET
     before=$(cm state get --bucket=entryState --key="$2" 2>&1) || return 1
     printf '%s' "$before" >"$work/state/$1" || return 1
     note="{\"type\":\"file\",\"mode\":$((0$(stat -c %a -- "$2"))),"
-    note="$note\"contentsSHA256\":\"$(digest "$2")\"}"
+    # Of what was written, not of what stands there: KDE may have written again since.
+    note="$note\"contentsSHA256\":\"$(digest "$work/new/$1")\"}"
     before=$(cm state set --bucket=entryState --key="$2" --value="$note" 2>&1) || return 1
     printf '%s' "$note" >"$work/state/$1.ours" || return 1
     before=$(umask "$login_umask" && cm verify --exclude=scripts,externals "$2" 2>&1)

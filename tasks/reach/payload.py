@@ -40,7 +40,7 @@ def pack(
         for mode, path in directories((c.path for c in changes if c.after is not None), home)
     ]
     lines += (f"sweep - - - {path}" for path in sweep)
-    targets: dict[str, None] = {}
+    targets: dict[str, int] = {}  # chezmoi target -> a change with the bytes that it has now
     contents: dict[str, bytes] = {}
     for number, change in enumerate(changes, 1):
         before = digest(change.before)
@@ -54,8 +54,8 @@ def pack(
         if change.entries:
             contents[f"entries/{number}"] = encode(change.entries)
         if change.chezmoi_target:
-            targets[change.chezmoi_target] = None
-    lines += (f"apply {number} - - {target}" for number, target in enumerate(targets, 1))
+            targets[change.chezmoi_target] = number
+    lines += (f"apply {number} - - {target}" for target, number in targets.items())
     lines.append("end")
     manifest = "".join(f"{line}\n" for line in lines).encode()
     return _tar({"manifest": manifest, **contents})
