@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sandbox
-from tests.tools import missing, need
+from tests.tools import find, missing, need
 
 
 def _slot() -> int:
@@ -78,10 +78,22 @@ class Server:
         """A sandbox in the user's home directory, and the choices that reach it over SSH."""
         root = self.homes[user] / name
         data = sandbox.data(root, workspace=name, user=user)
+        self._chezmoi(root / "home/.local/bin/chezmoi")
         own(root, user)
         for key in ("workspace", "user"):
             data.pop(key)
         return self.choices(user, name=name, **data)
+
+    def _chezmoi(self, link: Path) -> None:
+        """Where people have it: a login over SSH has nothing of this process's PATH, and a source
+        without its program holds back what the source manages."""
+        found, copy = find("chezmoi"), self.directory / "chezmoi"
+        if found is None:
+            return
+        if not copy.exists():
+            shutil.copy(found, copy)  # the project's directory may be closed to other users
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(copy)
 
     @contextlib.contextmanager
     def again(self, *within: str) -> Iterator[tuple[int, int]]:
