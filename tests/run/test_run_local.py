@@ -216,7 +216,7 @@ def test_bad_choices_end_with_5_and_nothing_is_touched(
 def test_a_setting_that_would_stop_the_session_cannot_be_forced(cli: Cli, desktop: Box) -> None:
     run = cli(desktop.inventory, "deploy.py", "-y", "--data", "accept=session.kwin-egl")
     assert run.code == 5
-    assert "session.kwin-egl cannot be included" in run.out
+    assert "session.kwin-egl cannot be included" in run.err
 
 
 def test_without_a_terminal_a_run_needs_to_be_told_to_apply(cli: Cli, desktop: Box) -> None:
