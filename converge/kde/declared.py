@@ -24,8 +24,7 @@ class Entry:
     counts as in force: it is neither written nor reported. An entry with another value is healed by
     writing the declared one, never by removing the line.
 
-    Declare a default only for what no lower layer sets (/etc/xdg, ``~/.config/kdedefaults``):
-    an absent entry takes its value from there first.
+    Where a lower layer sets the entry, that takes the default's place (``converge.kde.lower.over``).
     """
 
     value: str
