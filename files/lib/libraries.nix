@@ -2,7 +2,8 @@
 #
 # Enters: `lib`, the profile, and the layer ("system" for NixOS, "home" for home-manager). Leaves:
 #   packages    names of the layer's libraries, from the groups `libraries.group.<layer>.*` in force
-#   install     packages whose commands are worth putting in front of the plain ones
+#   install     packages whose commands are worth the flags, where the user has them
+#   adopt       pkgs -> a package of the user's -> the same with the flags
 #   copies      all names that get an optimized copy
 #   strategy    overlay, march, graft, leaf, or none where no strategy is in force
 #   flagsFor    name -> list of compiler flags
@@ -53,6 +54,19 @@ rec {
     if lib.elem name (settings."libraries.mold".packages or [ ]) then optimize.withMold mold package else package;
 
   optimized = name: package: optimize.mkOptimized (flagsFor name) package;
+
+  # Whether a package of the user's, with whatever overrides, is the one of a name.
+  is = pkgs: name: package: pkgs ? ${name} && lib.getName package == lib.getName pkgs.${name};
+  # A package of the user's with the flags, where its commands are worth it: the same output of it, at the
+  # same priority. One that the user does not have is not installed.
+  adopt = pkgs: package:
+    let
+      name = lib.findFirst (name: is pkgs name package) null install;
+      whole = optimized name package;
+      output = if package.outputSpecified or false then whole.${package.outputName} else whole;
+    in
+    if name == null || strategy == "overlay" || !(package ? overrideAttrs) then package
+    else output // { meta = output.meta or { } // lib.optionalAttrs (package ? meta.priority) { inherit (package.meta) priority; }; };
 
   overlay = final: prev:
     let

@@ -26,15 +26,21 @@ let
       attributeRebuilt = pkgs.${name}.drvPath != basePkgs.${name}.drvPath;
     };
   named = lib.unique (libraries.copies ++ libraries.overlaid);
+  # Names whose commands the user has -> the derivations that stand for them with the flags.
+  adopted = lib.filterAttrs (_: found: found != [ ]) (lib.genAttrs libraries.install (name:
+    map (package: builtins.unsafeDiscardStringContext package.drvPath)
+      (lib.filter (libraries.is basePkgs name) installed)));
   drvPaths = map (package: package.drvPath) installed;
   present = lib.filter (name: pkgs.optimized ? ${name}) named;
 in
 more // {
   inherit (libraries) strategy;
+  inherit adopted;
   packages = lib.genAttrs present describe;
   # Files that home-manager writes count among its packages; they have no version.
   rebuilt = lib.unique (map lib.getName (lib.filter
-    (package: package.version or "" != "" && !(lib.elem package.drvPath drvPaths))
+    (package: package.version or "" != "" && !(lib.elem package.drvPath drvPaths)
+    && (libraries.strategy == "overlay" || !lib.any (name: libraries.is basePkgs name package) (lib.attrNames adopted)))
     baseInstalled));
   absent = lib.subtractLists present named;
 }

@@ -2,22 +2,20 @@
 { config, lib, pkgs, workspaceTuning, ... }:
 let
   libraries = import ./lib/libraries.nix { inherit lib; profile = workspaceTuning; layer = "system"; };
-  install = import ./lib/install.nix { inherit lib; };
   exceptions = import ./lib/exceptions.nix;
   inherit (workspaceTuning.hardware.build) compiler;
   inherit (libraries) strategy;
   absent = lib.filter (name: !(pkgs ? ${name})) (libraries.copies ++ libraries.grafted);
 in
 {
+  # Default: the user's packages and nixpkgs' own. Those whose commands are worth it get the flags in place.
+  options.environment.systemPackages = lib.mkOption { apply = map (libraries.adopt pkgs); };
+
   config = lib.mkMerge [
     {
       # Default: no overlay. `pkgs.optimized.<name>` are copies under new names; under the strategy
       # `overlay` the attributes themselves change and everything above them is rebuilt.
       nixpkgs.overlays = [ libraries.overlay ];
-
-      # Default: nothing. Commands of the copies, in front of the plain ones of the same name.
-      environment.systemPackages = map (name: install.inFront pkgs.optimized.${name})
-        (lib.filter (name: pkgs.optimized ? ${name}) libraries.install);
 
       assertions = [
         {

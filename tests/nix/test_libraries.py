@@ -121,46 +121,51 @@ def test_a_built_copy_was_compiled_with_the_flags_it_shows(nix: Nix, layers: Mak
         assert Path(out.strip(), "nix-support/cflags").read_text().strip() == flags
 
 
-def test_the_copy_has_the_commands_and_stands_in_front_of_the_plain_one(
+#: Packages whose commands are worth the flags, as a user may have them.
+HAS = """({ lib, pkgs, ... }: { home.packages = [
+  pkgs.lz4 (lib.getBin pkgs.bzip2) (pkgs.xz.overrideAttrs { ownOf = "user"; })
+  (lib.lowPrio pkgs.curl)
+]; })"""
+
+
+def test_the_users_own_package_gets_the_flags_in_place(
     nix: Nix, sources: dict[str, Path], layers: Make
 ) -> None:
+    """Its overrides, its output and its priority stay, and nothing else is installed."""
     found = nix.evaluate(
-        """
-        let
-          first = lib.filter (package: package.meta.priority or 5 < 0);
-        in {
-          home = map (package: package.outPath) (first home.config.home.packages);
-          zstd = (lib.getBin home.pkgs.optimized.zstd).outPath;
-          plain = (lib.getBin home.pkgs.zstd).outPath;
-        }
-        """,
+        """lib.listToAttrs (map (p: lib.nameValuePair (lib.getName p) {
+          flags = toString (p.NIX_CFLAGS_COMPILE or "");
+          own = p.ownOf or null;
+          priority = p.meta.priority or null;
+          output = p.outputName or "out";
+        }) home.config.home.packages)""",
         layers=layers(),
+        userHome=HAS,
         **sources,
     )
-    assert found["zstd"] in found["home"]
-    assert found["plain"] not in found["home"]
+    for name in ("zstd", "lz4", "bzip2", "xz", "curl"):
+        assert "-march=skylake" in found[name]["flags"], name
+    assert found["xz"]["own"] == "user"
+    assert found["bzip2"]["output"] == "bin"
+    assert found["curl"]["priority"] == 10
+    assert not {"openssl", "sqlite", "pcre2"} & set(found)
 
 
-def test_every_installed_copy_has_its_command_in_the_profile(nix: Nix, layers: Make) -> None:
-    """Also of a package whose first output is not the one with the commands, as lz4's is not."""
-    sources = harness.sources(nix.directory / "sources", build=True)
-    given = {name: harness.path(place) for name, place in sources.items()}
-    expression = f"{harness.miniature(layers(), **given)}.home.config.home.path"
-    path = Path(nix.must("nix-build", "--no-out-link", "-E", expression).strip())
-    for command in ("zstd", "bzip2", "xz", "lz4", "openssl", "sqlite3", "curl", "pcre2grep"):
-        assert nix.must(path / "bin" / command).startswith(f"{command} from "), command
+def test_the_report_names_what_was_adopted_and_counts_none_of_it_as_rebuilt(
+    nix: Nix, sources: dict[str, Path], layers: Make
+) -> None:
+    report = nix.evaluate("report.home", layers=layers(), userHome=HAS, **sources)
+    assert set(report["adopted"]) == {"zstd", "lz4", "bzip2", "xz", "curl"}
+    assert report["rebuilt"] == []
 
 
-def test_no_command_without_its_configuration_is_put_in_front_outside_nixos(
+def test_no_command_without_its_configuration_is_changed_outside_nixos(
     nix: Nix, layers: Make
 ) -> None:
     """On Fedora, curl and openssl from nixpkgs look for certificates where there are none."""
-    found = nix.evaluate(
-        "map lib.getName (lib.filter (p: p.meta.priority or 5 < 0) home.config.home.packages)",
-        layers=layers("kinoite"),
-    )
-    assert {"zstd", "xz", "sqlite"} <= set(found)
-    assert not {"curl", "openssl", "nghttp2", "fontconfig"} & set(found)
+    found = nix.evaluate("report.home.adopted", layers=layers("kinoite"), userHome=HAS)
+    assert {"zstd", "xz", "lz4"} <= set(found)
+    assert "curl" not in found
 
 
 def test_an_overlaid_library_gets_its_flags_once_whatever_is_derived_from_it(

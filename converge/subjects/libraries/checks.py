@@ -208,8 +208,19 @@ def _in_use(
                 reason="as pkgs.optimized.<name>; it has no command to install",
             )
         return verdict
+    # What the user has of them, with whatever overrides; a layer of before tells its own copies.
+    copies: dict[str, list[str]] = {name: [found.packages[name].derivation] for name in names}
+    adopted = found.more.get("adopted")
+    if isinstance(adopted, dict):
+        copies = {name: adopted[name] for name in names if name in adopted}
+    if not copies:
+        return effective(
+            verdict.found,
+            expected=verdict.expected,
+            reason="as pkgs.optimized.<name>; the user has none of its commands",
+        )
     built = set(answers.text(_closure(context, setting.layer)).split())
-    lacking = [name for name in names if _hash(found.packages[name].derivation) not in built]
+    lacking = [n for n, paths in copies.items() if any(_hash(one) not in built for one in paths)]
     if lacking:
         return not_effective(
             f"not in the generation: {' '.join(lacking)}",
