@@ -24,7 +24,7 @@ class Entry:
     counts as in force: it is neither written nor reported. An entry with another value is healed by
     writing the declared one, never by removing the line.
 
-    Where a lower layer sets the entry, that takes the default's place (``converge.kde.lower.over``).
+    Where a lower layer sets the entry, its value takes the default's place (``converge.kde.lower``).
     """
 
     value: str
