@@ -24,7 +24,8 @@ class Entry:
     counts as in force: it is neither written nor reported. An entry with another value is healed by
     writing the declared one, never by removing the line.
 
-    Where a lower layer sets the entry, its value takes the default's place (``converge.kde.lower``).
+    Where a lower layer sets the entry, its value takes the place of the default
+    (``converge.kde.lower``).
     """
 
     value: str
