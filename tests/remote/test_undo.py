@@ -280,7 +280,7 @@ def test_u1_undos_while_kde_writes_all_the_time_leave_nothing_and_lose_nothing(
     cli: Cli, applied: Box, before: dict[str, tuple[bytes, int]], tmp_path: Path
 ) -> None:
     place = transaction(applied)
-    kept = {path: path.read_bytes() for path in (place / "status", place / "written-before")}
+    kept = {path: path.read_bytes() for path in place.iterdir() if path.is_file()}
     ours = {name: applied.config(name).read_bytes() for name in FILES}
     program = (
         'n=0; while [ ! -e "$STOP" ]; do n=$((n + 1)); '
