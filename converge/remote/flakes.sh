@@ -105,6 +105,11 @@ by_git() {
         not_read failed "$1" "$words"
         return 0
     fi
+    # A directory that the repository around it ignores is no part of that repository.
+    if git -C "$1" check-ignore -q -- "$1" 2>/dev/null; then
+        top=''
+        return 1
+    fi
     if ! words=$(git -C "$1" ls-files --error-unmatch -- flake.nix 2>&1); then
         case $words in
             *"did not match"*) words="flake.nix is not tracked by the git repository $top: Nix does \

@@ -107,6 +107,19 @@ def test_a_repository_without_a_commit_is_read(reader: Reader) -> None:
     assert reader.flake().digest != first.digest
 
 
+def test_a_directory_that_the_repository_around_it_ignores_is_read_as_a_path(
+    reader: Reader,
+) -> None:
+    """As the sandbox is, inside of a checkout."""
+    directory = plain(reader)
+    around = directory.parent
+    git(around, "init", "-q")
+    assert reader.flake().scheme != "path", "what is merely not added yet is a mistake to name"
+    (around / ".gitignore").write_text("home-manager/\n")
+    found = reader.flake()
+    assert (found.scheme, found.directory, found.private) == ("path", str(directory), ())
+
+
 def test_a_flake_below_a_repository_is_read_with_its_directory(reader: Reader, flake: Path) -> None:
     (flake / "my sub").mkdir()
     (flake / "my sub/flake.nix").write_text("{ }\n")
