@@ -191,9 +191,24 @@ before_it() { # the file with what was written before this run, wherever this ve
     done
     return 1
 }
-recall() { # the record from before, where this run had replaced it
+# later RUNS...: whether a run after this one is in force; then what it wrote is what was last written.
+later() {
+    mine=$(plan number) || return 1
+    for runs in "$@"; do
+        for status in "$runs"/*/transaction/status; do
+            read -r word_ _ 2>/dev/null <"$status" || continue
+            case $word_ in kept | broken) ;; *) continue ;; esac
+            if number=$(number_in "${status%/transaction/status}") && [ "$number" -gt "$mine" ]; then
+                return 0
+            fi
+        done
+    done
+    return 1
+}
+recall() { # the record from before, where this run had replaced it and no later one has
     written=$(plan written) && before=$(before_it "$written") || return 0
     plain "$written"
+    if later "${written%/*}/runs" "${T%/*/transaction}"; then return 0; fi
     if [ -s "$before" ]; then
         receive "$written" <"$before" || stop 70 "$why"
     else

@@ -299,3 +299,12 @@ def test_a_whole_undo_brings_the_record_of_the_run_before_back(workspace: Worksp
     assert workspace.written.read_bytes() == first
     assert "status undone" in workspace.transact("undo", run_id(1))
     assert not workspace.written.exists()
+
+
+def test_the_undo_of_an_older_run_leaves_the_record_of_the_later_one(workspace: Workspace) -> None:
+    workspace.change(run_id(1), 1, b"first\n")
+    workspace.change(run_id(2), 2, b"second\n")
+    workspace.transact("undo", run_id(1))
+    assert workspace.written.read_bytes() == record(run_id(2))
+    workspace.transact("undo", run_id(2))
+    assert workspace.written.read_bytes() == record(run_id(1))
