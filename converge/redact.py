@@ -79,7 +79,12 @@ _MATERIAL = tuple(
         (rf"{_BEGIN}.*?(?:{_END}|\Z)", re.DOTALL),
         (r"(?m)^Private-Lines: [0-9]+\n((?:[A-Za-z0-9+/=]+\n?)+)", 0),  # PuTTY
         (rf"(?<![\w.-])(?:{'|'.join(_TOKENS)})", 0),
-        (r"\b(?:bearer|basic|token|negotiate|digest)\s+([A-Za-z0-9._~+/=-]{12,})", re.IGNORECASE),
+        # A word of prose ("basic indexing=true") has neither a digit nor a capital letter.
+        (
+            r"\b(?i:bearer|basic|token|negotiate|digest)\s+"
+            r"((?=[a-z._~+/-]{0,512}[A-Z0-9])[A-Za-z0-9._~+/-]{12,}={0,2})(?![\w=])",
+            0,
+        ),
         (r"(?<=://)([^/\s@\"'<>]{1,512}:[^/\s@\"'<>]{0,512})(?=@)", 0),
         (r"\bhttps?://([^/\s@:\"'<>]{1,512})(?=@)", 0),
         (r"(?<=://)((?=[^/\s@:]{0,63}[A-Z0-9])[^/\s@:\"'<>]{16,512})(?=@)", 0),

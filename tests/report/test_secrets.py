@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from converge import redact
 from converge.journal.journal import read
 from converge.report.terminal import Terminal
+from converge.subjects.settings import ALL
 from tasks.reach.output import Harmless
 from tasks.run.journal import Journal
 from tests.conftest import Box, Cli
@@ -218,6 +219,18 @@ def test_a_key_in_a_list_of_lines_is_hidden_to_its_end(tmp_path: Path) -> None:
     found = redact.record({"diff": lines})["diff"]
     assert (found[0], found[-1]) == ("before", "after")
     assert not [line for line in found if L40 in line or L36 in line]
+
+
+def test_what_this_project_writes_and_says_itself_is_shown() -> None:
+    """A diff that hides ``only basic indexing=true`` shows less than the bytes."""
+    for row in ALL:
+        value = row.value if isinstance(row.value, dict) else {}
+        entries = [f"+{k}={v}" for group in value.get("entries", {}).values()
+                   for k, v in group.items()]  # fmt: skip
+        for text in (row.title, row.says, row.reason, *entries):
+            assert redact.secrets(text) == text
+    for prose in ("basic authentication", "token authentication: no", "digest of-the-whole-file"):
+        assert redact.secrets(prose) == prose
 
 
 @given(st.text())
