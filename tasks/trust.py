@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from converge.arguments import Arguments
 from converge.exits import Exit
 from converge.problem import InvalidInput
 from tasks.reach import connection, hostkeys, output
@@ -153,7 +154,7 @@ def trust(given: argparse.Namespace) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns its exit code."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="python -m tasks.trust",
         description=__doc__.partition("\n\n")[0],
         epilog=__doc__.partition("\n\n")[2].partition("\n\n")[2],

@@ -78,6 +78,7 @@ class Cli:
         *arguments: str,
         under: Sequence[str] = (),
         own_group: bool = False,
+        stdin: int = subprocess.DEVNULL,
     ) -> subprocess.Popen[str]:
         """Begin a run. ``under``: a program that runs it; ``own_group``: as a job of a terminal."""
         return subprocess.Popen(
@@ -85,7 +86,7 @@ class Cli:
             process_group=0 if own_group else None,
             cwd=PROJECT,
             env=self.environment,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -8,12 +8,11 @@ without it, it is the newest run of deploy.py, and the newest run of any kind wh
 Further runs add what they checked and measured, where the first one did not; without any RUN that
 is the newest run that measured one of its workspaces. FILE may be - for standard output. --list
 says which runs there are. Nothing is connected and nothing is read but journals.
-Exit: 0 written, 1 not, 5 no such run.
+Exit: 0 written, 1 not, 5 no such run or a wrong call.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import secrets
@@ -22,6 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from converge.arguments import Arguments
 from converge.exits import Exit
 from converge.journal.journal import Record, controller_state
 from converge.limits import document
@@ -114,7 +114,10 @@ def choose(names: Sequence[str]) -> list[Journal]:
 
 def show_list(terminal: Terminal) -> None:
     """The runs of this controller, newest first."""
-    for path in runs():
+    there = runs()
+    if not there:
+        terminal.line(f"{controller_state()} has no run yet; run deploy.py first")
+    for path in there:
         one = glance(path)
         what = f"{one.task or '?'}{', dry run' if one.mode == 'dry run' else ''}"
         end = one.outcome or "no end recorded"
@@ -166,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns its exit code."""
     assert __doc__ is not None
     about, _, details = __doc__.partition("\n\n")
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="python -m converge.report",
         description=about,
         epilog=details.partition("\n\n")[2],
@@ -179,6 +182,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     parser.add_argument("--list", action="store_true", help="the runs that there are, newest first")
     given = parser.parse_args(arguments)
+    if given.list and (given.run or any(getattr(given, name) for name in FORMS)):
+        parser.error("--list is about every run, and writes no file: give it alone")
     if given.list:
         show_list(Terminal())
         return 0

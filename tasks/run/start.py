@@ -124,9 +124,20 @@ def problems(params: Mapping[str, Any]) -> Iterator[Problem]:
             " ".join(operations), "are several commands, and a call runs one", "a call for each"
         )
     yield from _inventory(str(params.get("inventory") or ""))
-    for text in params.get("data") or ():
-        if "=" not in str(text):
+    yield from _data([str(text) for text in params.get("data") or ()])
+
+
+def _data(given: Sequence[str]) -> Iterator[Problem]:
+    """What is no ``KEY=VALUE``, and what pyinfra would drop: of a key given twice all but one."""
+    for text in given:
+        if "=" not in text:
             yield problem(f"--data {text}", "has no value", f"--data {text}=VALUE")
+        elif not text.partition("=")[0].strip():
+            yield problem(f"--data {text}", "names no key", "--data KEY=VALUE")
+    keys = [text.partition("=")[0] for text in given]
+    for key in dict.fromkeys(key for key in keys if key.strip() and keys.count(key) > 1):
+        what = f"is given {keys.count(key)} times, and the last alone would count"
+        yield problem(f"--data {key}", what, f"give it once; a list is --data {key}=ONE,TWO")
 
 
 def _is_command(here: Path, operation: str) -> bool:

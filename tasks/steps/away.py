@@ -14,6 +14,7 @@ from converge.plan.plan import Change
 from converge.plan.setting import Layer
 from converge.plan.snapshot import Kind, Snapshot, Transaction
 from converge.plan.written import part_of
+from converge.problem import count
 from tasks.reach.payload import pack
 from tasks.run.operations import step
 from tasks.run.stages import Done, Over, Read
@@ -46,7 +47,8 @@ def choose(work: Read) -> Leaving:
     for change in ours:
         work.record("problem", text=f"{change.path}: to be removed, if no run gives it back")
     work.record("problem", text=f"{found.state}: to be removed, with the records of every run")
-    work.run.changes(work.host.name, f"{len(undoing)} runs can be rolled back, then all of it goes")
+    what = f"{count(len(undoing), 'run')} can be rolled back, then all of it goes"
+    work.run.changes(work.host.name, what)
     return Leaving.of(work, undoing=undoing)
 
 

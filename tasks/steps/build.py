@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from converge.plan.layers import MOVED_ASIDE
 from converge.plan.plan import Build
 from converge.plan.setting import Layer
+from converge.problem import count
 from tasks.reach.payload import pack_tree
 from tasks.reach.remote import Answer
 from tasks.run.operations import step
@@ -97,7 +98,7 @@ def summary(lines: tuple[str, ...], *, where: str = "here") -> str:
     text = "\n".join(lines)
     built = sum(1 for line in lines if line.strip().endswith(".drv"))
     fetched = _FETCHED.search(text)
-    parts = [f"{built} derivations to build {where}"]
+    parts = [f"{count(built, 'derivation')} to build {where}"]
     if fetched:
         parts.append(f"to fetch: {fetched[1]}")
     return ", ".join(parts)

@@ -157,6 +157,19 @@ def test_a_controller_without_any_run_says_what_to_do(tmp_path: Path) -> None:
     assert "has no run yet" in done.stderr and "deploy.py" in done.stderr
 
 
+@pytest.mark.parametrize("wrong", [["--html"], ["--nope"], ["--list", "--html", "-"]])
+def test_a_wrong_call_ends_in_5_because_2_is_a_dry_run_with_changes(
+    state: Path, wrong: list[str]
+) -> None:
+    done = run(state, *wrong)
+    assert (done.returncode, done.stdout) == (5, "")
+    assert done.stderr.startswith("usage: ")
+
+
+def test_a_list_of_no_runs_says_what_to_do(tmp_path: Path) -> None:
+    assert "has no run yet; run deploy.py first" in run(tmp_path, "--list").stdout
+
+
 def test_a_place_that_cannot_be_written_is_a_failure_and_leaves_nothing(state: Path) -> None:
     done = run(state, "--html", str(state / "missing" / "r.html"))
     assert done.returncode == 1

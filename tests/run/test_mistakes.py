@@ -27,6 +27,11 @@ START = (
     ("W deploy.py --dry --parallel many", "'many' is not a valid integer"),
     ("W deploy.py --dry --data", "'--data' requires an argument"),
     ("W deploy.py --dry --data phases", "--data phases: has no value; --data phases=VALUE"),
+    ("W deploy.py --dry --data =1", "--data =1: names no key; --data KEY=VALUE"),
+    (
+        "W deploy.py --dry --data layers=session --data layers=plasma",
+        "--data layers: is given 2 times, and the last alone would count",
+    ),
     ("W", "has no inventory or no command"),
     ("W deplyo.py --dry", "deplyo.py: there is no such command; did you mean deploy.py?"),
     ("W deploy --dry", "deploy: there is no such command; did you mean deploy.py?"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from converge.limits import document
 from converge.plan.setting import Layer, Phase, Setting
+from converge.problem import count
 from converge.proof.check import (
     MISSING,
     NOTHING,
@@ -150,7 +151,7 @@ def _flags(setting: Setting, packages: Mapping[str, Package]) -> Verdict:
         return _linker(packages)
     if own:
         wanted = [own]
-    expected = f"{' '.join(wanted)} in {len(packages)} derivations"
+    expected = f"{' '.join(wanted)} in {count(len(packages), 'derivation')}"
     for name, one in packages.items():
         lacking = [own] if own and own not in one.found else list(one.missing)
         if lacking:
@@ -175,7 +176,7 @@ def _linker(packages: Mapping[str, Package]) -> Verdict:
             return unknown("the layer's report does not tell the linker's flags", expected=expected)
         if "-fuse-ld=mold" not in one.link:
             return not_effective(f"{name}: {' '.join(one.link) or 'no flags'}", expected=expected)
-    return effective(f"-fuse-ld=mold in {len(packages)} derivations", expected=expected)
+    return effective(f"-fuse-ld=mold in {count(len(packages), 'derivation')}", expected=expected)
 
 
 def _strategy(setting: Setting, found: Report) -> Verdict | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from converge.gate.hardware import missing_flags
 from converge.limits import document
 from converge.plan.setting import Phase
+from converge.problem import count
 from converge.proof.check import (
     BUILT,
     DENIED,
@@ -163,7 +164,8 @@ def _judge_crashes(context: Context, answers: Answers) -> Verdict:
         return not_effective(
             found,
             expected=expected,
-            reason=f"{len(crashes)} lines of the kernel, {len(dumps)} core dumps since then",
+            reason=f"{count(len(crashes), 'line')} of the kernel, "
+            f"{count(len(dumps), 'core dump')} since then",
             faults=(*map(str, crashes), *dumps),
         )
     return effective("none", expected=expected)
@@ -180,7 +182,7 @@ def _judge_oom(context: Context, answers: Answers) -> Verdict:
         return not_effective(
             found[-1].text,
             expected=expected,
-            reason=f"{len(found)} lines",
+            reason=count(len(found), "line"),
             faults=map(str, found),
         )
     return effective("none", expected=expected)
