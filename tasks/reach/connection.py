@@ -282,7 +282,7 @@ def _check_known(host: Any) -> None:
         if found.why:
             raise ConnectError(
                 f"{found.why}; nothing was connected. To look at the fingerprint and trust it: "
-                f"python -m tasks.trust {server.address}"
+                f".venv/bin/python -m tasks.trust {server.address}"
             )
 
 
@@ -290,7 +290,8 @@ def _explained(host: Any, said: str) -> str:
     if "host key error" not in said:
         return said
     server = _way(host)[-1]
+    again = f".venv/bin/python -m tasks.trust --replace {server.address}"
     return (
         f"{said} Either {server.name} was set up anew, or somebody sits in between: compare the "
-        f"fingerprint at its console, then python -m tasks.trust --replace {server.address}"
+        f"fingerprint at its console, then {again}"
     )

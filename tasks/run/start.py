@@ -23,6 +23,7 @@ from converge.exits import Outcome
 from converge.problem import InvalidInput, Problem, did_you_mean, nearest
 from converge.report.terminal import Terminal
 from tasks.reach import quiet
+from tasks.reach.address import parse
 from workspace_start import hold_signals
 
 PROJECT = Path(__file__).parents[2]
@@ -192,6 +193,7 @@ def take_over(module: ModuleType) -> None:
         if not is_ours(params):
             return original()
         _keep_signals(module)
+        _take_addresses()
         take_errors()
         if not params.get("verbosity"):
             quiet.hush()
@@ -237,6 +239,26 @@ def _keep_signals(module: Any) -> None:
     module.signal = _Quiet(module.signal, signal=lambda *_: None)
     module.gevent = _Quiet(module.gevent, signal_handler=lambda *_: None)
     hold_signals()
+
+
+def _take_addresses() -> None:
+    """pyinfra knows an address without ``@`` by its name alone: ``host:22`` and ``[::1]:22`` are
+    none to it."""
+    from pyinfra_cli import inventory
+
+    module: Any = inventory
+    resolves: Callable[[str], bool] = module._resolves_to_host
+
+    def known(given: str) -> bool:
+        if resolves(given):
+            return True
+        try:
+            found = parse(given)
+        except ValueError:
+            return False
+        return bool(found["port"]) and resolves(found["host"])
+
+    module._resolves_to_host = known
 
 
 def take_errors() -> None:

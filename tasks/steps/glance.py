@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from converge.exits import Exit, Outcome
 from converge.journal.journal import controller_state
+from converge.plan.standing import Stand
 from converge.problem import count
 from converge.proof import glance, history, inquiry
 from converge.report.ending import effects, verified
@@ -39,6 +40,8 @@ def _declared(work: Planned) -> tuple[Outcome, str]:
     parts += [f"{count(len(plan.changes), 'file')} to change"] if plan.changes else []
     parts += [f"{count(len(plan.needed_builds), 'layer')} to build"] if plan.needed_builds else []
     parts += [f"{count(len(plan.refusals), 'thing')} in the way"] if plan.refusals else []
+    locked = [one.setting.id for one in plan.standings if one.stand is Stand.LOCKED]
+    parts += [f"{', '.join(locked)} locked at another value"] if locked else []
     if parts:
         return Outcome.DIFFERS, f"{', '.join(parts)}; deploy.py --dry shows what"
     over = show.nothing_to_do(work)

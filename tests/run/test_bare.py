@@ -67,6 +67,21 @@ def test_another_machine_is_looked_at_by_its_address_and_only_where_its_key_is_k
     assert f"pyinfra {sshd.ONE}@127.0.0.1" in shown.out
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "localhost:1", "[::1]:1"])
+def test_an_address_with_a_port_needs_no_user(cli: Cli, address: str) -> None:
+    """pyinfra alone takes it for no host at all; here its host key is asked for."""
+    refused = cli(Path(address), "tasks/detect.py")
+    assert refused.code == 1, refused.err
+    assert f".venv/bin/python -m tasks.trust {address}" in refused.out.replace("\n    ", " ")
+
+
+@pytest.mark.parametrize("address", ["localhost:99999", "no-such-host.invalid:22"])
+def test_an_address_that_is_none_is_said_once(cli: Cli, address: str) -> None:
+    refused = cli(Path(address), "tasks/detect.py")
+    assert refused.code == 5
+    assert refused.err.count(address) == 1, refused.err
+
+
 @pytest.mark.parametrize(
     ("host", "name"),
     [

@@ -239,6 +239,9 @@ def test_a_lock_of_the_administrators_is_said_by_each_command_and_stops_nothing_
     again = cli(desktop.inventory, "deploy.py", "-y")
     verify = cli(desktop.inventory, "tasks/verify.py")
     assert (again.code, verify.code) == (Exit.DONE, Exit.FAILED)
+    status = cli(desktop.inventory, "tasks/status.py")
+    assert status.code == Exit.FAILED, "a locked value is not as declared"
+    assert "differs (kwin.contrast locked at another value" in " ".join(status.out.split())
     for run in (first, again):
         said = " ".join(run.out.split())
         assert "kwin.contrast cannot take effect:" in said and "line 2, locks" in said
