@@ -23,7 +23,7 @@ OURS, WAS: ``-`` for no such entry; else options, ``:``, value, and ``!`` where 
 the value differently. DEFAULT ``-``, or ``v`` and the value. LINE from before without its ending,
 ``-`` where there was none; LOCKED the same with a lock. HEADER: the line of the group's header,
 ``-`` above the first. NEW: ``new`` where the file had no such group, else ``old``. NAME: the entry
-for a person.
+for a person. The last line is ``end``.
 """
 
 from __future__ import annotations
@@ -136,8 +136,8 @@ def changed(before: bytes | None, after: bytes, desired: Desired) -> tuple[Back,
 
 
 def encode(entries: Iterable[Back]) -> bytes:
-    """The record of these entries."""
-    return "".join(f"{entry.line}\n" for entry in entries).encode()
+    """The record of these entries; its last line shows that it is whole."""
+    return "".join(f"{entry.line}\n" for entry in entries).encode() + b"end\n"
 
 
 def locked(was: Standing) -> bytes:

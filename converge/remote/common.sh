@@ -123,26 +123,39 @@ read_lock() { # read_lock LOCK: sets anchor, start, boot; empty where they canno
     done <"$1"
 }
 
+# standing_of TRANSACTION: its status; broken where a process wrote one that cannot be read any more.
+# Failure where no process ever had it: then nothing was changed by it.
+standing_of() {
+    IFS= read -r status_ 2>/dev/null <"$1/status" || status_=''
+    case ${status_%% *} in
+        activating | activated | keeping | kept | undoing | undone | broken) say "$status_" ;;
+        *) [ -e "$1/process" ] && say "broken its record is damaged: $1/status" ;;
+    esac
+}
 # parts_of TRANSACTION: a line "PART STATE" for each part of a change, STATE being in-force, undone or
 # broken. A part is undone by itself: nixos, home-manager, plasma+session (which share their files).
 parts_of() {
-    if [ -f "$1/parts" ]; then
-        cat -- "$1/parts"
-        return
+    IFS= read -r status_ 2>/dev/null <"$1/status" || status_=''
+    if grep -qE '^(nixos|system|home-manager|home|live) ' "$1/plan" 2>/dev/null; then
+        while IFS=' ' read -r word _; do
+            case $word in
+                nixos | system) part_line "$1" nixos system ;;
+                home-manager | home) part_line "$1" home-manager home ;;
+                live) part_line "$1" plasma+session live ;;
+            esac
+        done <"$1/plan"
+    else # the plan is damaged; what was noted tells as well
+        grep -xE '(nixos|home-manager|plasma[+]session) (in-force|undone|broken)' "$1/parts" 2>/dev/null
     fi
-    IFS= read -r status_ <"$1/status" 2>/dev/null || status_=''
-    while IFS=' ' read -r word _; do
-        case $word in
-            nixos | system) say nixos "$(state_of system)" ;;
-            home-manager | home) say home-manager "$(state_of home)" ;;
-            live) say plasma+session "$(state_of live)" ;;
-        esac
-    done <"$1/plan"
 }
-state_of() { # state_of WORD: from the status of a record that has no list of its parts
+part_line() { # part_line TRANSACTION PART OLD_WORD: as it was noted; a damaged note is none
+    noted_=$(grep -x -e "$2 in-force" -e "$2 undone" -e "$2 broken" "$1/parts" 2>/dev/null | head -n 1)
+    say "${noted_:-$2 $(state_of "$2" "$3")}"
+}
+state_of() { # state_of PART OLD_WORD: from the status of a record that has no list of its parts
     case $status_ in undone*) say undone && return ;; broken*) say broken && return ;; esac
     for one in $(say "$status_" | tr ';' '\n' | sed -n 's/^ rolled back: //p'); do
-        if [ "$one" = "$1" ]; then say undone && return; fi
+        if [ "$one" = "$1" ] || [ "$one" = "$2" ]; then say undone && return; fi
     done
     say in-force
 }

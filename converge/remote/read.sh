@@ -100,10 +100,10 @@ fi
 # Every transaction of this user's that is kept: its status, whether its process is there, its number,
 # and what is still in force of it. Once root kept those of all users in one place.
 runs=$root/var/lib/workspace-tuning/runs me=$(id -un)
-for status in "$state/workspace-tuning/workspace/runs"/*/transaction/status \
-    "$runs/$me"/*/transaction/status "$runs"/*/transaction/status; do
-    [ -f "$status" ] || continue
-    place=${status%/status} alive=no left=0 number=0 user=''
+for place in "$state/workspace-tuning/workspace/runs"/*/transaction \
+    "$runs/$me"/*/transaction "$runs"/*/transaction; do
+    status=$(standing_of "$place") || continue
+    alive=no left=0 number=0 user=''
     while IFS=' ' read -r word value; do
         case $word in number) number=$value ;; user) user=$value ;; esac
     done 2>/dev/null <"$place/plan"
@@ -115,7 +115,7 @@ for status in "$state/workspace-tuning/workspace/runs"/*/transaction/status \
         end=$(first_line "$place/deadline")
         case $end in '' | *[!0-9]*) ;; *) left=$((end - ${now%.*})) ;; esac
     fi 2>/dev/null
-    say transaction "$place" "$number" "$alive" "$left" "$(first_line "$status")"
+    say transaction "$place" "$number" "$alive" "$left" "$status"
     parts_of "$place" 2>/dev/null |
         while IFS=' ' read -r part standing; do say part "$part" "$standing" "$place"; done
 done

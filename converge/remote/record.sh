@@ -8,7 +8,7 @@ status() { # status WORD REASON...: whole or not at all; else "why"
     put "$T/status" "$*"
 }
 word() {
-    IFS=' ' read -r now _ <"$T/status" 2>/dev/null || now=''
+    IFS=' ' read -r now _ 2>/dev/null <"$T/status" || now=''
     say "$now"
 }
 plan() { # plan WORD...: the rest of the first line that begins with one of these words
@@ -19,7 +19,7 @@ plan() { # plan WORD...: the rest of the first line that begins with one of thes
                 return 0
             fi
         done
-    done <"$T/plan"
+    done 2>/dev/null <"$T/plan"
     return 1
 }
 # fields LAYER: new, profile, old_number, old_path of nixos or home-manager (older records say system
@@ -129,6 +129,10 @@ roll_back() {
     # shellcheck disable=SC2046,SC2086 # words of ours
     set -- $(in_force | while IFS= read -r part; do if chosen "$part" $wanted_; then say "$part"; fi; done)
     set +f
+    if [ "$#" = 0 ] && [ -z "$wanted_" ] && [ -z "$(parts_of "$T")" ]; then
+        undo "rolled back" # its plan is damaged: that is said
+        return
+    fi
     if [ "$#" = 0 ]; then return; fi
     before_=$(cat "$T/status")
     if [ "$*" = "$(parts_of "$T" | cut -d ' ' -f 1 | tr '\n' ' ' | sed 's/ $//')" ]; then

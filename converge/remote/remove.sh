@@ -8,6 +8,10 @@ run=$1 lock=$2 layers=$3 state=${2%/*}
 case $state in */workspace-tuning/workspace) ;; *) stop 64 "$state: not the record of a workspace" ;; esac
 holds_lock "$run" "$lock" || stop 71 "$lock: not held by run $run"
 own "$state" || stop 73 "$why"
+for transaction in "$state"/runs/*/transaction; do
+    status=$(standing_of "$transaction") || continue
+    case $status in undone*) ;; *) stop 73 "$transaction/status: it is not undone" ;; esac
+done
 if [ -d "$layers" ] && [ ! -L "$layers" ]; then
     find "$layers" -depth -type d -empty -exec rmdir -- {} +
     find "$layers" -mindepth 1 ! -type d 2>/dev/null | while IFS= read -r name; do say left "$name"; done

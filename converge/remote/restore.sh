@@ -18,10 +18,17 @@ restore() { # restore RECORD begun|written
         while IFS=' ' read -r kind number mode before path; do
             if [ "$kind" = apply ]; then restore_note || say trouble "$path: $why"; fi
         done <"$record/manifest"
+        remove_made
     elif [ "$2" = written ]; then # what was only begun: nothing is replaced before it is whole
         say trouble "$record/manifest is damaged: what the run wrote by it is not known"
     fi
     say restored
+}
+remove_made() { # the directories that the run made, where nothing of anybody's is in them
+    if [ ! -f "$record/made" ]; then return 0; fi
+    sort -ru -- "$record/made" | while IFS= read -r made; do
+        rmdir -- "$made" 2>/dev/null || :
+    done
 }
 quoted() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")"; }
 by_hand() { # by_hand: the command that gives the whole file back
@@ -99,7 +106,12 @@ restore_mode() { # of a file whose bytes are as they were: a mode that the run g
 }
 # restore_entries: the run's entries out of a file that somebody else wrote since.
 restore_entries() {
-    if [ "$held" = absent ] || [ ! -s "$record/entries/$number" ]; then
+    entries=$record/entries/$number
+    if [ "$held" != absent ] && { [ "$kind" = kde ] || [ -e "$entries" ]; } &&
+        [ "$(tail -n 1 -- "$entries" 2>/dev/null)" != end ]; then
+        why="its record is damaged: $entries is not whole"
+        return 70
+    elif [ "$held" = absent ] || ! grep -q '^entry ' "$entries" 2>/dev/null; then
         say left "changed since, left alone: $path"
         return 0
     fi
@@ -107,7 +119,7 @@ restore_entries() {
     why="$back: cannot hold the merged file"
     mkdir -p -- "$back" && : >"$back/report" || return 70
     od -An -v -tx1 -w1 -- "$path" >"$back/bytes" || return 70
-    REPORT=$back/report awk -f "$T/entries.awk" "$record/entries/$number" "$back/bytes" \
+    REPORT=$back/report awk -f "$T/entries.awk" "$entries" "$back/bytes" \
         >"$back/digits" || return 70
     [ "$(tail -n 1 -- "$back/report")" = end ] || return 70
     basenc --base16 -d -- "$back/digits" >"$back/merged" || return 70

@@ -14,23 +14,25 @@ TEXT
 }
 # list: "NUMBER RUN PLACE STATUS" of every run of this user's, by number, which no clock changes.
 list() {
-    for status in "$here"/runs/*/transaction/status "$system/$me"/*/transaction/status \
-        "$system"/*/transaction/status; do
-        [ -r "$status" ] || continue
-        place=${status%/status} number=0 user=$me
+    for place in "$here"/runs/*/transaction "$system/$me"/*/transaction "$system"/*/transaction; do
+        status=$(standing_of "$place") || continue
+        number=0 user=$me
         while IFS=' ' read -r word value; do
             case $word in number) number=$value ;; user) user=$value ;; esac
-        done <"$place/plan"
+        done 2>/dev/null <"$place/plan" || : # a damaged one is said by the undo
         [ "$user" = "$me" ] || continue
         case $number in '' | *[!0-9]*) number=0 ;; esac
         run=${place%/transaction}
-        say "$number ${run##*/} $place $(head -n 1 -- "$status")"
+        say "$number ${run##*/} $place $status"
     done | sort -n
 }
 # has PLACE PART...: whether one of these parts is in force there, any where none is named.
 has() {
     place=$1
     shift
+    if [ "$#" = 0 ] && [ -z "$(parts_of "$place")" ]; then
+        case $(standing_of "$place") in undone*) return 1 ;; *) return ;; esac
+    fi
     parts_of "$place" | while IFS=' ' read -r part state; do
         [ "$state" != undone ] || continue
         if [ "$#" = 0 ]; then say "$part"; fi

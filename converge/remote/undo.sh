@@ -36,7 +36,7 @@ give_back() {
             mv -fT -- "$aside" "$place" || exit 1
         done' give_back "$(readlink -f -- "$1")" "before-$(plan run)") ||
         trouble="$trouble; by hand: put back the files that end in .before-$(plan run)"
-    if [ -n "$kept_aside" ]; then left="$left; another file is in the place of: $kept_aside"; fi
+    if [ -n "$kept_aside" ]; then left="$left; another file is in the place of, left alone: $kept_aside"; fi
 }
 
 undo_home() {
@@ -44,7 +44,7 @@ undo_home() {
     now=$(target_of "$profile")
     number=$(number_of "$profile")
     if [ "$number" != "$old_number" ] && [ "$now" != "$new" ]; then
-        left="$left; $profile is somebody else's generation $number"
+        left="$left; $profile is somebody else's generation $number, left alone"
     elif [ "$old_path" = - ]; then
         deactivate_home "$new" || trouble="$trouble; by hand: remove the links into $new"
         give_back "$new"
@@ -67,9 +67,9 @@ undo_system() {
     number=$(number_of "$profile")
     by_hand="by hand: $old_path/bin/switch-to-configuration switch"
     if [ "$number" != "$old_number" ] && [ "$now" != "$new" ]; then
-        left="$left; $profile is somebody else's generation $number"
+        left="$left; $profile is somebody else's generation $number, left alone"
     elif [ "$old_path" = - ]; then
-        left="$left; no system of a generation ran before: it stays until a reboot"
+        left="$left; no system of a generation ran before: the new one is left alone until a reboot"
     elif [ ! -x "$old_path/bin/switch-to-configuration" ]; then
         trouble="$trouble; $old_path is gone; by hand: choose a generation in the boot menu"
     elif [ "$number" != "$old_number" ]; then
@@ -138,10 +138,14 @@ ANSWER
 undo() { # undo REASON [PART...]
     because=$1
     shift
-    before=$(cat "$T/status")
+    before=$(cat "$T/status" 2>/dev/null)
     word_before=${before%% *}
     status undoing "$because"
-    if [ ! -s "$T/plan" ]; then trouble="; $T/plan is gone: what to undo is not known"; fi
+    if ! plan run >/dev/null || ! plan boot >/dev/null || [ -z "$(parts_of "$T")" ]; then
+        trouble="; $T/plan is damaged: what to undo is not known" # nor whose it is
+        conclude "$because"
+        return
+    fi
     if chosen home-manager "$@"; then undo_home; fi
     if chosen nixos "$@"; then undo_system; fi
     undo_files "$@"

@@ -126,6 +126,12 @@ while IFS=' ' read -r kind number mode before path; do
     case $kind in
         dir)
             if [ -d "$path" ]; then continue; fi
+            missing=$path
+            until [ -d "$missing" ]; do
+                say "$missing"
+                missing=${missing%/*}
+                [ -n "$missing" ] || break
+            done >>"$work/made" || stop 70 failed "$work/made: cannot be written"
             (umask 022 && mkdir -p -- "$path" && chmod "$mode" -- "$path") ||
                 stop 70 failed "$path: cannot be made"
             ;;

@@ -51,7 +51,7 @@ def pack(
         mode = "keep" if change.mode is None else f"{change.mode:o}"
         lines.append(f"{kind} {number} {mode} {before} {change.path}")
         contents[f"new/{number}"] = change.after
-        if change.entries:
+        if change.entries or change.kde:
             contents[f"entries/{number}"] = encode(change.entries)
         if change.chezmoi_target:
             targets[change.chezmoi_target] = number

@@ -238,6 +238,7 @@ def test_a_profile_that_somebody_else_switched_is_left_alone_and_said(
     theirs.symlink_to(os.readlink(profile.with_name("home-manager-1-link")) + "-theirs")
     profile.unlink()
     profile.symlink_to(theirs.name)
+    assert cli(box.inventory, "tasks/rollback.py", "-y").code == 1  # the home is not undone
     said = ask(box, "undo")
     assert "status undone" in said
     assert "is somebody else's generation 3" in said
