@@ -27,7 +27,7 @@ def rewrites(document: Document) -> tuple[Problem, ...]:
 def _rewrites(document: Document, data: Mapping[str, object]) -> Iterator[Problem]:
     if "gpu" in data:
         gpu = data["gpu"]
-        text = _gpus(gpu) if isinstance(gpu, dict) else "gpus: []"
+        text = _gpus(gpu if isinstance(gpu, dict) else {"vendor": gpu or "none"})
         yield document.problem(
             ("gpu",),
             "was the form for one card; each card is now an entry of gpus, with driver and role",
@@ -46,13 +46,19 @@ def _rewrites(document: Document, data: Mapping[str, object]) -> Iterator[Proble
 
 
 def _gpus(gpu: Mapping[object, object]) -> str:
-    vendor = gpu.get("vendor")
+    vendor = str(gpu.get("vendor"))
     if vendor == "none":
         return "gpus: []"
-    driver = {"nvidia": "nvidia", "amd": "amdgpu", "intel": "i915"}.get(str(vendor), "none")
-    loaded = gpu.get("kernelModule") is True
-    card = {"vendor": vendor, **{key: gpu[key] for key in _GPU_KEYS if key in gpu}}
-    card |= {"driver": driver if loaded else "none", "role": "draws" if loaded else "unused"}
+    own = {"nvidia": "nvidia", "amd": "amdgpu", "intel": "i915"}
+    loaded = gpu.get("kernelModule")
+    driver, role = "unknown", "unknown"
+    if loaded is True:
+        driver, role = own.get(vendor, "unknown"), "draws"
+    elif loaded is False:
+        driver, role = "none", "unused"
+    card: dict[str, object] = {"vendor": vendor if vendor in own else "other"}
+    card |= {key: gpu[key] for key in _GPU_KEYS if key in gpu}
+    card |= {"driver": driver, "role": role}
     return f"gpus: [{_flow(card)}]"
 
 
