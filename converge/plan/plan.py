@@ -36,6 +36,7 @@ class Change:
     kde: bool = False  # written under KConfig's own lock
     keys: tuple[merge.Change, ...] = ()
     entries: tuple[Back, ...] = ()  # what an undo takes back of a KDE file, or of its source
+    link: str = ""  # of the user's own, through which "path" is written: an undo looks at it
     chezmoi_target: str = ""  # of a live file or its source: chezmoi takes note of the target
 
     @property

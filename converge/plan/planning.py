@@ -296,6 +296,7 @@ def _plan_kde(
                 kde=True,
                 keys=healed.changes,
                 entries=back.changed(live.content if live else None, healed.text, kde.entries),
+                link=kde.path if place != kde.path else "",
                 chezmoi_target=target,
             )
         )

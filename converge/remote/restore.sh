@@ -13,7 +13,17 @@ restore() { # restore RECORD begun|written
     record=$1 back=$1/undo run=$(plan run)-undo
     if [ "$(tail -n 1 -- "$record/manifest" 2>/dev/null)" = end ]; then
         while IFS=' ' read -r kind number mode before path; do
-            case $kind in file | kde | gone) restore_file || say trouble "$path: $why" ;; esac
+            case $kind in
+                file | kde | gone)
+                    last=$path
+                    restore_file || say trouble "$path: $why"
+                    ;;
+                link) # the file that it led to is back; what stands in its place is somebody else's
+                    if [ "$(readlink -f -- "$path")" != "$last" ]; then
+                        say left "no link to $last any more, left alone: $path"
+                    fi
+                    ;;
+            esac
         done <"$record/manifest"
         while IFS=' ' read -r kind number mode before path; do
             if [ "$kind" = apply ]; then restore_note || say trouble "$path: $why"; fi

@@ -11,6 +11,7 @@
 #   dir   - MODE -      PATH   a directory to make where it is missing
 #   file  N MODE BEFORE PATH   BEFORE: sha256 of the bytes that were read, or "absent"
 #   kde   N MODE BEFORE PATH   the same under KConfig's own lock
+#   link  N -    -      PATH   the user's own link to the path of the line above; it stays
 #   gone  N -    BEFORE PATH   a file of ours that is no longer wanted
 #   sweep - -    -      PATH   what a killed run left beside a target
 #   apply N - -      PATH   a target that chezmoi manages: it takes note of new/N

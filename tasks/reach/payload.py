@@ -50,6 +50,8 @@ def pack(
         kind = "kde" if change.kde else "file"
         mode = "keep" if change.mode is None else f"{change.mode:o}"
         lines.append(f"{kind} {number} {mode} {before} {change.path}")
+        if change.link:
+            lines.append(f"link {number} - - {change.link}")
         contents[f"new/{number}"] = change.after
         if change.entries or change.kde:
             contents[f"entries/{number}"] = encode(change.entries)

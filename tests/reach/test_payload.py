@@ -48,21 +48,32 @@ def test_a_file_is_named_with_what_was_read_and_comes_with_its_new_bytes() -> No
     assert f"file 1 keep {OLD} {HOME}/.config/kwinrc" in manifest(change())
     assert f"kde 1 keep {OLD} {HOME}/.config/kwinrc" in manifest(change(kde=True))
     assert f"file 1 644 absent {HOME}/.config/x" in manifest(change("x", before=None, mode=0o644))
+    assert unpacked(pack([change(kde=True)], home=HOME))["entries/1"] == (b"end\n", 0o600)
     assert unpacked(pack([change()], home=HOME))["new/1"] == (b"new", 0o600)
 
 
 def test_a_file_that_goes_has_no_bytes_and_needs_no_directory() -> None:
     assert manifest(change(after=None)) == [f"gone 1 - {OLD} {HOME}/.config/kwinrc"]
-    assert unpacked(pack([change(after=None)], home=HOME)).keys() == {"new", "manifest"}
+    assert unpacked(pack([change(after=None)], home=HOME)).keys() == {
+        "new",
+        "entries",
+        "manifest",
+    }
+
+
+def test_a_link_that_is_written_through_is_named_behind_its_file() -> None:
+    link = f"{HOME}/.config/kwinrc"
+    lines = manifest(change("dots", kde=True, link=link))
+    assert lines[-2:] == [f"kde 1 keep {OLD} {HOME}/.config/dots", f"link 1 - - {link}"]
 
 
 def test_leavings_are_swept_and_each_target_of_chezmoi_applied_once() -> None:
     target = f"{HOME}/.config/kwinrc"
     source = change("dot_config/kwinrc", chezmoi_target=target)
     lines = manifest(change(chezmoi_target=target), source, sweep=("/x/.a.wt-1",))
-    assert lines.count(f"apply - - - {target}") == 1
+    assert lines.count(f"apply 2 - - {target}") == 1
     assert "sweep - - - /x/.a.wt-1" in lines
-    assert lines.index("sweep - - - /x/.a.wt-1") < lines.index(f"apply - - - {target}")
+    assert lines.index("sweep - - - /x/.a.wt-1") < lines.index(f"apply 2 - - {target}")
 
 
 def test_nothing_at_all_is_still_a_whole_payload() -> None:

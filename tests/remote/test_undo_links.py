@@ -42,6 +42,23 @@ def test_u23_a_link_into_the_users_own_tree_is_written_through_and_kept(cli: Cli
     assert not list(target.parent.glob("*.lock"))
 
 
+def test_u23_a_file_in_the_place_of_the_link_is_left_alone_named_and_exit_1(
+    cli: Cli, box: Box
+) -> None:
+    target = box.home / "dotfiles/kde/kwinrc"
+    kwinrc = linked(box, target)
+    before = target.read_bytes()
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    theirs = target.read_bytes() + b"[Theirs]\nn=1\n"
+    kwinrc.unlink()
+    kwinrc.write_bytes(theirs)  # as an editor or sed -i does
+    back = cli(box.inventory, "tasks/rollback.py", "-y")
+    assert back.code == 1, back.out
+    assert f"no link to {target} any more, left alone: {kwinrc}" in undo(box)
+    assert target.read_bytes() == before
+    assert kwinrc.read_bytes() == theirs
+
+
 def test_u23_a_link_out_of_the_home_stays_refused(cli: Cli, box: Box, tmp_path: Path) -> None:
     target = tmp_path / "elsewhere/kwinrc"
     linked(box, target)
