@@ -171,6 +171,13 @@ put_back() {
 # else it would take the bytes from before for an edit of the user's.
 restore_note() {
     if [ ! -e "$record/state/$number.ours" ]; then return 0; fi
+    if ! command -v chezmoi >/dev/null; then
+        known=${XDG_CONFIG_HOME:-$HOME/.config}/chezmoi/chezmoistate.boltdb
+        if [ ! -e "$known" ]; then return 0; fi # with both gone there is nothing to give back
+        why="chezmoi is not found, so what it remembers of it stays; by hand: install chezmoi, or"
+        why="$why without it rm -- $(quoted "$known"); then repeat the undo"
+        return 1
+    fi
     why='what chezmoi remembers of it could not be asked'
     now=$(cm state get --bucket=entryState --key="$path" 2>&1) || {
         why="$why: $now"

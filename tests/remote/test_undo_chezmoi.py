@@ -129,7 +129,7 @@ def test_u6_a_source_without_its_program_is_said_by_name(
 ) -> None:
     before = box.config("kwinrc").read_bytes()
     run = cli(box.inventory, "deploy.py", "-y")
-    assert f"chezmoi is not found here, and {box.source('kwinrc')} is its source" in said(run)
+    assert "chezmoi is not found here, and {box.source('kwinrc')} is its source" in said(run)
     assert box.config("kwinrc").read_bytes() == before
 
 
@@ -190,3 +190,20 @@ def test_u4_chezmoi_never_runs_while_kdes_lock_is_held(
     calls = seen.read_text()
     assert "state set" in calls
     assert "held" not in calls.splitlines()
+
+
+def test_u5_an_undo_without_chezmoi_is_broken_until_its_record_is_gone_as_well(
+    cli: Cli, box: Box
+) -> None:
+    before = box.config("kwinrc").read_bytes()
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    cli.environment["PATH"] = os.environ["PATH"].replace(f"{PROJECT / '.tools/bin'}:", "")
+    back = cli(box.inventory, "tasks/rollback.py", "-y", *ALL)
+    assert back.code == 4, back.out
+    known = box.config("chezmoi/chezmoistate.boltdb")
+    assert "chezmoi is not found, so what it remembers of it stays; by hand: " in said(back)
+    assert f"rm -- '{known}'; then repeat the undo" in said(back)
+    assert box.config("kwinrc").read_bytes() == before
+    known.unlink()
+    again = cli(box.inventory, "tasks/rollback.py", "-y", *ALL)
+    assert again.code == 0, again.out
