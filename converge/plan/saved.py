@@ -76,7 +76,7 @@ def load(directory: Path, name: str) -> Saved:
             summary=data,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        why = f"{path} cannot be read ({type(error).__name__})"
+        why = f"{path} cannot be read as a plan"
         raise InvalidInput([_problem(name, why, "make it again: deploy.py --dry")]) from error
 
 

@@ -1,4 +1,4 @@
-"""The table of findings: one line for what is right, the whole why for what is not."""
+"""The table of findings: what was found for what is right, the whole why for what is not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from converge.plan.setting import Phase
 from converge.proof.effect import Effect, Finding, summary
-from converge.report.terminal import Terminal, fit
+from converge.report.terminal import Terminal
 
 _STYLES = {
     Effect.EFFECTIVE: "green",
@@ -30,8 +30,8 @@ _WIDTHS = (14, 31)  # effect, setting or check
 def show(
     terminal: Terminal, workspace: str, findings: Iterable[Finding], *, whole: bool = False
 ) -> None:
-    """All findings of a workspace by phase; of what is right or does not apply a line each, unless
-    ``whole`` asks for every reason to its end."""
+    """All findings of a workspace by phase; what does not apply here stands together by its reason,
+    unless ``whole`` asks for each on its own."""
     listed = tuple(findings)
     terminal.line()
     terminal.line(f"{workspace}: {summary(listed)}", "bold")
@@ -40,8 +40,22 @@ def show(
         rows = [finding for finding in listed if finding.phase == phase]
         if rows:
             terminal.line(f"{name}", "bold")
+            apart: dict[str, list[str]] = {}
             for finding in rows:
-                _row(terminal, finding, told, whole=whole)
+                if finding.effect is Effect.NOT_APPLICABLE and not whole:
+                    names = apart.setdefault(finding.reason, [])
+                    names.append(finding.setting or finding.check)
+                else:
+                    _row(terminal, finding, told, whole=whole)
+            for reason, names in apart.items():
+                _together(terminal, reason, names)
+
+
+def _together(terminal: Terminal, reason: str, names: Iterable[str]) -> None:
+    """What does not apply here for one reason."""
+    effect = Effect.NOT_APPLICABLE
+    text = ": ".join(filter(None, (reason, ", ".join(names))))
+    terminal.row((effect.value, text), _WIDTHS[:1], _STYLES[effect])
 
 
 def _row(
@@ -51,13 +65,12 @@ def _row(
     effect, name = finding.effect, finding.setting or finding.check
     style, texts = _STYLES[effect], lines(finding)
     first = told.setdefault((effect, *texts), name)
-    if first != name and not whole and effect is not Effect.NOT_APPLICABLE:
+    if first != name and not whole:
         texts = [f"as {first}"]
         terminal.row((effect.value, name, texts[0]), _WIDTHS, style)
         return
-    if effect in (Effect.EFFECTIVE, Effect.NOT_APPLICABLE) and not whole:
-        room = terminal.width - sum(_WIDTHS) - 2 * len(_WIDTHS) - 2
-        terminal.row((effect.value, name, fit(texts[0], room)), _WIDTHS, style)
+    if effect is Effect.EFFECTIVE and not whole:
+        terminal.row((effect.value, name, texts[0]), _WIDTHS, style)
         return
     terminal.row((effect.value, name), _WIDTHS[:1], style)
     for text in texts:

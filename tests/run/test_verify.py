@@ -85,6 +85,19 @@ def test_the_table_fits_eighty_columns_and_lets_nothing_hostile_through(
             assert f"\n  {effect}" in out
 
 
+def test_no_reason_and_no_id_is_cut_and_one_reason_is_said_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """F2: `needs consent: high risk; --data accept=librari...` hid the very word to type."""
+    long = "a reason that does not fit beside a name, to its very end"
+    same = [finding(Effect.NOT_APPLICABLE, f"libraries.flag.no-{n}", reason=long) for n in "abc"]
+    show(Terminal(), "shoshin", [finding(Effect.EFFECTIVE, "good.one", found=long), *same])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "..." not in text
+    assert text.count(long) == 2, "once for what is effective, once for the three"
+    assert f"{long}: libraries.flag.no-a, libraries.flag.no-b, libraries.flag.no-c" in text
+
+
 def test_what_is_not_right_is_told_with_found_expected_and_reason(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
