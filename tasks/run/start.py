@@ -204,9 +204,14 @@ def take_over(module: ModuleType) -> None:
         try:
             original()
         except SystemExit as error:
+            given = str(params.get("inventory"))
+            own = [line for name, line in _lines(error.__traceback__) if name == given]
+            if own and not begun and (error.code is None or isinstance(error.code, int)):
+                what = f"ends the run before it began: SystemExit({error.code or 0})"
+                refuse([problem(f"{given}:{own[-1]}", what, "leave that out")])
             if begun or error.code is None or isinstance(error.code, int):
                 raise
-            refuse([problem(str(params.get("inventory")), str(error.code), "")])
+            refuse([problem(given, str(error.code), "")])
 
     module.main = main  # type: ignore[attr-defined]
 
