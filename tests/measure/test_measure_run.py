@@ -124,7 +124,7 @@ def test_a_wrong_variable_is_refused_before_anything_is_measured(
     cli.environment |= variables
     done = cli(desktop.inventory, "tasks/measure.py", "-y")
     assert done.code == 5
-    assert says in " ".join(done.out.split())
+    assert says in " ".join(done.err.split())
     assert not (desktop.home / HISTORY).exists()
 
 

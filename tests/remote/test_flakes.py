@@ -51,7 +51,9 @@ def nobody(reader: Reader) -> Reader:
     if os.getuid() != 0:
         missing("giving files away needs root: run the tests as root")
     for parent in (reader.root, *reader.root.parents):
-        if parent.stat().st_uid == 0 and parent.name.startswith(("pytest-", "test_", "root")):
+        if parent.stat().st_uid == 0 and parent.name.startswith(
+            ("pytest-", "popen-", "test_", "root")
+        ):
             parent.chmod(0o755)
     reader.user = (need("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups")
     return reader

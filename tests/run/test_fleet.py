@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import signal
@@ -30,10 +31,10 @@ def box(
     """A workspace of one Unix user, with the layers that need no Nix, so that it is quick."""
     need("chezmoi")
     monkeypatch.setattr(sandbox, "_generations", lambda *_, **__: None)
-    number = len(request.node.name)
+    of_the_test = hashlib.sha256(request.node.name.encode()).hexdigest()[:8]
 
     def make(user: str, name: str, **choices: object) -> dict[str, object]:
-        made = ssh_server.box(user, f"{name}-{number}")
+        made = ssh_server.box(user, f"{name}-{of_the_test}")
         return {**made, **NO_NIX, "name": name, **choices}
 
     return make
