@@ -261,6 +261,12 @@ case $verb in
             fi
             sleep 0.1
         done
+        # The process writes a little more behind its last word. Whoever asked goes on after that.
+        case $(word) in kept | undone | broken)
+            ended=$(($(uptime_s) + 10))
+            while runs && [ "$(uptime_s)" -lt "$ended" ]; do sleep 0.05; done
+            ;;
+        esac
         say "status $(cat "$T/status")"
         if left=$(cat "$T/deadline" 2>/dev/null); then say "left $((left - $(uptime_s)))"; fi
         ;;

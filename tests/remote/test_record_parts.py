@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
+from shutil import which
 
 import pytest
 
+from tests.conftest import tree
 from tests.remote.recording import Workspace, record, run_id
 from tests.tools import need
 
@@ -175,3 +178,18 @@ def test_a_part_that_is_not_one_is_refused_before_anything_is_undone(homes: Home
     assert "failed everything: not a part of a change" in said.stdout
     assert homes.workspace.script("everything").returncode == 64
     assert (homes.content, homes.home) == ("run 1\n", "home-1")
+
+
+def test_an_end_is_told_when_the_process_has_written_its_last(tmp_path: Path) -> None:
+    """What the controller does next finds a workspace in which nothing is written any more."""
+    homes = Homes(tmp_path)
+    slow = f'#!/bin/sh\ncase $* in *parts*) sleep 1 ;; esac\nexec {which("mv")} "$@"\n'
+    (tmp_path / "tools/mv").write_text(slow)
+    (tmp_path / "tools/mv").chmod(0o755)
+    workspace, run = homes.workspace, run_id(1)
+    assert "status activated" in workspace.begin(run, 1, {"one.conf": b"one\n"})
+    said = workspace.transact("decide", run, "confirm")
+    after = tree(tmp_path)
+    assert "status kept" in said
+    time.sleep(1.5)
+    assert tree(tmp_path) == after
