@@ -21,6 +21,7 @@ import pytest
 from gevent import subprocess as green
 
 import sandbox
+from converge.plan import unread
 from tasks.reach import connection, limits, output
 from tests import sshd
 from tests.conftest import Cli, Outcome
@@ -213,7 +214,8 @@ def many() -> str:
 
 
 def lines(*more: str, **archives: str) -> str:
-    return "\n".join(answer(*more, **archives)) + "\n"
+    """A whole answer, so that what is in it is read."""
+    return "\n".join([unread.BEGIN, *answer(*more, **archives)]) + "\n"
 
 
 def nested() -> str:
