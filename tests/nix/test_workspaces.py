@@ -110,6 +110,7 @@ def test_every_row_in_force_changes_the_layer_that_it_names(nix: Nix, tmp_path: 
     facts = """let facts = c: builtins.hashString "sha256" (builtins.toJSON (
         if c.config ? home then [
           (map toString c.config.home.packages) c.config.home.shellAliases
+          c.config.home.sessionVariables c.config.home.sessionVariablesExtra
           c.config.systemd.user.slices
           (lib.mapAttrs (_: file: toString file.source) c.config.xdg.configFile)
           (lib.mapAttrs (_: file: file.text)
