@@ -227,6 +227,7 @@ forget() { # forget PART...: what was written before holds again for these parts
     done
 }
 undo_record() {
+    if [ ! -f "$self" ]; then return 0; fi # undo_files says so
     text_=$(told sh "$self" recall "$T") || trouble="$trouble; ${text_#failed }"
 }
 
@@ -246,8 +247,9 @@ number_in() { # number_in RUN_DIRECTORY: how many changes there had been before 
     say "$number"
 }
 # prune RUNS: the records of the newest ten changes stay, by their numbers: no clock decides. One
-# whose number cannot be read stays as well, and so does this run's own. What never became a change
-# has nothing to go back to.
+# whose number cannot be read stays as well, and so does this run's own, and what has a user's bytes
+# from before: of a run that was cut off before it became a change. The rest has nothing to go back
+# to.
 prune() {
     newest=0
     for old in "$1"/[0-9]*t[0-9]*-*; do
@@ -258,11 +260,18 @@ prune() {
         if [ "${old##*/}" = "${2:-}" ] || of_another "$old"; then continue; fi
         if number=$(number_in "$old"); then
             [ "$number" -le "$((newest - KEPT))" ] || continue
-        elif [ -e "$old/transaction" ] || [ -e "$old/number" ] || root_has "$1" "${old##*/}"; then
+        elif [ -e "$old/transaction" ] || [ -e "$old/number" ] || has_bytes "$old" ||
+            root_has "$1" "${old##*/}"; then
             continue
         fi
         rm -rf -- "$old"
     done
+}
+has_bytes() { # has_bytes RUN_DIRECTORY: of files that it replaced; a proof replaces our own record
+    for bytes in "$1"/layer/before/* "$1"/live-*/before/*; do
+        if [ -e "$bytes" ]; then return 0; fi
+    done
+    return 1
 }
 of_another() { # of_another RUN_DIRECTORY: root kept the records of all users in one place once
     [ -f "$T/plan" ] && [ -f "$1/transaction/plan" ] &&

@@ -62,10 +62,13 @@ def test_u15_a_record_whose_number_cannot_be_read_is_never_removed(workspace: Wo
             (place / "plan").mkdir()
     (runs / "not-a-run").mkdir()
     (runs / "20200103t000000-aaaa/lock").mkdir(parents=True)  # a run that never changed anything
+    for run, place in (("20200104t000000-aaaa", "layer"), ("20200105t000000-aaaa", "proof")):
+        (runs / run / place / "before").mkdir(parents=True)
+        (runs / run / place / "before/1").write_text("what was there before")
     workspace.call("transact", "prune", str(runs), check=True)
     left = names(workspace)
     assert left == sorted(
-        ["not-a-run", "20200101t000000-aaaa", "20200102t000000-aaaa"]
+        ["not-a-run", *(f"2020010{day}t000000-aaaa" for day in (1, 2, 4))]
         + [run_id(number) for number in range(5, 15)]
     )
 
