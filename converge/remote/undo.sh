@@ -100,6 +100,11 @@ switch_back() { # switch_back test|switch: exit 4 is a system that was switched,
 
 # undo_files [PART...]: the files of these parts, of all where none is named.
 undo_files() {
+    if [ ! -f "$self" ]; then
+        trouble="$trouble; $self is gone, so no file was put back; by hand: $T/plan names the"
+        trouble="$trouble records (live, record); the manifest in each names its files"
+        return
+    fi
     while IFS=' ' read -r word record as part; do
         case $word in
             live) part=plasma+session ;;

@@ -11,7 +11,7 @@ from converge.plan import cascade, desired, held, layers, planning, saved, unrea
 from converge.plan.plan import Plan
 from converge.plan.rollout import Stage, stage
 from converge.plan.setting import Layer, Phase
-from converge.plan.snapshot import Lock, Snapshot, SnapshotError, parse
+from converge.plan.snapshot import Lock, Snapshot, SnapshotError, Transaction, parse
 from converge.plan.standing import ForbiddenSetting, Standing, standings
 from converge.proof import keep
 from converge.subjects.settings import ALL
@@ -121,10 +121,28 @@ def _without_open_transaction(work: Given, found: Snapshot) -> Snapshot:
     word, _, reason = answer.first("status").partition(" ")
     if word != "undone":
         raise Over(
-            f"run {one.run} could not be undone: {reason or answer.last_error}", Exit.UNKNOWN
+            f"run {one.run} could not be undone: {reason or answer.last_error}; this run changed "
+            f"nothing; {_way_out(one, answer)}",
+            Exit.UNKNOWN,
         )
     work.record("problem", text=f"run {one.run} is undone: {reason}")
     return take(work)
+
+
+def _way_out(one: Transaction, answer: remote.Answer) -> str:
+    """What a person does about a change that an undo did not end."""
+    if answer.lost:
+        return "run it again: the record there tells how far the undo came"
+    if answer.first("status"):
+        return (
+            f"after what is to be done by hand, tasks/rollback.py --data run={one.run} does what "
+            f"is left; its record is {one.directory}"
+        )
+    files = one.directory.rpartition("/")[0]
+    return (
+        f"put back by hand what the manifests in {files} name, then move {one.directory} away: "
+        "it holds every run up"
+    )
 
 
 def locked(lock: Lock) -> str:
