@@ -106,7 +106,7 @@ def _without_open_transaction(work: Given, found: Snapshot) -> Snapshot:
     one = found.open_transaction
     if one is None:
         last = found.last_transaction
-        if last and last.run != found.written.run:
+        if last and (last.run != found.written.run or last.word == "broken"):
             work.record("problem", text=f"run {last.run} ended there: {last.word}: {last.reason}")
         return found
     if one.alive:
