@@ -50,6 +50,8 @@ ACTIVATION_S=1800 BRIEF_S=120
 
 as_user() { for_user "$ACTIVATION_S" "$@"; } # as_user COMMAND...: as the user, also from root
 briefly() { for_user "$BRIEF_S" "$@"; }      # the same for what takes no time
+# Where the user's programs were found when the workspace was read: for the user's processes alone.
+places() { if where=$(plan places); then printf ':%s' "$where"; fi; }
 for_user() { # for_user SECONDS COMMAND...
     seconds=$1
     shift
@@ -60,7 +62,7 @@ for_user() { # for_user SECONDS COMMAND...
     user=$(plan user)
     uid=$(id -u "$user") && home=$(getent passwd "$user" | cut -d: -f6) &&
         timeout -k 10 "$seconds" runuser -u "$user" -- env -u SUDO_UID HOME="$home" USER="$user" \
-            LOGNAME="$user" XDG_RUNTIME_DIR="/run/user/$uid" "$@"
+            LOGNAME="$user" XDG_RUNTIME_DIR="/run/user/$uid" PATH="$PATH$(places)" "$@"
 }
 # told COMMAND...: as_user, and what the command printed, through a file: a pipe would be held open
 # by whatever process of the user's has it.

@@ -51,6 +51,9 @@ def plan_lines(work: Built, attempt: int) -> Iterator[str]:
     yield f"written {snapshot.state}/written.json"
     yield f"rollback {snapshot.state}/rollback"
     yield f"after_reboot {snapshot.expand('~/.config/systemd/user/workspace-tuning-undo.service')}"
+    where = dict.fromkeys(path.rpartition("/")[0] for path in snapshot.tools.values())
+    if places := ":".join(one for one in where if one and ":" not in one):
+        yield f"places {places}"
     for place, owner, part in work.records:
         yield f"record {place} {owner} {part}"
     if work.live:

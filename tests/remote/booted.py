@@ -199,7 +199,7 @@ class Booted:
         names = ("system", "/etc/nixos", "", "home", "~/.config/home-manager", "")
         flakes = self.as_user("sh", "-c", program("flakes"), "workspace-flakes", *names)
         found = self.as_user("sh", "-c", program("read"), "workspace-read", "")
-        return parse((flakes + found).splitlines())
+        return parse([*flakes.splitlines(), *found.splitlines()])
 
     def workspace(self, **choices: object) -> dict[str, object]:
         """Arguments of ``tasks.reach.connection.workspace``."""

@@ -84,8 +84,8 @@ class Change:
 
     @property
     def place(self) -> Path:
-        top = {"root": "var/lib/workspace-tuning", "user": _USERS}[self.owner]
-        return sorted((self.machine.path(top) / "runs").glob("*/transaction"))[-1]
+        top = {"root": f"{_ROOTS}/{USER}", "user": f"{_USERS}/runs"}[self.owner]
+        return sorted(self.machine.path(top).glob("*/transaction"))[-1]
 
     @property
     def status(self) -> str:
@@ -104,6 +104,7 @@ class Change:
         return self.machine.as_user("systemctl", "--user", *arguments, check=False)
 
 
+_ROOTS = "var/lib/workspace-tuning/runs"
 _USERS = "home/.local/state/workspace-tuning/workspace"
 
 
@@ -133,6 +134,8 @@ def test_without_lingering_the_change_outlives_the_systemd_of_the_user(
     machine.boot(lingering=False)
     change = Change(machine, cli, "user")
     change.until("undone nobody confirmed it within 30 s")
+    disarmed: Callable[[], bool] = lambda: not machine.path(UNDO).exists()  # noqa: E731
+    sshd.wait_for(disarmed, "the end of its process", patience_s=PATIENCE_S)
     assert state(machine) == change.before
 
 
