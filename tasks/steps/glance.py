@@ -35,6 +35,11 @@ def status(work: Planned) -> Planned:
 
 def _declared(work: Planned) -> tuple[Outcome, str]:
     """Whether what is there is what is declared, and in what it differs."""
+    cut, last = work.snapshot.open_transaction, work.snapshot.last_transaction
+    if cut and not cut.alive:
+        return Outcome.DIFFERS, f"run {cut.run} was cut off; the next run undoes it first"
+    if last and last.word == "broken":
+        return Outcome.DIFFERS, f"run {last.run} is not undone whole; tasks/rollback.py goes on"
     plan = work.plan
     parts = [count(len(plan.drift), "drifted value")] if plan.drift else []
     parts += [f"{count(len(plan.changes), 'file')} to change"] if plan.changes else []
