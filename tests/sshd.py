@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 import pwd
 import re
@@ -75,8 +76,12 @@ class Server:
         return str(path)
 
     def box(self, user: str, name: str) -> dict[str, object]:
-        """A sandbox in the user's home directory, and the choices that reach it over SSH."""
-        root = self.homes[user] / name
+        """A fresh sandbox in the user's home directory, and the choices that reach it over SSH.
+
+        The server is shared: what an earlier test of the same name left, or still runs, stays in a
+        directory of its own."""
+        places = (self.homes[user] / f"{name}-{number}" for number in itertools.count(1))
+        root = next(place for place in places if not place.exists())
         data = sandbox.data(root, workspace=name, user=user)
         self._chezmoi(root / "home/.local/bin/chezmoi")
         own(root, user)

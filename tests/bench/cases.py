@@ -145,7 +145,7 @@ def ssh_cases(place: Place) -> list[Case]:
         box: dict[str, Any] = server.box(user, name)
         box["_env"]["PATH"] = f"{PROJECT / '.tools/bin'}:/usr/local/bin:/usr/bin:/bin"
         boxes.append({**box, "at": f"{user}@127.0.0.1:{place.port}"})
-        roots[name] = server.homes[user] / name
+        roots[name] = Path(box["root"])
     one, both = place.inventory("one", boxes[0]), place.inventory("both", *boxes)
     slow_one = place.inventory("slow", {**boxes[0], **AS_SHIPPED})
     place.converge(both)

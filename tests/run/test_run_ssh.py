@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -20,8 +21,8 @@ def _real_tools() -> None:
 def test_two_workspaces_converge_and_a_run_without_changes_costs_one_command_each(
     cli: Cli, ssh_server: sshd.Server
 ) -> None:
-    one, two = (ssh_server.box(user, f"box-{user}") for user in sshd.USERS)
-    inventory = cli.inventory(one, two)
+    boxes = [ssh_server.box(user, f"box-{user}") for user in sshd.USERS]
+    inventory = cli.inventory(*boxes)
     start = {user: ssh_server.commands(user) for user in sshd.USERS}
     first = cli(inventory, "deploy.py", "-y")
     assert first.code == 0, first.out
@@ -32,7 +33,7 @@ def test_two_workspaces_converge_and_a_run_without_changes_costs_one_command_eac
     used = {user: ssh_server.commands(user) for user in sshd.USERS}
     assert max(used[user] - start[user] for user in sshd.USERS) <= 14, (start, used)
 
-    roots = [ssh_server.homes[user] / f"box-{user}" for user in sshd.USERS]
+    roots = [Path(str(box["root"])) for box in boxes]
     before = [tree(root) for root in roots]
     again = cli(inventory, "deploy.py", "-y")
     assert again.code == 0, again.out
@@ -45,7 +46,7 @@ def test_two_workspaces_converge_and_a_run_without_changes_costs_one_command_eac
 
 def test_a_dry_run_over_ssh_writes_nothing(cli: Cli, ssh_server: sshd.Server) -> None:
     box = ssh_server.box(sshd.ONE, "dry")
-    root = ssh_server.homes[sshd.ONE] / "dry"
+    root = Path(str(box["root"]))
     apart = ("nix", "home/.cache", "run/user")
     before = tree(root, without=apart)
     run = cli(cli.inventory(box), "deploy.py", "--dry", "--diff")
@@ -58,7 +59,7 @@ def test_the_connection_is_cut_while_it_is_proved_and_the_change_is_kept_or_undo
     cli: Cli, ssh_server: sshd.Server
 ) -> None:
     box = ssh_server.box(sshd.ONE, "cut")
-    kwinrc = ssh_server.homes[sshd.ONE] / "cut/home/.config/kwinrc"
+    kwinrc = Path(str(box["root"])) / "home/.config/kwinrc"
     before = kwinrc.read_bytes()
     inventory = cli.inventory({**box, "deadline_s": 30})
     process = cli.start(inventory, "deploy.py", "-vy")
