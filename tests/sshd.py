@@ -151,8 +151,8 @@ def _serve(directory: Path, program: str) -> Iterator[Server]:
     homes = {user: directory / "homes" / user for user in FLEET}
     (directory / "homes").mkdir()
     for user, home in homes.items():
-        _account("useradd", "-m", "-d", str(home), "-s", "/bin/sh", user)
-        _account("usermod", "-p", "*", user)  # not locked: sshd lets keys in
+        account("useradd", "-m", "-d", str(home), "-s", "/bin/sh", user)
+        account("usermod", "-p", "*", user)  # not locked: sshd lets keys in
         home.chmod(0o755)
     port = _free_port()
     public = (directory / "host.pub").read_text()
@@ -183,10 +183,10 @@ def _serve(directory: Path, program: str) -> Iterator[Server]:
 def _forget_users() -> None:
     for user in FLEET:
         subprocess.run(["pkill", "-KILL", "-u", user], check=False, capture_output=True)
-        _account("userdel", "-f", user, check=False)
+        account("userdel", "-f", user, check=False)
 
 
-def _account(*command: str, check: bool = True) -> None:
+def account(*command: str, check: bool = True) -> None:
     """Change the accounts of this machine, one run of the tests at a time: the programs for it do
     not wait for each other."""
     with open("/run/lock/workspace-tuning-accounts", "w") as lock:

@@ -8,7 +8,6 @@ import gzip
 import io
 import os
 import socket
-import subprocess
 import tarfile
 import threading
 import time
@@ -250,9 +249,9 @@ def shell(ssh_server: sshd.Server) -> Iterator[Path]:
     path, said = ssh_server.directory / "hostile-shell", ssh_server.directory / "hostile-answer"
     path.write_text(f"#!/bin/sh\n[ -x {said} ] && exec {said}\nexec cat {said}\n")
     path.chmod(0o755)
-    subprocess.run(["usermod", "-s", str(path), sshd.THREE], check=True)
+    sshd.account("usermod", "-s", str(path), sshd.THREE)
     yield said
-    subprocess.run(["usermod", "-s", "/bin/sh", sshd.THREE], check=True)
+    sshd.account("usermod", "-s", "/bin/sh", sshd.THREE)
 
 
 @pytest.fixture

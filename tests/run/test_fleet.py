@@ -69,14 +69,6 @@ def until(process: subprocess.Popen[str], text: str) -> list[str]:
     raise AssertionError(f"the run ended without {text!r}:\n{''.join(lines)}")
 
 
-def session_of(user: str) -> int:
-    """The sshd process that serves a user's connection."""
-    found = subprocess.run(
-        ["pgrep", "-u", user, "-x", "sshd|sshd-session"], capture_output=True, text=True, check=True
-    )
-    return int(found.stdout.split()[0])
-
-
 def lie(root: Path) -> None:
     """The machine lacks a feature that code for the declared march executes."""
     cpuinfo = root / "proc/cpuinfo"
@@ -120,25 +112,35 @@ def test_a_wrong_profile_a_dying_workspace_and_a_good_one_each_get_their_verdict
 
 
 def test_a_slow_workspace_does_not_hold_up_the_others(
-    cli: Cli, box: Callable[..., dict[str, object]]
+    cli: Cli, ssh_server: sshd.Server, box: Callable[..., dict[str, object]]
 ) -> None:
-    process = cli.start(
-        cli.inventory(box(sshd.ONE, "slow"), box(sshd.TWO, "quick")), "deploy.py", "-vy"
+    """Who activates slowly is held at the question whether that is over, until the other ended."""
+    slow, quick = box(sshd.ONE, "slow"), box(sshd.TWO, "quick")
+    hold, shell = ssh_server.directory / "hold", ssh_server.directory / "shell"
+    hold.touch()
+    hold.chmod(0o666)
+    shell.write_text(
+        '#!/bin/sh\ncase "$(printf %s "$*" | tail -c 200)" in\n'
+        f"*wait*20*) while [ -e {hold} ]; do echo >{hold}; sleep 0.1; done ;;\nesac\n"
+        'exec /bin/sh "$@"\n'
     )
-    until(process, "  slow: activate: started")
-    stopped = session_of(sshd.ONE)
-    os.kill(stopped, signal.SIGSTOP)
-    watchdog = threading.Timer(60, os.kill, (stopped, signal.SIGCONT))
-    watchdog.start()
+    shell.chmod(0o755)
+    sshd.account("usermod", "-s", str(shell), sshd.ONE)
+    watchdog = threading.Timer(120, hold.unlink, kwargs={"missing_ok": True})
     try:
+        process = cli.start(cli.inventory(slow, quick), "deploy.py", "-vy")
+        watchdog.start()
         until(process, "  quick: release the lock (")
-        assert watchdog.is_alive(), "the quick one waited for the slow one"
+        assert hold.exists(), "the quick one waited for the slow one"
+        assert hold.read_text(), "nobody was held"
+        hold.unlink()
+        run = cli.end(process)
     finally:
         watchdog.cancel()
-        os.kill(stopped, signal.SIGCONT)
-    run = cli.end(process)
+        hold.unlink(missing_ok=True)
+        sshd.account("usermod", "-s", "/bin/sh", sshd.ONE)
     assert run.code == 0, run.out
-    assert seq(run, "quick", "release the lock", "done") < seq(run, "slow", "keep or undo", "done")
+    assert seq(run, "quick", "release the lock", "done") < seq(run, "slow", "activate", "done")
 
 
 @pytest.mark.parametrize(
@@ -158,11 +160,11 @@ def test_a_workspace_that_cannot_be_read_is_its_own_matter(
     shell = ssh_server.directory / "shell"
     shell.write_text(f"#!/bin/sh\n{program}\n")
     shell.chmod(0o755)
-    subprocess.run(["usermod", "-s", str(shell), sshd.ONE], check=True)
+    sshd.account("usermod", "-s", str(shell), sshd.ONE)
     try:
         run = cli(cli.inventory(broken, good), "deploy.py", "-y")
     finally:
-        subprocess.run(["usermod", "-s", "/bin/sh", sshd.ONE], check=True)
+        sshd.account("usermod", "-s", "/bin/sh", sshd.ONE)
     assert outcomes(run) == {"broken": "failed", "good": "applied, some pending"}, run.out + run.err
     assert run.code == 1
     assert "\033" not in run.out

@@ -22,11 +22,11 @@ def login(ssh_server: sshd.Server) -> Iterator[Path]:
     shell = ssh_server.directory / "login-shell"
     shell.write_text(f'#!/bin/sh\nexec {need("bash")} "$@"\n')
     shell.chmod(0o755)
-    sshd._account("usermod", "-s", str(shell), USER)
+    sshd.account("usermod", "-s", str(shell), USER)
     try:
         yield shell
     finally:
-        sshd._account("usermod", "-s", "/bin/sh", USER)
+        sshd.account("usermod", "-s", "/bin/sh", USER)
 
 
 def look(cli: Cli, server: sshd.Server) -> tuple[int, str, str]:
