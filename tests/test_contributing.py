@@ -80,6 +80,9 @@ def test_a_setting_with_a_proof_of_its_own_needs_its_room_and_one_case(copy: Pat
     assert f"[{name}]" in said and f"[{name}-the_default]" in said
     assert "test_every_check_and_every_item_has_a_case_with_a_wrong_value" in said
     run(copy, "pytest", "-p", "no:cacheprovider", "-q", "tests/plan/test_settings.py")
-    run(copy, "tests.plan.settings_page")
-    assert name in (copy / "docs/settings.md").read_text()
-    run(copy, "pytest", "-p", "no:cacheprovider", "-q", "tests/test_docs.py", "-k", "settings")
+    text = (PROJECT / "docs/contributing.md").read_text()
+    for module in re.findall(r"^\.venv/bin/python -m (\S+_page)", text, re.MULTILINE):
+        run(copy, module)
+    for page in ("settings", "checks"):
+        assert name in (copy / f"docs/{page}.md").read_text()
+    run(copy, "pytest", "-p", "no:cacheprovider", "-q", "tests/test_docs.py", "-k", "generated")

@@ -27,8 +27,8 @@ TITLES = {
 HEAD = """\
 # Every statement of the plan
 
-Made from the rows of `converge/subjects/` by `python -m tests.plan.settings_page`; not edited by
-hand.
+Made from the rows of `converge/subjects/` by `.venv/bin/python -m tests.plan.settings_page`; not
+edited by hand.
 
 *Applied*: as the plan has it. *Corrected*: in the form that has the wanted effect. *Withheld*:
 dead, harmful or unproved; `--data include=<setting>` wants it all the same. *Offered*: ours, beyond

@@ -218,7 +218,7 @@ def test_a_missing_key_is_reported_where_it_belongs(path: tuple[str | int, ...])
 
 @pytest.mark.parametrize("name", [SCHEMA, "workspace"])
 def test_every_key_is_in_the_documentation(name: str) -> None:
-    words = (PROJECT / "docs" / "profile.md").read_text(encoding="utf-8")
+    words = (PROJECT / "docs" / "keys.md").read_text(encoding="utf-8")
     for path, _ in _nodes(load_schema(name)):
         key = path.rpartition(".")[2]
         assert re.search(rf"[`.]{key}[`.]", words) or not key, path
