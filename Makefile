@@ -4,6 +4,7 @@
 # make bench  what a run without changes costs, beside its floor and its peers (as root: over SSH too)
 # make undos  200 undos while KDE writes all the time (make undos UNDOS=20: fewer)
 # make homes  100 random homes through a run and its undo (make homes HOMES=20: fewer)
+# make vm     whole machines in QEMU, with a boot loader: an hour (make vm ARGS="-m small": minutes)
 # make report the newest run as one page, report.html
 # make audit  known advisories about the packages that are installed, where a database is reachable
 # make requirements  write requirements.txt, the versions and hashes of uv.lock for pip
@@ -18,7 +19,7 @@ ARGS ?=
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 QUICK := tests/kde tests/plan tests/profile tests/gate tests/report tests/proof/test_checks_effects.py
 
-.PHONY: demo test quick check lint bench homes undos report tools clean help requirements audit
+.PHONY: demo test quick check lint bench homes undos vm report tools clean help requirements audit
 help:
 	@sed -n 's/^# //p' Makefile
 
@@ -58,6 +59,9 @@ homes: $(BIN)/.made
 
 undos: $(BIN)/.made
 	@UNDOS=$(or $(UNDOS),200) $(BIN)/python -m pytest -q tests/remote/test_undo.py -k undos_while
+
+vm: $(BIN)/.made
+	@$(BIN)/python -m pytest -v tests/vm $(ARGS)
 
 report: $(BIN)/.made
 	@$(BIN)/python -m converge.report --html report.html $(ARGS)

@@ -1,10 +1,12 @@
 #!/bin/sh
 # Activation of a miniature system. Enters: switch, boot, test or dry-activate. Leaves: links below
-# the root, a line in the log, exit 0, or 4 as NixOS gives it when units failed.
+# the root, a line in the log, exit 0, or 4 as NixOS gives it when units failed. Where it is the
+# system of a whole machine, that machine's own programs write the boot menu and activate.
 set -eu
 toplevel=@toplevel@
 root=${MINIATURE_ROOT-@root@}
 log=${MINIATURE_LOG-@log@}
+machine=@machine@
 action=${1:-}
 
 case $action in
@@ -36,6 +38,14 @@ if [ -n "$root" ]; then
         place "$toplevel" run/current-system
         place "$toplevel/etc" etc/static
         ;;
+    esac
+fi
+if [ -n "$machine" ]; then
+    case $action in
+    switch | boot) "$machine/install-bootloader" "$toplevel" ;;
+    esac
+    case $action in
+    switch | test) "$machine/activate" "$toplevel" || exit 4 ;;
     esac
 fi
 exit "${MINIATURE_EXIT:-0}"

@@ -4,6 +4,9 @@
 # What its activation does is visible and harmless: below `miniature.root` it links
 # run/current-system, etc/static and boot/default, and it appends one line to `miniature.log`.
 # The variables MINIATURE_ROOT, MINIATURE_LOG and MINIATURE_EXIT override it for one call.
+#
+# Where `miniature.machine` names a directory of a whole machine (tests/vm/guest), the system has a
+# kernel, an initrd and parameters that boot, and its activation is that machine's own.
 { config, lib, pkgs, ... }:
 let
   inherit (lib) mkOption types;
@@ -25,15 +28,41 @@ let
     }
   ];
 
+  inherit (config.miniature) machine;
+  # What zram-generator and udev read of the options, in the form of nixpkgs' own modules.
+  devices = lib.optionals (machine != null) (
+    lib.optional config.zramSwap.enable {
+      file = "systemd/zram-generator.conf";
+      source = pkgs.writeText "zram" ''
+        [zram0]
+        compression-algorithm=${config.zramSwap.algorithm}
+        swap-priority=${toString config.zramSwap.priority}
+        zram-size=ram * ${toString config.zramSwap.memoryPercent} / 100
+      '';
+    }
+    ++ lib.optional (config.hardware.block.scheduler != { }) {
+      file = "udev/rules.d/98-block-io-scheduler.rules";
+      source = pkgs.writeText "scheduler" (lib.concatLines (lib.mapAttrsToList
+        (name: scheduler: ''SUBSYSTEM=="block", ACTION=="add|change", TEST=="queue/scheduler", KERNEL=="${name}", ATTR{queue/scheduler}="${scheduler}"'')
+        config.hardware.block.scheduler));
+    }
+    ++ lib.optional (config.services.udev.extraRules != "") {
+      file = "udev/rules.d/99-local.rules";
+      source = pkgs.writeText "rules" config.services.udev.extraRules;
+    });
+
   toplevel = pkgs.stdenv.mkDerivation {
     name = "nixos-system-${config.networking.hostName}-${config.system.nixos.version}";
     version = config.system.nixos.version;
-    etcFiles = map (entry: "${entry.file}=${entry.source}") etc;
+    etcFiles = map (entry: "${entry.file}=${entry.source}") (etc ++ devices);
     sw = pkgs.buildEnv { name = "system-path"; paths = config.environment.systemPackages; };
     activation = ./switch-to-configuration.sh;
     root = toString config.miniature.root;
     log = toString config.miniature.log;
-    kernel = config.boot.kernelPackages.kernel;
+    kernel = if machine == null then config.boot.kernelPackages.kernel else "${machine}/kernel";
+    machine = toString machine;
+    inherit (config.miniature) initrd;
+    parameters = toString config.boot.kernelParams;
     driver = lib.optionalString config.hardware.nvidia.enabled config.hardware.nvidia.package;
     loader = "timeout=${toString config.boot.loader.timeout}";
     # Enough of the rest that a changed option is a changed system.
@@ -52,6 +81,12 @@ let
       printf '%s\n' "$facts" > "$out/facts.json"
       printf '%s\n' "$loader" > "$out/loader"
       printf '#!/bin/sh\n' > "$out/init"
+      if [ -n "$machine" ]; then
+        printf 'exec %s/stage-2 %s\n' "$machine" "$out" >> "$out/init"
+        printf '%s' "$parameters" > "$out/kernel-params"
+        ln -s "$machine/$initrd" "$out/initrd"
+        ln -s "$machine/kernel-modules" "$out/kernel-modules"
+      fi
       ln -s "$sw" "$out/sw"
       ln -s "$kernel" "$out/kernel"
       [ -z "$driver" ] || ln -s "$driver" "$out/driver"
@@ -59,7 +94,7 @@ let
         mkdir -p "$out/etc/$(dirname "''${entry%%=*}")"
         ln -s "''${entry#*=}" "$out/etc/''${entry%%=*}"
       done
-      sed -e "s#@toplevel@#$out#" -e "s#@root@#$root#" -e "s#@log@#$log#" "$activation" > "$out/bin/switch-to-configuration"
+      sed -e "s#@toplevel@#$out#" -e "s#@root@#$root#" -e "s#@log@#$log#" -e "s#@machine@#$machine#" "$activation" > "$out/bin/switch-to-configuration"
       chmod 755 "$out/init" "$out/bin/switch-to-configuration"
     '';
   };
@@ -68,6 +103,8 @@ in
   options.miniature = {
     root = mkOption { type = types.nullOr types.str; default = null; };
     log = mkOption { type = types.nullOr types.str; default = null; };
+    machine = mkOption { type = types.nullOr types.str; default = null; };
+    initrd = mkOption { type = types.str; default = "initrd"; };
   };
   config.system.build.toplevel =
     if failed == [ ] then lib.foldr lib.warn toplevel config.warnings

@@ -1,0 +1,16 @@
+# The system of the person whose machine this is. `planted.json` is what a test makes wrong with it.
+{ host, ... }:
+let
+  planted = builtins.fromJSON (builtins.readFile ./planted.json);
+in
+{
+  networking.hostName = host.host;
+  system.stateVersion = "25.11";
+  boot.loader.timeout = 1;
+  # The second line is for a machine in software, which is slow.
+  boot.kernelParams = [ "console=ttyS0" "loglevel=4" "net.ifnames=0" "systemd.show_status=0" ]
+    ++ [ "mitigations=off" "no_timer_check" "tsc=reliable" "audit=0" "cryptomgr.notests" "apparmor=0" ]
+    ++ planted.kernelParams;
+  miniature.machine = "/usr/lib/miniature";
+  miniature.initrd = planted.initrd;
+}
