@@ -25,6 +25,10 @@ say fact config "${config%/}"
 say fact uid "$(id -u)"
 say fact user "$(id -un)"
 say fact home "$HOME"
+for name in XDG_CONFIG_HOME XDG_DATA_HOME XDG_STATE_HOME XDG_CACHE_HOME; do
+    path=$(printenv "$name")
+    case $path in *"$newline"*) ;; /*) say fact "$name" "$path" ;; esac
+done
 if [ ! -d "$HOME" ]; then say mark homeless; fi
 say fact state "$state/workspace-tuning/workspace"
 say fact hostname "$(uname -n)"

@@ -50,8 +50,19 @@ ACTIVATION_S=1800 BRIEF_S=120
 
 as_user() { for_user "$ACTIVATION_S" "$@"; } # as_user COMMAND...: as the user, also from root
 briefly() { for_user "$BRIEF_S" "$@"; }      # the same for what takes no time
-# Where the user's programs were found when the workspace was read: for the user's processes alone.
+# Where the user's programs were found when the workspace was read, and where they have their files:
+# a unit of the user's has other places, sudo drops the variables. Chezmoi would be missing, or look
+# at another source; home-manager at another home. For the user's processes alone.
 places() { if where=$(plan places); then printf ':%s' "$where"; fi; }
+variable_of() { # variable_of LINE: NAME=PATH of a line of the plan, else failure
+    case $1 in "variable HOME="* | "variable XDG_"*_HOME=*) variable=${1#variable } ;; *) return 1 ;; esac
+}
+if [ -f "$T/plan" ] && [ "$for_another" = no ] && ! rooted; then
+    PATH=$PATH$(places)
+    while IFS= read -r one; do
+        if variable_of "$one"; then export "${variable?}"; fi
+    done <"$T/plan"
+fi
 for_user() { # for_user SECONDS COMMAND...
     seconds=$1
     shift
@@ -60,9 +71,12 @@ for_user() { # for_user SECONDS COMMAND...
         return
     fi
     user=$(plan user)
-    uid=$(id -u "$user") && home=$(getent passwd "$user" | cut -d: -f6) &&
-        timeout -k 10 "$seconds" runuser -u "$user" -- env -u SUDO_UID HOME="$home" USER="$user" \
-            LOGNAME="$user" XDG_RUNTIME_DIR="/run/user/$uid" PATH="$PATH$(places)" "$@"
+    uid=$(id -u "$user") && home=$(getent passwd "$user" | cut -d: -f6) || return 1
+    while IFS= read -r one; do
+        if variable_of "$one"; then set -- "$variable" "$@"; fi
+    done <"$T/plan"
+    timeout -k 10 "$seconds" runuser -u "$user" -- env -u SUDO_UID HOME="$home" USER="$user" \
+        LOGNAME="$user" XDG_RUNTIME_DIR="/run/user/$uid" PATH="$PATH$(places)" "$@"
 }
 # told COMMAND...: as_user, and what the command printed, through a file: a pipe would be held open
 # by whatever process of the user's has it.

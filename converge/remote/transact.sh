@@ -21,7 +21,8 @@
 #   plan    lines: "run ID", "number N" (how many changes there were before), "deadline SECONDS",
 #           "user NAME", "live RECORD", "record RECORD user|root PART", "written PATH",
 #           "after_reboot PATH", "rollback PATH" (a script for a person there, from rollback.sh),
-#           "places PATH" (where the user's programs were found),
+#           "places PATH" (where the user's programs were found), "variable NAME=PATH" (HOME, and
+#           XDG_..._HOME where they are set, as the reading had them),
 #           "nixos|home-manager NEW PROFILE OLD_NUMBER OLD_PATH" ("-" where there is no old one),
 #           "boot ID" (added here)
 #   live    payload of write.sh: the files that take effect as soon as they are written

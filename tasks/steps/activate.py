@@ -27,6 +27,8 @@ from tasks.run.stages import Activated, Built, Kept, Looked, Over, Planned, Prov
 from tasks.steps import read
 from tasks.steps.write import record
 
+#: What decides where the user's programs look for their files, as ``remote/read.sh`` says it.
+HOMES = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
 UNDO = ("kdelock", "replace", "restore", "undo")  # what transact.sh reads to undo
 ATTEMPTS = 3  # the desktop may write between our reading and our writing
 #: Faults that are looked for before a change and end the run: it could not be undone safely.
@@ -54,6 +56,10 @@ def plan_lines(work: Built, attempt: int) -> Iterator[str]:
     where = dict.fromkeys(path.rpartition("/")[0] for path in snapshot.tools.values())
     if places := ":".join(one for one in where if one and ":" not in one):
         yield f"places {places}"
+    yield f"variable HOME={snapshot.home}"
+    for name in HOMES:
+        if path := snapshot.facts.get(name):
+            yield f"variable {name}={path}"
     for place, owner, part in work.records:
         yield f"record {place} {owner} {part}"
     if work.live:

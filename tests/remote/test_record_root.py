@@ -94,6 +94,39 @@ def test_s3_a_change_of_roots_keeps_the_users_record_with_the_user(rooted: Roote
     assert not rooted.written.exists()
 
 
+def test_the_users_programs_have_the_same_homes_in_a_change_of_roots_as_in_the_reading(
+    rooted: Rooted,
+) -> None:
+    """A home and XDG directories that the account does not say: chezmoi's source is found there."""
+    homes = [f"HOME={rooted.home}"]
+    homes += [f"XDG_{name}_HOME={rooted.root}/{name} here" for name in ("CONFIG", "DATA", "STATE")]
+    spy = rooted.root / "spy"
+    (spy / "home-files").mkdir(parents=True)
+    seen = rooted.home / "seen"
+    (spy / "activate").write_text(f"#!/bin/sh\nenv >{seen}\nid -un >>{seen}\n")
+    (spy / "activate").chmod(0o755)
+    store = rooted.root / "store"
+    environment = {"NIX_STORE_DIR": str(store), "NIX_STATE_DIR": f"{rooted.root}/state"}
+    environment |= {"NIX_REMOTE": "local", "NIX_CONF_DIR": f"{rooted.root}/none"}
+    rooted.environment |= environment
+    need("nix-store")
+    path = subprocess.run(
+        ["nix-store", "--add", str(spy)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    lines = [f"variable {one}" for one in (*homes, "LD_PRELOAD=/evil.so")]
+    plan = f"home-manager {path} {rooted.home}/profile - -"
+    assert "status activated" in rooted.begin(run_id(1), 1, {"one.conf": b"new\n"}, *lines, plan)
+    found = seen.read_text().splitlines()
+    assert set(homes) <= set(found)
+    assert not [one for one in found if one.startswith("LD_PRELOAD=")]
+    assert THEM in found
+    assert "status undone" in rooted.transact("decide", run_id(1), "undo")
+
+
 @pytest.mark.parametrize("trick", ["fifo", "link", "directory"])
 def test_s3_no_trick_with_the_record_holds_root_up_or_shows_what_is_roots(
     rooted: Rooted, trick: str

@@ -12,7 +12,7 @@ import pytest
 
 from converge.subjects.settings import ALL
 from tests import sshd
-from tests.conftest import Cli
+from tests.conftest import PROJECT, Cli
 from tests.remote.booted import USER, Booted, booted
 from tests.tools import need
 
@@ -61,6 +61,13 @@ def state(machine: Booted) -> dict[str, object]:
     return found
 
 
+def notes(machine: Booted) -> str:
+    """What chezmoi remembers of the files that it wrote."""
+    chezmoi = str(PROJECT / ".tools/bin/chezmoi")
+    found = chezmoi if Path(chezmoi).exists() else need("chezmoi")
+    return machine.as_user(found, "--no-tty", "state", "dump")
+
+
 class Change:
     """A run that has activated its change and then lost its controller and its connection."""
 
@@ -68,7 +75,7 @@ class Change:
         self.machine, self.cli, self.owner = machine, cli, owner
         choices = {"layers": LAYERS[owner], "exclude": APPS, "deadline_s": 30, **choices}
         self.inventory = cli.inventory(machine.workspace(**choices))
-        self.before = state(machine)
+        self.before, self.notes = state(machine), notes(machine)
         process = machine.start(cli, self.inventory, "deploy.py", "-y")
         assert process.stdout is not None
         said = []
@@ -154,6 +161,9 @@ def test_a_reboot_before_the_word_undoes_the_change_without_anybody(
         name for name in after.keys() | change.before if after.get(name) != change.before.get(name)
     }
     assert changed <= layer  # without effect: the next run finds it in place, or undoes it
+    assert notes(running) == change.notes  # its program is where the unit itself would not look
+    if owner == "user":
+        assert change.status == "undone rebooted before it was confirmed"
     again = running.run(cli, change.inventory, "deploy.py", "-y")
     assert again.code == 0, again.out
     assert not running.path(UNDO).exists()
