@@ -276,6 +276,7 @@ def test_the_plan_of_a_transaction_says_from_which_state_it_is_undone(make: Any)
     here = found(running_system="/nix/store/running")
     here = replace(
         here,
+        facts={**here.facts, "XDG_DATA_HOME": "/d here"},
         transactions=(
             Transaction(
                 directory="/s/runs/r/transaction",
@@ -301,6 +302,7 @@ def test_the_plan_of_a_transaction_says_from_which_state_it_is_undone(make: Any)
     for line in (
         *(f"run {work.run.id}", "number 7", "deadline 77", "user mitsio"),
         *("record /a/layer user home-manager", "record /b/layer root nixos"),
+        *(f"variable HOME={here.home}", "variable XDG_DATA_HOME=/d here"),
         f"live {work.record_directory}/live-2 user",
         "nixos /nix/store/new-system /nix/var/nix/profiles/system 42 /nix/store/running",
         f"home-manager /nix/store/new-home {here.profiles['home']} 7 /nix/store/home-7",
