@@ -3,22 +3,12 @@
 # usage: read.sh ROOT [-k KDE_FILE]... [-f FILE]... [-d DIRECTORY]...
 #   ROOT          prefix of system paths ("" except in a sandbox)
 #   -k, -f, -d    managed KDE files, other managed files, directories that are wholly ours
+# Standard input: what managed.sh prints.
 #
 # Output: lines "WORD VALUE...", then "files" and "directories", each a base64 tar.gz, then "end".
 # Values are data: nothing read here is ever evaluated. Needs POSIX sh, coreutils, GNU tar.
-root=$1
-shift
-state=${XDG_STATE_HOME:-$HOME/.local/state}
 
 first_line() { head -n 1 -- "$1" 2>/dev/null; }
-
-# Where the desktop has its files: a command over SSH does not get all that a session is given.
-config=${XDG_CONFIG_HOME:-}
-if [ -z "$config" ] && [ -z "$root" ] && command -v systemctl >/dev/null; then
-    config=$(timeout 5 systemctl --user show-environment 2>/dev/null |
-        sed -n 's/^XDG_CONFIG_HOME=\(\/.*\)$/\1/p')
-fi
-case $config in /*) ;; *) config=$HOME/.config ;; esac
 
 say workspace-read 1
 say fact config "${config%/}"
@@ -133,7 +123,6 @@ reachable() {
 # classify PATH: absent, unreadable, or one more member of the archive; and what a run that was
 # killed left beside it.
 list=''
-tab=$(printf '\t')
 classify() {
     for left in "${1%/*}/.${1##*/}.wt-"*; do
         case ${left##*.wt-} in *[!0-9a-z.-]*) continue ;; esac # not the id of a run of ours
@@ -154,64 +143,6 @@ classify() {
     fi
 }
 
-# What chezmoi knows of the KDE files among the arguments: for each the answer about its source, and
-# about what it wrote last where the two are not the same; each answer whole: exit code, output and
-# errors, so that a failure is never taken for "not managed". All is asked at once: chezmoi's start
-# takes longer than everything else here. Each line is one write, so none is torn.
-managed() {
-    while [ "$#" -gt 1 ]; do
-        if [ "$1" = -k ]; then ask_chezmoi "$(absolute "$2")" & fi
-        shift 2
-    done
-    wait
-}
-ask_chezmoi() { # ask_chezmoi TARGET
-    source=''
-    answer_of chezmoi "$1" source-path "$1"
-    if [ "$code" != 0 ]; then return 0; fi
-    source=$(printf '%s' "$output" | base64 -d)
-    if same "$1" "$source"; then return 0; fi
-    answer_of chezmoi_entry "$1" state get --bucket=entryState --key="$1"
-    stamp=$(printf '%s' "$output" | base64 -d |
-        sed -n 's/.*"contentsSHA256": *"\([0-9a-f]\{64\}\)".*/\1/p')
-    if [ -n "$stamp" ] && ! has "$stamp" "$1" && ! has "$stamp" "$source"; then
-        base=$(base_of "$stamp" "$source" | base64 -w 0)
-        if [ -n "$base" ]; then printf 'chezmoi_base %s\t%s\n' "$1" "$base"; fi
-    fi
-}
-answer_of() { # answer_of WORD TARGET ARGUMENT...: prints the answer; sets code and output
-    word=$1 target=$2
-    shift 2
-    # The errors are encoded once all is there, so behind the code and the output.
-    all=$({
-        {
-            output=$(cm "$@")
-            printf '%s\t%s\t' "$?" "$(printf '%s' "$output" | base64 -w 0)" >&3
-        } 2>&1 | tail -c 4096 | base64 -w 0
-    } 3>&1)
-    printf '%s %s\t%s\n' "$word" "$target" "$all"
-    code=${all%%"$tab"*} output=${all#*"$tab"}
-    output=${output%%"$tab"*}
-}
-has() { [ -f "$2" ] && [ "$(sha256sum <"$2")" = "$1  -" ]; } # has DIGEST PATH
-# base_of DIGEST SOURCE: the bytes that chezmoi wrote last, from a record of ours or from the history
-# of the source.
-base_of() {
-    for kept in "$state/workspace-tuning/workspace/runs"/*/*/new/* \
-        "$state/workspace-tuning/workspace/runs"/*/*/before/*; do
-        if has "$1" "$kept"; then
-            cat -- "$kept"
-            return 0
-        fi
-    done
-    git -C "${2%/*}" log -n 50 --format=%H -- "$2" 2>/dev/null | while IFS= read -r commit; do
-        if [ "$(git -C "${2%/*}" show "$commit:./${2##*/}" 2>/dev/null | sha256sum)" = "$1  -" ]; then
-            git -C "${2%/*}" show "$commit:./${2##*/}"
-            break
-        fi
-    done
-}
-same() { [ -f "$1" ] && [ -f "$2" ] && cmp -s -- "$1" "$2"; }
 classify_sources() { # classify_sources LINES: those of managed
     set -f
     IFS=$newline
@@ -227,28 +158,6 @@ classify_sources() { # classify_sources LINES: those of managed
             ;;
         esac
     done
-}
-# Without the program, a source of a KDE file is said: what is written would not be kept in step.
-without_chezmoi() {
-    directory=${XDG_DATA_HOME:-$HOME/.local/share}/chezmoi
-    [ -d "$directory" ] || return 0
-    while [ "$#" -gt 1 ]; do
-        if [ "$1" = -k ]; then
-            source=$(find "$directory" -path "*dot_config/*${2##*/}*" -type f 2>/dev/null | head -n 1)
-            if [ -n "$source" ]; then
-                printf 'chezmoi_missing %s\t%s\n' "$(absolute "$2")" "$source"
-            fi
-        fi
-        shift 2
-    done
-}
-absolute() {
-    # shellcheck disable=SC2088 # the tilde is meant to be literal
-    case $1 in
-        "~/.config/"*) say "$config/${1#??.config/}" ;;
-        "~/"*) say "$HOME/${1#??}" ;;
-        *) say "$1" ;;
-    esac
 }
 # follow PATH: a link of the user's own to a regular file of the user's own in the home, as stow and
 # chezmoi's symlink mode make them: the file that it leads to is the one that is written.
@@ -314,11 +223,12 @@ classify "$state/workspace-tuning/workspace/written.json"
 for part in nixos home-manager plasma+session; do
     classify "$state/workspace-tuning/workspace/undone/$part"
 done
-if command -v chezmoi >/dev/null 2>&1; then
-    classify_sources "$(managed "$@")"
-else
-    without_chezmoi "$@"
-fi
+answers=$(cat)
+case $answers in
+    *"${newline}managed end") classify_sources "${answers%"$newline"*}" ;;
+    "managed end") ;;
+    *) stop 70 "what chezmoi knows of the files could not be read whole" ;;
+esac
 while [ "$#" -gt 1 ]; do
     path=$(absolute "$2")
     if [ "$1" = -k ]; then follow "$path"; fi

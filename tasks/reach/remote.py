@@ -65,13 +65,22 @@ def _last(lines: Sequence[str]) -> str:
 
 
 #: What a program needs besides ``common.sh``.
-PARTS = {"write": ("kdelock", "replace"), "transact": ("record",)}
+PARTS = {
+    "read": ("places",),
+    "managed": ("places",),
+    "write": ("kdelock", "replace"),
+    "transact": ("record",),
+}
 
 
 @cache
 def program(name: str) -> str:
     """The text of ``converge/remote/<name>.sh`` behind ``common.sh`` and its parts."""
-    return joined(*(PROGRAMS / f"{part}.sh" for part in (*PARTS.get(name, ()), name)))
+    return text(PROGRAMS / "common.sh") + _without_common(name)
+
+
+def _without_common(name: str) -> str:
+    return "".join(text(PROGRAMS / f"{part}.sh") for part in (*PARTS.get(name, ()), name))
 
 
 def joined(*paths: Path) -> str:
@@ -92,20 +101,27 @@ def command(name: str, arguments: Sequence[str]) -> StringCommand:
 
 
 _SNAPSHOT = """\
-detect=$1 flakes=$2 read=$3 root=$4 system=$5 system_with=$6 home=$7 home_with=$8
-shift 8
+common=$1
+managed=$common$2 detect=$common$3 flakes=$common$4 read=$common$5 root=$6
+shift 6
+system=$1 system_with=$2 home=$3 home_with=$4
+shift 4
 echo workspace-begin
-sh -c "$detect" workspace-detect "$root" &&
-    sh -c "$flakes" workspace-flakes system "$system" "$system_with" home "$home" "$home_with" &&
-    sh -c "$read" workspace-read "$root" "$@"
+sh -c "$managed" workspace-managed "$root" "$@" </dev/null | {
+    sh -c "$detect" workspace-detect "$root" </dev/null &&
+        sh -c "$flakes" workspace-flakes system "$system" "$system_with" home "$home" \
+            "$home_with" </dev/null &&
+        sh -c "$read" workspace-read "$root" "$@"
+}
 """
 
 
 def read_command(root: str, arguments: Sequence[str]) -> StringCommand:
     """The snapshot of a workspace: its machine, its flakes and its managed files, in one remote
     command. ``arguments``: both flakes and how they are read, then what ``read.sh`` takes."""
-    programs = (program(name) for name in ("detect", "flakes", "read"))
-    return _sh(_SNAPSHOT, "workspace-snapshot", *programs, root, *arguments)
+    programs = (_without_common(name) for name in ("managed", "detect", "flakes", "read"))
+    common = text(PROGRAMS / "common.sh")
+    return _sh(_SNAPSHOT, "workspace-snapshot", common, *programs, root, *arguments)
 
 
 def _sh(*arguments: str) -> StringCommand:

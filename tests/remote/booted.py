@@ -198,7 +198,8 @@ class Booted:
         """The machine as flakes.sh and read.sh see it for its user."""
         names = ("system", "/etc/nixos", "", "home", "~/.config/home-manager", "")
         flakes = self.as_user("sh", "-c", program("flakes"), "workspace-flakes", *names)
-        found = self.as_user("sh", "-c", program("read"), "workspace-read", "")
+        reading = 'echo managed end | sh -c "$1" workspace-read ""'
+        found = self.as_user("sh", "-c", reading, "sh", program("read"))
         return parse([*flakes.splitlines(), *found.splitlines()])
 
     def workspace(self, **choices: object) -> dict[str, object]:

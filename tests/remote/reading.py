@@ -47,14 +47,14 @@ class Reader:
     def kwinrc(self) -> Path:
         return self.home / ".config/kwinrc"
 
-    def run(self, name: str, *arguments: str, within: float = 20) -> list[str]:
+    def run(self, name: str, *arguments: str, stdin: bytes = b"", within: float = 20) -> list[str]:
         """What a program prints; it has to end well and soon."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "GIT_"))}
         words = (need("dash"), "-c", program(name), f"workspace-{name}", *arguments)
         done = subprocess.run(
             [*self.user, *words],
             env={**environment, "HOME": str(self.home), **self.environment},
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             capture_output=True,
             timeout=within,
             check=True,
@@ -62,7 +62,10 @@ class Reader:
         return done.stdout.decode(errors="replace").removesuffix("\n").split("\n")
 
     def output(self, *files: str, within: float = 20) -> list[str]:
-        return self.run("read", str(self.root), *(files or FILES), within=within)
+        """What managed.sh and read.sh print together, as one command has them."""
+        words = (str(self.root), *(files or FILES))
+        managed = "\n".join(self.run("managed", *words, within=within)) + "\n"
+        return self.run("read", *words, stdin=managed.encode(), within=within)
 
     def flakes(self, flake: str = HOME_FLAKE, choices: str = "") -> list[str]:
         names = ("system", "/etc/none", "", "home", flake, choices)

@@ -154,7 +154,8 @@ class Workspace:
 
     def read(self) -> Snapshot:
         flakes = self.call("flakes", "system", "/etc/none", "", "home", "~/none", "")
-        done = self.call("read", str(self.root), "-f", str(self.file()))
+        files = ("-f", str(self.file()))
+        done = self.call("read", str(self.root), *files, stdin=b"managed end\n")
         return parse((flakes.stdout + done.stdout).removesuffix("\n").split("\n"))
 
 

@@ -103,8 +103,8 @@ def nobody(reader: Reader) -> Reader:
 def as_nobody(reader: Reader, *files: str) -> list[str]:
     command = [need("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups", need("dash")]
     done = subprocess.run(
-        [*command, "-s", "--", str(reader.root), *files],
-        input=program("read").encode(),
+        [*command, "-c", program("read"), "workspace-read", str(reader.root), *files],
+        input=b"managed end\n",
         env={"PATH": os.environ["PATH"], "HOME": str(reader.home)},
         capture_output=True,
         timeout=20,

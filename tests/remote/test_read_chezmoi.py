@@ -55,3 +55,27 @@ def test_a_pipe_in_place_of_a_file_holds_nobody_up(reader: Reader) -> None:
     reader.kwinrc.unlink()
     os.mkfifo(reader.kwinrc)
     assert reader.read(*KDE).chezmoi[str(reader.kwinrc)].last_written
+
+
+def test_sources_asked_for_together_are_those_that_chezmoi_says_of_each_alone(
+    reader: Reader, tmp_path: Path
+) -> None:
+    """One start of chezmoi where all have a source; one for each where the answer is another's."""
+    together = reader.output(*KDE[:4])
+    log, real = tmp_path / "calls", need("chezmoi")
+    other = tmp_path / "bin/chezmoi"
+    other.parent.mkdir()
+    other.write_text(
+        f'#!/bin/sh\necho "$*" >>{log}\n'
+        f'case "$*" in *kwinrc*baloo* | *baloo*kwinrc*) {real} "$@" | sort -r ;;\n'
+        f'*) exec {real} "$@" ;; esac\n'
+    )
+    other.chmod(0o755)
+    reader.environment["PATH"] = f"{other.parent}:{os.environ['PATH']}"
+    alone = reader.output(*KDE[:4])
+    said, one_by_one = (
+        sorted(line for line in lines if line.startswith("chezmoi")) for lines in (together, alone)
+    )
+    assert said == one_by_one and len(said) == 2
+    calls = log.read_text().splitlines()
+    assert len([call for call in calls if "source-path" in call]) == 3, calls

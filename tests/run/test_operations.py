@@ -117,8 +117,11 @@ def test_every_argument_of_a_command_is_data(arguments: list[str]) -> None:
     words = shlex.split(command("release", arguments).get_raw_value())
     assert words == ["sh", "-c", program("release"), "workspace-release", *arguments]
     words = shlex.split(read_command("/root", arguments).get_raw_value())
-    programs = [program(name) for name in ("detect", "flakes", "read")]
-    assert words[3:] == ["workspace-snapshot", *programs, "/root", *arguments]
+    common = plain(PROJECT / "converge/remote/common.sh")
+    programs = [
+        program(name).removeprefix(common) for name in ("managed", "detect", "flakes", "read")
+    ]
+    assert words[3:] == ["workspace-snapshot", common, *programs, "/root", *arguments]
 
 
 def test_every_program_of_the_engine_is_plain_posix_shell() -> None:
@@ -127,7 +130,7 @@ def test_every_program_of_the_engine_is_plain_posix_shell() -> None:
     common = (directory / "common.sh").read_text()
     for path in sorted(directory.glob("*.sh")):
         # transact.sh reads undo.sh, which the parts are joined before
-        alone = path.stem in ("common", "record", *activate.UNDO)
+        alone = path.stem in ("common", "record", "places", *activate.UNDO)
         parts = [(directory / f"{part}.sh").read_text() for part in PARTS.get(path.stem, ())]
         joined = path.read_text() if alone else "".join((common, *parts, path.read_text()))
         done = subprocess.run(

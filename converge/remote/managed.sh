@@ -1,0 +1,135 @@
+# What chezmoi knows of the KDE files among the arguments: for each the answer about its source, and
+# about what it wrote last where the two are not the same; each answer whole: exit code, output and
+# errors, so that a failure is never taken for "not managed". A part of the reading that takes longer
+# than everything else there, so it runs beside the rest; read.sh takes the lines on standard input.
+#
+# usage: managed.sh ROOT [-k KDE_FILE]... [-f FILE]... [-d DIRECTORY]...
+
+# Starting chezmoi is what takes long: the files that seem to have a source where chezmoi has its
+# sources are asked for in one go, each of the others alone. If that fails, each is asked alone.
+managed() {
+    likely='' alone=''
+    set -f
+    IFS=$newline
+    for target in $targets; do
+        if has_source "$target"; then
+            likely=$likely$target$newline
+        else
+            alone=$alone$target$newline
+        fi
+    done
+    unset IFS
+    set +f
+    each ask_chezmoi "$alone" | {
+        if [ -n "$likely" ]; then together "$likely"; fi
+        cat
+    }
+}
+# each FUNCTION LINES: the function with each line, side by side, what one prints in one piece.
+each() {
+    [ -n "$2" ] || return 0
+    "$1" "${2%%"$newline"*}" | {
+        each "$1" "${2#*"$newline"}"
+        cat
+    }
+}
+has_source() { # has_source TARGET: at most a guess, the answer is chezmoi's
+    [ -n "$(find "${XDG_DATA_HOME:-$HOME/.local/share}/chezmoi" -name .git -prune -o \
+        -path "*dot_config/*${1##*/}*" -type f -print -quit 2>/dev/null)" ]
+}
+# together TARGETS: a line each. chezmoi answers in the order of the targets' names; a source that has
+# not its target's name behind its attributes shows another order, and then each is asked alone.
+together() {
+    targets=$(printf '%s' "$1" | sort)$newline
+    set -f
+    IFS=$newline
+    # shellcheck disable=SC2086 # one argument for each line
+    set -- $targets
+    unset IFS
+    set +f
+    pairs=''
+    if sources=$(cm source-path "$@" 2>/dev/null) && [ "$(say "$sources" | wc -l)" = "$#" ]; then
+        while IFS= read -r source; do
+            name=${1##*/} named=${source%.tmpl}
+            case $named in *"${name#.}") pairs=$pairs$1$tab$source$newline ;; *) pairs='' && break ;; esac
+            shift
+        done <<LINES
+$sources
+LINES
+    fi
+    if [ -z "$pairs" ]; then each ask_chezmoi "$targets" && return; fi
+    each answered "$pairs"
+}
+answered() { # answered TARGET-TAB-SOURCE
+    printf 'chezmoi %s\t0\t%s\t\n' "${1%%"$tab"*}" "$(printf '%s' "${1#*"$tab"}" | base64 -w 0)"
+    ask_record "$1"
+}
+ask_chezmoi() { # ask_chezmoi TARGET
+    answer_of chezmoi "$1" source-path "$1"
+    if [ "$code" = 0 ]; then ask_record "$1$tab$(printf '%s' "$output" | base64 -d)"; fi
+}
+ask_record() { # ask_record TARGET-TAB-SOURCE: what chezmoi wrote last, where the two are not the same
+    target=${1%%"$tab"*} source=${1#*"$tab"}
+    if same "$target" "$source"; then return 0; fi
+    answer_of chezmoi_entry "$target" state get --bucket=entryState --key="$target"
+    stamp=$(printf '%s' "$output" | base64 -d |
+        sed -n 's/.*"contentsSHA256": *"\([0-9a-f]\{64\}\)".*/\1/p')
+    if [ -n "$stamp" ] && ! has "$stamp" "$target" && ! has "$stamp" "$source"; then
+        base=$(base_of "$stamp" "$source" | base64 -w 0)
+        if [ -n "$base" ]; then printf 'chezmoi_base %s\t%s\n' "$target" "$base"; fi
+    fi
+}
+answer_of() { # answer_of WORD TARGET ARGUMENT...: prints the answer; sets code and output
+    word=$1 target=$2
+    shift 2
+    # The errors are encoded once all is there, so behind the code and the output.
+    all=$({
+        {
+            output=$(cm "$@")
+            printf '%s\t%s\t' "$?" "$(printf '%s' "$output" | base64 -w 0)" >&3
+        } 2>&1 | tail -c 4096 | base64 -w 0
+    } 3>&1)
+    printf '%s %s\t%s\n' "$word" "$target" "$all"
+    code=${all%%"$tab"*} output=${all#*"$tab"}
+    output=${output%%"$tab"*}
+}
+has() { [ -f "$2" ] && [ "$(sha256sum <"$2")" = "$1  -" ]; } # has DIGEST PATH
+# base_of DIGEST SOURCE: the bytes that chezmoi wrote last, from a record of ours or from the history
+# of the source.
+base_of() {
+    for kept in "$state/workspace-tuning/workspace/runs"/*/*/new/* \
+        "$state/workspace-tuning/workspace/runs"/*/*/before/*; do
+        if has "$1" "$kept"; then
+            cat -- "$kept"
+            return 0
+        fi
+    done
+    git -C "${2%/*}" log -n 50 --format=%H -- "$2" 2>/dev/null | while IFS= read -r commit; do
+        if [ "$(git -C "${2%/*}" show "$commit:./${2##*/}" 2>/dev/null | sha256sum)" = "$1  -" ]; then
+            git -C "${2%/*}" show "$commit:./${2##*/}"
+            break
+        fi
+    done
+}
+same() { [ -f "$1" ] && [ -f "$2" ] && cmp -s -- "$1" "$2"; }
+# Without the program, a source of a KDE file is said: what is written would not be kept in step.
+without_chezmoi() {
+    directory=${XDG_DATA_HOME:-$HOME/.local/share}/chezmoi
+    [ -d "$directory" ] || return 0
+    set -f
+    IFS=$newline
+    for target in $targets; do
+        source=$(find "$directory" -path "*dot_config/*${target##*/}*" -type f 2>/dev/null | head -n 1)
+        if [ -n "$source" ]; then printf 'chezmoi_missing %s\t%s\n' "$target" "$source"; fi
+    done
+    unset IFS
+    set +f
+}
+
+targets=''
+while [ "$#" -gt 1 ]; do
+    if [ "$1" = -k ]; then targets=$targets$(absolute "$2")$newline; fi
+    shift 2
+done
+if command -v chezmoi >/dev/null 2>&1; then managed; else without_chezmoi; fi
+say "managed end"

@@ -1,0 +1,23 @@
+# Where a user has things: the part that read.sh and managed.sh begin with.
+# shellcheck shell=sh disable=SC2034
+root=$1
+shift
+state=${XDG_STATE_HOME:-$HOME/.local/state}
+tab=$(printf '\t')
+
+# Where the desktop has its files: a command over SSH does not get all that a session is given.
+config=${XDG_CONFIG_HOME:-}
+if [ -z "$config" ] && [ -z "$root" ] && command -v systemctl >/dev/null; then
+    config=$(timeout 5 systemctl --user show-environment 2>/dev/null |
+        sed -n 's/^XDG_CONFIG_HOME=\(\/.*\)$/\1/p')
+fi
+case $config in /*) ;; *) config=$HOME/.config ;; esac
+
+absolute() {
+    # shellcheck disable=SC2088 # the tilde is meant to be literal
+    case $1 in
+        "~/.config/"*) say "$config/${1#??.config/}" ;;
+        "~/"*) say "$HOME/${1#??}" ;;
+        *) say "$1" ;;
+    esac
+}
