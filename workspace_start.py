@@ -72,8 +72,18 @@ class _Finder(MetaPathFinder):
         return spec
 
 
+def later(name: str) -> None:
+    """Import a module when something of it is used, not when it is named."""
+    spec = importlib.util.find_spec(name)
+    if spec is not None and spec.loader is not None and name not in sys.modules:
+        spec.loader = importlib.util.LazyLoader(spec.loader)
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+
+
 def install() -> None:
     """What the .pth file calls."""
     if concerns(sys.orig_argv[2:]):
         hold_signals()
         sys.meta_path.insert(0, _Finder())
+        later("invoke")  # paramiko names it, pyinfra puts its own in its place

@@ -9,8 +9,9 @@ marks names of hardware, for which a guess could be a lie.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +19,10 @@ from typing import Any, Protocol
 from converge.problem import NodePath, Problem, did_you_mean, nearest, shown
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
+
+#: Digests of data that a schema allowed whole. What is in here is not validated again, and
+#: jsonschema, which takes long to import, is not imported. ``tasks/run/allowed.py`` keeps them.
+allowed: set[str] = set()
 
 _TYPES = {
     "string": "text",
@@ -45,20 +50,35 @@ class Source(Protocol):
 
 
 @cache
+def _text(name: str) -> bytes:
+    return (SCHEMAS / f"{name}.schema.json").read_bytes()
+
+
+@cache
 def load_schema(name: str) -> Mapping[str, Any]:
     """Return the schema ``schemas/<name>.schema.json``."""
-    schema: Mapping[str, Any] = json.loads(
-        (SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8")
-    )
+    schema: Mapping[str, Any] = json.loads(_text(name))
     return schema
+
+
+def _digest(name: str, data: Any) -> str:
+    """Of a schema and of data as YAML and inventories have them: ``repr`` tells 1, True, 1.0 and
+    "1" apart."""
+    return hashlib.sha256(_text(name) + b"\0" + repr(data).encode()).hexdigest()
 
 
 def schema_problems(name: str, data: Any, source: Source) -> tuple[Problem, ...]:
     """Return everything in ``data`` that the schema called ``name`` does not allow."""
+    digest = _digest(name, data)
+    if digest in allowed:
+        return ()
+    errors = list(_validator(name).iter_errors(data))
+    if not errors:
+        allowed.add(digest)
     meant: set[NodePath] = set()  # missing keys that a misspelt one was meant to be
     missing: list[tuple[NodePath, Problem]] = []
     found: list[Problem] = []
-    for error in _first_of_each(_validator(name).iter_errors(data)):
+    for error in _first_of_each(errors):
         path: NodePath = tuple(error.absolute_path)
         if source.is_damaged(path):
             continue
@@ -72,9 +92,8 @@ def schema_problems(name: str, data: Any, source: Source) -> tuple[Problem, ...]
     return tuple(dict.fromkeys(found))
 
 
-def _first_of_each(errors: Iterable[Any]) -> Iterator[Any]:
+def _first_of_each(errors: Sequence[Any]) -> Iterator[Any]:
     """Leave out what a value of the wrong type violates besides."""
-    errors = list(errors)
     mistyped = {tuple(error.absolute_path) for error in errors if error.validator == "type"}
     for error in errors:
         if error.validator == "type" or tuple(error.absolute_path) not in mistyped:

@@ -26,14 +26,14 @@ from converge.measure.options import Options
 from converge.plan import saved
 from converge.plan.layers import MOVED_ASIDE
 from converge.problem import InvalidInput, Problem
-from converge.profile import asked
+from converge.profile import asked, schema
 from converge.profile.choices import Choices, check_choices, fleet_problems
 from converge.profile.profile import Profile, load_profile
 from converge.report import ending, fleet
 from converge.report.progress import STYLES, Progress
 from converge.report.terminal import Terminal
 from tasks.reach import bare, connection, output, quiet
-from tasks.run import start
+from tasks.run import allowed, start
 from tasks.run.journal import Journal, JournalError, new_run_id
 from tasks.run.start import PROJECT, leave
 from tasks.run.start import problem as _problem
@@ -257,6 +257,8 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     connection.read_keys_here()
     quiet.install(whole=run.verbose)
     problems: list[Problem] = list(_flags(params))
+    allowed.recall(controller_state())
+    before = frozenset(schema.allowed)
     for host in state.inventory:
         if state.is_host_in_limit(host):
             problems += connection.problems(host)
@@ -279,6 +281,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
         problems.append(_no_workspace(state, params))
     if problems:
         start.refuse(problems, run.terminal)
+    allowed.keep(controller_state(), before)
     for name in run.inputs:
         run.set(name, Exit.FAILED, "not reached")
     run.pending = set(run.inputs)
