@@ -204,7 +204,7 @@ _TABLE = {
     Outcome.LOCKED: Row(
         Exit.LOCKED,
         ("deploy", "rollback", "remove", "remove --dry", "measure"),
-        "another run holds the workspace; nothing was touched",
+        "another run holds the workspace, or was faster; nothing was touched",
     ),
     Outcome.INTERRUPTED: Row(Exit.INTERRUPTED, VERBS, "stopped by a signal; the next run goes on"),
     Outcome.DECLINED: Row(

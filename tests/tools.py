@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -55,6 +56,23 @@ def need(name: str) -> str:
     if found:
         return found
     missing(f"{name} is not installed: {_HOW.get(name, 'see .ci/run')}")
+
+
+def path_without(name: str, path: str, place: Path) -> str:
+    """``path`` (as in PATH) without one program: where a directory has it, ``place`` has links to
+    all its other programs."""
+    kept: list[str] = []
+    for at, directory in enumerate(path.split(os.pathsep)):
+        if not os.path.lexists(os.path.join(directory, name)):
+            kept.append(directory)
+            continue
+        others = place / str(at)
+        others.mkdir(parents=True)
+        for one in Path(directory).absolute().iterdir():
+            if one.name != name:
+                (others / one.name).symlink_to(one)
+        kept.append(str(others))
+    return os.pathsep.join(kept)
 
 
 def missing(text: str) -> NoReturn:

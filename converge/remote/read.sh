@@ -83,14 +83,6 @@ for stamp in "$state/workspace-tuning/workspace/built"/*; do
     if [ -f "$stamp" ]; then say built "${stamp##*/}" "$(first_line "$stamp")"; fi
 done
 
-# The lock of a run: its text, and whether the session that took it is still there.
-lock=$state/workspace-tuning/workspace/lock
-if [ -f "$lock" ] && [ -r "$lock" ]; then
-    while IFS=' ' read -r word value; do say lock "$word" "$value"; done <"$lock"
-    read_lock "$lock"
-    if lives "$anchor" "$start" "$boot"; then say lock alive yes; else say lock alive no; fi
-fi
-
 # Every transaction of this user's that is kept: its status, whether its process is there, its number,
 # and what is still in force of it. Once root kept those of all users in one place.
 runs=$root/var/lib/workspace-tuning/runs me=$(id -un)
@@ -113,6 +105,15 @@ for place in "$state/workspace-tuning/workspace/runs"/*/transaction \
     parts_of "$place" 2>/dev/null |
         while IFS=' ' read -r part standing; do say part "$part" "$standing" "$place"; done
 done
+
+# The lock of a run: its text, and whether the session that took it is still there. Behind the
+# transactions: a change that began while they were read is under a lock.
+lock=$state/workspace-tuning/workspace/lock
+if [ -f "$lock" ] && [ -r "$lock" ]; then
+    while IFS=' ' read -r word value; do say lock "$word" "$value"; done <"$lock"
+    read_lock "$lock"
+    if lives "$anchor" "$start" "$boot"; then say lock alive yes; else say lock alive no; fi
+fi
 
 # reachable PATH: whether it would be seen if it were there.
 reachable() {

@@ -300,6 +300,12 @@ case $verb in
             undone) ;;
             kept | broken) roll_back "$@" ;;
             *)
+                # Its starter may have been killed before the process could say who it is.
+                begun=$(($(uptime_s) + 10))
+                while [ "$(word)" = activating ] && [ ! -e "$T/process" ] &&
+                    [ "$(plan boot)" = "$(boot_id)" ] && [ "$(uptime_s)" -lt "$begun" ]; do
+                    sleep 0.1
+                done
                 if runs; then
                     sh "$self" decide "$T" undo
                     exit

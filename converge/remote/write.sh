@@ -100,7 +100,14 @@ take_lock() {
         while IFS= read -r line; do say lock "$line"; done <"$lock"
         stop 71 locked
     fi
-    rm -f -- "$lock".[0-9]* # of runs that were killed right here
+    # What runs left that were killed right here; another may be taking the lock at this moment.
+    for left in "$lock".[0-9]*; do
+        case $left in
+            *.new) [ -n "$(find "$left" -mmin +1 2>/dev/null)" ] || continue ;;
+            *) if read_lock "$left" && lives "$anchor" "$start" "$boot"; then continue; fi ;;
+        esac 2>/dev/null
+        rm -f -- "$left"
+    done
 }
 # link_lock: the file becomes the lock where there is none, whole from the start; also on a file
 # system without hard links. "mv -n" says nothing where there is one: who holds it is looked at.

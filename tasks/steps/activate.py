@@ -24,7 +24,7 @@ from tasks.reach.payload import pack
 from tasks.reach.remote import PROGRAMS, Answer, program, text
 from tasks.run.operations import proves, step, transacts
 from tasks.run.stages import Activated, Built, Kept, Looked, Over, Planned, Proved
-from tasks.steps import read
+from tasks.steps import read, write
 from tasks.steps.write import record
 
 #: What decides where the user's programs look for their files, as ``remote/read.sh`` says it.
@@ -210,6 +210,8 @@ def begin(built: Built) -> Activated:
         if word == "undone" and reason.startswith(f"{NOTHING}: stale"):
             now.step("activate", "stale", reason)
             now = _again(now)
+            if not now.transacts:  # another run has done it meanwhile
+                return Activated.of(now)
         elif word == "kept":
             return Kept.of(now)
         else:
@@ -281,6 +283,10 @@ def meaning(work: Planned, word: str, reason: str, *, disproved: str = "") -> tu
 @step("keep or undo", gives=Kept, idle=transacts("nothing was activated"), decides=True)
 def decide(proved: Proved) -> Kept:
     """Keep what was proved: the built paths become generations, the system the boot default."""
+    if not proved.transacts:
+        if proved.acts and not proved.proves:  # the record alone; finish.run has the other case
+            write.proof(proved, proved.proof, keep="keep")
+        return Kept.of(proved)
     if proved.disproved:
         answer = ask(proved, "decide", "undo")
     else:  # with the word goes what was found: the record that the change leaves

@@ -17,7 +17,7 @@ from tasks.steps import write
 def run(kept: Kept) -> Done:
     """Release the lock; the word of the run is what its proof found. A run that only looked writes
     what it found."""
-    if kept.proves and not kept.transacts:
+    if kept.plan.to_prove and not kept.transacts:
         write.proof(kept, kept.proof)
     elif kept.holds_lock:
         answer = kept.remote("release", kept.run.id, kept.lock)

@@ -116,8 +116,14 @@ def _without_open_transaction(work: Given, found: Snapshot) -> Snapshot:
             Exit.LOCKED,
         )
     work.record("problem", text=f"run {one.run} was cut off while {one.word}: it is undone first")
+    from tasks.steps import back
+
+    # Under the lock: another run may have found it as well.
+    held = Read.of(work, snapshot=found)
+    back.take_lock(held)
     sudo = not one.directory.startswith(found.state) and found.needs_sudo
     answer = work.remote("transact", "undo", one.directory, sudo=sudo)
+    work.remote("release", work.run.id, held.lock)
     word, _, reason = answer.first("status").partition(" ")
     if word != "undone":
         raise Over(

@@ -75,14 +75,40 @@ def layer_files(looked: Looked) -> Written:
             sweep=looked.plan.sweep,
         ),
     )
+    if answer.of("stale"):
+        return _overtaken(looked, answer)
     done(answer)
     return Written.of(
         looked, holds_lock=holds, records=((place, "user", Layer.HOME_MANAGER.value),)
     )
 
 
-def proof(work: Planned, found: Mapping[str, Proved]) -> None:
-    """Write what was found into the record, and give the lock back. Raises ``Over``."""
+def _overtaken(looked: Looked, answer: Answer) -> Written:
+    """A file was changed after it was read, and nothing was written. Where another run has done all
+    of it, nothing is left to do. Raises ``Over``."""
+    from tasks.steps import read
+
+    now = read.take_again(looked)
+    if now is not None:
+        plan = read.plan_for(looked, now)
+        if plan.empty and not plan.refusals:
+            looked.step(layer_files.title(looked), "stale", answer.first("stale"))
+            return Written.of(looked, snapshot=now, plan=plan)
+        other = now.written.run
+        if other != looked.snapshot.written.run:
+            raise Over(
+                f"run {other} changed this workspace after this run had read it; this run wrote "
+                "nothing; run it again",
+                Exit.LOCKED,
+                short="another run was faster",
+            )
+    done(answer)
+    raise AssertionError("a stale answer is no success")
+
+
+def proof(work: Planned, found: Mapping[str, Proved], *, keep: str = "release") -> None:
+    """Write what was found into the record, and give the lock back unless it is to ``keep``. Raises
+    ``Over``."""
     done(
         work.remote(
             "write",
@@ -90,7 +116,7 @@ def proof(work: Planned, found: Mapping[str, Proved]) -> None:
             f"{work.record_directory}/proof",
             work.lock,
             controller(),
-            "release",
+            keep,
             stdin=pack([record(work, found)], home=work.snapshot.home),
         )
     )
@@ -129,6 +155,8 @@ def done(answer: Answer) -> None:
 )
 def root_files(written: Written) -> Written:
     """Write the NixOS layer as root; the lock is the user's."""
+    if not (written.root_changes or written.root_sweep):  # another run has done it meanwhile
+        return written
     place, sudo = f"{written.system_record}/layer", written.snapshot.needs_sudo
     answer = written.remote(
         "write",

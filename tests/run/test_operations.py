@@ -245,8 +245,14 @@ def test_what_a_killed_run_left_beside_files_of_root_is_swept_by_root(make: Any)
 )
 @pytest.mark.parametrize("step", [write.layer_files, back.lock], ids=["write", "lock"])
 def test_every_answer_of_a_write_has_its_meaning(
-    make: Any, step: Any, answer: Any, code: Exit | None, why: str
+    make: Any,
+    step: Any,
+    answer: Any,
+    code: Exit | None,
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(reading, "take_again", lambda _: None)
     with pytest.raises(Over) as over:
         step(make(answer, stage=Looked))
     assert (over.value.short, over.value.code) == (why, code)
