@@ -12,6 +12,7 @@ import re
 from converge.gate import graphics, hardware, memory_kind
 from converge.gate.machine import FoundGpu, Machine
 from converge.gate.roles import UNKNOWN, roles
+from converge.limits import count
 
 _ALGORITHMS = ("zstd", "lz4", "lzo-rle", "lzo", "842", "lz4hc", "deflate")
 
@@ -82,12 +83,12 @@ def _march(machine: Machine) -> str:
 
 
 def _counts(machine: Machine) -> tuple[int, int]:
-    threads = min(machine.threads or machine.cores or 1, 1024)
+    threads = machine.threads or machine.cores or 1
     return min(machine.cores or threads, threads), threads
 
 
 def _memory_gb(machine: Machine) -> int:
-    return max(1, min(machine.memory_gb or 1, 65536))
+    return machine.memory_gb or 1
 
 
 def _cpu(machine: Machine) -> list[str]:
@@ -137,7 +138,7 @@ def _build(machine: Machine) -> list[str]:
 
 
 def _gpus(machine: Machine) -> list[str]:
-    found = [] if machine.platform == "wsl" else list(machine.gpus or ())[:32]
+    found = [] if machine.platform == "wsl" else list(machine.gpus or ())
     if not found:
         why = "Windows drives what there is" if machine.platform == "wsl" else "none was seen"
         why = "there is no PCI bus to look at" if machine.gpus is None else why
@@ -156,42 +157,48 @@ def _card(machine: Machine, gpu: FoundGpu, role: str, *, twin: bool) -> list[str
     known = graphics.architecture(gpu.pci_id)
     # What nvidia-smi and the list of devices both say has to agree; one of them is enough.
     name = said.name if said and known in {None, said.name} else None if said else known
-    driver = gpu.driver if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", gpu.driver) else ""
-    if driver and not _of_vendor(driver, vendor):
-        driver = ""
-    note = f" # the driver is {_comment(gpu.driver)}" if gpu.driver and not driver else ""
+    driver = graphics.declared_driver(vendor, gpu.driver)
+    note = "" if driver in {gpu.driver, graphics.NONE} else f" # {_comment(gpu.driver)}"
     why = " # no display and no mark of the firmware tells which card draws"
-    if driver == "nvidia" and name is None and role != UNKNOWN:
+    if driver == "nvidia" and role != UNKNOWN and (name is None or not _loaded_for(machine, name)):
         # Without its generation nobody knows which branch drives it, so no setting may ask for it.
-        role, why = UNKNOWN, f" # it {role}, but its generation, and so its driver, is in no list"
-    if not driver:
-        driver, role = "none", "unused"
+        role, why = UNKNOWN, f" # it {role}, but its generation, and so its driver, is not known"
+        name = None
     lines = [f"vendor: {vendor}"]
     if smi:
         lines.append(f"model: {_text(smi.name)}")
     if name:
         lines.append(f"architecture: {name}")
-    elif vendor in graphics.DRIVERS:
-        lines.append("# its architecture is in no list")
+    elif vendor in graphics.VENDORS.values():
+        lines.append(f"# {_no_architecture(gpu)}")
     lines.append(f'pciId: "{gpu.pci_id}"')
     if twin:
         lines.append(f'slot: "{gpu.slot}" # there is another card of this id')
     if smi and said and name == said.name:
         lines.append(f'computeCapability: "{smi.compute_capability}"')
-    if smi and smi.memory_mb:
-        lines.append(f"memoryMB: {max(64, min(smi.memory_mb, 1 << 20))}")
+    if smi and smi.memory_mb and 64 <= smi.memory_mb <= 1 << 20:
+        lines.append(f"memoryMB: {smi.memory_mb}")
     lines.append(f"driver: {driver}{note}")
     names = [one for one in gpu.connected if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,23}", one)]
     if names and len(names) == len(set(names)):
-        lines.append(f"connectors: [{', '.join(names)}]")
+        lines.append(f"connectors: [{', '.join(map(_word, names))}]")
     lines.append(f"role: {role}{why if role == UNKNOWN else ''}")
     return lines
 
 
-def _of_vendor(driver: str, vendor: str) -> bool:
-    """Say whether a driver can be of a vendor's card at all."""
-    maker = next((name for name, own in graphics.DRIVERS.items() if driver in own), None)
-    return maker in {None, vendor}
+def _loaded_for(machine: Machine, name: str) -> bool:
+    """Say whether the loaded driver drives a generation: a card that is bound proves the driver."""
+    generation, loaded = graphics.generation(name), machine.nvidia_driver
+    last = generation.last_branch if generation else None
+    return last is None or loaded is None or (count(loaded.partition(".")[0]) or 0) <= last
+
+
+def _no_architecture(gpu: FoundGpu) -> str:
+    older = graphics.before_kepler(gpu.pci_id)
+    if older:
+        name, last = older
+        return f"architecture {name}, which the plan has nothing for: its last driver was {last}"
+    return "its architecture is in no list"
 
 
 def _memory(machine: Machine) -> list[str]:
@@ -204,11 +211,16 @@ def _memory(machine: Machine) -> list[str]:
     device = next((device for device in machine.zram if device.size_bytes), None)
     if device is None:
         return [*lines, "  # No zram is set up, and leaving it out leaves swap as it is."]
-    percent = min(200, max(1, round(100 * device.size_bytes / (total << 30))))
+    percent = round(100 * device.size_bytes / (total << 30))
     priorities = [swap.priority for swap in machine.swaps if swap.file.endswith(device.name)]
-    priority = min(32767, max(0, priorities[0] if priorities else 100))
-    algorithm = device.algorithm if device.algorithm in _ALGORITHMS else "zstd"
-    algorithm = f'"{algorithm}"' if algorithm.isdecimal() else algorithm
+    priority = priorities[0] if priorities else 100
+    rival = any(s.priority >= priority for s in machine.swaps if "zram" not in s.file)
+    fits = 1 <= percent <= 200 and 0 <= priority <= 32767 and not rival
+    if device.algorithm not in _ALGORITHMS or not fits:
+        found = f"{device.algorithm or 'no algorithm'}, {percent} percent, priority {priority}"
+        why = "a disk comes before it" if rival else "out of what a profile sets"
+        return [*lines, f"  # zram is left as it is ({_comment(found)}): {why}."]
+    algorithm = f'"{device.algorithm}"' if device.algorithm.isdecimal() else device.algorithm
     zram = f"{{ algorithm: {algorithm}, percent: {percent}, priority: {priority} }}"
     return [*lines, f"  zram: {zram}"]
 
@@ -220,28 +232,36 @@ def _storage(machine: Machine) -> list[str]:
     for disk in machine.system_disks[:256]:
         lines += [
             f"    - kind: {disk.kind} # {_comment(disk.name)}",
-            f"      sizeGB: {min(disk.size_gb, 1_000_000)}",
+            *([f"      sizeGB: {disk.size_gb}"] if disk.size_gb <= 1_000_000 else []),
         ]
         own = {other.scheduler for other in machine.system_disks if other.kind == disk.kind}
         if len(own) > 1:
             lines.append(
                 f"      # disks of this kind have different schedulers: {_comment(disk.scheduler)}"
             )
-        elif re.fullmatch(r"[a-z][a-z0-9-]{0,31}", disk.scheduler):
-            lines.append(f"      scheduler: {disk.scheduler}")
+        elif disk.kind == "hdd" and disk.scheduler == "none":
+            lines.append("      # its scheduler is none, with which a rotating disk seeks a lot")
+        elif disk.scheduler in disk.schedulers and len(disk.scheduler) <= 32:
+            lines.append(f"      scheduler: {_word(disk.scheduler)}")
     return lines
 
 
 def _session(machine: Machine) -> list[str]:
-    name = machine.desktop or "none"
-    if name == "none" or not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,31}", name):
-        seen = "" if machine.desktop else " # neither a session nor session files were seen"
+    name, kind = machine.desktop, machine.session_type
+    if name and not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,31}", name):
+        name = None
+    if name is None and kind:
+        why = "# a session runs, of no desktop of a known name"
+        return ["session:", f"  desktop: unknown {why}", f"  type: {kind}"]
+    if name in {None, "none"}:
+        seen = "" if name else " # neither a session nor session files were seen"
         return ["session:", f"  desktop: none{seen}", "  type: none"]
-    kind = machine.session_type or "unknown # nobody of this user is logged in graphically"
-    return ["session:", f"  desktop: {_word(name)}", f"  type: {kind}"]
+    kind = kind or "unknown # nobody of this user is logged in graphically"
+    return ["session:", f"  desktop: {_word(str(name))}", f"  type: {kind}"]
 
 
 def _word(name: str) -> str:
     """Quote a name that a reader of YAML could take for a number or a truth value."""
-    plain = re.fullmatch(r"[a-z][a-z0-9-]+", name) and name not in {"true", "false", "null"}
-    return name if plain and name not in {"yes", "no", "on", "off"} else json.dumps(name)
+    plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9-]+", name)
+    words = {"true", "false", "null", "yes", "no", "on", "off"}
+    return name if plain and name.casefold() not in words else json.dumps(name)

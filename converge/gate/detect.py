@@ -12,12 +12,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from converge.gate import pools
+from converge.gate.graphics import NONE, UNSEEN
+from converge.gate.hardware import missing_flags
 from converge.gate.machine import Disk, FoundGpu, Machine, NvidiaGpu, Swap, ZramDevice
 from converge.gate.roles import UNKNOWN, roles
 from converge.limits import count
 
 FORMAT = "1"
 _MAX_CHARACTERS = 1 << 20
+MOST_CPUS = 8192
+MOST_GB = 65536  # of memory, in GiB
 _VENDORS = {"GenuineIntel": "intel", "AuthenticAMD": "amd", "HygonGenuine": "hygon"}
 _VIRTUAL_DISK = re.compile(r"/(?:virtio|vmbus|xen|vbd)|VMBUS", re.IGNORECASE)
 _VIRTUAL_MODEL = re.compile(r"virtual|vbox|qemu|vmware", re.IGNORECASE)
@@ -98,29 +102,39 @@ def _only(values: Sequence[str]) -> str | None:
 def _cpu(cpu: Mapping[str, list[str]]) -> dict[str, object]:
     vendor = _only(cpu["vendor"])
     flags = [frozenset(line.split()) for line in cpu["flags"] if line]
+    every = frozenset.intersection(*flags) if flags else frozenset()
+    cores, threads = (_few(_only(cpu[name])) for name in ("cores", "count"))
     return {
         "cpu_vendor": _VENDORS.get(vendor, vendor) if vendor else None,
         "cpu_model": cpu["model"][0] if cpu["model"] else None,
         "cpu_family": count(_only(cpu["family"]) or ""),
         "cpu_number": count(_only(cpu["number"]) or ""),
-        "cpu_flags": frozenset.intersection(*flags) if flags else None,
-        "cores": count(_only(cpu["cores"]) or "") or None,
-        "threads": count(_only(cpu["count"]) or "") or None,
+        # What lacks the first ones of all is no line of features.
+        "cpu_flags": None if missing_flags("x86-64", every) else every,
+        "cores": None if cores and threads and cores > threads else cores,
+        "threads": threads,
     }
+
+
+def _few(text: str | None) -> int | None:
+    """A number of CPUs; None for what no x86 machine has (Linux: NR_CPUS is 8192 at most)."""
+    found = count(text or "") or 0
+    return found if 0 < found <= MOST_CPUS else None
 
 
 def _memory(rows: Rows) -> dict[str, object]:
     memory = _pairs(rows, "memory")
     sizes = [size for row in rows["module"] if (size := count(_field(row, 1)))]
     types = {_field(row, 0) for row in rows["module"] if count(_field(row, 1))}
+    kernel = count(memory["MemTotal"][0]) if memory["MemTotal"] else None
     swaps = []
     for row in rows["swap"]:
         size, priority = count(_field(row, 2)), _field(row, 3)
         if size is not None and re.fullmatch(r"-?[0-9]{1,6}", priority):
             swaps.append(Swap(file=_field(row, 0), size_kib=size, priority=int(priority)))
     return {
-        "memory_kib": count(memory["MemTotal"][0]) if memory["MemTotal"] else None,
-        "module_bytes": sum(sizes) or None,
+        "memory_kib": kernel if kernel and kernel >> 20 < MOST_GB else None,
+        "module_bytes": sum(sizes) if 0 < sum(sizes) >> 20 <= MOST_GB << 10 else None,
         "module_type": types.pop() if len(types) == 1 else None,
         "swaps": tuple(swaps),
         "zram": tuple(
@@ -174,7 +188,7 @@ def _gpus(rows: Rows) -> tuple[FoundGpu, ...] | None:
                     slot=slot,
                     vendor=vendor.group(1),
                     device=device.group(1),
-                    driver=_word(row, 4),
+                    driver="" if _word(row, 4) in {NONE, UNSEEN} else _word(row, 4),
                     boot_vga={"0": False, "1": True}.get(_field(row, 5)),
                     connectors=tuple(sorted(connectors[slot])),
                 )
@@ -186,7 +200,7 @@ def _nvidia(rows: Rows) -> dict[str, object]:
     said = _pairs(rows, "nvidia")
     line = said["proc"][0] if said["proc"] else ""
     version = re.search(r"\b([0-9]{3,4}\.[0-9.]+)\b", line)
-    module = said["module"][0] if said["module"] else ""
+    module = re.fullmatch(r"[0-9]{3,4}(?:\.[0-9]+)+", said["module"][0] if said["module"] else "")
     smi = _pairs(rows, "nvidia-smi")
     gpus = []
     for text in smi["out"] if smi["rc"] == ["0"] else []:
@@ -203,7 +217,7 @@ def _nvidia(rows: Rows) -> dict[str, object]:
                 )
             )
     return {
-        "nvidia_driver": version.group(1) if version else module or None,
+        "nvidia_driver": version.group(1) if version else module and module.group(),
         "nvidia_open": "Open Kernel Module" in line if version else None,
         "nvidia": tuple(gpus),
     }
@@ -256,19 +270,20 @@ _SESSIONS = {"kde": "plasma", "plasmax11": "plasma", "plasmawayland": "plasma", 
 
 
 def _desktop_name(program: str) -> str:
-    """Name a desktop by its program, whose name the kernel cut at 15 characters."""
+    """Name a desktop by its program, whose name the kernel cut at 15 characters; "" for no name."""
     plain = re.sub(r"-(?:wrapp?e?d?|wra?|w)?$", "", program)
     for known, name in _PROGRAMS.items():
         if plain and (plain == known or (len(plain) > 8 and known.startswith(plain))):
             return name
-    return plain.lower()
+    return _session_name(plain)
 
 
 def _session_name(text: str) -> str:
     """Name a desktop by what its session calls itself; "" for what is no name."""
     name = text.strip().lower().replace(" ", "-")
     name = _SESSIONS.get(name, re.sub(r"^(gnome|xfce|plasma)[-_0-9].*$", r"\1", name))
-    return name if re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,30}", name) else ""
+    known = re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,30}", name) and name not in {"none", "unknown"}
+    return name if known else ""
 
 
 def _session(rows: Rows) -> dict[str, object]:
@@ -294,8 +309,8 @@ def _session(rows: Rows) -> dict[str, object]:
             name.endswith(("xsessions/plasma.desktop", "plasmawayland.desktop")) for name in offered
         )
         desktop = "plasma5" if five else "plasma6"
-    if desktop is None and (programs or session["type"] or offered):
-        desktop = "none" if not offered else None
+    if desktop is None and kind is None and not offered and (programs or session["type"]):
+        desktop = "none"
     return {
         "session_type": kind,
         "desktop": desktop,

@@ -6,6 +6,7 @@ A name or a PCI device id goes in, facts come out. Ids of AMD and Intel lie in `
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -14,14 +15,22 @@ from typing import Literal
 
 #: PCI vendor ids of the vendors that a profile names; any other one is ``other``.
 VENDORS: Mapping[str, str] = {"10de": "nvidia", "1002": "amd", "8086": "intel"}
-#: Kernel drivers that show a picture or compute, by vendor.
+#: Kernel drivers that show a picture or compute, by vendor, as /sys/bus/pci/drivers names them
+#: (Linux: drivers/gpu/drm and drivers/video/fbdev). A card of any vendor may have one of no list.
 DRIVERS: Mapping[str, tuple[str, ...]] = {
-    "nvidia": ("nvidia", "nouveau", "nova"),
-    "amd": ("amdgpu", "radeon"),
-    "intel": ("i915", "xe"),
+    "nvidia": ("nvidia", "nouveau", "nova-core", "nvidiafb", "rivafb"),
+    "amd": ("amdgpu", "radeon", "radeonfb", "aty128fb", "atyfb"),
+    "intel": ("i915", "xe", "gma500", "intelfb", "i810fb"),
+    "other": (
+        *("ast", "bochs-drm", "cirrus", "cirrus-qemu", "hibmc-drm", "hyperv_drm", "loongson"),
+        *("mgag200", "qxl", "vboxvideo", "virtio-pci", "vmwgfx", "matroxfb", "savagefb", "sisfb"),
+    ),
 }
 #: Kernel drivers that keep a card for a virtual machine.
-GUEST_DRIVERS = ("vfio-pci", "pci-stub", "xen-pciback")
+GUEST_DRIVERS = ("vfio-pci", "pci-stub", "xen-pciback", "pciback", "uio_pci_generic")
+_OF_A_VENDOR = re.compile(r"[a-z0-9_-]+[-_]vfio[-_]pci")  # xe-vfio-pci, nvgrace_gpu_vfio_pci
+#: What a profile writes for nothing, for what was not seen, and for a driver of no list.
+NONE, UNSEEN, OTHER = "none", "unknown", "other"
 #: Drivers that decode video through VA-API in this project's hands, and who does the work.
 DECODES: Mapping[str, str] = {
     "nvidia": "nvidia",
@@ -37,9 +46,35 @@ def vendor(pci_vendor: str) -> str:
     return VENDORS.get(pci_vendor, "other")
 
 
+def kept(driver: str | None) -> bool:
+    """Say whether a driver keeps its card for a virtual machine."""
+    return driver in GUEST_DRIVERS or bool(driver and _OF_A_VENDOR.fullmatch(driver))
+
+
 def drives(driver: str | None) -> bool:
     """Say whether a driver uses its card on this machine itself."""
-    return driver not in {None, "", "none", "unknown", *GUEST_DRIVERS}
+    return driver not in {None, "", NONE, UNSEEN} and not kept(driver)
+
+
+def known_drivers(maker: str) -> tuple[str, ...]:
+    """Return what a profile may call the driver of a card of ``maker``."""
+    return (*DRIVERS.get(maker, ()), *GUEST_DRIVERS, NONE, UNSEEN, OTHER)
+
+
+def maker_of(driver: str) -> str | None:
+    """Return whose cards a driver drives; None where it is of no list."""
+    return next((maker for maker, drivers in DRIVERS.items() if driver in drivers), None)
+
+
+def declared_driver(maker: str, driver: str) -> str:
+    """Return what a profile calls the kernel's ``driver`` of a card of ``maker``.
+
+    ``other`` stands for each driver that no list of that vendor has, whatever its name."""
+    if not driver:
+        return NONE
+    if driver in DRIVERS.get(maker, ()) or driver in GUEST_DRIVERS:
+        return driver
+    return "vfio-pci" if kept(driver) else OTHER
 
 
 #: Whether NVIDIA's open kernel modules drive a generation.
@@ -165,6 +200,39 @@ def generation_of_device(device: int) -> Generation | None:
     for candidate in GENERATIONS:
         if any(first <= device <= last for first, last in candidate.devices):
             return candidate
+    return None
+
+
+#: Generations before Kepler: device ids in the public PCI id list of 2026-08-22, and the last
+#: branch of NVIDIA's driver for each (its page of legacy GPUs). 340 ended in 2019, 390 in 2022: no
+#: row of the plan is for them.
+_BEFORE_KEPLER: tuple[tuple[str, int, tuple[tuple[int, int], ...]], ...] = (
+    (
+        "tesla",
+        340,
+        (
+            *((0x0190, 0x019F), (0x0400, 0x042F), (0x05E0, 0x065F), (0x06E0, 0x06FF)),
+            *((0x0840, 0x087F), (0x08A0, 0x08A5), (0x0A20, 0x0A7C), (0x0CA0, 0x0CBC)),
+            (0x10C0, 0x10D8),
+        ),
+    ),
+    (
+        "fermi",
+        390,
+        (
+            *((0x06C0, 0x06DF), (0x0DC0, 0x0DFC), (0x0E22, 0x0E3B), (0x0F00, 0x0F06)),
+            *((0x1040, 0x109B), (0x1140, 0x1140), (0x1200, 0x1251)),
+        ),
+    ),
+)
+
+
+def before_kepler(pci_id: str) -> tuple[str, int] | None:
+    """Return the generation of an NVIDIA card before Kepler, and its last branch; else None."""
+    device = int(pci_id[5:], 16) if VENDORS.get(pci_id[:4]) == "nvidia" else -1
+    for name, last, ranges in _BEFORE_KEPLER:
+        if any(first <= device <= end for first, end in ranges):
+            return name, last
     return None
 
 

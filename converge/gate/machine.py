@@ -111,7 +111,7 @@ class Machine:
         The kernel's figure lacks what firmware and an integrated GPU keep for themselves.
         """
         if self.module_bytes:
-            return self.module_bytes >> 30
+            return max(1, self.module_bytes >> 30)
         return None if self.memory_kib is None else -(-self.memory_kib // (1 << 20))
 
     def nvidia_of(self, gpu: FoundGpu) -> NvidiaGpu | None:

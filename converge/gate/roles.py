@@ -30,7 +30,7 @@ def roles(gpus: Sequence[FoundGpu]) -> tuple[str, ...]:
     drawing = _drawing(gpus, driven)
     found = []
     for index, gpu in enumerate(gpus):
-        if gpu.driver in graphics.GUEST_DRIVERS:
+        if graphics.kept(gpu.driver):
             found.append(GUEST)
         elif index not in driven:
             found.append(UNUSED)

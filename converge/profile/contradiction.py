@@ -7,7 +7,7 @@ wrong in themselves is left out, because that is reported already.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePath
 
 from converge.gate import hardware
@@ -19,9 +19,11 @@ from converge.profile.values import Unusable, Values
 TIERS = ("heavy", "medium", "light")
 
 
-def contradictions(document: Document) -> tuple[Problem, ...]:
-    """Return every pair of values that do not go together."""
-    values = Values(document)
+def contradictions(document: Document, known: Iterable[Problem] = ()) -> tuple[Problem, ...]:
+    """Return every pair of values that do not go together.
+
+    ``known``: what is wrong already; a value that was refused contradicts nothing."""
+    values = Values(document, frozenset(problem.path for problem in known))
     found: list[Problem] = []
     for check in _CHECKS:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from converge.gate import graphics
-from converge.problem import NodePath, Problem
+from converge.problem import NodePath, Problem, did_you_mean, shown
 from converge.profile.values import Unusable, Values
 
 
@@ -22,8 +22,8 @@ def contradictions(values: Values, index: int) -> tuple[Problem, ...]:
 
 def _role(values: Values, card: NodePath) -> Iterator[Problem]:
     """The role follows from who holds the card: it is what the settings ask for."""
-    role, driver = values.text(*card, "role"), values.text(*card, "driver")
-    used, kept = graphics.drives(driver), driver in graphics.GUEST_DRIVERS
+    role, driver = values.text(*card, "role"), _known_driver(values, card)
+    used, kept = graphics.drives(driver), graphics.kept(driver)
     wrong = {
         "draws": not used,
         "offload": not used,
@@ -39,19 +39,17 @@ def _role(values: Values, card: NodePath) -> Iterator[Problem]:
         )
 
 
-def _driver_of_vendor(values: Values, card: NodePath) -> Iterator[Problem]:
-    vendor, driver = values.text(*card, "vendor"), values.text(*card, "driver")
-    maker = next((name for name, drivers in graphics.DRIVERS.items() if driver in drivers), None)
-    if maker and maker != vendor:
-        yield values.problem(
-            (*card, "driver"),
-            f"{driver} drives cards of {maker}, not of {vendor}",
-            "correct driver or vendor (lspci -nnk)",
-        )
+def _known_driver(values: Values, card: NodePath) -> str:
+    """The driver of an entry. Raises Unusable for a name of no list, which is reported alone."""
+    driver = values.text(*card, "driver")
+    known = graphics.known_drivers(graphics.maker_of(driver) or "")
+    if driver not in known and not graphics.kept(driver):
+        raise Unusable
+    return driver
 
 
 def _in_wsl(values: Values, card: NodePath) -> Iterator[Problem]:
-    driver = values.text(*card, "driver")
+    driver = _known_driver(values, card)
     if values.text("platform") == "wsl" and graphics.drives(driver):
         yield values.problem(
             (*card, "driver"),
@@ -60,30 +58,75 @@ def _in_wsl(values: Values, card: NodePath) -> Iterator[Problem]:
         )
 
 
-def _vendor_of_id(values: Values, card: NodePath) -> Iterator[Problem]:
-    vendor, device = values.text(*card, "vendor"), values.text(*card, "pciId")
-    maker = graphics.vendor(device[:4])
-    if vendor not in {"other", *graphics.VENDORS.values()} or len(device) != 9:
+def _vendor(values: Values, card: NodePath) -> Iterator[Problem]:
+    """Driver, device and architecture tell the vendor. Where two of them name the same other one
+    and none names the one that is written, the vendor is what is wrong."""
+    vendor = values.text(*card, "vendor")
+    if vendor not in {"other", *graphics.VENDORS.values()}:
         raise Unusable
-    if maker != vendor:
+    told = _makers(values, card)
+    others = {key: maker for key, maker in told.items() if maker != vendor}
+    if len(others) > 1 and len(others) == len(told) and len(set(others.values())) == 1:
+        maker = next(iter(others.values()))
+        said = [f"{key} {values.maybe(*card, key)}" for key in others]
+        yield values.problem(
+            (*card, "vendor"),
+            f"is {vendor}, but {', '.join(said[:-1])} and {said[-1]} are of {maker}",
+            f"write vendor: {maker}",
+        )
+        return
+    yield from _driver(values, card, vendor)
+    if "architecture" in others:
+        yield values.problem(
+            (*card, "architecture"),
+            f"{values.text(*card, 'architecture')} is an architecture of {others['architecture']}, "
+            f"not of {vendor}",
+            "remove it, or correct the vendor",
+        )
+    if "pciId" in others:
         expected = next((k for k, v in graphics.VENDORS.items() if v == vendor), "")
-        about = f", whose ids begin with {expected}:" if expected else f", it is one of {maker}"
+        about = f", whose ids begin with {expected}:" if expected else ""
         yield values.problem(
             (*card, "pciId"),
-            f"{device} is no device of {vendor}{about}",
+            f"{values.text(*card, 'pciId')} is no device of {vendor}"
+            + (about or f", it is one of {others['pciId']}"),
             "correct the id (lspci -nn) or the vendor",
         )
 
 
-def _architecture_of_vendor(values: Values, card: NodePath) -> Iterator[Problem]:
-    name, vendor = values.text(*card, "architecture"), values.text(*card, "vendor")
-    makers = {m for m, names in graphics.architectures().items() if name in names}
-    if makers and vendor not in makers:
+def _makers(values: Values, card: NodePath) -> dict[str, str]:
+    """Whose card each key of an entry tells, as far as the key is there and tells one."""
+    driver, device, name = (
+        values.maybe(*card, key) or "" for key in ("driver", "pciId", "architecture")
+    )
+    found = {
+        "driver": graphics.maker_of(driver),
+        "pciId": graphics.vendor(device[:4]) if len(device) == 9 else None,
+        "architecture": next(
+            (maker for maker, names in graphics.architectures().items() if name in names), None
+        ),
+    }
+    return {key: maker for key, maker in found.items() if maker}
+
+
+def _driver(values: Values, card: NodePath, vendor: str) -> Iterator[Problem]:
+    driver = values.maybe(*card, "driver")
+    known, maker = graphics.known_drivers(vendor), graphics.maker_of(driver or "")
+    if driver is None or driver in known or graphics.kept(driver):
+        return
+    if maker:
         yield values.problem(
-            (*card, "architecture"),
-            f"{name} is an architecture of {makers.pop()}, not of {vendor}",
-            "remove it, or correct the vendor",
+            (*card, "driver"),
+            f"{driver} drives cards of {maker}, not of {vendor}",
+            "correct driver or vendor (lspci -nnk); write driver: other where the kernel does it",
         )
+        return
+    yield values.problem(
+        (*card, "driver"),
+        f"{shown(driver)} is no driver that is known for a card of {vendor}, expected one of "
+        f"{', '.join(known)}",
+        did_you_mean(driver, known, "write other for a driver that is not among them (lspci -k)"),
+    )
 
 
 def _architecture_of_card(values: Values, card: NodePath) -> Iterator[Problem]:
@@ -122,10 +165,8 @@ def _architecture_of_card(values: Values, card: NodePath) -> Iterator[Problem]:
 
 _CHECKS: tuple[Callable[[Values, NodePath], Iterator[Problem]], ...] = (
     _role,
-    _driver_of_vendor,
+    _vendor,
     _in_wsl,
-    _vendor_of_id,
-    _architecture_of_vendor,
     _architecture_of_card,
 )
 

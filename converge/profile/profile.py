@@ -201,7 +201,7 @@ def load_profile(path: str | os.PathLike[str]) -> Profile:
     document, problems = scan(path)
     problems += schema_problems(SCHEMA, document.data, document)
     problems += rewrites(document)
-    problems += contradictions(document)
+    problems += contradictions(document, problems)
     if problems:
         raise InvalidInput(problems)
     return profile_from(document)

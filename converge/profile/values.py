@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from converge.gate import hardware
-from converge.problem import NodePath, Problem
+from converge.problem import NodePath, Problem, show_path
 from converge.profile.document import Document
 
 
@@ -15,9 +15,12 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Values:
-    """What the checks read. Each raises Unusable where the value is missing or was refused."""
+    """What the checks read. Each raises Unusable where the value is missing or was refused.
+
+    ``refused``: the paths at which something is wrong already, as problems write them."""
 
     document: Document
+    refused: frozenset[str] = frozenset()
 
     def text(self, *path: str | int) -> str:
         value = self._get(path)
@@ -52,7 +55,7 @@ class Values:
         return tuple(index for index, entry in enumerate(value) if isinstance(entry, dict))
 
     def _get(self, path: NodePath) -> object:
-        if self.document.is_damaged(path):
+        if self.document.is_damaged(path) or show_path(path) in self.refused:
             raise Unusable
         node: object = self.document.data
         for step in path:

@@ -204,6 +204,7 @@ SATA = Disk(name="sda", kind="ssd", size_gb=500, schedulers=("none", "bfq"), sch
 NVME = dataclasses.replace(SATA, name="nvme0n1", kind="nvme")
 HDD = dataclasses.replace(SATA, kind="hdd")
 NO_NVIDIA: dict[str, object] = {"nvidia": (), "nvidia_driver": None, "nvidia_open": None}
+UNBOUND: dict[str, object] = {"gpus": (NOUVEAU,)}
 
 OTHER_MACHINE = [
     ("system", {"arch": "aarch64"}, BLOCKS, "another processor"),
@@ -227,10 +228,11 @@ OTHER_MACHINE = [
     ("gpus.role", {"gpus": (DARK, LIT)}, BLOCKS, "would meet the other one"),
     ("gpus.role", {"gpus": (DARK, UNLIT)}, BLOCKS, "could meet the other one"),
     ("gpus.branch", {"nvidia_driver": "595.71.05"}, DIFFERS, "drivers after 580 ignore"),
-    ("kernel", {"kernel": "7.2.1", "nvidia_driver": "580.173.02"}, DIFFERS, "may not build"),
-    ("kernel", {"kernel": "7.2.1"}, DIFFERS, "may not build"),
-    ("kernel", {"kernel": "7.1.1"}, DIFFERS, "before 580.173"),
-    ("kernel", {"kernel": "7.1.1", "nvidia_driver": "580.173.02"}, TRUE, ""),
+    ("kernel", {**UNBOUND, "kernel": "7.2.1", "nvidia_driver": "580.173.02"}, DIFFERS, "may not"),
+    ("kernel", {**UNBOUND, "kernel": "7.2.1"}, DIFFERS, "may not build"),
+    ("kernel", {**UNBOUND, "kernel": "7.1.1"}, DIFFERS, "before 580.173"),
+    ("kernel", {**UNBOUND, "kernel": "7.1.1", "nvidia_driver": "580.173.02"}, TRUE, ""),
+    ("kernel", {"kernel": "7.2.1"}, TRUE, ""),  # it runs with it, so it builds with it
     ("kernel", {"kernel": "7.0.9"}, TRUE, ""),
     ("kernel", {"kernel": None}, UNKNOWN, ""),
     ("memory.totalGB", {"module_bytes": 8 << 30}, DIFFERS, "larger than the memory"),

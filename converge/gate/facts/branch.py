@@ -49,6 +49,7 @@ def _kernel(look: Look, last: int) -> Verdict:
             found=look.machine.kernel or "nothing",
         )
     limit = ".".join(str(part) for part in ceiling)
+    runs = _runs(look, last)
     late, highest = kernel > ceiling, graphics.kernel_ceiling(last, f"{last}.9999")
     newer = highest is not None and highest > ceiling >= (0, 0)
     why = "the driver may not build with it; a build that fails changes nothing"
@@ -56,15 +57,30 @@ def _kernel(look: Look, last: int) -> Verdict:
     if newer and highest is not None and kernel <= highest:
         why = f"releases of {last} before 580.173 do not build with it"
         fix = f"update nixpkgs, so that the driver is 580.173 or later; or {fix}"
+    proved = late and runs
+    late = late and not runs
     return Verdict(
         fact="kernel",
         outcome=Outcome.DIFFERS if late else Outcome.TRUE,
-        declared=f"at most {limit} with {release or f'branch {last}'}",
+        declared=f"at most {limit} with {release or f'branch {last}'}"
+        + (", or one that it runs with" if proved else ""),
         found=str(look.machine.kernel),
         why=why if late else "",
         fix=fix if late else "",
         settings=look.ids(look.nvidia_driver),
     )
+
+
+def _runs(look: Look, last: int) -> bool:
+    """Say whether that branch holds a card under the running kernel, which proves that it builds.
+
+    Later branches drive no card whose last one it is."""
+    for gpu in look.machine.gpus or ():
+        name = graphics.architecture(gpu.pci_id) if gpu.driver == "nvidia" else None
+        generation = graphics.generation(name or "")
+        if generation and generation.last_branch == last:
+            return True
+    return False
 
 
 def version(text: str) -> tuple[int, int] | None:

@@ -28,6 +28,18 @@ class Pair:
     role: str = UNKNOWN  # that of ``found``
 
     @property
+    def driver(self) -> str:
+        """The driver that holds the card, as a profile calls it."""
+        assert self.found is not None
+        return graphics.declared_driver(graphics.vendor(self.found.vendor), self.found.driver)
+
+    @property
+    def held(self) -> bool:
+        """Whether the declared driver holds the card."""
+        assert self.found is not None
+        return self.card.driver in {self.driver, self.found.driver}
+
+    @property
     def key(self) -> str:
         return f"gpus[{self.index}]"
 
@@ -66,7 +78,7 @@ def pair(
     taken: dict[int, int] = {}
 
     def likeness(card: Gpu, gpu: FoundGpu, role: str) -> tuple[bool, ...]:
-        held = card.driver == (gpu.driver or "none")
+        held = Pair(index=0, card=card, found=gpu).held
         return card.slot == gpu.slot, card.pci_id == gpu.pci_id, held, card.role == role
 
     def same(card: Gpu, gpu: FoundGpu) -> bool:
@@ -161,17 +173,21 @@ def _pci_id(look: Look, one: Pair) -> Iterator[Verdict]:
 def _driver(look: Look, one: Pair) -> Iterator[Verdict]:
     """A driver of the profile that the card does not use is never set by a run, unless asked."""
     assert one.found is not None
-    found, needed = one.found.driver or "none", _needed(look, one.card)
+    found, needed = one.found.driver or graphics.NONE, _needed(look, one.card)
     verdict = look.same("gpus.driver", f"{one.card.driver} for {one.card.name}", found)
-    if found == one.card.driver:
+    if one.held:
         yield replace(verdict, outcome=Outcome.TRUE, fix="")
         return
-    guest = found in graphics.GUEST_DRIVERS
+    if one.card.driver == graphics.UNSEEN:
+        fix = f"write {one.key}.driver: {one.driver}, role: {one.role} in {look.profile.file}"
+        yield replace(verdict, outcome=Outcome.UNKNOWN, fix=fix)
+        return
+    guest = graphics.kept(found)
     if guest:
         why = "the card is kept for a virtual machine: a driver here takes it away"
     else:
         why = "a run would change who drives the card; if that fails the display stays black"
-    fix = f"write {one.key}.driver: {found}, role: {one.role} in {look.profile.file}"
+    fix = f"write {one.key}.driver: {one.driver}, role: {one.role} in {look.profile.file}"
     if needed and not guest:
         fix += "; or, where the change is wanted, --data accept=gpus.driver"
     yield replace(
@@ -186,7 +202,7 @@ def _driver(look: Look, one: Pair) -> Iterator[Verdict]:
 
 def _role(look: Look, one: Pair) -> Iterator[Verdict]:
     assert one.found is not None
-    if (one.found.driver or "none") != one.card.driver:
+    if not one.held:
         return  # said already; a role follows from the driver
     needed, fact = _needed(look, one.card), "gpus.role"
     declared = f"{one.card.name} {one.card.role}"
@@ -207,6 +223,10 @@ def _role(look: Look, one: Pair) -> Iterator[Verdict]:
     verdict = look.same(fact, one.card.role, one.role)
     if verdict.outcome is Outcome.TRUE:
         yield replace(verdict, declared=declared)
+        return
+    if one.card.role == UNKNOWN and one.card.driver == "nvidia" and not one.card.architecture:
+        why = "without its architecture nobody knows which driver it needs, so nothing is set"
+        yield replace(verdict, outcome=Outcome.UNKNOWN, declared=declared, why=why, fix="")
         return
     lit = ", ".join(one.found.connected)
     yield replace(

@@ -11,7 +11,9 @@ from converge.gate.facts.verdict import Look, Outcome, Verdict
 def session(look: Look) -> Iterator[Verdict]:
     declared, machine = look.profile.session, look.machine
     desktop = look.same("session.desktop", declared.desktop, machine.desktop)
-    if desktop.outcome is Outcome.DIFFERS:
+    if declared.desktop == "unknown":
+        desktop = replace(desktop, outcome=Outcome.UNKNOWN)
+    elif desktop.outcome is Outcome.DIFFERS:
         desktop = replace(
             desktop,
             why="files of a desktop that is not there are read by nobody",
