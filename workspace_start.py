@@ -19,9 +19,13 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import FrameType, ModuleType
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parent
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: While pyinfra is imported, paramiko does without invoke, which takes long to import: pyinfra puts
+#: its own in its place at once.
+_ABSENT: Any = None
 INTERRUPTED = 130  # converge.exits.Exit.INTERRUPTED; nothing is imported this early
 
 
@@ -64,6 +68,8 @@ class _Finder(MetaPathFinder):
 
         def exec_module(module: ModuleType) -> None:
             execute(module)
+            if sys.modules.get("invoke", module) is _ABSENT:
+                del sys.modules["invoke"]
             from tasks.run import start
 
             start.take_over(module)
@@ -72,18 +78,9 @@ class _Finder(MetaPathFinder):
         return spec
 
 
-def later(name: str) -> None:
-    """Import a module when something of it is used, not when it is named."""
-    spec = importlib.util.find_spec(name)
-    if spec is not None and spec.loader is not None and name not in sys.modules:
-        spec.loader = importlib.util.LazyLoader(spec.loader)
-        sys.modules[name] = module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-
-
 def install() -> None:
     """What the .pth file calls."""
     if concerns(sys.orig_argv[2:]):
         hold_signals()
         sys.meta_path.insert(0, _Finder())
-        later("invoke")  # paramiko names it, pyinfra puts its own in its place
+        sys.modules.setdefault("invoke", _ABSENT)
