@@ -194,7 +194,7 @@ def make_layers(directory: Path, data: Mapping[Layer, Mapping[str, Any]]) -> Pat
     """``directory`` with both layer directories, as they lie on a workspace."""
     for layer, name in LAYERS.items():
         target = directory / name
-        shutil.copytree(PROJECT / "files" / name, target)
+        shutil.copytree(PROJECT / "files" / name, target, ignore=shutil.ignore_patterns("lib"))
         shutil.copytree(PROJECT / "files/lib", target / "lib")
         text = json.dumps(data[layer], indent=2, sort_keys=True) + "\n"
         (target / "profile.json").write_text(text)
