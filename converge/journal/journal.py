@@ -15,9 +15,12 @@ Record = dict[str, object]
 
 
 def controller_state() -> Path:
-    """Directory on the controller for journals and saved plans."""
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(base) / "workspace-tuning" / "controller"
+    """Directory on the controller for journals and saved plans.
+
+    A relative XDG_STATE_HOME is none, as the XDG Base Directory Specification has it."""
+    given = Path(os.environ.get("XDG_STATE_HOME", ""))
+    base = given if given.is_absolute() else Path.home() / ".local" / "state"
+    return base / "workspace-tuning" / "controller"
 
 
 def read(path: Path) -> tuple[Record, ...]:

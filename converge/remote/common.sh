@@ -7,6 +7,13 @@ export LC_ALL
 login_umask=$(umask) # the user's own, for programs that make files in the user's name
 umask 077
 
+# A directory that is not absolute is none, as the XDG Base Directory Specification has it.
+case ${XDG_STATE_HOME:-/} in /*) ;; *) unset XDG_STATE_HOME ;; esac
+case ${XDG_CONFIG_HOME:-/} in /*) ;; *) unset XDG_CONFIG_HOME ;; esac
+case ${XDG_DATA_HOME:-/} in /*) ;; *) unset XDG_DATA_HOME ;; esac
+case ${XDG_CACHE_HOME:-/} in /*) ;; *) unset XDG_CACHE_HOME ;; esac
+case ${XDG_RUNTIME_DIR:-/} in /*) ;; *) unset XDG_RUNTIME_DIR ;; esac
+
 # Programs are looked for where people have them: a command over SSH is given little of PATH. Root
 # who acts for somebody else looks only where root alone may write, whatever PATH sudo passed on.
 system_places_alone() {

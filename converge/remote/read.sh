@@ -118,7 +118,7 @@ fi
 # reachable PATH: whether it would be seen if it were there.
 reachable() {
     above=${1%/*}
-    while [ -n "$above" ] && [ ! -d "$above" ]; do above=${above%/*}; done
+    while [ ! -d "$above" ] && [ "$above" != "${above%/*}" ]; do above=${above%/*}; done
     [ -x "${above:-/}" ]
 }
 # classify PATH: absent, unreadable, or one more member of the archive; and what a run that was

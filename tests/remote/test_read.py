@@ -306,6 +306,16 @@ def test_the_state_follows_xdg(reader: Reader) -> None:
     assert reader.read().state == f"{reader.root}/elsewhere/workspace-tuning/workspace"
 
 
+@pytest.mark.parametrize("given", ["state", "./state", "../state", "~/state", ".", ""])
+def test_a_relative_xdg_directory_is_none_and_holds_nobody_up(reader: Reader, given: str) -> None:
+    for name in ("STATE_HOME", "CONFIG_HOME", "DATA_HOME", "CACHE_HOME", "RUNTIME_DIR"):
+        reader.environment[f"XDG_{name}"] = given
+    found = reader.read()
+    assert found.state == f"{reader.home}/.local/state/workspace-tuning/workspace"
+    assert f"fact config {reader.home}/.config" in reader.output()
+    assert not found.unreadable
+
+
 def test_a_setuid_bit_is_read_as_it_is(reader: Reader) -> None:
     reader.kwinrc.write_text("")
     reader.kwinrc.chmod(0o4711)

@@ -145,6 +145,9 @@ def test_the_state_of_the_controller_follows_xdg(monkeypatch: pytest.MonkeyPatch
     assert journal.controller_state() == Path("/somewhere/workspace-tuning/controller")
     monkeypatch.setenv("XDG_STATE_HOME", "")
     assert journal.controller_state() == Path.home() / ".local/state/workspace-tuning/controller"
+    for relative in ("state", "./state", "../state", "", "~"):
+        monkeypatch.setenv("XDG_STATE_HOME", relative)
+        assert journal.controller_state().is_relative_to(Path.home() / ".local/state"), relative
 
 
 @pytest.mark.parametrize("line", [b"\xff\x00 not JSON", b"5", b"null", b"[" * 100_000])
