@@ -6,9 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -42,9 +43,9 @@ class Outcome:
     code: int
     out: str
     err: str
-    journal: tuple[journal.Record, ...]
+    journal: tuple[Mapping[str, Any], ...]  # as it is on disk
 
-    def kinds(self, kind: str) -> list[journal.Record]:
+    def kinds(self, kind: str) -> list[Mapping[str, Any]]:
         return [record for record in self.journal if record["kind"] == kind]
 
     @property
@@ -97,7 +98,7 @@ class Cli:
         journals = (self.state / "workspace-tuning/controller/runs").glob("*/journal.jsonl")
         # By time and not by name: two runs may begin within one second.
         runs = sorted(journals, key=lambda path: path.stat().st_mtime_ns)
-        records = journal.read(runs[-1]) if runs else ()
+        records = tuple(journal.objects(runs[-1].read_bytes())) if runs else ()
         return Outcome(process.returncode, out, err, records)
 
     def __call__(self, inventory: Path, *arguments: str, under: Sequence[str] = ()) -> Outcome:

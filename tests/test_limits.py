@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from converge import limits
 from converge.gate import detect
+from converge.journal.form import plain
+from converge.journal.kinds import FindingRecord
 from converge.kde import chezmoi
 from converge.measure import memory, samples
 from converge.measure.history import History
@@ -236,7 +238,7 @@ def test_a_check_judges_whatever_its_programs_print(name: str, seed: int, words:
         replies[key] = Reply(status=status, output=spoilt, errors=words[0])
     found = checks.judge(name, replies, known=case.context)
     assert found.effect in Effect
-    assert json.dumps(found.record())
+    assert json.dumps(plain(FindingRecord.of(found)))
 
 
 @FUZZ

@@ -16,6 +16,7 @@ from dataclasses import replace
 from converge.gate.facts import branch, cards, cpu, disk, memory, session
 from converge.gate.facts.verdict import Look, Outcome, Verdict
 from converge.gate.machine import Machine
+from converge.journal.kinds import VerdictRecord
 from converge.plan.setting import Setting
 from converge.profile.profile import Profile
 
@@ -86,17 +87,17 @@ def gate(
     return tuple(result)
 
 
-def record(verdict: Verdict) -> dict[str, object]:
-    """A verdict as the fields of a journal record."""
-    return {
-        "fact": verdict.fact,
-        "outcome": str(verdict.outcome.value),
-        "declared": verdict.declared,
-        "found": verdict.found,
-        "why": verdict.why,
-        "fix": verdict.fix,
-        "settings": list(verdict.settings),
-    }
+def record(verdict: Verdict) -> VerdictRecord:
+    """A verdict as a record of the journal."""
+    return VerdictRecord(
+        fact=verdict.fact,
+        outcome=verdict.outcome.value,
+        declared=verdict.declared,
+        found=verdict.found,
+        why=verdict.why,
+        fix=verdict.fix,
+        settings=verdict.settings,
+    )
 
 
 def blocking(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:

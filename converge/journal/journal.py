@@ -1,7 +1,7 @@
 """The JSON Lines record of one run, as it is read: every message and every report comes from it.
 
-A record is a flat JSON object: ``run``, ``seq`` (from 1), ``time`` (UTC, ISO 8601), ``kind``,
-``workspace`` ("" for the run itself) and the fields of its kind (``schemas/journal.schema.json``).
+A line is a flat JSON object: ``run``, ``seq`` (from 1), ``time`` (UTC, ISO 8601), ``kind``,
+``workspace`` ("" for the run itself) and the fields of its kind (``converge.journal.kinds``).
 ``tasks.run.journal`` writes it.
 """
 
@@ -9,9 +9,53 @@ from __future__ import annotations
 
 import json
 import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-Record = dict[str, object]
+from converge.journal.form import plain, taken, text
+from converge.journal.kinds import KINDS, WORDS, OtherRecord, Record
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One record, and where it stands: ``seq`` is 0 where the line has no number."""
+
+    run: str
+    seq: int
+    time: str
+    workspace: str
+    record: Record
+
+    @classmethod
+    def of(cls, found: Mapping[str, object]) -> Line:
+        """From a JSON object that nobody vouches for."""
+        kind = text(found.get("kind"))
+        number = found.get("seq")
+        record = taken(KINDS[kind], found) if kind in KINDS else OtherRecord(kind=kind)
+        return cls(
+            run=text(found.get("run")),
+            seq=number if isinstance(number, int) and not isinstance(number, bool) else 0,
+            time=text(found.get("time")),
+            workspace=text(found.get("workspace")),
+            record=record,
+        )
+
+    @property
+    def kind(self) -> str:
+        """The word of its kind."""
+        if isinstance(self.record, OtherRecord):
+            return self.record.kind
+        return WORDS[type(self.record)]
+
+    def fields(self) -> dict[str, object]:
+        """The line as a JSON object."""
+        head = {"run": self.run, "seq": self.seq, "time": self.time, "kind": self.kind}
+        return {**head, "workspace": self.workspace, **plain(self.record)}
 
 
 def controller_state() -> Path:
@@ -23,15 +67,30 @@ def controller_state() -> Path:
     return base / "workspace-tuning" / "controller"
 
 
-def read(path: Path) -> tuple[Record, ...]:
-    """The records of a journal; a torn last line (the power failed in it) is left out."""
-    records = []
-    for line in path.read_bytes().split(b"\n")[:-1]:
+def read(path: Path) -> tuple[Line, ...]:
+    """The lines of a journal; a torn last line (the power failed in it) is left out."""
+    return tuple(map(Line.of, objects(path.read_bytes())))
+
+
+def objects(content: bytes) -> Iterator[Mapping[str, object]]:
+    """The JSON objects of a journal, up to its first line that is none."""
+    for line in content.split(b"\n")[:-1]:
         try:
-            record = json.loads(line)
+            found = json.loads(line)
         except (ValueError, RecursionError):
-            break
-        if not isinstance(record, dict):
-            break
-        records.append(record)
-    return tuple(records)
+            return
+        if not isinstance(found, dict):
+            return
+        yield found
+
+
+def of_kind(lines: Iterable[Line], kind: type[R], workspace: str | None = None) -> Iterator[R]:
+    """The records of one kind, in order; of one workspace, where one is named."""
+    for line in lines:
+        if isinstance(line.record, kind) and workspace in (None, line.workspace):
+            yield line.record
+
+
+def last_of_kind(lines: Iterable[Line], kind: type[R], workspace: str | None = None) -> R | None:
+    """The last record of one kind."""
+    return next(iter(deque(of_kind(lines, kind, workspace), maxlen=1)), None)

@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from converge.journal.form import taken
+from converge.journal.kinds import EarlierMeasurement, MeasurementRecord
 from converge.limits import document
 from converge.measure.memory import Memory
 
@@ -16,7 +18,6 @@ VERSION = 1
 NAME = "measurements.json"
 LIMIT = 400  # of each kind; the oldest go first
 SHOWN = 5  # earlier measurements that a record repeats
-_EARLIER = ("time", "measured", "low", "high", "n", "verdict")
 #: What is kept of a measurement; its single samples stay in the journal of its run.
 _KEPT = ("subject", "benchmark", "measured", "low", "high", "unit", "n", "verdict", "cpu")
 
@@ -69,19 +70,21 @@ class History:
         }
         return History(samples=(*self.samples, sample), measurements=self.measurements)
 
-    def with_measurements(self, records: Sequence[Row], *, run: str, time: str) -> History:
+    def with_measurements(
+        self, records: Sequence[MeasurementRecord], *, run: str, time: str
+    ) -> History:
         rows = (
-            {"run": run, "time": time, **{key: one[key] for key in _KEPT}}
+            {"run": run, "time": time, **{key: getattr(one, key) for key in _KEPT}}
             for one in records
-            if one["n"]
+            if one.n
         )
         return History(samples=self.samples, measurements=(*self.measurements, *rows))
 
-    def earlier(self, subject: str, benchmark: str) -> tuple[Row, ...]:
+    def earlier(self, subject: str, benchmark: str) -> tuple[EarlierMeasurement, ...]:
         """What was measured of it before, newest last, at most ``SHOWN``."""
         rows = (
             row
             for row in self.measurements
             if row.get("subject") == subject and row.get("benchmark") == benchmark
         )
-        return tuple({key: row.get(key) for key in _EARLIER} for row in rows)[-SHOWN:]
+        return tuple(taken(EarlierMeasurement, row) for row in rows)[-SHOWN:]

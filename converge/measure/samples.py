@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from converge.journal.kinds import ClaimedRange, EarlierMeasurement, MeasurementRecord
 from converge.limits import decimal, number
 from converge.measure.benchmarks import Benchmark
 from converge.measure.gain import Gain, Verdict, faster, judge
@@ -113,9 +115,9 @@ def measurement(
     settings: Sequence[Setting],
     stock: str,
     optimized: str,
-    earlier: Sequence[Mapping[str, object]] = (),
-) -> Mapping[str, object]:
-    """The fields of the record. Without a claim it is the control: stock against itself.
+    earlier: tuple[EarlierMeasurement, ...] = (),
+) -> MeasurementRecord:
+    """The record of a benchmark. Without a claim it is the control: stock against itself.
 
     ``earlier``: what was measured of it before on this workspace (``History.earlier``)."""
     gain = samples.gain
@@ -125,47 +127,37 @@ def measurement(
         verdict, why = _control(gain)
     else:
         verdict, why = judge(gain, claim)
-    return {
+    return MeasurementRecord(
         **_figures(gain),
-        "subject": claim.subject if claim else CONTROL,
-        "benchmark": benchmark.id,
-        "kind_of_gain": "faster",
-        "settings": [setting.id for setting in settings],
-        "claimed": claimed(claim),
-        "verdict": verdict.value,
-        "why": why,
-        "stock": stock,
-        "optimized": optimized,
-        "cpu": samples.cpu,
-        "load": samples.load,
-        "compared": samples.compared,
-        "samples": [
-            [stock.cpu, optimized.cpu, stock.wall, optimized.wall]
+        subject=claim.subject if claim else CONTROL,
+        benchmark=benchmark.id,
+        kind_of_gain="faster",
+        settings=tuple(setting.id for setting in settings),
+        claimed=claimed(claim),
+        verdict=verdict.value,
+        why=why,
+        stock=stock,
+        optimized=optimized,
+        cpu=samples.cpu,
+        load=samples.load,
+        compared=samples.compared,
+        samples=tuple(
+            (stock.cpu, optimized.cpu, stock.wall, optimized.wall)
             for stock, optimized in samples.pairs
-        ],
-        "earlier": [dict(one) for one in earlier],
-    }
+        ),
+        earlier=earlier,
+    )
 
 
-def not_measured(subject: str, settings: Sequence[Setting], why: str) -> Mapping[str, object]:
+def not_measured(subject: str, settings: Sequence[Setting], why: str) -> MeasurementRecord:
     """The record of a claim that nothing was measured for, and why."""
-    return {
-        **_figures(None),
-        "subject": subject,
-        "benchmark": "",
-        "kind_of_gain": "",
-        "settings": [setting.id for setting in settings],
-        "claimed": claimed(settings[0].claim if settings else None),
-        "verdict": Verdict.NO_EVIDENCE.value,
-        "why": f"not measured: {why}",
-        "stock": "",
-        "optimized": "",
-        "cpu": "",
-        "load": "",
-        "compared": "",
-        "samples": [],
-        "earlier": [],
-    }
+    return MeasurementRecord(
+        subject=subject,
+        settings=tuple(setting.id for setting in settings),
+        claimed=claimed(settings[0].claim if settings else None),
+        verdict=Verdict.NO_EVIDENCE.value,
+        why=f"not measured: {why}",
+    )
 
 
 def memory(
@@ -175,7 +167,7 @@ def memory(
     settings: Sequence[Setting],
     before: Sequence[float],
     after: Sequence[float],
-) -> Mapping[str, object]:
+) -> MeasurementRecord:
     """The record of a memory claim; the samples are KB, one a start of the process."""
     claim = settings[0].claim if settings else None
     assert claim is not None
@@ -183,27 +175,21 @@ def memory(
     counts = f"{len(before)} before, {len(after)} after"
     if gain is None:
         why = f"not measured: {counts}; take one sample before the first run and one after it"
-    return {
+    return MeasurementRecord(
         **_figures(gain),
-        "subject": subject,
-        "benchmark": "memory",
-        "kind_of_gain": "smaller",
-        "settings": [setting.id for setting in settings],
-        "claimed": claimed(claim),
-        "verdict": verdict.value,
-        "why": f"{why} ({counts})" if gain else why,
-        "stock": "",
-        "optimized": "",
-        "cpu": "",
-        "load": "",
-        "compared": "",
-        "samples": [list(before), list(after)],
-        "earlier": [],
-    }
+        subject=subject,
+        benchmark="memory",
+        kind_of_gain="smaller",
+        settings=tuple(setting.id for setting in settings),
+        claimed=claimed(claim),
+        verdict=verdict.value,
+        why=f"{why} ({counts})" if gain else why,
+        samples=(tuple(before), tuple(after)),
+    )
 
 
-def claimed(claim: Claim | None) -> Mapping[str, object] | None:
-    return {"low": claim.low, "high": claim.high, "unit": claim.unit} if claim else None
+def claimed(claim: Claim | None) -> ClaimedRange | None:
+    return ClaimedRange(low=claim.low, high=claim.high, unit=claim.unit) if claim else None
 
 
 def _control(gain: Gain | None) -> tuple[Verdict, str]:
@@ -219,28 +205,25 @@ def _control(gain: Gain | None) -> tuple[Verdict, str]:
     )
 
 
-def _figures(gain: Gain | None) -> Mapping[str, object]:
+def _figures(gain: Gain | None) -> dict[str, Any]:
+    """The fields of a record that say how much; none where nothing was measured."""
+
     def number(value: float | None) -> float | None:
         return None if value is None else round(value, 2) + 0.0  # never -0.0
 
-    return {
-        "measured": number(gain.value) if gain else None,
-        "low": number(gain.low) if gain else None,
-        "high": number(gain.high) if gain else None,
-        "unit": "%",
-        "n": gain.n if gain else 0,
-    }
+    if gain is None:
+        return {}
+    low, high = number(gain.low), number(gain.high)
+    return {"measured": number(gain.value), "low": low, "high": high, "n": gain.n}
 
 
-def sentence(record: Mapping[str, object]) -> str:
-    """A ``measurement`` record as one line for a person."""
-    claim = record["claimed"]
+def sentence(record: MeasurementRecord) -> str:
+    """A measurement as one line for a person."""
     parts = []
-    if isinstance(claim, Mapping):
-        parts.append(f"claimed {claim['low']:g} to {claim['high']:g} {claim['unit']}")
-    if record["n"]:
-        spread = "" if record["low"] is None else f" ({record['low']} to {record['high']})"
-        word = record["kind_of_gain"]
-        parts.append(f"measured {record['measured']} %{spread} {word}, n = {record['n']}")
-    parts.append(f"{record['verdict']}: {record['why']}")
+    if claim := record.claimed:
+        parts.append(f"claimed {claim.low:g} to {claim.high:g} {claim.unit}")
+    if record.n:
+        spread = "" if record.low is None else f" ({record.low} to {record.high})"
+        parts.append(f"measured {record.measured} %{spread} {record.kind_of_gain}, n = {record.n}")
+    parts.append(f"{record.verdict}: {record.why}")
     return "; ".join(parts)

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
+from converge.journal.form import plain
+from converge.journal.kinds import PlannedBuild, PlannedFile, PlanSummary
 from converge.kde import merge
 from converge.kde.back import Back
 from converge.plan.flakes import Flake
@@ -121,35 +123,35 @@ class Plan:
         """Twelve hex digits: the same for the same bytes before and after on the same workspace.
 
         The first is a letter, so that no command line takes an id for a number."""
-        text = sha256(json.dumps(self.summary(), sort_keys=True).encode()).hexdigest()
+        text = sha256(json.dumps(plain(self.summary()), sort_keys=True).encode()).hexdigest()
         return "abcdef"[int(text[0], 16) % 6] + text[1:12]
 
-    def summary(self) -> dict[str, object]:
-        """All that the plan does, as JSON; bytes as digests."""
-        return {
-            "workspace": self.workspace,
-            "changes": [
-                {
-                    "path": change.path,
-                    "layer": change.layer.value,
-                    "before": digest(change.before),
-                    "after": digest(change.after),
-                    "mode": change.mode,
-                    "root": change.root,
-                }
+    def summary(self) -> PlanSummary:
+        """All that the plan does; bytes as digests."""
+        return PlanSummary(
+            workspace=self.workspace,
+            changes=tuple(
+                PlannedFile(
+                    path=change.path,
+                    layer=change.layer.value,
+                    before=digest(change.before),
+                    after=digest(change.after),
+                    mode=change.mode,
+                    root=change.root,
+                )
                 for change in self.changes
-            ],
-            "builds": [
-                {
-                    "layer": build.nix.layer.value,
-                    "needed": build.needed,
-                    "base": build.base.url,
-                    "inputs": build.inputs,
-                }
+            ),
+            builds=tuple(
+                PlannedBuild(
+                    layer=build.nix.layer.value,
+                    needed=build.needed,
+                    base=build.base.url,
+                    inputs=build.inputs,
+                )
                 for build in self.builds
-            ],
-            "sweep": list(self.sweep),
-        }
+            ),
+            sweep=self.sweep,
+        )
 
 
 def digest(content: bytes | None) -> str:

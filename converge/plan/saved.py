@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from converge import redact
+from converge.journal.form import plain, taken
+from converge.journal.kinds import PlannedFile, PlanSummary
 from converge.plan.plan import Plan
 from converge.plan.setting import Layer, Phase
 from converge.problem import InvalidInput, Problem, nearest
@@ -31,7 +33,7 @@ class Saved:
     id: str
     workspace: str
     choices: Mapping[str, object]
-    summary: Mapping[str, object]
+    summary: PlanSummary
 
 
 def narrowing(choices: Choices) -> dict[str, object]:
@@ -45,7 +47,8 @@ def narrowing(choices: Choices) -> dict[str, object]:
 
 def contents(plan: Plan, *, home: str, choices: Choices) -> dict[str, object]:
     """What is kept of a plan: its summary, its narrowing, and its diffs without secrets."""
-    return plan.summary() | {
+    return {
+        **plain(plan.summary()),
         "id": plan.id,
         "choices": narrowing(choices),
         "diffs": {
@@ -73,7 +76,7 @@ def load(directory: Path, name: str) -> Saved:
             id=name,
             workspace=str(data["workspace"]),
             choices={one: data["choices"][one] for one in NARROWING},
-            summary=data,
+            summary=taken(PlanSummary, data),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = f"{path} cannot be read as a plan"
@@ -127,8 +130,7 @@ def stale(saved: Saved, plan: Plan, *, home: str) -> str:
     """What is different now from the plan that was shown."""
     parts: list[str] = []
     then, now = (
-        {str(one["path"]): one for one in _rows(summary.get("changes"))}
-        for summary in (saved.summary, plan.summary())
+        {one.path: one for one in summary.changes} for summary in (saved.summary, plan.summary())
     )
     paths = [path for path in {**then, **now} if then.get(path) != now.get(path)]
     if paths:
@@ -139,27 +141,22 @@ def stale(saved: Saved, plan: Plan, *, home: str) -> str:
         more = [f"and {len(paths) - _NAMED} more"] if len(paths) > _NAMED else []
         parts.append(", ".join([*named, *more]))
     built, builds = (
-        {str(one["layer"]): one for one in _rows(summary.get("builds"))}
-        for summary in (saved.summary, plan.summary())
+        {one.layer: one for one in summary.builds} for summary in (saved.summary, plan.summary())
     )
     layers = [name for name in {**built, **builds} if built.get(name) != builds.get(name)]
     if layers:
         parts.append(f"what the {' and '.join(layers)} layer is built from changed")
-    if saved.summary.get("sweep") != list(plan.sweep):
+    if saved.summary.sweep != plan.sweep:
         parts.append("files of a run that was killed came or went")
     return "; ".join(parts) or "what it was made from changed"
 
 
-def _change(then: Mapping[str, object] | None, now: Mapping[str, object] | None) -> str:
+def _change(then: PlannedFile | None, now: PlannedFile | None) -> str:
     if then is None:
         return "would change as well"
     if now is None:
         return "needs no change any more"
-    return "was changed" if then.get("before") != now.get("before") else "would become another"
-
-
-def _rows(value: object) -> list[Mapping[str, object]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return "was changed" if then.before != now.before else "would become another"
 
 
 def _texts(value: object) -> list[str]:

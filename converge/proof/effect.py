@@ -7,8 +7,8 @@ code that a verification ends with. What could not be looked at is unknown, and 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 
 from converge.exits import Exit
@@ -56,31 +56,6 @@ class Finding:
     counts: bool = True  # False: shown, and left out of the exit code (a reminder to a person)
     faults: frozenset[str] = frozenset()  # as in ``Verdict``; neither of these two is recorded
     answered: bool = True
-
-    def record(self) -> dict[str, object]:
-        """The fields of a journal record of the kind ``finding``."""
-        fields = {**asdict(self), "effect": self.effect.value}
-        del fields["faults"], fields["answered"]
-        return fields
-
-    @classmethod
-    def of_record(cls, record: Mapping[str, object]) -> Finding:
-        """The finding in a journal record. Raises ``ValueError`` for an effect that is none."""
-
-        def text(name: str) -> str:
-            return str(record.get(name, ""))
-
-        return cls(
-            check=text("check"),
-            setting=text("setting"),
-            title=text("title"),
-            phase=text("phase"),
-            effect=Effect(text("effect")),
-            expected=text("expected"),
-            found=text("found"),
-            reason=text("reason"),
-            counts=record.get("counts") is not False,
-        )
 
 
 def effective(found: str, *, expected: str = "", reason: str = "") -> Verdict:

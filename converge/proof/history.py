@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from converge.journal import journal
+from converge.journal.kinds import FindingRecord, RunStartRecord
 from converge.proof.effect import Finding
 
 
@@ -27,22 +28,18 @@ def proofs(runs: Path, workspace: str) -> Iterable[Proof]:
     """Newest first. A journal that cannot be read is passed over: it proves nothing."""
     for path in sorted(runs.glob("*/journal.jsonl"), reverse=True):
         try:
-            records = journal.read(path)
+            lines = journal.read(path)
         except OSError:
             continue
         found: dict[tuple[str, str], Finding] = {}
         time = task = ""
-        for record in records:
-            if record.get("kind") == "run-start":
-                task = str(record.get("task", ""))
-            if record.get("kind") != "finding" or record.get("workspace") != workspace:
-                continue
-            try:
-                finding = Finding.of_record(record)
-            except ValueError:
-                continue
-            found[finding.check, finding.setting] = finding
-            time = str(record.get("time", ""))
+        for line in lines:
+            if isinstance(line.record, RunStartRecord):
+                task = line.record.task
+            if isinstance(line.record, FindingRecord) and line.workspace == workspace:
+                finding = line.record.finding
+                found[finding.check, finding.setting] = finding
+                time = line.time
         if found:
             yield Proof(run=path.parent.name, time=time, task=task, findings=tuple(found.values()))
 

@@ -23,9 +23,11 @@ from pathlib import Path
 
 from converge.arguments import Arguments
 from converge.exits import Exit
-from converge.journal.journal import Record, controller_state
+from converge.journal.form import taken
+from converge.journal.journal import Line, controller_state, of_kind
+from converge.journal.kinds import MeasurementRecord, RunEndRecord, RunStartRecord
 from converge.limits import document
-from converge.report.model import Journal, Report, build, load
+from converge.report.model import JournalFile, Report, build, load
 from converge.report.terminal import Terminal
 
 NAME = "journal.jsonl"
@@ -70,26 +72,26 @@ def glance(path: Path) -> Glance:
         first = file.readline(END)
         file.seek(max(0, path.stat().st_size - END))
         last = file.read(END).rstrip(b"\n").rpartition(b"\n")[2]
-    start, end = _record(first), _record(last)
-    named = start.get("workspaces")
+    start = next(of_kind([_line(first)], RunStartRecord), taken(RunStartRecord, {}))
+    end = _line(last).record
     return Glance(
         path=path,
-        task=str(start.get("task", "")),
-        mode=str(start.get("mode", "")),
-        workspaces=tuple(map(str, named)) if isinstance(named, list) else (),
-        outcome=str(end.get("outcome", "")) if end.get("kind") == "run-end" else "",
+        task=start.task,
+        mode=start.mode,
+        workspaces=start.workspaces,
+        outcome=end.outcome if isinstance(end, RunEndRecord) else "",
     )
 
 
-def _record(line: bytes) -> Record:
+def _line(content: bytes) -> Line:
     try:
-        found = document(line)
+        found = document(content)
     except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+        found = {}
+    return Line.of(found if isinstance(found, dict) else {})
 
 
-def choose(names: Sequence[str]) -> list[Journal]:
+def choose(names: Sequence[str]) -> list[JournalFile]:
     """The journals of a report. Raises ``NoRun`` and ``OSError``.
 
     A journal is read once it is known to matter: of the others the ends alone are looked at."""
@@ -100,14 +102,14 @@ def choose(names: Sequence[str]) -> list[Journal]:
         raise NoRun(f"{controller_state()} has no run yet; run deploy.py first")
     newest = next((path for path in there if glance(path).task == "deploy"), there[0])
     first = load(newest)
-    workspaces = {one.get("workspace") for one in first.records} - {"", None}
-    if any(one.get("kind") == "measurement" for one in first.records):
+    workspaces = {one.workspace for one in first.lines} - {""}
+    if any(of_kind(first.lines, MeasurementRecord)):
         return [first]
     seen = (glance(path) for path in there)
     measured = (one for one in seen if one.task == "measure" and workspaces & {*one.workspaces})
     for one in measured:
         journal = load(one.path)
-        if any(record.get("kind") == "measurement" for record in journal.records):
+        if any(of_kind(journal.lines, MeasurementRecord)):
             return [first, journal]
     return [first]
 

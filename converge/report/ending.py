@@ -1,16 +1,17 @@
 """The end of a workspace's part for a person: what changed, what is pending, what to do next.
 
-In: the records of a run. Out: rows for the terminal. Pending and unknown are always named, each
+In: the lines of its journal. Out: rows for the terminal. Pending and unknown are always named, each
 with what makes it known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from converge.exits import Exit, Outcome
-from converge.journal.journal import Record
+from converge.journal.journal import Line, last_of_kind, of_kind
+from converge.journal.kinds import FindingRecord, PlanRecord, RunStartRecord
 from converge.problem import count
 from converge.proof.effect import Effect, Finding, summary
 
@@ -39,18 +40,12 @@ class Row:
     typed: bool = False
 
 
-def latest(records: Iterable[Record]) -> tuple[Finding, ...]:
+def latest(records: Iterable[FindingRecord]) -> tuple[Finding, ...]:
     """The last finding of each check and setting, without reminders to a person: what every count
     of a run is made from."""
     found: dict[tuple[str, str], Finding] = {}
     for record in records:
-        if record.get("kind") != "finding":
-            continue
-        try:
-            one = Finding.of_record(record)
-        except ValueError:
-            continue
-        found[one.check, one.setting] = one
+        found[record.check, record.setting] = record.finding
     return tuple(one for one in found.values() if one.counts)
 
 
@@ -115,7 +110,7 @@ def effects(findings: Iterable[Finding]) -> str:
 
 
 def rows(
-    records: Sequence[Record],
+    lines: Sequence[Line],
     workspace: str,
     outcome: Outcome,
     *,
@@ -124,11 +119,11 @@ def rows(
     wide: bool,
 ) -> Iterator[Row]:
     """The end of one workspace's part. ``wide``: the run has other workspaces too."""
-    own = [record for record in records if record.get("workspace") == workspace]
-    task = next((str(one["task"]) for one in records if one["kind"] == "run-start"), "")
-    findings = latest(own)
+    task = next((one.task for one in of_kind(lines, RunStartRecord)), "")
+    plan = last_of_kind(lines, PlanRecord, workspace)
+    findings = latest(of_kind(lines, FindingRecord, workspace))
     if task == "deploy" and outcome in _KEPT:
-        yield Row(word="changed", text=_changed(own), tone="good")
+        yield Row(word="changed", text=_changed(plan), tone="good")
         yield Row(word="effects", text=effects(findings))
         for one in filter(_wrong, findings):
             why = one.reason or f"found {one.found}"
@@ -139,27 +134,17 @@ def rows(
     elif task == "verify":
         yield from open_ends(findings)
     elif task == "deploy" and outcome is Outcome.CHANGES:
-        plan = next((str(one["id"]) for one in own if one["kind"] == "plan"), "")
         limit = f" --limit {workspace}" if wide else ""
-        text = f"{PYINFRA} {inventory} deploy.py -y{limit} --data plan={plan}"
+        text = f"{PYINFRA} {inventory} deploy.py -y{limit} --data plan={plan.id if plan else ''}"
         yield Row(word="to apply", text=text, typed=True)
     elif task == "deploy" and outcome.exit is Exit.UNKNOWN:
         yield Row(word="next", text=f"{PYINFRA} {inventory} tasks/status.py", typed=True)
 
 
-def _changed(own: Iterable[Record]) -> str:
+def _changed(plan: PlanRecord | None) -> str:
     """What a run changed: files and layers of the plan that it kept."""
-    plan = next((one for one in reversed(list(own)) if one["kind"] == "plan"), {})
-    changes, builds = plan.get("summary"), 0
-    files = 0
-    if isinstance(changes, Mapping):
-        listed, layers = changes.get("changes"), changes.get("builds")
-        files = len(listed) if isinstance(listed, list) else 0
-        builds = sum(
-            bool(one.get("needed"))
-            for one in (layers if isinstance(layers, list) else [])
-            if isinstance(one, Mapping)
-        )
+    files = len(plan.summary.changes) if plan else 0
+    builds = sum(one.needed for one in plan.summary.builds) if plan else 0
     parts = [count(files, "file")] if files else []
     parts += [f"{count(builds, 'layer')} built and activated"] if builds else []
     return ", ".join(parts) or "the record of the workspace"

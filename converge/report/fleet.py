@@ -1,4 +1,4 @@
-"""What became of several workspaces: the records of a run go in, one table comes out.
+"""What became of several workspaces: the lines of a journal go in, one table comes out.
 
 First a line for each workspace, then the settings by workspace: applied, not applicable because...,
 blocked because... Settings that stand alike everywhere share a line, and reasons stand once below.
@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from string import ascii_lowercase
 
 from converge.exits import Exit, Outcome, known, well
-from converge.journal.journal import Record
+from converge.journal.journal import Line
+from converge.journal.kinds import PlannedSetting, PlanRecord, ResultRecord
 from converge.plan.standing import Stand
 from converge.report.terminal import Terminal, fit
 
@@ -50,35 +51,33 @@ class Part:
     cells: Mapping[str, Cell] = field(default_factory=dict)
 
 
-def parts(records: Iterable[Record], *, dry: bool = False) -> tuple[Part, ...]:
+def parts(lines: Iterable[Line], *, dry: bool = False) -> tuple[Part, ...]:
     """Each workspace that has a result, in the order of the results."""
-    records = tuple(records)
-    plans = {r["workspace"]: r for r in records if r["kind"] == "plan"}
+    lines = tuple(lines)
+    plans = {one.workspace: one.record for one in lines if isinstance(one.record, PlanRecord)}
     found = []
-    for record in records:
-        if record["kind"] != "result":
-            continue
-        outcome, why = str(record["outcome"]), str(record.get("why") or "")
-        rows = plans.get(record["workspace"], {}).get("settings")
-        found.append(
-            Part(
-                workspace=str(record["workspace"]),
-                outcome=outcome,
-                why=why,
-                cells={
-                    str(row["setting"]): _cell(row, outcome, why, dry=dry)
-                    for row in (rows if isinstance(rows, list) else [])
-                },
+    for line in lines:
+        if isinstance(end := line.record, ResultRecord):
+            plan = plans.get(line.workspace)
+            found.append(
+                Part(
+                    workspace=line.workspace,
+                    outcome=end.outcome,
+                    why=end.why,
+                    cells={
+                        row.setting: _cell(row, end.outcome, end.why, dry=dry)
+                        for row in (plan.settings if plan else ())
+                    },
+                )
             )
-        )
     return tuple(found)
 
 
-def _cell(row: Mapping[str, object], outcome: str, why: str, *, dry: bool) -> Cell:
-    stand = Stand(str(row["stand"]))
+def _cell(row: PlannedSetting, outcome: str, why: str, *, dry: bool) -> Cell:
+    stand = Stand(row.stand)
     if stand is not Stand.IN_FORCE:
         word = _WORDS[stand]
-        return Cell(word=word, why=str(row["why"]) if word in _EXPLAINED else "")
+        return Cell(word=word, why=row.why if word in _EXPLAINED else "")
     match known(outcome):
         case ended if ended is not None and ended.exit is Exit.DONE:
             return Cell(word="applied")
@@ -114,9 +113,9 @@ def lines(settings: Sequence[str], columns: Sequence[Part]) -> list[tuple[str, t
     return found
 
 
-def show(terminal: Terminal, records: Iterable[Record], *, dry: bool = False) -> None:
+def show(terminal: Terminal, journal: Iterable[Line], *, dry: bool = False) -> None:
     """The summary of a run over several workspaces; nothing for a single one."""
-    found = parts(records, dry=dry)
+    found = parts(journal, dry=dry)
     if len(found) < 2:
         return
     terminal.line()

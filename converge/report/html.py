@@ -10,7 +10,7 @@ from pathlib import Path
 from converge.exits import Exit
 from converge.report import sections
 from converge.report.markup import Markup, element
-from converge.report.model import Report, Workspace, clock
+from converge.report.model import Report, ReportedWorkspace, clock
 from converge.report.words import duration, exit_sentence, tone, total
 
 STYLE = Path(__file__).with_name("report.css")
@@ -100,7 +100,7 @@ def _fleet(report: Report) -> Markup:
     return sections.table("Workspaces of this run", FLEET, rows)
 
 
-def _workspace(report: Report, one: Workspace) -> Markup:
+def _workspace(report: Report, one: ReportedWorkspace) -> Markup:
     several = len(report.workspaces) > 1
     parts = [
         element("h2", one.name, id=sections.anchor(one.name, "workspace")) if several else None,

@@ -16,8 +16,8 @@ from converge.exits import Exit, Outcome, known, well
 from converge.proof.effect import Effect
 from converge.report.html import outcome
 from converge.report.markup import Markup, element
-from converge.report.model import Report, Workspace
-from converge.report.parts import Finding, Gate
+from converge.report.model import Report, ReportedWorkspace
+from converge.report.parts import ReportedFact, ReportedFinding
 from converge.report.words import tone
 
 
@@ -33,7 +33,7 @@ def xml(report: Report) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{document}\n'
 
 
-def _suite(report: Report, one: Workspace) -> Markup:
+def _suite(report: Report, one: ReportedWorkspace) -> Markup:
     cases = [_case(one.name, "result", _result(report, one))]
     cases += (_case(f"{one.name}.gate", each.fact, _gate(each)) for each in one.gates)
     cases += (
@@ -62,11 +62,11 @@ def _case(group: str, name: str, verdict: Markup | None) -> Markup:
     return element("testcase", verdict, classname=group, name=name or "unnamed")
 
 
-def _name(finding: Finding) -> str:
+def _name(finding: ReportedFinding) -> str:
     return ": ".join(filter(None, (finding.setting, finding.check)))
 
 
-def _effect(finding: Finding) -> Markup | None:
+def _effect(finding: ReportedFinding) -> Markup | None:
     text = f"expected: {finding.expected}\nfound: {finding.found}\nreason: {finding.reason}"
     said = finding.reason or f"expected {finding.expected}, found {finding.found}"
     if not finding.counts and finding.effect is not Effect.EFFECTIVE:
@@ -82,7 +82,7 @@ def _effect(finding: Finding) -> Markup | None:
             return element("error", text, message=said, type="unknown")
 
 
-def _gate(gate: Gate) -> Markup | None:
+def _gate(gate: ReportedFact) -> Markup | None:
     said = f"declared {gate.declared}, found {gate.found}; {gate.fix}"
     match gate.outcome:
         case "true":
@@ -95,7 +95,7 @@ def _gate(gate: Gate) -> Markup | None:
             return element("error", message=said, type="unknown")
 
 
-def _result(report: Report, one: Workspace) -> Markup | None:
+def _result(report: Report, one: ReportedWorkspace) -> Markup | None:
     word = one.outcome or outcome(report)
     if well(one.outcome) or (report.dry and one.outcome == Outcome.CHANGES):
         return None

@@ -6,31 +6,47 @@ that is missing or of another type is shown as empty, never as something good, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from converge.exits import Outcome
-from converge.journal import journal
+from converge.journal.form import taken
+from converge.journal.journal import Line, last_of_kind, objects, of_kind
+from converge.journal.kinds import (
+    DriftRecord,
+    EstimateRecord,
+    FindingRecord,
+    MeasurementRecord,
+    MemoryRecord,
+    PlanRecord,
+    ProblemRecord,
+    ResultRecord,
+    RunEndRecord,
+    RunStartRecord,
+    SnapshotRecord,
+    VerdictRecord,
+)
 from converge.redact import harmless, visible
 from converge.report.parts import (
-    Change,
-    Drift,
-    Entry,
-    Finding,
-    Gate,
-    Measurement,
-    Memory,
-    Setting,
-    Step,
-    changes,
-    latest,
+    ReportedChange,
+    ReportedEntry,
+    ReportedFact,
+    ReportedFinding,
+    ReportedMeasurement,
+    ReportedMemory,
+    ReportedSetting,
+    ReportedStep,
+    drift,
+    newest,
+    seconds,
     steps,
-    string,
-    strings,
     undo,
 )
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +62,7 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workspace:
+class ReportedWorkspace:
     """All that the journals say of one workspace."""
 
     name: str
@@ -55,17 +71,17 @@ class Workspace:
     facts: Mapping[str, str] = field(default_factory=dict)
     plan: str = ""
     problems: tuple[str, ...] = ()
-    changes: tuple[Change, ...] = ()
-    entries: tuple[Entry, ...] = ()
-    drift: tuple[Drift, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    gates: tuple[Gate, ...] = ()
-    measurements: tuple[Measurement, ...] = ()
-    memory: tuple[Memory, ...] = ()
-    settings: tuple[Setting, ...] = ()
+    changes: tuple[ReportedChange, ...] = ()
+    entries: tuple[ReportedEntry, ...] = ()
+    drift: tuple[DriftRecord, ...] = ()
+    findings: tuple[ReportedFinding, ...] = ()
+    gates: tuple[ReportedFact, ...] = ()
+    measurements: tuple[ReportedMeasurement, ...] = ()
+    memory: tuple[ReportedMemory, ...] = ()
+    settings: tuple[ReportedSetting, ...] = ()
     estimates: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    steps: tuple[Step, ...] = ()
+    steps: tuple[ReportedStep, ...] = ()
     undo: tuple[str, ...] = ()
 
 
@@ -83,7 +99,7 @@ class Report:
     outcome: str
     exit: int | None
     cut: str  # why the first journal is not whole, or ""
-    workspaces: tuple[Workspace, ...]
+    workspaces: tuple[ReportedWorkspace, ...]
     sources: tuple[Source, ...]
 
     @property
@@ -92,144 +108,126 @@ class Report:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Journal:
-    """The harmless records of one journal file."""
+class JournalFile:
+    """The harmless lines of one journal file."""
 
     source: Source
-    records: tuple[journal.Record, ...]
+    lines: tuple[Line, ...]
 
 
-def load(path: Path) -> Journal:
+def load(path: Path) -> JournalFile:
     """Read a journal. Raises ``OSError``; whatever is in the file is taken as it is."""
-    found = [one for one in journal.read(path) if isinstance(one, dict)]
-    records = tuple(harmless(one) for one in found)
-    start = next((one for one in records if one.get("kind") == "run-start"), {})
-    cut = _cut(path, len(found), records)
-    return Journal(
+    content = path.read_bytes()
+    lines = tuple(Line.of(harmless(one)) for one in objects(content))
+    start = next(of_kind(lines, RunStartRecord), None)
+    first = next((one for one in lines if one.record is start), None)
+    cut = _cut(content, lines)
+    return JournalFile(
         source=Source(
             path=visible(str(path)),
-            run=string(start, "run") or visible(path.parent.name),
-            task=string(start, "task"),
-            records=len(records),
+            run=(first.run if first else "") or visible(path.parent.name),
+            task=start.task if start else "",
+            records=len(lines),
             complete=not cut,
             cut=cut,
         ),
-        records=records,
+        lines=lines,
     )
 
 
-def _cut(path: Path, read: int, records: Sequence[journal.Record]) -> str:
+def _cut(content: bytes, found: Sequence[Line]) -> str:
     """Why the journal is not whole."""
-    content = path.read_bytes()
     lines = content.split(b"\n")
-    torn = len(lines[-1]) + sum(len(line) + 1 for line in lines[read:-1])
-    last = f"after record {read}" if read else "before its first record"
+    torn = len(lines[-1]) + sum(len(line) + 1 for line in lines[len(found) : -1])
+    last = f"after record {len(found)}" if found else "before its first record"
     if torn:
         return f"the journal is damaged {last}: {torn} bytes cannot be read"
-    numbers = [one.get("seq") for one in records]
-    if numbers != list(range(1, len(records) + 1)):
+    if [one.seq for one in found] != list(range(1, len(found) + 1)):
         return "the journal has a gap: records are missing or out of order"
-    if not records or records[-1].get("kind") != "run-end":
+    if not found or not isinstance(found[-1].record, RunEndRecord):
         return f"the journal ends {last}, without the end of the run: it was stopped, or still runs"
     return ""
 
 
-def build(journals: Sequence[Journal]) -> Report:
+def build(journals: Sequence[JournalFile]) -> Report:
     """The report of the first journal. The others add what was found and measured in their runs.
 
     ``journals`` must not be empty."""
     first = journals[0]
-    start = _first(first.records, "run-start")
-    end = _first(first.records, "run-end")
-    names = dict.fromkeys(
-        [
-            *strings(start.get("workspaces")),
-            *(string(one, "workspace") for one in first.records if string(one, "workspace")),
-        ]
-    )
-    mode, task = string(start, "mode"), string(start, "task")
-    times = [string(one, "time") for one in first.records if string(one, "time")]
-    code = end.get("exit")
+    start = next(of_kind(first.lines, RunStartRecord), taken(RunStartRecord, {}))
+    end = next(of_kind(first.lines, RunEndRecord), taken(RunEndRecord, {}))
+    own = (one.workspace for one in first.lines if one.workspace)
+    names = dict.fromkeys([*start.workspaces, *own])
+    times = [one.time for one in first.lines if one.time]
     return Report(
         run=first.source.run,
-        version=string(start, "version"),
-        task=task,
-        mode=mode,
+        version=start.version,
+        task=start.task,
+        mode=start.mode,
         started=times[0] if times else "",
         ended=times[-1] if times else "",
         seconds=seconds(times[0], times[-1]) if times else None,
-        outcome=string(end, "outcome"),
-        exit=code if isinstance(code, int) and not isinstance(code, bool) else None,
+        outcome=end.outcome,
+        exit=end.exit,
         cut=first.source.cut,
-        workspaces=tuple(_workspace(name, journals, mode=mode, task=task) for name in names),
+        workspaces=tuple(_workspace(name, journals, start) for name in names),
         sources=tuple(one.source for one in journals),
     )
 
 
-def _workspace(name: str, journals: Sequence[Journal], *, mode: str, task: str) -> Workspace:
+def _workspace(
+    name: str, journals: Sequence[JournalFile], start: RunStartRecord
+) -> ReportedWorkspace:
     first = journals[0]
-    own = [one for one in first.records if string(one, "workspace") == name]
+    own = [one for one in first.lines if one.workspace == name]
 
-    def everywhere(kind: str) -> tuple[tuple[str, journal.Record], ...]:
+    def everywhere(kind: type[R]) -> tuple[tuple[str, R], ...]:
         """Records of a kind, from the first journal that has any, with the run they come from."""
         for one in journals:
-            found = [
-                (one.source.run, record)
-                for record in one.records
-                if record.get("kind") == kind and string(record, "workspace") == name
-            ]
+            found = [(one.source.run, record) for record in of_kind(one.lines, kind, name)]
             if found:
                 return tuple(found)
         return ()
 
-    result, plan = _last(own, "result"), _last(own, "plan")
-    facts = _last(own, "snapshot").get("facts")
-    found_facts = (
-        {str(key): str(value) for key, value in facts.items()} if isinstance(facts, Mapping) else {}
-    )
-    home = found_facts.get("home", "")
+    result = last_of_kind(own, ResultRecord) or taken(ResultRecord, {})
+    plan = last_of_kind(own, PlanRecord) or taken(PlanRecord, {})
+    facts = (last_of_kind(own, SnapshotRecord) or taken(SnapshotRecord, {})).facts
+    home = facts.get("home", "")
     done = steps(own)
-    return Workspace(
+    return ReportedWorkspace(
         name=name,
-        outcome=string(result, "outcome"),
-        why=string(result, "why"),
-        facts=found_facts,
-        plan=string(plan, "id"),
-        problems=tuple(dict.fromkeys(string(one, "text") for one in _all(own, "problem"))),
-        changes=changes(plan, home),
-        entries=tuple(Entry.read(one, home) for one in _rows(plan, "entries")),
-        drift=tuple(Drift.read(one, home) for one in _all(own, "drift")),
-        findings=latest(Finding.read(one, run) for run, one in everywhere("finding")),
-        gates=tuple(Gate.read(one) for one in _all(own, "verdict")),
-        measurements=tuple(Measurement.read(one, run) for run, one in everywhere("measurement")),
+        outcome=result.outcome,
+        why=result.why,
+        facts=facts,
+        plan=plan.id,
+        problems=tuple(dict.fromkeys(one.text for one in of_kind(own, ProblemRecord))),
+        changes=tuple(ReportedChange.of(one, home) for one in plan.summary.changes),
+        entries=tuple(ReportedEntry.of(one, home) for one in plan.entries),
+        drift=tuple(drift(one, home) for one in of_kind(own, DriftRecord)),
+        findings=newest(ReportedFinding.read(one, run) for run, one in everywhere(FindingRecord)),
+        gates=tuple(ReportedFact.of(one) for one in of_kind(own, VerdictRecord)),
+        measurements=tuple(
+            ReportedMeasurement.of(one, run) for run, one in everywhere(MeasurementRecord)
+        ),
         memory=tuple(
-            memory for run, one in everywhere("memory") for memory in Memory.read(one, run)
+            memory
+            for run, one in everywhere(MemoryRecord)
+            for memory in ReportedMemory.all_of(one, run)
         ),
-        settings=tuple(Setting.read(one) for one in _rows(plan, "settings")),
-        estimates=tuple(
-            f"{string(one, 'layer')}: {string(one, 'text')}" for one in _all(own, "estimate")
-        ),
-        notes=strings(plan.get("notes")),
+        settings=tuple(ReportedSetting.of(one) for one in plan.settings),
+        estimates=tuple(f"{one.layer}: {one.text}" for one in of_kind(own, EstimateRecord)),
+        notes=plan.notes,
         steps=done,
         undo=undo(
             name,
             first.source.run,
-            found_facts.get("state", ""),
-            dry=mode == "dry run",
-            task=task,
+            facts.get("state", ""),
+            dry=start.mode == "dry run",
+            task=start.task,
             wrote=bool(done),
-            undone=string(result, "outcome") == Outcome.ROLLED_BACK,
+            undone=result.outcome == Outcome.ROLLED_BACK,
         ),
     )
-
-
-def seconds(start: str, end: str) -> float | None:
-    """Seconds between two times of a journal, None when one is none."""
-    try:
-        first, last = (datetime.fromisoformat(text) for text in (start, end))
-        return max(0.0, (last - first).total_seconds())
-    except (ValueError, TypeError):
-        return None
 
 
 def clock(text: str) -> str:
@@ -240,20 +238,3 @@ def clock(text: str) -> str:
         return text
     found = found.astimezone(UTC) if found.tzinfo else found
     return found.strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _first(records: Iterable[journal.Record], kind: str) -> journal.Record:
-    return next((one for one in records if one.get("kind") == kind), {})
-
-
-def _last(records: Iterable[journal.Record], kind: str) -> journal.Record:
-    return next(reversed(_all(records, kind)), {})
-
-
-def _all(records: Iterable[journal.Record], kind: str) -> list[journal.Record]:
-    return [one for one in records if one.get("kind") == kind]
-
-
-def _rows(record: journal.Record, key: str) -> list[journal.Record]:
-    value = record.get(key)
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

@@ -1,11 +1,24 @@
-"""The parts of a report, each read from one record (or one row of one) without trusting it."""
+"""The parts of a report, each made from one record of a journal, or from one row of a record."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from converge.journal.journal import Record
+from converge.journal.journal import Line
+from converge.journal.kinds import (
+    DriftRecord,
+    FindingRecord,
+    MeasurementRecord,
+    MemoryRecord,
+    PlannedEntry,
+    PlannedFile,
+    PlannedSetting,
+    ProgramMemory,
+    StepRecord,
+    VerdictRecord,
+)
 from converge.proof.effect import Effect
 
 #: The order in which effects are shown: what needs a person comes first.
@@ -18,44 +31,12 @@ WORST_FIRST = (
 )
 
 
-def string(record: Mapping[str, object], key: str) -> str:
-    """A field as text; numbers are written out, lists joined, nothing is ''."""
-    return _text(record.get(key))
-
-
-def strings(value: object) -> tuple[str, ...]:
-    return tuple(_text(one) for one in value) if isinstance(value, list) else ()
-
-
-def number(record: Mapping[str, object], key: str) -> float | None:
-    value = record.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e12:
-        return None
-    return float(value)
-
-
-def integer(record: Mapping[str, object], key: str) -> int:
-    return int(number(record, key) or 0)
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return ", ".join(_text(one) for one in value)
-    if isinstance(value, dict):
-        return ", ".join(f"{key}: {_text(one)}" for key, one in value.items())
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def short(path: str, home: str) -> str:
     return f"~{path[len(home) :]}" if home and path.startswith(f"{home}/") else path
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class ReportedChange:
     """A file that a run creates, replaces or removes."""
 
     path: str
@@ -65,31 +46,21 @@ class Change:
     before: str  # digest, or "absent"
     after: str
 
-
-def changes(plan: Record, home: str) -> tuple[Change, ...]:
-    """The changes in the summary of a ``plan`` record."""
-    summary = plan.get("summary")
-    rows = summary.get("changes") if isinstance(summary, dict) else None
-    found = []
-    for row in rows if isinstance(rows, list) else []:
-        if isinstance(row, dict):
-            before, after = string(row, "before"), string(row, "after")
-            verb = "remove" if after == "absent" else "create" if before == "absent" else "replace"
-            found.append(
-                Change(
-                    path=short(string(row, "path"), home),
-                    layer=string(row, "layer"),
-                    verb=verb,
-                    root=row.get("root") is True,
-                    before=before[:12],
-                    after=after[:12],
-                )
-            )
-    return tuple(found)
+    @classmethod
+    def of(cls, row: PlannedFile, home: str) -> ReportedChange:
+        before, after = row.before, row.after
+        return cls(
+            path=short(row.path, home),
+            layer=row.layer,
+            verb="remove" if after == "absent" else "create" if before == "absent" else "replace",
+            root=row.root,
+            before=before[:12],
+            after=after[:12],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class ReportedEntry:
     """An entry of a KDE file, before and after."""
 
     path: str
@@ -99,89 +70,54 @@ class Entry:
     after: str
 
     @classmethod
-    def read(cls, row: Record, home: str) -> Entry:
+    def of(cls, row: PlannedEntry, home: str) -> ReportedEntry:
         return cls(
-            path=short(string(row, "path"), home),
-            group=string(row, "group"),
-            key=string(row, "key"),
-            before="(absent)" if row.get("before") is None else string(row, "before"),
-            after="(deleted)" if row.get("after") is None else string(row, "after"),
+            path=short(row.path, home),
+            group=row.group,
+            key=row.key,
+            before="(absent)" if row.before is None else row.before,
+            after="(deleted)" if row.after is None else row.after,
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Drift:
-    """A managed value that somebody else changed since it was last written."""
-
-    path: str
-    what: str
-    old: str
-    found: str
-    wanted: str
-
-    @classmethod
-    def read(cls, record: Record, home: str) -> Drift:
-        return cls(
-            path=short(string(record, "path"), home),
-            what=string(record, "what"),
-            old=string(record, "old"),
-            found=string(record, "found"),
-            wanted=string(record, "wanted"),
-        )
+def drift(record: DriftRecord, home: str) -> DriftRecord:
+    """A managed value that somebody else changed, its path as a person writes it."""
+    return replace(record, path=short(record.path, home))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
-    """What a check found. ``phase`` and ``title`` are those of the setting's row, if any."""
+class ReportedFinding(FindingRecord):
+    """What a check found in ``run``. ``phase`` and ``title`` are those of the setting's row, if
+    the record has none."""
 
-    check: str
-    setting: str
-    title: str
-    phase: str
-    effect: Effect
-    expected: str
-    found: str
-    reason: str
-    counts: bool  # False: a reminder to a person, which decides nothing
     run: str
 
     @classmethod
-    def read(cls, record: Record, run: str) -> Finding:
+    def read(cls, record: FindingRecord, run: str) -> ReportedFinding:
         from converge.subjects.settings import BY_ID
 
-        row = BY_ID.get(string(record, "setting"))
-        try:
-            effect = Effect(string(record, "effect"))
-        except ValueError:
-            effect = Effect.UNKNOWN
-        return cls(
-            check=string(record, "check"),
-            setting=string(record, "setting"),
-            title=string(record, "title") or (row.title if row else ""),
-            phase=string(record, "phase") or (row.phase.value if row else ""),
-            effect=effect,
-            expected=string(record, "expected"),
-            found=string(record, "found"),
-            reason=string(record, "reason"),
-            counts=record.get("counts") is not False,
-            run=run,
-        )
+        row = BY_ID.get(record.setting)
+        more = {
+            "title": record.title or (row.title if row else ""),
+            "phase": record.phase or (row.phase.value if row else ""),
+        }
+        return cls(**{**vars(record), **more, "run": run})
 
 
-def latest(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def newest(findings: Iterable[ReportedFinding]) -> tuple[ReportedFinding, ...]:
     """The last finding of each check: a run looks before the change and again after it."""
-    found: dict[tuple[str, str], Finding] = {}
+    found: dict[tuple[str, str], ReportedFinding] = {}
     for one in findings:
         found[one.check, one.setting] = one
     return tuple(found.values())
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gate:
+class ReportedFact:
     """A fact of the profile compared with the machine."""
 
     fact: str
-    outcome: str  # one of OUTCOMES
+    outcome: str  # one of FACT_WORDS
     declared: str
     found: str
     why: str
@@ -189,25 +125,12 @@ class Gate:
     fix: str
 
     @classmethod
-    def read(cls, record: Record) -> Gate:
-        outcome = string(record, "outcome")
-        return cls(
-            fact=string(record, "fact"),
-            outcome=outcome if outcome in OUTCOMES else "unknown",
-            declared=string(record, "declared"),
-            found=string(record, "found"),
-            why=string(record, "why"),
-            settings=string(record, "settings"),
-            fix=string(record, "fix"),
-        )
-
-
-#: Of a gate, worst first. Any other word in a journal is unknown, and unknown is not true.
-OUTCOMES = ("blocks", "unknown", "differs", "true")
+    def of(cls, record: VerdictRecord) -> ReportedFact:
+        return cls(**{**vars(record), "settings": ", ".join(record.settings)})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measurement:
+class ReportedMeasurement:
     """A claim and what was measured of it; gains in percent, more is better."""
 
     subject: str
@@ -239,36 +162,27 @@ class Measurement:
         return self.subject == "control"
 
     @classmethod
-    def read(cls, record: Record, run: str) -> Measurement:
-        claim = record.get("claimed")
-        claimed: Mapping[str, object] = claim if isinstance(claim, dict) else {}
-        verdict = string(record, "verdict")
+    def of(cls, record: MeasurementRecord, run: str) -> ReportedMeasurement:
         return cls(
-            subject=string(record, "subject"),
-            benchmark=string(record, "benchmark"),
-            word=string(record, "kind_of_gain"),
-            claimed_low=number(claimed, "low"),
-            claimed_high=number(claimed, "high"),
-            value=number(record, "measured"),
-            low=number(record, "low"),
-            high=number(record, "high"),
-            n=integer(record, "n"),
-            verdict=verdict if verdict in VERDICTS else "no evidence",
-            why=string(record, "why"),
-            cpu=string(record, "cpu"),
-            earlier=_earlier(record),
+            subject=record.subject,
+            benchmark=record.benchmark,
+            word=record.kind_of_gain,
+            claimed_low=record.claimed.low if record.claimed else None,
+            claimed_high=record.claimed.high if record.claimed else None,
+            value=record.measured,
+            low=record.low,
+            high=record.high,
+            n=record.n,
+            verdict=record.verdict,
+            why=record.why,
+            cpu=record.cpu,
+            earlier=tuple(
+                f"{one.time[:10]} {signed(one.measured)} %"
+                for one in record.earlier
+                if one.measured is not None
+            ),
             run=run,
         )
-
-
-def _earlier(record: Record) -> tuple[str, ...]:
-    rows = record.get("earlier")
-    found = []
-    for row in rows if isinstance(rows, list) else []:
-        value = number(row, "measured") if isinstance(row, dict) else None
-        if value is not None:
-            found.append(f"{string(row, 'time')[:10]} {signed(value)} %")
-    return tuple(found)
 
 
 def signed(value: float) -> str:
@@ -280,11 +194,10 @@ def signed(value: float) -> str:
 
 
 MINUS = "\N{MINUS SIGN}"
-VERDICTS = ("met", "below", "no evidence", "worse")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memory:
+class ReportedMemory:
     """Memory of one program, or of the machine, when a sample was taken."""
 
     name: str
@@ -294,19 +207,21 @@ class Memory:
     run: str
 
     @classmethod
-    def read(cls, record: Record, run: str) -> Iterator[Memory]:
-        when = string(record, "when")
-        used = record.get("used")
-        rows = used.items() if isinstance(used, dict) else ()
-        for name, one in (("available", {"kb": record.get("available_kb")}), *rows):
-            kb = number(one, "kb") if isinstance(one, dict) else None
-            if kb is not None:
-                count = integer(one, "processes")
-                yield cls(name=str(name), mib=kb / 1024, processes=count, when=when, run=run)
+    def all_of(cls, record: MemoryRecord, run: str) -> Iterator[ReportedMemory]:
+        machine = ProgramMemory(kb=record.available_kb, processes=0)
+        for name, one in (("available", machine), *record.used.items()):
+            if one.kb is not None:
+                yield cls(
+                    name=name,
+                    mib=one.kb / 1024,
+                    processes=one.processes,
+                    when=record.when,
+                    run=run,
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class ReportedSetting:
     """Where a setting of the plan stands, and why it is not in force."""
 
     id: str
@@ -316,21 +231,21 @@ class Setting:
     why: str
 
     @classmethod
-    def read(cls, row: Record) -> Setting:
+    def of(cls, row: PlannedSetting) -> ReportedSetting:
         from converge.subjects.settings import BY_ID
 
-        known = BY_ID.get(string(row, "setting"))
+        known = BY_ID.get(row.setting)
         return cls(
-            id=string(row, "setting"),
+            id=row.setting,
             title=known.title if known else "",
             phase=known.phase.value if known else "",
-            stand=string(row, "stand"),
-            why=string(row, "why"),
+            stand=row.stand,
+            why=row.why,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class ReportedStep:
     """A step of the run; ``seconds`` is None for one that is a single moment or has no end."""
 
     name: str
@@ -340,34 +255,36 @@ class Step:
     seconds: float | None
 
 
-def steps(records: Sequence[Record]) -> tuple[Step, ...]:
+def steps(lines: Sequence[Line]) -> tuple[ReportedStep, ...]:
     """The steps of one workspace: what was started is joined with how it ended."""
-    from converge.report.model import seconds
-
-    found: list[Step] = []
+    found: list[ReportedStep] = []
     running: dict[str, int] = {}
-    for record in records:
-        if record.get("kind") != "step":
+    for line in lines:
+        if not isinstance(record := line.record, StepRecord):
             continue
-        name, status, time = (string(record, key) for key in ("step", "status", "time"))
-        step = Step(name=name, status=status, why=string(record, "why"), time=time, seconds=None)
+        name, status = record.step, record.status
+        step = ReportedStep(name=name, status=status, why=record.why, time=line.time, seconds=None)
         if status == "started":
             running[name] = len(found)
             found.append(step)
         elif name in running and status in ("done", "failed"):
             place = running.pop(name)
             began = found[place].time
-            found[place] = Step(
-                name=name, status=status, why=step.why, time=began, seconds=seconds(began, time)
-            )
+            found[place] = replace(step, time=began, seconds=seconds(began, line.time))
         else:
             found.append(step)
     for place in running.values():
-        one = found[place]
-        found[place] = Step(
-            name=one.name, status="no end recorded", why=one.why, time=one.time, seconds=None
-        )
+        found[place] = replace(found[place], status="no end recorded")
     return tuple(found)
+
+
+def seconds(start: str, end: str) -> float | None:
+    """Seconds between two times of a journal, None when one is none."""
+    try:
+        first, last = (datetime.fromisoformat(text) for text in (start, end))
+        return max(0.0, (last - first).total_seconds())
+    except (ValueError, TypeError):
+        return None
 
 
 def undo(

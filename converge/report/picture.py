@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from converge.report.markup import Markup, element
-from converge.report.parts import MINUS, Measurement, signed
+from converge.report.parts import MINUS, ReportedMeasurement, signed
 
 ROW = 54  # height of one row in pixels
 AXIS = 26
@@ -19,7 +19,7 @@ _CUT = (-100.0, 400.0)  # percent; a gain beyond is drawn at the edge, and writt
 LABEL = 20  # characters of a name; that is what fits beside the verdict on a phone
 
 
-def picture(rows: Sequence[Measurement]) -> Markup:
+def picture(rows: Sequence[ReportedMeasurement]) -> Markup:
     """The picture of all measurements that have a figure. Must not be empty."""
     low, high, step = _scale(rows)
 
@@ -43,12 +43,12 @@ def picture(rows: Sequence[Measurement]) -> Markup:
     )
 
 
-def describe(rows: Sequence[Measurement]) -> str:
+def describe(rows: Sequence[ReportedMeasurement]) -> str:
     """The picture in words, one sentence a row."""
     return " ".join(f"{one.label}: {figures(one)}." for one in rows)
 
 
-def figures(one: Measurement) -> str:
+def figures(one: ReportedMeasurement) -> str:
     """Claim, gain and verdict of one measurement, for a person."""
     parts = []
     if one.claimed_low is not None and one.claimed_high is not None:
@@ -61,13 +61,13 @@ def figures(one: Measurement) -> str:
     return ", ".join([*parts, one.verdict])
 
 
-def spread(one: Measurement) -> str:
+def spread(one: ReportedMeasurement) -> str:
     if one.low is None or one.high is None:
         return ""
     return f"{signed(one.low)} to {signed(one.high)}"
 
 
-def _scale(rows: Sequence[Measurement]) -> tuple[float, float, float]:
+def _scale(rows: Sequence[ReportedMeasurement]) -> tuple[float, float, float]:
     """Lowest and highest value of the axis, and the distance of its marks."""
     values = [0.0]
     for one in rows:
@@ -80,7 +80,9 @@ def _scale(rows: Sequence[Measurement]) -> tuple[float, float, float]:
     return float(low), float(high if high > low else low + step), float(step)
 
 
-def _row(one: Measurement, top: int, at: Callable[[float], str], ticks: Sequence[float]) -> Markup:
+def _row(
+    one: ReportedMeasurement, top: int, at: Callable[[float], str], ticks: Sequence[float]
+) -> Markup:
     y = top + 36  # the middle of the row's drawing, below its text
     drawn: list[Markup] = [
         element(

@@ -1,10 +1,18 @@
-"""A run while it goes on: a line for each step with its time, from the records of the journal."""
+"""A run while it goes on: a line for each step with its time, from the lines of the journal."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from converge.journal.journal import Record
+from converge.journal.journal import Line
+from converge.journal.kinds import (
+    ProblemRecord,
+    Record,
+    ResultRecord,
+    RunEndRecord,
+    RunStartRecord,
+    StepRecord,
+)
 from converge.report.terminal import Terminal
 from converge.report.words import duration, tone
 
@@ -14,83 +22,75 @@ _SILENT = frozenset({("prove", "found"), ("kept", "done"), ("roll back", "found"
 
 
 class Progress:
-    """Prints the records of one run as they are written. ``whole`` (``-v``): also what begins."""
+    """Prints the lines of a journal as they are written. ``whole`` (``-v``): also what begins."""
 
     def __init__(self, terminal: Terminal, *, whole: bool = False) -> None:
         self.terminal, self.whole = terminal, whole
-        self._begun: dict[tuple[object, object], str] = {}
+        self._begun: dict[tuple[str, str], str] = {}
 
-    def say(self, record: Record) -> None:
-        if record["kind"] == "step":
-            key = record["workspace"], record["step"]
-            if record["status"] == "started":
-                self._begun[key] = str(record.get("time", ""))
-                if not self.whole:
-                    self._wait(record)
+    def say(self, line: Line) -> None:
+        record, took = line.record, ""
+        if isinstance(record, StepRecord):
+            key = line.workspace, record.step
+            if record.status == "started":
+                self._begun[key] = line.time
+                if not self.whole:  # on a terminal, what is waited for: until the next line
+                    self.terminal.passing(f"  {line.workspace}: {record.step} ...")
                     return
-            took = _took(self._begun.get(key, ""), record)
-        else:
-            took = ""
+            took = _took(self._begun.get(key, ""), line)
         try:
-            text = describe(record, took=took)
+            text = describe(line, took=took)
         except Exception as error:  # it is in the journal, and what it is about goes on
-            text = f"{record['kind']} {record['seq']} cannot be shown: {type(error).__name__}"
-        if record["kind"] == "result":
-            self.terminal.wrapped(text, *style(record), always=True)
-        elif text and record["kind"] == "problem":
-            self.terminal.wrapped(text, *style(record))
-        elif text:
-            self.terminal.line(text, *style(record))
-
-    def _wait(self, record: Record) -> None:
-        """On a terminal, what is waited for: until the next line takes its place."""
-        self.terminal.passing(f"  {record['workspace']}: {record['step']} ...")
+            text = f"{line.kind} {line.seq} cannot be shown: {type(error).__name__}"
+        match record:
+            case ResultRecord():
+                self.terminal.wrapped(text, *style(record), always=True)
+            case ProblemRecord() if text:
+                self.terminal.wrapped(text, *style(record))
+            case _ if text:
+                self.terminal.line(text, *style(record))
 
 
-def _took(begun: str, record: Record) -> str:
-    if record["status"] == "started" or not begun:
+def _took(begun: str, line: Line) -> str:
+    assert isinstance(line.record, StepRecord)
+    if line.record.status == "started" or not begun:
         return ""
     try:
-        ended = datetime.fromisoformat(str(record.get("time")))
+        ended = datetime.fromisoformat(line.time)
         return duration(max(0.0, (ended - datetime.fromisoformat(begun)).total_seconds()))
     except (ValueError, TypeError):
         return ""
 
 
-def describe(record: Record, *, took: str = "") -> str:
-    """The message of a journal record, or "" for one that only reports read."""
-    name, kind = record["workspace"], record["kind"]
-    match kind:
-        case "run-start":
-            workspaces = record.get("workspaces")
-            names = ", ".join(map(str, workspaces)) if isinstance(workspaces, list) else ""
-            dry = ", dry run," if record["mode"] == "dry run" else ""
-            return f"{record['task']}{dry} on {names} (run {record['run']})"
-        case "step":
-            if (record["step"], record["status"]) in _SILENT:
+def describe(line: Line, *, took: str = "") -> str:
+    """The message of a line of the journal, or "" for one that only reports read."""
+    name = line.workspace
+    match line.record:
+        case RunStartRecord() as start:
+            dry = ", dry run," if start.mode == "dry run" else ""
+            return f"{start.task}{dry} on {', '.join(start.workspaces)} (run {line.run})"
+        case StepRecord() as step:
+            if (step.step, step.status) in _SILENT:
                 return ""
-            status = "" if record["status"] == "done" and took else f": {record['status']}"
-            why = f": {record['why']}" if record.get("why") else ""
-            return f"  {name}: {record['step']}{status}{why}" + (f" ({took})" if took else "")
-        case "problem":
-            return f"  {name}: {record['text']}"
-        case "result":
-            why = f" ({record['why']})" if record.get("why") else ""
-            return f"  {name}: {record['outcome']}{why}"
-        case "run-end":
-            return f"{record['outcome']} (exit {record['exit']}), journal {record['journal']}"
+            status = "" if step.status == "done" and took else f": {step.status}"
+            why = f": {step.why}" if step.why else ""
+            return f"  {name}: {step.step}{status}{why}" + (f" ({took})" if took else "")
+        case ProblemRecord(text=text):
+            return f"  {name}: {text}"
+        case ResultRecord() as end:
+            return f"  {name}: {end.outcome}" + (f" ({end.why})" if end.why else "")
+        case RunEndRecord() as end:
+            return f"{end.outcome} (exit {end.exit}), journal {end.journal}"
     return ""
 
 
 def style(record: Record) -> tuple[str, ...]:
     """How the message of a record looks on a terminal."""
-    match record["kind"], record.get("status"):
-        case "run-end" | "result", _:
-            return STYLES[tone(str(record.get("outcome")))]
-        case "problem", _:
+    match record:
+        case RunEndRecord(outcome=outcome) | ResultRecord(outcome=outcome):
+            return STYLES[tone(outcome)]
+        case ProblemRecord() | StepRecord(status="failed"):
             return ("red",)
-        case "step", "failed":
-            return ("red",)
-        case "step", "started" | "done":
+        case StepRecord(status="started" | "done"):
             return ("dim",)
     return ()

@@ -8,11 +8,19 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from converge.exits import Outcome, kept, well
+from converge.journal.kinds import FACT_WORDS
 from converge.problem import count
 from converge.proof.effect import Effect
 from converge.report.markup import Markup, element
-from converge.report.model import Report, Workspace, clock
-from converge.report.parts import OUTCOMES, WORST_FIRST, Change, Finding, Gate, Measurement, signed
+from converge.report.model import Report, ReportedWorkspace, clock
+from converge.report.parts import (
+    WORST_FIRST,
+    ReportedChange,
+    ReportedFact,
+    ReportedFinding,
+    ReportedMeasurement,
+    signed,
+)
 from converge.report.picture import picture, spread
 from converge.report.words import PHASES, duration, proof, tone
 from converge.report.words import effects as counted
@@ -26,7 +34,7 @@ def anchor(workspace: str, section: str) -> str:
     return f"{section}-{hashlib.sha256(workspace.encode()).hexdigest()[:8]}"
 
 
-def section(workspace: Workspace, name: str, title: str, *children: str | None) -> Markup:
+def section(workspace: ReportedWorkspace, name: str, title: str, *children: str | None) -> Markup:
     place = anchor(workspace.name, name)
     return element("section", element("h3", title, id=place), *children, aria_labelledby=place)
 
@@ -90,7 +98,7 @@ def mark(word: str) -> Markup:
     return element("span", word, class_=f"mark {tone(word)}")
 
 
-def tiles(report: Report, one: Workspace) -> Markup:
+def tiles(report: Report, one: ReportedWorkspace) -> Markup:
     """The workspace at a glance."""
     machine = " ".join(filter(None, (one.facts.get("hostname"), one.facts.get("kernel"))))
     facts: list[tuple[str, str]] = [("result", mark(one.outcome or "no result"))]
@@ -103,7 +111,7 @@ def tiles(report: Report, one: Workspace) -> Markup:
     return element("dl", *rows, class_="tiles")
 
 
-def _files(report: Report, one: Workspace) -> str:
+def _files(report: Report, one: ReportedWorkspace) -> str:
     if not one.plan:
         return "no plan was made"
     if not one.changes:
@@ -112,7 +120,7 @@ def _files(report: Report, one: Workspace) -> str:
     return f"{len(one.changes)} {'would change' if report.dry else done}"
 
 
-def problems(one: Workspace) -> Markup | None:
+def problems(one: ReportedWorkspace) -> Markup | None:
     """What went wrong, and why the run ended as it did where that says more."""
     why = "" if well(one.outcome) or one.outcome == Outcome.CHANGES else one.why
     texts = [*one.problems, *([why] if why and why not in one.problems else [])]
@@ -122,15 +130,15 @@ def problems(one: Workspace) -> Markup | None:
     return section(one, "problems", "Problems", element("ul", *items, class_="problems"))
 
 
-def gate(one: Workspace) -> Markup | None:
+def gate(one: ReportedWorkspace) -> Markup | None:
     """The profile against the machine: what is not true in full, what is true behind a fold."""
     if not one.gates:
         return None
 
-    def listed(gates: Sequence[Gate]) -> Markup:
+    def listed(gates: Sequence[ReportedFact]) -> Markup:
         rows = [
             (each.fact, mark(each.outcome), each.declared, each.found, _means(each), each.fix)
-            for each in sorted(gates, key=lambda each: OUTCOMES.index(each.outcome))
+            for each in sorted(gates, key=lambda each: FACT_WORDS.index(each.outcome))
         ]
         return table("Facts of the profile", GATES, rows)
 
@@ -147,7 +155,7 @@ def gate(one: Workspace) -> Markup | None:
     )
 
 
-def _means(gate: Gate) -> str:
+def _means(gate: ReportedFact) -> str:
     needed = f"needed by {gate.settings}" if gate.settings else ""
     return "; ".join(filter(None, (gate.why, needed)))
 
@@ -156,7 +164,7 @@ def _means(gate: Gate) -> str:
 OPEN = (Effect.NOT_EFFECTIVE, Effect.UNKNOWN)
 
 
-def effects(one: Workspace) -> Markup:
+def effects(one: ReportedWorkspace) -> Markup:
     """Effects by phase: what needs a person in full, the rest counted and behind a fold."""
     title = "Effects"
     if not one.findings:
@@ -186,7 +194,7 @@ def _place(phase: str) -> tuple[int, str]:
     return (order.index(phase) if phase in order else len(order), phase)
 
 
-def _counts(findings: Sequence[Finding]) -> Markup:
+def _counts(findings: Sequence[ReportedFinding]) -> Markup:
     """How many have which effect, in words and colours."""
     words = [
         element("span", f"{number} {effect}", class_=f"mark {tone(effect)}")
@@ -195,13 +203,13 @@ def _counts(findings: Sequence[Finding]) -> Markup:
     return element("span", *words, class_="counts")
 
 
-def _more(rest: Sequence[Finding], shown: Sequence[Finding]) -> str:
+def _more(rest: Sequence[ReportedFinding], shown: Sequence[ReportedFinding]) -> str:
     if shown:
         return f"the other {len(rest)} in detail"
     return "this one in detail" if len(rest) == 1 else f"all {len(rest)} in detail"
 
 
-def _findings(findings: Sequence[Finding]) -> Markup:
+def _findings(findings: Sequence[ReportedFinding]) -> Markup:
     rows = [
         (
             _setting(each.setting or each.check, each.title),
@@ -219,7 +227,7 @@ def _setting(id: str, title: str) -> Markup:
     return element("span", title, " ", code(id)) if title else code(id)
 
 
-def changed(report: Report, one: Workspace) -> Markup | None:
+def changed(report: Report, one: ReportedWorkspace) -> Markup | None:
     """Files by layer and entries with their values, before and after."""
     if not one.changes and not one.entries and not one.estimates:
         return None
@@ -234,13 +242,13 @@ def changed(report: Report, one: Workspace) -> Markup | None:
     )
 
 
-def _changed_title(report: Report, one: Workspace) -> str:
+def _changed_title(report: Report, one: ReportedWorkspace) -> str:
     if report.dry:
         return "What would change"
     return "What changed" if kept(one.outcome) else "What was to change"
 
 
-def _entries(one: Workspace) -> Markup:
+def _entries(one: ReportedWorkspace) -> Markup:
     rows = [
         (
             element("span", code(f"{each.group} {each.key}"), " ", element("small", each.path)),
@@ -252,7 +260,7 @@ def _entries(one: Workspace) -> Markup:
     return table("Entries", ENTRIES, rows)
 
 
-def _layer(layer: str, found: Sequence[Change]) -> Markup:
+def _layer(layer: str, found: Sequence[ReportedChange]) -> Markup:
     """The files of one layer, behind a line that counts them."""
     rows = [
         (
@@ -270,7 +278,7 @@ def _layer(layer: str, found: Sequence[Change]) -> Markup:
     )
 
 
-def drift(one: Workspace) -> Markup | None:
+def drift(one: ReportedWorkspace) -> Markup | None:
     if not one.drift:
         return None
     rows = [
@@ -286,7 +294,7 @@ def drift(one: Workspace) -> Markup | None:
     return section(one, "drift", "Drift", element("p", text), table("Drift", DRIFT, rows))
 
 
-def claims(one: Workspace) -> Markup | None:
+def claims(one: ReportedWorkspace) -> Markup | None:
     """Claims against measurement: the picture, then the same as a table."""
     if not one.measurements:
         return None
@@ -337,7 +345,7 @@ def _legend() -> Iterable[Markup]:
         yield element("span", element("i", class_=class_, aria_hidden="true"), text)
 
 
-def _claim(each: Measurement) -> Sequence[Cell]:
+def _claim(each: ReportedMeasurement) -> Sequence[Cell]:
     claimed = "" if each.claimed_low is None else f"{each.claimed_low:g} to {each.claimed_high:g} %"
     value = "" if each.value is None else f"{signed(each.value)} % {each.word}"
     interval = f" ({spread(each)})" if value and spread(each) else ""
@@ -347,7 +355,7 @@ def _claim(each: Measurement) -> Sequence[Cell]:
     return (each.label, claimed, measured, str(each.n), mark(each.verdict), why)
 
 
-def memory(one: Workspace) -> Markup | None:
+def memory(one: ReportedWorkspace) -> Markup | None:
     if not one.memory:
         return None
     rows = [
@@ -358,7 +366,7 @@ def memory(one: Workspace) -> Markup | None:
     return section(one, "memory", "Memory", element("p", text), table("Memory", MEMORY, rows))
 
 
-def settings(one: Workspace) -> Markup | None:
+def settings(one: ReportedWorkspace) -> Markup | None:
     """What of the plan is not in force, and why."""
     out = [each for each in one.settings if each.stand != "in force"]
     if not one.settings:
@@ -377,7 +385,7 @@ def settings(one: Workspace) -> Markup | None:
     )
 
 
-def steps(one: Workspace) -> Markup | None:
+def steps(one: ReportedWorkspace) -> Markup | None:
     if not one.steps:
         return None
     rows = [
@@ -393,7 +401,7 @@ def steps(one: Workspace) -> Markup | None:
     return section(one, "steps", "Steps", table("Steps of the run", STEPS, rows))
 
 
-def undo(one: Workspace) -> Markup:
+def undo(one: ReportedWorkspace) -> Markup:
     parts = [
         element("pre", code(text[2:]), tabindex=0) if text.startswith("$ ") else element("p", text)
         for text in one.undo

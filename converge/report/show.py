@@ -9,10 +9,10 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
-from converge.journal.journal import Record
+from converge.journal.kinds import VerdictRecord
 from converge.plan.plan import LIVE, Change, Plan
 from converge.plan.setting import Layer
 from converge.plan.standing import Stand, Standing
@@ -189,17 +189,17 @@ def show_settings(terminal: Terminal, standings: Iterable[Standing]) -> None:
                 terminal.row(("", why), (2,), "dim")
 
 
-def show_gate(terminal: Terminal, verdicts: list[Record]) -> None:
+def show_gate(terminal: Terminal, verdicts: Sequence[VerdictRecord]) -> None:
     """The facts of the profile against the machine: how many are true, and each that is not."""
     if not verdicts:
         return
-    counts = Counter(str(verdict["outcome"]) for verdict in verdicts)
+    counts = Counter(verdict.outcome for verdict in verdicts)
     terminal.row(("hardware", ", ".join(f"{n} {word}" for word, n in counts.items())), (12,))
     for verdict in verdicts:
-        if verdict["outcome"] != "true":
-            text = f"{verdict['outcome']}: declared {verdict['declared']}, found {verdict['found']}"
-            style = "red" if verdict["outcome"] == "blocks" else "dim"
-            terminal.row((str(verdict["fact"]), text), (26,), style)
+        if verdict.outcome != "true":
+            text = f"{verdict.outcome}: declared {verdict.declared}, found {verdict.found}"
+            style = "red" if verdict.outcome == "blocks" else "dim"
+            terminal.row((verdict.fact, text), (26,), style)
 
 
 def short(path: str, home: str) -> str:

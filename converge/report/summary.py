@@ -5,8 +5,8 @@ from __future__ import annotations
 from converge.problem import count
 from converge.proof.effect import Effect
 from converge.report.html import outcome
-from converge.report.model import Report, Workspace, clock
-from converge.report.parts import Finding
+from converge.report.model import Report, ReportedWorkspace, clock
+from converge.report.parts import ReportedFinding
 from converge.report.picture import figures
 from converge.report.terminal import Terminal
 from converge.report.words import PHASES, duration, exit_sentence, proof, tone, total
@@ -36,7 +36,7 @@ def show(terminal: Terminal, report: Report) -> None:
         _workspace(terminal, report, one)
 
 
-def _workspace(terminal: Terminal, report: Report, one: Workspace) -> None:
+def _workspace(terminal: Terminal, report: Report, one: ReportedWorkspace) -> None:
     terminal.line()
     result = one.outcome or "no result"
     terminal.line(f"{one.name}: {result}", "bold", _STYLES[tone(one.outcome)])
@@ -88,7 +88,7 @@ def _workspace(terminal: Terminal, report: Report, one: Workspace) -> None:
     terminal.row(("undo", (commands or list(one.undo))[0]), NAMES)
 
 
-def _finding(finding: Finding) -> str:
+def _finding(finding: ReportedFinding) -> str:
     parts = [
         f"{word} {value}"
         for word, value in (("expected", finding.expected), ("found", finding.found))

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from converge.exits import Exit, Outcome, kept, known
 from converge.problem import count
 from converge.proof.effect import Effect
-from converge.report.model import Report, Workspace
-from converge.report.parts import WORST_FIRST, Finding
+from converge.report.model import Report, ReportedWorkspace
+from converge.report.parts import WORST_FIRST, ReportedFinding
 
 PHASES = {
     "1": "Phase 1, libraries",
@@ -89,13 +89,13 @@ def total(report: Report) -> str:
     return "No file to change" if report.task in ("deploy", "") else f"Task {report.task}"
 
 
-def effects(findings: Iterable[Finding]) -> list[tuple[Effect, int]]:
+def effects(findings: Iterable[ReportedFinding]) -> list[tuple[Effect, int]]:
     """How many settings have which effect, worst first, without those that nobody has."""
     counts = Counter(one.effect for one in findings)
     return [(effect, counts[effect]) for effect in WORST_FIRST if counts[effect]]
 
 
-def proof(one: Workspace) -> str:
+def proof(one: ReportedWorkspace) -> str:
     """How many of the settings that apply are effective. Reminders to a person do not count."""
     found = [each for each in one.findings if each.counts]
     if not found:

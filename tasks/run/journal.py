@@ -11,12 +11,14 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from converge import redact
-from converge.journal.journal import Record
+from converge.journal.form import plain
+from converge.journal.journal import Line
+from converge.journal.kinds import WORDS, OtherRecord, Record
 
 OURS = "workspace-tuning"  # from this directory on, all belongs to this project
 
@@ -50,13 +52,13 @@ def private(directory: Path) -> None:
 
 
 class Journal:
-    """Append-only. ``listeners`` get each record after it is on disk."""
+    """Append-only. ``listeners`` get each line after it is on disk, as a reader would get it."""
 
     def __init__(self, directory: Path, run: str) -> None:
         self.run = run
         self.path = directory / run / "journal.jsonl"
-        self.records: list[Record] = []
-        self.listeners: list[Callable[[Record], None]] = []
+        self.lines: list[Line] = []
+        self.listeners: list[Callable[[Line], None]] = []
         try:
             private(directory)
             self.path.parent.mkdir(mode=0o700)
@@ -65,31 +67,32 @@ class Journal:
         except OSError as error:
             raise JournalError(f"{self.path}: {error.strerror}") from error
 
-    def append(self, kind: str, *, workspace: str = "", **fields: object) -> Record:
+    def append(self, record: Record, *, workspace: str = "") -> Line:
         """Write one record through to the disk.
 
         Raises ``JournalError`` when it is not certain to be there."""
-        record: Record = {
+        assert not isinstance(record, OtherRecord), "a record of no kind is only ever read"
+        fields = {
             "run": self.run,
-            "seq": len(self.records) + 1,
+            "seq": len(self.lines) + 1,
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "kind": kind,
+            "kind": WORDS[type(record)],
             "workspace": workspace,
-            **redact.record(fields),
+            **redact.record(plain(record)),
         }
-        text = json.dumps(record, ensure_ascii=False)
-        # A file name that is not UTF-8 arrives as lone surrogates; JSON can spell those.
-        line = (text + "\n").encode(errors="backslashreplace")
+        text = json.dumps(fields, ensure_ascii=False)
+        line = Line.of(fields)
         try:
+            # A file name that is not UTF-8 arrives as lone surrogates; JSON can spell those.
+            self._write((text + "\n").encode(errors="backslashreplace"))
             # Before the sync: a signal that ends the run in there must not give a number twice.
-            self._write(line)
-            self.records.append(record)
+            self.lines.append(line)
             os.fsync(self._fd)
         except OSError as error:
             raise JournalError(f"{self.path}: {error.strerror}") from error
         for listener in self.listeners:
-            listener(record)
-        return record
+            listener(line)
+        return line
 
     def _write(self, line: bytes) -> None:
         """The whole line or nothing of it, so that the journal can be read to its end."""
@@ -102,7 +105,3 @@ class Journal:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._fd, size)
             raise
-
-    def of(self, workspace: str, kind: str) -> Iterator[Record]:
-        """The records of one kind for one workspace, in order."""
-        return (r for r in self.records if r["kind"] == kind and r["workspace"] == workspace)

@@ -15,13 +15,14 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from pyinfra.api.state import BaseStateCallback
 
 from converge.exits import Exit, Outcome, together
-from converge.journal.journal import controller_state
+from converge.journal.journal import controller_state, of_kind
+from converge.journal.kinds import ProblemRecord, Record, ResultRecord, RunEndRecord, RunStartRecord
 from converge.measure.options import Options
 from converge.plan import saved
 from converge.plan.layers import MOVED_ASIDE
@@ -40,6 +41,7 @@ from tasks.run.start import problem as _problem
 from tasks.steps import elsewhere
 from workspace_start import SIGNALS
 
+R = TypeVar("R")
 __all__ = ["PROJECT", "Run", "begin", "install", "leave"]
 #: Tasks that change nothing: there is nothing to confirm, so nobody has to be there.
 READ_ONLY = frozenset({"verify", "status", "why", "detect"})
@@ -82,21 +84,22 @@ class Run:
         self.journal = Journal(controller_state() / "runs", self.id)
         self.journal.listeners.append(self.progress.say)
         self.journal.append(
-            "run-start",
-            version=version(),
-            task=self.task,
-            mode="dry run" if self.dry else "run",
-            workspaces=[choices.workspace for choices, _ in self.inputs.values()],
+            RunStartRecord(
+                version=version(),
+                task=self.task,
+                mode="dry run" if self.dry else "run",
+                workspaces=tuple(choices.workspace for choices, _ in self.inputs.values()),
+            )
         )
 
-    def record(self, kind: str, host: str, **fields: object) -> None:
+    def record(self, host: str, record: Record) -> None:
         """One journal record for a workspace; the message follows from it.
 
         While the plans are made nothing is changed yet: without a journal the run ends there.
         Raises ``JournalError`` afterwards."""
         assert self.journal is not None
         try:
-            self.journal.append(kind, workspace=self.inputs[host][0].workspace, **fields)
+            self.journal.append(record, workspace=self.inputs[host][0].workspace)
         except JournalError as error:
             if not self.pending:
                 raise
@@ -105,16 +108,16 @@ class Run:
             self.pending.clear()
             self.finish()
 
-    def records(self, kind: str, host: str) -> list[dict[str, object]]:
+    def records(self, kind: type[R], host: str) -> list[R]:
         """The records of one kind for a workspace in this run."""
         assert self.journal is not None
-        return list(self.journal.of(self.inputs[host][0].workspace, kind))
+        return list(of_kind(self.journal.lines, kind, self.inputs[host][0].workspace))
 
     def _end(self, host: str, outcome: Outcome) -> None:
         """What changed on a workspace, what is pending, what to do next."""
         assert self.journal is not None
         for row in ending.rows(
-            self.journal.records,
+            self.journal.lines,
             self.inputs[host][0].workspace,
             outcome,
             run=self.id,
@@ -152,7 +155,7 @@ class Run:
     def stop_host(self, host: str, code: Exit | Outcome, why: str) -> None:
         """This host's part is over: nothing more is done there, the others go on."""
         self.set(host, code, why)
-        self.record("problem", host, text=why)
+        self.record(host, ProblemRecord(text=why))
 
     def prepared(self, host: str) -> None:
         """The plan of one host is known. When no host has anything to do, the run is over: there
@@ -194,14 +197,11 @@ class Run:
         try:
             assert self.journal is not None
             for host, one in zip(self.inputs, ends, strict=True):
-                self.record("result", host, outcome=one.value, why=self.whys[host])
+                self.record(host, ResultRecord(outcome=one.value, why=self.whys[host]))
                 self._end(host, one)
-            fleet.show(self.terminal, self.journal.records, dry=self.dry)
+            fleet.show(self.terminal, self.journal.lines, dry=self.dry)
             self.journal.append(
-                "run-end",
-                outcome=end.value,
-                exit=int(end.exit),
-                journal=str(self.journal.path),
+                RunEndRecord(outcome=end.value, exit=int(end.exit), journal=str(self.journal.path))
             )
         except JournalError as error:
             end = together([end, Outcome.FAILED])

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from converge.exits import Exit, Outcome
 from converge.gate.facts.verdict import Verdict
+from converge.journal.kinds import ProblemRecord, Record, StepRecord
 from converge.plan.layers import system_layer
 from converge.plan.plan import Build, Change, Plan
 from converge.plan.snapshot import Snapshot
@@ -77,10 +78,15 @@ class Workspace:
             self.ends(code, over.why)
 
     def step(self, name: str, status: str, why: str = "") -> None:
-        self.run.record("step", self.host.name, step=name, status=status, why=why)
+        self.record(StepRecord(step=name, status=status, why=why))
 
-    def record(self, kind: str, **fields: object) -> None:
-        self.run.record(kind, self.host.name, **fields)
+    def problem(self, text: str) -> None:
+        """Tell a person, and the journal."""
+        self.record(ProblemRecord(text=text))
+
+    def record(self, record: Record) -> None:
+        """A line of the journal about this workspace."""
+        self.run.record(self.host.name, record)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

@@ -15,6 +15,7 @@ from functools import partial
 from hashlib import sha256
 
 from converge.exits import Exit
+from converge.journal.kinds import FindingRecord
 from converge.plan.plan import Plan
 from converge.plan.snapshot import Generation, Snapshot
 from converge.proof import keep
@@ -169,7 +170,7 @@ def prove(active: Activated) -> Proved:
     lacking = [one for one in findings if one.setting and one.effect is Effect.UNKNOWN]
     if lacking and not disproved:
         not_known = f"{lacking[0].setting}: {lacking[0].reason}"
-    why = effects(latest(active.run.records("finding", active.host.name)))
+    why = effects(latest(active.run.records(FindingRecord, active.host.name)))
     active.step("prove", "found", why)
     return Proved.of(
         active, disproved=disproved, not_known=not_known, proof=proof.record_of(now, findings)

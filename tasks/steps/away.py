@@ -43,10 +43,10 @@ def choose(work: Read) -> Leaving:
     if not (undoing or ours or found.transactions or found.written.run):
         raise Over("nothing of this is on the workspace", Outcome.UNCHANGED, said=False)
     for one in undoing:
-        work.record("problem", text=f"run {one.run} ({one.word} {one.reason}): to be rolled back")
+        work.problem(f"run {one.run} ({one.word} {one.reason}): to be rolled back")
     for change in ours:
-        work.record("problem", text=f"{change.path}: to be removed, if no run gives it back")
-    work.record("problem", text=f"{found.state}: to be removed, with the records of every run")
+        work.problem(f"{change.path}: to be removed, if no run gives it back")
+    work.problem(f"{found.state}: to be removed, with the records of every run")
     what = f"{count(len(undoing), 'run')} can be rolled back, then all of it goes"
     work.run.changes(work.host.name, what)
     return Leaving.of(work, undoing=undoing)
@@ -137,6 +137,6 @@ def records(work: Leaving) -> Done:
         raise Over(answer.last_error)
     stays = (*work.stays, *(f"{path}: not of ours, left" for path in answer.of("left")))
     for text in stays:
-        work.record("problem", text=text)
+        work.problem(text)
     why = "; ".join(stays) or "nothing of it is left"
     return Done.of(work, code=Outcome.LEFT if stays else Outcome.REMOVED, why=why)

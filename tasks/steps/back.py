@@ -78,7 +78,7 @@ def choose(work: Read) -> Chosen:
         of = f" for {' and '.join(some)}" if some and one.word != "undone" else ""
         raise Over(f"run {one.run} is undone already{of}", Outcome.UNCHANGED, said=False)
     what = ", ".join(some) or "all of it"
-    work.record("problem", text=f"run {one.run} ({one.word} {one.reason}): undo {what}")
+    work.problem(f"run {one.run} ({one.word} {one.reason}): undo {what}")
     work.run.changes(work.host.name, f"run {one.run} can be rolled back")
     return Chosen.of(work, undoing=one, parts=some)
 

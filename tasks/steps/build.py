@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from converge.journal.kinds import EstimateRecord
 from converge.plan.layers import MOVED_ASIDE
 from converge.plan.plan import Build
 from converge.plan.setting import Layer
@@ -28,7 +29,7 @@ def estimate(work: Planned) -> Planned:
     failed = ""
     for build in work.needed_builds:
         if build.nix.layer is Layer.NIXOS and _grafts(work):
-            work.record("estimate", layer=build.nix.layer.value, text=GRAFTED, derivations=[])
+            work.record(EstimateRecord(layer=build.nix.layer.value, text=GRAFTED, derivations=()))
             continue
         answer = work.remote(
             "estimate",
@@ -48,10 +49,11 @@ def estimate(work: Planned) -> Planned:
             failed = failed or f"{build.nix.layer}: {text}"
             tell(work, answer)
         work.record(
-            "estimate",
-            layer=build.nix.layer.value,
-            text=text + _in_the_way(answer.of("in_the_way")),
-            derivations=[line.strip() for line in said if line.strip().endswith(".drv")],
+            EstimateRecord(
+                layer=build.nix.layer.value,
+                text=text + _in_the_way(answer.of("in_the_way")),
+                derivations=tuple(line.strip() for line in said if line.strip().endswith(".drv")),
+            )
         )
     return Planned.of(work, unbuildable=failed) if failed else work
 
@@ -73,7 +75,7 @@ def tell(work: Workspace, answer: Answer) -> None:
     """Put all that a tool says about its failure into the journal, where it is more than a line."""
     if answer.reason and len(answer.reason.lines) > 1:
         for line in answer.reason.lines:  # a line break within a record would be written out
-            work.record("problem", text=line)
+            work.problem(line)
 
 
 def _impure(build: Build) -> str:

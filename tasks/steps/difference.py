@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from converge.journal.kinds import DifferenceRecord
 from converge.plan.layers import MOVED_ASIDE
 from converge.problem import count
 from tasks.run.operations import step
@@ -35,7 +36,7 @@ def show(built: Built) -> Built:
         if len(lines) > len(shown):
             more = count(len(lines) - len(shown), "more line")
             built.run.terminal.row((layer, f"and {more}; -v shows all"), (12,))
-        built.record("difference", layer=layer, lines=list(lines))
+        built.record(DifferenceRecord(layer=layer, lines=tuple(lines)))
     mine = answer.of("in_the_way")
     if mine and MOVED_ASIDE not in built.choices.accept:
         raise Over(

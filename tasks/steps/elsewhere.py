@@ -101,7 +101,7 @@ def _build(
     if not sent.ok:
         return f"{derivation} could not be sent to {builder}: {sent.last_error}"
     if at is None and nix.unconfined():
-        work.record("problem", text=UNCONFINED.format(workspace=work.choices.workspace))
+        work.problem(UNCONFINED.format(workspace=work.choices.workspace))
     jobs, cores = ("-", "-") if at is None else limits(work, _machine(work, builder))
     root = None
     if at is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from converge.exits import Exit, Outcome
+from converge.journal.kinds import FindingRecord
 from converge.report.ending import applied, latest
 from tasks.run.operations import step
 from tasks.run.stages import Done, Kept, Over
@@ -23,7 +24,7 @@ def run(kept: Kept) -> Done:
         answer = kept.remote("release", kept.run.id, kept.lock)
         if not answer.ok:
             raise Over(f"the lock was not released: {answer.last_error}")
-    outcome = applied(latest(kept.run.records("finding", kept.host.name)), kept.not_known)
+    outcome = applied(latest(kept.run.records(FindingRecord, kept.host.name)), kept.not_known)
     if not kept.transacts and outcome.exit is Exit.DONE:
         return Done.of(
             kept, code=Outcome.UNCHANGED, why="the record of the workspace is up to date"

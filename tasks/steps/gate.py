@@ -17,7 +17,7 @@ def hardware(work: Planned) -> Planned:
     in_force = [standing.setting for standing in work.plan.standings if standing.in_force]
     verdicts = gate.gate(work.profile, machine, in_force, accept=work.choices.accept)
     for verdict in verdicts:
-        work.record("verdict", **gate.record(verdict))
+        work.record(gate.record(verdict))
     return Planned.of(work, blocks=gate.blocking(verdicts))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from converge.exits import Exit, Outcome
 from converge.gate import declare, detect, gate
 from converge.gate.machine import Machine
+from converge.journal.kinds import VerdictRecord
 from converge.problem import InvalidInput, count
 from converge.profile.profile import load_profile
 from converge.report.show import show_gate
@@ -34,10 +35,10 @@ def compare(work: Given, machine: Machine) -> None:
     terminal = work.run.terminal
     verdicts = gate.gate(work.profile, machine, ())
     for verdict in verdicts:
-        work.record("verdict", **gate.record(verdict))
+        work.record(gate.record(verdict))
     terminal.line()
     terminal.line(f"{work.choices.workspace}: {work.profile.file} and the machine", "bold")
-    show_gate(terminal, work.run.records("verdict", work.host.name))
+    show_gate(terminal, work.run.records(VerdictRecord, work.host.name))
     for text in machine.unseen:
         terminal.row(("not seen", text), (26,), "dim")
     wrong = gate.differences(work.profile, machine)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from converge.exits import Exit
+from converge.journal.kinds import FindingRecord
 from converge.plan import layers
 from converge.plan.standing import Stand
 from converge.plan.written import NOT_LOOKED_AT, Proved
@@ -50,7 +51,7 @@ def look(work: Given) -> Planned:
     """Read a workspace and make its plan, for a task that changes nothing: it waits for nobody, and
     leaves a change that another run left open as it is."""
     found = read.take(work)
-    work.record("snapshot", facts=dict(found.facts), marks=sorted(found.marks))
+    read.seen(work, found)
     why = read.stranger(work, found)
     if why:
         raise Over(why, Exit.INVALID)
@@ -118,7 +119,7 @@ def prove(
         for number, one in zip(again, ask(work, known, [todo[n] for n in again]), strict=True):
             findings[number] = one
     for finding in findings:
-        work.record("finding", **finding.record())
+        work.record(FindingRecord.of(finding))
     return tuple(findings)
 
 

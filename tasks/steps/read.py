@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from converge.exits import Exit
 from converge.journal.journal import controller_state
+from converge.journal.kinds import SnapshotRecord
 from converge.plan import cascade, desired, held, layers, planning, saved, unread
 from converge.plan.plan import Plan
 from converge.plan.rollout import Stage, stage
@@ -39,7 +40,7 @@ def arguments(work: Given) -> list[str]:
 def snapshot(work: Given) -> Read:
     """Read everything in one remote command; refuse when another run is at work."""
     found = take(work)
-    work.record("snapshot", facts=dict(found.facts), marks=sorted(found.marks))
+    seen(work, found)
     if not work.run.dry:
         if found.lock and found.lock.alive:
             raise Over(locked(found.lock), Exit.LOCKED)
@@ -50,8 +51,13 @@ def snapshot(work: Given) -> Read:
     if why and not work.run.dry:
         raise Over(why, Exit.INVALID)
     if why:
-        work.record("problem", text=f"{why} (a run refuses)")
+        work.problem(f"{why} (a run refuses)")
     return Read.of(work, snapshot=found)
+
+
+def seen(work: Given, found: Snapshot) -> None:
+    """Put into the journal that the workspace was read."""
+    work.record(SnapshotRecord(facts=found.facts, marks=tuple(sorted(found.marks))))
 
 
 def stranger(work: Given, found: Snapshot) -> str:
@@ -95,7 +101,7 @@ def take_again(work: Given) -> Snapshot | None:
     if isinstance(found, str) and not remote.connected(work.host) and work.reconnect():
         found = attempt(work)
     if isinstance(found, str):
-        work.record("problem", text=found)
+        work.problem(found)
         return None
     return found
 
@@ -107,7 +113,7 @@ def _without_open_transaction(work: Given, found: Snapshot) -> Snapshot:
     if one is None:
         last = found.last_transaction
         if last and (last.run != found.written.run or last.word == "broken"):
-            work.record("problem", text=f"run {last.run} ended there: {last.word}: {last.reason}")
+            work.problem(f"run {last.run} ended there: {last.word}: {last.reason}")
         return found
     if one.alive:
         raise Over(
@@ -115,7 +121,7 @@ def _without_open_transaction(work: Given, found: Snapshot) -> Snapshot:
             f"{max(0, one.left_s)} s unless it is confirmed",
             Exit.LOCKED,
         )
-    work.record("problem", text=f"run {one.run} was cut off while {one.word}: it is undone first")
+    work.problem(f"run {one.run} was cut off while {one.word}: it is undone first")
     from tasks.steps import back
 
     # Under the lock: another run may have found it as well.
@@ -131,7 +137,7 @@ def _without_open_transaction(work: Given, found: Snapshot) -> Snapshot:
             f"nothing; {_way_out(one, answer)}",
             Exit.UNKNOWN,
         )
-    work.record("problem", text=f"run {one.run} is undone: {reason}")
+    work.problem(f"run {one.run} is undone: {reason}")
     return take(work)
 
 

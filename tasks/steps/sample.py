@@ -7,11 +7,11 @@ layer. Any two directories with ``bin`` and ``lib`` on the workspace can take th
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from converge.exits import Exit, Outcome
+from converge.journal.kinds import MeasurementRecord, MemoryRecord, ProgramMemory
 from converge.measure import benchmarks as measure_benchmarks
 from converge.measure import memory as measure_memory
 from converge.measure import samples as measure_samples
@@ -32,7 +32,7 @@ from tasks.run.stages import Given, Over, Planned
 from tasks.steps.write import controller
 
 READINGS = 3
-Records = list[Mapping[str, object]]
+Records = list[MeasurementRecord]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class Measuring(Planned):
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Measured(Measuring):
-    """What was measured: the fields of its journal records."""
+    """What was measured: the records of it in the journal."""
 
     records: Records
 
@@ -99,12 +99,16 @@ def memory(work: Planned) -> Measuring:
     except measure_memory.UnknownMemory as error:
         raise Over(f"{error}: {answer.last_error}", Exit.FAILED) from error
     work.record(
-        "memory",
-        when="after" if _applied(work) else "before",
-        cpu=found.cpu,
-        total_kb=found.total_kb,
-        available_kb=found.available_kb,
-        used={name: {"kb": one.kb, "processes": one.processes} for name, one in found.used.items()},
+        MemoryRecord(
+            when="after" if _applied(work) else "before",
+            cpu=found.cpu,
+            total_kb=found.total_kb,
+            available_kb=found.available_kb,
+            used={
+                name: ProgramMemory(kb=one.kb, processes=one.processes)
+                for name, one in found.used.items()
+            },
+        )
     )
     work.run.terminal.row(("memory", f"{found.available_kb / 1024:.0f} MiB available"), (26,))
     for name, one in found.used.items():
@@ -192,11 +196,11 @@ def keep(work: Measured) -> Measured:
 
 def end(work: Measured) -> Measured:
     """The end of this workspace's part."""
-    claims = [one for one in work.records if one["subject"] != measure_samples.CONTROL]
+    claims = [one for one in work.records if one.subject != measure_samples.CONTROL]
     if work.run.dry:
         work.ends(Outcome.TO_MEASURE)
     else:
-        figures = sum(one.get("measured") is not None for one in claims)
+        figures = sum(one.measured is not None for one in claims)
         work.ends(
             Outcome.MEASURED, f"memory in use, and {figures} of {count(len(claims), 'claim')}"
         )
@@ -345,14 +349,14 @@ def _measured(
     _record(work, records, record)
 
 
-def _record(work: Planned, records: Records, record: Mapping[str, object]) -> None:
+def _record(work: Planned, records: Records, record: MeasurementRecord) -> None:
     records.append(record)
     if work.run.dry:
         return
-    work.record("measurement", **record)
-    name = str(record["benchmark"] or record["subject"])
-    if record["subject"] in (measure_samples.CONTROL, *PROCESSES):
-        name = str(record["subject"])
+    work.record(record)
+    name = record.benchmark or record.subject
+    if record.subject in (measure_samples.CONTROL, *PROCESSES):
+        name = record.subject
     work.run.terminal.row((name, measure_samples.sentence(record)), (26,))
 
 

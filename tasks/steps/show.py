@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import fields
 
 from converge.exits import Exit, Outcome
+from converge.journal.form import copied
 from converge.journal.journal import controller_state
+from converge.journal.kinds import DriftRecord, EstimateRecord, VerdictRecord
 from converge.plan.setting import Layer
 from converge.profile.choices import Choices
-from converge.report.record import plan_fields
+from converge.report.record import plan_record
 from converge.report.show import show_gate, show_plan, stands
 from tasks.run import plans
 from tasks.run.stages import Over, Planned
@@ -18,19 +20,17 @@ from tasks.steps import gate
 def plan(work: Planned) -> Planned:
     """Print and record the plan; it decides what the run ends with if nothing more happens."""
     run, made = work.run, work.plan
-    estimates = {
-        str(one["layer"]): str(one["text"]) for one in run.records("estimate", work.host.name)
-    }
-    work.record("plan", id=made.id, summary=made.summary(), empty=made.empty, **plan_fields(made))
+    estimates = {one.layer: one.text for one in run.records(EstimateRecord, work.host.name)}
+    work.record(plan_record(made))
     if work.blocks:
-        show_gate(run.terminal, run.records("verdict", work.host.name))
+        show_gate(run.terminal, run.records(VerdictRecord, work.host.name))
         raise gate.refused(work)
     for drift in made.drift:
-        work.record("drift", **vars(drift))
+        work.record(copied(DriftRecord, drift))
     home = work.snapshot.home
     show_plan(run.terminal, made, home=home, diff=run.diff, whole=run.verbose, estimates=estimates)
     if not made.empty or run.verbose:
-        show_gate(run.terminal, run.records("verdict", work.host.name))
+        show_gate(run.terminal, run.records(VerdictRecord, work.host.name))
     if made.refusals:
         first = made.refusals[0]
         code = Exit.INVALID if first.given else Exit.FAILED
@@ -49,7 +49,7 @@ def plan(work: Planned) -> Planned:
                 choices=work.choices,
             )
         except OSError as error:
-            work.record("problem", text=f"the plan could not be saved: {error}")
+            work.problem(f"the plan could not be saved: {error}")
     return work
 
 

@@ -113,7 +113,7 @@ def test_less_memory_after_five_logins_each_gets_its_verdict(after: float, verdi
     record = samples.memory(
         "kwin memory", smaller(before, now), settings=KWIN, before=before, after=now
     )
-    assert record["verdict"] == verdict, record
+    assert record.verdict == verdict, record
 
 
 def test_one_login_each_shows_its_figures_and_proves_nothing() -> None:
@@ -123,8 +123,8 @@ def test_one_login_each_shows_its_figures_and_proves_nothing() -> None:
     record = samples.memory(
         "kwin memory", smaller(before, after), settings=KWIN, before=before, after=after
     )
-    assert (record["measured"], record["low"], record["verdict"]) == (50, None, "no evidence")
-    assert "1 before, 1 after" in str(record["why"])
+    assert (record.measured, record.low, record.verdict) == (50, None, "no evidence")
+    assert "1 before, 1 after" in record.why
 
 
 def memory(kb: float = 1, instance: str = "b:1") -> Memory:
@@ -174,4 +174,4 @@ def test_what_was_measured_before_is_shown_newest_last() -> None:
     other = {"subject": "s", "benchmark": "x", "time": "t", "measured": 99}
     history = History(measurements=(*rows, other))
     found = History.parse(history.encode()).earlier("s", "b")
-    assert [one["measured"] for one in found] == [4, 5, 6, 7, 8]
+    assert [one.measured for one in found] == [4, 5, 6, 7, 8]

@@ -6,9 +6,11 @@ import hashlib
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from converge.journal.form import plain
 from converge.measure import samples as measure_samples
 from converge.measure.benchmarks import Benchmark
 from converge.plan.setting import Claim
@@ -54,8 +56,8 @@ def counting(path: Path, times: int, *, says: str = "done") -> str:
     return script(path, f"i=0; while [ $i -lt {times} ]; do i=$((i + 1)); done; echo {says}")
 
 
-def record(samples: measure_samples.Samples) -> dict[str, object]:
-    return dict(
+def record(samples: measure_samples.Samples) -> dict[str, Any]:
+    return plain(
         measure_samples.measurement(
             COUNTING, samples, claim=CLAIM, settings=(), stock="s", optimized="o"
         )
@@ -239,10 +241,10 @@ def test_the_claim_and_the_number_of_samples_are_kept_with_the_verdict() -> None
 
 
 def test_a_control_that_differs_warns_of_all_other_figures() -> None:
-    def control(optimized: str) -> dict[str, object]:
+    def control(optimized: str) -> dict[str, Any]:
         rows = ["pair stock", f"sample stock {TIMES}", f"sample optimized 0m{optimized}s 0m0s 1"]
         samples = measure_samples.parse([*GOOD, *(rows * 9), "done"])
-        return dict(
+        return plain(
             measure_samples.measurement(
                 COUNTING, samples, claim=None, settings=(), stock="s", optimized="s"
             )

@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 import pytest
 
 from converge.journal import journal
+from converge.journal.form import taken
+from converge.journal.kinds import FindingRecord, RunStartRecord
 from converge.proof.effect import Effect
 from converge.report import ending, junit, model
 from tasks.run.journal import Journal
@@ -39,14 +41,13 @@ def of_junit(suite: ElementTree.Element) -> Counter[str]:
 
 def compare(path: Path) -> Counter[str]:
     """The count of the last workspace, once it is the same everywhere."""
-    records = journal.read(path)
+    lines = journal.read(path)
     terminal: Counter[str] = Counter()
     report = model.build([model.load(path)])
     suites = {one.get("name"): one for one in ElementTree.fromstring(junit.xml(report))}
     assert report.workspaces
     for one in report.workspaces:
-        own = [record for record in records if record["workspace"] == one.name]
-        findings = ending.latest(own)
+        findings = ending.latest(journal.of_kind(lines, FindingRecord, one.name))
         terminal = told(ending.effects(findings)) if findings else Counter()
         reported = Counter(each.effect.value for each in one.findings if each.counts)
         in_junit = of_junit(suites[one.name])
@@ -64,7 +65,7 @@ def test_terminal_report_and_junit_count_the_same(path: Path) -> None:
 
 def test_what_is_looked_at_twice_counts_once_and_a_reminder_not_at_all(tmp_path: Path) -> None:
     one = Journal(tmp_path, "20260101t000000-0000")
-    one.append("run-start", version="0", task="deploy", mode="run", workspaces=["a"])
+    one.append(RunStartRecord(version="0", task="deploy", mode="run", workspaces=("a",)))
     for check, effect, counts in (
         ("user.state", "not effective", True),  # before the change
         ("user.state", "effective", True),
@@ -73,6 +74,6 @@ def test_what_is_looked_at_twice_counts_once_and_a_reminder_not_at_all(tmp_path:
         ("memory.zram", "not applicable", True),
         ("memory.swappiness", "unknown", True),
     ):
-        fields = {"check": check, "setting": "", "effect": effect, "counts": counts}
-        one.append("finding", workspace="a", **fields, expected="", found="", reason="r")
+        fields = {"check": check, "effect": effect, "counts": counts, "reason": "r"}
+        one.append(taken(FindingRecord, fields), workspace="a")
     assert compare(one.path) == {"effective": 1, "pending": 1, "unknown": 1}

@@ -246,11 +246,13 @@ def test_key_material_in_any_field_is_in_no_report(form: str, name: str, tmp_pat
     assert secret not in forms(report_of([*rows], tmp_path / "j"))
 
 
-def test_a_plan_brings_no_secret_into_the_journal() -> None:
+def test_a_plan_brings_no_secret_into_the_journal(tmp_path: Path) -> None:
     from types import SimpleNamespace
 
+    from converge.journal.kinds import PlanRecord, PlanSummary
     from converge.kde.merge import Change as Key
-    from converge.report.record import plan_fields
+    from converge.report.record import plan_record
+    from tasks.run.journal import Journal
 
     key = Key(group=("Wifi", "home"), key="psk", found=SECRET, wanted="new" + SECRET, line=3)
     other = Key(group=("KDE",), key="SingleClick", found="true", wanted=None, line=None)
@@ -258,12 +260,16 @@ def test_a_plan_brings_no_secret_into_the_journal() -> None:
         changes=[SimpleNamespace(path="/h/kwinrc", keys=(key, other))],
         standings=(),
         warnings=(f"token={SECRET}",),
+        id="abcdef012345",
+        empty=False,
+        summary=lambda: PlanSummary(workspace="w", changes=(), builds=(), sweep=()),
     )
-    fields = plan_fields(plan)  # type: ignore[arg-type]
-    assert SECRET not in json.dumps(fields)
-    entries = fields["entries"]
-    assert isinstance(entries, list)
-    assert [(one["key"], one["before"], one["after"]) for one in entries] == [
+    journal = Journal(tmp_path, "20260101t000000-abcd")
+    line = journal.append(plan_record(plan), workspace="w")  # type: ignore[arg-type]
+    assert SECRET not in journal.path.read_text()
+    assert SECRET not in json.dumps(line.fields())
+    assert isinstance(line.record, PlanRecord)
+    assert [(one.key, one.before, one.after) for one in line.record.entries] == [
         ("psk", redact.HIDDEN, redact.HIDDEN),
         ("SingleClick", "true", None),
     ]

@@ -14,6 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from converge.journal.form import taken
+from converge.journal.journal import Line
+from converge.journal.kinds import VerdictRecord
 from converge.plan.plan import Change, FileDrift, Plan, Refusal
 from converge.plan.setting import Layer
 from converge.report.progress import describe
@@ -189,7 +192,7 @@ def test_a_style_that_hides_is_not_among_the_colours() -> None:
 )
 def test_a_message_of_a_record_is_harmless(record: dict[str, object]) -> None:
     stream = io.StringIO()
-    Terminal(stream).line(describe(record))
+    Terminal(stream).line(describe(Line.of(record)))
     assert printable(stream.getvalue())
     assert stream.getvalue().count("\n") == 1
 
@@ -197,7 +200,10 @@ def test_a_message_of_a_record_is_harmless(record: dict[str, object]) -> None:
 def test_the_gate_shows_what_differs_and_hides_nothing_hostile() -> None:
     stream = io.StringIO()
     verdict: dict[str, object] = {"fact": "cpu", "declared": HOSTILE, "found": HOSTILE}
-    records = [{**verdict, "outcome": outcome} for outcome in ("true", "blocks", "differs")]
+    records = [
+        taken(VerdictRecord, {**verdict, "outcome": outcome})
+        for outcome in ("true", "blocks", "differs")
+    ]
     show_gate(Terminal(stream), records)
     text = stream.getvalue()
     assert "1 true, 1 blocks, 1 differs" in text

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import sandbox
-from converge.journal.journal import Record
+from converge.journal.journal import Line
 from converge.report import fleet
 from converge.report.terminal import Terminal
 from tests import sshd
@@ -296,7 +296,7 @@ def test_settings_that_stand_alike_share_a_line_and_a_blocked_one_says_why() -> 
     stream = io.StringIO()
     standing = {"a.one": "in force", "a.two": "in force", "b.one": "withheld", "b.two": "in force"}
     rows = [{"setting": name, "stand": stand, "why": ""} for name, stand in standing.items()]
-    records: list[Record] = []
+    records: list[dict[str, object]] = []
     for name, outcome, why in (
         ("good", "applied, some pending", ""),
         ("wrong", "hardware gate refused", "storage.kind: not so; to do: mend it"),
@@ -305,7 +305,7 @@ def test_settings_that_stand_alike_share_a_line_and_a_blocked_one_says_why() -> 
         if name != "dead":
             records.append({"kind": "plan", "workspace": name, "settings": rows})
         records.append({"kind": "result", "workspace": name, "outcome": outcome, "why": why})
-    fleet.show(Terminal(stream), records)
+    fleet.show(Terminal(stream), map(Line.of, records))
     assert [line.split() for line in stream.getvalue().splitlines() if line] == [
         ["fleet:", "3", "workspaces"],
         ["good", *["applied,", "some", "pending"]],
@@ -324,12 +324,12 @@ def test_one_workspace_has_no_fleet_and_ten_have_several_tables() -> None:
     def shown(number: int) -> str:
         stream = io.StringIO()
         rows = [{"setting": "a.one", "stand": "in force", "why": ""}]
-        records: list[Record] = []
+        records: list[dict[str, object]] = []
         for name in (f"w{index}" for index in range(number)):
             records.append({"kind": "plan", "workspace": name, "settings": rows})
             ended = {"outcome": "applied and proved", "why": ""}
             records.append({"kind": "result", "workspace": name, **ended})
-        fleet.show(Terminal(stream), records)
+        fleet.show(Terminal(stream), map(Line.of, records))
         return stream.getvalue()
 
     assert shown(1) == ""

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from converge.exits import Exit
+from converge.journal.form import taken
+from converge.journal.kinds import FindingRecord, RunStartRecord
 from converge.plan.standing import Standing
 from converge.proof import glance, history
 from tasks.run.journal import Journal
@@ -129,9 +131,9 @@ def test_why_without_a_setting_lists_each_of_them_by_how_it_stands(cli: Cli, des
 
 def write(directory: Path, run: str, *records: dict[str, object]) -> None:
     one = Journal(directory, run)
-    one.append("run-start", task="verify", mode="run", workspaces=["a"])
+    one.append(RunStartRecord(version="0", task="verify", mode="run", workspaces=("a",)))
     for record in records:
-        one.append("finding", workspace="a", **record)
+        one.append(taken(FindingRecord, record), workspace="a")
 
 
 def record(effect: str, setting: str = "s") -> dict[str, object]:
@@ -160,7 +162,8 @@ def test_a_journal_that_was_cut_or_forged_proves_nothing_more_than_it_says(tmp_p
     )
     (tmp_path / "20260103t000000-0000").mkdir()
     proof = history.last(tmp_path, "a")
-    assert proof is not None and proof.run == "20260101t000000-0000"
+    assert proof is not None and proof.run == "20260102t000000-0000"
+    assert [one.effect for one in proof.findings] == ["unknown"]
 
 
 def test_a_broken_undo_is_a_difference_until_a_rollback_has_ended_it(

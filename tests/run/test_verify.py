@@ -10,6 +10,8 @@ import pytest
 
 from converge.exits import Exit
 from converge.journal import journal
+from converge.journal.form import plain, taken
+from converge.journal.kinds import FindingRecord
 from converge.proof.effect import Effect, Finding, summary, verdict
 from converge.proof.show import show
 from converge.report.terminal import Terminal
@@ -58,7 +60,8 @@ def test_a_reminder_to_a_person_decides_nothing() -> None:
 
 def test_a_finding_survives_the_journal() -> None:
     one = finding(Effect.NOT_EFFECTIVE, found="é\n", expected="x", reason="y", counts=False)
-    assert Finding.of_record(one.record()) == one
+    assert FindingRecord.of(one).finding == one
+    assert taken(FindingRecord, plain(FindingRecord.of(one))).finding == one
 
 
 def test_a_summary_of_nothing_says_so() -> None:
@@ -218,7 +221,7 @@ def test_findings_are_records_of_the_journal_in_the_form_that_reports_read(
 
     cli(desktop.inventory, "tasks/verify.py")
     paths = sorted((cli.state / "workspace-tuning/controller/runs").glob("*/journal.jsonl"))
-    records = [one for one in journal.read(paths[-1]) if one["kind"] == "finding"]
+    records = [one for one in journal.read(paths[-1]) if isinstance(one.record, FindingRecord)]
     report = model.build([model.load(paths[-1])])
     assert sum(len(one.findings) for one in report.workspaces) == len(records) > 90
 

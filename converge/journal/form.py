@@ -1,0 +1,218 @@
+"""One description of a record for all: its dataclass. Written, read and put into a schema by it.
+
+A field is ``name: Annotated[type, Says("what it is")]``. Types: text, numbers, bool, enumerations,
+``None``, tuples of one type, mappings by text, and dataclasses of such fields.
+
+  plain    a record as JSON values
+  taken    a record from JSON values that nobody vouches for: a field that is missing or of another
+           type is empty, never something good, and never raises
+  schema   JSON Schema of a record; a field without a default is required
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, is_dataclass
+from enum import Enum
+from functools import lru_cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+LARGEST = 1e12  # no figure of a record is larger
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Says:
+    """What a field is. ``otherwise``: what an unreadable value of it counts as. ``rules``: further
+    words of JSON Schema."""
+
+    text: str
+    otherwise: Any = None
+    rules: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldForm:
+    """A field of a record: its type without ``Annotated``, what it says, whether it has to be."""
+
+    name: str
+    type: Any
+    says: Says
+    required: bool
+    default: Any
+
+
+def forms(kind: Any) -> tuple[FieldForm, ...]:
+    """The fields of a record, in their order."""
+    return _forms(kind)
+
+
+@lru_cache(maxsize=64)
+def _forms(kind: type[Any]) -> tuple[FieldForm, ...]:
+    hints = typing.get_type_hints(kind, include_extras=True)
+    found = []
+    for one in dataclasses.fields(kind):
+        base, says = _split(hints[one.name])
+        made = None if one.default is dataclasses.MISSING else one.default
+        if one.default_factory is not dataclasses.MISSING:
+            made = one.default_factory()
+        required = one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
+        found.append(
+            FieldForm(name=one.name, type=base, says=says, required=required, default=made)
+        )
+    return tuple(found)
+
+
+def _split(hint: Any) -> tuple[Any, Says]:
+    """A type and what is said of it."""
+    if get_origin(hint) is Annotated:
+        base, says = get_args(hint)[:2]
+        return base, says
+    return hint, Says("")
+
+
+# -- write -----------------------------------------------------------------------------------------
+
+
+def plain(value: Any) -> Any:
+    """A record, or a part of one, as JSON values."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {one.name: plain(getattr(value, one.name)) for one in forms(type(value))}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {key: plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    return value
+
+
+# -- read ------------------------------------------------------------------------------------------
+
+
+def taken(kind: type[R], value: object) -> R:
+    """A record of this kind from what was read."""
+    found = value if isinstance(value, Mapping) else {}
+    return kind(**{one.name: _field(one, found) for one in forms(kind)})
+
+
+def copied(kind: type[R], value: object) -> R:
+    """A record from the fields of the same names of another value."""
+    return kind(**{one.name: getattr(value, one.name) for one in forms(kind)})
+
+
+def _field(field: FieldForm, found: Mapping[str, object]) -> Any:
+    if field.name not in found and not field.required:
+        return field.default
+    raw = found.get(field.name)
+    value = _value(field.type, raw)
+    words = field.says.rules.get("enum")
+    if field.says.otherwise is not None and (value is None or (words and raw not in words)):
+        return field.says.otherwise
+    if isinstance(field.default, bool) and not isinstance(raw, bool):
+        return field.default
+    return value
+
+
+def _value(kind: Any, value: object) -> Any:
+    """A value of this type; None where the type is an enumeration and the value none of it."""
+    origin = get_origin(kind)
+    if origin in (UnionType, typing.Union):
+        (inner,) = (one for one in get_args(kind) if one is not NoneType)
+        if value is None or (is_dataclass(inner) and not isinstance(value, Mapping)):
+            return None
+        return _number(inner, value) if inner in (int, float) else _value(inner, value)
+    if origin is tuple:
+        inner = _split(get_args(kind)[0])[0]
+        rows = value if isinstance(value, list | tuple) else ()
+        wanted = [one for one in rows if not is_dataclass(inner) or isinstance(one, Mapping)]
+        return tuple(_value(inner, one) for one in wanted)
+    if origin is not None and issubclass(origin, Mapping):
+        inner = _split(get_args(kind)[1])[0]
+        rows_by = value if isinstance(value, Mapping) else {}
+        return {
+            text(key): _value(inner, one)
+            for key, one in rows_by.items()
+            if not is_dataclass(inner) or isinstance(one, Mapping)
+        }
+    if is_dataclass(kind) and isinstance(kind, type):
+        return taken(kind, value)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return next((one for one in kind if one.value == value), None)
+    if kind is bool:
+        return value is True
+    if kind in (int, float):
+        return _number(kind, value) or kind()
+    return text(value)
+
+
+def _number(kind: Callable[[Any], float], value: object) -> float | None:
+    """A figure; None for what is none, NaN and the infinite among them."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return kind(value) if abs(value) <= LARGEST else None
+
+
+def text(value: object) -> str:
+    """A value as text: numbers are written out, lists joined, nothing is ''."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ", ".join(text(one) for one in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {text(one)}" for key, one in value.items())
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+# -- schema ----------------------------------------------------------------------------------------
+
+_NAMES = {str: "string", bool: "boolean", int: "integer", float: "number", NoneType: "null"}
+
+
+def schema(kind: type) -> dict[str, object]:
+    """JSON Schema of the fields of a record: ``properties`` and ``required``."""
+    return {
+        "properties": {one.name: _described(one.type, one.says) for one in forms(kind)},
+        "required": [one.name for one in forms(kind) if one.required],
+    }
+
+
+def about(kind: type) -> str:
+    """What a record is about, as its docstring says."""
+    return (kind.__doc__ or "").strip().partition("\n")[0].rstrip(".")
+
+
+def _described(kind: Any, says: Says) -> dict[str, object]:
+    form = {"enum": says.rules["enum"]} if "enum" in says.rules else _type(kind)
+    return {**form, "description": says.text, **says.rules}
+
+
+def _type(kind: Any) -> dict[str, object]:
+    origin = get_origin(kind)
+    if origin in (UnionType, typing.Union):
+        (inner,) = (one for one in get_args(kind) if one is not NoneType)
+        form = _type(inner)
+        return {**form, "type": [form["type"], "null"]}
+    if origin is tuple:
+        return {"type": "array", "items": _items(get_args(kind)[0])}
+    if origin is not None and issubclass(origin, Mapping):
+        return {"type": "object", "additionalProperties": _items(get_args(kind)[1])}
+    if is_dataclass(kind) and isinstance(kind, type):
+        return {"type": "object", "additionalProperties": False, **schema(kind)}
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return {"enum": [one.value for one in kind]}
+    return {"type": _NAMES[kind]}
+
+
+def _items(hint: Any) -> dict[str, object]:
+    """The form of what is in a list or a mapping; a record in it describes itself."""
+    kind, says = _split(hint)
+    if is_dataclass(kind) and isinstance(kind, type):
+        says = Says(about(kind))
+    return _described(kind, says) if says.text else _type(kind)

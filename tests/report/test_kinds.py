@@ -1,0 +1,79 @@
+"""The kinds of records: written by their dataclass, read by it, described by it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from converge.gate.facts.verdict import Outcome
+from converge.journal import journal, kinds
+from converge.journal.form import copied, forms, plain, taken
+from converge.journal.journal import Line
+from converge.journal.kinds import KINDS, DriftRecord, FindingRecord, OtherRecord
+from converge.measure.gain import Verdict
+from converge.plan.plan import FileDrift
+from converge.proof.effect import Effect
+from tests.report import journal_schema
+
+JOURNALS = sorted((Path(__file__).parents[1] / "data/journals").glob("*.jsonl"))
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+VALUES = st.recursive(LEAVES, lambda x: st.lists(x) | st.dictionaries(st.text(), x), max_leaves=12)
+
+
+def test_the_schema_of_the_journal_is_made_from_the_records() -> None:
+    assert journal_schema.FILE.read_text(encoding="utf-8") == journal_schema.text(), (
+        "the records have changed: python -m tests.report.journal_schema"
+    )
+
+
+@pytest.mark.parametrize("path", JOURNALS, ids=lambda path: path.stem)
+def test_every_record_of_an_older_journal_is_read_and_nothing_of_it_is_lost(path: Path) -> None:
+    found = tuple(journal.objects(path.read_bytes()))
+    for raw, line in zip(found, journal.read(path), strict=True):
+        assert not isinstance(line.record, OtherRecord)
+        shown = line.fields()
+        assert {key: shown[key] for key in raw} == raw
+
+
+def test_a_record_of_a_kind_that_is_not_known_is_passed_over_and_named() -> None:
+    line = Line.of({"kind": "of a later version", "seq": 3, "workspace": "w", "text": "x"})
+    assert (line.kind, line.seq, line.workspace) == ("of a later version", 3, "w")
+    assert list(journal.of_kind([line], FindingRecord)) == []
+
+
+@pytest.mark.parametrize("word", KINDS)
+@given(st.data())
+def test_any_json_is_read_as_each_kind_and_written_as_it_was_read(
+    word: str, data: st.DataObject
+) -> None:
+    names = [one.name for one in forms(KINDS[word])]
+    given = data.draw(st.dictionaries(st.sampled_from([*names, "other"]), VALUES))
+    record = taken(KINDS[word], given)
+    assert taken(KINDS[word], json.loads(json.dumps(plain(record)))) == record
+
+
+@pytest.mark.parametrize("value", [None, 7, "excellent", [], {}, True])
+def test_what_cannot_be_read_is_never_something_good(value: object) -> None:
+    found = taken(FindingRecord, {"effect": value})
+    assert found.effect is Effect.UNKNOWN
+    assert taken(kinds.VerdictRecord, {"outcome": value}).outcome == "unknown"
+    assert taken(kinds.MeasurementRecord, {"verdict": value}).verdict == "no evidence"
+    if not isinstance(value, int) or isinstance(value, bool):
+        assert taken(kinds.RunEndRecord, {"exit": value}).exit is None
+    assert taken(FindingRecord, {"counts": value}).counts is True, "a reminder says so itself"
+
+
+def test_the_words_of_the_records_are_those_that_are_written() -> None:
+    assert set(kinds.FACT_WORDS) == {one.value for one in Outcome}
+    assert set(kinds.CLAIM_WORDS) == {one.value for one in Verdict}
+
+
+def test_a_drift_has_the_fields_of_its_record() -> None:
+    assert [one.name for one in fields(FileDrift)] == [one.name for one in fields(DriftRecord)]
+    drift = FileDrift(path="/h/x", what="the file", old="a", found="b", wanted="c")
+    assert vars(copied(DriftRecord, drift)) == vars(drift)
