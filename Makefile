@@ -5,6 +5,7 @@
 # make undos  200 undos while KDE writes all the time (make undos UNDOS=20: fewer)
 # make homes  100 random homes through a run and its undo (make homes HOMES=20: fewer)
 # make vm     whole machines in QEMU, with a boot loader: an hour (make vm ARGS="-m small": minutes)
+# make fuzz   every reader of what a workspace says, led by coverage, an hour (SECONDS=60: less)
 # make report the newest run as one page, report.html
 # make audit  known advisories about the packages that are installed, where a database is reachable
 # make requirements  write requirements.txt, the versions and hashes of uv.lock for pip
@@ -62,6 +63,11 @@ undos: $(BIN)/.made
 
 vm: $(BIN)/.made
 	@$(BIN)/python -m pytest -v tests/vm $(ARGS)
+
+fuzz:
+	@command -v uv >/dev/null || { echo "make fuzz needs uv, which brings atheris" >&2; exit 1; }
+	@uv run --quiet --isolated --locked --group dev --group fuzz \
+	    python -m tests.fuzz --seconds $(or $(SECONDS),3600) $(ARGS)
 
 report: $(BIN)/.made
 	@$(BIN)/python -m converge.report --html report.html $(ARGS)

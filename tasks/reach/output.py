@@ -19,12 +19,12 @@ from converge.report.terminal import plain
 from tasks.reach import limits
 
 #: The styles that pyinfra and ``converge.report.terminal`` use.
-_OURS = re.compile(r"(\033\[(?:[0-2]|3[1-7])(?:;(?:[0-2]|3[1-7]))*m|\n)")
+OURS = re.compile(r"(\033\[(?:[0-2]|3[1-7])(?:;(?:[0-2]|3[1-7]))*m|\n)")
 
 
 def harmless(text: str) -> str:
     """``text`` with its colours and lines, every other control character written out."""
-    parts = _OURS.split(text)
+    parts = OURS.split(text)
     return "".join(part if number % 2 else plain(part) for number, part in enumerate(parts))
 
 

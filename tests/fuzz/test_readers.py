@@ -1,0 +1,123 @@
+"""Every reader of what a workspace says: its corpus, random bytes, and that none is left out."""
+
+from __future__ import annotations
+
+import ast
+import pkgutil
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import PROJECT
+from tests.fuzz import corpus
+from tests.fuzz.readers import ANSWERS, READERS
+
+SEEDS = {name: [*reader.seeds(), *corpus.kept(name)] for name, reader in READERS.items()}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_what_was_ever_found_is_read_or_refused(name: str) -> None:
+    assert corpus.kept(name), "make fuzz keeps what leads further"
+    for data in SEEDS[name]:
+        READERS[name].read(data)
+
+
+def spoilt(data: bytes, seed: int, words: list[bytes]) -> bytes:
+    """A right answer with some of its bytes cut, doubled, or made something else."""
+    chance = random.Random(seed)
+    for word in words:
+        start = chance.randrange(len(data) + 1)
+        end = min(len(data), start + chance.choice((0, 1, len(word), 40)))
+        data = data[:start] + word + data[end:]
+    return data
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.sampled_from([(name, n) for name, seeds in SEEDS.items() for n in range(len(seeds))]),
+    st.integers(0, 2**32),
+    st.lists(st.binary(max_size=24), min_size=1, max_size=5),
+)
+def test_any_bytes_are_read_or_refused(
+    seed: tuple[str, int], chance: int, words: list[bytes]
+) -> None:
+    name, number = seed
+    READERS[name].read(spoilt(SEEDS[name][number], chance, words))
+    READERS[name].read(b"".join(words))
+
+
+# ---- none is left out ----------------------------------------------------------------------------
+
+STEPS = sorted((PROJECT / "tasks").rglob("*.py"))
+#: What of an answer holds the words of the other side (``tasks.reach.remote.Answer``).
+WORDS = {"lines", "errors"}
+
+
+def calls(path: Path) -> Iterator[ast.Call]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    yield from (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def programs() -> set[str]:
+    """The programs that a controller starts on a workspace."""
+    there = {path.stem for path in (PROJECT / "converge" / "remote").glob("*.sh")}
+    found = set()
+    for path in STEPS:
+        for call in calls(path):
+            name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+            place = {"remote": 0, "command": 0, "run": 1}.get(name, len(call.args))
+            words = [one.value for one in call.args[place:][:1] if isinstance(one, ast.Constant)]
+            found |= {word for word in words if word in there}
+            if name == "read_command":
+                found |= {"detect", "flakes", "read"}
+    return found
+
+
+def test_the_answer_of_every_program_has_readers_that_are_fuzzed() -> None:
+    assert programs() == ANSWERS.keys(), "a new program: name what reads its answer"
+    assert {name for names in ANSWERS.values() for name in names} == READERS.keys()
+
+
+def test_whatever_gets_the_words_of_an_answer_is_fuzzed() -> None:
+    """By the names that ``tasks`` calls: a function of ``converge`` that is handed the lines of an
+    answer, and every ``parse`` and ``read`` of what lies on a workspace."""
+    fuzzed = {name for reader in READERS.values() for name in reader.called}
+    called = set()
+    for path in STEPS:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        modules = {
+            alias.asname or alias.name: f"{node.module}.{alias.name}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("converge")
+            for alias in node.names
+        }
+        for call in calls(path):
+            function = call.func
+            if not isinstance(function, ast.Attribute) or not isinstance(function.value, ast.Name):
+                continue
+            given = [sub for one in call.args for sub in ast.walk(one)]
+            words = any(isinstance(one, ast.Attribute) and one.attr in WORDS for one in given)
+            if function.value.id in modules and (words or function.attr == "parse"):
+                called.add(f"{modules[function.value.id]}.{function.attr}")
+    assert called <= fuzzed, f"fuzz them: {called - fuzzed}"
+    assert len(called) >= 6
+
+
+def test_every_named_reader_is_there() -> None:
+    for reader in READERS.values():
+        for name in reader.called:
+            assert pkgutil.resolve_name(name)
+
+
+# ---- the search itself ---------------------------------------------------------------------------
+
+
+def test_the_corpus_keeps_what_leads_further_and_no_more() -> None:
+    alike = [b"flake home git d /x\n", b"flake home git d /y\n"]
+    kept = corpus.choose(READERS["flakes"].read, [*alike, b"nonsense\n", b"x" * 5000])
+    assert b"nonsense\n" in kept
+    assert len(kept) == 2, "two of them take the same way, one is too long"
