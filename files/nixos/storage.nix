@@ -10,7 +10,9 @@ let
 
   # Kernel names of whole disks, by the kind that the profile declares. SATA and SAS disks share theirs:
   # where both kinds of them have a scheduler of their own, the rule looks at what rotates.
-  pattern = kind: { nvme = "nvme[0-9]*"; emmc = "mmcblk[0-9]"; virtual = "[sv]d[a-z]*"; }.${kind} or "sd[a-z]*";
+  # A virtual machine calls its disk vda, xvda, sda or nvme0n1; a disk that is declared as NVMe is its own.
+  virtual = "[sv]d[a-z]*|xvd[a-z]*" + lib.optionalString (of "nvme" == [ ]) "|nvme[0-9]*";
+  pattern = kind: { inherit virtual; nvme = "nvme[0-9]*"; emmc = "mmcblk[0-9]"; }.${kind} or "sd[a-z]*";
   of = kind: lib.filter (disk: disk.kind == kind) declared;
   mixed = of "ssd" != [ ] && of "hdd" != [ ]
     && (lib.head (of "ssd")).scheduler != (lib.head (of "hdd")).scheduler;

@@ -105,7 +105,7 @@ def test_a_hard_limit_for_users_needs_consent(
         ("ssd", "sd[a-z]*"),
         ("hdd", "sd[a-z]*"),
         ("emmc", "mmcblk[0-9]"),
-        ("virtual", "[sv]d[a-z]*"),
+        ("virtual", "[sv]d[a-z]*|xvd[a-z]*|nvme[0-9]*"),
     ],
 )
 def test_the_scheduler_is_set_for_the_disks_that_the_profile_has(

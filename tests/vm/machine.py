@@ -98,7 +98,8 @@ class Machine:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        threading.Thread(target=self._listen, args=(self.process,), daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(self.process,), daemon=True)
+        self._listener.start()
 
     def _command(self) -> Iterator[str]:
         yield from ("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none")
@@ -116,7 +117,7 @@ class Machine:
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
-        with self.console_file.open("ab") as log:
+        with process.stdout, self.console_file.open("ab") as log:
             while part := process.stdout.read1(65536):  # type: ignore[attr-defined]
                 log.write(part)
                 log.flush()
@@ -133,12 +134,17 @@ class Machine:
         assert self.process is not None, "it is off"
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+        self._listener.join()
         self.process = None
         self._disconnect()
         assert self._lock is not None
         self._lock.close()
 
-    stop = power_cut
+    def stop(self) -> None:
+        """The end of this machine; what it wrote stays in its directory."""
+        if self.process is not None:
+            self.power_cut()
+        self._control.cleanup()
 
     # -- the console ------------------------------------------------------------------------
 
@@ -312,7 +318,7 @@ class Machine:
             "ssh_known_hosts_file": str(self.directory / "known_hosts"),
             "ssh_look_for_keys": False,
             "ssh_allow_agent": False,
-            "profile": str(Path(__file__).with_name("profile.yaml")),
+            "profile": "tests/vm/shoshin.yaml",
             "user": USER,
             "base_nixos": "/etc/nixos",
             "base_home": "~/.config/home-manager",
@@ -348,8 +354,7 @@ def machine(image: Image, loader: str, directory: Path) -> Iterator[Machine]:
         one.wait_booted()
         yield one
     finally:
-        if one.process is not None:
-            one.power_cut()
+        one.stop()
 
 
 def _free_port() -> int:

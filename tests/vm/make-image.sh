@@ -56,7 +56,9 @@ printf '%s\n' "$host" >"$root/etc/hostname"
 printf '127.0.0.1 localhost %s\n' "$host" >"$root/etc/hosts"
 printf '%032x\n' 13 >"$root/etc/machine-id"
 within useradd --uid 1000 --create-home --shell /bin/bash "$user"
-within usermod --password '*' --append --groups nix-users "$user"
+within usermod --password '*' --append --groups nix-users,systemd-journal "$user"
+: >"$root/etc/NIXOS"
+printf 'mq-deadline\nzram\n' >"$root/etc/modules-load.d/vm.conf"
 printf '%s ALL=(root) NOPASSWD: /bin/sh, /usr/bin/sh\n' "$user" >"$root/etc/sudoers.d/workspace"
 chmod 440 "$root/etc/sudoers.d/workspace"
 mkdir -p "$root/var/lib/systemd/linger" "$root/var/log/journal" "$root/home/$user/.ssh" "$root/root/.ssh"
@@ -73,7 +75,7 @@ printf 'HostKey /etc/ssh/ssh_host_ed25519_key\nUseDNS no\n' >"$root/etc/ssh/sshd
 cp "$guest/ready.service" "$guest/network.service" "$root/etc/systemd/system/"
 within systemctl --quiet enable ready.service network.service ssh.service nix-daemon.socket
 within systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
-    fstrim.timer e2scrub_all.timer grub-common.service getty@.service ldconfig.service \
+    fstrim.timer e2scrub_all.timer grub-common.service getty@.service serial-getty@.service ldconfig.service \
     systemd-pstore.service systemd-timesyncd.service systemd-update-utmp.service \
     systemd-binfmt.service sshd-keygen.service systemd-hwdb-update.service \
     systemd-journal-catalog-update.service remote-fs.target systemd-tpm2-setup-early.service \
@@ -92,8 +94,8 @@ for module in kvm kvm_amd kvm_intel ahci vsock vsock_loopback serio_raw evdev bu
     echo "blacklist $module"
 done >"$root/etc/modprobe.d/vm.conf"
 rm -f "$root/etc/systemd/zram-generator.conf" "$root/usr/lib/systemd/zram-generator.conf"
-printf 'sandbox = false\nsubstituters =\nwarn-dirty = false\n%s\n%s\n' \
-    'build-users-group = nixbld' 'experimental-features = nix-command flakes' >"$root/etc/nix/nix.conf"
+printf 'sandbox = false\nsubstituters =\nexperimental-features = nix-command flakes\n' \
+    >"$root/etc/nix/nix.conf" # until the first generation brings its own
 
 # ---- the machine's own programs, kernel and initrds ----------------------------------------------
 machine=$root/usr/lib/miniature
@@ -148,7 +150,6 @@ install -m 755 "$guest/generations.sh" "$root/tmp/generations.sh"
 within sh /tmp/generations.sh "$user" "$host"
 rm "$root/tmp/generations.sh"
 within chown -R "$user:$user" "/home/$user"
-within ln -sfn "$(within readlink -f /nix/var/nix/profiles/system)" /run/current-system
 mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
 touch "$root/etc/.updated" "$root/var/.updated"
 

@@ -29,9 +29,15 @@ let
   ];
 
   inherit (config.miniature) machine;
-  # What zram-generator and udev read of the options, in the form of nixpkgs' own modules.
-  devices = lib.optionals (machine != null) (
-    lib.optional config.zramSwap.enable {
+  # What Nix, zram-generator and udev read of the options, in the form of nixpkgs' own modules.
+  word = one: if builtins.isBool one then lib.boolToString one else toString one;
+  machineFiles = lib.optionals (machine != null) (
+    [{
+      file = "nix/nix.conf";
+      source = pkgs.writeText "nix.conf" (lib.concatLines
+        (lib.mapAttrsToList (name: setting: "${name} = ${word setting}") config.nix.settings));
+    }]
+    ++ lib.optional config.zramSwap.enable {
       file = "systemd/zram-generator.conf";
       source = pkgs.writeText "zram" ''
         [zram0]
@@ -54,7 +60,7 @@ let
   toplevel = pkgs.stdenv.mkDerivation {
     name = "nixos-system-${config.networking.hostName}-${config.system.nixos.version}";
     version = config.system.nixos.version;
-    etcFiles = map (entry: "${entry.file}=${entry.source}") (etc ++ devices);
+    etcFiles = map (entry: "${entry.file}=${entry.source}") (etc ++ machineFiles);
     sw = pkgs.buildEnv { name = "system-path"; paths = config.environment.systemPackages; };
     activation = ./switch-to-configuration.sh;
     root = toString config.miniature.root;

@@ -9,8 +9,15 @@ in
   boot.loader.timeout = 1;
   # The second line is for a machine in software, which is slow.
   boot.kernelParams = [ "console=ttyS0" "loglevel=4" "net.ifnames=0" "systemd.show_status=0" ]
-    ++ [ "mitigations=off" "no_timer_check" "tsc=reliable" "audit=0" "cryptomgr.notests" "apparmor=0" ]
+    ++ [ "mitigations=off" "no_timer_check" "tsc=reliable" "audit=0" "cryptomgr.notests" "apparmor=0" "selinux=0" "TERM=dumb" ]
     ++ planted.kernelParams;
+  nix.settings = {
+    build-users-group = "nixbld";
+    experimental-features = "nix-command flakes";
+    sandbox = false;
+    substituters = [ ];
+    warn-dirty = false;
+  };
   miniature.machine = "/usr/lib/miniature";
   miniature.initrd = planted.initrd;
 }

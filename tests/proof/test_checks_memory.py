@@ -1,0 +1,65 @@
+"""Limits of a slice that systemd alone has, and the disk of a virtual machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from converge.profile.profile import Disk, Storage
+from converge.proof.effect import Effect
+from tests.proof.checks import IN_USE, Replies, context, judge
+from tests.subjects.case import GIB, MEMINFO
+
+SLICE: Replies = {
+    **IN_USE,
+    ("file", "/proc/meminfo"): MEMINFO,
+    "group": "kernel memory.high max\nkernel memory.max max\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("read", "effect"),
+    [
+        (f"MemoryHigh={12 * GIB}\nMemoryMax=infinity\n", Effect.PENDING),
+        (f"MemoryHigh={6 * GIB}\nMemoryMax=infinity\n", Effect.NOT_EFFECTIVE),
+        ("MemoryHigh=infinity\nMemoryMax=infinity\n", Effect.NOT_EFFECTIVE),
+        ("", Effect.NOT_EFFECTIVE),
+    ],
+    ids=["as wanted", "another limit", "none", "nothing"],
+)
+def test_limits_that_systemd_has_and_the_kernel_not_yet_are_pending(
+    read: str, effect: Effect
+) -> None:
+    """As after `daemon-reload`, while the user is logged in: tests/vm/test_effects.py."""
+    finding = judge("memory.user-slice", {**SLICE, "properties": read})
+    assert finding.effect is effect, finding
+
+
+def test_a_limit_of_the_cpu_alone_does_not_wait_for_memory() -> None:
+    """MemoryMax is wanted beside it, and systemd has not read that."""
+    read = f"MemoryHigh={12 * GIB}\nMemoryMax=infinity\n"
+    finding = judge("memory.user-slice-max", {**SLICE, "properties": read})
+    assert finding.effect is Effect.NOT_EFFECTIVE, finding
+
+
+@pytest.mark.parametrize(
+    ("kinds", "disk", "effect"),
+    [
+        (("virtual",), "nvme0n1", Effect.EFFECTIVE),
+        (("virtual",), "xvda", Effect.EFFECTIVE),
+        (("virtual",), "vda", Effect.EFFECTIVE),
+        (("virtual",), "mmcblk0", Effect.NOT_EFFECTIVE),
+        (("virtual", "nvme"), "nvme0n1", Effect.NOT_EFFECTIVE),
+    ],
+)
+def test_a_virtual_disk_is_called_as_the_machine_calls_it(
+    kinds: tuple[str, ...], disk: str, effect: Effect
+) -> None:
+    """A disk that is declared as NVMe is not the virtual one too."""
+    known = context()
+    disks = tuple(Disk(kind=kind, scheduler="mq-deadline") for kind in kinds)
+    known = replace(known, profile=replace(known.profile, storage=Storage(disks=disks)))
+    line = f"disk {disk} 0 none [mq-deadline]\n"
+    finding = judge("storage.scheduler", {**IN_USE, "disks": line}, known=known)
+    assert finding.effect is effect, finding
