@@ -20,6 +20,8 @@ from typing import Any
 from converge import limits
 from converge.gate import detect
 from converge.gate.gate import gate
+from converge.journal.form import plain
+from converge.journal.kinds import FindingRecord
 from converge.kde import back, chezmoi, heal, lower, merge, taken, text
 from converge.measure import memory, samples
 from converge.measure.history import History
@@ -232,7 +234,7 @@ def _check(data: bytes) -> None:
     answers = checks.answers(asked, replies, sandbox=case.context.sandbox)
     found = inquiry.findings(case.context, todo, answers)[0]
     assert found.effect in Effect
-    json.dumps(found.record())
+    json.dumps(plain(FindingRecord.of(found)))
 
 
 def _check_seeds() -> Iterator[bytes]:

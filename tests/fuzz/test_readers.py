@@ -52,7 +52,7 @@ def test_any_bytes_are_read_or_refused(
 
 # ---- none is left out ----------------------------------------------------------------------------
 
-STEPS = sorted((PROJECT / "tasks").rglob("*.py"))
+TASKS = sorted((PROJECT / "tasks").rglob("*.py"))
 #: What of an answer holds the words of the other side (``tasks.reach.remote.Answer``).
 WORDS = {"lines", "errors"}
 
@@ -66,7 +66,7 @@ def programs() -> set[str]:
     """The programs that a controller starts on a workspace."""
     there = {path.stem for path in (PROJECT / "converge" / "remote").glob("*.sh")}
     found = set()
-    for path in STEPS:
+    for path in TASKS:
         for call in calls(path):
             name = getattr(call.func, "attr", getattr(call.func, "id", ""))
             place = {"remote": 0, "command": 0, "run": 1}.get(name, len(call.args))
@@ -83,11 +83,10 @@ def test_the_answer_of_every_program_has_readers_that_are_fuzzed() -> None:
 
 
 def test_whatever_gets_the_words_of_an_answer_is_fuzzed() -> None:
-    """By the names that ``tasks`` calls: a function of ``converge`` that is handed the lines of an
-    answer, and every ``parse`` and ``read`` of what lies on a workspace."""
+    """By the names in ``tasks/steps``: what of ``converge`` is handed the lines of an answer."""
     fuzzed = {name for reader in READERS.values() for name in reader.called}
     called = set()
-    for path in STEPS:
+    for path in sorted((PROJECT / "tasks" / "steps").glob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         modules = {
             alias.asname or alias.name: f"{node.module}.{alias.name}"

@@ -34,8 +34,8 @@ class _Work:
         self.run = SimpleNamespace(verbose=False, terminal=SimpleNamespace(row=lambda *_: None))
         self.choices = SimpleNamespace(deadline_s=300)
 
-    def record(self, kind: str, **fields: Any) -> None:
-        json.dumps(redact.harmless(redact.record({"kind": kind, **fields})))
+    def problem(self, text: str) -> None:
+        json.dumps(redact.harmless(redact.record({"kind": "problem", "text": text})))
 
 
 def words(data: bytes) -> None:
