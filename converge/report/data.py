@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from converge.report.html import outcome
 from converge.report.model import Report
+from converge.report.words import outcome
 
 VERSION = 1
 

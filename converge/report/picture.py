@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from converge.report.markup import Markup, element
+from converge.report.model import ReportedWorkspace
 from converge.report.parts import MINUS, ReportedMeasurement, signed
 
 ROW = 54  # height of one row in pixels
@@ -19,8 +20,54 @@ _CUT = (-100.0, 400.0)  # percent; a gain beyond is drawn at the edge, and writt
 LABEL = 20  # characters of a name; that is what fits beside the verdict on a phone
 
 
-def picture(rows: Sequence[ReportedMeasurement]) -> Markup:
-    """The picture of all measurements that have a figure. Must not be empty."""
+@dataclass(frozen=True, kw_only=True)
+class PictureLine:
+    """A vertical line, or a word below the axis, at a ``place`` in percent of the width."""
+
+    place: str
+    name: str = ""
+    anchor: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureBox:
+    """A bar: its place and width in percent of the width, its height in pixels."""
+
+    left: str
+    width: str
+    height: int
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureRow:
+    """One measurement. ``middle``: pixels from the top to the middle of what is drawn of it."""
+
+    middle: int
+    label: str
+    verdict: str
+    kind: str
+    grid: tuple[PictureLine, ...]
+    boxes: tuple[PictureBox, ...]
+    gain: str  # place of the measured gain, or ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """All of it, and the same in words."""
+
+    height: int
+    words: str
+    rows: tuple[PictureRow, ...]
+    ticks: tuple[PictureLine, ...]
+
+
+def drawing(one: ReportedWorkspace) -> Picture | None:
+    """The picture of the measurements that have a figure, or None."""
+    rows = [each for each in one.measurements if each.value is not None and not each.control]
+    if not rows:
+        return None
     low, high, step = _scale(rows)
 
     def at(value: float) -> str:
@@ -28,18 +75,11 @@ def picture(rows: Sequence[ReportedMeasurement]) -> Markup:
         return f"{1 + 98 * share:.2f}%"
 
     ticks = [low + step * i for i in range(round((high - low) / step) + 1)]
-    height = ROW * len(rows) + AXIS
-    return element(
-        "svg",
-        element("title", "Claimed and measured gains", id="picture-title"),
-        element("desc", describe(rows), id="picture-text"),
-        *(_row(one, ROW * i, at, ticks) for i, one in enumerate(rows)),
-        *(_tick(value, ticks, at, height) for value in ticks),
-        role="img",
-        aria_labelledby="picture-title picture-text",
-        class_="picture",
-        width="100%",
-        height=height,
+    return Picture(
+        height=ROW * len(rows) + AXIS,
+        words=describe(rows),
+        rows=tuple(_row(each, ROW * i, at, ticks) for i, each in enumerate(rows)),
+        ticks=tuple(_tick(value, ticks, at) for value in ticks),
     )
 
 
@@ -82,48 +122,32 @@ def _scale(rows: Sequence[ReportedMeasurement]) -> tuple[float, float, float]:
 
 def _row(
     one: ReportedMeasurement, top: int, at: Callable[[float], str], ticks: Sequence[float]
-) -> Markup:
-    y = top + 36  # the middle of the row's drawing, below its text
-    drawn: list[Markup] = [
-        element(
-            "line",
-            x1=at(value),
-            x2=at(value),
-            y1=y - 10,
-            y2=y + 10,
-            class_="zero" if value == 0 else "grid",
-        )
-        for value in ticks
-    ]
-    if one.claimed_low is not None and one.claimed_high is not None:
-        drawn.append(_bar(at(one.claimed_low), at(one.claimed_high), y, 16, "claimed"))
+) -> PictureRow:
     kind = one.verdict.replace(" ", "-")
+    boxes = []
+    if one.claimed_low is not None and one.claimed_high is not None:
+        boxes.append(_box(at(one.claimed_low), at(one.claimed_high), 16, "claimed"))
     if one.low is not None and one.high is not None:
-        drawn.append(_bar(at(one.low), at(one.high), y, 5, f"interval {kind}"))
-    if one.value is not None:
-        drawn.append(element("circle", cx=at(one.value), cy=y, r=5, class_=f"gain {kind}"))
-    label = (
-        one.short if len(one.short) <= LABEL else f"{one.short[: LABEL - 1]}\N{HORIZONTAL ELLIPSIS}"
-    )
+        boxes.append(_box(at(one.low), at(one.high), 5, f"interval {kind}"))
     value = "" if one.value is None else f"{signed(one.value)} %, "
-    words = element("text", f"{value}{one.verdict}", x="99%", y=top + 18, class_=f"verdict {kind}")
-    return element("g", *drawn, element("text", label, x="1%", y=top + 18, class_="label"), words)
-
-
-def _bar(left: str, right: str, y: int, height: int, class_: str) -> Markup:
-    width = max(float(right[:-1]) - float(left[:-1]), 0.2)
-    return element(
-        "rect",
-        x=left,
-        y=y - height / 2,
-        width=f"{width:.2f}%",
-        height=height,
-        rx=min(height / 2, 4),
-        class_=class_,
+    return PictureRow(
+        middle=top + 36,  # below its text
+        label=one.short
+        if len(one.short) <= LABEL
+        else f"{one.short[: LABEL - 1]}\N{HORIZONTAL ELLIPSIS}",
+        verdict=f"{value}{one.verdict}",
+        kind=kind,
+        grid=tuple(PictureLine(place=at(x), name="grid" if x else "zero") for x in ticks),
+        boxes=tuple(boxes),
+        gain="" if one.value is None else at(one.value),
     )
 
 
-def _tick(value: float, ticks: Sequence[float], at: Callable[[float], str], height: int) -> Markup:
+def _box(left: str, right: str, height: int, name: str) -> PictureBox:
+    width = max(float(right[:-1]) - float(left[:-1]), 0.2)
+    return PictureBox(left=left, width=f"{width:.2f}%", height=height, name=name)
+
+
+def _tick(value: float, ticks: Sequence[float], at: Callable[[float], str]) -> PictureLine:
     anchor = "start" if value == ticks[0] else "end" if value == ticks[-1] else "middle"
-    text = f"{value:g} %".replace("-", MINUS)
-    return element("text", text, x=at(value), y=height - 6, text_anchor=anchor, class_="tick")
+    return PictureLine(place=at(value), anchor=anchor, text=f"{value:g} %".replace("-", MINUS))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from converge.problem import count
 from converge.proof.effect import Effect
-from converge.report.html import outcome
 from converge.report.model import Report, ReportedWorkspace, clock
 from converge.report.parts import ReportedFinding
 from converge.report.picture import figures
 from converge.report.terminal import Terminal
-from converge.report.words import PHASES, duration, exit_sentence, proof, tone, total
+from converge.report.words import PHASES, duration, exit_sentence, outcome, proof, tone, total
 
 _STYLES = {"good": "green", "bad": "red", "waiting": "yellow", "plain": "dim"}
 NAMES = (14,)

@@ -51,6 +51,13 @@ def tone(word: str) -> str:
     return "waiting" if word in _WAITING or not word else "plain"
 
 
+def outcome(report: Report) -> str:
+    """The word for the whole run. A run without an end is never a good one."""
+    if report.cut or not report.outcome:
+        return "no end recorded"
+    return report.outcome
+
+
 def exit_sentence(code: int, word: str = "") -> str:
     """What a code says, or the word that a run ended with where that belongs to the code."""
     try:

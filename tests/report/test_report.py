@@ -12,11 +12,12 @@ import pytest
 
 from converge.report import model
 from converge.report.data import data
-from converge.report.html import outcome, page
+from converge.report.html import page
 from converge.report.junit import xml
 from converge.report.model import Report, build, load
 from converge.report.summary import show
 from converge.report.terminal import Terminal
+from converge.report.words import outcome
 from tests.conftest import Box, Cli
 from tests.report.report_reading import read
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,9 +16,8 @@ from hypothesis import strategies as st
 
 from converge import redact
 from converge.report.data import data
-from converge.report.html import page
+from converge.report.html import TEMPLATES, environment, page
 from converge.report.junit import xml
-from converge.report.markup import element
 from converge.report.model import Report, build, load
 from converge.report.summary import show
 from converge.report.terminal import Terminal
@@ -149,12 +149,43 @@ def test_numbers_that_are_none_become_nothing(tmp_path: Path) -> None:
 
 @given(st.text())
 @settings(deadline=None)
-def test_any_text_comes_back_from_an_element(value: str) -> None:
+def test_any_text_comes_back_from_the_templates(value: str) -> None:
     harmless = redact.visible(value)
-    made = element("p", harmless, title=harmless)
+    made = environment().from_string('<p id="{{ value }}">{{ value }}</p>').render(value=harmless)
     node = read(made).children[0]
-    assert (node.text, node.attributes["title"]) == (harmless, harmless)
-    assert ElementTree.fromstring(made).text or not harmless
+    assert (node.text, node.attributes["id"]) == (harmless, harmless)
+
+
+def test_no_template_lets_a_value_in_as_markup() -> None:
+    """Escaping is on, nothing turns it off, and a value in an attribute stands in quotes."""
+    assert environment().autoescape is True
+    for path in sorted(TEMPLATES.iterdir()):
+        text = path.read_text()
+        assert not re.search(r"\|\s*safe|autoescape|Markup|<script", text), path.name
+        outside = re.sub(r"\{#.*?#\}", "", text, flags=re.DOTALL)
+        assert not re.search(r"<[a-z0-9]+[^<>]*=\{\{", outside), f"{path.name}: no quotes"
+    for path in sorted(TEMPLATES.parent.glob("*.py")):
+        assert "Markup" not in path.read_text(), path.name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_markup_in_every_field_at_once_stays_text_on_the_page(name: str, tmp_path: Path) -> None:
+    """Each field of each record holds another element; all of them are read back as text."""
+    rows: list[object] = []
+    planted: list[str] = []
+    kept = ("kind", "effect", "outcome", "status", "verdict", "time", "stand", "workspace", "run")
+    for number, record in enumerate(records(name)):
+        changed: object = record
+        for path in places(record):
+            if path[-1] not in kept:
+                value = f"<b id=\"{number}\" class='{path[-1]}'>&amp;{len(planted)}</b>"
+                planted.append(value)
+                changed = replaced(changed, path, value)  # type: ignore[arg-type]
+        rows.append(changed)
+    report = report_of(rows, tmp_path / "j")
+    tree = read(page(report))  # an element or an attribute that was not made fails there
+    shown = [value for value in planted if value in tree.text]
+    assert len(shown) > len(planted) / 4, "most fields are on the page, and as they are"
 
 
 LEAVES = st.none() | st.booleans() | st.floats() | st.text()

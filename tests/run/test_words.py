@@ -14,9 +14,9 @@ from xml.etree import ElementTree
 import pytest
 
 from converge.exits import Exit, Outcome
-from converge.report.html import outcome as shown_outcome
 from converge.report.junit import xml
 from converge.report.model import build, load
+from converge.report.words import outcome as shown_outcome
 from tests.conftest import Box, Cli
 from tests.conftest import Outcome as Ended
 from tests.tools import need
