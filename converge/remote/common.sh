@@ -37,12 +37,26 @@ export PATH
 newline='
 '
 
+tab=$(printf '\t')
+
 say() { printf '%s\n' "$*"; }
-stop() { # stop CODE TEXT...: end with the reason, as the controller reads it
+row() { # row WORD VALUE...: one line, its parts with tabs between them
+    IFS=$tab
+    say "$*"
+    unset IFS
+}
+at_end() { :; } # at_end CODE: what a program cleans up before it ends early
+end_with() { # end_with CODE WORD TEXT...: end with a line that the controller reads
     code=$1
     shift
-    say failed "$*"
+    say "$*"
+    at_end "$code"
     exit "$code"
+}
+stop() { # stop CODE TEXT...: the same, since something failed
+    code=$1
+    shift
+    end_with "$code" failed "$*"
 }
 
 # put PATH LINE...: the file holds these lines, or is as it was. Where the file cannot be written, "why"

@@ -22,16 +22,7 @@
 #   plasma VERSION  (as its session files say)
 # Values are data: nothing read here is ever evaluated. Needs POSIX sh and coreutils, sed.
 root=${1-}
-tab=$(printf '\t')
 
-say() { # KEY VALUE...: one line
-    line=$1
-    shift
-    for value in "$@"; do
-        line=$line$tab$value
-    done
-    printf '%s\n' "$line"
-}
 first() { # FILE: its first line in $line, empty where there is none; without a new process
     line=
     # shellcheck disable=SC2094
@@ -60,15 +51,15 @@ program() { # NAME SECONDS ARGUMENT...: run it with a time limit, or read what i
 }
 there() { [ -e "$root$1" ]; }
 
-say detect 1
+row detect 1
 
 # ---- kernel and CPU ----
 machine=$(program uname 5 -m 2>/dev/null)
-[ -n "$machine" ] && say arch "$machine"
+[ -n "$machine" ] && row arch "$machine"
 first "$root/proc/sys/kernel/osrelease"
-[ -n "$line" ] && say kernel "$line"
+[ -n "$line" ] && row kernel "$line"
 first "$root/proc/version"
-[ -n "$line" ] && say proc-version "$line"
+[ -n "$line" ] && row proc-version "$line"
 if [ -r "$root/proc/cpuinfo" ]; then
     field() { sed -n "s/^$1[[:space:]]*: *//p" "$root/proc/cpuinfo" | sort -u; }
     field vendor_id | lines cpu vendor
@@ -76,8 +67,8 @@ if [ -r "$root/proc/cpuinfo" ]; then
     field model | lines cpu number
     field 'model name' | lines cpu model
     field flags | lines cpu flags
-    say cpu count "$(grep -c '^processor[[:space:]]*:' "$root/proc/cpuinfo")"
-    say cpu cores "$(sed -n \
+    row cpu count "$(grep -c '^processor[[:space:]]*:' "$root/proc/cpuinfo")"
+    row cpu cores "$(sed -n \
         -e 's/^physical id[[:space:]]*: *//p' -e 's/^core id[[:space:]]*: *//p' \
         "$root/proc/cpuinfo" | paste -d ' ' - - | sort -u | grep -c .)"
 fi
@@ -91,7 +82,7 @@ if [ -r "$root/proc/swaps" ]; then
     {
         read -r _
         while read -r file type size _ priority; do
-            say swap "$file" "$type" "$size" "$priority"
+            row swap "$file" "$type" "$size" "$priority"
         done
     } <"$root/proc/swaps"
 fi
@@ -100,13 +91,13 @@ for path in "$root"/sys/block/zram*; do
     first "$path/disksize"
     size=$line
     first "$path/comp_algorithm"
-    say zram "${path##*/}" "$size" "$line"
+    row zram "${path##*/}" "$size" "$line"
 done
 
 # ---- firmware ----
 for name in sys_vendor product_name board_vendor board_name chassis_type; do
     first "$root/sys/class/dmi/id/$name"
-    [ -n "$line" ] && say dmi "$name" "$line"
+    [ -n "$line" ] && row dmi "$name" "$line"
 done
 if [ -r "$root/run/udev/data/+dmi:id" ]; then
     sed -n -e 's/^E:MEMORY_DEVICE_\([0-9]*\)_TYPE=\(.*\)$/\1 TYPE \2/p' \
@@ -116,14 +107,14 @@ if [ -r "$root/run/udev/data/+dmi:id" ]; then
         while read -r number what value; do
             case $what in
             SIZE) size=$number:$value ;;
-            TYPE) [ "${size%%:*}" = "$number" ] && say module "$value" "${size#*:}" ;;
+            TYPE) [ "${size%%:*}" = "$number" ] && row module "$value" "${size#*:}" ;;
             esac
         done
     }
 fi
 
 # ---- GPUs ----
-there /sys/bus/pci/devices && say pci-bus seen
+there /sys/bus/pci/devices && row pci-bus seen
 for path in "$root"/sys/bus/pci/devices/*; do
     first "$path/class"
     case $line in
@@ -137,24 +128,24 @@ for path in "$root"/sys/bus/pci/devices/*; do
     device=$line
     driver=$(readlink -- "$path/driver" 2>/dev/null)
     first "$path/boot_vga"
-    say pci "${path##*/}" "$vendor" "$device" "$class" "${driver##*/}" "$line"
+    row pci "${path##*/}" "$vendor" "$device" "$class" "${driver##*/}" "$line"
     for connector in "$path"/drm/card*/card*-*; do
         first "$connector/status"
         name=${connector##*/}
-        [ -n "$line" ] && say connector "${path##*/}" "${name#card*-}" "$line"
+        [ -n "$line" ] && row connector "${path##*/}" "${name#card*-}" "$line"
     done
 done
 first "$root/proc/driver/nvidia/version"
-[ -n "$line" ] && say nvidia proc "$line"
+[ -n "$line" ] && row nvidia proc "$line"
 first "$root/sys/module/nvidia/version"
-[ -n "$line" ] && say nvidia module "$line"
+[ -n "$line" ] && row nvidia module "$line"
 for path in "$root"/dev/dri/* "$root/dev/dxg" "$root/dev/nvidia0"; do
-    [ -e "$path" ] && say device "${path#"$root"}"
+    [ -e "$path" ] && row device "${path#"$root"}"
 done
 query=name,compute_cap,driver_version,memory.total,pci.device_id
 answer=$(program nvidia-smi 10 "--query-gpu=$query" --format=csv,noheader,nounits 2>&1)
 code=$?
-say nvidia-smi rc "$code"
+row nvidia-smi rc "$code"
 [ -n "$answer" ] && printf '%s\n' "$answer" | lines nvidia-smi out
 
 # ---- disks ----
@@ -162,7 +153,7 @@ member() { # PATH: number of a block device in sysfs, and what udev found on it
     first "$1/dev"
     number=$line
     [ -n "$number" ] || return 0
-    say dev "${1##*/}" "$number"
+    row dev "${1##*/}" "$number"
     [ -r "$root/run/udev/data/b$number" ] || return 0
     fs='' uuid='' label=''
     while IFS= read -r line; do
@@ -172,13 +163,13 @@ member() { # PATH: number of a block device in sysfs, and what udev found on it
         E:ID_FS_LABEL=*) label=${line#*=} ;;
         esac
     done <"$root/run/udev/data/b$number"
-    [ -n "$fs" ] && say member "${1##*/}" "$fs" "$uuid" "$label"
+    [ -n "$fs" ] && row member "${1##*/}" "$fs" "$uuid" "$label"
     return 0
 }
 parts() { # PATH: partitions of a block device
     for part in "$1/${1##*/}"*; do
         [ -d "$part" ] || continue
-        say part "${part##*/}" "${1##*/}"
+        row part "${part##*/}" "${1##*/}"
         member "$part"
     done
 }
@@ -195,7 +186,7 @@ for path in "$root"/sys/block/*; do
         [ -e "$lower" ] || [ -L "$lower" ] || continue
         stacked=1
         first "$path/dm/name"
-        say dm "$name" "${line:-$name}" "${lower##*/}"
+        row dm "$name" "${line:-$name}" "${lower##*/}"
     done
     case $stacked$name in 1* | dm-* | md*)
         parts "$path"
@@ -211,7 +202,7 @@ for path in "$root"/sys/block/*; do
     first "$path/queue/scheduler"
     scheduler=$line
     first "$path/device/model"
-    say disk "$name" "$size" "$rotational" "$removable" "$scheduler" \
+    row disk "$name" "$size" "$rotational" "$removable" "$scheduler" \
         "$(readlink -- "$path" 2>/dev/null)" "$line"
     parts "$path"
 done
@@ -223,7 +214,7 @@ for path in "$root"/sys/fs/btrfs/*/devices/* "$root"/sys/fs/bcachefs/*/dev-*/blo
     */block) name=$(readlink -- "$path") name=${name##*/} ;;
     esac
     fs=${path#"$root"/sys/fs/}
-    say member "$name" "${fs%%/*}" "${pool%%/*}" ''
+    row member "$name" "${fs%%/*}" "${pool%%/*}" ''
 done
 if [ -r "$root/proc/self/mountinfo" ]; then
     while read -r _ _ number _ point rest; do
@@ -234,20 +225,20 @@ if [ -r "$root/proc/self/mountinfo" ]; then
         rest=${rest#* - }
         type=${rest%% *}
         rest=${rest#* }
-        say mount "$point" "$type" "${rest%% *}" "$number"
+        row mount "$point" "$type" "${rest%% *}" "$number"
     done <"$root/proc/self/mountinfo"
 fi
 
 # ---- what kind of system ----
-there /etc/NIXOS && say mark nixos
-there /run/ostree-booted && say mark ostree
-there /proc/sys/fs/binfmt_misc/WSLInterop && say mark wsl
-there /run/WSL && say mark wsl
-there /run/systemd/system && say mark systemd
-there /run/.containerenv && say mark container
-there /.dockerenv && say mark container
-there /sys/firmware/efi && say mark efi
-there /nix/store && say mark nix
+there /etc/NIXOS && row mark nixos
+there /run/ostree-booted && row mark ostree
+there /proc/sys/fs/binfmt_misc/WSLInterop && row mark wsl
+there /run/WSL && row mark wsl
+there /run/systemd/system && row mark systemd
+there /run/.containerenv && row mark container
+there /.dockerenv && row mark container
+there /sys/firmware/efi && row mark efi
+there /nix/store && row mark nix
 for path in "$root/etc/os-release" "$root/usr/lib/os-release"; do
     [ -r "$path" ] || continue
     sed -n -e '/^ID=/p' -e '/^VARIANT_ID=/p' -e '/^VERSION_ID=/p' "$path" | lines os
@@ -263,9 +254,9 @@ if [ -n "$session" ]; then
     program loginctl 5 show-session "$session" --property=Type --property=Desktop \
         --property=State 2>/dev/null | while IFS='=' read -r key value; do
         case $key in
-        Type) say session type "$value" ;;
-        Desktop) say session desktop "$value" ;;
-        State) say session state "$value" ;;
+        Type) row session type "$value" ;;
+        Desktop) row session desktop "$value" ;;
+        State) row session state "$value" ;;
         esac
     done
 fi
@@ -285,13 +276,13 @@ for path in "$root"/proc/[0-9]*/comm; do
     # Readable only for processes of this user: those of others do not matter here.
     type=$({ tr '\000' '\n' <"${path%/comm}/environ"; } 2>/dev/null |
         sed -n 's/^XDG_SESSION_TYPE=//p')
-    [ -n "$type" ] && say process "$name" "$type"
+    [ -n "$type" ] && row process "$name" "$type"
 done
 for path in "$root"/usr/share/xsessions/*.desktop "$root"/usr/share/wayland-sessions/*.desktop \
     "$root"/run/current-system/sw/share/xsessions/*.desktop \
     "$root"/run/current-system/sw/share/wayland-sessions/*.desktop; do
     [ -e "$path" ] || continue
-    say offered "${path#"$root"}"
+    row offered "${path#"$root"}"
     [ -r "$path" ] && [ ! -p "$path" ] && sed -n 's/^X-KDE-PluginInfo-Version=//p' "$path" |
         lines plasma
 done
@@ -301,7 +292,7 @@ for name in plasmashell kwin_x11 kwin_wayland gnome-shell; do
     else
         command -v -- "$name" >/dev/null 2>&1 || continue
     fi
-    say program "$name"
+    row program "$name"
 done
 
 printf 'detected\n'

@@ -77,10 +77,10 @@ loaded() {
             if [ "$arrow" = '=>' ] && [ -f "$path" ]; then readlink -f -- "$path"; fi
         done
 }
-# own WHICH: the libraries that only this build loads, a line each. What both load is no difference.
+# own_libraries WHICH: the libraries that only this build loads, a line each. What both load is no difference.
 loaded "$stock" "$stock_libraries" >"$work/stock.all"
 loaded "$optimized" "$optimized_libraries" >"$work/optimized.all"
-own() {
+own_libraries() {
     case $1 in
         stock) other=optimized libraries=$stock_libraries ;;
         *) other=stock libraries=$optimized_libraries ;;
@@ -88,12 +88,12 @@ own() {
     grep -vxF -f "$work/$other.all" "$work/$1.all"
     if [ -f "$libraries" ]; then say "$libraries"; fi
 }
-own stock >"$work/stock.own"
-own optimized >"$work/optimized.own"
+own_libraries stock >"$work/stock.own"
+own_libraries optimized >"$work/optimized.own"
 
-# place WHICH: fresh copies of the program and of its own libraries below $work/1 or $work/2, and links
+# fresh_copy WHICH: fresh copies of the program and of its own libraries below $work/1 or $work/2, and links
 # to the directories that a program looks for beside itself (lib/python3.13).
-place() {
+fresh_copy() {
     case $1 in stock) to=$work/1 program=$stock ;; *) to=$work/2 program=$optimized ;; esac
     rm -rf -- "$to"
     mkdir -p -- "$to/bin" "$to/lib" || stop 70 "$to cannot be made"
@@ -159,7 +159,7 @@ say cpu "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)"
 say load "$(cut -d ' ' -f 1 /proc/loadavg)"
 say clock "$clock"
 for which in stock optimized; do
-    copy=$(place "$which") || { say "$copy" && exit 70; }
+    copy=$(fresh_copy "$which") || { say "$copy" && exit 70; }
     timed "$work/output" "$copy" "$@"
     digest=$(sha256sum <"$work/output")
     say result "$which" "$status" "${digest%% *}" "$took"
@@ -179,7 +179,7 @@ while [ "$round" -lt "$rounds" ] && [ "$(uptime)" -lt "$end" ]; do
     if [ $((round % 2)) = 0 ]; then order='optimized stock'; fi
     say pair "${order%% *}"
     for which in $order; do
-        copy=$(place "$which") || { say "$copy" && exit 70; }
+        copy=$(fresh_copy "$which") || { say "$copy" && exit 70; }
         timed /dev/null "$copy" "$@"
         say sample "$which" "$took"
         [ "$status" = 0 ] || stop 70 "the $which build ended with exit code $status in round $round"

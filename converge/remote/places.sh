@@ -3,7 +3,6 @@
 root=$1
 shift
 state=${XDG_STATE_HOME:-$HOME/.local/state}
-tab=$(printf '\t')
 
 # Where the desktop has its files: a command over SSH does not get all that a session is given.
 config=${XDG_CONFIG_HOME:-}

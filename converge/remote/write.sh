@@ -37,13 +37,9 @@ clean_up() {
     kde_unlock
     each "$stages" rm -f --
 }
-stop() { # stop CODE WORD TEXT...: say why, leave nothing behind
-    code=$1
-    shift
-    say "$*"
+at_end() { # leave nothing behind; a lock that another run holds is not ours
     clean_up
-    if [ "$code" != 71 ] && [ -n "$lock" ]; then give_back "$run" "$lock"; fi
-    exit "$code"
+    if [ "$1" != 71 ] && [ -n "$lock" ]; then give_back "$run" "$lock"; fi
 }
 
 # The process that lives as long as the run: sshd's for this connection, or the local controller.
@@ -73,9 +69,9 @@ EOF
     ln -sT -- "$mine" "$lock.clearing" 2>/dev/null
 }
 take_lock() {
-    if [ -e "$lock" ] && [ ! -f "$lock" ]; then stop 70 failed "$lock: is not a regular file"; fi
-    own "${lock%/*}" || stop 70 failed "$why"
-    mkdir -p -- "${lock%/*}" || stop 70 failed "${lock%/*}: cannot be made"
+    if [ -e "$lock" ] && [ ! -f "$lock" ]; then stop 70 "$lock: is not a regular file"; fi
+    own "${lock%/*}" || stop 70 "$why"
+    mkdir -p -- "${lock%/*}" || stop 70 "${lock%/*}: cannot be made"
     set -f
     # shellcheck disable=SC2086 # four words without blanks
     set -- $controller
@@ -83,7 +79,7 @@ take_lock() {
     anchor=$(session "$3")
     put "$lock.$run" "run $run" "host $1" "user $2" "pid $3" "since $4" \
         "anchor $anchor" "start $(start_time "$anchor")" "boot $(boot_id)" ||
-        stop 70 failed "$why"
+        stop 70 "$why"
     if ! link_lock; then
         if holds_lock "$run" "$lock"; then
             :
@@ -95,10 +91,10 @@ take_lock() {
     fi
     rm -f -- "$lock.$run"
     if ! holds_lock "$run" "$lock"; then
-        [ -f "$lock" ] || stop 70 failed "$lock: cannot be made: $(reason "$why")"
-        [ -r "$lock" ] || stop 70 failed "$lock: cannot be read"
+        [ -f "$lock" ] || stop 70 "$lock: cannot be made: $(reason "$why")"
+        [ -r "$lock" ] || stop 70 "$lock: cannot be read"
         while IFS= read -r line; do say lock "$line"; done <"$lock"
-        stop 71 locked
+        end_with 71 locked
     fi
     # What runs left that were killed right here; another may be taking the lock at this moment.
     for left in "$lock".[0-9]*; do
@@ -118,17 +114,17 @@ link_lock() {
 }
 
 check() { # check BEFORE PATH: refuse what a rename would replace although it is not ours
-    ours "$2" || stop 73 refused "$why"
-    unchanged "$1" "$2" || stop 75 stale "$2"
+    ours "$2" || end_with 73 refused "$why"
+    unchanged "$1" "$2" || end_with 75 stale "$2"
 }
 
 [ -z "$lock" ] || take_lock
-place "${work%/*}" || stop 70 failed "$why"
-mkdir -p -- "$work/before" || stop 70 failed "$work: cannot be made"
+place "${work%/*}" || stop 70 "$why"
+mkdir -p -- "$work/before" || stop 70 "$work: cannot be made"
 text=$({ base64 -d | tar -xf - -C "$work" --no-same-owner; } 2>&1) ||
-    stop 70 failed "$work: cannot hold the new files: $(reason "$text")"
+    stop 70 "$work: cannot hold the new files: $(reason "$text")"
 # tar takes an archive that ends between two members for a whole one.
-[ "$(tail -n 1 -- "$work/manifest" 2>/dev/null)" = end ] || stop 70 failed "the payload was cut off"
+[ "$(tail -n 1 -- "$work/manifest" 2>/dev/null)" = end ] || stop 70 "the payload was cut off"
 
 while IFS=' ' read -r kind number mode before path; do
     case $kind in
@@ -139,9 +135,9 @@ while IFS=' ' read -r kind number mode before path; do
                 say "$missing"
                 missing=${missing%/*}
                 [ -n "$missing" ] || break
-            done >>"$work/made" || stop 70 failed "$work/made: cannot be written"
+            done >>"$work/made" || stop 70 "$work/made: cannot be written"
             (umask 022 && mkdir -p -- "$path" && chmod "$mode" -- "$path") ||
-                stop 70 failed "$path: cannot be made"
+                stop 70 "$path: cannot be made"
             ;;
         sweep) rm -f -- "$path" ;;
         file | kde | gone) check "$before" "$path" ;;
@@ -151,43 +147,43 @@ done <"$work/manifest"
 while IFS=' ' read -r kind number mode before path; do
     case $kind in file | kde) ;; *) continue ;; esac
     stages=$stages$(staged "$path")$newline
-    stage "$mode" "$work/new/$number" "$path" || stop 70 failed "$why"
+    stage "$mode" "$work/new/$number" "$path" || stop 70 "$why"
 done <"$work/manifest"
 if [ -n "$stages" ]; then
-    printf '%s' "$stages" | tr '\n' '\0' | xargs -0 sync -- || stop 70 failed "sync: not durable"
+    printf '%s' "$stages" | tr '\n' '\0' | xargs -0 sync -- || stop 70 "sync: not durable"
 fi
 
 # The bytes that were read, and no others, are kept before anything is replaced.
 while IFS=' ' read -r kind number mode before path; do
     case $kind in file | kde | gone) ;; *) continue ;; esac
     if [ "$before" != absent ]; then
-        cp -p -- "$path" "$work/before/$number" || stop 70 failed "$path: cannot be kept"
-        unchanged "$before" "$work/before/$number" || stop 75 stale "$path"
+        cp -p -- "$path" "$work/before/$number" || stop 70 "$path: cannot be kept"
+        unchanged "$before" "$work/before/$number" || end_with 75 stale "$path"
     fi
 done <"$work/manifest"
-find "$work" -type f -print0 | xargs -0 sync -- || stop 70 failed "$work: not durable"
+find "$work" -type f -print0 | xargs -0 sync -- || stop 70 "$work: not durable"
 
 # KDE waits from here on, for no more than a look and a rename of each file.
 while IFS=' ' read -r kind number mode before path; do
     [ "$kind" = kde ] || continue
-    kde_lock "$path" || stop 75 stale "$path: $kde_why"
+    kde_lock "$path" || end_with 75 stale "$path: $kde_why"
 done <"$work/manifest"
 while IFS=' ' read -r kind number mode before path; do
-    case $kind in file | kde | gone) unchanged "$before" "$path" || stop 75 stale "$path" ;; esac
+    case $kind in file | kde | gone) unchanged "$before" "$path" || end_with 75 stale "$path" ;; esac
 done <"$work/manifest"
 while IFS=' ' read -r kind number mode before path; do
     case $kind in
         file | kde) mv -fT -- "$(staged "$path")" "$path" ;;
         gone) rm -f -- "$path" ;;
         *) continue ;;
-    esac || stop 70 failed "$path: cannot be replaced"
+    esac || stop 70 "$path: cannot be replaced"
     say wrote "$path"
 done <"$work/manifest"
 kde_unlock
 while IFS=' ' read -r kind number mode before path; do
     case $kind in file | kde | gone) say "${path%/*}" ;; esac
 done <"$work/manifest" | sort -u | tr '\n' '\0' | xargs -0 -r sync -- ||
-    stop 70 failed "sync: replaced, but not known to be durable"
+    stop 70 "sync: replaced, but not known to be durable"
 
 # chezmoi takes note that both files are what it would write: only its record changes, so nothing of
 # what KDE wrote a moment ago can be lost. What it knew before is kept for an undo.
@@ -212,6 +208,6 @@ while IFS=' ' read -r kind number mode before path; do
     fi
 done <"$work/manifest"
 clean_up
-if [ -n "$problem" ]; then stop 70 failed "$problem"; fi
+if [ -n "$problem" ]; then stop 70 "$problem"; fi
 if [ -n "$lock" ] && [ "$keep" = release ]; then give_back "$run" "$lock"; fi
 say 'done'
