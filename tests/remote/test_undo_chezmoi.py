@@ -197,11 +197,15 @@ def test_u4_chezmoi_never_runs_while_kdes_lock_is_held(
 
 
 def test_u5_an_undo_without_chezmoi_is_broken_until_its_record_is_gone_as_well(
-    cli: Cli, box: Box, tmp_path: Path
+    cli: Cli, box: Box, without_tools: None
 ) -> None:
+    """Where the run found it an undo looks as well, so the program itself has to be gone."""
     before = box.config("kwinrc").read_bytes()
+    program = box.home / ".local/bin/chezmoi"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.symlink_to(need("chezmoi"))
     assert cli(box.inventory, "deploy.py", "-y").code == 0
-    cli.environment["PATH"] = path_without("chezmoi", cli.environment["PATH"], tmp_path / "bin")
+    program.unlink()
     back = cli(box.inventory, "tasks/rollback.py", "-y", *ALL)
     assert back.code == 4, back.out
     known = box.config("chezmoi/chezmoistate.boltdb")

@@ -55,7 +55,8 @@ let
     ++ lib.optional (config.services.udev.extraRules != "") {
       file = "udev/rules.d/99-local.rules";
       source = pkgs.writeText "rules" config.services.udev.extraRules;
-    });
+    }
+  );
 
   toplevel = pkgs.stdenv.mkDerivation {
     name = "nixos-system-${config.networking.hostName}-${config.system.nixos.version}";
