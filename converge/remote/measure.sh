@@ -77,7 +77,8 @@ loaded() {
             if [ "$arrow" = '=>' ] && [ -f "$path" ]; then readlink -f -- "$path"; fi
         done
 }
-# own_libraries WHICH: the libraries that only this build loads, a line each. What both load is no difference.
+# own_libraries WHICH: the libraries that only this build loads, a line each. What both load is no
+# difference.
 loaded "$stock" "$stock_libraries" >"$work/stock.all"
 loaded "$optimized" "$optimized_libraries" >"$work/optimized.all"
 own_libraries() {
@@ -91,7 +92,7 @@ own_libraries() {
 own_libraries stock >"$work/stock.own"
 own_libraries optimized >"$work/optimized.own"
 
-# fresh_copy WHICH: fresh copies of the program and of its own libraries below $work/1 or $work/2, and links
+# fresh_copy WHICH: copies of the program and of its own libraries below $work/1 or $work/2, and links
 # to the directories that a program looks for beside itself (lib/python3.13).
 fresh_copy() {
     case $1 in stock) to=$work/1 program=$stock ;; *) to=$work/2 program=$optimized ;; esac

@@ -20,7 +20,7 @@ deactivate_home() {
 }
 # What home-manager moved aside for the generation that is gone comes back, as it was: the user's own
 # files. One in whose place the user made another meanwhile stays aside, and is named.
-give_back() {
+give_files_back() {
     # shellcheck disable=SC2016 # expanded by the inner shell
     kept_aside=$(as_user sh -c '
         cd "$1/home-files" && find -L . ! -type d | while IFS= read -r name; do
@@ -34,7 +34,7 @@ give_back() {
                 fi ;;
             esac
             mv -fT -- "$aside" "$place" || exit 1
-        done' give_back "$(readlink -f -- "$1")" "before-$(plan run)") ||
+        done' give-files-back "$(readlink -f -- "$1")" "before-$(plan run)") ||
         trouble="$trouble; by hand: put back the files that end in .before-$(plan run)"
     if [ -n "$kept_aside" ]; then left="$left; another file is in the place of, left alone: $kept_aside"; fi
 }
@@ -47,13 +47,13 @@ undo_home() {
         left="$left; $profile is somebody else's generation $number, left alone"
     elif [ "$old_path" = - ]; then
         deactivate_home "$new" || trouble="$trouble; by hand: remove the links into $new"
-        give_back "$new"
+        give_files_back "$new"
         if [ "$now" = "$new" ]; then as_user rm -f -- "$profile" "$profile-$number-link"; fi
     elif [ ! -x "$old_path/activate" ]; then
         trouble="$trouble; $old_path is gone; by hand: home-manager generations, PATH/activate"
     else
         activate_home "$old_path" || trouble="$trouble; by hand: $old_path/activate"
-        give_back "$new"
+        give_files_back "$new"
         if [ "$(number_of "$profile")" != "$old_number" ]; then
             go_back home-manager ||
                 trouble="$trouble; by hand: nix-env -p $profile --switch-generation $old_number"
