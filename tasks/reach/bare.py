@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import re
 import socket
+from pathlib import Path
 from typing import Any
 
 from converge.problem import InvalidInput, Problem
@@ -50,7 +51,9 @@ def choices(host: Any) -> dict[str, object]:
             ) from error
         host.connector.data.update(connection.ssh(found))
         name, user = found["host"], found["user"] or getpass.getuser()
-    name = host.data.get("workspace") or workspace_name(name)
+    # The file that the person names for the profile names the workspace: a profile has its name.
+    written = Path(str(host.data.get("write") or "")).stem
+    name = host.data.get("workspace") or workspace_name(written or name)
     return {"workspace": name, "profile": f"inventory/hardware/{name}.yaml", "user": user}
 
 

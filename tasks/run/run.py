@@ -261,11 +261,13 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     before = frozenset(schema.allowed)
     for host in state.inventory:
         if state.is_host_in_limit(host):
-            problems += connection.problems(host)
+            wrong: list[Problem] = []
             try:
                 run.inputs[host.name] = _input(host, run.task, _given(params))
             except InvalidInput as error:
-                problems += error.problems
+                wrong += error.problems
+            # After the input, by which an address alone is connected as one of ours.
+            problems += [*connection.problems(host), *wrong]
             connection.guard(host)
     chosen = {name: choices for name, (choices, _) in run.inputs.items()}
     problems += fleet_problems(chosen)

@@ -95,3 +95,13 @@ def test_an_address_that_is_none_is_said_once(cli: Cli, address: str) -> None:
 )
 def test_the_name_of_a_workspace_follows_from_that_of_the_host(host: str, name: str) -> None:
     assert bare.workspace_name(host) == name
+
+
+def test_the_file_that_is_named_for_the_profile_names_the_workspace(copy: Copy) -> None:
+    profile = copy.project / "inventory/hardware/atelier.yaml"
+    wrote = copy(Path("@local"), "tasks/detect.py", "--data", f"write={profile}")
+    assert wrote.code == 0, wrote.out + wrote.err
+    assert load_profile(profile).workspace == "atelier"
+    plan = copy(copy.project / "inventory/atelier.py", "deploy.py", "--dry")
+    assert plan.code in (0, 2), plan.out + plan.err
+    assert "atelier: " in plan.out
