@@ -101,17 +101,19 @@ class Server:
         link.symlink_to(copy)
 
     @contextlib.contextmanager
-    def again(self, *within: str) -> Iterator[tuple[int, int]]:
-        """One more sshd for the same users and keys, run by ``within``: its port and its pid."""
+    def again(self, *within: str, config: Path | None = None) -> Iterator[tuple[int, int]]:
+        """One more sshd for the same users and keys, run by ``within``: its port and its pid.
+
+        ``config``: in place of the configuration of the first one."""
         port = _free_port()
         log = self.directory / f"log.{port}"
         with (self.directory / "known_hosts").open("a") as stream:
             stream.write(f"[127.0.0.1]:{port} {(self.directory / 'host.pub').read_text()}")
         options = ("-p", str(port), "-o", f"PidFile={self.directory}/pid.{port}")
-        config = ("-f", str(self.directory / "config"))
+        file = ("-f", str(config or self.directory / "config"))
         with log.open("w") as stream:
             process = subprocess.Popen(
-                [*within, need("sshd"), "-D", "-e", *config, *options], stderr=stream
+                [*within, need("sshd"), "-D", "-e", *file, *options], stderr=stream
             )
         try:
             _wait(port, process)

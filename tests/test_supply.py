@@ -90,6 +90,7 @@ def test_the_tools_of_ci_have_versions() -> None:
     assert re.search(r"^version=\d+\.\d+\.\d+$", text, re.MULTILINE)
     for line in (PROJECT / "tools/go.mod").read_text().splitlines():
         assert "latest" not in line
+    assert 'dpkg-query -W "${packages[@]}"' in text, "Debian's packages have none: it is said"
 
 
 def test_the_version_stands_once() -> None:

@@ -192,7 +192,9 @@ leave_git_alone() {
     export GIT_OPTIONAL_LOCKS GIT_CONFIG_COUNT GIT_CONFIG_KEY_0 GIT_CONFIG_VALUE_0
     export GIT_CONFIG_KEY_1 GIT_CONFIG_VALUE_1 GIT_CONFIG_KEY_2 GIT_CONFIG_VALUE_2
 }
-# run_nothing_of REPOSITORY: nor a filter, an external diff or a credential helper. "" for none.
+# run_nothing_of DIRECTORY: nor a filter, an external diff or a credential helper, of the user's own
+# configuration, of the repository at DIRECTORY, or of one on this machine that its flake names: Nix
+# before 2.20 lets git look at their files as well. "" for none.
 run_nothing_of() {
     export GIT_TERMINAL_PROMPT=0 GIT_ASKPASS=false SSH_ASKPASS=false
     export "GIT_CONFIG_KEY_$GIT_CONFIG_COUNT=credential.helper"
@@ -201,8 +203,9 @@ run_nothing_of() {
     [ -n "$1" ] || return 0
     set -f
     IFS=$newline
-    for key in $(git -C "$1" config --name-only --get-regexp '^filter\.' 2>/dev/null |
-        sort -u); do
+    for key in $(with_inputs "$1" | sort -u | head -n 256 | while IFS= read -r repository_; do
+        git -C "$repository_" config --name-only --get-regexp '^filter\.' 2>/dev/null
+    done | sort -u); do
         export "GIT_CONFIG_KEY_$GIT_CONFIG_COUNT=$key"
         case $key in
             *.required) export "GIT_CONFIG_VALUE_$GIT_CONFIG_COUNT=false" ;;
@@ -212,6 +215,24 @@ run_nothing_of() {
     done
     unset IFS
     set +f
+}
+# with_inputs DIRECTORY: itself, the inputs of its flake, and theirs.
+with_inputs() {
+    say "$1"
+    inputs_of "$1" | while IFS= read -r input_; do
+        say "$input_"
+        inputs_of "$input_"
+    done
+}
+# inputs_of DIRECTORY: the directories of this machine that a flake there names, as text or locked;
+# at most 64, since each is asked.
+inputs_of() {
+    find "$1" -maxdepth 3 \( -name flake.nix -o -name flake.lock \) -type f -size -2048k \
+        -exec grep -hoE '"[^"]*"' {} + 2>/dev/null |
+        sed -n -e 's|^"||' -e 's|[?#"].*||' -e 's|^git+||' -e 's|^path:||' -e 's|^file:||' \
+            -e 's|%20| |g' -e 's|^//*|/|p' | sort -u | head -n 64 | while IFS= read -r named_; do
+        if [ -d "$named_" ] && [ "$named_" != / ]; then say "$named_"; fi
+    done
 }
 flakes() { nix --extra-experimental-features 'nix-command flakes' "$@"; }
 cm() { # cm ARGUMENT...: chezmoi, which then asks nobody and fetches nothing

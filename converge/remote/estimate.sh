@@ -2,8 +2,8 @@
 # again afterwards. Nix itself keeps what it evaluated (derivations, its cache), nothing else stays.
 # No program that the user's repository names is run.
 #
-# usage: estimate.sh ATTRIBUTE BASE IMPURE REPOSITORY <payload
-#   IMPURE  --impure, or empty; REPOSITORY  the git repository of BASE, or empty
+# usage: estimate.sh ATTRIBUTE BASE IMPURE DIRECTORY <payload
+#   IMPURE  --impure, or empty; DIRECTORY  of BASE, or empty
 # Prints Nix's own list of what would be built and fetched (standard error); of a home "in_the_way PATH"
 # for each of the user's own files at a target of home-manager; then "estimated".
 leave_git_alone

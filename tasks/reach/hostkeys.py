@@ -8,6 +8,7 @@ nothing is connected. paramiko never reads a file: 4.0 knows no patterns and no 
 up the rest of a file at some lines (github.com/paramiko/paramiko/pull/1990), so that a host behind
 such a line counts as unknown. It gets ``Known``, made of the entries that were read here.
 ``@cert-authority`` is understood and vouches for nobody: paramiko asks no server for a certificate.
+A server that only such a line is for is refused by name, with that line.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class Entry:
     blob: bytes
     marker: str = ""
     key: PKey | None = None
+    place: str = ""  # file and line
 
     @property
     def is_exact(self) -> bool:
@@ -84,6 +86,13 @@ def encode(name: str, key: Entry) -> str:
     return f"{name} {key.type} {base64.b64encode(key.blob).decode()}"
 
 
+def revocations(files: Iterable[Path]) -> str:
+    """The lines of these files that revoke a key, as one file for OpenSSH. Raises InvalidInput."""
+    paths = dict.fromkeys(path.expanduser() for path in files)
+    found = [one for path in paths for one in read(path, only_revoked=True)]
+    return "".join(f"{REVOKED} {encode(','.join(one.names), one)}\n" for one in found)
+
+
 def read(path: Path, *, only_revoked: bool = False) -> tuple[Entry, ...]:
     """The entries of a file; none where there is no file. Raises InvalidInput.
 
@@ -114,7 +123,7 @@ def read(path: Path, *, only_revoked: bool = False) -> tuple[Entry, ...]:
             problems.append(Problem(str(path), number, 1, "", why, ADVICE))
             continue
         if found is not None:
-            entries.append(found)
+            entries.append(replace(found, place=f"{path}:{number}"))
     if problems:
         raise InvalidInput(problems)
     return tuple(entries)
@@ -229,7 +238,17 @@ def standing(files: Iterable[Path], name: str, *, revoking: Iterable[Path] = ())
         if known:
             return Standing(why=f"the host key of {name} is marked as revoked; ask who runs it")
     places = ", ".join(str(path) for path in files if path not in GLOBAL)
-    return Standing(why=f"the host key of {name} is not known ({places})")
+    why = f"the host key of {name} is not known ({places})"
+    for one in entries:
+        if one.marker == AUTHORITY and any(
+            one.matches(n) for names in _lookups(name) for n in names
+        ):
+            why += (
+                f"; {one.place} has an authority for it, but certificates of hosts are not used "
+                "here: trust the key of the server itself"
+            )
+            break
+    return Standing(why=why)
 
 
 class _OneOf(PKey):

@@ -23,7 +23,9 @@ from urllib.parse import quote
 
 from gevent import subprocess
 
+from converge.problem import InvalidInput
 from converge.report.terminal import plain
+from tasks.reach import connection, hostkeys
 from tasks.reach.remote import LOST, Answer, limited
 
 STORE = "/nix/store"
@@ -97,7 +99,9 @@ def reached(*machines: tuple[Any, str]) -> Iterator[tuple[Store, ...]]:
                 own["NIX_STORE_DIR"] = environment["NIX_STORE_DIR"]
             stores.append(Store(url=url, environment=own))
         file = next((d for host, _ in machines if (d := host.data.get("ssh_config_file"))), "")
-        config.write_text("".join(blocks) + _rest(str(file or "~/.ssh/config")))
+        revoked = Path(directory) / "revoked"
+        revoked.write_text(_revoked())
+        config.write_text("".join(blocks) + _rest(str(file or "~/.ssh/config"), revoked))
         yield tuple(stores)
 
 
@@ -134,13 +138,24 @@ def _block(host: Any, data: Mapping[str, Any], *, taken: Collection[str]) -> tup
     return name, "\n".join(lines) + "\n"
 
 
-def _rest(own: str) -> str:
+def _revoked() -> str:
+    """What is revoked for a run is revoked here, whichever file a machine is known by."""
+    try:
+        return hostkeys.revocations((*connection.REVOKING, *hostkeys.USER))
+    except InvalidInput as error:
+        raise Refused(str(error)) from error
+
+
+def _rest(own: str, revoked: Path) -> str:
     """What is so for every machine on the way. The first value counts, so the user's own file, at
     the end, says the rest: jump hosts and further names."""
+    known = " ".join(_quoted(str(path)) for path in (revoked, *hostkeys.GLOBAL))
     lines = (
         *("Host *", "StrictHostKeyChecking yes", "UpdateHostKeys no", "BatchMode yes"),
         *("PermitLocalCommand no", "ForwardAgent no", "ForwardX11 no", "ClearAllForwardings yes"),
         *("ControlMaster no", "ControlPath none", "LogLevel ERROR"),
+        # A certificate vouches for nobody here, as in the run itself.
+        *(f"GlobalKnownHostsFile {known}", "HostKeyAlgorithms -*-cert-v01@openssh.com"),
         f"ConnectTimeout {PATIENCE_S}",
         *("ServerAliveInterval 10", "ServerAliveCountMax 6"),
         *("Match all", f"Include {_quoted(own)}", "Include /etc/ssh/ssh_config"),

@@ -36,7 +36,7 @@ def estimate(work: Planned) -> Planned:
             build.nix.attribute,
             build.base.url,
             _impure(build),
-            build.base.directory if build.base.scheme == "git" else "",
+            build.base.directory,
             stdin=pack_tree(_layer_files(work, build)),
         )
         said = (*answer.lines, *answer.errors)

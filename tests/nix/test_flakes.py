@@ -203,6 +203,50 @@ def test_a_dry_run_runs_no_program_that_the_users_repository_names(
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("scheme", ["git", "path"])
+@pytest.mark.parametrize("url", ["git+file://{}", "{}", "git+file://{}?ref=master"])
+def test_a_dry_run_runs_no_program_of_a_repository_that_is_an_input(
+    reader: Reader, tmp_path: Path, scheme: str, url: str
+) -> None:
+    """An input on the same machine, edited and not locked: an old Nix lets git look at it."""
+    evil = tmp_path / "evil"
+    evil.write_text(f"#!/bin/sh\necho ran >>{tmp_path}/ran\ncat\n")
+    evil.chmod(0o755)
+    built = 'derivation { name = "x"; system = "x86_64-linux"; builder = "/bin/sh"; }'
+    other = committed(tmp_path / "input", ("flake.nix", flake(built)), ("a.txt", "1\n"))
+    (other / ".gitattributes").write_text("*.nix filter=own\n*.txt filter=own\n")
+    git(other, "add", "-A")
+    git(other, *WHO, "commit", "-qm", "attributes")
+    for key in ("core.fsmonitor", "filter.own.clean", "filter.own.smudge", "filter.own.process"):
+        git(other, "config", key, str(evil))
+    (other / "a.txt").write_text("2\n")
+    named = url.format(other)
+    outputs = "outputs = { self, other }: { inherit (other) x; };"
+    text = f'{{ inputs.other.url = "{named}"; {outputs} }}\n'
+    place = tmp_path / "flake"
+    if scheme == "git":
+        committed(place, ("flake.nix", text))
+    else:
+        place.mkdir()
+        (place / "flake.nix").write_text(text)
+    (tmp_path / "ran").unlink(missing_ok=True)
+    found = reader.flake(str(place))
+    assert found.scheme == scheme
+    nix = Nix(tmp_path / "nix")
+    (tmp_path / "nix/home").mkdir(parents=True)
+    words = (need("dash"), "-c", program("estimate"), "estimate", "x", found.url, "")
+    done = subprocess.run(
+        (*words, found.directory),
+        input=pack_tree([("flake.nix", LAYER.encode())]),
+        env=nix.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1:] == ["estimated"], done.stderr
+    assert not (tmp_path / "ran").exists()
+
+
 # ---- what a flake calls its configurations, and what it hands over -------------------------------
 
 

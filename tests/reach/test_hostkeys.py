@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -159,3 +162,73 @@ def test_paramiko_is_asked_for_the_types_of_the_known_keys_first(
     assert found is not None
     assert found.keys()[0] == "ssh-rsa"
     assert hostkeys.Known([str(tmp_path / "none")], []).get(str(words["at"])) is None
+
+
+# ---- certificates of hosts -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def certified(
+    ssh_server: sshd.Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[dict[str, object], sshd.Server]]:
+    """A server that shows a certificate of its host key, where it is asked for one."""
+    directory = tmp_path_factory.mktemp("certified")
+    for name in ("authority", "host"):
+        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / name)]
+        subprocess.run(argv, check=True)
+    sign = ["ssh-keygen", "-q", "-s", str(directory / "authority"), "-I", "test", "-h"]
+    subprocess.run(
+        [*sign, "-n", "localhost", str(directory / "host.pub")], check=True, capture_output=True
+    )
+    text = (ssh_server.directory / "config").read_text()
+    shown = f"HostKey {directory}/host\nHostCertificate {directory}/host-cert.pub\n"
+    (directory / "config").write_text(re.sub("HostKey .*\n", shown, text))
+    with ssh_server.again(config=directory / "config") as (port, _):
+        server = replace(ssh_server, port=port)
+        yield (
+            {
+                "key": " ".join((directory / "host.pub").read_text().split()[:2]),
+                "authority": " ".join((directory / "authority.pub").read_text().split()[:2]),
+                "other": other_key(directory),
+                "at": f"[localhost]:{server.port}",
+                "port": server.port,
+            },
+            server,
+        )
+
+
+AUTHORITIES = {
+    "the key itself": "{at} {key}",
+    "the key and its authority": "@cert-authority * {authority}\n{at} {key}",
+    "the key and another authority": "@cert-authority * {other}\n{at} {key}",
+    "another key and its authority revoked": "@revoked * {authority}\n{at} {other}",
+    "the key as its own authority": "@cert-authority {at} {key}",
+    "another authority": "@cert-authority * {other}",
+    "an authority for others": "@cert-authority elsewhere {authority}",
+    "the authority without its marker": "{at} {authority}",
+    "the key revoked, and its authority": "@revoked * {key}\n@cert-authority * {authority}",
+}
+
+
+@pytest.mark.parametrize("name", AUTHORITIES)
+def test_a_server_with_a_certificate_is_known_by_its_key_as_to_openssh(
+    name: str, certified: tuple[dict[str, object], sshd.Server], tmp_path: Path
+) -> None:
+    words, server = certified
+    known = tmp_path / "known_hosts"
+    known.write_text(AUTHORITIES[name].format(**words) + "\n")
+    assert ours(server, words, known) is openssh(server, str(known))
+
+
+@pytest.mark.parametrize("names", ["{at}", "*", "localhost", "*,!elsewhere"])
+def test_a_server_that_only_a_certificate_vouches_for_is_refused_by_name(
+    names: str, certified: tuple[dict[str, object], sshd.Server], tmp_path: Path
+) -> None:
+    """What OpenSSH accepts and this project does not: it says so, with the line."""
+    words, server = certified
+    known = tmp_path / "known_hosts"
+    known.write_text(f"# mine\n@cert-authority {names} {{authority}}\n".format(**words))
+    assert openssh(server, str(known))
+    found = hostkeys.standing([known], hostkeys.host_name("LocalHost", server.port))
+    assert not found.keys
+    assert f"{known}:2 has an authority for it, but certificates of hosts are not used" in found.why

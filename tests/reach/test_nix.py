@@ -15,9 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converge.plan.flakes import Flake
-from tasks.reach import nix
+from tasks.reach import connection, nix
 from tasks.reach.remote import Answer
 from tasks.steps import elsewhere
+from tests import sshd
+from tests.reach.test_ssh_keys import other_key, own_key
 from tests.tools import need
 
 HASH = "0123456789abcdfghijklmnpqrsvwxyz"
@@ -129,11 +131,62 @@ def test_ssh_is_told_the_known_host_keys_and_the_identity_of_the_run(tmp_path: P
         *("stricthostkeychecking true", "identitiesonly yes", "identityagent none"),
         *(f"identityfile {tmp_path}/a key", "updatehostkeys false", "forwardagent no"),
         f"userknownhostsfile {tmp_path}/known hosts",
+        f"globalknownhostsfile {Path(config).parent}/revoked "
+        "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2",
     ):
         assert line in [one.replace('"', "") for one in asked], asked
     assert "stricthostkeychecking true" in jump
+    assert not [one for one in (*asked, *jump) if "hostkeyalgorithms" in one and "-cert-" in one]
     assert "port 2222" not in jump
     assert not Path(config).exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "connects"),
+    [
+        ("", True),
+        ("@revoked * {other}", True),
+        ("@revoked elsewhere {key}", True),
+        ("@revoked * {key}", False),
+        ("@revoked {at} {key}", False),
+    ],
+)
+def test_a_key_that_any_file_revokes_is_not_accepted_by_the_ssh_of_nix(
+    line: str,
+    connects: bool,
+    ssh_server: sshd.Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The machine is known by its own file; the project's file revokes."""
+    key, at = own_key(ssh_server), f"[127.0.0.1]:{ssh_server.port}"
+    words = {"key": key, "other": other_key(tmp_path), "at": at}
+    (tmp_path / "known").write_text(f"{at} {key}\n")
+    (tmp_path / "project").write_text(line.format(**words) + "\n")
+    monkeypatch.setattr(connection, "REVOKING", (tmp_path / "project",))
+    one = host(
+        ssh_hostname="127.0.0.1",
+        ssh_user=sshd.ONE,
+        ssh_port=ssh_server.port,
+        ssh_key=str(ssh_server.directory / "client"),
+        ssh_known_hosts_file=str(tmp_path / "known"),
+        ssh_config_file=str(tmp_path / "none"),
+    )
+    with nix.reached((one, "/bin/nix-daemon")) as (store,):
+        options = store.environment["NIX_SSHOPTS"].split()
+        argv = ["ssh", *options, f"{sshd.ONE}@127.0.0.1", "true"]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert (done.returncode == 0) is connects, done.stderr
+    assert connects or "REVOKED" in done.stderr or "verification failed" in done.stderr
+
+
+def test_a_revoking_line_that_is_cut_ends_what_nix_would_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "project").write_text("@revoked small.lan\n")
+    monkeypatch.setattr(connection, "REVOKING", (tmp_path / "project",))
+    with pytest.raises(nix.Refused, match="project:1"), nix.reached((host(), "/bin/nix-daemon")):
+        pass
 
 
 def test_a_machine_called_localhost_is_reached_over_ssh_and_two_of_one_address_are_told_apart() -> (

@@ -75,6 +75,38 @@ def test_s2_root_runs_no_path_but_a_valid_one_of_the_store(rooted: Rooted, path:
     assert not (rooted.root / "ran").exists()
 
 
+def test_s2_a_valid_path_of_the_users_making_is_run_and_its_name_stays_with_root(
+    rooted: Rooted,
+) -> None:
+    """The limit of that: whoever may add to the store can make such a path. Root runs that one
+    program, with nothing of the user's in its PATH and its umask, and keeps its name."""
+    need("nix-store")
+    made, told = rooted.root / "made", rooted.root / "told"
+    (made / "bin").mkdir(parents=True)
+    (made / "bin/switch-to-configuration").write_text(
+        f"#!/bin/sh\n{{ id -un; echo $PATH; umask; }} >>{told}\n"
+    )
+    (made / "bin/switch-to-configuration").chmod(0o755)
+    environment = {"NIX_STORE_DIR": f"{rooted.root}/store", "NIX_REMOTE": "local"}
+    environment |= {"NIX_STATE_DIR": f"{rooted.root}/state", "NIX_CONF_DIR": f"{rooted.root}/none"}
+    rooted.environment |= environment
+    path = subprocess.run(
+        ["nix-store", "--add", str(made)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    rooted.begin(run_id(1), 1, {}, f"nixos {path} {rooted.root}/profile - -")
+    name, places, umask = told.read_text().splitlines()[:3]
+    assert name == "root"
+    assert not [one for one in places.split(":") if one.startswith(("/home", str(rooted.root)))]
+    assert umask == "0022"
+    plan = rooted.place(run_id(1)) / "plan"
+    assert f"nixos {path} " in plan.read_text()
+    assert (plan.owner(), plan.stat().st_mode & 0o022) == ("root", 0)
+
+
 def test_s3_a_change_of_roots_keeps_the_users_record_with_the_user(rooted: Rooted) -> None:
     said = rooted.change(run_id(1), 1, b"new\n")
     assert "status kept" in said, said

@@ -12,7 +12,7 @@ probe_build() { # one derivation that no machine has built before
     nix-store --delete "$path" >/dev/null 2>&1
     return 0
 }
-probe_nix_report() { # nix-report LAYER BASE IMPURE REPOSITORY: what the evaluated derivations say
+probe_nix_report() { # nix-report LAYER BASE IMPURE DIRECTORY: what the evaluated derivations say
     need nix
     leave_git_alone
     run_nothing_of "$4"
