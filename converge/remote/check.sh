@@ -6,8 +6,9 @@
 #   CAP    bytes of output that are kept of each probe
 #   SUDO   "sudo" where it was found, when the workspace was read, to work without a password
 #   ID     what the answer is called; LIMIT seconds; COUNT words follow: the probe and its arguments
-# Standard input is the program text of the probes (remote/probes/*.sh). Each runs in a shell and a
-# session of its own, so that it can be stopped together with all that it started.
+# Standard input is the program text of the probes (remote/probes/*.sh). They run in sessions of their
+# own, which can be stopped together with all that was started in them: first in a few, side by side,
+# each with its share of the questions; then alone whichever got no answer there.
 #
 # Output: "workspace-check 1", then a line "answer ID =OUTPUT STATUS =ERRORS" for each question, then
 # "end". OUTPUT and ERRORS are base64: whatever a program prints, it cannot write a line of ours. A
@@ -36,10 +37,40 @@ for program in setsid timeout base64; do
         exit 127
     }
 done
+SHARES=4 SHARE_S=5 QUICK_S=10
+# share NUMBER QUESTION...: the answers of a share. "timeout" ends with its own child; what ignores its
+# signal is still there.
+share() {
+    number=$1
+    shift
+    answers=$(
+        # shellcheck disable=SC2016 # filled in by the shell that is the session's first process
+        exec setsid -w sh -c 'echo "$$"; exec timeout -k 1 "$@"' sh "$SHARE_S" sh -c "$probes" \
+            workspace-probe "$root" "$cap" share "$SHARES" "$number" "$QUICK_S" "$@" </dev/null
+    ) || kill -KILL "-${answers%%"$newline"*}" 2>/dev/null
+    say "$answers"
+}
+shares() { # shares NUMBER QUESTION...: this share and those after it
+    [ "$1" -lt "$SHARES" ] || return 0
+    share "$@" | {
+        number=$(($1 + 1))
+        shift
+        shares "$number" "$@"
+        cat
+    }
+}
 say workspace-check 1
+known=$(shares 0 "$@" | sed -n 's/^\(answer .*\) \.$/\1/p')
+if [ -n "$known" ]; then say "$known"; fi
 while [ "$#" -ge 4 ]; do
     id=$1 limit=$2 count=$3
     shift 3
+    case $newline$known in
+        *"${newline}answer $id "*)
+            shift "$count"
+            continue
+            ;;
+    esac
     answer=$(
         # Only the words of this question: they go to the end of the list, the rest is dropped.
         moved=0
@@ -56,7 +87,6 @@ while [ "$#" -ge 4 ]; do
     code=$? session=${answer%%"$newline"*} answer=${answer#*"$newline"}
     if [ "$code" != 0 ]; then
         answer=timeout
-        # timeout ends with its own child: what ignores its signal is still there.
         kill -KILL "-$session" 2>/dev/null
     fi
     say answer "$id" "$answer"

@@ -160,6 +160,31 @@ def test_a_program_that_hangs_is_unknown_and_ended_and_the_next_one_is_asked(
     assert answers.text(second) == "there\n"
 
 
+def test_questions_share_a_few_sessions_and_whichever_hangs_is_asked_alone(tmp_path: Path) -> None:
+    """Starting a shell with all probes takes longer than most answers."""
+    log = tmp_path / "log"
+    environment = programs(tmp_path, timeout=f'echo x >>{log}\nexec {need("timeout")} "$@"')
+    asked = [shell(f"echo {number}") for number in range(40)]
+    answers = run(*asked, environment=environment)
+    assert [answers.text(ask) for ask in asked] == [f"{number}\n" for number in range(40)]
+    assert len(log.read_text().split()) == 4
+    log.unlink()
+    asked[0] = shell("exec sleep 600", limit=1)
+    answers = run(*asked, environment=environment)
+    assert [answers.text(ask) for ask in asked[1:]] == [f"{number}\n" for number in range(1, 40)]
+    with pytest.raises(NoAnswer, match="no answer in 1 s"):
+        answers.reply(asked[0])
+    assert len(log.read_text().split()) == 4 + 10  # those that had their turn behind it, and it
+
+
+def test_a_line_that_was_cut_while_it_was_written_is_asked_again(tmp_path: Path) -> None:
+    """The session of a share is killed in the middle of an answer."""
+    cut = PROBES.replace('say answer "$id" "$frame ."', 'printf "answer %s =Y" "$id" && exit 1')
+    assert cut != PROBES
+    ask = shell("echo whole")
+    assert run(ask, probes=cut).text(ask) == "whole\n"
+
+
 def test_nobody_waits_for_input_that_never_comes() -> None:
     assert one(shell("cat")).status == 0
 

@@ -1,27 +1,58 @@
-# One probe, framed: its output, its status and its errors as one line of three words.
+# Probes, framed: the output of each, its status and its errors as three words of a line.
 # shellcheck shell=sh disable=SC2154 # root, cap: common.sh
-case $1 in
-    framed) ;;
-    *) stop 64 "usage: PROBES ROOT CAP framed PROBE ARGUMENT..." ;;
-esac
-name=$2
-shift 2
-# Builtins alone: this is done for each question.
-while :; do
-    case $name in *-*) name=${name%%-*}_${name#*-} ;; *) break ;; esac
-done
-exec 3>&1
-printf '='
-errors=$(
-    {
-        {
-            ("probe_$name" "$@") 3>&-
-            printf '\n%s' "$?" >&2
-        } | head -c "$cap" | base64 -w 0 >&3
-    } 2>&1 | tail -c 2000
-)
 newline='
 '
-status=${errors##*"$newline"} errors=${errors%"$newline"*}
-if [ -n "$errors" ]; then errors=$(printf %s "$errors" | base64 -w 0); fi
-printf ' %s =%s\n' "$status" "$errors"
+framed() { # framed PROBE ARGUMENT...
+    name=$1
+    shift
+    # Builtins alone: this is done for each question.
+    while :; do
+        case $name in *-*) name=${name%%-*}_${name#*-} ;; *) break ;; esac
+    done
+    printf '='
+    {
+        errors=$(
+            {
+                {
+                    ("probe_$name" "$@") 3>&-
+                    printf '\n%s' "$?" >&2
+                } | head -c "$cap" | base64 -w 0 >&3
+            } 2>&1 | tail -c 2000
+        )
+    } 3>&1
+    status=${errors##*"$newline"} errors=${errors%"$newline"*}
+    if [ -n "$errors" ]; then errors=$(printf %s "$errors" | base64 -w 0); fi
+    printf ' %s =%s\n' "$status" "$errors"
+}
+# share OF NUMBER SECONDS [ID LIMIT COUNT PROBE ARGUMENT...]...: a line "answer ID FRAME ." for every
+# question of which the turn comes to NUMBER and that has no longer limit. Without the dot at its end a
+# line is torn.
+share() {
+    of=$1 mine=$2 seconds=$3 turn=0
+    shift 3
+    while [ "$#" -ge 4 ]; do
+        id=$1 limit=$2 count=$3
+        shift 3
+        turn=$(((turn + 1) % of))
+        if [ "$turn" = "$mine" ] && [ "$limit" -le "$seconds" ]; then
+            frame=$(
+                # Only the words of this question: they go to the end of the list, the rest is dropped.
+                moved=0
+                while [ "$moved" -lt "$count" ]; do
+                    set -- "$@" "$1"
+                    shift
+                    moved=$((moved + 1))
+                done
+                shift "$(($# - count))"
+                framed "$@"
+            )
+            say answer "$id" "$frame ."
+        fi
+        shift "$count"
+    done
+}
+
+case $1 in
+    framed | share) "$@" ;;
+    *) stop 64 "usage: PROBES ROOT CAP framed PROBE ARGUMENT..., or share ..." ;;
+esac
