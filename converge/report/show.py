@@ -184,7 +184,7 @@ def show_settings(terminal: Terminal, standings: Iterable[Standing]) -> None:
             alike.setdefault(one.why, []).append(one.setting.id)
         terminal.line(f"{stand.value}:", "bold")
         for why, names in alike.items():
-            terminal.row((", ".join(names),), (), "dim" if why else "")
+            terminal.row((", ".join(names),), (), *(("dim",) if why else ()))
             if why:
                 terminal.row(("", why), (2,), "dim")
 

@@ -20,7 +20,7 @@ from converge.journal.kinds import VerdictRecord
 from converge.plan.plan import Change, FileDrift, Plan, Refusal
 from converge.plan.setting import Layer
 from converge.report.progress import describe
-from converge.report.show import BINARY, show_gate, show_plan, unified
+from converge.report.show import BINARY, show_gate, show_plan, show_settings, unified
 from converge.report.terminal import Terminal, fit, plain, wrap
 from tasks.reach.output import harmless
 from tests.conftest import PROJECT, PYINFRA, Box, Cli
@@ -226,6 +226,13 @@ def test_colour_is_for_terminals_and_nobody_who_asked_for_none(
         monkeypatch.setenv("NO_COLOR", no_color)
     Terminal(stream).line("x", "red", "bold")
     assert ("\033[31;1m" in stream.getvalue()) is coloured
+
+
+def test_the_list_of_settings_is_shown_on_a_terminal_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    stream = Tty()
+    show_settings(Terminal(stream), plan(found()).standings)
+    assert "in force:" in stream.getvalue() and "kwin.contrast" in stream.getvalue()
 
 
 @pytest.mark.parametrize("columns", [1, 20, 40, 60, 80, 100, 500])
