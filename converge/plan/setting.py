@@ -112,7 +112,7 @@ NEEDS: Mapping[str, str] = {
     "video-r600": "the card that draws is no AMD card before GCN",
     "video-intel": "the card that draws is no Intel card since Broadwell",
     "video-i965": "the card that draws is no Intel card before Broadwell",
-    "x11": "the session type of the profile is not x11",
+    "x11": "the session type of the profile is not x11, and Wayland has no such setting",
     "wayland": "the session type of the profile is not wayland",
     "kwin": "the profile has no KWin",
     "baloo": "the profile has no Baloo",
