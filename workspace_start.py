@@ -11,37 +11,18 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import os
-import signal
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parent
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: While pyinfra is imported, paramiko does without invoke, which takes long to import: pyinfra puts
 #: its own in its place at once.
 _ABSENT: Any = None
-INTERRUPTED = 130  # converge.exits.Exit.INTERRUPTED; nothing is imported this early
-
-
-def hold_signals() -> None:
-    """From here on an interrupt ends with 130: nothing has been connected or written yet."""
-    for number in SIGNALS:
-        if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
-            continue  # nohup
-        signal.signal(number, _stop)
-
-
-def _stop(number: int, _frame: FrameType | None) -> None:
-    name = signal.Signals(number).name
-    with contextlib.suppress(OSError):
-        os.write(1, f"\n{name}: interrupted (exit {INTERRUPTED}): nothing was touched\n".encode())
-    os._exit(INTERRUPTED)
 
 
 def concerns(arguments: Sequence[str]) -> bool:
@@ -81,6 +62,8 @@ class _Finder(MetaPathFinder):
 def install() -> None:
     """What the .pth file calls."""
     if concerns(sys.orig_argv[2:]):
+        from tasks.run.signals import hold_signals
+
         hold_signals()
         sys.meta_path.insert(0, _Finder())
         sys.modules.setdefault("invoke", _ABSENT)

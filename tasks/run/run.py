@@ -33,13 +33,12 @@ from converge.profile.profile import Profile, load_profile
 from converge.report import ending, fleet
 from converge.report.progress import STYLES, Progress
 from converge.report.terminal import Terminal
-from tasks.reach import bare, connection, output, quiet
+from tasks.reach import bare, builder, connection, output, quiet
 from tasks.run import allowed, start
 from tasks.run.journal import Journal, JournalError, new_run_id
+from tasks.run.signals import SIGNALS
 from tasks.run.start import PROJECT, leave
 from tasks.run.start import problem as _problem
-from tasks.steps import elsewhere
-from workspace_start import SIGNALS
 
 R = TypeVar("R")
 __all__ = ["PROJECT", "Run", "begin", "install", "leave"]
@@ -271,7 +270,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
             connection.guard(host)
     chosen = {name: choices for name, (choices, _) in run.inputs.items()}
     problems += fleet_problems(chosen)
-    problems += elsewhere.problems(state.inventory, chosen)
+    problems += builder.problems(state.inventory, chosen)
     waiting = _canary(
         chosen,
         at_once=state.config.PARALLEL,

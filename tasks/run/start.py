@@ -24,7 +24,7 @@ from converge.problem import InvalidInput, Problem, did_you_mean, nearest
 from converge.report.terminal import Terminal
 from tasks.reach import quiet
 from tasks.reach.address import parse
-from workspace_start import hold_signals
+from tasks.run.signals import hold_signals
 
 PROJECT = Path(__file__).parents[2]
 #: What a person can name after the inventory.

@@ -19,7 +19,7 @@ from tasks.reach.payload import pack
 from tasks.run.operations import step
 from tasks.run.stages import Done, Over, Read
 from tasks.steps import back, read
-from tasks.steps.write import controller, done
+from tasks.steps.lock import controller, done, take_lock
 
 _LAYER = {"nixos": Layer.NIXOS, "home-manager": Layer.HOME_MANAGER, "plasma+session": Layer.SESSION}
 
@@ -80,7 +80,7 @@ def _theirs(work: Read, found: Snapshot) -> Iterator[str]:
 @step("take the lock", gives=Leaving)
 def lock(work: Leaving) -> Leaving:
     """Take the workspace's lock, with a write of nothing."""
-    back.take_lock(work)
+    take_lock(work)
     return work
 
 

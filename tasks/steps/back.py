@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from converge.exits import Exit, Outcome
 from converge.plan.setting import Layer
 from converge.plan.snapshot import Transaction
-from tasks.reach.payload import pack
 from tasks.run.operations import step
 from tasks.run.stages import Done, Over, Read
-from tasks.steps.write import controller, done
+from tasks.steps.lock import take_lock
 
 #: Part of a change (``remote/transact.sh``) -> the layers that it undoes together.
 PARTS = {
@@ -88,20 +87,6 @@ def lock(work: Chosen) -> Chosen:
     """Take the workspace's lock, with a write of nothing."""
     take_lock(work)
     return work
-
-
-def take_lock(work: Read) -> None:
-    """Raises ``Over`` where another run holds it."""
-    answer = work.remote(
-        "write",
-        work.run.id,
-        f"{work.record_directory}/lock",
-        work.lock,
-        controller(),
-        "keep",
-        stdin=pack((), home=work.snapshot.home),
-    )
-    done(answer)
 
 
 @step("roll back", gives=Undone)

@@ -10,6 +10,7 @@ from converge.plan.layers import MOVED_ASIDE
 from converge.plan.plan import Build
 from converge.plan.setting import Layer
 from converge.problem import count
+from tasks.reach.builder import name as builder_of
 from tasks.reach.payload import pack_tree
 from tasks.reach.remote import Answer
 from tasks.run.operations import step
@@ -91,7 +92,7 @@ def _in_the_way(paths: Sequence[str]) -> str:
 
 
 def _where(work: Planned) -> str:
-    builder = elsewhere.name(work.choices, work.host)
+    builder = builder_of(work.choices, work.host)
     return f"on {builder}" if builder else "here"
 
 
@@ -124,7 +125,7 @@ def _layer_files(work: Planned, build: Build) -> list[tuple[str, bytes]]:
 
 
 def _title(planned: Planned) -> str:
-    builder = elsewhere.name(planned.choices, planned.host)
+    builder = builder_of(planned.choices, planned.host)
     return f"build the Nix layers{builder and f' on {builder}'}"
 
 
@@ -135,7 +136,7 @@ def _title(planned: Planned) -> str:
 )
 def layers(written: Written) -> Built:
     """Build each layer that needs it, as the user. Nothing of the running system changes."""
-    builder = elsewhere.name(written.choices, written.host)
+    builder = builder_of(written.choices, written.host)
     paths: dict[str, str] = {}
     for build in written.needed_builds:
         jobs, cores = "0", "-"

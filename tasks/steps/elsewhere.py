@@ -9,22 +9,19 @@ what a machine says is an answer, and no more than a store path of it gets into 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gevent.lock import BoundedSemaphore
 
 from converge.journal.journal import controller_state
 from converge.plan.plan import Build
-from converge.problem import InvalidInput, Problem, did_you_mean
-from converge.profile.choices import Choices
+from converge.problem import InvalidInput
 from converge.profile.profile import load_profile
-from tasks.reach import connection, nix, remote
+from tasks.reach import nix, remote
+from tasks.reach.builder import LOCAL, name
+from tasks.run.stages import Planned
+from tasks.run.start import PROJECT
 
-if TYPE_CHECKING:
-    from tasks.run.stages import Planned
-
-LOCAL = "local"
 TRUST = (
     "{workspace} does not take store paths from its user: make {user} a trusted user of its Nix, "
     "or let it trust a key that {builder} signs with (docs/builds-elsewhere.md)"
@@ -34,35 +31,6 @@ UNCONFINED = (
     "of its build users, or yours where Nix is yours alone (docs/builds-elsewhere.md)"
 )
 _connecting = BoundedSemaphore()
-
-
-def name(choices: Choices, host: Any) -> str:
-    """The machine that builds, where it is not the workspace itself; else the empty string."""
-    here = choices.build_on == LOCAL and host.name == "@local"
-    return "" if here or choices.build_on == choices.workspace else choices.build_on
-
-
-def problems(inventory: Any, chosen: Mapping[str, Choices]) -> Iterator[Problem]:
-    """What is wrong with the builders of a run, by pyinfra's host name. Connects to nothing."""
-    known = {str(host.data.get("workspace")): host for host in inventory}
-    seen = set(chosen)
-    for host_name, choices in chosen.items():
-        wanted = name(choices, inventory.get_host(host_name))
-        if not wanted:
-            continue
-        if why := nix.missing():
-            hint = "install it here, or leave build_on out"
-            yield Problem(f"inventory host {host_name}", 0, 0, "build_on", why, hint)
-        if wanted == LOCAL:
-            continue
-        if wanted not in known:
-            hint = did_you_mean(wanted, known, f"write local, or one of {', '.join(known)}")
-            message = f"{wanted} is not a workspace of this inventory"
-            yield Problem(f"inventory host {host_name}", 0, 0, "build_on", message, hint)
-        elif known[wanted].name not in seen:  # it builds without being part of the run
-            seen.add(known[wanted].name)
-            yield from connection.problems(known[wanted])
-            connection.guard(known[wanted])
 
 
 def build(work: Planned, one: Build) -> str:
@@ -137,8 +105,6 @@ def limits(work: Planned, machine: Any) -> tuple[str, str]:
     runtimes = any(
         one.in_force and one.setting.id.startswith("runtimes.") for one in work.plan.standings
     )
-    from tasks.run.run import PROJECT
-
     file = machine.data.get("profile")
     if not runtimes or not file:
         return "-", "-"

@@ -19,6 +19,7 @@ from converge.subjects.settings import ALL
 from tasks.reach import remote
 from tasks.run.run import PROJECT, READ_ONLY
 from tasks.run.stages import Given, Over, Planned, Read
+from tasks.steps.lock import take_lock
 
 LIMIT_S = 300  # a workspace that takes longer to be read is stopped
 
@@ -122,11 +123,9 @@ def _without_open_transaction(work: Given, found: Snapshot) -> Snapshot:
             Exit.LOCKED,
         )
     work.problem(f"run {one.run} was cut off while {one.word}: it is undone first")
-    from tasks.steps import back
-
     # Under the lock: another run may have found it as well.
     held = Read.of(work, snapshot=found)
-    back.take_lock(held)
+    take_lock(held)
     sudo = not one.directory.startswith(found.state) and found.needs_sudo
     answer = work.remote("transact", "undo", one.directory, sudo=sudo)
     work.remote("release", work.run.id, held.lock)

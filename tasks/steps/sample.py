@@ -29,7 +29,7 @@ from converge.problem import count
 from tasks.reach.payload import pack
 from tasks.reach.remote import Answer
 from tasks.run.stages import Given, Over, Planned
-from tasks.steps.write import controller
+from tasks.steps.lock import controller
 
 READINGS = 3
 Records = list[MeasurementRecord]

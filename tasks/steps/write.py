@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import socket
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -17,19 +13,8 @@ from tasks.reach.payload import pack
 from tasks.reach.remote import Answer
 from tasks.run.operations import step
 from tasks.run.stages import Looked, Over, Planned, Written
-
-
-def controller() -> str:
-    """Who runs this, for whoever finds the workspace locked."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a number without a name, as in a container
-        user = str(os.getuid())
-    return f"{_word(socket.gethostname())} {_word(user)} {os.getpid()} {int(time.time())}"
-
-
-def _word(text: str) -> str:
-    return "".join(c for c in text if c.isalnum() or c in "-._") or "unknown"
+from tasks.steps import read
+from tasks.steps.lock import controller, done
 
 
 def record(work: Planned, proof: Mapping[str, Proved] | None = None) -> Change:
@@ -86,8 +71,6 @@ def layer_files(looked: Looked) -> Written:
 def _overtaken(looked: Looked, answer: Answer) -> Written:
     """A file was changed after it was read, and nothing was written. Where another run has done all
     of it, nothing is left to do. Raises ``Over``."""
-    from tasks.steps import read
-
     now = read.take_again(looked)
     if now is not None:
         plan = read.plan_for(looked, now)
@@ -120,28 +103,6 @@ def proof(work: Planned, found: Mapping[str, Proved], *, keep: str = "release") 
             stdin=pack([record(work, found)], home=work.snapshot.home),
         )
     )
-
-
-def done(answer: Answer) -> None:
-    """Raises ``Over`` where a write did not succeed."""
-    if answer.of("done"):
-        return
-    if answer.of("locked"):
-        holder = dict(line.partition(" ")[::2] for line in answer.of("lock"))
-        raise Over(
-            f"locked by run {holder.get('run')} of {holder.get('host')}",
-            Exit.LOCKED,
-            short="locked by another run",
-        )
-    if answer.lost:
-        raise Over(
-            "the connection was lost: each file is wholly old or wholly new; the next run tells",
-            Exit.UNKNOWN,
-            short=f"connection lost: {answer.last_error}",
-        )
-    if answer.of("stale"):
-        raise Over(f"{answer.first('stale')} was changed since it was read; nothing was written")
-    raise Over(answer.first("refused") or answer.last_error)
 
 
 @step(

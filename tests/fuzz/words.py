@@ -15,7 +15,7 @@ from converge.report import terminal
 from tasks.reach import limits, nix, output
 from tasks.reach.remote import Answer
 from tasks.run.stages import Over
-from tasks.steps import activate, build, write
+from tasks.steps import activate, build, lock
 
 
 def lines(data: bytes) -> list[str]:
@@ -59,7 +59,7 @@ def words(data: bytes) -> None:
         for other in ("kept", "undone", "broken", "none", "gone", word):
             assert isinstance(activate.meaning(work, other, why)[1], Exit)
         with contextlib.suppress(Over):
-            write.done(said)
+            lock.done(said)
         build.summary(rows)
         build.tell(work, said)
 

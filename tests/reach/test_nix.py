@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converge.plan.flakes import Flake
-from tasks.reach import connection, nix
+from tasks.reach import builder, connection, nix
 from tasks.reach.remote import Answer
 from tasks.steps import elsewhere
 from tests import sshd
@@ -282,7 +282,7 @@ def test_a_machine_without_nix_is_said_before_anything_is_connected(
     one = host()
     chosen: Any = {"small": SimpleNamespace(build_on="local", workspace="small")}
     inventory: Any = [one]
-    (problem,) = elsewhere.problems(_Inventory(inventory), chosen)
+    (problem,) = builder.problems(_Inventory(inventory), chosen)
     assert "nix is not installed on this machine" in str(problem)
 
 

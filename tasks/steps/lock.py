@@ -1,0 +1,62 @@
+"""Take the lock of a workspace, and what a write says of it and of its success."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import time
+
+from converge.exits import Exit
+from tasks.reach.payload import pack
+from tasks.reach.remote import Answer
+from tasks.run.stages import Over, Read
+
+
+def take_lock(work: Read) -> None:
+    """Raises ``Over`` where another run holds it."""
+    answer = work.remote(
+        "write",
+        work.run.id,
+        f"{work.record_directory}/lock",
+        work.lock,
+        controller(),
+        "keep",
+        stdin=pack((), home=work.snapshot.home),
+    )
+    done(answer)
+
+
+def controller() -> str:
+    """Who runs this, for whoever finds the workspace locked."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a number without a name, as in a container
+        user = str(os.getuid())
+    return f"{_word(socket.gethostname())} {_word(user)} {os.getpid()} {int(time.time())}"
+
+
+def _word(text: str) -> str:
+    return "".join(c for c in text if c.isalnum() or c in "-._") or "unknown"
+
+
+def done(answer: Answer) -> None:
+    """Raises ``Over`` where a write did not succeed."""
+    if answer.of("done"):
+        return
+    if answer.of("locked"):
+        holder = dict(line.partition(" ")[::2] for line in answer.of("lock"))
+        raise Over(
+            f"locked by run {holder.get('run')} of {holder.get('host')}",
+            Exit.LOCKED,
+            short="locked by another run",
+        )
+    if answer.lost:
+        raise Over(
+            "the connection was lost: each file is wholly old or wholly new; the next run tells",
+            Exit.UNKNOWN,
+            short=f"connection lost: {answer.last_error}",
+        )
+    if answer.of("stale"):
+        raise Over(f"{answer.first('stale')} was changed since it was read; nothing was written")
+    raise Over(answer.first("refused") or answer.last_error)
