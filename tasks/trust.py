@@ -27,7 +27,7 @@ from pathlib import Path
 from converge.arguments import Arguments
 from converge.exits import Exit
 from converge.problem import InvalidInput
-from tasks.reach import connection, hostkeys, output
+from tasks.reach import connection, hostkeys, known_hosts, output
 from tasks.reach.address import parse
 
 WAIT_S = 15
@@ -41,7 +41,7 @@ class CannotAsk(Exception):
     """What was given does not lead to a key that somebody could compare."""
 
 
-def offered(address: str) -> hostkeys.Entry:
+def offered(address: str) -> known_hosts.KnownKey:
     """The key that the server at ``host[:port]`` shows. Raises NotTrusted."""
     import paramiko
 
@@ -57,13 +57,13 @@ def offered(address: str) -> hostkeys.Entry:
                 transport.close()
     except (OSError, EOFError, paramiko.SSHException) as error:
         raise NotTrusted(f"{address} shows no host key: {error or type(error).__name__}") from error
-    return hostkeys.Entry(names=(), type=key.get_name(), blob=key.asbytes())
+    return known_hosts.KnownKey(names=(), type=key.get_name(), blob=key.asbytes())
 
 
-def from_file(path: str) -> hostkeys.Entry:
+def from_file(path: str) -> known_hosts.KnownKey:
     """The key in a file as sshd keeps it, ``TYPE KEY [COMMENT]``. Raises CannotAsk."""
     try:
-        found = hostkeys.parse(f"* {Path(path).read_text().strip()}")
+        found = known_hosts.parse(f"* {Path(path).read_text().strip()}")
     except (OSError, ValueError) as error:
         raise CannotAsk(f"{path}: {error}") from error
     if found is None or not found.key:
@@ -71,14 +71,14 @@ def from_file(path: str) -> hostkeys.Entry:
     return found
 
 
-def describe(key: hostkeys.Entry) -> str:
-    return f"{key.type.removeprefix('ssh-')} {hostkeys.fingerprint(key.blob)}"
+def describe(key: known_hosts.KnownKey) -> str:
+    return f"{key.type.removeprefix('ssh-')} {known_hosts.fingerprint(key.blob)}"
 
 
 def decide(
     name: str,
-    key: hostkeys.Entry,
-    known: Sequence[hostkeys.Entry],
+    key: known_hosts.KnownKey,
+    known: Sequence[known_hosts.KnownKey],
     *,
     fingerprint: str,
     in_place: bool,
@@ -95,7 +95,7 @@ def decide(
             "another key is known for it. If it was set up anew, and its console says so: --replace"
         )
     if fingerprint:
-        if fingerprint != hostkeys.fingerprint(key.blob):
+        if fingerprint != known_hosts.fingerprint(key.blob):
             raise NotTrusted(f"that is not {fingerprint}: do not connect")
         return
     if not sys.stdin.isatty():
@@ -105,19 +105,19 @@ def decide(
         raise NotTrusted("not confirmed")
 
 
-def remember(file: Path, name: str, key: hostkeys.Entry) -> None:
+def remember(file: Path, name: str, key: known_hosts.KnownKey) -> None:
     """Add the key to a file, in place of others for ``name``; the file is wholly old or new."""
     lines = file.read_text().splitlines() if file.exists() else []
     kept = []
     for line in lines:
-        found = hostkeys.parse(line.strip())
+        found = known_hosts.parse(line.strip())
         if found is None or found.marker or not found.matches(name):
             kept.append(line)
         elif rest := [one for one in found.names if not replace(found, names=(one,)).matches(name)]:
             kept.append(
                 line.replace(",".join(found.names), ",".join(rest), 1)
             )  # for others as well
-    entry = hostkeys.encode(name, key)
+    entry = known_hosts.encode(name, key)
     descriptor, stage = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     with os.fdopen(descriptor, "w") as stream:
         stream.write("".join(f"{line}\n" for line in [*kept, entry]))
@@ -139,7 +139,7 @@ def trust(given: argparse.Namespace) -> str:
             "on a way that you trust, and name it with --key"
         )
     file = Path(given.file)
-    entries = hostkeys.read(file)
+    entries = known_hosts.read(file)
     known = [one for one in entries if one.key and not one.marker and one.matches(server.name)]
     key = from_file(given.key) if given.key else offered(server.address)
     if hostkeys.is_revoked(entries, key.blob, [server.name]):

@@ -146,7 +146,8 @@ def servers(
     """
     from pyinfra.connectors.sshuserclient import client
 
-    from tasks.reach.hostkeys import GLOBAL, USER, host_name
+    from tasks.reach.hostkeys import GLOBAL, USER
+    from tasks.reach.known_hosts import host_name
 
     if depth > LONGEST_WAY:
         raise ValueError(f"ProxyJump of {hostname} goes in circles; ProxyJump needs another Host")

@@ -1,89 +1,25 @@
-"""Known host keys as OpenSSH reads them (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT), and more strictly.
+"""The keys that a server may show, by all known_hosts files that count, or why it has none.
 
-In: known_hosts files. Out: the keys that a server may show, or why it is not connected to. Names
-are patterns with ``*``, ``?`` and ``!``, in any case, or hashed; ``@revoked`` counts in every file.
-
-Stricter than OpenSSH, which passes over a line that it cannot read: here that is a problem, and
-nothing is connected. paramiko never reads a file: 4.0 knows no patterns and no markers, and gives
-up the rest of a file at some lines (github.com/paramiko/paramiko/pull/1990), so that a host behind
-such a line counts as unknown. It gets ``Known``, made of the entries that were read here.
-``@cert-authority`` is understood and vouches for nobody: paramiko asks no server for a certificate.
-A server that only such a line is for is refused by name, with that line.
+paramiko gets ``Known``, made of entries that ``tasks.reach.known_hosts`` read. ``@revoked`` counts
+in every file. ``@cert-authority`` is understood and vouches for nobody: paramiko asks no server for
+a certificate.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import os
 import re
-import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from paramiko import HostKeys, PKey
-from paramiko.pkey import UnknownKeyType
 
-from converge.problem import InvalidInput, Problem, hidden_characters, shown
+from tasks.reach.known_hosts import AUTHORITY, REVOKED, KnownKey, encode, read
 
-REVOKED, AUTHORITY = "@revoked", "@cert-authority"
-MARKERS = (AUTHORITY, REVOKED)
 #: Read beside the files that a connection names, as OpenSSH does.
 GLOBAL = (Path("/etc/ssh/ssh_known_hosts"), Path("/etc/ssh/ssh_known_hosts2"))
 USER = (Path("~/.ssh/known_hosts"), Path("~/.ssh/known_hosts2"))
-LIMIT = 4 * 1024 * 1024  # bytes of a file
-ADVICE = "mend or remove the line; sshd(8) has the form under SSH_KNOWN_HOSTS FILE FORMAT"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One line. ``blob`` is the public key as SSH sends it; ``key`` is None where paramiko does not
-    know this type of key."""
-
-    names: tuple[str, ...]
-    type: str
-    blob: bytes
-    marker: str = ""
-    key: PKey | None = None
-    place: str = ""  # file and line
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether no name of the line is a pattern."""
-        return not any(set(one) & set("*?") or one.startswith("!") for one in self.names)
-
-    def matches(self, name: str) -> bool:
-        """Whether the line is about the server ``name``, as OpenSSH understands it."""
-        name = name.lower()
-        if any(one.startswith("!") and _alike(one[1:], name) for one in self.names):
-            return False
-        return any(_alike(one, name) for one in self.names)
-
-
-def _alike(pattern: str, name: str) -> bool:
-    if pattern.startswith("|"):
-        return HostKeys.hash_host(name, pattern) == pattern
-    parts = (".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern.lower())
-    return re.fullmatch(re.sub(r"(\.\*)+", ".*", "".join(parts)), name) is not None
-
-
-def fingerprint(blob: bytes) -> str:
-    """As ``ssh-keygen -l`` prints it."""
-    digest = base64.b64encode(hashlib.sha256(blob).digest()).decode()
-    return f"SHA256:{digest.rstrip('=')}"
-
-
-def host_name(host: str, port: int) -> str:
-    """The name of a server in known_hosts: with its port where that is not 22."""
-    return host if port == 22 else f"[{host}]:{port}"
-
-
-def encode(name: str, key: Entry) -> str:
-    """The line of a known_hosts file for a server, without a line end."""
-    return f"{name} {key.type} {base64.b64encode(key.blob).decode()}"
 
 
 def revocations(files: Iterable[Path]) -> str:
@@ -91,107 +27,6 @@ def revocations(files: Iterable[Path]) -> str:
     paths = dict.fromkeys(path.expanduser() for path in files)
     found = [one for path in paths for one in read(path, only_revoked=True)]
     return "".join(f"{REVOKED} {encode(','.join(one.names), one)}\n" for one in found)
-
-
-def read(path: Path, *, only_revoked: bool = False) -> tuple[Entry, ...]:
-    """The entries of a file; none where there is no file. Raises InvalidInput.
-
-    ``only_revoked``: nothing else of the file is used, so nothing else of it has to be right."""
-    try:
-        with path.open("rb") as stream:
-            status = os.fstat(stream.fileno())
-            content = stream.read(LIMIT + 1)
-    except FileNotFoundError:
-        return ()
-    except OSError as error:
-        raise InvalidInput(
-            [Problem(str(path), 0, 0, "", f"cannot be read: {error.strerror}", "see its mode")]
-        ) from error
-    if len(content) > LIMIT:
-        raise InvalidInput([Problem(str(path), 0, 0, "", "is larger than 4 MiB", "clean it up")])
-    if status.st_mode & stat.S_IWOTH and not only_revoked:
-        hint = f"chmod o-w {path}, and look through its lines"
-        raise InvalidInput([Problem(str(path), 0, 0, "", "can be written by everybody", hint)])
-    entries, problems = [], []
-    for number, line in enumerate(content.split(b"\n"), 1):
-        if only_revoked and not line.lstrip().startswith(REVOKED.encode()):
-            continue
-        try:
-            found = parse(line.decode().strip(" \t\r"))
-        except ValueError as error:
-            why = "is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-            problems.append(Problem(str(path), number, 1, "", why, ADVICE))
-            continue
-        if found is not None:
-            entries.append(replace(found, place=f"{path}:{number}"))
-    if problems:
-        raise InvalidInput(problems)
-    return tuple(entries)
-
-
-def parse(line: str) -> Entry | None:
-    """One line; None for an empty one, a comment, or a key of SSH 1. Raises ValueError."""
-    if not line or line.startswith("#"):
-        return None
-    for _, what in hidden_characters(line.replace("\t", " ")):
-        raise ValueError(f"the line has {what}")
-    fields = line.split()
-    marker = fields.pop(0) if fields[0].startswith("@") else ""
-    if marker and marker not in MARKERS:
-        raise ValueError(f"{shown(marker)} is not a marker, expected {' or '.join(MARKERS)}")
-    if len(fields) < 3:
-        raise ValueError("a line has names, type of key and key")
-    if len(fields) >= 4 and all(field.isdigit() for field in fields[1:4]):
-        return None  # bits, exponent, modulus: nothing speaks SSH 1 any more
-    names = tuple(fields[0].split(","))
-    for name in names:
-        _check_name(name)
-    kind, blob = fields[1], _decoded(fields[2], "the key")
-    key = None
-    if _strings(blob)[:1] != [kind.encode()]:
-        raise ValueError(f"the key is not of the type {shown(kind)} that the line says")
-    try:
-        key = PKey.from_type_string(kind, blob)
-    except UnknownKeyType:
-        pass  # such as a key that lives in a token
-    except Exception as error:  # whatever a key that is cut or made up makes of its reader
-        raise ValueError(f"the {kind} key is damaged: {error}") from error
-    if kind == "ssh-ed25519" and [len(one) for one in _strings(blob)] != [11, 32]:
-        raise ValueError("the ssh-ed25519 key is damaged: it has not 32 bytes")
-    return Entry(names=names, type=kind, blob=blob, marker=marker, key=key)
-
-
-def _check_name(name: str) -> None:
-    if not name:
-        raise ValueError("the names have an empty one between two commas")
-    if name.startswith("|"):
-        parts = name.split("|")
-        if len(parts) != 4 or parts[1] != "1":
-            raise ValueError("a hashed name is |1|salt|hash")
-        if any(len(_decoded(part, "a hashed name")) != 20 for part in parts[2:]):
-            raise ValueError("salt and hash of a hashed name have 20 bytes each")
-
-
-def _decoded(text: str, what: str) -> bytes:
-    try:
-        found = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ValueError(f"{what} is not base64: {error}") from error
-    if base64.b64encode(found).decode() != text:
-        raise ValueError(f"{what} is not base64 as it is written for such a line")
-    return found
-
-
-def _strings(blob: bytes) -> list[bytes]:
-    """The length-prefixed strings that a key is made of. Raises ValueError."""
-    found = []
-    while blob:
-        size = int.from_bytes(blob[:4], "big")
-        if len(blob) < 4 + size:
-            raise ValueError("the key is cut")
-        found.append(blob[4 : 4 + size])
-        blob = blob[4 + size :]
-    return found
 
 
 def _lookups(name: str) -> Iterator[tuple[str, ...]]:
@@ -204,7 +39,7 @@ def _lookups(name: str) -> Iterator[tuple[str, ...]]:
         yield (name, match[1])
 
 
-def is_revoked(entries: Iterable[Entry], blob: bytes, names: Iterable[str]) -> bool:
+def is_revoked(entries: Iterable[KnownKey], blob: bytes, names: Iterable[str]) -> bool:
     """Whether a line says that this key of a server is not to be believed any more."""
     names = tuple(names)
     revoked = (one for one in entries if one.marker == REVOKED and one.blob == blob)
@@ -212,14 +47,14 @@ def is_revoked(entries: Iterable[Entry], blob: bytes, names: Iterable[str]) -> b
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class Allowed:
     """What the files say of one server: the keys that it may show, or ``why`` it has none."""
 
     keys: tuple[PKey, ...] = ()
     why: str = ""
 
 
-def standing(files: Iterable[Path], name: str, *, revoking: Iterable[Path] = ()) -> Standing:
+def standing(files: Iterable[Path], name: str, *, revoking: Iterable[Path] = ()) -> Allowed:
     """What ``files`` say of the server ``name``. Raises InvalidInput.
 
     ``revoking``: further files of which the lines with ``@revoked`` count."""
@@ -234,9 +69,9 @@ def standing(files: Iterable[Path], name: str, *, revoking: Iterable[Path] = ())
         known = [one for one in entries if one.key and not one.marker and one.matches(names[-1])]
         good = [one.key for one in known if one.key and not is_revoked(revoked, one.blob, names)]
         if good:
-            return Standing(keys=tuple(good))
+            return Allowed(keys=tuple(good))
         if known:
-            return Standing(why=f"the host key of {name} is marked as revoked; ask who runs it")
+            return Allowed(why=f"the host key of {name} is marked as revoked; ask who runs it")
     places = ", ".join(str(path) for path in files if path not in GLOBAL)
     why = f"the host key of {name} is not known ({places})"
     for one in entries:
@@ -248,7 +83,7 @@ def standing(files: Iterable[Path], name: str, *, revoking: Iterable[Path] = ())
                 "here: trust the key of the server itself"
             )
             break
-    return Standing(why=why)
+    return Allowed(why=why)
 
 
 class _OneOf(PKey):

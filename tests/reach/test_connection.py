@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converge.problem import InvalidInput
-from tasks.reach import address, connection, hostkeys
+from tasks.reach import address, connection, hostkeys, known_hosts
 from tasks.reach.connection import fleet, servers, workspace
 
 BLOB = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(range(32))
@@ -20,7 +20,7 @@ HASHED = "|1|mGQx8s0Xf0qQb5Vv0G5oU0T9h2s=|wkfy4LGQLMRQ8BfLZ5zP0m3pJxk="
 
 
 def test_a_line_becomes_names_type_and_key() -> None:
-    found = hostkeys.parse(f"shoshin,10.0.0.5 {KEY} a comment  of three")
+    found = known_hosts.parse(f"shoshin,10.0.0.5 {KEY} a comment  of three")
     assert found is not None
     assert (found.names, found.type, found.blob) == (("shoshin", "10.0.0.5"), "ssh-ed25519", BLOB)
     assert found.key is not None
@@ -28,7 +28,7 @@ def test_a_line_becomes_names_type_and_key() -> None:
 
 @pytest.mark.parametrize("line", ["", "# a comment", "old.host 1024 65537 1234567890123"])
 def test_lines_without_a_key_for_us(line: str) -> None:
-    assert hostkeys.parse(line) is None
+    assert known_hosts.parse(line) is None
 
 
 def test_a_key_of_a_type_that_paramiko_lacks_is_no_error_and_not_known_either(
@@ -36,11 +36,11 @@ def test_a_key_of_a_type_that_paramiko_lacks_is_no_error_and_not_known_either(
 ) -> None:
     kind = b"sk-ssh-ed25519@openssh.com"
     blob = len(kind).to_bytes(4, "big") + kind + b"\0\0\0\x04abcd"
-    found = hostkeys.parse(f"a {kind.decode()} {base64.b64encode(blob).decode()}")
+    found = known_hosts.parse(f"a {kind.decode()} {base64.b64encode(blob).decode()}")
     assert found is not None
     assert found.key is None
     path = tmp_path / "known"
-    path.write_text(hostkeys.encode("a", found))
+    path.write_text(known_hosts.encode("a", found))
     assert hostkeys.standing([path], "a").keys == ()
 
 
@@ -60,16 +60,16 @@ def test_a_key_of_a_type_that_paramiko_lacks_is_no_error_and_not_known_either(
 )
 def test_what_is_not_understood_is_said(line: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        hostkeys.parse(line)
+        known_hosts.parse(line)
 
 
 @given(st.text(max_size=200))
 def test_no_line_gets_through_in_another_way(text: str) -> None:
     try:
-        found = hostkeys.parse(f"a {text}")
+        found = known_hosts.parse(f"a {text}")
     except ValueError:
         return
-    assert found is None or hostkeys.encode("a", found).split()[:3] == f"a {text}".split()[:3]
+    assert found is None or known_hosts.encode("a", found).split()[:3] == f"a {text}".split()[:3]
 
 
 @given(st.binary(max_size=300), st.integers(0, 255), st.data())
@@ -82,7 +82,7 @@ def test_a_damaged_file_is_entries_or_problems(
     for content in (noise, good[:at] + bytes([byte]) + good[at + 1 :]):
         path.write_bytes(content)
         try:
-            entries = hostkeys.read(path)
+            entries = known_hosts.read(path)
         except InvalidInput as error:
             assert all(problem.line >= 1 for problem in error.problems)
         else:
@@ -106,9 +106,9 @@ def test_a_key_that_any_file_revokes_is_not_accepted(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_knows_nobody_and_an_unreadable_one_is_said(tmp_path: Path) -> None:
-    assert hostkeys.read(tmp_path / "none") == ()
+    assert known_hosts.read(tmp_path / "none") == ()
     with pytest.raises(InvalidInput, match="cannot be read"):
-        hostkeys.read(tmp_path)
+        known_hosts.read(tmp_path)
 
 
 # ---- inventory files -----------------------------------------------------------------------------

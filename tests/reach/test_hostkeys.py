@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from converge.problem import InvalidInput
-from tasks.reach import hostkeys
+from tasks.reach import hostkeys, known_hosts
 from tests import sshd
 from tests.reach.test_ssh_keys import other_key, own_key
 
@@ -104,8 +104,8 @@ def openssh(server: sshd.Server, files: str) -> bool:
 def ours(server: sshd.Server, words: dict[str, object], *files: Path) -> bool:
     """Whether paramiko is given the server's key, as it asks for it."""
     known = hostkeys.Known([str(file) for file in files], [])
-    name = hostkeys.host_name("LocalHost", server.port)
-    key = hostkeys.parse(f"x {words['key']}")
+    name = known_hosts.host_name("LocalHost", server.port)
+    key = known_hosts.parse(f"x {words['key']}")
     assert key is not None
     allowed = known.get(name, {}).get(key.type)
     given = allowed is not None and allowed == key.key
@@ -150,7 +150,7 @@ def test_a_line_that_openssh_passes_over_is_refused(
     known = tmp_path / "known_hosts"
     known.write_text(REFUSED[name].format(**words))
     with pytest.raises(InvalidInput, match=str(known)):
-        hostkeys.standing([known], hostkeys.host_name("localhost", ssh_server.port))
+        hostkeys.standing([known], known_hosts.host_name("localhost", ssh_server.port))
 
 
 def test_paramiko_is_asked_for_the_types_of_the_known_keys_first(
@@ -229,6 +229,6 @@ def test_a_server_that_only_a_certificate_vouches_for_is_refused_by_name(
     known = tmp_path / "known_hosts"
     known.write_text(f"# mine\n@cert-authority {names} {{authority}}\n".format(**words))
     assert openssh(server, str(known))
-    found = hostkeys.standing([known], hostkeys.host_name("LocalHost", server.port))
+    found = hostkeys.standing([known], known_hosts.host_name("LocalHost", server.port))
     assert not found.keys
     assert f"{known}:2 has an authority for it, but certificates of hosts are not used" in found.why

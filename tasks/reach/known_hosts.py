@@ -1,0 +1,180 @@
+"""The lines of a known_hosts file (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT), read more strictly.
+
+In: a file. Out: its keys, each with the names of the servers that may show it. Names are patterns
+with ``*``, ``?`` and ``!``, in any case, or hashed. OpenSSH passes over a line that it cannot read;
+here that is a problem, and nothing is connected.
+
+paramiko decodes keys and hashes names. It never reads a file: 4.0 knows no patterns and no markers,
+and gives up the rest of a file at some lines (github.com/paramiko/paramiko/pull/1990), so that a
+host behind such a line counts as unknown.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+import re
+import stat
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from paramiko import HostKeys, PKey
+from paramiko.pkey import UnknownKeyType
+
+from converge.problem import InvalidInput, Problem, hidden_characters, shown
+
+REVOKED, AUTHORITY = "@revoked", "@cert-authority"
+MARKERS = (AUTHORITY, REVOKED)
+LIMIT = 4 * 1024 * 1024  # bytes of a file
+ADVICE = "mend or remove the line; sshd(8) has the form under SSH_KNOWN_HOSTS FILE FORMAT"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownKey:
+    """One line. ``blob`` is the public key as SSH sends it; ``key`` is None where paramiko does not
+    know this type of key."""
+
+    names: tuple[str, ...]
+    type: str
+    blob: bytes
+    marker: str = ""
+    key: PKey | None = None
+    place: str = ""  # file and line
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether no name of the line is a pattern."""
+        return not any(set(one) & set("*?") or one.startswith("!") for one in self.names)
+
+    def matches(self, name: str) -> bool:
+        """Whether the line is about the server ``name``, as OpenSSH understands it."""
+        name = name.lower()
+        if any(one.startswith("!") and _alike(one[1:], name) for one in self.names):
+            return False
+        return any(_alike(one, name) for one in self.names)
+
+
+def _alike(pattern: str, name: str) -> bool:
+    if pattern.startswith("|"):
+        return HostKeys.hash_host(name, pattern) == pattern
+    parts = (".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern.lower())
+    return re.fullmatch(re.sub(r"(\.\*)+", ".*", "".join(parts)), name) is not None
+
+
+def fingerprint(blob: bytes) -> str:
+    """As ``ssh-keygen -l`` prints it."""
+    digest = base64.b64encode(hashlib.sha256(blob).digest()).decode()
+    return f"SHA256:{digest.rstrip('=')}"
+
+
+def host_name(host: str, port: int) -> str:
+    """The name of a server in known_hosts: with its port where that is not 22."""
+    return host if port == 22 else f"[{host}]:{port}"
+
+
+def encode(name: str, key: KnownKey) -> str:
+    """The line of a known_hosts file for a server, without a line end."""
+    return f"{name} {key.type} {base64.b64encode(key.blob).decode()}"
+
+
+def read(path: Path, *, only_revoked: bool = False) -> tuple[KnownKey, ...]:
+    """The entries of a file; none where there is no file. Raises InvalidInput.
+
+    ``only_revoked``: nothing else of the file is used, so nothing else of it has to be right."""
+    try:
+        with path.open("rb") as stream:
+            status = os.fstat(stream.fileno())
+            content = stream.read(LIMIT + 1)
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise InvalidInput(
+            [Problem(str(path), 0, 0, "", f"cannot be read: {error.strerror}", "see its mode")]
+        ) from error
+    if len(content) > LIMIT:
+        raise InvalidInput([Problem(str(path), 0, 0, "", "is larger than 4 MiB", "clean it up")])
+    if status.st_mode & stat.S_IWOTH and not only_revoked:
+        hint = f"chmod o-w {path}, and look through its lines"
+        raise InvalidInput([Problem(str(path), 0, 0, "", "can be written by everybody", hint)])
+    entries, problems = [], []
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if only_revoked and not line.lstrip().startswith(REVOKED.encode()):
+            continue
+        try:
+            found = parse(line.decode().strip(" \t\r"))
+        except ValueError as error:
+            why = "is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+            problems.append(Problem(str(path), number, 1, "", why, ADVICE))
+            continue
+        if found is not None:
+            entries.append(replace(found, place=f"{path}:{number}"))
+    if problems:
+        raise InvalidInput(problems)
+    return tuple(entries)
+
+
+def parse(line: str) -> KnownKey | None:
+    """One line; None for an empty one, a comment, or a key of SSH 1. Raises ValueError."""
+    if not line or line.startswith("#"):
+        return None
+    for _, what in hidden_characters(line.replace("\t", " ")):
+        raise ValueError(f"the line has {what}")
+    fields = line.split()
+    marker = fields.pop(0) if fields[0].startswith("@") else ""
+    if marker and marker not in MARKERS:
+        raise ValueError(f"{shown(marker)} is not a marker, expected {' or '.join(MARKERS)}")
+    if len(fields) < 3:
+        raise ValueError("a line has names, type of key and key")
+    if len(fields) >= 4 and all(field.isdigit() for field in fields[1:4]):
+        return None  # bits, exponent, modulus: nothing speaks SSH 1 any more
+    names = tuple(fields[0].split(","))
+    for name in names:
+        _check_name(name)
+    kind, blob = fields[1], _decoded(fields[2], "the key")
+    key = None
+    if _strings(blob)[:1] != [kind.encode()]:
+        raise ValueError(f"the key is not of the type {shown(kind)} that the line says")
+    try:
+        key = PKey.from_type_string(kind, blob)
+    except UnknownKeyType:
+        pass  # such as a key that lives in a token
+    except Exception as error:  # whatever a key that is cut or made up makes of its reader
+        raise ValueError(f"the {kind} key is damaged: {error}") from error
+    if kind == "ssh-ed25519" and [len(one) for one in _strings(blob)] != [11, 32]:
+        raise ValueError("the ssh-ed25519 key is damaged: it has not 32 bytes")
+    return KnownKey(names=names, type=kind, blob=blob, marker=marker, key=key)
+
+
+def _check_name(name: str) -> None:
+    if not name:
+        raise ValueError("the names have an empty one between two commas")
+    if name.startswith("|"):
+        parts = name.split("|")
+        if len(parts) != 4 or parts[1] != "1":
+            raise ValueError("a hashed name is |1|salt|hash")
+        if any(len(_decoded(part, "a hashed name")) != 20 for part in parts[2:]):
+            raise ValueError("salt and hash of a hashed name have 20 bytes each")
+
+
+def _decoded(text: str, what: str) -> bytes:
+    try:
+        found = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"{what} is not base64: {error}") from error
+    if base64.b64encode(found).decode() != text:
+        raise ValueError(f"{what} is not base64 as it is written for such a line")
+    return found
+
+
+def _strings(blob: bytes) -> list[bytes]:
+    """The length-prefixed strings that a key is made of. Raises ValueError."""
+    found = []
+    while blob:
+        size = int.from_bytes(blob[:4], "big")
+        if len(blob) < 4 + size:
+            raise ValueError("the key is cut")
+        found.append(blob[4 : 4 + size])
+        blob = blob[4 + size :]
+    return found
