@@ -48,6 +48,24 @@ def test_every_new_file_is_on_the_disk_before_it_takes_its_place(
         assert f"sync {path.parent}" in done[put:], "the directory itself follows"
 
 
+def test_the_old_bytes_and_what_an_undo_goes_by_are_on_the_disk_before_a_file_is_replaced(
+    tmp_path: Path, calls: Path
+) -> None:
+    place = Place(tmp_path / "workspace")
+    log = tmp_path / "calls"
+    code, said = place.write(place.payload(), PATH=f"{calls}:{os.environ['PATH']}", CALLS=str(log))
+    assert (code, said[-1]) == (0, "done")
+    done = log.read_text().splitlines()
+    put = min(done.index(f"mv {path.parent}/.{path.name}.wt-run-1") for path in place.files)
+    record = place.root / "state/runs/run-1"
+    kept = sorted(path for path in record.rglob("*") if path.is_file())
+    old = sorted(path.read_bytes() for path in kept if path.parent.name == "before")
+    assert old == sorted(before for before, _ in place.files.values() if before is not None)
+    for path in kept:
+        if path.name != "made":  # which directories were made: noted as each of them is made
+            assert f"sync {path}" in done[:put], f"a power failure could lose {path}"
+
+
 def test_a_disk_that_does_not_take_the_bytes_leaves_every_file_as_it_was(
     tmp_path: Path, calls: Path
 ) -> None:
