@@ -337,6 +337,8 @@ def _unseen(machine: Machine, rows: Rows) -> tuple[str, ...]:
         found.append("the disk of the system: the root file system does not lead to one")
     if machine.session_type is None:
         found.append("session type: nobody of this user is logged in graphically")
-    if machine.desktop is None:
+    if machine.desktop is None and machine.session_type:
+        found.append("desktop: a session runs, of no desktop of a known name")
+    elif machine.desktop is None:
         found.append("desktop: no session and no session files were found")
     return tuple(found)

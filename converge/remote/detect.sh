@@ -184,6 +184,8 @@ for path in "$root"/sys/block/*; do
     stacked=
     for lower in "$path"/slaves/*; do # device mapper, md, bcache
         [ -e "$lower" ] || [ -L "$lower" ] || continue
+        first "$path/dm/uuid"
+        case $stacked$line in 1mpath-*) break ;; esac # one more path to the same storage unit
         stacked=1
         first "$path/dm/name"
         row dm "$name" "${line:-$name}" "${lower##*/}"

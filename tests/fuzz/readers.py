@@ -153,14 +153,26 @@ def _profile() -> Any:
     return load_profile(checks.PROJECT / "inventory/hardware/shoshin.yaml")
 
 
-def _machine(data: bytes) -> None:
+def _detected(data: bytes) -> list[str]:
+    """The lines of a whole answer of ``detect.sh``."""
     rows = lines(data)
-    if rows[:1] != [f"detect\t{detect.FORMAT}"]:
-        rows = [f"detect\t{detect.FORMAT}", *rows]
+    begin = f"detect\t{detect.FORMAT}"
+    return [*([] if rows[:1] == [begin] else [begin]), *rows, "detected", ""]
+
+
+def _machine(data: bytes) -> None:
     with contextlib.suppress(detect.NotDetected):
-        machine = detect.parse("\n".join([*rows, "detected", ""]))
+        machine = detect.parse("\n".join(_detected(data)))
         for verdict in gate(_profile(), machine, ()):
             assert verdict.fact
+
+
+def _declared(data: bytes) -> None:
+    """The profile that is written of such a machine loads, and its own gate is content with it."""
+    from tests.gate.test_any_machine import assert_passes
+
+    with contextlib.suppress(detect.NotDetected):
+        assert_passes(detect.parse("\n".join(_detected(data))))
 
 
 def _machine_seeds() -> Iterator[bytes]:
@@ -318,6 +330,9 @@ READERS: Mapping[str, Reader] = {
     ),
     "flakes": Reader(read=_flakes, seeds=_flakes_seeds, called=("converge.plan.flakes.parse",)),
     "machine": Reader(read=_machine, seeds=_machine_seeds, called=("converge.gate.detect.parse",)),
+    "declared": Reader(
+        read=_declared, seeds=_machine_seeds, called=("converge.gate.declare.declare",)
+    ),
     "findings": Reader(
         read=_findings,
         seeds=_findings_seeds,
@@ -342,7 +357,7 @@ READERS: Mapping[str, Reader] = {
 _ALWAYS = ("stream", "words")  # of every program: its bytes, its reasons, what is shown of it
 #: Each program of ``converge/remote`` that a controller listens to -> what reads its answer.
 ANSWERS: Mapping[str, tuple[str, ...]] = {
-    "detect": (*_ALWAYS, "machine"),
+    "detect": (*_ALWAYS, "machine", "declared"),
     "flakes": (*_ALWAYS, "flakes"),
     "read": (*_ALWAYS, "snapshot", "archive", "records", "kde"),
     "check": (*_ALWAYS, "findings", "check"),

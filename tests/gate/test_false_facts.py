@@ -81,7 +81,7 @@ def _zram(profile: Profile, machine: Machine) -> tuple[Profile, Machine] | None:
 def _disk(key: str, other: Callable[[Any], object]) -> Lie:
     def lie(profile: Profile, machine: Machine) -> tuple[Profile, Machine] | None:
         first, *rest = profile.storage.disks
-        if getattr(first, key) is None:
+        if getattr(first, key) is None or not machine.system_disks:
             return None
         changed: Any = {key: other(getattr(first, key))}
         disks = (replace(first, **changed), *rest)
