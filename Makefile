@@ -4,7 +4,7 @@
 # make bench  what a run without changes costs, beside its floor and its peers (as root: over SSH too)
 # make undos  200 undos while KDE writes all the time (make undos UNDOS=20: fewer)
 # make homes  100 random homes through a run and its undo (make homes HOMES=20: fewer)
-# make vm     whole machines in QEMU, with a boot loader: an hour (make vm ARGS="-m small": minutes)
+# make vm     whole machines in QEMU, with a boot loader: hours (make vm ARGS="-m small": minutes)
 # make fuzz   every reader of what a workspace says, led by coverage, an hour (SECONDS=60: less)
 # make report the newest run as one page, report.html
 # make audit  known advisories about the packages that are installed, where a database is reachable

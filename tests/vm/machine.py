@@ -7,19 +7,18 @@
     machine.reboot()                   # asks for one, and waits until the machine is up again
     machine.power_cut()                # as if the plug was pulled; the disk stays
     machine.workspace()                # arguments of tasks.reach.connection.workspace
+    machine.power_off()                # as a person does it
+    other = machine.fork(directory)    # a machine with a copy of its disk, to go on from there
 
-What it writes goes to an overlay in ``directory``, with the firmware's variables and ``console``,
-all that ever came out of its serial port.
+What it writes goes to ``directory``: its disk, the firmware's variables, and ``console``, all that
+ever came out of its serial port.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
-import os
 import re
-import shlex
 import shutil
 import signal
 import socket
@@ -33,15 +32,16 @@ from pathlib import Path
 from typing import IO
 
 from tests.vm.image import FIRMWARE, Image
+from tests.vm.remote import PATIENCE_S
+from tests.vm.system import COPY as _COPY
+from tests.vm.system import PROFILE, USER, System
 
-USER, HOST = "mitsio", "shoshin"
-PROFILE = "/nix/var/nix/profiles/system"
-#: Seconds until a boot counts as failed. One takes 40 alone on two cores, several times that beside
-#: other tests; a machine that goes back by itself boots twice.
-PATIENCE_S = 1200
+__all__ = ["PROFILE", "USER", "_COPY", "Boot", "Machine", "machine", "off"]
 #: A test run that is killed leaves no machine behind.
 WITH_US = ("setpriv", "--pdeathsig", "KILL")
-ONE_AT_A_TIME = "/run/lock/workspace-tuning-vm"
+ONE_AT_A_TIME = Path(tempfile.gettempdir(), "workspace-tuning-vm.lock")
+#: Where the two partitions begin, in bytes: make-image.sh.
+ESP, ROOT = 2048 * 512, 329728 * 512
 _READY = re.compile(r"vm-ready (?P<id>[0-9a-f-]{36}) (?P<system>/nix/store/\S+)\r?\n")
 
 
@@ -53,43 +53,38 @@ class Boot:
     system: str
 
 
-@dataclass(frozen=True)
-class Done:
-    """How a program on the machine ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-class Machine:
-    def __init__(self, image: Image, loader: str, directory: Path) -> None:
-        self.image, self.loader, self.directory = image, loader, directory
+class Machine(System):
+    def __init__(
+        self, image: Image, loader: str, directory: Path, *, after: Machine | None = None
+    ) -> None:
+        super().__init__(image, directory / "known_hosts")
+        self.loader, self.directory = loader, directory
         directory.mkdir(parents=True, exist_ok=True)
-        self.disk, self.variables = directory / "disk.qcow2", directory / "variables.fd"
+        self.disk, self.variables = directory / "disk.img", directory / "variables.fd"
         self.console_file = directory / "console"
         self.process: subprocess.Popen[bytes] | None = None
         self._text, self._seen, self._ended = "", 0, True
         self._changed = threading.Condition()
         self._lock: IO[str] | None = None
-        shutil.copy(image.directory / "variables.fd", self.variables)
-        base = ["-b", str(image.disk(loader)), "-F", "raw"]
-        overlay = ["qemu-img", "create", "-q", "-f", "qcow2", *base, str(self.disk)]
-        subprocess.run(overlay, check=True)
-        self.port = 0
-        self._control = tempfile.TemporaryDirectory(prefix="vm-")  # a socket's path is short
+        old = after.disk if after else image.disk(loader)
+        shutil.copy(after.variables if after else image.directory / "variables.fd", self.variables)
+        subprocess.run(["cp", "--sparse=always", str(old), str(self.disk)], check=True)
+
+    def fork(self, directory: Path) -> Machine:
+        """A machine with what is on the disk of this one, which is off."""
+        assert self.process is None, "it is on"
+        return Machine(self.image, self.loader, directory, after=self)
 
     # -- power ------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Switch it on. Waits until no other machine runs here: each takes both cores."""
         assert self.process is None, "it is on"
-        self._lock = Path(ONE_AT_A_TIME).open("w")  # noqa: SIM115 # held until the power goes
+        self._lock = ONE_AT_A_TIME.open("w")  # held until the power goes
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         if not self.port:
             self.port = _free_port()
-        key = f"[127.0.0.1]:{self.port} {self.image.host_key}"
-        (self.directory / "known_hosts").write_text(key)
+        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {self.image.host_key}")
         with self._changed:
             self._seen, self._ended = len(self._text), False
         self.process = subprocess.Popen(
@@ -103,17 +98,18 @@ class Machine:
 
     def _command(self) -> Iterator[str]:
         yield from ("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none")
-        yield from ("-machine", "q35,sata=off", "-cpu", "max")
+        yield from ("-machine", "q35,sata=off", "-cpu", "max", "-smp", "2", "-m", "1024")
         yield from ("-accel", "tcg,thread=multi,tb-size=512")
-        yield from ("-smp", "2", "-m", "1024")
         firmware = f"if=pflash,unit=0,format=raw,readonly=on,file={FIRMWARE}"
         yield from ("-drive", firmware)
         yield from ("-drive", f"if=pflash,unit=1,format=raw,file={self.variables}")
-        yield from ("-drive", f"if=none,id=disk,format=qcow2,file={self.disk}")
+        yield from ("-drive", f"if=none,id=disk,format=raw,file={self.disk}")
         yield from ("-device", "nvme,drive=disk,serial=workspace")
         forward = f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:22"
         yield from ("-netdev", forward, "-device", "virtio-net-pci,netdev=net,romfile=")
-        yield from ("-device", "virtio-rng-pci", "-serial", "stdio", "-monitor", "none")
+        yield from ("-device", "virtio-rng-pci", "-serial", "stdio")
+        # For a person: socat - unix-connect:...
+        yield from ("-monitor", f"unix:{self._control.name}/monitor,server=on,wait=off")
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
@@ -133,18 +129,30 @@ class Machine:
         sent to the disk is gone; what it has sent is there, as with a disk that keeps its word."""
         assert self.process is not None, "it is off"
         self.process.send_signal(signal.SIGKILL)
+        self._went()
+
+    def power_off(self) -> None:
+        """Shut it down, as a person does."""
+        assert self.process is not None, "it is off"
+        self.run("systemctl", "poweroff")
+        self.process.wait(timeout=PATIENCE_S)
+        self._went()
+
+    def _went(self) -> None:
+        assert self.process is not None
+        assert self._lock is not None
         self.process.wait()
         self._listener.join()
         self.process = None
-        self._disconnect()
-        assert self._lock is not None
+        self.disconnect()
         self._lock.close()
 
     def stop(self) -> None:
-        """The end of this machine; what it wrote stays in its directory."""
+        """The end of this machine; its console stays in its directory."""
         if self.process is not None:
             self.power_cut()
-        self._control.cleanup()
+        self.disk.unlink()
+        self.close()
 
     # -- the console ------------------------------------------------------------------------
 
@@ -176,185 +184,76 @@ class Machine:
     def wait_booted(self, *, patience_s: float = PATIENCE_S) -> Boot:
         """Wait until the machine is up once more: multi-user, the user's manager, its sshd."""
         found = self.wait_for(_READY, patience_s=patience_s)
-        self._disconnect()
+        self.disconnect()
         return Boot(found["id"], found["system"])
 
-    # -- while it runs ----------------------------------------------------------------------
-
-    def run(self, *command: str, user: str = "root", stdin: str = "") -> Done:
-        """Run a program there, as root or as the workspace's user."""
-        self._connect(user)
-        done = subprocess.run(
-            [*self._client(user), shlex.join(command)],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PATIENCE_S,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
-
-    def _client(self, user: str, *options: str) -> list[str]:
-        """OpenSSH; all commands of a boot and a user share one connection."""
-        given = {
-            "UserKnownHostsFile": str(self.directory / "known_hosts"),
-            "GlobalKnownHostsFile": "none",
-            "StrictHostKeyChecking": "yes",
-            "IdentityFile": str(self.image.key),
-            "IdentitiesOnly": "yes",
-            "BatchMode": "yes",
-            "LogLevel": "ERROR",
-            "ConnectTimeout": "120",
-            "KexAlgorithms": "curve25519-sha256",  # the others take seconds in software
-            "ControlPath": f"{self._control.name}/{user}",
-        }
-        named = [f"-o{name}={value}" for name, value in given.items()]
-        return [
-            "ssh",
-            "-F",
-            "none",
-            "-T",
-            "-p",
-            str(self.port),
-            *named,
-            *options,
-            f"{user}@127.0.0.1",
-        ]
-
-    def _connect(self, user: str) -> None:
-        if not Path(self._control.name, user).exists():
-            subprocess.run(
-                self._client(user, "-M", "-N", "-f"),
-                check=True,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                timeout=PATIENCE_S,
-            )
-
-    def _disconnect(self) -> None:
-        """A connection to a boot that is over would wait for ever."""
-        for user in os.listdir(self._control.name):
-            subprocess.run(self._client(user, "-O", "exit"), check=False, capture_output=True)
-            Path(self._control.name, user).unlink(missing_ok=True)
-
-    def ssh(self, *command: str, user: str = "root", stdin: str = "") -> str:
-        """The same, for a program that has to end well: its standard output."""
-        done = self.run(*command, user=user, stdin=stdin)
-        assert done.code == 0, f"{shlex.join(command)}: exit {done.code}\n{done.out}{done.err}"
-        return done.out.strip()
-
-    def sh(self, script: str, *arguments: str, user: str = "root") -> str:
-        """Run lines of shell there; their standard output."""
-        return self.ssh("sh", "-euc", script, "sh", *arguments, user=user)
+    def boot(self) -> Boot:
+        """Switch it on, and wait until it is up."""
+        self.start()
+        return self.wait_booted()
 
     def reboot(self) -> Boot:
         """Ask it for a reboot; the start that follows."""
         self.run("systemctl", "reboot")
         return self.wait_booted()
 
-    # -- generations and their menu ---------------------------------------------------------
+    # -- its disk, while it is off ----------------------------------------------------------
 
-    def generations(self) -> dict[int, str]:
-        """Number and system of each generation of the system's profile."""
-        text = self.sh(f"for l in {PROFILE}-*-link; do echo $l $(readlink -f $l); done")
-        pairs = (line.split() for line in text.splitlines())
-        return {int(link.split("-")[-2]): system for link, system in pairs}
+    def edit_menu(self, old: str, new: str) -> None:
+        """Put ``new`` in place of ``old`` in the boot menu, in each entry that has it, so that a
+        start goes wrong which this machine's own programs have prepared well."""
+        assert self.process is None, "it is on"
+        done = 0
+        for name in self._menu_files():
+            text = self._read(name)
+            if old in text:
+                self._write(name, text.replace(old, new))
+                done += 1
+        assert done, f"no entry has {old}"
 
-    def booted_generation(self) -> int:
-        """The number of the generation that was booted."""
-        system = self.ssh("readlink", "-f", "/run/booted-system")
-        return next(number for number, one in self.generations().items() if one == system)
+    def _menu_files(self) -> list[str]:
+        if self.loader == "grub":
+            return ["/boot/grub/grub.cfg"]
+        listing = _tool("mdir", "-b", "-i", f"{self.disk}@@{ESP}", "::/loader/entries")
+        return [line.strip().removeprefix("::") for line in listing.splitlines() if ".conf" in line]
 
-    def default_generation(self) -> int:
-        """The generation that the loader starts where nobody chooses, read from its menu."""
+    def _read(self, name: str) -> str:
         if self.loader == "systemd-boot":
-            text = self.ssh("cat", "/boot/loader/loader.conf")
-            found = re.search(r"^default nixos-generation-(\d+)\.conf$", text, re.MULTILINE)
-            assert found, text
-            return int(found[1])
-        text = self.ssh("cat", "/boot/grub/grub.cfg")
-        found = re.search(r'"NixOS - Default".*?init=(\S+)/init', text, re.DOTALL)
-        assert found, text
-        return next(n for n, system in self.generations().items() if system == found[1])
+            return _tool("mtype", "-i", f"{self.disk}@@{ESP}", f"::{name}")
+        return _tool("debugfs", "-R", f"cat {name}", f"{self.disk}?offset={ROOT}")
 
-    def entries(self) -> dict[int, str]:
-        """What the loader calls each generation: for ``bootctl set-oneshot``, ``grub-reboot``."""
+    def _write(self, name: str, text: str) -> None:
+        file = self.directory / "edited"
+        file.write_text(text)
         if self.loader == "systemd-boot":
-            names = self.ssh("ls", "/boot/loader/entries").split()
-            return {int(re.sub(r"\D", "", name.split("+")[0])): name for name in names}
-        text = self.ssh("cat", "/boot/grub/grub.cfg")
-        titles = re.findall(r'^menuentry "(NixOS - Configuration (\d+) [^"]*)"', text, re.MULTILINE)
-        return {int(number): f"NixOS - All configurations>{title}" for title, number in titles}
-
-    def plant(self, *, parameters: tuple[str, ...] = (), initrd: str = "initrd") -> None:
-        """Change the user's own flake: systems that are built from now on have these parameters of
-        the kernel at the end of theirs, and this initrd (``initrd-hung`` never ends)."""
-        text = json.dumps({"kernelParams": list(parameters), "initrd": initrd})
-        self.ssh("sh", "-c", "cat >/etc/nixos/planted.json", stdin=text)
-
-    def add_generation(self, *, parameters: tuple[str, ...] = (), initrd: str = "initrd") -> int:
-        """Make one more generation by hand, without Nix' evaluation: a copy of the booted system
-        with other parameters and another initrd. The menu lists it, the default stays."""
-        old = self.ssh("readlink", "-f", "/run/booted-system")
-        new = self.sh(_COPY, old, initrd, *parameters)
-        self.ssh("nix-env", "--profile", PROFILE, "--set", new)
-        self.ssh(f"{old}/bin/switch-to-configuration", "boot")
-        return max(self.generations())
-
-    def boot_once(self, generation: int) -> None:
-        """Let the next start alone be of this generation, as a person would."""
-        program = ["bootctl", "set-oneshot"] if self.loader == "systemd-boot" else ["grub-reboot"]
-        self.ssh(*program, self.entries()[generation])
-
-    # -- as a workspace ---------------------------------------------------------------------
-
-    def workspace(self, **choices: object) -> dict[str, object]:
-        """Arguments of ``tasks.reach.connection.workspace``, as ``Cli.inventory`` takes them."""
-        return {
-            "name": HOST,
-            "at": f"{USER}@127.0.0.1:{self.port}",
-            "ssh_key": str(self.image.key),
-            "ssh_known_hosts_file": str(self.directory / "known_hosts"),
-            "ssh_look_for_keys": False,
-            "ssh_allow_agent": False,
-            "profile": "tests/vm/shoshin.yaml",
-            "user": USER,
-            "base_nixos": "/etc/nixos",
-            "base_home": "~/.config/home-manager",
-            **choices,
-        }
-
-
-#: sh: a copy of system $1 with initrd $2 and further parameters $3..., as a path of the store.
-_COPY = """\
-old=$1 initrd=$2; shift 2
-copy=$(mktemp -d)/${old#/nix/store/*-}
-cp -a "$old" "$copy"
-chmod -R u+w "$copy"
-ln -sfn "/usr/lib/miniature/$initrd" "$copy/initrd"
-printf ' %s' "$@" >>"$copy/kernel-params"
-date +%s%N >"$copy/copied"
-cat >"$copy/init" <<'END'
-#!/bin/sh
-exec /usr/lib/miniature/stage-2 "$(dirname "$(readlink -f "$0")")"
-END
-sed -i 's#^toplevel=.*#toplevel=$(dirname "$(dirname "$(readlink -f "$0")")")#' \
-    "$copy/bin/switch-to-configuration"
-nix-store --add "$copy"
-"""
+            _tool("mcopy", "-o", "-i", f"{self.disk}@@{ESP}", str(file), f"::{name}")
+            return
+        for request in (f"rm {name}", f"write {file} {name}"):
+            _tool("debugfs", "-w", "-R", request, f"{self.disk}?offset={ROOT}")
 
 
 @contextlib.contextmanager
 def machine(image: Image, loader: str, directory: Path) -> Iterator[Machine]:
     """A machine that is up; its power is cut at the end."""
-    one = Machine(image, loader, directory)
+    with off(Machine(image, loader, directory)) as one:
+        one.boot()
+        yield one
+
+
+@contextlib.contextmanager
+def off(one: Machine) -> Iterator[Machine]:
+    """A machine that is off; its power is cut at the end, and its disk removed."""
     try:
-        one.start()
-        one.wait_booted()
         yield one
     finally:
         one.stop()
+
+
+def _tool(*command: str) -> str:
+    """A program of this machine on a disk: its standard output."""
+    path = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=path)
+    return done.stdout
 
 
 def _free_port() -> int:

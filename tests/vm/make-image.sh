@@ -97,7 +97,7 @@ rm -f "$root/etc/systemd/zram-generator.conf" "$root/usr/lib/systemd/zram-genera
 printf 'sandbox = false\nsubstituters =\nexperimental-features = nix-command flakes\n' \
     >"$root/etc/nix/nix.conf" # until the first generation brings its own
 
-# ---- the machine's own programs, kernel and initrds ----------------------------------------------
+# ---- the machine's own programs, kernel and initrd ----------------------------------------------
 machine=$root/usr/lib/miniature
 mkdir -p "$machine" "$root/nix/var/nix/profiles"
 for program in stage-2 activate systemd-boot grub; do
@@ -106,28 +106,29 @@ done
 for part in nixpkgs home-manager; do cp -R "$project/sandbox/$part" "$machine/$part"; done
 kernel=$(basename "$(echo "$root"/usr/lib/modules/*)")
 stage() { # stage NAME: an initrd with busybox and stage 1
-    mkdir -p "$work/$1/bin" "$work/$1/proc" "$work/$1/sys" "$work/$1/dev" "$work/$1/run" "$work/$1/disk"
+    mkdir -p "$work/$1/bin"
+    for place in proc sys dev run disk; do mkdir "$work/$1/$place"; done
     cp "$root/usr/bin/busybox" "$work/$1/bin/busybox"
-    for applet in sh mount sleep switch_root cat echo mkdir; do ln -s busybox "$work/$1/bin/$applet"; done
+    for applet in sh mount sleep switch_root cat echo; do ln -s busybox "$work/$1/bin/$applet"; done
     install -m 755 "$guest/stage-1" "$work/$1/init"
 }
 stage initrd
 stage initrd-hung
 : >"$work/initrd-hung/hang"
-in_store() { # in_store NAME FILE-NAME <CONTENT: a path of the machine's store, linked as the part NAME
+in_store() { # in_store NAME FILE PART <CONTENT: a path of the store, linked as the part PART
     mkdir -p "$root/tmp/$1"
     cat >"$root/tmp/$1/$2"
     chmod 644 "$root/tmp/$1/$2"
     path=$(within nix-store --add "/tmp/$1")
     within nix-store --add-root "/nix/var/nix/gcroots/$1" --realise "$path" >/dev/null
-    ln -s "$path/$2" "$machine/${3:-$1}"
+    ln -s "$path/$2" "$machine/$3"
     rm -r "${root:?}/tmp/$1"
 }
 in_store "linux-$kernel" bzImage kernel <"$root/boot/vmlinuz-$kernel"
 for one in initrd initrd-hung; do
     cp -a "$work/$one" "$root/tmp/stage"
     within sh -c 'cd /tmp/stage && find . | busybox cpio -o -H newc 2>/dev/null' |
-        gzip | in_store "$one" initrd
+        gzip | in_store "$one" initrd "$one"
     rm -r "$root/tmp/stage"
 done
 ln -s "/usr/lib/modules/$kernel" "$machine/kernel-modules"
@@ -145,7 +146,7 @@ for flake in "$root/etc/nixos" "$home/.config/home-manager"; do
         "$host" "$user" "$user" >"$flake/host.json"
 done
 cp "$guest/configuration.nix" "$root/etc/nixos/"
-printf '{"kernelParams": [], "initrd": "initrd"}\n' >"$root/etc/nixos/planted.json"
+printf '{"kernelParams": []}\n' >"$root/etc/nixos/planted.json"
 install -m 755 "$guest/generations.sh" "$root/tmp/generations.sh"
 within sh /tmp/generations.sh "$user" "$host"
 rm "$root/tmp/generations.sh"

@@ -30,8 +30,7 @@ def test_a_generation_that_was_started_once_is_not_the_default(
         assert once.system == one.generations()[good] != first
 
         one.power_cut()
-        one.start()
-        back = one.wait_booted()
+        back = one.boot()
         assert back.system == first
         assert back.id != once.id
 
@@ -48,8 +47,7 @@ def test_a_start_that_hangs_ends_with_the_power_button(systemd_boot: Machine) ->
     systemd_boot.run("systemctl", "reboot")
     systemd_boot.wait_for("stage 1: hangs for ever")
     systemd_boot.power_cut()
-    systemd_boot.start()
-    systemd_boot.wait_booted()
+    systemd_boot.boot()
     assert systemd_boot.booted_generation() == 1
 
 

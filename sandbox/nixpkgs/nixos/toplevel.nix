@@ -60,7 +60,7 @@ let
 
   toplevel = pkgs.stdenv.mkDerivation {
     name = "nixos-system-${config.networking.hostName}-${config.system.nixos.version}";
-    version = config.system.nixos.version;
+    release = config.system.nixos.version;
     etcFiles = map (entry: "${entry.file}=${entry.source}") (etc ++ machineFiles);
     sw = pkgs.buildEnv { name = "system-path"; paths = config.environment.systemPackages; };
     activation = ./switch-to-configuration.sh;
@@ -68,7 +68,6 @@ let
     log = toString config.miniature.log;
     kernel = if machine == null then config.boot.kernelPackages.kernel else "${machine}/kernel";
     machine = toString machine;
-    inherit (config.miniature) initrd;
     parameters = toString config.boot.kernelParams;
     driver = lib.optionalString config.hardware.nvidia.enabled config.hardware.nvidia.package;
     loader = "timeout=${toString config.boot.loader.timeout}";
@@ -84,14 +83,14 @@ let
     };
     buildCommand = ''
       mkdir -p "$out/bin" "$out/etc"
-      printf '%s' "$version" > "$out/nixos-version"
+      printf '%s' "$release" > "$out/nixos-version"
       printf '%s\n' "$facts" > "$out/facts.json"
       printf '%s\n' "$loader" > "$out/loader"
       printf '#!/bin/sh\n' > "$out/init"
       if [ -n "$machine" ]; then
         printf 'exec %s/stage-2 %s\n' "$machine" "$out" >> "$out/init"
         printf '%s' "$parameters" > "$out/kernel-params"
-        ln -s "$machine/$initrd" "$out/initrd"
+        ln -s "$machine/initrd" "$out/initrd"
         ln -s "$machine/kernel-modules" "$out/kernel-modules"
       fi
       ln -s "$sw" "$out/sw"
@@ -111,7 +110,6 @@ in
     root = mkOption { type = types.nullOr types.str; default = null; };
     log = mkOption { type = types.nullOr types.str; default = null; };
     machine = mkOption { type = types.nullOr types.str; default = null; };
-    initrd = mkOption { type = types.str; default = "initrd"; };
   };
   config.system.build.toplevel =
     if failed == [ ] then lib.foldr lib.warn toplevel config.warnings

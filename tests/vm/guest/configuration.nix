@@ -9,7 +9,7 @@ in
   boot.loader.timeout = 1;
   # The second line is for a machine in software, which is slow.
   boot.kernelParams = [ "console=ttyS0" "loglevel=4" "net.ifnames=0" "systemd.show_status=0" ]
-    ++ [ "mitigations=off" "no_timer_check" "tsc=reliable" "audit=0" "cryptomgr.notests" "apparmor=0" "selinux=0" "TERM=dumb" ]
+    ++ [ "mitigations=off" "no_timer_check" "tsc=unstable" "clocksource=acpi_pm" "audit=0" "cryptomgr.notests" "lsm=yama" "TERM=dumb" ]
     ++ planted.kernelParams;
   nix.settings = {
     build-users-group = "nixbld";
@@ -19,5 +19,4 @@ in
     warn-dirty = false;
   };
   miniature.machine = "/usr/lib/miniature";
-  miniature.initrd = planted.initrd;
 }
