@@ -7,7 +7,7 @@ from pyinfra import host
 
 from tasks.run.operations import change, look
 from tasks.run.stages import workspace
-from tasks.steps import activate, build, difference, finish, gate, read, show, write
+from tasks.steps import activate, build, difference, finish, gate, read, show, trial, write
 
 planned = look(
     workspace(host),  # what was given, checked before anything was connected
@@ -26,6 +26,7 @@ change(
     difference.show,  # packages old and new, units that will restart
     activate.begin,  # live files and generations, in a process of the workspace's own
     activate.prove,  # every setting by its effect, in one remote command
-    activate.decide,  # proved: kept; not proved: undone
+    activate.decide,  # proved: kept; not proved: undone; to be proved after a boot: on trial
+    trial.boot,  # where the machine may be restarted: boot it once, and see how it ends
     finish.run,
 )

@@ -41,6 +41,7 @@ class Outcome(StrEnum):
     DONE = "done"
     NOWHERE = "nothing applies here"
     PENDING = "applied, some pending"
+    ON_TRIAL = "applied, on trial"
     PROVED = "applied and proved"
     AWAITED = "effective, some pending"
     EFFECTIVE = "effective"
@@ -49,6 +50,7 @@ class Outcome(StrEnum):
     REMOVED = "removed"
     MEASURED = "measured"
     TO_MEASURE = "would be measured"
+    ANSWERED = "answered"
     WRITTEN = "profile written"
     SHOWN = "profile shown"
     EXPLAINED = "explained"
@@ -112,6 +114,8 @@ VERBS = (
     "remove --dry",
     "measure",
     "measure --dry",
+    "confirm",
+    "confirm --dry",
 )
 _APPLY = ("deploy",)
 _DEPLOY = ("deploy", "deploy --dry")
@@ -129,6 +133,11 @@ _TABLE = {
         Exit.DONE,
         _APPLY,
         "kept: what can be looked at now is effective; the rest is named, with what it waits for",
+    ),
+    Outcome.ON_TRIAL: Row(
+        Exit.DONE,
+        ("deploy", "status"),
+        "kept for now; the next start boots it once, and all of it goes back unless it is proved",
     ),
     Outcome.PROVED: Row(Exit.DONE, _APPLY, "kept: every setting in force was found effective"),
     Outcome.AWAITED: Row(
@@ -148,13 +157,18 @@ _TABLE = {
         Exit.DONE, ("measure",), "the memory in use, and so many of the claims, have a figure now"
     ),
     Outcome.TO_MEASURE: Row(Exit.DONE, ("measure --dry",), "what a run would measure was shown"),
+    Outcome.ANSWERED: Row(
+        Exit.DONE, ("confirm",), "the trial after the reboot has its answer, and ended as it says"
+    ),
     Outcome.WRITTEN: Row(Exit.DONE, ("detect",), "a profile of the machine was written"),
     Outcome.SHOWN: Row(
         Exit.DONE, ("detect",), "a profile of the machine was shown; nothing was written"
     ),
     Outcome.EXPLAINED: Row(Exit.DONE, ("why",), "what is known of the setting was shown"),
     Outcome.UNCHANGED: Row(
-        Exit.DONE, (*_DEPLOY, *_UNDO), "what is there is what is called for; nothing was done"
+        Exit.DONE,
+        (*_DEPLOY, *_UNDO, "confirm", "confirm --dry"),
+        "what is there is what is called for; nothing was done",
     ),
     Outcome.FAILED: Row(Exit.FAILED, VERBS, "a step failed, and nothing after it was tried"),
     Outcome.MISSING: Row(
@@ -180,11 +194,11 @@ _TABLE = {
     ),
     Outcome.CHANGES: Row(
         Exit.CHANGES,
-        ("deploy --dry", "rollback --dry", "remove --dry"),
+        ("deploy --dry", "rollback --dry", "remove --dry", "confirm --dry"),
         "a dry run found changes; none was made",
     ),
     Outcome.ROLLED_BACK: Row(
-        Exit.ROLLED_BACK, _APPLY, "the change did not prove itself and was undone"
+        Exit.ROLLED_BACK, (*_APPLY, "confirm"), "the change did not prove itself and was undone"
     ),
     Outcome.UNKNOWN: Row(
         Exit.UNKNOWN,
@@ -209,7 +223,7 @@ _TABLE = {
     Outcome.INTERRUPTED: Row(Exit.INTERRUPTED, VERBS, "stopped by a signal; the next run goes on"),
     Outcome.DECLINED: Row(
         Exit.INTERRUPTED,
-        ("deploy", "rollback", "remove"),
+        ("deploy", "rollback", "remove", "confirm"),
         "the person said no; nothing was changed",
     ),
 }

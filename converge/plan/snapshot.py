@@ -16,6 +16,8 @@ from enum import StrEnum
 from hashlib import sha256
 
 from converge import limits
+from converge.boot import trial
+from converge.boot.trial import Trial
 from converge.kde import chezmoi
 from converge.plan import flakes
 from converge.plan.flakes import Flake
@@ -105,6 +107,7 @@ class Transaction:
     word: str
     reason: str
     parts: Mapping[str, str] = field(default_factory=dict)
+    trial: Trial | None = None  # of a change that needs a reboot
 
     @property
     def run(self) -> str:
@@ -188,6 +191,19 @@ class Snapshot:
     @property
     def last_transaction(self) -> Transaction | None:
         return next((one for one in reversed(self.transactions) if one.ended), None)
+
+    @property
+    def trial(self) -> Transaction | None:
+        """The newest change that is tried at a boot, or was, unless a later one took its place."""
+        last = self.last_transaction
+        return last if last and last.trial else self.open_trial
+
+    @property
+    def open_trial(self) -> Transaction | None:
+        """The change of which the workspace still has to decide after a boot."""
+        return next(
+            (one for one in reversed(self.transactions) if one.trial and one.trial.open), None
+        )
 
     def current(self, profile: str) -> Generation | None:
         return next((g for g in self.generations.get(profile, ()) if g.current), None)
@@ -286,6 +302,7 @@ def _parse(rows: list[str]) -> Snapshot:
     config_dirs: list[str] = []
     lower: dict[str, bytes] = {}
     parts: dict[str, dict[str, str]] = {}
+    trials: dict[str, Trial] = {}
     running = ""
     try:
         start, middle = rows.index("files"), rows.index("directories")
@@ -330,6 +347,9 @@ def _parse(rows: list[str]) -> Snapshot:
             case "part":
                 part, standing, directory = rest.split(" ", 2)
                 parts.setdefault(directory, {})[part] = standing
+            case "trial":
+                directory, tried = trial.parse(rest)
+                trials[directory] = tried
             case "lock":
                 lock[first] = second
             case "absent":
@@ -403,7 +423,7 @@ def _parse(rows: list[str]) -> Snapshot:
         machine=machine,
         built=built,
         transactions=tuple(
-            replace(one, parts=parts.get(one.directory, {}))
+            replace(one, parts=parts.get(one.directory, {}), trial=trials.get(one.directory))
             for one in sorted(transactions, key=lambda one: (one.number, one.run))
         ),
         running_system=running,

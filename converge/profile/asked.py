@@ -18,6 +18,7 @@ _OF_ONE = {
     "run": "rollback",
     "setting": "why",
     "write": "detect",
+    "answer": "confirm",
 }
 
 

@@ -63,6 +63,12 @@ class Choices:
     setting: str = ""
     build_limit_s: int = 21_600
     write: str = ""
+    trial: str = "on"  # whether a change that needs a reboot is booted once before it is kept
+    trial_confirm: str = "proof"  # who keeps it: proof, person or both
+    trial_session_s: int = 900  # for the desktop session after that boot
+    trial_answer_s: int = 300  # for a person's answer
+    answer: str = "keep"  # of tasks/confirm.py
+    trial_reboot: str = "asked"  # whether the machine may be rebooted for it: asked or allowed
 
     @property
     def flakes(self) -> tuple[str, str, str, str]:

@@ -237,6 +237,8 @@ class Proof(Check):
 
     asks: Callable[[Context, Setting], Iterable[Ask]]
     judge: SettingJudge
+    #: What has to hold after a boot that it waited for (``converge.boot.checks.AfterBoot``).
+    after_boot: Callable[[Context, Setting], Iterable[Any]] | None = None
 
 
 def value(setting: Setting) -> Mapping[str, Any]:

@@ -46,6 +46,7 @@ def status(
         yield "drift", "none"
     yield from _proved(snapshot, plan)
     yield "transaction", _transaction(snapshot)
+    yield from _trial(snapshot)
     yield "lock", _lock(snapshot)
     if snapshot.written.run:
         yield "last run", snapshot.written.run
@@ -103,6 +104,17 @@ def _transaction(snapshot: Snapshot) -> str:
         return f"run {one.run} was cut off while {one.word}; the next run undoes it first"
     last = snapshot.last_transaction
     return f"none open; {last.run} was {last.word}" if last else "none"
+
+
+def _trial(snapshot: Snapshot) -> Iterator[Row]:
+    """The change that is tried at a boot, or the last one that was, and what to do about it."""
+    one = snapshot.trial
+    if one is None or one.trial is None:
+        return
+    boot = snapshot.facts["boot_id"]
+    yield "trial", f"run {one.run}: {one.trial.stands(boot)}"
+    if then := one.trial.next_step(boot):
+        yield "", then
 
 
 def _lock(snapshot: Snapshot) -> str:

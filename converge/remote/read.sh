@@ -102,6 +102,16 @@ for place in "$state/workspace-tuning/workspace/runs"/*/transaction \
         case $end in '' | *[!0-9]*) ;; *) left=$((end - ${now%.*})) ;; esac
     fi 2>/dev/null
     say transaction "$place" "$number" "$alive" "$left" "$status"
+    tried=${place%/transaction}/trial # remote/trial.sh
+    if [ -r "$tried/state" ]; then
+        new='' number=0 since=- booted=no
+        while IFS=' ' read -r word value; do
+            case $word in new) new=$value ;; number) number=$value ;; boot) since=$value ;; esac
+        done 2>/dev/null <"$tried/plan"
+        case $number in '' | *[!0-9]*) number=0 ;; esac
+        case " $(first_line "$root/proc/cmdline") " in *" init=${new:-none}/init "*) booted=yes ;; esac
+        say trial "$place" "${since:--}" "$number" "$booted" "$(first_line "$tried/state")"
+    fi
     parts_of "$place" 2>/dev/null |
         while IFS=' ' read -r part standing; do say part "$part" "$standing" "$place"; done
 done

@@ -145,14 +145,17 @@ roll_back() {
     # shellcheck disable=SC2046,SC2086 # words of ours
     set -- $(in_force | while IFS= read -r part; do if chosen "$part" $wanted_; then say "$part"; fi; done)
     set +f
+    # A trial that did not prove itself is the reason, where there was one.
+    back_=$(sed -n 's/^undoing //p' "${T%/transaction}/trial/state" 2>/dev/null)
+    back_=${back_:-rolled back}
     if [ "$#" = 0 ] && [ -z "$wanted_" ] && [ -z "$(parts_of "$T")" ]; then
-        undo "rolled back" # its plan is damaged: that is said
+        undo "$back_" # its plan is damaged: that is said
         return
     fi
     if [ "$#" = 0 ]; then return; fi
     before_=$(cat "$T/status")
     if [ "$*" = "$(parts_of "$T" | cut -d ' ' -f 1 | tr '\n' ' ' | sed 's/ $//')" ]; then
-        undo "rolled back"
+        undo "$back_"
         if [ -n "$trouble" ]; then note_parts broken; else note_parts undone; fi
         return
     fi

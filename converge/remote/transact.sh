@@ -12,6 +12,9 @@
 #        transact.sh run    T                     the process itself
 #        transact.sh reboot T                     the user's unit after a reboot in between
 #        transact.sh discard T                    root's records of this user, once all is undone
+#        transact.sh answer T keep|undo, restart T   to the trial
+#        transact.sh tried  T SECONDS             how the trial stands, once it is decided
+#        transact.sh trial  T SHA256 <payload     what is activated needs a reboot: try it (trial.sh)
 #   for a process of root, as the user:
 #        transact.sh restore RECORD T begun|written   undo the user's files
 #        transact.sh remember T <written.json       keep the record of what was last written
@@ -148,9 +151,11 @@ activate() {
 
 keep() {
     status keeping "$(plan run)"
+    tried=''
     for layer in nixos home-manager; do
         fields "$layer" || continue
         now=$(number_of "$profile")
+        if [ "$layer" = nixos ] && [ "$now" = "$old_number" ] && try_at_boot; then continue; fi
         if [ "$(target_of "$profile")" = "$new" ]; then
             : # an older home-manager made the generation itself
         elif [ "$now" != "$old_number" ]; then
@@ -167,12 +172,29 @@ keep() {
     told sh "$self" remember "$T" <"$T/written" >"$T/.noted" || {
         why=$(sed -n 's/^failed //p' "$T/.noted") && return 1
     }
+    # From here on the next start is a trial, whatever comes between: trial.sh says kept itself then.
+    if [ -n "$tried" ]; then
+        said=$(sh "${T%/transaction}/trial/trial.sh" arm "$T") ||
+            { why="it cannot be tried at the next boot: ${said#failed }" && return 1; }
+    fi
+    kept "$tried" || return 1
+    prune_all
+}
+kept() { # kept [NUMBER]: of the system, where its profile is not at that generation yet
     numbers=''
     for layer in nixos home-manager; do
-        if fields "$layer"; then numbers="$numbers $layer $(number_of "$profile")"; fi
+        fields "$layer" || continue
+        of=$(number_of "$profile")
+        if [ "$layer" = nixos ]; then of=${1:-$of}; fi
+        numbers="$numbers $layer $of"
     done
-    status kept "$(plan run)$numbers" && note_parts in-force || return 1
-    prune_all
+    status kept "$(plan run)$numbers" && note_parts in-force
+}
+try_at_boot() { # failure where there is nothing to try, or it cannot be tried: it is the default then
+    trial=${T%/transaction}/trial
+    [ -f "$trial/options" ] || return 1
+    said=$(sh "$trial/trial.sh" prepare "$T" "$old_number" "$old_path" "$profile" | tail -n 1)
+    case $said in "trial prepared "*) tried=${said#trial prepared } ;; *) return 1 ;; esac
 }
 set_profile() { # set_profile LAYER ARGUMENTS...: as whoever the profile belongs to
     layer_of=$1
@@ -270,6 +292,7 @@ case $verb in
             ;;
         esac
         say "status $(cat "$T/status")"
+        if tried=$(cat "${T%/transaction}/trial/state" 2>/dev/null); then say "trial $tried"; fi
         if left=$(cat "$T/deadline" 2>/dev/null); then say "left $((left - $(uptime_s)))"; fi
         ;;
     decide)
@@ -320,6 +343,10 @@ case $verb in
         # shellcheck source=converge/remote/undo.sh
         . "$T/undo.sh"
         if runs; then exit; fi
+        # A change that is tried at this boot is decided about by its own unit.
+        case $(cat "${T%/transaction}/trial/state" 2>/dev/null) in
+            booting* | proving*) after_reboot disarm && exit ;;
+        esac
         case $(word) in
             activat* | keeping | undoing)
                 word_before=$(word)
@@ -338,6 +365,34 @@ case $verb in
         ;;
     remember | recall) "$verb" ;;
     discard) discard ;;
+    trial)
+        trial=${T%/transaction}/trial
+        rm -rf -- "$trial" && mkdir -- "$trial" || stop 70 "$trial: cannot be made"
+        (umask 077 && base64 -d >"$trial/.payload") 2>/dev/null
+        sum=$(sha256sum <"$trial/.payload")
+        [ "${sum%% *}" = "$3" ] || stop 70 "$trial: what is to be tried did not arrive whole"
+        text=$(tar -xf "$trial/.payload" -C "$trial" --no-same-owner --no-same-permissions 2>&1) ||
+            stop 70 "$trial: cannot be written: $(reason "$text")"
+        rm -f -- "$trial/.payload"
+        said=$(sh "$trial/trial.sh" can "$T")
+        case $said in "trial ready "*) sync -- "$trial"/* ;; *) rm -rf -- "$trial" ;; esac
+        say "${said:-trial none it gave no answer}"
+        ;;
+    tried) # tried T SECONDS: how the trial stands, once it is decided or the time is over
+        limit=$(($(uptime_s) + $3)) trial=${T%/transaction}/trial
+        while :; do
+            IFS= read -r tried 2>/dev/null <"$trial/state" || tried=none
+            case $tried in booting* | proving* | keeping* | undoing*) ;; *) break ;; esac
+            [ "$(uptime_s)" -lt "$limit" ] || break
+            sleep 1
+        done
+        say "trial $tried"
+        say "boot $(boot_id)"
+        if [ -r "$trial/found" ]; then sed 's/^/found /' "$trial/found"; fi
+        ;;
+    answer | restart) sh "${T%/transaction}/trial/trial.sh" "$verb" "$T" ${3:+"$3"} ;;
+    word) word ;;
+    kept) kept "$3" ;;
     forget) shift 2 && forget "$@" ;;
     prune) prune "${3:-$T}" "$(plan run 2>/dev/null)" ;;
 esac

@@ -63,6 +63,8 @@ undo_home() {
 
 undo_system() {
     fields nixos || return 0
+    trial=${T%/transaction}/trial
+    if [ -f "$trial/trial.sh" ]; then sh "$trial/trial.sh" cancel "$T" "its run was rolled back"; fi
     now=$(target_of "$profile")
     number=$(number_of "$profile")
     by_hand="by hand: $old_path/bin/switch-to-configuration switch"

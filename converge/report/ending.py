@@ -26,7 +26,7 @@ _REMEDIES = (
 )
 
 #: Words of a run that kept what it did.
-_KEPT = (Outcome.PROVED, Outcome.PENDING, Outcome.UNPROVED, Outcome.INEFFECTIVE)
+_KEPT = (Outcome.PROVED, Outcome.ON_TRIAL, Outcome.PENDING, Outcome.UNPROVED, Outcome.INEFFECTIVE)
 
 
 @dataclass(frozen=True, kw_only=True)

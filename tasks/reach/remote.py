@@ -70,6 +70,7 @@ PARTS = {
     "managed": ("places",),
     "write": ("kdelock", "replace"),
     "transact": ("record",),
+    "trial": ("record", "loader", "prove"),
 }
 
 

@@ -40,7 +40,7 @@ def wait(state: Any, host: Any, work: Workspace) -> bool:
     if run.interrupted:
         return False
     outcome, why = run.outcomes[canary], run.whys[canary]
-    if outcome.exit is Exit.DONE:
+    if outcome.exit is Exit.DONE and outcome is not Outcome.ON_TRIAL:
         work.step(step, "done", f"it ended: {outcome}" + (f" ({why})" if why else ""))
         return remote.connected(host) or work.reconnect()  # it may have been a long time
     because = f"the canary {name} ended: {outcome}" + (f" ({why})" if why else "")

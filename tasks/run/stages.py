@@ -209,7 +209,9 @@ class Proved(Activated):
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Kept(Proved):
-    """It was decided: the change is kept."""
+    """It was decided: the change is kept. ``tried``: it is on trial until the next boot."""
+
+    tried: bool = False
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

@@ -290,7 +290,11 @@ def decide(proved: Proved) -> Kept:
         return Kept.of(proved)
     if proved.disproved:
         answer = ask(proved, "decide", "undo")
-    else:  # with the word goes what was found: the record that the change leaves
+    else:
+        from tasks.steps import trial
+
+        trial.offer(proved)  # what is pending for a boot is tried at the next one, where it can be
+        # With the word goes what was found: the record that the change leaves.
         text = record(proved, proved.proof).after or b""
         answer = ask(
             proved, "decide", "confirm", sha256(text).hexdigest(), stdin=encodebytes(text).decode()
@@ -301,4 +305,7 @@ def decide(proved: Proved) -> Kept:
     if word != "kept":
         raise Over(*meaning(proved, word, reason, disproved=proved.disproved), short=word)
     proved.step("kept", "done", reason)
-    return Kept.of(proved)
+    tried, _, how = answer.first("trial").partition(" ")
+    if tried:
+        proved.step("trial", "found", f"{tried}: {how}")
+    return Kept.of(proved, tried=tried == "booting")

@@ -9,6 +9,8 @@ from tasks.run.operations import step
 from tasks.run.stages import Done, Kept, Over
 from tasks.steps import write
 
+TRIAL = "restart the machine: it boots the change once, and comes back by itself if it fails"
+
 
 @step(
     "release the lock",
@@ -25,6 +27,8 @@ def run(kept: Kept) -> Done:
         if not answer.ok:
             raise Over(f"the lock was not released: {answer.last_error}")
     outcome = applied(latest(kept.run.records(FindingRecord, kept.host.name)), kept.not_known)
+    if kept.tried and outcome.exit is Exit.DONE:
+        return Done.of(kept, code=Outcome.ON_TRIAL, why=TRIAL)
     if not kept.transacts and outcome.exit is Exit.DONE:
         return Done.of(
             kept, code=Outcome.UNCHANGED, why="the record of the workspace is up to date"

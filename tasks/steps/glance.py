@@ -29,6 +29,10 @@ def status(work: Planned) -> Planned:
     outcome, why = verified(findings), effects(findings)
     if outcome.exit is Exit.DONE:
         outcome, why = _declared(work)
+    open_ = work.snapshot.open_trial
+    if outcome.exit is Exit.DONE and open_ and open_.trial:
+        outcome = Outcome.ON_TRIAL
+        why = f"run {open_.run}: {open_.trial.stands(work.snapshot.facts['boot_id'])}"
     work.ends(outcome, why)
     return work
 

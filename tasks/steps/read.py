@@ -21,6 +21,8 @@ from tasks.run.run import PROJECT, READ_ONLY
 from tasks.run.stages import Given, Over, Planned, Read
 from tasks.steps.lock import take_lock
 
+#: Tasks whose change would be mixed up with one that is on trial; a rollback gives it up instead.
+CHANGING = frozenset({"deploy", "measure"})
 LIMIT_S = 300  # a workspace that takes longer to be read is stopped
 
 
@@ -48,6 +50,8 @@ def snapshot(work: Given) -> Read:
         if found.lock:  # of a run that was killed; this one may have no reason to take the lock
             work.remote("release", found.lock.run, f"{found.state}/lock", "dead")
         found = _without_open_transaction(work, found)
+        if work.run.task in CHANGING and (why := on_trial(found)):
+            raise Over(why, Exit.LOCKED)
     why = stranger(work, found)
     if why and not work.run.dry:
         raise Over(why, Exit.INVALID)
@@ -59,6 +63,27 @@ def snapshot(work: Given) -> Read:
 def seen(work: Given, found: Snapshot) -> None:
     """Put into the journal that the workspace was read."""
     work.record(SnapshotRecord(facts=found.facts, marks=tuple(sorted(found.marks))))
+
+
+def on_trial(found: Snapshot) -> str:
+    """Why no other change begins while one is on trial, or the empty string."""
+    one = found.open_trial
+    if one is None or one.trial is None:
+        return ""
+    boot = found.facts["boot_id"]
+    then = one.trial.next_step(boot) or "wait for its end"
+    return (
+        f"run {one.run} is on trial there ({one.trial.stands(boot)}); nothing was changed; {then}"
+    )
+
+
+def any_state(work: Given) -> Read:
+    """Read everything, whatever is going on there: for an answer to what waits for one."""
+    found = take(work)
+    seen(work, found)
+    if why := stranger(work, found):
+        raise Over(why, Exit.INVALID)
+    return Read.of(work, snapshot=found)
 
 
 def stranger(work: Given, found: Snapshot) -> str:

@@ -41,7 +41,7 @@ from tests.proof.checks import HOME, PROJECT
 from tests.tools import need
 
 DONE = ("done",)
-COMMANDS = ("verify", "status", "why", "rollback", "remove", "detect", "measure")
+COMMANDS = ("verify", "status", "why", "confirm", "rollback", "remove", "detect", "measure")
 
 
 @dataclass
@@ -130,7 +130,7 @@ def test_every_program_of_the_engine_is_plain_posix_shell() -> None:
     common = (directory / "common.sh").read_text()
     for path in sorted(directory.glob("*.sh")):
         # transact.sh reads undo.sh, which the parts are joined before
-        alone = path.stem in ("common", "record", "places", *activate.UNDO)
+        alone = path.stem in ("common", "record", "places", "loader", "prove", *activate.UNDO)
         parts = [(directory / f"{part}.sh").read_text() for part in PARTS.get(path.stem, ())]
         joined = path.read_text() if alone else "".join((common, *parts, path.read_text()))
         done = subprocess.run(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from converge.boot.checks import BootCheck, is_, lines
 from converge.plan.setting import Phase, Setting
 from converge.proof.check import Answers, Ask, Context, Proof
 from converge.proof.effect import Verdict, effective, matches, not_effective
@@ -38,6 +39,14 @@ def _judge_kernel(context: Context, answers: Answers, setting: Setting) -> Verdi
         running = all(found[path].partition("_")[0] == word for path, word in wanted.items())
         live = effective(_shown(found), expected=_shown(wanted)) if running else live
     return settle(context, answers, setting, live)
+
+
+def _kernel_after_boot(context: Context, setting: Setting) -> Iterator[BootCheck]:
+    for path, text in KERNEL[setting.id].items():
+        rule = is_(text)
+        if setting.id == "memory.sched-ext":
+            rule = lines("^", f"^{text}(_.*)?$")
+        yield BootCheck(name=setting.id, ask=_file(path), rules=(rule,))
 
 
 def _shown(values: Mapping[str, str]) -> str:
@@ -75,6 +84,7 @@ PROOFS: tuple[Proof, ...] = (
         phase=Phase.MEMORY,
         asks=_kernel_asks,
         judge=_judge_kernel,
+        after_boot=_kernel_after_boot,
     ),
     Proof(
         id="latency.oomd",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from converge.boot.checks import BootCheck, has, is_, lines
 from converge.plan.setting import Phase, Setting
 from converge.proof.check import ABSENT, MISSING, Answers, Ask, Context, Proof, Unreadable, value
 from converge.proof.effect import (
@@ -79,6 +80,15 @@ def _zram(context: Context, answers: Answers) -> Verdict:
     return not_effective(shown, expected=expected)
 
 
+def _zram_after_boot(context: Context, setting: Setting) -> Iterator[BootCheck]:
+    wanted = context.profile.memory.zram
+    if wanted is not None:
+        device = r"^/dev/zram[0-9]+[[:space:]]"
+        rule = lines(device, rf"[[:space:]]{wanted.priority}$")
+        yield BootCheck(name=setting.id, ask=SWAPS, rules=(rule,))
+        yield BootCheck(name=setting.id, ask=ALGORITHM, rules=(has(f"[{wanted.algorithm}]"),))
+
+
 def _zswap(answers: Answers) -> bool:
     """Whether zswap sits in front of every swap. A kernel without it has no such file."""
     if answers.reply(ZSWAP).status == ABSENT:
@@ -109,6 +119,11 @@ def _judge_sysctl(context: Context, answers: Answers, setting: Setting) -> Verdi
 
 def _shown(values: dict[str, str]) -> str:
     return ", ".join(f"{name}={text}" for name, text in values.items())
+
+
+def _sysctl_after_boot(context: Context, setting: Setting) -> Iterator[BootCheck]:
+    for name, number in value(setting)["sysctl"].items():
+        yield BootCheck(name=setting.id, ask=_sysctl(name), rules=(is_(str(number)),))
 
 
 # -- the user's slice -------------------------------------------------------------------------
@@ -221,6 +236,24 @@ def _judge_scheduler(context: Context, answers: Answers, setting: Setting) -> Ve
     return settle(context, answers, setting, live)
 
 
+#: Kernel names of the disks of a kind, and whether they rotate, as the probe ``disks`` prints them.
+_DISKS = {
+    "nvme": "nvme[^ ]* [01]",
+    "emmc": "mmcblk[^ ]* [01]",
+    "virtual": "(vd|xvd|sd)[^ ]* [01]",
+    "ssd": "sd[^ ]* 0",
+    "hdd": "sd[^ ]* 1",
+}
+
+
+def _scheduler_after_boot(context: Context, setting: Setting) -> Iterator[BootCheck]:
+    for disk in context.profile.storage.disks:
+        if disk.scheduler and disk.kind in _DISKS:
+            chosen = rf"\[{disk.scheduler}\]| {disk.scheduler}$"
+            rule = lines(f"^disk {_DISKS[disk.kind]} ", chosen)
+            yield BootCheck(name=setting.id, ask=DISKS, rules=(rule,))
+
+
 # -- aliases ----------------------------------------------------------------------------------
 
 
@@ -255,6 +288,7 @@ PROOFS: tuple[Proof, ...] = (
         phase=Phase.MEMORY,
         asks=lambda context, setting: _layer(context, setting, SWAPS, ALGORITHM, MEMORY, ZSWAP),
         judge=_judge_zram,
+        after_boot=_zram_after_boot,
     ),
     Proof(
         id="memory.sysctl",
@@ -262,6 +296,7 @@ PROOFS: tuple[Proof, ...] = (
         phase=Phase.MEMORY,
         asks=_sysctl_asks,
         judge=_judge_sysctl,
+        after_boot=_sysctl_after_boot,
     ),
     Proof(
         id="memory.user-slice",
@@ -276,6 +311,7 @@ PROOFS: tuple[Proof, ...] = (
         phase=Phase.MEMORY,
         asks=lambda context, setting: _layer(context, setting, DISKS),
         judge=_judge_scheduler,
+        after_boot=_scheduler_after_boot,
     ),
     *(
         Proof(

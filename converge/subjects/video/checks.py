@@ -5,8 +5,9 @@ NVIDIA's driver is asked about the card that it holds; decoding is asked of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
+from converge.boot.checks import AfterBoot, BootCheck, has, is_
 from converge.gate import graphics
 from converge.limits import document
 from converge.plan.setting import Layer, Phase, Setting
@@ -129,6 +130,36 @@ def _driver(context: Context, answers: Answers, setting: Setting) -> Verdict:
     if last and any(one.branch > last for one in found):
         return not_effective(shown, expected=expected, reason="a newer branch ignores this GPU")
     return effective(shown, expected=expected)
+
+
+def _driver_after_boot(context: Context, setting: Setting) -> Iterator[BootCheck]:
+    """Each card is listed: a branch that ignores one does not list it."""
+    for card in context.profile.by_nvidia:
+        if card.compute_capability:
+            rule = has(f", {card.compute_capability}, ")
+            yield BootCheck(name=setting.id, ask=NVIDIA, rules=(rule,), within_s=90)
+
+
+def _graphics_after_boot(context: Context, setting: Setting) -> Iterator[BootCheck]:
+    rules = tuple(has(f"there {path}") for path in _LIBRARIES)
+    yield BootCheck(name=setting.id, ask=GRAPHICS, rules=rules)
+
+
+def _modeset_after_boot(context: Context, setting: Setting) -> Iterator[BootCheck]:
+    yield BootCheck(name=setting.id, ask=MODESET, rules=(is_("Y"),))
+
+
+def _vainfo_after_boot(context: Context, setting: Setting) -> Iterator[BootCheck]:
+    rule = has(_driver_names(context)[1])
+    yield BootCheck(name=setting.id, ask=_vainfo_ask(context), rules=(rule,), within_s=90)
+
+
+_AFTER_BOOT: dict[str, AfterBoot] = {
+    "gpu.driver": _driver_after_boot,
+    "gpu.graphics": _graphics_after_boot,
+    "gpu.modeset": _modeset_after_boot,
+    "gpu.vainfo": _vainfo_after_boot,
+}
 
 
 def _judge_graphics(context: Context, answers: Answers, setting: Setting) -> Verdict:
@@ -356,7 +387,14 @@ ITEMS: tuple[Item, ...] = (
     ),
 )
 PROOFS: tuple[Proof, ...] = tuple(
-    Proof(id=id, title=title, phase=Phase.VIDEO, asks=_asks(*asks), judge=judge)  # type: ignore[arg-type]
+    Proof(
+        id=id,
+        title=title,
+        phase=Phase.VIDEO,
+        asks=_asks(*asks),  # type: ignore[arg-type]
+        judge=judge,
+        after_boot=_AFTER_BOOT.get(id),
+    )
     for id, title, asks, judge in (
         ("gpu.driver", "nvidia-smi: this GPU, a branch that drives it", (NVIDIA,), _judge_driver),
         ("gpu.graphics", "Driver libraries, 64 and 32 bit", (GRAPHICS,), _judge_graphics),

@@ -131,9 +131,11 @@ def settle(context: Context, answers: Answers, setting: Setting, live: Verdict) 
     state = stage(context, answers, setting.layer, setting.id)
     if state.effect is Effect.EFFECTIVE:
         reason = _reboot(answers) if setting.layer is Layer.NIXOS else ""
-        if reason:
-            return pending(reason, expected=live.expected, found=live.found)
         used = _marker(answers, _used(context, setting.layer))
+        if reason:
+            waits = pending(reason, expected=live.expected, found=live.found)
+            # What the user's own configuration says comes with the boot: no trial asks for ours.
+            return replace(waits, own=bool(used and setting.id in used.theirs))
         if used and setting.id in used.theirs:
             return replace(live, reason=f"by your own choice: {used.theirs[setting.id]}", own=True)
         return live

@@ -1,0 +1,119 @@
+"""A trial: a change that needs a reboot, booted once, proved there, kept or gone back from.
+
+In: what the workspace's record says of one. Out: where it stands now, for a person and for a run.
+The record is written by ``remote/trial.sh``, which decides on the workspace without a controller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """What a record says. ``none``: it was not tried, and why."""
+
+    NONE = "none"
+    BOOTING = "booting"
+    PROVING = "proving"
+    KEEPING = "keeping"
+    KEPT = "kept"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+    WENT_BACK = "went-back"
+    BROKEN = "broken"
+
+    @property
+    def open(self) -> bool:
+        """Whether the workspace still has to decide about it."""
+        return bool(MOVES[self]) and self is not State.NONE
+
+    @property
+    def meaning(self) -> str:
+        return _MEANINGS[self]
+
+
+#: From each state those that may follow. A power cut can come in any of them.
+MOVES: Mapping[State, frozenset[State]] = {
+    State.NONE: frozenset({State.BOOTING, State.UNDONE}),
+    State.BOOTING: frozenset({State.PROVING, State.UNDOING, State.UNDONE, State.BROKEN}),
+    State.PROVING: frozenset({State.PROVING, State.KEEPING, State.UNDOING, State.UNDONE}),
+    State.KEEPING: frozenset({State.KEEPING, State.KEPT, State.UNDOING, State.BROKEN}),
+    State.UNDOING: frozenset({State.UNDOING, State.UNDONE, State.WENT_BACK, State.BROKEN}),
+    State.KEPT: frozenset(),
+    State.UNDONE: frozenset(),
+    State.WENT_BACK: frozenset(),
+    State.BROKEN: frozenset(),
+}
+_MEANINGS: Mapping[State, str] = {
+    State.NONE: "it was not tried; the new generation is the default, as without a trial",
+    State.BOOTING: "the next start boots the new generation once; the old one is the default",
+    State.PROVING: "the new generation runs and is being proved; the old one is the default",
+    State.KEEPING: "it was proved and is being made the default",
+    State.KEPT: "it was proved and is the default",
+    State.UNDOING: "the home and the files are going back",
+    State.UNDONE: "it was not proved; the old generation is the default, and so is all else",
+    State.WENT_BACK: "the machine came up in the old generation by itself; all else went back too",
+    State.BROKEN: "not all could be undone",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """The record of one. ``boot``: the boot in which it was armed; ``number``: the generation that
+    is tried; ``booted``: whether that one runs now, as the workspace sees it."""
+
+    state: State
+    reason: str = ""
+    boot: str = ""
+    number: int = 0
+    booted: bool = False
+
+    @property
+    def open(self) -> bool:
+        return self.state.open
+
+    def stands(self, boot: str) -> str:
+        """Where it stands, in one line; ``boot`` is the boot that the workspace runs in now."""
+        generation = f"generation {self.number}" if self.number else "the new generation"
+        if self.state is State.BOOTING and self.boot == boot:
+            return (
+                f"booting: {generation} is booted once at the next start and proved there; "
+                "until then, and if it fails, the generation before is the default"
+            )
+        if self.state is State.BOOTING and not self.booted:
+            return f"went back: {generation} did not come up; what it left is being looked at"
+        if self.state is State.BOOTING:
+            return f"booting: {generation} runs, and its proof has not begun yet"
+        word = "went back by itself" if self.state is State.WENT_BACK else self.state.value
+        return f"{word}: {self.reason or self.state.meaning}"
+
+    def next_step(self, boot: str) -> str:
+        """What a person does about it, or the empty string."""
+        match self.state:
+            case State.BOOTING if self.boot == boot:
+                return "restart the machine; tasks/rollback.py takes it back instead"
+            case State.PROVING:
+                return "tasks/confirm.py keeps it; without an answer that it waits for it is undone"
+            case State.BROKEN:
+                return "tasks/rollback.py does what is left"
+        return ""
+
+
+def parse(rest: str) -> tuple[str, Trial]:
+    """A line of ``remote/read.sh``: the transaction's directory, and its trial.
+
+    ``DIRECTORY BOOT NUMBER yes|no STATE REASON``; raises ValueError for anything else."""
+    directory, boot, number, booted, word, *reason = rest.split(" ", 5)
+    if booted not in ("yes", "no") or not number.isascii() or not number.isdigit():
+        raise ValueError(f"a trial has no such line: {rest[:80]!r}")
+    known = word in [one.value for one in State]
+    why = reason[0] if reason else ""
+    return directory, Trial(
+        state=State(word) if known else State.BROKEN,
+        reason=why if known else "its record is damaged",
+        boot="" if boot == "-" else boot,
+        number=int(number[:9]),
+        booted=booted == "yes",
+    )

@@ -1,0 +1,140 @@
+# The boot loader, as far as a trial needs it: which one it is, what it boots by default, what it
+# would boot once. A part of trial.sh. An entry is found by its content, the "init=" of its system:
+# NixOS names the files of systemd-boot in several ways, and the loader renames them to count boots.
+# shellcheck shell=sh disable=SC2034,SC2154
+root=${ROOT:-} # prefix of system paths, in a test
+efivars=$root/sys/firmware/efi/efivars
+guid=4a67b082-0a4c-41cf-b6c7-440b29bb8c4f # of systemd-boot's own variables
+
+# find_loader: sets loader to systemd-boot or grub; else failure with "why".
+find_loader() {
+    loader='' why=''
+    # Four bytes of attributes, then UTF-16.
+    started=$(tail -c +5 -- "$efivars/LoaderInfo-$guid" 2>/dev/null | tr -d '\0')
+    case $started in
+        *systemd-boot*)
+            loader=systemd-boot
+            command -v bootctl >/dev/null || why='bootctl is not installed'
+            ;;
+        '' | *GRUB*)
+            for grub in "$root/boot/grub" "$root/boot/grub2"; do
+                if [ -f "$grub/grub.cfg" ]; then loader=grub && break; fi
+            done
+            if [ -z "$loader" ]; then
+                why='the boot loader is neither systemd-boot nor GRUB'
+            elif grub_can; then
+                :
+            fi
+            ;;
+        *) why="one-time entries of ${started%% *} are not known here" ;;
+    esac
+    [ -z "$why" ]
+}
+# grub_can: GRUB takes the one-time entry back before it boots it. Where it cannot write, the entry
+# would be booted again and again.
+grub_can() {
+    device=$(findmnt -nro SOURCE -T "$grub" 2>/dev/null) kind=$(findmnt -nro FSTYPE -T "$grub" 2>/dev/null)
+    stack=$(lsblk -nrso TYPE -- "${device%%\[*}" 2>/dev/null | sort -u | tr '\n' ' ')
+    if ! command -v grub-editenv >/dev/null; then
+        why='grub-editenv is not installed'
+    elif ! grep -q 'save_env next_entry' "$grub/grub.cfg"; then
+        why="$grub/grub.cfg does not take a one-time entry"
+    elif [ -z "$root" ] && ! grub_writes "$kind" "$stack"; then
+        why="GRUB cannot write to ${kind:-the file system} on ${stack:-the device }of $grub, so an"
+        why="$why entry that is to be booted once would stay"
+    elif grep -q '^env_block=' "$grub/grubenv" 2>/dev/null; then
+        why="$grub/grubenv keeps its variables elsewhere"
+    else
+        return 0
+    fi
+    return 1
+}
+grub_writes() { # grub_writes FILE_SYSTEM "TYPE...": of lsblk, the whole stack below it
+    case $1 in ext2 | ext3 | ext4 | vfat | xfs) ;; *) return 1 ;; esac
+    case " $2" in *[!\ ]*) ;; *) return 1 ;; esac
+    for type_ in $2; do
+        case $type_ in part | disk) ;; *) return 1 ;; esac
+    done
+}
+
+# menu: a line "ID<TAB>default or -<TAB>INIT" for each entry that boots a Linux with init=INIT.
+menu() {
+    case $loader in
+        systemd-boot) bootctl list --no-pager 2>/dev/null | systemd_boot_menu ;;
+        grub) grub_menu <"$grub/grub.cfg" ;;
+    esac
+}
+systemd_boot_menu() { # the answer of bootctl list; its title names what is the default now
+    awk '
+        function flush(  i, n, words, init) {
+            n = split(options, words, " ")
+            for (i = 1; i <= n; i++) if (words[i] ~ /^init=/) init = substr(words[i], 6)
+            if (id != "" && init != "") printf "%s\t%s\t%s\n", id, standard ? "default" : "-", init
+            id = options = ""; standard = 0
+        }
+        { key = $1 }
+        key == "type:" { flush() }
+        key == "title:" { if (id != "") flush(); standard = /\(default\)/ }
+        key == "id:" { sub(/^[ \t]*id:[ \t]*/, ""); id = $0 }
+        key == "options:" { sub(/^[ \t]*options:[ \t]*/, ""); options = $0 }
+        END { flush() }'
+}
+grub_menu() { # grub.cfg; an entry is named by the titles on the way to it
+    awk '
+        function title(text,  quote, rest) {
+            match(text, /["\047]/); quote = substr(text, RSTART, 1)
+            rest = substr(text, RSTART + 1)
+            rest = substr(rest, 1, index(rest, quote) - 1)
+            gsub(/>/, ">>", rest)
+            return rest
+        }
+        /^[ \t]*set default=/ {
+            # The last one is what counts without a one-time entry.
+            standard = $0; sub(/^[ \t]*set default=/, "", standard); gsub(/["\047 \t]/, "", standard)
+        }
+        /^[ \t]*(menuentry|submenu)[ \t]/ {
+            if (depth == 0) top++
+            names[depth] = title($0); kinds[depth] = $1
+        }
+        /^[ \t]*(linux|linux16|linuxefi|module|module2)[ \t]/ {
+            for (i = 2; i <= NF; i++) if ($i ~ /^init=/ && kinds[depth - 1] == "menuentry") {
+                path = ""
+                for (j = 0; j < depth; j++)
+                    if (kinds[j] != "") path = path (path == "" ? "" : ">") names[j]
+                found[++count] = path; tops[count] = top - 1; inits[count] = substr($i, 6)
+            }
+        }
+        /\{[ \t]*$/ { if (!/^[ \t]*(menuentry|submenu)[ \t]/) kinds[depth] = ""; depth++ }
+        /^[ \t]*\}[ \t]*$/ { if (depth > 0) depth-- }
+        END {
+            for (i = 1; i <= count; i++)
+                printf "%s\t%s\t%s\n", found[i], (tops[i] "" == standard && !seen[tops[i]]++) ? "default" : "-", inits[i]
+        }'
+}
+entry_of() { # entry_of SYSTEM: the name of the first entry that boots this store path
+    # Behind the entry of the default, which has no name of its own number in GRUB.
+    menu | awk -F '\t' -v init="$1/init" '$3 == init { if ($2 == "-") { print $1; done = 1; exit } first = first == "" ? $1 : first }
+        END { if (!done && first != "") print first }' | grep .
+}
+default_is() { # default_is SYSTEM: whether the loader boots it when nobody chooses
+    [ "$(menu | awk -F '\t' '$2 == "default" { print $3; exit }')" = "$1/init" ]
+}
+once() { # once ENTRY: boot it the next time, and only then
+    case $loader in
+        systemd-boot) bootctl set-oneshot "$1" && [ -e "$efivars/LoaderEntryOneShot-$guid" ] ;;
+        grub)
+            { [ -e "$grub/grubenv" ] || grub-editenv "$grub/grubenv" create; } &&
+                grub-editenv "$grub/grubenv" set "next_entry=$1" && sync -- "$grub/grubenv" &&
+                [ "$(next_entry)" = "$1" ]
+            ;;
+    esac
+}
+next_entry() { grub-editenv "$grub/grubenv" list 2>/dev/null | sed -n 's/^next_entry=//p'; }
+never() { # take back what was to be booted once
+    case $loader in
+        systemd-boot) if [ -e "$efivars/LoaderEntryOneShot-$guid" ]; then bootctl set-oneshot ''; fi ;;
+        grub) if [ -e "$grub/grubenv" ]; then
+            grub-editenv "$grub/grubenv" unset next_entry && sync -- "$grub/grubenv"
+        fi ;;
+    esac
+}

@@ -1,0 +1,228 @@
+# Prove a trial after its boot, on the workspace alone, and ask the person. A part of trial.sh.
+#
+# R/checks has, for each check: "check NAME", "within SECONDS" (how long the answer may be another one:
+# services and the desktop take their time), "limit SECONDS" of the probe, "word TEXT" for the probe's
+# name and each argument, and rules that its answer has to meet, all of them:
+#   is TEXT            the answer is this text, blanks around it left out
+#   has TEXT           one of its lines has this in it
+#   lines ERE<TAB>ERE  at least one line fits the first pattern, and each that does fits the second
+# Probes are those of the other checks (remote/check.sh runs them, as the user), kept beside it.
+# shellcheck shell=sh disable=SC2034,SC2154
+CAP=65536
+tab=$(printf '\t')
+
+prove() {
+    state proving "generation $number runs since this boot" || { undo_all undone "$why" && return; }
+    rm -f -- "$R/found"
+    begun=$(seconds)
+    if ! proved; then
+        if [ "$(value options confirm)" != person ]; then
+            undo_all undone "$disproved"
+            return
+        fi
+        asked=$disproved
+    fi
+    case $(value options confirm) in
+        person | both) ask || { undo_all undone "$disproved" && return; } ;;
+    esac
+    keep
+}
+seconds() {
+    read -r up_ _ </proc/uptime
+    say "${up_%.*}"
+}
+# proved: each check once it is right; failure with "disproved" as soon as one has had its time.
+proved() {
+    while :; do
+        open_=0 disproved=''
+        : >"$R/found.new"
+        kernel
+        units_failed
+        checks
+        mv -f -- "$R/found.new" "$R/found"
+        if [ -n "$disproved" ]; then return 1; fi
+        if [ "$open_" = 0 ]; then return 0; fi
+        sleep 2
+    done
+}
+# verdict NAME WITHIN EXPECTED FOUND, FOUND being "" where it is as it should be
+verdict() {
+    if [ -z "$4" ]; then
+        say "effective $1" >>"$R/found.new"
+    elif [ "$(($(seconds) - begun))" -lt "$2" ]; then
+        open_=$((open_ + 1))
+        say "waits $1: $4" >>"$R/found.new"
+    else
+        say "not effective $1: expected $3, found $4" >>"$R/found.new"
+        disproved=${disproved:-"$1: expected $3, found $4"}
+    fi
+}
+kernel() { # the kernel runs that was built, with each of its parameters
+    missing=''
+    set -f
+    given=" $(cat "$root/proc/cmdline") "
+    parameters=$(cat "$new/kernel-params" 2>/dev/null)
+    for parameter in $parameters; do
+        case $given in *" $parameter "*) ;; *) missing="$missing $parameter" ;; esac
+    done
+    set +f
+    verdict boot.parameters 0 'the parameters of the generation' "${missing:+without$missing}"
+    release=$(cd -- "$new/kernel-modules/lib/modules" 2>/dev/null && echo *)
+    wrong=''
+    case $release in '' | '*' | "$(uname -r)") ;; *) wrong="Linux $(uname -r)" ;; esac
+    verdict boot.kernel 0 "Linux $release" "$wrong"
+}
+units_failed() {
+    command -v systemctl >/dev/null || return 0
+    now=$(systemctl list-units --failed --plain --no-legend --no-pager 2>/dev/null |
+        sed 's/^[^A-Za-z0-9]*//; s/ .*//' | sort)
+    fresh=$(say "$now" | grep -vxF -f "$R/failed" | grep . | tr '\n' ' ')
+    fresh=${fresh% }
+    # A unit that fails may be started again, and what the boot starts last takes its time.
+    verdict boot.units 60 'no unit that fails since then' "$fresh"
+    still=$(systemctl is-system-running 2>/dev/null)
+    case $still in starting | initializing) ;; *) still='' ;; esac
+    verdict boot.done 600 'a boot that comes to its end' "${still:+the system is $still}"
+}
+
+# checks: read R/checks, a check at a time; each is judged where the next one begins.
+checks() {
+    name='' && forget_check
+    while IFS=' ' read -r word_ rest_; do
+        case $word_ in
+            check) judge_check && forget_check && name=$rest_ ;;
+            within) within=$rest_ ;;
+            limit) limit=$rest_ ;;
+            word) words=$words$rest_$newline count=$((count + 1)) ;;
+            is | has | lines) rules="$rules$word_ $rest_$newline" ;;
+        esac
+    done <"$R/checks"
+    judge_check
+}
+forget_check() { within=60 limit=10 words='' count=0 rules=''; }
+judge_check() {
+    if [ -z "$name" ]; then return 0; fi
+    reply=$(asked_of "$count" <<WORDS
+$words
+WORDS
+    )
+    expected='' wrong=''
+    case $reply in
+        "answer 0 ="*" "*" ="*)
+            reply=${reply#answer 0 =}
+            text=$(say "${reply%% *}" | base64 -d 2>/dev/null | tr -d '\0')
+            reply=${reply#* }
+            complaint=$(say "${reply#* =}" | base64 -d 2>/dev/null | tail -n 1 | cut -c 1-160)
+            ;;
+        *) text='' complaint='no answer in time' ;;
+    esac
+    while IFS=' ' read -r rule_ wanted_; do
+        [ -n "$rule_" ] || continue
+        if meets "$rule_" "$wanted_"; then continue; fi
+        expected="$rule_ $wanted_"
+        wrong=$(say "${text:-${complaint:-nothing}}" | head -n 1 | cut -c 1-160)
+        break
+    done <<RULES
+$rules
+RULES
+    verdict "$name" "$within" "$(say "$expected" | tr "$tab" ' ')" "$wrong"
+}
+asked_of() { # asked_of COUNT <WORDS: the answer of the probe, asked as the user
+    set -- "$1"
+    while [ "$#" -le "$1" ] && IFS= read -r one_; do set -- "$@" "$one_"; done
+    count_=$1
+    shift
+    told sh "$R/check.sh" "" "$CAP" - 0 "$limit" "$count_" "$@" <"$R/probes" | grep '^answer '
+}
+meets() { # meets RULE TEXT
+    case $1 in
+        is)
+            set -f
+            # shellcheck disable=SC2086 # blanks around and between words do not count
+            [ "$(printf '%s ' $text)" = "$(printf '%s ' $2)" ]
+            is_=$?
+            set +f
+            return "$is_"
+            ;;
+        has) say "$text" | grep -qF -e "$2" ;;
+        lines)
+            chosen_=$(say "$text" | grep -E -e "${2%%"$tab"*}") || return 1
+            ! say "$chosen_" | grep -qvE -e "${2#*"$tab"}"
+            ;;
+        *) return 1 ;;
+    esac
+}
+
+# -- the person -----------------------------------------------------------------------------------
+
+# ask: until the person has said so, in a desktop session or by tasks/confirm.py. Failure with
+# "disproved" where the answer is no, or there was none in time.
+ask() {
+    patience=$(value options session) limit=$(value options answer)
+    case $limit in '' | *[!0-9]*) limit=300 ;; esac
+    case $patience in '' | *[!0-9]*) patience=900 ;; esac
+    state proving "generation $number waits for the answer of a person: tasks/confirm.py"
+    start=$(seconds) end='' shown=''
+    while :; do
+        case $(head -n 1 -- "$R/answer" 2>/dev/null) in
+            keep) return 0 ;;
+            undo) disproved='the person said no' && return 1 ;;
+        esac
+        now=$(seconds)
+        if [ -z "$end" ] && { [ "$(value options desktop)" != yes ] || desktop; }; then
+            end=$((now + limit)) # somebody is there, or nobody ever will be
+        fi
+        if [ -n "$end" ] && [ -z "$shown" ] && desktop; then
+            shown=yes
+            dialog "$limit" &
+        fi
+        if [ "$now" -ge "${end:-$((start + patience))}" ]; then
+            disproved="nobody said within $((now - start)) s that it is to be kept"
+            return 1
+        fi
+        sleep 1
+    done
+}
+desktop() { # whether the user has a session with a display
+    as_user timeout 10 systemctl --user show-environment 2>/dev/null |
+        grep -qE '^(WAYLAND_)?DISPLAY=.'
+}
+in_session() { # in_session SECONDS PROGRAM...: in the user's desktop, with what its manager knows of it
+    wait_=$1
+    shift
+    as_user timeout "$((wait_ + 20))" systemd-run --user --quiet --collect --wait \
+        --property="RuntimeMaxSec=$wait_" "$@" >/dev/null 2>&1
+}
+dialog() { # dialog SECONDS: the question on the desktop, as for a screen's resolution
+    question="The system was restarted with the change of run $(plan run). Keep it? Without an answer \
+it is undone in $1 seconds${asked:+. What was found: $asked}"
+    if as_user sh -c 'command -v kdialog' >/dev/null 2>&1; then
+        in_session "$1" kdialog --title 'Keep these changes?' --yes-label Keep --no-label Undo \
+            --warningyesno "$question"
+        case $? in 0) answer keep ;; 1) answer undo ;; esac
+    elif as_user sh -c 'command -v notify-send' >/dev/null 2>&1; then
+        said_=$(as_user timeout "$(($1 + 20))" systemd-run --user --quiet --collect --pipe --wait \
+            notify-send --wait --urgency=critical --expire-time="$(($1 * 1000))" \
+            --action=keep=Keep --action=undo=Undo 'Keep these changes?' "$question" 2>/dev/null)
+        case $said_ in keep | undo) answer "$said_" ;; esac
+    fi
+}
+answer() { # answer keep|undo: the first word counts
+    case $1 in keep | undo) ;; *) stop 64 "$1: neither keep nor undo" ;; esac
+    case $(state_word) in proving) ;; *) stop 73 "no trial waits for an answer: $(cat "$R/state")" ;; esac
+    { set -C && printf '%s\n' "$1" >"$R/answer"; } 2>/dev/null
+    set +C
+    sync -- "$R/answer"
+    say "answer $(cat "$R/answer")"
+}
+tell() { # tell TEXT: in the desktop session once there is one, and to every terminal
+    say "$1"
+    command -v wall >/dev/null && say "$1" | timeout 5 wall 2>/dev/null
+    [ "$(value options desktop)" = yes ] || return 0
+    last_=$(($(seconds) + 600))
+    until desktop; do
+        if [ "$(seconds)" -ge "$last_" ]; then return 0; fi
+        sleep 5
+    done
+    in_session 20 notify-send --urgency=critical 'workspace-tuning' "$1"
+}

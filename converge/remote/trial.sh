@@ -1,0 +1,304 @@
+# Try a change that needs a reboot: boot it once, prove it there, keep it; else the machine comes back
+# to the generation before by itself. Runs on the workspace, as whoever activates.
+#
+# usage: trial.sh can T            whether this machine can do that: "trial ready LOADER", or
+#                                  "trial none REASON"
+#        trial.sh prepare T NUMBER PATH PROFILE   make NEW a generation that the loader lists, while
+#                                  what it boots by default stays; else as before, and the reason
+#        trial.sh arm T            boot it once, the next time
+#        trial.sh boot T           the unit, at each boot as long as the trial is open
+#        trial.sh answer T keep|undo   what the person says
+#        trial.sh cancel T REASON  give it up before it was booted
+#        trial.sh restart T        reboot into it, where that was allowed
+# T is the directory of the transaction; the trial is beside it, in T/../trial:
+#   options  lines "confirm proof|person|both", "session SECONDS", "answer SECONDS",
+#            "reboot asked|allowed", "desktop yes|no", from the controller
+#   checks   what is asked after the boot and what the answer has to be (prove.sh)
+#   plan     lines "new PATH", "number N", "old PATH" (what stays the default), "old_number N",
+#            "profile PATH", "loader NAME", "entry ID", "boot ID" (when it was armed), added here
+#   state    one line: WORD REASON; WORD is one of booting, proving, keeping, kept, undoing, undone,
+#            went-back, broken, none (not tried)
+#   found    what each check found; failed: units that had failed before; journal: of a failed boot
+#
+# Strategy: the installer of the *old* generation is run, which lists all generations and makes its own
+# the default: so no moment has another default. The new one is only ever booted by the loader's own
+# one-time entry, which the loader takes back before it boots it. A power cut at any step leaves
+# the old default; what the record then says is what the unit goes on from.
+# shellcheck shell=sh disable=SC2034,SC2154
+R=${T%/transaction}/trial
+self=$T/transact.sh
+UNIT=workspace-tuning-trial.service
+
+state() { # state WORD REASON...
+    put "$R/state" "$*" && printf '%s %s %s\n' "$(date +%s)" "$(boot_id)" "$*" >>"$R/history"
+}
+state_word() {
+    IFS=' ' read -r now _ 2>/dev/null <"$R/state" || now=''
+    say "$now"
+}
+value() { # value FILE WORD: the rest of its last line of that word
+    sed -n "s/^$2 //p" "$R/$1" 2>/dev/null | tail -n 1
+}
+known() { # what was noted of this trial
+    new=$(value plan new) number=$(value plan number) profile=$(value plan profile)
+    old=$(value plan old) old_number=$(value plan old_number) loader=$(value plan loader)
+    entry=$(value plan entry)
+    find_loader
+    [ -n "$new" ] && [ -n "$old" ]
+}
+differs() { # differs A B: whether the two systems differ in a part that only a boot brings in
+    for part_ in kernel initrd kernel-modules; do
+        [ "$(readlink -f -- "$1/$part_")" = "$(readlink -f -- "$2/$part_")" ] || return 0
+    done
+    ! cmp -s -- "$1/kernel-params" "$2/kernel-params"
+}
+# booted_system: the one whose entry the loader booted. The kernel's own command line says it.
+booted_system() {
+    read -r line_ <"$root/proc/cmdline"
+    # shellcheck disable=SC2086 # its words
+    for word_ in $(set -f && printf '%s\n' $line_); do
+        case $word_ in init=*/init) booted_=${word_#init=} && say "${booted_%/init}" && return ;; esac
+    done
+    readlink -f -- "$root/run/booted-system"
+}
+system_link() { readlink -f -- "$profile-$1-link" 2>/dev/null; }
+
+# -- before the boot ------------------------------------------------------------------------------
+
+can() {
+    if ! find_loader; then
+        say "trial none $why"
+    elif [ ! -d /run/systemd/system ] || ! units >/dev/null; then
+        say "trial none ${why:-systemd does not run here}"
+    else
+        say "trial ready $loader"
+    fi
+}
+# units: the directory for a unit of ours that is there after a reboot, whichever generation boots.
+# That of NixOS is a link into the store; systemd also reads system.control, which nothing replaces.
+units() {
+    for place_ in /etc/systemd/system /etc/systemd/system.control; do
+        case $(readlink -f -- "$place_") in /nix/store/*) continue ;; esac
+        if (umask 022 && mkdir -p -- "$place_") 2>/dev/null && [ -w "$place_" ]; then
+            say "$place_"
+            return 0
+        fi
+    done
+    why='no directory for a unit can be written'
+    return 1
+}
+arm_unit() {
+    place=$(umask 022 && units) || { why='no directory for a unit can be written' && return 1; }
+    if ! (
+        umask 022
+        mkdir -p -- "$place/multi-user.target.wants"
+        cat >"$place/$UNIT.new" <<TEXT
+[Unit]
+Description=Prove a workspace-tuning change that is booted once
+ConditionPathExists=$R/state
+After=basic.target systemd-user-sessions.service
+
+[Service]
+Type=exec
+Environment=SUDO_UID=$(id -u "$(plan user)") HOME=/root
+ExecStart=/bin/sh $R/trial.sh boot $T
+TimeoutStopSec=5
+TEXT
+        sync -- "$place/$UNIT.new" && mv -f -- "$place/$UNIT.new" "$place/$UNIT" &&
+            ln -sf -- "../$UNIT" "$place/multi-user.target.wants/$UNIT"
+    ) || ! sync -- "$place/multi-user.target.wants" || ! systemctl daemon-reload; then
+        why="$place/$UNIT: cannot be written"
+        return 1
+    fi
+    case " $(systemctl show -p Wants --value multi-user.target) " in
+        *" $UNIT "*) ;;
+        *) why="systemd does not see $place/$UNIT" && return 1 ;;
+    esac
+}
+disarm_unit() {
+    for place in /etc/systemd/system /etc/systemd/system.control; do
+        rm -f -- "$place/multi-user.target.wants/$UNIT" "$place/$UNIT" 2>/dev/null
+    done
+    systemctl daemon-reload 2>/dev/null
+}
+
+prepare() { # prepare NUMBER PATH PROFILE: number and path of the generation that the profile is at
+    profile=$3 new=$(plan nixos) && new=${new%% *}
+    kept_number=$1 kept=$(system_link "$1")
+    booted=$(booted_system)
+    find_loader || return 1
+    if [ -z "$kept" ] || [ ! -x "$kept/bin/switch-to-configuration" ]; then
+        why="generation $1 of $profile is gone, so there is none to come back to" && return 1
+    fi
+    old=$kept old_number=$1
+    if differs "$kept" "$booted"; then
+        # What is the default now was never booted itself: what runs is what has proved that it boots.
+        old='' old_number=''
+        for link in "$profile"-*-link; do
+            if [ "$(readlink -f -- "$link")" = "$booted" ]; then
+                old=$booted old_number=${link%-link} old_number=${old_number##*-}
+            fi
+        done
+        [ -n "$old" ] || { why="the booted system is no generation any more" && return 1; }
+    fi
+    differs "$new" "$booted" || { why='nothing of it needs a reboot' && return 1; }
+    case $new in "$old" | "$kept") why='it is a generation already' && return 1 ;; esac
+    number=$(value plan number)
+    put "$R/plan" "new $new" "old $old" "old_number $old_number" "profile $profile" \
+        "kept_number $kept_number" "loader $loader" || return 1
+    state none "being prepared" || return 1
+    (umask 022 && nix-env --profile "$profile" --set "$new") ||
+        { why="$profile: no new generation" && return 1; }
+    number=$(readlink -- "$profile") && number=${number%-link} number=${number##*-}
+    # The profile stays at what boots by default, and the new generation is listed beside it.
+    if ! nix-env --profile "$profile" --switch-generation "$kept_number" ||
+        ! (umask 022 && "$old/bin/switch-to-configuration" boot); then
+        why='the boot loader could not be installed with the new entry'
+    elif ! entry=$(entry_of "$new"); then
+        why="the boot menu does not list generation $number"
+    elif ! default_is "$old"; then
+        why="the boot menu's default is not generation $old_number, whatever the installer was told"
+    elif ! printf '%s\n' "number $number" "entry $entry" >>"$R/plan"; then
+        why="$R/plan: cannot be written"
+    elif arm_unit; then
+        systemctl list-units --failed --plain --no-legend --no-pager 2>/dev/null |
+            sed 's/^[^A-Za-z0-9]*//; s/ .*//' | sort >"$R/failed"
+        sync -- "$R/plan" "$R/failed"
+        return 0
+    fi
+    because=$why
+    disarm_unit
+    nix-env --profile "$profile" --switch-generation "$kept_number" &&
+        nix-env --profile "$profile" --delete-generations "$number" &&
+        (umask 022 && "$kept/bin/switch-to-configuration" boot)
+    why=$because
+    return 1
+}
+arm() {
+    known || { why="$R/plan is damaged" && return 1; }
+    printf '%s\n' "boot $(boot_id)" >>"$R/plan" && sync -- "$R/plan" &&
+        state booting "generation $number is booted once at the next start; $(value plan old_number) stays the default" || return 1
+    once "$entry" || {
+        why="the one-time entry $entry could not be set"
+        state undone "$why"
+        disarm_unit
+        return 1
+    }
+    sync
+}
+cancel() { # cancel REASON: its transaction is undone by somebody else
+    case $(state_word) in booting | proving | none) ;; *) return 0 ;; esac
+    known && never
+    state undone "$*"
+    disarm_unit
+}
+restart() {
+    [ "$(state_word)" = booting ] || stop 64 "no trial waits for its boot"
+    [ "$(value options reboot)" = allowed ] || stop 64 "a reboot was not allowed (trial_reboot)"
+    say restarting
+    systemctl --no-block reboot
+}
+
+# -- after the boot -------------------------------------------------------------------------------
+
+boot() {
+    word=$(state_word)
+    case $word in booting | proving | keeping | undoing) ;; *) disarm_unit && return ;; esac
+    if [ "$word" = booting ] && [ "$(value plan boot)" = "$(boot_id)" ]; then return; fi
+    known || { ends broken "$R/plan is damaged: what was tried is not known" && return; }
+    if [ "$(sh "$self" word "$T")" = keeping ]; then sh "$self" kept "$T" "$number"; fi
+    case $word in
+        keeping) keep && return ;;
+        undoing) undo_all undone "$(sed 's/^undoing //' "$R/state")" && return ;;
+    esac
+    never # where the loader had no part in it, as where somebody chose the other entry
+    if [ "$(booted_system)" = "$new" ]; then
+        prove
+    else
+        went_back "$word"
+    fi
+}
+keep() {
+    now=$(readlink -- "$profile") && now=${now%-link} now=${now##*-}
+    case $now in
+        "$number" | "$(value plan kept_number)") ;;
+        *)
+            undo_all undone "$profile was switched to generation $now by somebody else meanwhile"
+            return
+            ;;
+    esac
+    state keeping "generation $number" || { ends broken "$why" && return; }
+    if nix-env --profile "$profile" --switch-generation "$number" &&
+        (umask 022 && "$new/bin/switch-to-configuration" boot) && default_is "$new"; then
+        sync
+        state kept "generation $number was booted, proved and is the default now"
+        disarm_unit
+        tell "Kept: the change of run $(plan run) was proved after the reboot."
+        return
+    fi
+    nix-env --profile "$profile" --switch-generation "$(value plan kept_number)" &&
+        (umask 022 && "$old/bin/switch-to-configuration" boot)
+    undo_all undone "the boot loader did not take generation $number as its default"
+}
+# undo_all WORD REASON: the home and the files go back as well. The system does with a reboot.
+undo_all() {
+    end=$1
+    shift
+    state undoing "$*"
+    answer=$(sh "$self" undo "$T" 2>&1 | grep '^status ' | tail -n 1)
+    answer=${answer#status }
+    case ${answer%% *} in undone) ;; *) end=broken && set -- "$*; ${answer:-the undo gave no answer}" ;; esac
+    ends "$end" "$@"
+    if [ "$(booted_system)" != "$new" ]; then return; fi
+    case $(value options reboot) in
+        allowed) systemctl --no-block reboot ;;
+        *) tell "Undone: $*. Restart the machine: it comes up in the generation before." ;;
+    esac
+}
+ends() { # ends WORD REASON
+    state "$@"
+    disarm_unit
+}
+went_back() { # went_back WORD: the machine is in the old generation and nobody had proved the new one
+    boots=$(journalctl --list-boots --no-pager -q 2>/dev/null | tail -n 2 | head -n 1)
+    last=$(printf '%s\n' "$boots" | grep -oE '[0-9a-f]{32}')
+    before=$(value plan boot | tr -d -)
+    if [ "$1" = proving ]; then
+        because="the machine went down while generation $number was being proved"
+    else
+        because="generation $number did not come as far as its proof"
+    fi
+    if [ -z "$last" ]; then
+        because="$because; no journal of earlier boots is kept here"
+    elif [ "$last" = "$before" ]; then
+        because="$because; that boot left no journal: it ended before one was written"
+    else
+        # What went wrong there, the last of it: for a person, and without what only the log needs.
+        { journalctl -b "$last" -p err -o short-monotonic --no-pager -q -n 40 &&
+            say -- && journalctl -b "$last" -o short-monotonic --no-pager -q -n 20; } 2>/dev/null |
+            tr -cd '\11\12\40-\176' | cut -c 1-300 >"$R/journal"
+        line=$(grep -v '^--$' "$R/journal" | head -n 1 | sed 's/^\[ *[0-9.]*\] [^ ]* //' | cut -c 1-160)
+        because="$because; its journal: ${line:-nothing was wrong in it}"
+    fi
+    undo_all went-back "$because"
+    tell "The change of run $(plan run) was undone: $because"
+}
+
+case $verb in
+    can) can ;;
+    prepare)
+        shift 2
+        if prepare "$@"; then
+            say "trial prepared $number"
+        else
+            state none "$why"
+            say "trial none $why"
+        fi
+        ;;
+    arm) if arm; then say "trial armed $number"; else say "failed $why" && exit 1; fi ;;
+    cancel) shift 2 && cancel "$@" ;;
+    restart) restart ;;
+    boot) boot ;;
+    answer) answer "$3" ;;
+    *) exit 64 ;;
+esac

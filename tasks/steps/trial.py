@@ -1,0 +1,187 @@
+"""A change that needs a reboot: offer it to the workspace as a trial, boot it, see how it ends.
+
+What decides after the boot is the workspace itself (``remote/trial.sh``); nobody here is needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+import time
+from base64 import encodebytes
+from dataclasses import dataclass, replace
+
+import gevent
+
+from converge.boot import checks, wanted
+from converge.boot.trial import State
+from converge.exits import Exit, Outcome
+from converge.journal.kinds import FindingRecord, ProblemRecord
+from converge.plan.snapshot import Transaction
+from converge.proof import inquiry
+from converge.report.ending import latest
+from converge.subjects.checks import PROOFS
+from tasks.reach.remote import Answer, joined, program
+from tasks.run.operations import step
+from tasks.run.stages import Done, Kept, Over, Planned, Proved, Read
+from tasks.steps import activate, proof, read, write
+
+_BY_ID = {one.id: one for one in PROOFS}
+AWAY_S = 900  # until a machine that restarts answers again, twice where it comes back by itself
+POLL_S = 20
+
+
+def _payload(proved: Proved) -> bytes:
+    choices = proved.choices
+    context = proof.context(proved)
+    findings = latest(proved.run.records(FindingRecord, proved.host.name))
+    asked = wanted.asked(context, findings, _BY_ID, session_s=choices.trial_session_s)
+    members = {
+        "trial.sh": program("trial"),
+        "check.sh": program("check"),
+        "probes": joined(*inquiry.PROBES),
+        "checks": checks.written(asked),
+        "options": wanted.options(choices, desktop=proved.profile.session.desktop != "none"),
+    }
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, text in members.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(text.encode()), 0o640
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+def offer(proved: Proved) -> None:
+    """Give the workspace what it needs to try the change at its next boot, where something of it
+    waits for one. Where it cannot be tried, that is said, and the default changes at once."""
+    findings = latest(proved.run.records(FindingRecord, proved.host.name))
+    if not (any(one.nix.root for one in proved.needed_builds)):
+        return
+    if not wanted.due(proved.choices, findings):
+        return
+    sent = _payload(proved)
+    answer = activate.ask(
+        proved, "trial", hashlib.sha256(sent).hexdigest(), stdin=encodebytes(sent).decode()
+    )
+    word, _, why = answer.first("trial").partition(" ")
+    if word != "ready":
+        why = why or answer.last_error
+        proved.step("trial", "found", f"not tried at the next boot: {why}; it is the default then")
+
+
+# -- the boot --------------------------------------------------------------------------------------
+
+
+def _boots(planned: Planned) -> str:
+    """``idle`` of the step that restarts the machine."""
+    if not planned.transacts:
+        return "nothing was activated"
+    if planned.choices.trial_reboot != "allowed":
+        return "a restart is left to a person (trial_reboot)"
+    return ""
+
+
+@step("boot it once", gives=Kept, idle=_boots, decides=True)
+def boot(kept: Kept) -> Kept:
+    """Restart the machine into the new generation, wait until the workspace has decided, and look
+    at all effects once more."""
+    if not kept.tried:
+        return kept
+    before = kept.snapshot.facts["boot_id"]
+    answer = activate.ask(kept, "restart", timeout=60)
+    if not answer.of("restarting") and not answer.lost:
+        raise Over(f"the machine was not restarted: {answer.last_error}", Exit.UNKNOWN)
+    word, why = _until_decided(kept, before)
+    if word is not State.KEPT:
+        code = Exit.ROLLED_BACK if word in (State.UNDONE, State.WENT_BACK) else Exit.UNKNOWN
+        raise Over(f"{word}: {why}", code, short=str(word))
+    kept.step("trial", "found", f"kept: {why}")
+    now = replace(kept, tried=False)
+    found = read.take_again(kept)
+    if found is not None:
+        now = replace(now, snapshot=found, plan=read.plan_for(kept, found), paths={})
+        findings = proof.after(now)
+        write.proof(now, proof.record_of(now, findings))
+    return now
+
+
+def _until_decided(work: Planned, before: str) -> tuple[State, str]:
+    """How the trial ended. Raises ``Over`` where the machine does not answer in time."""
+    choices = work.choices
+    limit = AWAY_S + choices.trial_session_s + choices.trial_answer_s
+    deadline = time.monotonic() + limit
+    said = ""
+    while time.monotonic() < deadline:
+        answer = activate.ask(work, "tried", str(POLL_S), timeout=POLL_S + 30)
+        if answer.lost or not answer.of("trial"):
+            gevent.sleep(2)
+            continue
+        word, _, why = answer.first("trial").partition(" ")
+        if word in [one.value for one in State] and not State(word).open:
+            return State(word), why
+        if answer.first("boot") != before and word != said:
+            said = word
+            work.step("trial", "found", f"{word}: {why}")
+    raise Over(
+        f"the machine has not decided within {limit} s; it comes back by itself when it is "
+        "switched off and on; tasks/status.py says how it stands",
+        Exit.UNKNOWN,
+        short="no answer",
+    )
+
+
+# -- the person ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Waiting(Read):
+    """A trial that waits for what a person says."""
+
+    waiting: Transaction
+
+
+def choose(work: Read) -> Waiting:
+    """Show what waits for an answer; it decides what the run ends with if nobody gives one."""
+    one, boot = work.snapshot.open_trial, work.snapshot.facts["boot_id"]
+    if one is None or one.trial is None:
+        raise Over("no change is on trial there", Outcome.UNCHANGED, said=False)
+    if one.trial.state is not State.PROVING:
+        raise Over(f"run {one.run} waits for no answer now: {one.trial.stands(boot)}")
+    answer = _ask(work, one, "tried", "0")
+    for line in answer.of("found"):
+        work.record(ProblemRecord(text=f"after the reboot: {line}"))
+    word = work.choices.answer
+    work.record(ProblemRecord(text=f"run {one.run} is on trial: the answer would be {word}"))
+    work.run.changes(work.host.name, f"run {one.run} waits for an answer")
+    return Waiting.of(work, waiting=one)
+
+
+@step("answer", gives=Done)
+def answer(work: Waiting) -> Done:
+    """Say it, and wait for what becomes of it."""
+    one, word = work.waiting, work.choices.answer
+    said = _ask(work, one, "answer", word)
+    if not said.of("answer"):
+        raise Over(said.last_error)
+    first = said.first("answer")
+    ended = _ask(work, one, "tried", "240", timeout=300)
+    state, _, why = ended.first("trial").partition(" ")
+    text = f"{state}: {why}"
+    if first != word:
+        text = f"{text}; somebody had said {first} before"
+    match state:
+        case "kept":
+            return Done.of(work, code=Outcome.ANSWERED, why=text)
+        case "undone" if first == "undo":
+            return Done.of(work, code=Outcome.ANSWERED, why=text)
+        case "undone" | "went-back":
+            return Done.of(work, code=Exit.ROLLED_BACK, why=text)
+    raise Over(f"it is not known how it ended: {text}", Exit.UNKNOWN)
+
+
+def _ask(work: Read, one: Transaction, verb: str, *rest: str, timeout: int = 60) -> Answer:
+    """Ask the transaction that is on trial, as whoever has activated it."""
+    sudo = work.snapshot.needs_sudo and not one.directory.startswith(work.snapshot.state)
+    return work.remote("transact", verb, one.directory, *rest, sudo=sudo, timeout=timeout)
