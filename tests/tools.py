@@ -29,6 +29,7 @@ _HOW = {
     "mmdebstrap": "apt-get install mmdebstrap debian-archive-keyring",
     "mcopy": "apt-get install mtools dosfstools",
     "ssh": "apt-get install openssh-client",
+    "grub-editenv": "apt-get install grub-common",
     "unshare": "apt-get install util-linux",
     "nsenter": "apt-get install util-linux",
 }
