@@ -367,7 +367,8 @@ case $verb in
     discard) discard ;;
     trial)
         trial=${T%/transaction}/trial
-        rm -rf -- "$trial" && mkdir -- "$trial" || stop 70 "$trial: cannot be made"
+        rm -rf -- "$trial"
+        mkdir -- "$trial" || stop 70 "$trial: cannot be made"
         (umask 077 && base64 -d >"$trial/.payload") 2>/dev/null
         sum=$(sha256sum <"$trial/.payload")
         [ "${sum%% *}" = "$3" ] || stop 70 "$trial: what is to be tried did not arrive whole"

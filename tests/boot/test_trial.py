@@ -87,7 +87,7 @@ def test_a_record_is_read_as_it_is_and_a_damaged_one_is_broken() -> None:
     assert (one.state, one.reason) == (State.BOOTING, "generation 7 is booted once")
     assert parse("/r - 0 no nonsense here")[1].state is State.BROKEN
     for wrong in ("/r abc 7 maybe kept", "/r abc x no kept", "/r abc"):
-        with pytest.raises(ValueError, match=".+"):
+        with pytest.raises(ValueError, match=r".+"):
             parse(wrong)
 
 
