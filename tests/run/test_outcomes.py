@@ -120,7 +120,8 @@ def test_what_somebody_changed_since_makes_it_undone_in_part(cli: Cli, applied: 
     assert b"contrastEnabled=maybe" in applied.config("kwinrc").read_bytes()
 
 
-@pytest.mark.parametrize("verb", Outcome.DECLINED.verbs)
+#: An answer needs a change that is on trial: tests/vm has one.
+@pytest.mark.parametrize("verb", sorted({*Outcome.DECLINED.verbs} - {"confirm"}))
 def test_who_says_no_is_left_as_before_and_told_so(cli: Cli, applied: Box, verb: str) -> None:
     drift(applied)
     before = applied.config("kwinrc").read_bytes()
