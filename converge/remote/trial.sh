@@ -24,9 +24,10 @@
 # the default: so no moment has another default. The new one is only ever booted by the loader's own
 # one-time entry, which the loader takes back before it boots it. A power cut at any step leaves
 # the old default; what the record then says is what the unit goes on from.
-# shellcheck shell=sh disable=SC2034,SC2154,SC2317
+# shellcheck shell=sh disable=SC2034,SC2154
 R=${T%/transaction}/trial
 self=$T/transact.sh
+trouble='' left='' # of an undo, which is left to transact.sh
 UNIT=workspace-tuning-trial.service
 
 state() { # state WORD REASON...
