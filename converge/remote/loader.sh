@@ -9,8 +9,8 @@ guid=4a67b082-0a4c-41cf-b6c7-440b29bb8c4f # of systemd-boot's own variables
 # find_loader: sets loader to systemd-boot or grub; else failure with "why".
 find_loader() {
     loader='' why=''
-    # Four bytes of attributes, then UTF-16.
-    started=$(tail -c +5 -- "$efivars/LoaderInfo-$guid" 2>/dev/null | tr -d '\0')
+    # Four bytes of attributes, then UTF-16; nothing seeks in such a file.
+    started=$(tr -cd '\40-\176' 2>/dev/null <"$efivars/LoaderInfo-$guid")
     case $started in
         *systemd-boot*)
             loader=systemd-boot
