@@ -31,7 +31,7 @@ _NAME = (
     r"(?:pass(?:word|wd|phrase|code)|passwd|pwd|secret|token|credential|cookie|mnemonic"
     r"|authorization|connection[-_ ]?string"
     r"|(?:api|private|signing|access|account|encryption|session|preshared|master|storage"
-    r"|client|license|service|webhook|auth)[-_. ]?key"
+    r"|client|license|service|webhook|auth|user|wep)[-_. ]?key|SAMLResponse|bindpw"
     r"|(?<![A-Za-z])(?:pass|psk|pat|auth|otp|sig)(?![A-Za-z]))"
 )
 _SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
@@ -71,6 +71,15 @@ _TOKENS = (
     r"AGE-(?:SECRET-KEY|PLUGIN)-[A-Z0-9-]{10,}",
     r"[\w.-]{1,64}:[A-Za-z0-9+/]{86}==",  # signing keys of Nix
     r"[MN][A-Za-z\d]{23,28}\.[\w-]{6}\.[\w-]{27,}",  # Discord
+    r"nf[pcoub]_\w{16,}|HRKU-[\w-]{16,}|sq0[a-z]{3}-[\w-]{16,}|pul-[0-9a-f]{32,}",
+    r"sk\.eyJ[\w-]{16,}\.[\w-]{16,}|sl\.[\w-]{40,}",  # Mapbox, Dropbox
+    r"nsec1[a-z0-9]{50,}|[xyzt]prv[A-Za-z0-9]{80,}",  # Nostr, wallets
+    r"RW[A-Z]TY0Iy[A-Za-z0-9+/]{40,}={0,2}",  # secret keys of minisign
+)
+#: A name in YAML whose value is the indented lines below it.
+_BLOCK = (
+    rf"^[ \t-]{{0,80}}[\"']?[\w.-]{{0,64}}{_NAME}[\w.-]{{0,64}}[\"']?:[ \t]{{0,9}}"
+    r"[|>][0-9+-]{0,2}[ \t]{0,9}"
 )
 #: Key material that shows itself. Where an expression has a group, only that is hidden.
 _MATERIAL = tuple(
@@ -85,7 +94,7 @@ _MATERIAL = tuple(
             r"((?=[a-z._~+/-]{0,512}[A-Z0-9])[A-Za-z0-9._~+/-]{12,}={0,2})(?![\w=])",
             0,
         ),
-        (r"(?<=://)([^/\s@\"'<>]{1,512}:[^/\s@\"'<>]{0,512})(?=@)", 0),
+        (r"(?<=://)([^/\s@\"'<>]{0,512}:[^/\s@\"'<>]{0,512})(?=@)", 0),
         (r"\bhttps?://([^/\s@:\"'<>]{1,512})(?=@)", 0),
         (r"(?<=://)((?=[^/\s@:]{0,63}[A-Z0-9])[^/\s@:\"'<>]{16,512})(?=@)", 0),
         (r"hooks\.slack\.com/(?:services|workflows)/([\w/]{8,200})", 0),
@@ -100,12 +109,34 @@ _MATERIAL = tuple(
         (r"\blogin\s+\S+\s+(?:account\s+\S+\s+)?password\s+(\S+)", 0),  # netrc
         (r"(?m)^\s{0,40}password[ \t]+(\S+)[ \t]*$", 0),
         (r"access-tokens\W{1,40}(?:value\W{1,40})?([^\n]+)", re.IGNORECASE),
-        (r"\$(?:1|2[aby]|5|6|y|gy|7|argon2id?)\$([^\s:]{8,})", 0),
+        (r"hooks\.zapier\.com/hooks/catch/([\w/-]{8,200})", 0),
+        (r"webhook\.office\.com/webhookb2/([\w/@-]{8,400})", 0),
+        (r"maker\.ifttt\.com/trigger/[^\s/]{1,128}/(?:json/)?with/key/([\w-]{8,200})", 0),
+        # Password options that are one letter, of programs that have them.
+        (
+            r"\b(?:redis-cli|mysql\w{0,16}|mariadb\w{0,16}|mosquitto_\w{1,8}|ldap\w{1,16}"
+            r"|sshpass|gpg-preset-passphrase)\b[^\n|;&]{0,300}?\s-[aPpw][ =]?([^\s-]\S*)",
+            0,
+        ),
+        (r"\bhttps?\s[^\n|;&]{0,200}?(?:-a|--auth)[ =]([^\s:/]{1,128}:[^\s]+)", 0),
+        (r"(?<!\S)-U[ =]?[^\s%]{1,128}%(\S+)", 0),  # smbclient
+        (r"\bIDENTIFIED\s+(?:WITH\s+\w{1,64}\s+)?BY\s+[\"']?([^\s\"';]+)", re.IGNORECASE),
+        (r"(?m)^[^\s:#]{1,255}:(?:\d{1,5}|\*):[^\s:]{1,64}:[^\s:]{1,64}:(\S+)$", 0),  # pgpass
+        (r"\t(?:TRUE|FALSE)\t/[^\t]{0,512}\t(?:TRUE|FALSE)\t\d{1,18}\t[^\t]{1,256}\t(\S+)", 0),
+        (rf"<[\w:.-]{{0,32}}{_NAME}[\w.-]{{0,32}}>([^<\n]{{1,2000}})<", re.IGNORECASE),
+        # {"name": "DB_PASSWORD", "value": "..."}, as text
+        (
+            rf"\"(?:name|key)\"\s{{0,9}}:\s{{0,9}}\"[\w.-]{{0,64}}{_NAME}[\w.-]{{0,64}}\",?\s{{0,9}}"
+            r"\"value\"\s{0,9}:\s{0,9}\"([^\"]+)",
+            re.IGNORECASE,
+        ),
+        (rf"(?m){_BLOCK}\n((?:[ \t]+\S[^\n]*\n?){{1,200}})", re.IGNORECASE),
+        (r"\$(?:1|2[aby]|5|6|y|gy|7|apr1|argon2id?)\$([^\s:]{8,})", 0),
         (r"\{S?SHA(?:256|512)?\}([A-Za-z0-9+/=]{16,})", 0),
         (r"(?:authorization|cookie)[\"']?\s{0,9}[:=]\s{0,9}([^\n\"']+)", re.IGNORECASE),
     )
 )
-_SEPARATOR = r"\\?[\"']?(?:\[\$[a-z]{1,8}\])?\s{0,20}(?:=>|[=:])\s{0,20}"
+_SEPARATOR = r"\\?[\"']?(?:\[\$[a-z]{1,8}\])?\s{0,20}(?:=>|[=:]|%3[Dd])\s{0,20}"
 #: A name and its value: to the end of the line where the line begins with the name.
 _ENTRY = re.compile(
     rf"(?im)^([ \t+-]{{0,40}}(?:export |set -gx |set -x |declare -x |environment=)?[\"']?"
@@ -132,7 +163,7 @@ def _secrets(value: str) -> str:
     value = value.replace(HIDDEN, _MARK)  # one word, so that a second time changes nothing
     for pattern in _MATERIAL:
         value = pattern.sub(_hide, value)
-    assigned = (_ENTRY, _ASSIGNMENT) if "=" in value or ":" in value else ()
+    assigned = (_ENTRY, _ASSIGNMENT) if re.search("[=:]|%3[Dd]", value) else ()
     for pattern in (*assigned, _FLAG):
         value = pattern.sub(rf"\g<1>{_MARK}", value)
     return value.replace(_MARK, HIDDEN)
@@ -149,16 +180,23 @@ def _hide(found: re.Match[str]) -> str:
 
 
 class Lines:
-    """The same for lines that come one after the other: a private key goes over several."""
+    """The same for lines that come one after the other: a private key goes over several, and so
+    does what YAML has below a name."""
 
     def __init__(self) -> None:
         self._within = False
+        self._below: int | None = None  # how far the name is indented
 
     def __call__(self, line: str) -> str:
         ends = re.search(_END, line) is not None
         if self._within:
             self._within = not ends
             return HIDDEN if line.strip() else line
+        if self._below is not None and len(line) - len(line.lstrip()) > self._below:
+            return HIDDEN
+        if line.strip():
+            block = re.fullmatch(_BLOCK, line, re.IGNORECASE)
+            self._below = len(line) - len(line.lstrip()) if block else None
         self._within = re.search(_BEGIN, line) is not None and not ends
         return secrets(line)
 

@@ -10,6 +10,7 @@ import json
 import re
 
 from converge.gate import graphics, hardware, memory_kind
+from converge.gate.facts.session import without_x11
 from converge.gate.machine import FoundGpu, Machine
 from converge.gate.roles import UNKNOWN, roles
 from converge.limits import count
@@ -257,6 +258,8 @@ def _session(machine: Machine) -> list[str]:
         seen = "" if name else " # neither a session nor session files were seen"
         return ["session:", f"  desktop: none{seen}", "  type: none"]
     kind = kind or "unknown # nobody of this user is logged in graphically"
+    if kind == "x11" and without_x11(machine.plasma):
+        kind = f"unknown # x11 still runs; Plasma {machine.plasma}, which is installed, has none"
     return ["session:", f"  desktop: {_word(str(name))}", f"  type: {kind}"]
 
 

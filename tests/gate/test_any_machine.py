@@ -38,7 +38,16 @@ ODD = (
     *("NovaCore", "my driver", "Überdriver", "x" * 80, "connected", "disconnected", "eDP-1"),
     *("x11", "wayland", "tty", "mir", "KDE", "kde", "plasma", "i3", "Awesome!", "a\x1bb", "[bfq]"),
     *("none", "[none] mq-deadline", "lzo-rle [zstd]", "[zstdx]", "DDR7", "LPDDR5X", "580.95.05"),
-    *("390.157", "470.256.02", "0000:01:00.0", "10000:e1:00.0", "0x0040", "0x1401", "0x2d04"),
+    *(
+        "6.8.1",
+        "390.157",
+        "470.256.02",
+        "0000:01:00.0",
+        "10000:e1:00.0",
+        "0x0040",
+        "0x1401",
+        "0x2d04",
+    ),
 )
 
 

@@ -190,3 +190,15 @@ def test_a_driver_of_no_list_is_called_other_and_the_profile_passes_its_own_gate
     assert differences(load_profile(path), machine) == ()
     changed = dataclasses.replace(machine, gpus=(dataclasses.replace(card, driver="nvidia"),))
     assert differences(load_profile(path), changed) or vendor != "10de"
+
+
+def test_a_session_of_before_an_update_to_plasma_without_x11_is_not_declared(
+    tmp_path: Path,
+) -> None:
+    machine = dataclasses.replace(recorded("shoshin"), session_type="x11", plasma="6.8.0")
+    path = tmp_path / "between.yaml"
+    path.write_text(declare(machine, "between"), encoding="utf-8")
+    assert "type: unknown # x11 still runs; Plasma 6.8.0, which is installed, has none" in (
+        path.read_text()
+    )
+    assert differences(load_profile(path), machine) == ()

@@ -22,7 +22,9 @@ def session(look: Look) -> Iterator[Verdict]:
     yield desktop
     found = machine.session_type
     verdict = look.same("session.type", declared.type, found)
-    if declared.type == "none" and found is None:
+    if declared.type == "unknown":
+        verdict = replace(verdict, outcome=Outcome.UNKNOWN)
+    elif declared.type == "none" and found is None:
         verdict = replace(verdict, outcome=Outcome.TRUE)
     elif declared.type == "x11" and found is None and machine.x11_offered is False:
         verdict = replace(
@@ -31,7 +33,7 @@ def session(look: Look) -> Iterator[Verdict]:
             found="no X11 session installed",
             fix=look.edit("session.type", "wayland"),
         )
-    if declared.type == "x11" and _without_x11(machine.plasma):
+    if declared.type == "x11" and without_x11(machine.plasma):
         yield replace(
             verdict,
             outcome=Outcome.BLOCKS if look.x11 else Outcome.DIFFERS,
@@ -50,7 +52,7 @@ def session(look: Look) -> Iterator[Verdict]:
     yield verdict
 
 
-def _without_x11(plasma: str | None) -> bool:
+def without_x11(plasma: str | None) -> bool:
     """Say whether a release of Plasma has no X11 session: 6.8, whose first beta is 6.7.80."""
     numbers = [int(part) for part in (plasma or "").split(".") if part.isdecimal()]
     return numbers >= [6, 7, 80]
