@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.reach.remote import program
+from tasks.reach.remote import joined, program
 from tests.remote.test_write import Place
 from tests.tools import need
 
@@ -64,6 +64,35 @@ def test_the_old_bytes_and_what_an_undo_goes_by_are_on_the_disk_before_a_file_is
     for path in kept:
         if path.name != "made":  # which directories were made: noted as each of them is made
             assert f"sync {path}" in done[:put], f"a power failure could lose {path}"
+
+
+@pytest.mark.parametrize("name", ["kwinrc", "plain"])
+def test_a_file_that_is_changed_in_the_last_moment_is_not_replaced(
+    tmp_path: Path, calls: Path, name: str
+) -> None:
+    """After its old bytes were kept, and before the renames: the last look finds the change."""
+    place = Place(tmp_path / "workspace")
+    path = place.home / ".config" / name
+    (calls / "sync").write_text(
+        f'#!/bin/sh\ncase $* in */before/*) echo mine >"{path}" ;; esac\nexec {need("sync")} "$@"\n'
+    )
+    code, said = place.write(
+        place.payload(), PATH=f"{calls}:{os.environ['PATH']}", CALLS=str(tmp_path / "calls")
+    )
+    assert (code, said[-1].split(":")[0]) == (75, f"stale {path}")
+    assert path.read_bytes() == b"mine\n"
+    assert not [line for line in said if line.startswith("wrote ")]
+    assert not list(place.home.rglob(".*.wt-*")), "nothing staged is left"
+
+
+def test_a_process_of_an_earlier_boot_holds_nothing() -> None:
+    """Its number and its start may be those of a process that runs now."""
+
+    def lives(boot: str) -> int:
+        text = joined() + f'lives $$ "$(start_time $$)" {boot}'
+        return subprocess.run([need("dash"), "-c", text], check=False).returncode
+
+    assert (lives('"$(boot_id)"'), lives("another-boot")) == (0, 1)
 
 
 def test_a_disk_that_does_not_take_the_bytes_leaves_every_file_as_it_was(
