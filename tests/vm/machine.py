@@ -20,7 +20,6 @@ import contextlib
 import fcntl
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -63,7 +62,7 @@ class Machine(System):
         self.disk, self.variables = directory / "disk.img", directory / "variables.fd"
         self.console_file = directory / "console"
         self.process: subprocess.Popen[bytes] | None = None
-        self._text, self._seen, self._ended = "", 0, True
+        self._text, self._seen, self._ended, self._on = "", 0, True, False
         self._changed = threading.Condition()
         self._lock: IO[str] | None = None
         old = after.disk if after else image.disk(loader)
@@ -86,15 +85,18 @@ class Machine(System):
             self.port = _free_port()
         self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {self.image.host_key}")
         with self._changed:
-            self._seen, self._ended = len(self._text), False
+            self._seen, self._ended, self._on = len(self._text), False, True
+        self._launch()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def _launch(self) -> None:
         self.process = subprocess.Popen(
             [*WITH_US, *self._command()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        self._listener = threading.Thread(target=self._listen, args=(self.process,), daemon=True)
-        self._listener.start()
 
     def _command(self) -> Iterator[str]:
         yield from ("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none")
@@ -107,19 +109,29 @@ class Machine(System):
         yield from ("-device", "nvme,drive=disk,serial=workspace")
         forward = f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:22"
         yield from ("-netdev", forward, "-device", "virtio-net-pci,netdev=net,romfile=")
-        yield from ("-device", "virtio-rng-pci", "-serial", "stdio")
-        # For a person: socat - unix-connect:...
-        yield from ("-monitor", f"unix:{self._control.name}/monitor,server=on,wait=off")
+        yield from ("-device", "virtio-rng-pci", "-serial", "stdio", "-monitor", "none")
+        # A restart ends QEMU, and it is started anew: this firmware hangs at some warm resets.
+        yield "-no-reboot"
 
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout is not None
-        with process.stdout, self.console_file.open("ab") as log:
-            while part := process.stdout.read1(65536):  # type: ignore[attr-defined]
-                log.write(part)
-                log.flush()
+    def _listen(self) -> None:
+        """Take what comes out of the serial port, through all restarts, until the power goes."""
+        with self.console_file.open("ab") as log:
+            again = True
+            while again:
+                assert self.process is not None
+                assert self.process.stdout is not None
+                with self.process.stdout as stream:
+                    while part := stream.read1(65536):  # type: ignore[attr-defined]
+                        log.write(part)
+                        log.flush()
+                        with self._changed:
+                            self._text += part.decode(errors="replace")
+                            self._changed.notify_all()
+                failed = self.process.wait()
                 with self._changed:
-                    self._text += part.decode(errors="replace")
-                    self._changed.notify_all()
+                    again = self._on and not failed
+                    if again:
+                        self._launch()
         with self._changed:
             self._ended = True
             self._changed.notify_all()
@@ -127,24 +139,29 @@ class Machine(System):
     def power_cut(self) -> None:
         """Pull the plug: nothing in the machine learns of it. What the machine's kernel has not
         sent to the disk is gone; what it has sent is there, as with a disk that keeps its word."""
-        assert self.process is not None, "it is off"
-        self.process.send_signal(signal.SIGKILL)
+        self._stays_off()
+        with self._changed:
+            assert self.process is not None
+            self.process.kill()
         self._went()
 
     def power_off(self) -> None:
         """Shut it down, as a person does."""
-        assert self.process is not None, "it is off"
+        self._stays_off()
         self.run("systemctl", "poweroff")
-        self.process.wait(timeout=PATIENCE_S)
         self._went()
 
+    def _stays_off(self) -> None:
+        with self._changed:
+            assert self.process is not None, "it is off"
+            self._on = False
+
     def _went(self) -> None:
-        assert self.process is not None
-        assert self._lock is not None
-        self.process.wait()
-        self._listener.join()
+        self._listener.join(PATIENCE_S)
+        assert not self._listener.is_alive(), "it does not go off"
         self.process = None
         self.disconnect()
+        assert self._lock is not None
         self._lock.close()
 
     def stop(self) -> None:

@@ -85,7 +85,7 @@ class Remote:
 
     def disconnect(self) -> None:
         """A connection to a boot that is over would wait for ever."""
-        for user in set(os.listdir(self._control.name)) - {"monitor"}:
+        for user in os.listdir(self._control.name):
             subprocess.run(self._client(user, "-O", "exit"), check=False, capture_output=True)
             Path(self._control.name, user).unlink(missing_ok=True)
 
