@@ -1,13 +1,15 @@
 """Report a run from its journal: on the terminal, and as HTML, JSON and JUnit XML where asked.
 
 usage: python -m converge.report [RUN]... [--html FILE] [--json FILE] [--junit FILE] [--quiet]
+       python -m converge.report --workspace NAME --html FILE
        python -m converge.report --list
 
 RUN is the id of a run on this controller, the path of a journal, or a directory that holds one;
 without it, it is the newest run of deploy.py, and the newest run of any kind where there is none.
 Further runs add what they checked and measured, where the first one did not; without any RUN that
-is the newest run that measured one of its workspaces. FILE may be - for standard output. --list
-says which runs there are. Nothing is connected and nothing is read but journals.
+is the newest run that measured one of its workspaces. FILE may be - for standard output. With
+--workspace it is a page of that workspace over its runs. --list says which runs there are. Nothing
+is connected and nothing is read but journals.
 Exit: 0 written, 1 not, 5 no such run or a wrong call.
 """
 
@@ -167,6 +169,30 @@ def _junit(report: Report) -> str:
 FORMS: dict[str, Callable[[Report], str]] = {"html": _html, "json": _json, "junit": _junit}
 
 
+def over_time(name: str, place: Path) -> int:
+    """Write the page of a workspace over its runs. Returns an exit code."""
+    from converge.report.html import timeline_page
+    from converge.report.timeline import RUNS, timeline
+
+    there = [(path, glance(path).workspaces) for path in runs()]
+    own = [path for path, names in there if name in names]
+    if not own:
+        known = sorted({each for _, names in there for each in names})
+        hint = f"there are runs of {', '.join(known)}" if known else "there is no run yet"
+        print(f"no run of a workspace {name!r}; {hint}", file=sys.stderr)
+        return int(Exit.INVALID)
+    try:
+        reports = [build([load(path)]) for path in own[:RUNS]]
+        found = timeline(name, reports, left_out=len(own[RUNS:]))
+        write(place, timeline_page(found))
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return int(Exit.FAILED)
+    if str(place) != "-":
+        print(f"html: {place}")
+    return int(Exit.DONE)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns its exit code."""
     assert __doc__ is not None
@@ -183,7 +209,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     parser.add_argument("--list", action="store_true", help="the runs that there are, newest first")
+    parser.add_argument("--workspace", metavar="NAME", help="its page over all its runs (--html)")
     given = parser.parse_args(arguments)
+    if given.workspace and (given.run or given.list or given.json or given.junit or not given.html):
+        parser.error("--workspace NAME is a page over every run: give --html FILE with it alone")
     if given.list and (given.run or any(getattr(given, name) for name in FORMS)):
         parser.error("--list is about every run, and writes no file: give it alone")
     if given.list:
@@ -193,6 +222,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if len(printed) > 1:
         print(f"only one of {' and '.join(printed)} fits on standard output", file=sys.stderr)
         return int(Exit.INVALID)
+    if given.workspace:
+        return over_time(given.workspace, given.html)
     try:
         report = build(choose(given.run))
         for name, form in FORMS.items():

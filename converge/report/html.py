@@ -15,6 +15,7 @@ from converge.exits import Exit
 from converge.problem import count
 from converge.report import picture, sections
 from converge.report.model import Report, clock
+from converge.report.timeline import Timeline
 from converge.report.words import duration, exit_sentence, outcome, proof, tone, total
 
 STYLE = Path(__file__).with_name("report.css")
@@ -23,8 +24,13 @@ TEMPLATES = Path(__file__).with_name("templates")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
+def timeline_page(found: Timeline) -> str:
+    """The page of a workspace over its runs, as text; write it as UTF-8."""
+    return environment().get_template("timeline.html.j2").render(found=found, policy=POLICY)
+
+
 def page(report: Report) -> str:
-    """The page as text; write it as UTF-8."""
+    """The page of a run as text; write it as UTF-8."""
     return (
         environment()
         .get_template("page.html.j2")
@@ -61,13 +67,18 @@ def environment() -> Environment:
         gained=sections.gained,
         layer_summary=sections.layer_summary,
         layers=sections.layers,
+        machine=sections.machine,
         measured_where=sections.measured_where,
         moment=lambda time: clock(time).partition(" ")[2].removesuffix(" UTC"),
         phases=sections.phases,
+        pieces=sections.pieces,
         problems=sections.problems,
         proof=proof,
+        still_open=sections.still_open,
         tone=tone,
         untrue=sections.untrue,
+        waits=sections.waits,
+        when=lambda time: clock(time).removesuffix(" UTC"),
     )
     return made
 

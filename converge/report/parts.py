@@ -19,7 +19,7 @@ from converge.journal.kinds import (
     StepRecord,
     VerdictRecord,
 )
-from converge.proof.effect import Effect
+from converge.proof.effect import Effect, Finding
 
 #: The order in which effects are shown: what needs a person comes first.
 WORST_FIRST = (
@@ -91,6 +91,11 @@ class ReportedFinding(FindingRecord):
     the record has none."""
 
     run: str
+
+    @property
+    def finding(self) -> Finding:
+        """What the check found, whichever run asked it."""
+        return Finding(**{name: value for name, value in vars(self).items() if name != "run"})
 
     @classmethod
     def read(cls, record: FindingRecord, run: str) -> ReportedFinding:
@@ -310,7 +315,7 @@ def undo(
         return ("No step of this run was begun here, there is nothing to undo.",)
     if undone:
         return ("The run undid its own change; tasks/status.py shows what is in force now.",)
-    command = f"$ pyinfra inventory/{workspace}.py tasks/rollback.py --data run={run} -y"
+    command = f"$ .venv/bin/pyinfra inventory/{workspace}.py tasks/rollback.py --data run={run} -y"
     found = [
         "All layers of this run together, back to the recorded generations and bytes:",
         command,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -12,6 +13,7 @@ from converge.exits import Outcome, kept, well
 from converge.journal.kinds import FACT_WORDS
 from converge.problem import count
 from converge.proof.effect import Effect
+from converge.report.ending import Row, open_ends
 from converge.report.model import Report, ReportedWorkspace
 from converge.report.parts import (
     WORST_FIRST,
@@ -88,6 +90,50 @@ def phases(one: ReportedWorkspace) -> Iterable[PhaseFindings]:
             open=[each for each in found if each.effect in OPEN],
             rest=[each for each in found if each.effect not in OPEN],
         )
+
+
+def waits(one: ReportedWorkspace) -> Sequence[Row]:
+    """What a person has to do, or to know, before all is well."""
+    return [*_wrong(one.findings), *_blocking(one), *_drifted(one), *_open(one.findings)]
+
+
+def still_open(findings: Sequence[ReportedFinding]) -> Sequence[Row]:
+    """The same of findings alone, whichever runs they come from."""
+    return [*_wrong(findings), *_open(findings)]
+
+
+def _wrong(findings: Iterable[ReportedFinding]) -> Iterator[Row]:
+    names = [one.setting or one.check for one in findings if one.effect is Effect.NOT_EFFECTIVE]
+    if names:
+        yield Row(word=Effect.NOT_EFFECTIVE.value, text=", ".join(names), tone="bad")
+
+
+def _blocking(one: ReportedWorkspace) -> Iterator[Row]:
+    for fact in one.gates:
+        if fact.outcome == "blocks":
+            text = f"{fact.fact}: {fact.fix or fact.why}"
+            yield Row(word=fact.outcome, text=text, tone="bad")
+
+
+def _drifted(one: ReportedWorkspace) -> Iterator[Row]:
+    if one.drift and not kept(one.outcome):
+        text = f"{count(len(one.drift), 'value')} changed by somebody else; deploy.py heals them"
+        yield Row(word="drift", text=text, tone="waiting")
+
+
+def _open(findings: Iterable[ReportedFinding]) -> Iterator[Row]:
+    return open_ends(tuple(one.finding for one in findings if one.finding.counts))
+
+
+def machine(one: ReportedWorkspace) -> str:
+    """Whose workspace it is, and on which machine."""
+    names = (one.facts.get(name, "") for name in ("user", "hostname"))
+    return " on ".join(filter(None, names)) or "not read"
+
+
+def pieces(text: str) -> Sequence[str]:
+    """``text`` in parts that stay whole: a line may end behind a sign that joins words."""
+    return re.findall(r"[^/.,:;=@_-]*[/.,:;=@_-]+|[^/.,:;=@_-]+", str(text))
 
 
 def changed_title(report: Report, one: ReportedWorkspace) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-VOID = frozenset(("meta", "col", "br", "hr"))
+VOID = frozenset(("meta", "col", "br", "hr", "wbr"))
 #: All that a report is made of. A script, an image or a form would have to come from a value.
 KNOWN = VOID | frozenset(
     (

@@ -1,0 +1,127 @@
+"""A workspace over its runs: the journals of a controller go in, a frozen ``Timeline`` comes out.
+
+Each run is read as its own report reads it. What was found last of a setting counts, whichever run
+found it, with the time since when it is so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from converge.exits import kept
+from converge.journal.kinds import DriftRecord
+from converge.proof.effect import Effect
+from converge.report.model import Report, ReportedWorkspace
+from converge.report.parts import WORST_FIRST, ReportedFinding, ReportedMeasurement
+
+#: Runs that are read, the newest ones; and what a workspace keeps to be undone.
+RUNS, KEPT = 100, 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """One run on the workspace."""
+
+    report: Report
+    part: ReportedWorkspace
+
+    @property
+    def command(self) -> str:
+        """What was run, in words."""
+        return f"{self.report.task or 'unknown task'}{', dry run' if self.report.dry else ''}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What was found last of a check or setting. ``since``: the time of the first finding in a row
+    that says so; ``before``: the effect that it had before, or ""."""
+
+    finding: ReportedFinding
+    since: str
+    before: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drifted:
+    """A value that somebody else changed, and when it was found."""
+
+    time: str
+    run: str
+    record: DriftRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """All that the journals say of one workspace, the newest first."""
+
+    name: str
+    turns: tuple[Turn, ...]
+    standings: tuple[Standing, ...]
+    drift: tuple[Drifted, ...]
+    measurements: tuple[ReportedMeasurement, ...]
+    left_out: int  # older runs that were not read
+
+    @property
+    def undo_points(self) -> Sequence[Turn]:
+        """The runs that kept a change, as many as a workspace keeps records of."""
+        found = (
+            one
+            for one in self.turns
+            if one.report.task == "deploy"
+            and not one.report.dry
+            and kept(one.part.outcome)
+            and (one.part.changes or one.part.entries)
+        )
+        return [one for one, _ in zip(found, range(KEPT), strict=False)]
+
+    @property
+    def findings(self) -> Sequence[ReportedFinding]:
+        """What is known of each check and setting now."""
+        return [one.finding for one in self.standings]
+
+    @property
+    def changed(self) -> Sequence[Standing]:
+        """What did not always have the effect that it has now."""
+        return [one for one in self.standings if one.before]
+
+
+def timeline(name: str, reports: Iterable[Report], *, left_out: int = 0) -> Timeline:
+    """The timeline of the workspace ``name``; ``reports`` are those of its runs, newest first."""
+    turns = tuple(
+        Turn(report=report, part=part)
+        for report in reports
+        for part in report.workspaces
+        if part.name == name
+    )
+    drift = (
+        Drifted(time=turn.report.started, run=turn.report.run, record=record)
+        for turn in turns
+        for record in turn.part.drift
+    )
+    measured = (turn.part.measurements for turn in turns if turn.part.measurements)
+    return Timeline(
+        name=name,
+        turns=turns,
+        standings=tuple(_standings(turns)),
+        drift=tuple(drift),
+        measurements=next(measured, ()),
+        left_out=left_out,
+    )
+
+
+def _standings(turns: Sequence[Turn]) -> Sequence[Standing]:
+    """The last finding of each check, worst first; what does not apply is no finding."""
+    found: dict[tuple[str, str], Standing] = {}
+    for turn in reversed(turns):
+        for one in turn.part.findings:
+            if one.effect is Effect.NOT_APPLICABLE:
+                continue
+            key = (one.check, one.setting)
+            last = found.get(key)
+            if last and last.finding.effect is one.effect:
+                found[key] = replace(last, finding=one)
+            else:
+                before = str(last.finding.effect.value) if last else ""
+                found[key] = Standing(finding=one, since=turn.report.started, before=before)
+    return sorted(found.values(), key=lambda one: WORST_FIRST.index(one.finding.effect))
