@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.vm.image import LOADERS, Image
+from tests.vm.image import Image
 from tests.vm.machine import Machine, machine
 
 
-@pytest.mark.small
-@pytest.mark.parametrize("loader", LOADERS)
+@pytest.mark.parametrize("loader", ["systemd-boot", pytest.param("grub", marks=pytest.mark.small)])
 def test_a_generation_that_was_started_once_is_not_the_default(
     disks: Image, tmp_path: Path, loader: str
 ) -> None:
