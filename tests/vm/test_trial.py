@@ -30,7 +30,6 @@ def one(request: pytest.FixtureRequest, disks: Image, tmp_path: Path) -> Iterato
         yield made
 
 
-@pytest.mark.small
 def test_a_good_change_is_booted_once_proved_and_kept(one: Machine) -> None:
     tried = Tried(one)
     said = tried.begin(parameters=("panic=7", MARK), asks=[proves("7")])
