@@ -313,7 +313,8 @@ case $verb in
             rm -f -- "$T/decision"
             stop 70 "$T/decision: cannot be written: $(reason "$text")"
         fi
-        sh "$self" wait "$T" 120 decided
+        # Making the new one the boot default, or listing it for a trial, writes to the boot partition.
+        sh "$self" wait "$T" 600 decided
         ;;
     undo)
         # shellcheck source=converge/remote/undo.sh

@@ -35,6 +35,7 @@ ATTEMPTS = 3  # the desktop may write between our reading and our writing
 #: Faults that are looked for before a change and end the run: it could not be undone safely.
 BLOCKING = frozenset({"disk.room", "before.boot-menu"})
 NOTHING = "nothing was changed"  # how remote/transact.sh begins its reason then
+DECISION_S = 660  # remote/transact.sh waits as long until it is carried out, and a little less
 ACTIVATION_S = 1800  # switching a system can take minutes; its deadline starts only after that
 
 
@@ -297,7 +298,12 @@ def decide(proved: Proved) -> Kept:
         # With the word goes what was found: the record that the change leaves.
         text = record(proved, proved.proof).after or b""
         answer = ask(
-            proved, "decide", "confirm", sha256(text).hexdigest(), stdin=encodebytes(text).decode()
+            proved,
+            "decide",
+            "confirm",
+            sha256(text).hexdigest(),
+            stdin=encodebytes(text).decode(),
+            timeout=DECISION_S,
         )
     if answer.lost:
         raise _unknown(proved, answer)

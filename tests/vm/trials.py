@@ -104,7 +104,10 @@ class Tried:
         sent = base64.encodebytes(trial).decode()
         said = self.transact("trial", hashlib.sha256(trial).hexdigest(), stdin=sent)
         assert f"trial ready {one.loader}" in said, said
-        return self.transact("decide", "confirm")
+        said = self.transact("decide", "confirm")
+        while "status keeping" in said:
+            said = self.transact("wait", "300", "decided")
+        return said
 
     def trial(self) -> str:
         """The state of the trial once it is decided, or after five minutes."""

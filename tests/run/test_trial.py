@@ -1,0 +1,110 @@
+"""A run whose change needs a reboot: what it sends for the trial, and how it ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from converge.boot.trial import State, Trial
+from converge.exits import Exit, Outcome
+from converge.journal.kinds import FindingRecord, StepRecord
+from converge.plan.snapshot import Transaction
+from converge.proof.effect import Effect
+from tasks.run.stages import Over, Proved
+from tasks.steps import activate, finish, read, trial
+from tests.boot.test_trial import finding
+from tests.plan.plans import EVERY, found, plan
+from tests.run.test_operations import make
+
+__all__ = ["make"]  # the fixture
+READY = ("trial ready systemd-boot",)
+BOOTING = "trial booting generation 2 is booted once at the next start; 1 stays the default"
+
+
+def proved(make: Any, *answers: Any, **choices: object) -> Any:
+    """A system that was activated and needs a reboot."""
+    here = found()
+    work = make(*answers, snapshot=here, made=plan(here, selected=EVERY), stage=Proved, **choices)
+    assert any(one.nix.root for one in work.needed_builds)
+    waits = finding("system.booted", Effect.PENDING)
+    zswap = finding("latency.kernel", Effect.PENDING, "memory.zswap")
+    for one in (waits, zswap):
+        work.record(FindingRecord.of(one))
+    return work
+
+
+def test_what_needs_a_reboot_is_offered_as_a_trial_before_it_is_kept(make: Any) -> None:
+    work = proved(make, READY, ("status kept r nixos 2", BOOTING), ("done",))
+    kept = activate.decide(work)
+    assert kept.tried
+    assert [work.host.words(n)[1] for n in (0, 1)] == ["trial", "decide"]
+    sent = work.host.stdin(0)
+    assert sent.keys() == {"trial.sh", "check.sh", "probes", "checks", "options"}
+    assert sent["options"].splitlines()[0] == b"confirm proof"
+    assert b"check display\n" in sent["checks"]
+    ended = finish.run(kept)
+    assert ended.code is Outcome.ON_TRIAL
+    assert "restart the machine" in ended.why
+
+
+def test_where_it_cannot_be_tried_that_is_said_and_it_is_kept_as_before(make: Any) -> None:
+    why = "the boot loader is neither systemd-boot nor GRUB"
+    work = proved(make, (f"trial none {why}",), ("status kept r nixos 2",))
+    assert not activate.decide(work).tried
+    (step, *_) = [one for one in work.run.records(StepRecord, "shoshin") if one.step == "trial"]
+    assert step.why == f"not tried at the next boot: {why}; it is the default then"
+
+
+def test_without_a_trial_nothing_is_offered(make: Any) -> None:
+    work = proved(make, ("status kept r nixos 2",), trial="off")
+    assert not activate.decide(work).tried
+    assert work.host.words(0)[1] == "decide"
+
+
+def test_another_change_is_refused_while_one_is_on_trial(make: Any) -> None:
+    here = found()
+    tried = Trial(state=State.BOOTING, boot=here.facts["boot_id"], number=2)
+    one = Transaction(
+        directory="/r/20261126t000000-abcd/transaction",
+        alive=False,
+        left_s=0,
+        word="kept",
+        reason="",
+        trial=tried,
+    )
+    on_trial = replace(here, transactions=(one,))
+    assert read.on_trial(here) == ""
+    why = read.on_trial(on_trial)
+    assert "run 20261126t000000-abcd is on trial there (booting" in why
+    assert "tasks/rollback.py takes it back" in why
+    work = make(snapshot=on_trial)
+    with pytest.raises(Over, match="waits for no answer now"):
+        trial.choose(work)
+
+
+def test_an_answer_ends_as_the_workspace_says(make: Any) -> None:
+    here = found()
+    tried = Trial(state=State.PROVING, boot="earlier", number=2, booted=True)
+    one = Transaction(
+        directory="/r/20261126t000000-abcd/transaction",
+        alive=False,
+        left_s=0,
+        word="kept",
+        reason="",
+        trial=tried,
+    )
+    here = replace(here, transactions=(one,))
+    cases = {
+        ("keep", "kept generation 2"): Outcome.ANSWERED,
+        ("undo", "undone the person said no"): Outcome.ANSWERED,
+        ("keep", "undone display: found nothing"): Exit.ROLLED_BACK,
+    }
+    for (word, state), code in cases.items():
+        shown = ("trial proving", "found effective display")
+        answers = (shown, (f"answer {word}",), (f"trial {state}",))
+        work = make(*answers, snapshot=here, answer=word)
+        waiting = trial.choose(work)
+        assert trial.answer(waiting).code is code
+        assert work.host.words(1)[1:] == ["answer", one.directory, word]
