@@ -22,7 +22,8 @@ from converge.journal.kinds import FindingRecord
 from converge.kde import chezmoi
 from converge.measure import memory, samples
 from converge.measure.history import History
-from converge.plan.snapshot import Generation, SnapshotError, parse
+from converge.plan.observed import SnapshotError, parse
+from converge.plan.snapshot import Generation
 from converge.plan.written import Written
 from converge.proof import inquiry
 from converge.proof.check import Reply, When

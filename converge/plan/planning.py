@@ -6,19 +6,19 @@ In: a snapshot and what is desired. Out: a ``Plan``. Pure: the same in, the same
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
-from pathlib import PurePosixPath
 
-from converge.kde import back, chezmoi, heal, merge
+from converge.kde import merge
 from converge.plan import layers
-from converge.plan.desired import Desired, KdeEntries, WholeFile
+from converge.plan.desired import Desired, WholeFile
+from converge.plan.entries import plan_kde
 from converge.plan.layers import Fault, NixLayer
-from converge.plan.plan import KEEP, Build, Change, FileDrift, Plan, Refusal, digest
+from converge.plan.plan import Build, Change, FileDrift, Plan, Refusal, digest
+from converge.plan.refusal import refuse, refuse_home
 from converge.plan.setting import Layer
-from converge.plan.snapshot import Kind, Managed, Snapshot
+from converge.plan.snapshot import Kind, Snapshot
 from converge.plan.standing import Stand, Standing
 from converge.plan.written import Proved, Written
 
@@ -74,13 +74,13 @@ def make_plan(
             )
 
     for kde in wanted.kde:
-        _plan_kde(kde, snapshot, changes, drift, refusals, warnings, entries, prefer)
+        plan_kde(kde, snapshot, changes, drift, refusals, warnings, entries, prefer)
     faults = {layer: one for layer, one in (faults or {}).items() if layer not in not_applicable}
     refusals[:0] = (
         Refusal(path=one.path, what=one.what, fix=one.fix, given=one.given)
         for one in faults.values()
     )
-    refusals += _home(snapshot)
+    refusals += refuse_home(snapshot)
     in_place_of_the_record = refuse(snapshot, f"{snapshot.state}/written.json")
     if in_place_of_the_record:
         refusals.append(in_place_of_the_record)
@@ -151,22 +151,6 @@ def _nothing_before(snapshot: Snapshot, builds: Iterable[Build]) -> Iterator[str
             )
 
 
-def _home(snapshot: Snapshot) -> Iterator[Refusal]:
-    """Homes that the programs on the workspace cannot work with."""
-    if "homeless" in snapshot.marks:
-        yield Refusal(
-            path=snapshot.home,
-            what="the home directory does not exist",
-            fix="make it, or correct HOME for this user",
-        )
-    if any(char in " \t" for char in snapshot.home + snapshot.state):
-        yield Refusal(
-            path=snapshot.state,
-            what="there is a blank in its name",
-            fix="use a home and an XDG_STATE_HOME without blanks",
-        )
-
-
 def _may_be_root(snapshot: Snapshot) -> bool:
     return not snapshot.needs_sudo or "sudo" in snapshot.marks
 
@@ -194,149 +178,6 @@ def _file_drift(file: WholeFile, last: str, before: bytes | None) -> FileDrift:
         old=last[:12],
         found=digest(before)[:12],
         wanted=digest(file.content)[:12],
-    )
-
-
-def refuse(snapshot: Snapshot, path: str, *, root: bool = False) -> Refusal | None:
-    """Why the thing at ``path`` is not ours to replace, or None."""
-    for one in (path, *map(str, PurePosixPath(path).parents)):
-        if one in snapshot.unreadable:
-            return Refusal(path=one, what="it cannot be read", fix="see who owns it: ls -ld")
-    for parent in PurePosixPath(path).parents:
-        node = snapshot.nodes.get(str(parent))
-        if node and node.kind is not Kind.DIRECTORY:
-            return Refusal(
-                path=str(parent),
-                what=f"a {node.kind} stands where a directory of ours belongs",
-                fix="move it away, then run again",
-            )
-    node = snapshot.nodes.get(path)
-    if node is None:
-        return None
-    if node.kind is Kind.SYMLINK:
-        owner = "home-manager or NixOS" if node.target.startswith("/nix/store/") else "its owner"
-        return Refusal(
-            path=path,
-            what=f"it is a symbolic link to {node.target}",
-            fix=f"let {owner} give the file up, or remove the link; then run again",
-        )
-    if node.kind is not Kind.FILE:
-        return Refusal(
-            path=path, what=f"it is a {node.kind}, not a file", fix="move it away, then run again"
-        )
-    if node.uid != int(snapshot.facts["system_uid" if root else "uid"]):
-        name = "root" if root and snapshot.needs_sudo else snapshot.facts["user"]
-        return Refusal(
-            path=path,
-            what=f"it belongs to {node.owner}, not to {name}",
-            fix=f"chown {name} {path}",
-        )
-    return None
-
-
-def _plan_kde(
-    kde: KdeEntries,
-    snapshot: Snapshot,
-    changes: list[Change],
-    drift: list[FileDrift],
-    refusals: list[Refusal],
-    warnings: list[str],
-    entries: dict[str, Mapping[tuple[merge.Group, str], str]],
-    prefer: str,
-) -> None:
-    managed = snapshot.chezmoi.get(kde.path)
-    place = snapshot.follows.get(kde.path, kde.path)  # a link is kept, and written through
-    paths = dict.fromkeys((kde.path, place, *([managed.source] if managed else [])))
-    found = [refusal for path in paths if (refusal := refuse(snapshot, path))]
-    if found:
-        refusals += found
-        return
-    live = snapshot.nodes.get(kde.path)
-    source = snapshot.nodes.get(managed.source) if managed else None
-    # Beside a modify_ script or a create_ file the live one alone is written.
-    source_is_ours = managed is not None and chezmoi.classify(managed.source).plain
-    try:
-        healed = heal.heal(
-            live.content if live else None,
-            source.content if source and source_is_ours else None,
-            managed.last_written if managed else None,
-            kde.entries,
-            base=managed.base if managed else None,
-            prefer=prefer,
-            live_name=kde.path,
-            source_name=managed.source if managed else "",
-        )
-    except merge.KConfigError as error:
-        refusals.append(
-            Refusal(path=kde.path, what=str(error), fix="mend the line by hand, then run again")
-        )
-        return
-    before = snapshot.written.entries.get(kde.path, {})
-    drift += (_entry_drift(kde.path, one) for one in merge.drift(healed.changes, before))
-    entries[kde.path] = _memory(before, merge.remembered(kde.entries))
-    if managed and source and source_is_ours and source.content != (live and live.content):
-        edits = merge.merge(source.content, kde.entries).changes
-        drift += (_entry_drift(managed.source, one) for one in merge.drift(edits, before))
-    warnings += (
-        f"{kde.path} and {managed.source if managed else ''} were both changed: {one}; "
-        f"each keeps its own until --data prefer=live or --data prefer=source decides"
-        for one in healed.conflicts
-    )
-    # Where the two stay different, chezmoi's own record of the live file stays as well.
-    target = kde.path if source_is_ours and not healed.conflicts else ""
-    if live is None or live.content != healed.text:
-        changes.append(
-            Change(
-                path=place,
-                layer=Layer.PLASMA,
-                before=live.content if live else None,
-                after=healed.text,
-                # chezmoi would make a new file with the mode that its source spells.
-                mode=_mode(snapshot, managed) if managed and live is None else KEEP,
-                kde=True,
-                keys=healed.changes,
-                entries=back.changed(live.content if live else None, healed.text, kde.entries),
-                link=kde.path if place != kde.path else "",
-                chezmoi_target=target,
-            )
-        )
-    if managed and source_is_ours and (source is None or source.content != healed.source):
-        changes.append(
-            Change(
-                path=managed.source,
-                layer=Layer.PLASMA,
-                before=source.content if source else None,
-                after=healed.source,
-                entries=back.changed(
-                    source.content if source else None, healed.source, kde.entries
-                ),
-                chezmoi_target=target,
-            )
-        )
-
-
-def _mode(snapshot: Snapshot, managed: Managed) -> int:
-    umask = snapshot.facts.get("umask", "")
-    mask = int(umask, 8) if re.fullmatch("[0-7]{1,4}", umask) else 0o077
-    return chezmoi.classify(managed.source).mode(umask=mask)
-
-
-def _memory(
-    before: Mapping[tuple[merge.Group, str], str], now: Mapping[tuple[merge.Group, str], str]
-) -> dict[tuple[merge.Group, str], str]:
-    """What was written before and now; a key in another spelling (``k``, ``k[$e]``) replaces it."""
-    known = {(group, key.partition("[$")[0]) for group, key in now}
-    old = {k: v for k, v in before.items() if (k[0], k[1].partition("[$")[0]) not in known}
-    return {**old, **now}
-
-
-def _entry_drift(path: str, one: merge.Drift) -> FileDrift:
-    return FileDrift(
-        path=path,
-        what=f"{''.join(f'[{part}]' for part in one.group)} {one.key}",
-        old="(deleted)" if one.old is None else one.old,
-        found="(absent)" if one.found is None else one.found,
-        wanted="(absent)" if one.wanted is None else one.wanted,
     )
 
 

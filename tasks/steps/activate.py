@@ -25,7 +25,8 @@ from tasks.reach.payload import pack
 from tasks.reach.remote import PROGRAMS, Answer, program, text
 from tasks.run.operations import proves, step, transacts
 from tasks.run.stages import Activated, Built, Kept, Looked, Over, Planned, Proved
-from tasks.steps import read, write
+from tasks.steps import proof, read, trial, write
+from tasks.steps.transaction import ask, standing
 from tasks.steps.write import record
 
 #: What decides where the user's programs look for their files, as ``remote/read.sh`` says it.
@@ -37,12 +38,6 @@ BLOCKING = frozenset({"disk.room", "before.boot-menu"})
 NOTHING = "nothing was changed"  # how remote/transact.sh begins its reason then
 DECISION_S = 660  # remote/transact.sh waits as long until it is carried out, and a little less
 ACTIVATION_S = 1800  # switching a system can take minutes; its deadline starts only after that
-
-
-def directory(work: Planned) -> str:
-    """The transaction's directory; it belongs to whoever activates."""
-    base = work.system_record if work.as_root else work.record_directory
-    return f"{base}/transaction"
 
 
 def plan_lines(work: Built, attempt: int) -> Iterator[str]:
@@ -95,45 +90,9 @@ def payload(work: Built, attempt: int) -> str:
     return encodebytes(buffer.getvalue()).decode()
 
 
-def ask(work: Planned, *arguments: str, stdin: str = "", timeout: int = 300) -> Answer:
-    """Ask the transaction something; a lost line is opened again, the question asked again.
-
-    Every question may be asked twice: only the first decision counts, and waiting changes nothing.
-    """
-    verb, *rest = arguments
-    sudo = work.as_root
-    answer = work.remote(
-        "transact", verb, directory(work), *rest, stdin=stdin, sudo=sudo, timeout=timeout
-    )
-    if answer.lost and work.reconnect():
-        again = ("wait", "60") if verb == "start" else arguments
-        answer = work.remote(
-            "transact",
-            again[0],
-            directory(work),
-            *again[1:],
-            stdin="" if verb == "start" else stdin,
-            sudo=sudo,
-            timeout=timeout,
-        )
-    return answer
-
-
-def standing(answer: Answer) -> tuple[str, str]:
-    """Word and reason of the transaction's status; "lost" when it could not be asked."""
-    if answer.of("none"):
-        return "none", "the connection was lost before the change was begun"
-    if answer.of("gone"):
-        return "gone", "its process ended without a result"
-    word, _, reason = answer.first("status").partition(" ")
-    return (word, reason) if word else ("lost", answer.last_error)
-
-
 @step("look before the change", gives=Looked, idle=proves("nothing to activate"))
 def preflight(planned: Planned) -> Looked:
     """What has to hold before anything is written; the faults that are there are not this run's."""
-    from tasks.steps import proof
-
     known = proof.before(planned, BLOCKING | keep.HEALTH)
     for one in known:
         if one.effect is Effect.NOT_EFFECTIVE and one.counts and one.check in BLOCKING:
@@ -148,8 +107,6 @@ def prove(active: Activated) -> Proved:
     """Look at the workspace as it is now: has every setting the effect that it should have?
 
     A proof that could not be had is none: no answer, no keep."""
-    from tasks.steps import proof
-
     now = active
     if active.transacts:
         found = read.take_again(active)
@@ -292,8 +249,6 @@ def decide(proved: Proved) -> Kept:
     if proved.disproved:
         answer = ask(proved, "decide", "undo")
     else:
-        from tasks.steps import trial
-
         trial.offer(proved)  # what is pending for a boot is tried at the next one, where it can be
         # With the word goes what was found: the record that the change leaves.
         text = record(proved, proved.proof).after or b""

@@ -9,10 +9,11 @@ from converge.exits import Exit
 from converge.journal.journal import controller_state
 from converge.journal.kinds import SnapshotRecord
 from converge.plan import cascade, desired, held, layers, planning, saved, unread
+from converge.plan.observed import SnapshotError, parse
 from converge.plan.plan import Plan
 from converge.plan.rollout import Stage, stage
 from converge.plan.setting import Layer, Phase
-from converge.plan.snapshot import Lock, Snapshot, SnapshotError, Transaction, parse
+from converge.plan.snapshot import Lock, Snapshot, Transaction
 from converge.plan.standing import ForbiddenSetting, Standing, standings
 from converge.proof import keep
 from converge.subjects.settings import ALL

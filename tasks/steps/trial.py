@@ -25,7 +25,8 @@ from converge.subjects.checks import PROOFS
 from tasks.reach.remote import Answer, joined, program
 from tasks.run.operations import step
 from tasks.run.stages import Done, Kept, Over, Planned, Proved, Read
-from tasks.steps import activate, proof, read, write
+from tasks.steps import proof, read, write
+from tasks.steps.transaction import ask
 
 _BY_ID = {one.id: one for one in PROOFS}
 AWAY_S = 900  # until a machine that restarts answers again, twice where it comes back by itself
@@ -62,7 +63,7 @@ def offer(proved: Proved) -> None:
     if not wanted.due(proved.choices, findings):
         return
     sent = _payload(proved)
-    answer = activate.ask(
+    answer = ask(
         proved, "trial", hashlib.sha256(sent).hexdigest(), stdin=encodebytes(sent).decode()
     )
     word, _, why = answer.first("trial").partition(" ")
@@ -90,7 +91,7 @@ def boot(kept: Kept) -> Kept:
     if not kept.tried:
         return kept
     before = kept.snapshot.facts["boot_id"]
-    answer = activate.ask(kept, "restart", timeout=60)
+    answer = ask(kept, "restart", timeout=60)
     if not answer.of("restarting") and not answer.lost:
         raise Over(f"the machine was not restarted: {answer.last_error}", Exit.UNKNOWN)
     word, why = _until_decided(kept, before)
@@ -114,7 +115,7 @@ def _until_decided(work: Planned, before: str) -> tuple[State, str]:
     deadline = time.monotonic() + limit
     said = ""
     while time.monotonic() < deadline:
-        answer = activate.ask(work, "tried", str(POLL_S), timeout=POLL_S + 30)
+        answer = ask(work, "tried", str(POLL_S), timeout=POLL_S + 30)
         if answer.lost or not answer.of("trial"):
             gevent.sleep(2)
             continue

@@ -25,7 +25,7 @@ from converge.journal.kinds import FindingRecord
 from converge.kde import back, chezmoi, heal, lower, merge, taken, text
 from converge.measure import memory, samples
 from converge.measure.history import History
-from converge.plan import flakes, snapshot, unread
+from converge.plan import flakes, observed, snapshot, unread
 from converge.plan.written import Written
 from converge.profile.profile import load_profile
 from converge.proof import inquiry
@@ -57,8 +57,8 @@ def _snapshot(data: bytes) -> None:
     rows = lines(data)
     framed = unread.framed(rows)
     assert unread.why(rows, rows[:4]).startswith("the workspace could not be read")
-    with contextlib.suppress(snapshot.SnapshotError):
-        _whole(snapshot.parse(framed if framed is not None else rows))
+    with contextlib.suppress(observed.SnapshotError):
+        _whole(observed.parse(framed if framed is not None else rows))
 
 
 def _whole(found: snapshot.Snapshot) -> None:
@@ -88,8 +88,8 @@ def _archive(data: bytes) -> None:
     with contextlib.suppress(ValueError):
         limits.unpack(data)
     packed = base64.b64encode(gzip.compress(data, 1)).decode()
-    with contextlib.suppress(snapshot.SnapshotError):
-        _whole(snapshot.parse(answer(files=packed, directories=packed)))
+    with contextlib.suppress(observed.SnapshotError):
+        _whole(observed.parse(answer(files=packed, directories=packed)))
 
 
 def _archive_seeds() -> Iterator[bytes]:
@@ -313,7 +313,7 @@ READERS: Mapping[str, Reader] = {
         read=_snapshot,
         seeds=_snapshot_seeds,
         called=(
-            "converge.plan.snapshot.parse",
+            "converge.plan.observed.parse",
             "converge.plan.unread.framed",
             "converge.plan.unread.why",
         ),

@@ -15,7 +15,7 @@ from converge.report import terminal
 from tasks.reach import limits, nix, output
 from tasks.reach.remote import Answer
 from tasks.run.stages import Over
-from tasks.steps import activate, build, lock
+from tasks.steps import activate, build, lock, transaction
 
 
 def lines(data: bytes) -> list[str]:
@@ -55,7 +55,7 @@ def words(data: bytes) -> None:
         said = Answer(ok=ok, lines=rows, errors=rows, lost=lost)
         _ = (said.reason, said.last_error)
         work: Any = _Work(said)
-        word, why = activate.standing(said)
+        word, why = transaction.standing(said)
         for other in ("kept", "undone", "broken", "none", "gone", word):
             assert isinstance(activate.meaning(work, other, why)[1], Exit)
         with contextlib.suppress(Over):

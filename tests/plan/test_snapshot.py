@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from converge import limits
 from converge.plan import layers
-from converge.plan.snapshot import Kind, Snapshot, SnapshotError, parse
+from converge.plan.observed import SnapshotError, parse
+from converge.plan.snapshot import Kind, Snapshot
 from converge.plan.written import Proved, Written
 from tests.plan import plans
 from tests.remote.reading import Reader

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import sandbox
-from converge.plan.snapshot import Snapshot, parse
+from converge.plan.observed import parse
+from converge.plan.snapshot import Snapshot
 from tasks.reach.remote import program
 from tests import sshd
 from tests.conftest import Cli, Outcome

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from converge.plan.flakes import Flake
 from converge.plan.flakes import parse as parse_flakes
-from converge.plan.snapshot import Snapshot, parse
+from converge.plan.observed import parse
+from converge.plan.snapshot import Snapshot
 from tasks.reach.remote import program
 from tests.tools import need
 

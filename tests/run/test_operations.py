@@ -34,7 +34,7 @@ from tasks.run import operations, stages
 from tasks.run.journal import Journal, JournalError
 from tasks.run.run import Run
 from tasks.run.stages import Built, Kept, Looked, Over, Planned, Proved, Workspace, Written
-from tasks.steps import activate, back, build, finish, write
+from tasks.steps import activate, back, build, finish, transaction, write
 from tasks.steps import read as reading
 from tests.plan.plans import DESKTOP, EVERY, found, plan, profile
 from tests.proof.checks import HOME, PROJECT
@@ -318,7 +318,7 @@ def test_the_plan_of_a_transaction_says_from_which_state_it_is_undone(make: Any)
     ):
         assert line in lines
     runs = f"/var/lib/workspace-tuning/runs/{work.choices.user}"
-    assert activate.directory(work) == f"{runs}/{work.run.id}/transaction"
+    assert transaction.directory(work) == f"{runs}/{work.run.id}/transaction"
     assert work.as_root
 
 
@@ -391,8 +391,8 @@ def test_a_question_is_asked_again_on_a_new_line_but_a_transaction_is_never_begu
 ) -> None:
     monkeypatch.setattr(Workspace, "reconnect", lambda _: True)
     work = make(False, ("status activated r",), False, ("status kept r",))
-    assert activate.ask(work, "start", stdin="x").of("status") == ("activated r",)
-    assert activate.ask(work, "decide", "confirm").of("status") == ("kept r",)
+    assert transaction.ask(work, "start", stdin="x").of("status") == ("activated r",)
+    assert transaction.ask(work, "decide", "confirm").of("status") == ("kept r",)
     verbs = [work.host.words(number)[1] for number in range(4)]
     assert verbs == ["start", "wait", "decide", "decide"]
 
@@ -424,7 +424,7 @@ def test_what_is_active_is_taken_back_when_a_run_is_interrupted(
     active = activate.begin(work)
     work.run.interrupted = True
     assert operations.perform(active, step_of(never)) is None
-    assert work.host.words(2)[1:] == ["decide", activate.directory(work), "undo"]
+    assert work.host.words(2)[1:] == ["decide", transaction.directory(work), "undo"]
     assert work.run.exits["shoshin"] is code
     released = [words[3] for words, _ in work.host.commands if words[3] == "workspace-release"]
     assert bool(released) is (code is not Exit.UNKNOWN)
@@ -508,7 +508,7 @@ def test_what_is_active_is_taken_back_when_a_step_ends_unexpectedly(make: Any) -
         raise RecursionError("nested JSON")
 
     assert operations.perform(active, step_of(act)) is None
-    assert work.host.words(-2)[1:] == ["decide", activate.directory(work), "undo"]
+    assert work.host.words(-2)[1:] == ["decide", transaction.directory(work), "undo"]
     assert work.host.words()[0] == "workspace-release"
     assert work.run.exits["shoshin"] is Exit.ROLLED_BACK
 

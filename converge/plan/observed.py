@@ -1,0 +1,294 @@
+"""The answer of a reading becomes the observed state of a workspace.
+
+In: the lines of ``remote/read.sh`` behind those of ``managed.sh``, ``detect.sh`` and ``flakes.sh``:
+one command prints them all. Out: a frozen ``Snapshot``. Whatever the output does not say is
+unknown, never absent: an incomplete answer raises ``SnapshotError``.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import tarfile
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from converge import limits
+from converge.boot import trial
+from converge.boot.trial import Trial
+from converge.kde import chezmoi
+from converge.plan import flakes
+from converge.plan.flakes import Flake
+from converge.plan.snapshot import (
+    Built,
+    Generation,
+    Kind,
+    Lock,
+    Managed,
+    Node,
+    Snapshot,
+    Transaction,
+)
+from converge.plan.written import PARTS, Written
+
+NEEDED_FACTS = frozenset(
+    {"uid", "system_uid", "user", "home", "state", "hostname", "boot_id", "uptime_s", "soak_boot"}
+)
+NUMBERS = ("uid", "system_uid", "uptime_s")
+LOWER_LIMIT = 1024 * 1024  # bytes of a KDE file of a lower layer; a larger one is passed over
+#: What remote/write.sh puts beside a target, or KConfig's lock in the making.
+_STAGED = re.compile(r".*/\.[^/\n]+\.wt-[0-9a-z.-]+")
+
+
+class SnapshotError(Exception):
+    """The workspace's answer is incomplete or malformed: its state is unknown."""
+
+
+_KINDS = {
+    tarfile.REGTYPE: Kind.FILE,
+    tarfile.AREGTYPE: Kind.FILE,
+    tarfile.LNKTYPE: Kind.FILE,
+    tarfile.CONTTYPE: Kind.FILE,
+    tarfile.DIRTYPE: Kind.DIRECTORY,
+    tarfile.SYMTYPE: Kind.SYMLINK,
+    tarfile.FIFOTYPE: Kind.FIFO,
+}
+
+
+def _nodes(encoded: str) -> Iterable[Node]:
+    try:
+        packed = base64.b64decode(encoded, validate=True)
+        for member, content in limits.members(limits.unpack(packed)):
+            kind = _KINDS.get(member.type, Kind.DEVICE)
+            yield Node(
+                path=member.name if member.name.startswith("/") else f"/{member.name}",
+                kind=kind,
+                mode=member.mode & 0o7777,
+                uid=member.uid,
+                owner=member.uname or str(member.uid),
+                content=content,
+                target=member.linkname if kind is Kind.SYMLINK else "",
+            )
+    except ValueError as error:
+        raise SnapshotError(f"the archive of managed files: {error}") from error
+
+
+def _managed(known: Managed | None, word: str, answer: tuple[int, str, str]) -> Managed | None:
+    """What is known of a target after one more answer; None where chezmoi does not manage it."""
+    try:
+        if word == "chezmoi":
+            source = chezmoi.read_source_path(*answer)
+            return Managed(source=source.path) if source else None
+        stamp = chezmoi.read_last_written(*answer) or ""
+    except chezmoi.ChezmoiError as error:
+        return replace(known or Managed(), trouble=str(error))
+    return replace(known or Managed(), last_written=stamp)
+
+
+def _answer(rest: str) -> tuple[str, tuple[int, str, str]]:
+    """The target, and what chezmoi answered: exit code, output, errors."""
+    path, code, output, errors = rest.split("\t")
+    return path, (int(code), _plain(output), _plain(errors))
+
+
+def _plain(encoded: str) -> str:
+    return base64.b64decode(encoded, validate=True).decode(errors="replace")
+
+
+def parse(lines: Iterable[str]) -> Snapshot:
+    """The snapshot in the output of ``remote/read.sh``.
+
+    Raises ``SnapshotError`` when the output is cut or is not that program's.
+    """
+    try:
+        return _parse(list(lines))
+    except (ValueError, IndexError) as error:
+        raise SnapshotError(f"the snapshot is malformed: {error}") from error
+
+
+def _parse(rows: list[str]) -> Snapshot:
+    machine: tuple[str, ...] = ()
+    if "detected" in rows:  # remote/detect.sh comes first; its last line
+        middle = rows.index("detected") + 1
+        machine, rows = tuple(rows[:middle]), rows[middle:]
+    read: Mapping[str, Flake] = {}
+    if rows and rows[0] == flakes.BEGIN and flakes.END in rows:  # then remote/flakes.sh
+        middle = rows.index(flakes.END)
+        read, rows = flakes.parse(rows[1:middle]), rows[middle + 1 :]
+    if not rows or rows[0] != "workspace-read 1":
+        raise SnapshotError("the workspace did not answer with a snapshot of version 1")
+    if rows[-1] != "end":
+        raise SnapshotError("the snapshot was cut before its end")
+
+    facts: dict[str, str] = {}
+    marks: set[str] = set()
+    tools: dict[str, str] = {}
+    profiles: dict[str, str] = {}
+    generations: dict[str, list[Generation]] = {}
+    absent: set[str] = set()
+    unreadable: set[str] = set()
+    leftovers: list[str] = []
+    managed: dict[str, Managed | None] = {}
+    bases: dict[str, bytes] = {}
+    follows: dict[str, str] = {}
+    lock: dict[str, str] = {}
+    built: dict[str, Built] = {}
+    transactions: list[Transaction] = []
+    config_dirs: list[str] = []
+    lower: dict[str, bytes] = {}
+    parts: dict[str, dict[str, str]] = {}
+    trials: dict[str, Trial] = {}
+    running = ""
+    try:
+        start, middle = rows.index("files"), rows.index("directories")
+    except ValueError as error:
+        raise SnapshotError("the snapshot has no archive of managed files") from error
+
+    for row in rows[1:start]:
+        word, _, rest = row.partition(" ")
+        first, _, second = rest.partition(" ")
+        match word:
+            case "fact":
+                facts[first] = second
+            case "mark":
+                marks.add(first)
+            case "tool":
+                tools[first] = second
+            case "profile":
+                profiles[first] = second
+            case "generation":
+                number, mark, path = second.split(" ", 2)
+                generation = Generation(
+                    number=limits.number(number), path=path, current=mark == "current"
+                )
+                generations.setdefault(first, []).append(generation)
+            case "running":
+                running = second
+            case "built":
+                digest, _, path = second.partition(" ")
+                built[first] = Built(inputs=digest, path=path)
+            case "transaction":
+                directory, number, alive, left, word, *reason = rest.split(" ", 5)
+                transactions.append(
+                    Transaction(
+                        directory=directory,
+                        number=limits.number(number),
+                        alive=alive == "yes",
+                        left_s=limits.number(left),
+                        word=word,
+                        reason=reason[0] if reason else "",
+                    )
+                )
+            case "part":
+                part, standing, directory = rest.split(" ", 2)
+                parts.setdefault(directory, {})[part] = standing
+            case "trial":
+                directory, tried = trial.parse(rest)
+                trials[directory] = tried
+            case "lock":
+                lock[first] = second
+            case "absent":
+                absent.add(rest)
+            case "unreadable":
+                unreadable.add(rest)
+            case "leftover":
+                leftovers.append(rest)
+            case "config_dir":
+                config_dirs.append(rest)
+            case "lower":
+                path, _, encoded = rest.rpartition(" ")
+                text = base64.b64decode(encoded, validate=True)
+                if len(text) <= LOWER_LIMIT:
+                    lower[path] = text
+            case "chezmoi" | "chezmoi_entry":
+                path, answer = _answer(rest)
+                managed[path] = _managed(managed.get(path), word, answer)
+            case "chezmoi_base":
+                path, _, encoded = rest.partition("\t")
+                bases[path] = base64.b64decode(encoded, validate=True)
+            case "follows":
+                path, _, target = rest.partition("\t")
+                follows[path] = target
+            case "chezmoi_missing":
+                path, _, source = rest.partition("\t")
+                why = f"chezmoi is not found here, and {source} is its source"
+                managed[path] = Managed(source=source, trouble=why)
+            case _:
+                raise SnapshotError(f"the snapshot has an unknown line: {word[:40]!r}")
+
+    nodes = {node.path: node for node in _nodes("".join(rows[start + 1 : middle]))}
+    for node in _nodes("".join(rows[middle + 1 : -1])):
+        if _STAGED.fullmatch(node.path):
+            leftovers.append(node.path)
+        else:
+            nodes[node.path] = node
+    for path, target in tuple(follows.items()):
+        one = managed.get(path)
+        if (
+            target in nodes
+            and nodes[target].kind is Kind.FILE
+            and (not one or one.source == target)
+        ):
+            nodes[path] = replace(nodes[target], path=path)
+            managed.pop(path, None)  # chezmoi's link into its own source: that is the live file
+        else:
+            del follows[path]
+    missing = NEEDED_FACTS - facts.keys()
+    missing |= {name for name in NUMBERS if limits.count(facts.get(name, "")) is None}
+    missing |= {name for name in ("home", "state") if not facts.get(name, "").startswith("/")}
+    missing |= {"system", "home"} - (read.keys() & profiles.keys())
+    if missing:
+        raise SnapshotError(f"the snapshot lacks {sorted(missing)}")
+    return Snapshot(
+        facts=facts,
+        marks=frozenset(marks),
+        tools=tools,
+        profiles=profiles,
+        generations={
+            name: tuple(sorted(found, key=lambda one: one.number))
+            for name, found in generations.items()
+        },
+        flakes=read,
+        nodes=nodes,
+        absent=frozenset(absent),
+        unreadable=frozenset(unreadable),
+        leftovers=tuple(leftovers),
+        chezmoi={path: replace(one, base=bases.get(path)) for path, one in managed.items() if one},
+        follows=follows,
+        machine=machine,
+        built=built,
+        transactions=tuple(
+            replace(one, parts=parts.get(one.directory, {}), trial=trials.get(one.directory))
+            for one in sorted(transactions, key=lambda one: (one.number, one.run))
+        ),
+        running_system=running,
+        lock=_lock(lock),
+        written=_written(facts, nodes),
+        config_dirs=tuple(config_dirs),
+        lower=lower,
+    )
+
+
+def _written(facts: Mapping[str, str], nodes: Mapping[str, Node]) -> Written:
+    """What was last written; for a part that was undone alone, what had been written before it."""
+    record = nodes.get(f"{facts['state']}/written.json")
+    written = Written.parse(record.content if record else None)
+    for part in PARTS:
+        before = nodes.get(f"{facts['state']}/undone/{part}")
+        if before is not None:
+            earlier = Written.parse(before.content or None)
+            written = written.with_part(part, earlier, home=facts["home"])
+    return written
+
+
+def _lock(lines: Mapping[str, str]) -> Lock | None:
+    if not lines:
+        return None
+    return Lock(
+        run=lines.get("run", "?"),
+        host=lines.get("host", "?"),
+        user=lines.get("user", "?"),
+        pid=lines.get("pid", "?"),
+        since=limits.count(lines.get("since", "")) or 0,
+        alive=lines.get("alive") == "yes",
+    )

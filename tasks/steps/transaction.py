@@ -1,0 +1,46 @@
+"""Ask the transaction of a workspace something (``remote/transact.sh``), and read how it stands."""
+
+from __future__ import annotations
+
+from tasks.reach.remote import Answer
+from tasks.run.stages import Planned
+
+
+def directory(work: Planned) -> str:
+    """The transaction's directory; it belongs to whoever activates."""
+    base = work.system_record if work.as_root else work.record_directory
+    return f"{base}/transaction"
+
+
+def ask(work: Planned, *arguments: str, stdin: str = "", timeout: int = 300) -> Answer:
+    """Ask the transaction something; a lost line is opened again, the question asked again.
+
+    Every question may be asked twice: only the first decision counts, and waiting changes nothing.
+    """
+    verb, *rest = arguments
+    sudo = work.as_root
+    answer = work.remote(
+        "transact", verb, directory(work), *rest, stdin=stdin, sudo=sudo, timeout=timeout
+    )
+    if answer.lost and work.reconnect():
+        again = ("wait", "60") if verb == "start" else arguments
+        answer = work.remote(
+            "transact",
+            again[0],
+            directory(work),
+            *again[1:],
+            stdin="" if verb == "start" else stdin,
+            sudo=sudo,
+            timeout=timeout,
+        )
+    return answer
+
+
+def standing(answer: Answer) -> tuple[str, str]:
+    """Word and reason of the transaction's status; "lost" when it could not be asked."""
+    if answer.of("none"):
+        return "none", "the connection was lost before the change was begun"
+    if answer.of("gone"):
+        return "gone", "its process ended without a result"
+    word, _, reason = answer.first("status").partition(" ")
+    return (word, reason) if word else ("lost", answer.last_error)
