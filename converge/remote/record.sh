@@ -294,7 +294,7 @@ has_bytes() { # has_bytes RUN_DIRECTORY: of files that it replaced; a proof repl
 }
 of_another() { # of_another RUN_DIRECTORY: root kept the records of all users in one place once
     [ -f "$T/plan" ] && [ -f "$1/transaction/plan" ] &&
-        ! grep -qx "user $(plan user)" "$1/transaction/plan"
+        ! grep -qxF "user $(plan user)" "$1/transaction/plan"
 }
 root_has() { # root_has RUNS RUN: root may have the rest of this record, from an older version
     case $T in "$1"/*) return 1 ;; */transaction) ;; *) return 1 ;; esac

@@ -87,7 +87,7 @@ def test_all_problems_of_a_host_come_at_once() -> None:
         'inventory host "shoshin": phases[1]: "7" is not known, expected one of 1, 2, 3, 4, 5, '
         "memory",
         'inventory host "shoshin": user: "a;b" does not have the form it needs; '
-        "write a Unix user name, such as mitsio",
+        "write what id -un prints there, such as mitsio",
         'inventory host "shoshin": worksace: is not a known key; '
         "remove it: workspace is there already",
     ]
@@ -132,6 +132,10 @@ def test_setting_in_include_and_exclude_is_refused() -> None:
         ("profile", "a//b.yaml"),
         ("user", "root; id"),
         ("user", "-x"),
+        ("user", "\\me"),
+        ("user", "DOMAIN\\"),
+        ("user", "a/b"),
+        ("user", "..\\me"),
         ("user", "a\u202eb"),
         ("host", 'x".y'),
         ("host", "${x}"),
@@ -258,3 +262,12 @@ def test_where_detect_writes_may_be_anywhere_on_the_controller() -> None:
 def test_a_report_of_another_program_is_no_choice() -> None:
     (line,) = refused(facter="facter.json")
     assert line.startswith('inventory host "shoshin": facter: is not a known key')
+
+
+@pytest.mark.parametrize(
+    "user", ["mitsio", "John.Doe", "CORP\\john.doe", "john@corp.example", "9lives", "svc$", "a_b-c"]
+)
+def test_a_user_is_named_as_the_workspace_names_them(user: str) -> None:
+    """Also users of a domain, as winbind and sssd have them."""
+    given = {"workspace": "x", "profile": "inventory/hardware/x.yaml", "user": user}
+    assert check_choices("x", given, known_settings=KNOWN).user == user

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.reach.remote import PROGRAMS, text
+from tasks.reach.remote import PROGRAMS, joined, text
 from tests.tools import need
 
 COMMON = text(PROGRAMS / "common.sh")
@@ -81,3 +81,19 @@ def test_a_look_at_a_repository_runs_no_program_that_it_names(tmp_path: Path) ->
     (tmp_path / "ran").unlink()
     run('leave_git_alone; cd "$HOME/tree" && git status >/dev/null && git diff', tmp_path)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("user", ["CORP\\new.user", "a.b", "me@corp.example", "svc$"])
+def test_a_user_of_a_domain_keeps_the_name_and_the_records(tmp_path: Path, user: str) -> None:
+    """A backslash is no escape, a dot no pattern: records of one user are not those of another."""
+    for name, owner in (("own", user), ("other", user.replace(".", "x").replace("\\", "/"))):
+        (tmp_path / name / "transaction").mkdir(parents=True)
+        (tmp_path / name / "transaction/plan").write_text(f"run r\nuser {owner}\n")
+    script = joined(PROGRAMS / "record.sh") + 'plan user; of_another "$2" && echo other; exit 0\n'
+    for name in ("own", "other"):
+        words = [need("dash"), "-c", f"T=$1/own/transaction\n{script}", "sh", str(tmp_path)]
+        done = subprocess.run([*words, str(tmp_path / name)], capture_output=True, text=True)
+        found = done.stdout.splitlines()
+        assert found[0] == user, done.stderr
+        different = name == "other" and user != (user.replace(".", "x").replace("\\", "/"))
+        assert (found[1:] == ["other"]) is different, found
