@@ -89,11 +89,13 @@ def test_a_user_of_a_domain_keeps_the_name_and_the_records(tmp_path: Path, user:
     for name, owner in (("own", user), ("other", user.replace(".", "x").replace("\\", "/"))):
         (tmp_path / name / "transaction").mkdir(parents=True)
         (tmp_path / name / "transaction/plan").write_text(f"run r\nuser {owner}\n")
-    script = joined(PROGRAMS / "record.sh") + 'plan user; of_another "$2" && echo other; exit 0\n'
+    script = joined(PROGRAMS / "record.sh") + 'plan user; of_another "$3" && echo other; exit 0\n'
     for name in ("own", "other"):
-        words = [need("dash"), "-c", f"T=$1/own/transaction\n{script}", "sh", str(tmp_path)]
-        done = subprocess.run([*words, str(tmp_path / name)], capture_output=True, text=True)
+        places = (str(tmp_path / "own/transaction"), str(tmp_path / name))
+        done = subprocess.run(
+            [need("dash"), "-c", script, "sh", "verb", *places], capture_output=True, text=True
+        )
         found = done.stdout.splitlines()
-        assert found[0] == user, done.stderr
-        different = name == "other" and user != (user.replace(".", "x").replace("\\", "/"))
+        assert found[:1] == [user], done.stderr
+        different = name == "other" and user != user.replace(".", "x").replace("\\", "/")
         assert (found[1:] == ["other"]) is different, found
