@@ -10,6 +10,8 @@ from converge.journal import journal
 from converge.journal.kinds import FindingRecord, RunStartRecord
 from converge.proof.effect import Finding
 
+FIRST = 64 * 1024  # bytes of a first line that are read
+
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
@@ -28,6 +30,8 @@ def proofs(runs: Path, workspace: str) -> Iterable[Proof]:
     """Newest first. A journal that cannot be read is passed over: it proves nothing."""
     for path in sorted(runs.glob("*/journal.jsonl"), reverse=True):
         try:
+            if not _may_prove(path, workspace):
+                continue
             lines = journal.read(path)
         except OSError:
             continue
@@ -42,6 +46,16 @@ def proofs(runs: Path, workspace: str) -> Iterable[Proof]:
                 time = line.time
         if found:
             yield Proof(run=path.parent.name, time=time, task=task, findings=tuple(found.values()))
+
+
+def _may_prove(path: Path, workspace: str) -> bool:
+    """Whether a run looked at effects on a workspace, by the first line of its journal alone: so a
+    hundred dry runs, or runs elsewhere, cost a line each."""
+    with path.open("rb") as file:
+        first = journal.objects(file.readline(FIRST))
+        for start in journal.of_kind(map(journal.Line.of, first), RunStartRecord):
+            return start.mode != "dry run" and workspace in start.workspaces
+    return True
 
 
 def last(runs: Path, workspace: str) -> Proof | None:

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -21,6 +22,10 @@ from converge.journal.journal import Line
 from converge.journal.kinds import WORDS, OtherRecord, Record
 
 OURS = "workspace-tuning"  # from this directory on, all belongs to this project
+
+
+KEPT = 500  # runs of which the controller keeps the journal
+_RUN = re.compile(r"[0-9]{8}t[0-9]{6}-[0-9a-f]{4}")
 
 
 class JournalError(Exception):
@@ -51,6 +56,21 @@ def private(directory: Path) -> None:
             raise PermissionError(errno.EPERM, f"others can write to {one}: chmod go-w {one}")
 
 
+def prune(directory: Path, own: str) -> None:
+    """Remove the journals of all but the newest ``KEPT`` runs, by the time in their names, and
+    never of the run ``own``: the clock may have been set back.
+
+    Nothing else is touched: a directory of another name, a link, or one that holds more than a
+    journal stays. What cannot be removed stays as well: the run is not about it."""
+    runs = sorted(one for one in directory.iterdir() if _RUN.fullmatch(one.name))
+    for run in runs[:-KEPT]:
+        with contextlib.suppress(OSError):
+            held = [one.name for one in run.iterdir()]
+            if run.name != own and not run.is_symlink() and held == ["journal.jsonl"]:
+                (run / "journal.jsonl").unlink()
+                run.rmdir()
+
+
 class Journal:
     """Append-only. ``listeners`` get each line after it is on disk, as a reader would get it."""
 
@@ -64,6 +84,7 @@ class Journal:
             self.path.parent.mkdir(mode=0o700)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
             self._fd = os.open(self.path, flags, 0o600)
+            prune(directory, run)
         except OSError as error:
             raise JournalError(f"{self.path}: {error.strerror}") from error
 

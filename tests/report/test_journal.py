@@ -23,7 +23,8 @@ from converge.journal.kinds import (
     SnapshotRecord,
     StepRecord,
 )
-from tasks.run.journal import Journal, JournalError, new_run_id, private
+from tasks.run.journal import KEPT, Journal, JournalError, new_run_id, private
+from tests.conftest import PROJECT
 from tests.tools import missing
 
 RUN = "20260101t000000-abcd"
@@ -174,6 +175,26 @@ def test_a_line_that_is_no_record_ends_the_reading(made: Journal, line: bytes) -
 
 
 # -- directories -------------------------------------------------------------------------------
+
+
+def test_the_controller_keeps_the_newest_five_hundred_runs_and_touches_nothing_else(
+    tmp_path: Path,
+) -> None:
+    runs = tmp_path / "runs"
+    names = [new_run_id(lambda day=day: 1_700_000_000 + day * 86_400.0) for day in range(520)]
+    for name in names:
+        (runs / name).mkdir(parents=True)
+        (runs / name / "journal.jsonl").write_text("{}\n")
+    (runs / names[0] / "a note of mine").write_text("kept")
+    (runs / "not-a-run").mkdir()
+    (runs / names[1] / "journal.jsonl").unlink()
+    (runs / names[1]).rmdir()
+    (runs / names[1]).symlink_to(runs / "not-a-run")
+    Journal(runs, new_run_id())
+    left = {path.name for path in runs.iterdir()}
+    assert names[0] in left and names[1] in left and "not-a-run" in left
+    assert left & set(names[2:]) == set(names[-499:])
+    assert f"newest {KEPT}" in (PROJECT / "docs/how-it-works.md").read_text()
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])

@@ -152,6 +152,27 @@ def test_the_newest_proof_counts_and_within_it_the_last_finding(tmp_path: Path) 
     assert history.last(tmp_path, "b") is None
 
 
+def test_what_was_proved_is_found_without_reading_the_runs_that_proved_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Status and why stay as fast after a hundred dry runs, and after a hundred runs elsewhere."""
+    write(tmp_path, "20260101t000000-0000", record("effective"))
+    for number in range(100):
+        for kind, mode, where in (("0", "dry run", "a"), ("1", "run", "elsewhere")):
+            one = Journal(tmp_path, f"20260201t{number:06}-000{kind}")
+            start = RunStartRecord(version="0", task="deploy", mode=mode, workspaces=(where,))
+            one.append(start)
+            one.append(taken(FindingRecord, record("effective")), workspace=where)
+    whole: list[Path] = []
+    read = history.journal.read
+    monkeypatch.setattr(history.journal, "read", lambda path: whole.append(path) or read(path))
+    proof = history.last(tmp_path, "a")
+    assert proof is not None and proof.run == "20260101t000000-0000"
+    assert len(whole) == 1
+    assert history.last_of(tmp_path, "a", "s") is not None
+    assert len(whole) == 2
+
+
 def test_a_journal_that_was_cut_or_forged_proves_nothing_more_than_it_says(tmp_path: Path) -> None:
     write(tmp_path, "20260101t000000-0000", record("effective"))
     broken = tmp_path / "20260102t000000-0000"
