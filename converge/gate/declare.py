@@ -258,7 +258,7 @@ def _session(machine: Machine) -> list[str]:
         seen = "" if name else " # neither a session nor session files were seen"
         return ["session:", f"  desktop: none{seen}", "  type: none"]
     kind = kind or "unknown # nobody of this user is logged in graphically"
-    if kind == "x11" and without_x11(machine.plasma):
+    if name == "plasma6" and kind == "x11" and without_x11(machine.plasma):
         kind = f"unknown # x11 still runs; Plasma {machine.plasma}, which is installed, has none"
     return ["session:", f"  desktop: {_word(str(name))}", f"  type: {kind}"]
 

@@ -202,3 +202,16 @@ def test_a_session_of_before_an_update_to_plasma_without_x11_is_not_declared(
         path.read_text()
     )
     assert differences(load_profile(path), machine) == ()
+
+
+@pytest.mark.parametrize("desktop", ["i3", None])
+def test_another_desktop_on_x11_beside_a_plasma_without_it_passes(
+    tmp_path: Path, desktop: str | None
+) -> None:
+    machine = dataclasses.replace(
+        recorded("shoshin"), session_type="x11", plasma="6.8.0", desktop=desktop
+    )
+    path = tmp_path / "beside.yaml"
+    path.write_text(declare(machine, "beside"), encoding="utf-8")
+    assert load_profile(path).session.type == "x11"
+    assert differences(load_profile(path), machine) == ()

@@ -33,7 +33,9 @@ def session(look: Look) -> Iterator[Verdict]:
             found="no X11 session installed",
             fix=look.edit("session.type", "wayland"),
         )
-    if declared.type == "x11" and without_x11(machine.plasma):
+    # Another desktop keeps its X11 session, whatever Plasma lies beside it.
+    of_plasma = declared.desktop == "plasma6"
+    if of_plasma and declared.type == "x11" and without_x11(machine.plasma):
         yield replace(
             verdict,
             outcome=Outcome.BLOCKS if look.x11 else Outcome.DIFFERS,
