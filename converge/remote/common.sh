@@ -224,14 +224,14 @@ with_inputs() {
         inputs_of "$input_"
     done
 }
-# inputs_of DIRECTORY: the directories of this machine that a flake there names, as text or locked;
-# at most 64, since each is asked.
+# inputs_of DIRECTORY: the flakes and repositories of this machine that a flake there names, as text
+# or locked; at most 64, since each is asked. Any other directory, as /nix/store, is not looked into.
 inputs_of() {
-    find "$1" -maxdepth 3 \( -name flake.nix -o -name flake.lock \) -type f -size -2048k \
+    find "$1" -xdev -maxdepth 3 \( -name flake.nix -o -name flake.lock \) -type f -size -2048k \
         -exec grep -hoE '"[^"]*"' {} + 2>/dev/null |
         sed -n -e 's|^"||' -e 's|[?#"].*||' -e 's|^git+||' -e 's|^path:||' -e 's|^file:||' \
             -e 's|%20| |g' -e 's|^//*|/|p' | sort -u | head -n 64 | while IFS= read -r named_; do
-        if [ -d "$named_" ] && [ "$named_" != / ]; then say "$named_"; fi
+        if [ -e "$named_/.git" ] || [ -e "$named_/flake.nix" ]; then say "$named_"; fi
     done
 }
 flakes() { nix --extra-experimental-features 'nix-command flakes' "$@"; }

@@ -99,3 +99,21 @@ def test_a_user_of_a_domain_keeps_the_name_and_the_records(tmp_path: Path, user:
         assert found[:1] == [user], done.stderr
         different = name == "other" and user != user.replace(".", "x").replace("\\", "/")
         assert (found[1:] == ["other"]) is different, found
+
+
+def test_only_flakes_and_repositories_are_taken_for_inputs(tmp_path: Path) -> None:
+    """A flake names other directories too, and the store is large."""
+    for name in ("flake", "a repository/.git", "plain"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/flake.nix").write_text('{ inputs.x.url = "path:/nowhere"; }\n')
+    named = ("git+file://{}/a%20repository?ref=main", "{}/plain", "/nix/store", "/", "{}/other")
+    text = " ".join(f'"{one.format(tmp_path)}"' for one in named)
+    (tmp_path / "flake/flake.nix").write_text(f"[ {text} ]\n")
+    script = joined() + 'with_inputs "$1"\n'
+    done = subprocess.run(
+        [need("dash"), "-c", script, "sh", str(tmp_path / "flake")], capture_output=True, text=True
+    )
+    assert done.stdout.splitlines() == [
+        f"{tmp_path}/{name}" for name in ("flake", "a repository", "other")
+    ], done.stderr
