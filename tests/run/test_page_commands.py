@@ -1,7 +1,7 @@
 """Every command of the pages runs as it is written, on workspaces of the names that the pages use.
 
 The first run and a new workspace are in test_first_hour.py, the example of contributing.md in
-tests/test_contributing.py. Commands of nix on a layer are held against the layer that a run wrote.
+tests/test_contributing.py, the commands of nix on a layer in tests/nix/test_nix_page.py.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def test_every_block_of_commands_is_run_by_a_test() -> None:
         "docs/first-run.md": "test_first_hour",
         "docs/new-workspace.md": "test_first_hour",
         "docs/contributing.md": "tests/test_contributing.py",
-        "docs/nix.md": "test_the_commands_of_the_nix_page",
+        "docs/nix.md": "tests/nix/test_nix_page.py",
         **dict.fromkeys(
             ("docs/every-day.md", "docs/undo.md", "docs/measuring.md", "docs/builds-elsewhere.md"),
             "test_the_commands_of_a_page_run_in_their_order",
