@@ -30,6 +30,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 
 from converge.kde.declared import Desired, Entry
 from converge.kde.text import (
@@ -98,29 +100,36 @@ class Back:
         return " ".join(fields)
 
 
-def in_force(text: bytes) -> dict[Identity, Standing]:
+def in_force(text: bytes) -> Mapping[Identity, Standing]:
     """The line in force for every entry of a file: the last one, or the first locked one."""
+    return _held(text)[0]
+
+
+@lru_cache(maxsize=4)  # a plan asks for the same bytes of a file again: live, source, before, after
+def _held(text: bytes) -> tuple[Mapping[Identity, Standing], frozenset[bytes]]:
+    """The same, and the groups that have a header, from one reading of the file."""
     found: dict[Identity, Standing] = {}
     fixed: set[Identity] = set()
+    groups = {ROOT.encode()}
     header = b""
     for one in read_file(text):
         line = one.raw.removesuffix(b"\n").removesuffix(b"\r")
         if isinstance(one.read, HeaderLine):
             header = line
+            groups.add(one.group)
         elif isinstance(one.read, EntryLine):
             identity = one.group, one.read.key, one.read.locale
             if identity not in fixed:
                 found[identity] = Standing(entry=one.read, line=line, header=header)
             if one.locked:
                 fixed.add(identity)
-    return found
+    return MappingProxyType(found), frozenset(groups)
 
 
 def changed(before: bytes | None, after: bytes, desired: Desired) -> tuple[Back, ...]:
     """The entries whose meaning is another one in ``after``; ``before`` None: there was no file."""
-    old, new = in_force(before or b""), in_force(after)
-    groups = {one.group for one in read_file(before or b"") if isinstance(one.read, HeaderLine)}
-    groups.add(ROOT.encode())
+    old, groups = _held(before or b"")
+    new = in_force(after)
     defaults = _defaults(desired)
     return tuple(
         Back(

@@ -16,7 +16,7 @@ The declared entries are merged into the results, always. docs/kconfig.md tells 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -76,11 +76,11 @@ def heal(
         except KConfigError:  # the edit in the source is what repairs the live file
             changes = both.changes
         return Healed(text=both.text, source=both.text, changes=changes)
-    changes = merge(live, desired, name=live_name).changes
+    merged = merge(live, desired, name=live_name)
+    changes = merged.changes
     found = conflicts(live, source, last_written, base=base, prefer=prefer)
     if _untouched(live, source, last_written):
-        mine = merge(live, desired).text
-        return Healed(text=mine, source=mine, changes=changes)
+        return Healed(text=merged.text, source=merged.text, changes=changes)
     base = _base(base, last_written)
     undecided = {one.identity for one in found}
     old, new, before = in_force(live), in_force(source), in_force(base or b"")
@@ -151,9 +151,9 @@ def _untouched(live: bytes | None, source: bytes, last_written: str | None) -> b
 
 def _changed(
     one: Identity,
-    live: dict[Identity, Standing],
-    source: dict[Identity, Standing],
-    base: dict[Identity, Standing] | None,
+    live: Mapping[Identity, Standing],
+    source: Mapping[Identity, Standing],
+    base: Mapping[Identity, Standing] | None,
 ) -> str:
     """Which side changed an entry in which both differ; "" where both did, or nobody knows."""
     if base is not None and reading(live.get(one)) == reading(base.get(one)):
@@ -166,8 +166,8 @@ def _changed(
 def _with(
     text: bytes,
     entries: list[Identity],
-    now: dict[Identity, Standing],
-    wanted: dict[Identity, Standing],
+    now: Mapping[Identity, Standing],
+    wanted: Mapping[Identity, Standing],
 ) -> bytes:
     """``text`` with these entries as the other side has them."""
     return taken_back(

@@ -1,0 +1,57 @@
+"""What a long KDE file costs: how often a plan reads it, counted and not timed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from converge.kde import back, book, taken
+from converge.kde.text import Placed, read_file
+from converge.plan.snapshot import Managed
+from tests.plan import plans
+
+LINES = 2000
+LONG = plans.LIVED_IN + b"".join(b"[Group%d]\nkey=%d\n" % (n, n) for n in range(LINES // 2))
+SOURCE = f"{plans.HOME}/.local/share/chezmoi/dot_config/kwinrc"
+
+
+@pytest.fixture
+def readings(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The length of each text that is read as a KDE file, where it is a long one."""
+    counted: list[int] = []
+
+    def counting(text: bytes) -> Iterator[Placed]:
+        if len(text) > len(LONG) // 2:
+            counted.append(len(text))
+        return read_file(text)
+
+    for module in (back, book, taken):
+        monkeypatch.setattr(module, "read_file", counting)
+    back._held.cache_clear()
+    yield counted
+    back._held.cache_clear()
+
+
+@pytest.mark.parametrize("managed", [False, True], ids=["live alone", "with its source"])
+def test_a_plan_reads_a_long_file_three_times_at_most(readings: list[int], managed: bool) -> None:
+    """Once to merge it; for an undo what it says before and after. The source is the same bytes."""
+    nodes = [plans.file(plans.KWINRC, LONG)]
+    known = {}
+    if managed:
+        nodes.append(plans.file(SOURCE, LONG))
+        known = {plans.KWINRC: Managed(source=SOURCE)}
+    made = plans.plan(plans.found(*nodes, chezmoi=known))
+    changed = [one for one in made.changes if one.path in (plans.KWINRC, SOURCE)]
+    assert len(changed) == 1 + managed and all(one.entries for one in changed)
+    assert 1 <= len(readings) <= 3
+
+
+def test_a_plan_that_changes_nothing_reads_a_long_file_once(readings: list[int]) -> None:
+    made = plans.plan(plans.found(plans.file(plans.KWINRC, LONG)))
+    after = next(one.after for one in made.changes if one.path == plans.KWINRC)
+    assert after is not None
+    readings.clear()
+    again = plans.plan(plans.found(plans.file(plans.KWINRC, after)))
+    assert plans.KWINRC not in {one.path for one in again.changes}
+    assert len(readings) == 1
