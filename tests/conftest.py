@@ -56,6 +56,8 @@ class Outcome:
 class Cli:
     """pyinfra in the project's directory, with its own controller state."""
 
+    patience_s = 300.0  # for one run
+
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.state = directory / "controller"
@@ -94,7 +96,7 @@ class Cli:
         )
 
     def end(self, process: subprocess.Popen[str]) -> Outcome:
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=self.patience_s)
         journals = (self.state / "workspace-tuning/controller/runs").glob("*/journal.jsonl")
         # By time and not by name: two runs may begin within one second.
         runs = sorted(journals, key=lambda path: path.stat().st_mtime_ns)

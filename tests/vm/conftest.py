@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Cli
 from tests.vm.image import Image, image
 from tests.vm.machine import Machine, machine
+from tests.vm.remote import PATIENCE_S
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +28,11 @@ def systemd_boot(disks: Image, tmp_path: Path) -> Iterator[Machine]:
 def grub(disks: Image, tmp_path: Path) -> Iterator[Machine]:
     with machine(disks, "grub", tmp_path / "machine") as one:
         yield one
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """A run takes minutes on a machine in software, many beside other tests."""
+    patient = Cli(tmp_path)
+    patient.patience_s = PATIENCE_S
+    return patient

@@ -16,7 +16,7 @@ from tests.conftest import Cli
 from tests.vm.machine import Machine
 from tests.vm.system import FILES
 
-RUN = ("--data", "layers=nixos,session", "--data", "phases=memory")
+RUN = ("--data", "layers=nixos", "--data", "phases=memory", "--data", "exclude=boot.menu")
 #: In place of sync and mv.
 _COUNTED = """\
 #!/bin/sh
