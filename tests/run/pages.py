@@ -22,7 +22,8 @@ from tests.conftest import PROJECT
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv", ".tools", ".sandbox", ".*_cache", ".hypothesis", "__pycache__", "known_hosts"
+    *(".git", ".venv", ".tools", ".sandbox", ".*_cache", ".hypothesis", "__pycache__"),
+    *("known_hosts", "pyinfra-debug.log", "report.html"),
 )
 
 
@@ -131,7 +132,8 @@ def at_a_terminal(
 def repository(place: Path) -> Path:
     """The project as it is now, as a repository that can be cloned."""
     shutil.copytree(PROJECT, place, ignore=LEFT_OUT, symlinks=True)
-    git = ["git", "-c", "user.name=tests", "-c", "user.email=tests@localhost", "-C", str(place)]
+    named = ("user.name=tests", "user.email=tests@localhost", "commit.gpgsign=false")
+    git = ["git", "-C", str(place), *(part for one in named for part in ("-c", one))]
     subprocess.run([*git, "init", "-q", "-b", "main"], check=True)
     subprocess.run([*git, "add", "-A"], check=True)
     subprocess.run([*git, "commit", "-q", "-m", "As it is"], check=True)
