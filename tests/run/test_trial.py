@@ -12,7 +12,7 @@ from converge.exits import Exit, Outcome
 from converge.journal.kinds import FindingRecord, StepRecord
 from converge.plan.snapshot import Transaction
 from converge.proof.effect import Effect
-from tasks.run.stages import Over, Proved
+from tasks.run.stages import Kept, Over, Proved
 from tasks.steps import activate, finish, read, trial
 from tests.boot.test_trial import finding
 from tests.plan.plans import EVERY, found, plan
@@ -108,3 +108,39 @@ def test_an_answer_ends_as_the_workspace_says(make: Any) -> None:
         waiting = trial.choose(work)
         assert trial.answer(waiting).code is code
         assert work.host.words(1)[1:] == ["answer", one.directory, word]
+
+
+@pytest.mark.parametrize(
+    ("ended", "code"),
+    [
+        ("trial undone display: found nothing", Exit.ROLLED_BACK),
+        ("trial went-back generation 2 did not come as far as its proof", Exit.ROLLED_BACK),
+        ("trial broken by hand: this", Exit.UNKNOWN),
+    ],
+)
+def test_a_run_that_may_restart_the_machine_ends_with_what_came_of_it(
+    make: Any, ended: str, code: Exit
+) -> None:
+    here = found()
+    busy = ("trial proving generation 2 runs since this boot", "boot another")
+    work = make(
+        ("restarting",),
+        busy,
+        (ended, "boot another"),
+        snapshot=here,
+        made=plan(here, selected=EVERY),
+        stage=Kept,
+        known={"tried": True},
+        trial_reboot="allowed",
+    )
+    assert trial.boot.idle(work) == ""
+    with pytest.raises(Over) as over:
+        trial.boot(work)
+    assert over.value.code is code
+    assert work.host.words(0)[1] == "restart"
+
+
+def test_a_restart_is_left_to_a_person_unless_the_inventory_allows_it(make: Any) -> None:
+    here = found()
+    work = make(snapshot=here, made=plan(here, selected=EVERY), stage=Kept, known={"tried": True})
+    assert "left to a person" in trial.boot.idle(work)
