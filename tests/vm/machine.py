@@ -7,8 +7,6 @@
     machine.reboot()                   # asks for one, and waits until the machine is up again
     machine.power_cut()                # as if the plug was pulled; the disk stays
     machine.workspace()                # arguments of tasks.reach.connection.workspace
-    machine.power_off()                # as a person does it
-    other = machine.fork(directory)    # a machine with a copy of its disk, to go on from there
 
 What it writes goes to ``directory``: its disk, the firmware's variables, and ``console``, all that
 ever came out of its serial port.
@@ -32,15 +30,11 @@ from typing import IO
 
 from tests.vm.image import FIRMWARE, Image
 from tests.vm.remote import PATIENCE_S
-from tests.vm.system import COPY as _COPY
-from tests.vm.system import PROFILE, USER, System
+from tests.vm.system import System
 
-__all__ = ["PROFILE", "USER", "_COPY", "Boot", "Machine", "machine", "off"]
 #: A test run that is killed leaves no machine behind.
 WITH_US = ("setpriv", "--pdeathsig", "KILL")
 ONE_AT_A_TIME = Path(tempfile.gettempdir(), "workspace-tuning-vm.lock")
-#: Where the two partitions begin, in bytes: make-image.sh.
-ESP, ROOT = 2048 * 512, 329728 * 512
 _READY = re.compile(r"vm-ready (?P<id>[0-9a-f-]{36}) (?P<system>/nix/store/\S+)\r?\n")
 
 
@@ -53,9 +47,7 @@ class Boot:
 
 
 class Machine(System):
-    def __init__(
-        self, image: Image, loader: str, directory: Path, *, after: Machine | None = None
-    ) -> None:
+    def __init__(self, image: Image, loader: str, directory: Path) -> None:
         super().__init__(image, directory / "known_hosts")
         self.loader, self.directory = loader, directory
         directory.mkdir(parents=True, exist_ok=True)
@@ -65,14 +57,9 @@ class Machine(System):
         self._text, self._seen, self._ended, self._on = "", 0, True, False
         self._changed = threading.Condition()
         self._lock: IO[str] | None = None
-        old = after.disk if after else image.disk(loader)
-        shutil.copy(after.variables if after else image.directory / "variables.fd", self.variables)
-        subprocess.run(["cp", "--sparse=always", str(old), str(self.disk)], check=True)
-
-    def fork(self, directory: Path) -> Machine:
-        """A machine with what is on the disk of this one, which is off."""
-        assert self.process is None, "it is on"
-        return Machine(self.image, self.loader, directory, after=self)
+        shutil.copy(image.directory / "variables.fd", self.variables)
+        copy = ["cp", "--sparse=always", str(image.disk(loader)), str(self.disk)]
+        subprocess.run(copy, check=True)
 
     # -- power ------------------------------------------------------------------------------
 
@@ -145,12 +132,6 @@ class Machine(System):
             self.process.kill()
         self._went()
 
-    def power_off(self) -> None:
-        """Shut it down, as a person does."""
-        self._stays_off()
-        self.run("systemctl", "poweroff")
-        self._went()
-
     def _stays_off(self) -> None:
         with self._changed:
             assert self.process is not None, "it is off"
@@ -214,63 +195,16 @@ class Machine(System):
         self.run("systemctl", "reboot")
         return self.wait_booted()
 
-    # -- its disk, while it is off ----------------------------------------------------------
-
-    def edit_menu(self, old: str, new: str) -> None:
-        """Put ``new`` in place of ``old`` in the boot menu, in each entry that has it, so that a
-        start goes wrong which this machine's own programs have prepared well."""
-        assert self.process is None, "it is on"
-        done = 0
-        for name in self._menu_files():
-            text = self._read(name)
-            if old in text:
-                self._write(name, text.replace(old, new))
-                done += 1
-        assert done, f"no entry has {old}"
-
-    def _menu_files(self) -> list[str]:
-        if self.loader == "grub":
-            return ["/boot/grub/grub.cfg"]
-        listing = _tool("mdir", "-b", "-i", f"{self.disk}@@{ESP}", "::/loader/entries")
-        return [line.strip().removeprefix("::") for line in listing.splitlines() if ".conf" in line]
-
-    def _read(self, name: str) -> str:
-        if self.loader == "systemd-boot":
-            return _tool("mtype", "-i", f"{self.disk}@@{ESP}", f"::{name}")
-        return _tool("debugfs", "-R", f"cat {name}", f"{self.disk}?offset={ROOT}")
-
-    def _write(self, name: str, text: str) -> None:
-        file = self.directory / "edited"
-        file.write_text(text)
-        if self.loader == "systemd-boot":
-            _tool("mcopy", "-o", "-i", f"{self.disk}@@{ESP}", str(file), f"::{name}")
-            return
-        for request in (f"rm {name}", f"write {file} {name}"):
-            _tool("debugfs", "-w", "-R", request, f"{self.disk}?offset={ROOT}")
-
 
 @contextlib.contextmanager
 def machine(image: Image, loader: str, directory: Path) -> Iterator[Machine]:
-    """A machine that is up; its power is cut at the end."""
-    with off(Machine(image, loader, directory)) as one:
-        one.boot()
-        yield one
-
-
-@contextlib.contextmanager
-def off(one: Machine) -> Iterator[Machine]:
-    """A machine that is off; its power is cut at the end, and its disk removed."""
+    """A machine that is up; its power is cut at the end, and its disk removed."""
+    one = Machine(image, loader, directory)
     try:
+        one.boot()
         yield one
     finally:
         one.stop()
-
-
-def _tool(*command: str) -> str:
-    """A program of this machine on a disk: its standard output."""
-    path = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=path)
-    return done.stdout
 
 
 def _free_port() -> int:

@@ -21,7 +21,8 @@ from converge.proof.inquiry import PROBES
 from tasks.reach.payload import pack
 from tasks.reach.remote import PROGRAMS, joined, program, text
 from tasks.steps.activate import UNDO
-from tests.vm.machine import _COPY, PROFILE, USER, Machine
+from tests.vm.machine import Machine
+from tests.vm.system import COPY, PROFILE, USER
 
 RUN = "20261126t000000-abcd"
 HOME = f"/home/{USER}"
@@ -67,7 +68,7 @@ class Tried:
         one = self.machine
         self.old = one.ssh("readlink", "-f", PROFILE)
         number = one.ssh("readlink", PROFILE).split("-")[-2]
-        self.new = one.sh(_COPY, self.old, initrd, *parameters)
+        self.new = one.sh(COPY, self.old, initrd, *parameters)
         change = Change(path=FILE, layer=Layer.SESSION, before=None, after=b"TRIAL=1\n", mode=0o644)
         plan = "".join(
             f"{line}\n"
