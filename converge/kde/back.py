@@ -140,7 +140,8 @@ def changed(before: bytes | None, after: bytes, desired: Desired) -> tuple[Back,
             new_group=identity[0] not in groups,
         )
         for identity in {**new, **old}
-        if reading(old.get(identity)) != reading(new.get(identity))
+        if old.get(identity) != new.get(identity)  # the same line means the same; most are
+        and reading(old.get(identity)) != reading(new.get(identity))
     )
 
 

@@ -64,10 +64,13 @@ def entries(setting: Setting) -> tuple[str, Desired]:
 def with_locks(snapshot: Snapshot, standings: Iterable[Standing]) -> tuple[Standing, ...]:
     """The standings, with those settings locked that a lock keeps at another value."""
     found = []
+    layered: dict[str, lower.Cascade] = {}  # several settings are in one file
     for standing in standings:
         if standing.in_force and standing.setting.layer is Layer.PLASMA:
             name, wanted = entries(standing.setting)
-            places = lower.locked(wanted, whole(snapshot, name))
+            if name not in layered:
+                layered[name] = whole(snapshot, name)
+            places = lower.locked(wanted, layered[name])
             if places:
                 (_, key), place = next(iter(places.items()))
                 why = f"{place}, locks {key}"
