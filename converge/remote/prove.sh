@@ -9,7 +9,6 @@
 # Probes are those of the other checks (remote/check.sh runs them, as the user), kept beside it.
 # shellcheck shell=sh disable=SC2034,SC2154
 CAP=65536
-tab=$(printf '\t')
 
 prove() {
     state proving "generation $number runs since this boot" || { undo_all undone "$why" && return; }
