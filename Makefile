@@ -3,7 +3,8 @@
 # make quick  the tests that start no run: for while you work, about a minute
 # make bench  what a run without changes costs, beside its floor and its peers (as root: over SSH too)
 # make undos  200 undos while KDE writes all the time (make undos UNDOS=20: fewer)
-# make homes  100 random homes through a run and its undo (make homes HOMES=20: fewer)
+# make homes  1,000 random homes through the pure part of an undo, 100 through a run and its undo
+#             (make homes HOMES=20: fewer of these)
 # make vm     whole machines in QEMU, with a boot loader: hours (make vm ARGS="-m small": minutes)
 # make fuzz   every reader of what a workspace says, led by coverage, an hour (SECONDS=60: less)
 # make report the newest run as one page, report.html
@@ -56,6 +57,7 @@ bench: $(BIN)/.made
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 homes: $(BIN)/.made
+	@PURE_HOMES=$(or $(PURE_HOMES),1000) $(BIN)/python -m pytest -q tests/kde/test_homes.py
 	@HOMES=$(or $(HOMES),100) $(BIN)/python -m pytest -q -n $(JOBS) tests/run/test_homes.py
 
 undos: $(BIN)/.made

@@ -63,11 +63,18 @@ def taken_back(text: bytes, entries: Sequence[Back]) -> Taken:
             back.append(entry.name)
             if entry.new_group:
                 _drop_empty_group(lines, entry)
+    if back and text and not _blank(_split(text)[0]):
+        while lines and _blank(lines[0]):  # it stood between an entry of ours and the next group
+            del lines[0]
     if lines and not ended and text:
         if lines[-1].endswith(b"\n"):
             lines[-1] = lines[-1].removesuffix(b"\n").removesuffix(b"\r")
         lines[:-1] = [one if one.endswith(b"\n") else one + newline for one in lines[:-1]]
     return Taken(b"".join(lines), tuple(back), tuple(left))
+
+
+def _blank(line: bytes) -> bool:
+    return not line.strip(b" \t\r\n\v\f")
 
 
 def _split(text: bytes) -> list[bytes]:
@@ -117,7 +124,7 @@ def _add(lines: list[bytes], places: list[Placed], entry: Back, newline: bytes) 
     if group != ROOT.encode() and not headers:
         if ends:
             lines[-1] += newline
-        if lines and lines[-1].strip(b" \t\r\n\v\f"):
+        if lines and not _blank(lines[-1]):
             lines.append(newline)
         lines += [entry.was.header + newline, new]
         return
@@ -148,7 +155,7 @@ def _drop_empty_group(lines: list[bytes], entry: Back) -> None:
                 inside.append(other.raw.strip(b" \t\r\n\v\f"))
             if not any(inside):
                 del lines[at]
-                if at and not lines[at - 1].strip(b" \t\r\n\v\f"):
+                if at and _blank(lines[at - 1]):
                     del lines[at - 1]
                 break
         else:

@@ -109,7 +109,9 @@ def desired(
                 )
             elif standing.stand is Stand.OTHER_PHASE:
                 kept.add(snapshot.expand(path))
-    return Desired(files=tuple(files), kde=tuple(_kde(snapshot, standings)), kept=frozenset(kept))
+    return Desired(
+        files=tuple(files), kde=tuple(kde_entries(snapshot, standings)), kept=frozenset(kept)
+    )
 
 
 def _sources(repository: Path, layer: Layer) -> Iterator[tuple[str, bytes]]:
@@ -162,7 +164,8 @@ def session_file(setting: Setting) -> tuple[str, bytes]:
     return path, ("\n".join(lines) + "\n").encode()
 
 
-def _kde(snapshot: Snapshot, standings: Iterable[Standing]) -> Iterator[KdeEntries]:
+def kde_entries(snapshot: Snapshot, standings: Iterable[Standing]) -> Iterator[KdeEntries]:
+    """The entries of each KDE file that the settings in force call for."""
     files: dict[str, dict[Group, dict[str, str | Entry]]] = {}
     for standing in standings:
         value = standing.setting.value

@@ -98,7 +98,8 @@ class Transaction:
 
     @property
     def ended(self) -> bool:
-        return self.word in ("kept", "undone", "broken")
+        """Whatever its status says, or does not say any more: not while its process is there."""
+        return self.word in ("kept", "undone", "broken") and not self.alive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +136,9 @@ class Snapshot:
     written: Written = field(default_factory=Written)
     config_dirs: tuple[str, ...] = ()  # XDG_CONFIG_DIRS of the desktop, the first one wins
     lower: Mapping[str, bytes] = field(default_factory=dict)  # KDE's files there, and /etc/kde5rc
+    #: KDE file with a modify_ source -> what chezmoi would make of it with our entries, or why that
+    #: is not known. Asked once the entries are known (remote/modified.sh).
+    modified: Mapping[str, bytes | str] = field(default_factory=dict)
 
     @property
     def home(self) -> str:

@@ -27,7 +27,7 @@ class Stand(StrEnum):
     EXCLUDED = "excluded"
     NOT_APPLICABLE = "not applicable"
     LOCKED = "locked"  # the administrator or the user keeps it at another value
-    HELD = "held back"  # its file cannot be written without harm to the user's own chezmoi source
+    HELD = "held back"  # its file, or the user's own chezmoi source of it, would come to harm
     OTHER_PHASE = "other phase"  # not selected in this run: stays as it is on the workspace
 
 

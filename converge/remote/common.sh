@@ -239,6 +239,13 @@ cm() { # cm ARGUMENT...: chezmoi, which then asks nobody and fetches nothing
     chezmoi --no-tty --no-pager --color=false --progress=false --refresh-externals=never "$@" \
         </dev/null
 }
+# asked ARGUMENT...: chezmoi's answer in "answer", without its warnings; else "why".
+asked() {
+    answer=$(cm "$@" 2>/dev/null) && return 0
+    why=$(cm "$@" 2>&1 >/dev/null | tail -n 1) # once more, for its words
+    why=${why:-it gave no reason}
+    return 1
+}
 
 # in_the_way [FILES]: of the names on standard input, each path in the home where something of the
 # user's own stands; home-manager would move it aside. With FILES, the directory of what it would put

@@ -201,6 +201,7 @@ function back(e,    id, n, found, done) {
     }
     if (!done) return
     if (is_new[e] == "new") drop_empty_group(e)
+    changes++
     print "set " named[e] >report
 }
 BEGIN {
@@ -238,9 +239,12 @@ END {
         else if (h != "" && substr(h, 1, 2) != "23") read_entry(h, n)
         in_group[n] = group
     }
+    top = blank(1)
     for (e = 1; e <= entries; e++) back(e)
     out = after[0] spaced
     for (n = 1; n <= lines; n++) {
+        # It stood between an entry of ours and the next group.
+        if (changes && !top && out == "" && blank(n)) kind[n] = "gone"
         if (kind[n] != "gone") out = out text[n] (n < lines || ended ? "0a" : "")
         last_stays = kind[n] != "gone" && after[n] == ""
         if (n == lines && !ended && kind[n] != "gone" && after[n] tail != "") out = out newline

@@ -161,13 +161,22 @@ roll_back() {
     fi
     undo "rolled back" "$@"
     if [ -n "$trouble" ]; then note_parts broken "$@" && return; fi
-    told sh "$self" forget "$T" "$@" >/dev/null
-    if note_parts undone "$@" && [ -n "$(in_force)" ]; then
-        status "$before_; rolled back: $*$left"
+    # A part that could not be noted as undone is undone once more by the next rollback.
+    if ! text_=$(told sh "$self" forget "$T" "$@"); then
+        trouble="$trouble; ${text_#failed }"
+    elif ! note_parts undone "$@"; then
+        trouble="$trouble; $why"
+    elif [ -n "$(in_force)" ]; then
+        # What was broken of it is whole now.
+        if ! grep -q ' broken$' "$T/parts"; then
+            case $before_ in broken*) before_="kept $(plan run)" ;; esac
+        fi
+        status "$before_; rolled back: $*$left" && return
+        trouble="$trouble; $why"
     else
         undo_record
-        conclude "rolled back"
     fi
+    conclude "rolled back"
 }
 words_of() { # words_of PART...: the same in the words of the plan; older records and people say others
     for part in "$@"; do

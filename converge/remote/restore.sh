@@ -11,7 +11,7 @@
 
 restore() { # restore RECORD begun|written
     record=$1 back=$1/undo run=$(plan run)-undo
-    if [ "$(tail -n 1 -- "$record/manifest" 2>/dev/null)" = end ]; then
+    if sound; then
         while IFS=' ' read -r kind number mode before path; do
             case $kind in
                 file | kde | gone)
@@ -26,13 +26,23 @@ restore() { # restore RECORD begun|written
             esac
         done <"$record/manifest"
         while IFS=' ' read -r kind number mode before path; do
-            if [ "$kind" = apply ]; then restore_note || say trouble "$path: $why"; fi
+            if [ "$kind" = apply ]; then restore_note "$2" || say trouble "$path: $why"; fi
         done <"$record/manifest"
+        remove_notes
         remove_made
     elif [ "$2" = written ]; then # what was only begun: nothing is replaced before it is whole
         say trouble "$record/manifest is damaged: what the run wrote by it is not known"
     fi
     say restored
+}
+sound() { # whether the manifest is line for line what was sent
+    [ "$(tail -n 1 -- "$record/manifest" 2>/dev/null)" = end ] &&
+        sum=$(sed '/^whole /,$d' "$record/manifest" | sha256sum) &&
+        grep -qx "whole - - ${sum%% *} -" "$record/manifest"
+}
+after() { # after NUMBER: the digest of what the run wrote, or "absent"
+    after_=$(sed -n "s/^after $1 - \([0-9a-f]*\) -$/\1/p" "$record/manifest")
+    say "${after_:-absent}"
 }
 remove_made() { # the directories that the run made, where nothing of anybody's is in them
     if [ ! -f "$record/made" ]; then return 0; fi
@@ -51,8 +61,7 @@ by_hand() { # by_hand: the command that gives the whole file back
 
 # restore_file: the one of kind, number, mode, before, path. 1: it could not be, and why says it.
 restore_file() {
-    attempt=0 written=absent
-    if [ "$kind" != gone ]; then written=$(digest "$record/new/$number"); fi
+    attempt=0 written=$(after "$number")
     while :; do
         attempt=$((attempt + 1))
         if [ "$kind" = kde ] && [ "$attempt" -gt 3 ]; then
@@ -81,9 +90,6 @@ restore_once() { # 0 done, 75 it changed meanwhile, 70 failed
         return
     elif [ "$held" = unreadable ]; then
         why='it cannot be read'
-        return 70
-    elif [ "$kind" != gone ] && [ "$written" = absent ]; then
-        why="its record is damaged: $record/new/$number is gone"
         return 70
     elif [ "$held" != "$written" ]; then
         restore_entries
@@ -167,33 +173,42 @@ put_back() {
         return 70
     }
 }
-# restore_note: what chezmoi knew of a target before the run, unless it took note of something since;
-# else it would take the bytes from before for an edit of the user's.
+# restore_note begun|written: what chezmoi knew of a target before the run, unless it took note of
+# something since; else it would take the bytes from before for an edit of the user's.
 restore_note() {
-    if [ ! -e "$record/state/$number.ours" ]; then return 0; fi
+    kept=$record/state/$number
+    if [ "$1" = begun ] && [ ! -e "$kept" ]; then return 0; fi # it came no further
+    known=$(head -n 1 -- "$record/state/place" 2>/dev/null)
     if ! command -v chezmoi >/dev/null; then
-        known=${XDG_CONFIG_HOME:-$HOME/.config}/chezmoi/chezmoistate.boltdb
-        if [ ! -e "$known" ]; then return 0; fi # with both gone there is nothing to give back
-        why="chezmoi is not found, so what it remembers of it stays; by hand: install chezmoi, or"
-        why="$why without it rm -- $(quoted "$known"); then repeat the undo"
+        # Without its record there is nothing to give back.
+        if [ -n "$known" ] && [ ! -e "$known" ]; then return 0; fi
+        why="chezmoi is not found, so what it remembers of it stays; by hand: install chezmoi"
+        if [ -n "$known" ]; then why="$why, or without it rm -- $(quoted "$known")"; fi
+        why="$why; then repeat the undo"
         return 1
     fi
-    why='what chezmoi remembers of it could not be asked'
-    now=$(cm state get --bucket=entryState --key="$path" 2>&1) || {
-        why="$why: $now"
+    asked state get --bucket=entryState --key="$path" || {
+        why="what chezmoi remembers of it could not be asked: $why"
         return 1
     }
-    if [ "$(stamp_in "$now")" != "$(stamp_in "$(cat -- "$record/state/$number.ours")")" ]; then
-        return 0
-    fi
-    known=$(cat -- "$record/state/$number") || return 1
-    if [ -n "$known" ]; then
-        now=$(cm state set --bucket=entryState --key="$path" --value="$known" 2>&1)
-    else
-        now=$(cm state delete --bucket=entryState --key="$path" 2>&1)
-    fi || {
-        why="what chezmoi remembered of it could not be given back: $now"
+    if [ "$(stamp_in "$answer")" != "$(after "$number")" ]; then return 0; fi
+    known=$(cat -- "$kept" 2>/dev/null)
+    case $known in
+        absent) asked state delete --bucket=entryState --key="$path" ;;
+        '{'*'}') asked state set --bucket=entryState --key="$path" --value="$known" ;;
+        *)
+            why="its record is damaged: $kept does not hold what chezmoi remembered"
+            return 1
+            ;;
+    esac || {
+        why="what chezmoi remembered of it could not be given back: $why"
         return 1
     }
 }
 stamp_in() { printf '%s' "$1" | tr -d '\n' | sed -n 's/.*"contentsSHA256": *"\([0-9a-f]*\)".*/\1/p'; }
+remove_notes() { # the record of chezmoi's that came with ours, while nothing is in it
+    if [ ! -e "$record/state/made" ] || ! command -v chezmoi >/dev/null; then return 0; fi
+    known=$(head -n 1 -- "$record/state/place" 2>/dev/null)
+    if [ ! -f "$known" ] || ! asked state dump --format=json; then return 0; fi
+    if ! say "$answer" | grep -qvx -e '{' -e '}' -e ' *"[A-Za-z]*": {},\{0,1\}'; then rm -f -- "$known"; fi
+}

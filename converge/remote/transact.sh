@@ -317,6 +317,7 @@ case $verb in
         sh "$self" wait "$T" 600 decided
         ;;
     undo)
+        trap '' HUP INT PIPE # who asked for it may be gone before it is whole
         # shellcheck source=converge/remote/undo.sh
         . "$T/undo.sh"
         shift 2

@@ -159,7 +159,7 @@ undo() { # undo REASON [PART...]
     reload_desktop
     if [ "$#" = 0 ]; then undo_record; fi
     if [ "$#" -gt 0 ] && [ -z "$trouble" ]; then
-        status "$before; $because: $*$left"
+        status "$before; $because: $*$left" || trouble="; $why"
     else
         conclude "$because"
     fi
@@ -167,8 +167,9 @@ undo() { # undo REASON [PART...]
 conclude() { # conclude REASON: what became of it
     if [ -n "$trouble" ]; then
         status broken "$1$trouble$left"
-    else
-        status undone "$1$left"
+    elif ! status undone "$1$left"; then
+        trouble="; $why" # what is written nowhere is not known to the next run
+        standing="broken $1$trouble$left"
     fi
 }
 

@@ -14,7 +14,9 @@
 #   link  N -    -      PATH   the user's own link to the path of the line above; it stays
 #   gone  N -    BEFORE PATH   a file of ours that is no longer wanted
 #   sweep - -    -      PATH   what a killed run left beside a target
+#   after N - SHA256 -      what new/N holds, so that an undo knows our bytes without it
 #   apply N - -      PATH   a target that chezmoi manages: it takes note of new/N
+#   whole - - SHA256 -      of all lines above, so that a damaged manifest is known
 #   end                        the last line
 # MODE "keep" keeps the mode of the file that is there, 600 for a new one.
 #
@@ -126,16 +128,19 @@ text=$({ base64 -d | tar -xf - -C "$work" --no-same-owner; } 2>&1) ||
 # tar takes an archive that ends between two members for a whole one.
 [ "$(tail -n 1 -- "$work/manifest" 2>/dev/null)" = end ] || stop 70 "the payload was cut off"
 
+note_missing() { # note_missing DIRECTORY: what is made of it is what an undo removes
+    missing=$1
+    until [ -d "$missing" ]; do
+        say "$missing"
+        missing=${missing%/*}
+        [ -n "$missing" ] || break
+    done >>"$work/made" || stop 70 "$work/made: cannot be written"
+}
 while IFS=' ' read -r kind number mode before path; do
     case $kind in
         dir)
             if [ -d "$path" ]; then continue; fi
-            missing=$path
-            until [ -d "$missing" ]; do
-                say "$missing"
-                missing=${missing%/*}
-                [ -n "$missing" ] || break
-            done >>"$work/made" || stop 70 "$work/made: cannot be written"
+            note_missing "$path"
             (umask 022 && mkdir -p -- "$path" && chmod "$mode" -- "$path") ||
                 stop 70 "$path: cannot be made"
             ;;
@@ -160,6 +165,25 @@ while IFS=' ' read -r kind number mode before path; do
         cp -p -- "$path" "$work/before/$number" || stop 70 "$path: cannot be kept"
         unchanged "$before" "$work/before/$number" || end_with 75 stale "$path"
     fi
+done <"$work/manifest"
+# So is what chezmoi knows of each target, and where it keeps that. One that does not answer is found
+# here, with nothing replaced.
+keep_notes() {
+    known=$(cm dump-config --format=json 2>/dev/null |
+        sed -n 's/^ *"persistentState": *"\(\/[^"\\]*\)",*$/\1/p')
+    known=${known:-${XDG_CONFIG_HOME:-$HOME/.config}/chezmoi/chezmoistate.boltdb}
+    mkdir -p -- "$work/state" && say "$known" >"$work/state/place" || return 1
+    if [ ! -e "$known" ]; then
+        note_missing "${known%/*}"
+        : >"$work/state/made"
+    fi
+}
+while IFS=' ' read -r kind number mode before path; do
+    [ "$kind" = apply ] || continue
+    if [ ! -d "$work/state" ]; then keep_notes || stop 70 "$work/state: cannot be written"; fi
+    asked state get --bucket=entryState --key="$path" ||
+        stop 70 "$path: chezmoi does not tell what it knows of it: $why"
+    say "${answer:-absent}" >"$work/state/$number" || stop 70 "$work/state: cannot be written"
 done <"$work/manifest"
 find "$work" -type f -print0 | xargs -0 sync -- || stop 70 "$work: not durable"
 
@@ -186,22 +210,20 @@ done <"$work/manifest" | sort -u | tr '\n' '\0' | xargs -0 -r sync -- ||
     stop 70 "sync: replaced, but not known to be durable"
 
 # chezmoi takes note that both files are what it would write: only its record changes, so nothing of
-# what KDE wrote a moment ago can be lost. What it knew before is kept for an undo.
+# what KDE wrote a moment ago can be lost.
 problem=''
 take_note() { # take_note NUMBER TARGET
-    before=$(cm state get --bucket=entryState --key="$2" 2>&1) || return 1
-    printf '%s' "$before" >"$work/state/$1" || return 1
     note="{\"type\":\"file\",\"mode\":$((0$(stat -c %a -- "$2"))),"
     # Of what was written, not of what stands there: KDE may have written again since.
     note="$note\"contentsSHA256\":\"$(digest "$work/new/$1")\"}"
     before=$(cm state set --bucket=entryState --key="$2" --value="$note" 2>&1) || return 1
-    printf '%s' "$note" >"$work/state/$1.ours" || return 1
-    before=$(umask "$login_umask" && cm verify --exclude=scripts,externals "$2" 2>&1)
+    before=$(umask "$login_umask" && cm verify --exclude=scripts,externals "$2" 2>&1) && return 0
+    before=$(printf '%s' "$before" | grep -v 'warning: ')
     [ -z "$before" ] # without a word it is the mode, or KDE has written again
 }
 while IFS=' ' read -r kind number mode before path; do
     [ "$kind" = apply ] || continue
-    if mkdir -p -- "$work/state" && take_note "$number" "$path"; then
+    if take_note "$number" "$path"; then
         say verified "$path"
     else
         problem="$path: chezmoi does not agree: $(say "${before:-it gave no reason}" | head -n 1)"

@@ -49,6 +49,7 @@ def pack(
             continue
         kind = "kde" if change.kde else "file"
         mode = "keep" if change.mode is None else f"{change.mode:o}"
+        lines.append(f"after {number} - {digest(change.after)} -")
         lines.append(f"{kind} {number} {mode} {before} {change.path}")
         if change.link:
             lines.append(f"link {number} - - {change.link}")
@@ -58,8 +59,8 @@ def pack(
         if change.chezmoi_target:
             targets[change.chezmoi_target] = number
     lines += (f"apply {number} - - {target}" for target, number in targets.items())
-    lines.append("end")
-    manifest = "".join(f"{line}\n" for line in lines).encode()
+    text = "".join(f"{line}\n" for line in lines).encode()
+    manifest = text + f"whole - - {digest(text)} -\nend\n".encode()
     return _tar({"manifest": manifest, **contents})
 
 

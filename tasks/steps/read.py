@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 
 from converge.exits import Exit
@@ -142,6 +144,12 @@ def _without_open_transaction(work: Given, found: Snapshot) -> Snapshot:
         if last and (last.run != found.written.run or last.word == "broken"):
             work.problem(f"run {last.run} ended there: {last.word}: {last.reason}")
         return found
+    if one.alive and one.word in ("kept", "undone", "broken"):
+        raise Over(
+            f"run {one.run} has not ended there ({one.word}): its process is still at work; run it "
+            "again when that has ended",
+            Exit.LOCKED,
+        )
     if one.alive:
         raise Over(
             f"run {one.run} is being proved there ({one.word}); it undoes itself in "
@@ -198,6 +206,7 @@ def plan_for(work: Given, found: Snapshot) -> Plan:
     missing = layers.not_applicable(found, profile, faulty=faults)
     now = stage_of(work, found)
     stands = cascade.with_locks(found, _standings(work, found, now.phases))
+    found = _with_modified(work, found, stands)
     stands = held.with_holds(found, stands, prefer=choices.prefer)
     unselected = {layer: "not part of this run" for layer in Layer if layer not in choices.layers}
     missing = {**unselected, **missing}
@@ -227,6 +236,18 @@ def plan_for(work: Given, found: Snapshot) -> Plan:
         to_prove=now.unproved,
         prefer=choices.prefer,
     )
+
+
+def _with_modified(work: Given, found: Snapshot, stands: Iterable[Standing]) -> Snapshot:
+    """The snapshot, with what the user's modify_ sources would make of our entries."""
+    modified: dict[str, bytes | str] = {}
+    for path, text in held.to_modify(found, stands):
+        answer = work.remote("modified", path, stdin=base64.encodebytes(text).decode(), timeout=60)
+        try:
+            modified[path] = base64.b64decode(answer.of("made")[0], validate=True)
+        except (IndexError, ValueError):
+            modified[path] = answer.last_error
+    return replace(found, modified=modified) if modified else found
 
 
 def is_staged(work: Given, found: Snapshot) -> bool:

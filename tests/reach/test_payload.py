@@ -33,6 +33,7 @@ def manifest(*changes: Change, sweep: tuple[str, ...] = ()) -> list[str]:
     content, _ = unpacked(pack(changes, home=HOME, sweep=sweep))["manifest"]
     lines = content.decode().splitlines()
     assert lines.pop() == "end"
+    assert lines.pop().startswith("whole - - ")
     return lines
 
 

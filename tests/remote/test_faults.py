@@ -262,6 +262,7 @@ def test_7_a_full_home_keeps_its_files_and_the_message_names_the_place(
         ("activate", False),
         ("activate", True),
         ("prove", False),
+        ("prove", True),
     ],
 )
 def test_11_ctrl_c_ends_after_the_running_step_and_leaves_nothing_undecided(
@@ -314,12 +315,15 @@ def test_11_ctrl_c_twice_stops_waiting_and_says_what_goes_on(cli: Cli, guard: Gu
     guard.converges()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("number", "step"),
+    [(signal.SIGTERM, "activate"), (signal.SIGHUP, "activate"), (signal.SIGHUP, "prove")],
+)
 def test_11_an_end_that_is_asked_for_in_another_way_is_the_same(
-    cli: Cli, guard: Guard, number: signal.Signals
+    cli: Cli, guard: Guard, number: signal.Signals, step: str
 ) -> None:
     process = cli.start(guard.box.inventory, "deploy.py", "-vy")
-    until(process, "activate: started")
+    until(process, f"{step}: started")
     process.send_signal(number)
     run = cli.end(process)
     assert run.code == 130

@@ -13,7 +13,8 @@ import pytest
 import sandbox
 from converge.kde.merge import values
 from tests.conftest import Box, Cli
-from tests.remote.test_undo import ALL, said, undo, write_key
+from tests.remote.faults import transaction
+from tests.remote.test_undo import ALL, DAMAGE, said, undo, write_key
 from tests.tools import need, path_without
 
 BACKEND = {("Compositing",): ["Backend"]}
@@ -44,6 +45,15 @@ def box(make_box: Callable[..., Box]) -> Box:
 def without_tools(cli: Cli, tmp_path: Path) -> None:
     """chezmoi is in no directory of PATH, wherever this machine has it."""
     cli.environment["PATH"] = path_without("chezmoi", cli.environment["PATH"], tmp_path / "bin")
+
+
+@pytest.fixture
+def removable(box: Box, without_tools: None) -> Path:
+    """A chezmoi of the user's own that can be taken away."""
+    program = box.home / ".local/bin/chezmoi"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.symlink_to(need("chezmoi"))
+    return program
 
 
 def test_u5_an_edit_of_the_source_survives_a_run_that_is_undone(cli: Cli, box: Box) -> None:
@@ -115,10 +125,7 @@ def test_u6_a_busy_chezmoi_is_said_and_not_taken_for_not_managed(cli: Cli, box: 
     assert box.source("kwinrc").read_bytes() == before + MINE
 
 
-def test_u6_chezmoi_is_found_where_people_have_it(cli: Cli, box: Box, without_tools: None) -> None:
-    place = box.home / ".local/bin/chezmoi"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.symlink_to(need("chezmoi"))
+def test_u6_chezmoi_is_found_where_people_have_it(cli: Cli, box: Box, removable: Path) -> None:
     run = cli(box.inventory, "deploy.py", "-y")
     assert run.code == 0, run.out
     assert box.source("kwinrc").read_bytes() == box.config("kwinrc").read_bytes()
@@ -197,15 +204,12 @@ def test_u4_chezmoi_never_runs_while_kdes_lock_is_held(
 
 
 def test_u5_an_undo_without_chezmoi_is_broken_until_its_record_is_gone_as_well(
-    cli: Cli, box: Box, without_tools: None
+    cli: Cli, box: Box, removable: Path
 ) -> None:
     """Where the run found it an undo looks as well, so the program itself has to be gone."""
     before = box.config("kwinrc").read_bytes()
-    program = box.home / ".local/bin/chezmoi"
-    program.parent.mkdir(parents=True, exist_ok=True)
-    program.symlink_to(need("chezmoi"))
     assert cli(box.inventory, "deploy.py", "-y").code == 0
-    program.unlink()
+    removable.unlink()
     back = cli(box.inventory, "tasks/rollback.py", "-y", *ALL)
     assert back.code == 4, back.out
     known = box.config("chezmoi/chezmoistate.boltdb")
@@ -215,3 +219,123 @@ def test_u5_an_undo_without_chezmoi_is_broken_until_its_record_is_gone_as_well(
     known.unlink()
     again = cli(box.inventory, "tasks/rollback.py", "-y", *ALL)
     assert again.code == 0, again.out
+
+
+def test_u5_a_record_of_chezmois_that_came_with_the_run_goes_with_it(
+    cli: Cli, make_box: Callable[..., Box]
+) -> None:
+    """Here chezmoi has its sources, and never wrote anything."""
+    box = make_box(layers=["plasma", "session"])
+    for name in sandbox.KDE_FILES:
+        box.config(name).write_bytes(box.source(name).read_bytes())
+    assert not box.config("chezmoi").exists()
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    assert box.config("chezmoi/chezmoistate.boltdb").exists()
+    assert undo(box).startswith("undone")
+    assert not box.config("chezmoi").exists()
+
+
+@pytest.mark.parametrize("damage", ["gone", "empty", "garbled"])
+def test_u14_what_chezmoi_remembered_is_damaged_broken_and_repeatable(
+    cli: Cli, box: Box, damage: str
+) -> None:
+    before = chezmoi(box, "state", "dump").stdout
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    kept = {one: one.read_bytes() for one in (transaction(box).parent / "live-1/state").iterdir()}
+    for one in kept:
+        DAMAGE[damage](one)
+    status = undo(box)
+    assert status.startswith("broken"), status
+    assert "does not hold what chezmoi remembered" in status
+    for one, text in kept.items():
+        one.write_bytes(text)
+    assert undo(box).startswith("undone")
+    assert chezmoi(box, "state", "dump").stdout == before
+
+
+def test_u6_a_warning_of_chezmois_is_no_failure_and_gets_into_no_record(
+    cli: Cli, box: Box, without_tools: None
+) -> None:
+    program = box.home / ".local/bin/chezmoi"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text(
+        '#!/bin/sh\necho "chezmoi: warning: config file template has changed" >&2\n'
+        f'exec "{need("chezmoi")}" "$@"\n'
+    )
+    program.chmod(0o755)
+    before = chezmoi(box, "state", "dump").stdout
+    run = cli(box.inventory, "deploy.py", "-y")
+    assert run.code == 0, run.out
+    assert cli(box.inventory, "tasks/rollback.py", "-y", *ALL).code == 0
+    assert chezmoi(box, "state", "dump").stdout == before
+
+
+def test_u5_an_undo_without_chezmoi_is_broken_wherever_its_record_lies(
+    cli: Cli, box: Box, removable: Path
+) -> None:
+    known = box.home / "elsewhere/state.boltdb"
+    known.parent.mkdir()
+    box.config("chezmoi/chezmoistate.boltdb").rename(known)
+    box.config("chezmoi/chezmoi.toml").write_text(f'persistentState = "{known}"\n')
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    removable.unlink()
+    back = cli(box.inventory, "tasks/rollback.py", "-y", *ALL)
+    assert back.code == 4, back.out
+    assert f"rm -- '{known}'; then repeat the undo" in said(back)
+
+
+MODIFIES = {
+    "a script that sets it": ("modify_kwinrc", "#!/bin/sh\nsed 's/^Backend=.*/Backend=XRender/'\n"),
+    "a template": (
+        "modify_kwinrc",
+        '{{/* chezmoi:modify-template */}}\n{{ .chezmoi.stdin | replace "OpenGL" "XRender" }}',
+    ),
+    "a script that fails": ("modify_kwinrc", "#!/bin/sh\necho no such luck >&2\nexit 3\n"),
+}
+
+
+def modify(box: Box, name: str, text: str) -> Path:
+    """kwinrc by a modify_ source that has left its mark in the live file."""
+    source = box.source("kwinrc").with_name(name)
+    box.source("kwinrc").unlink()
+    source.write_text(text)
+    source.chmod(0o755)
+    return source
+
+
+@pytest.mark.parametrize("kind", MODIFIES)
+def test_u8_a_source_that_makes_our_entry_otherwise_is_shown_before_anything_is_written(
+    cli: Cli, box: Box, kind: str
+) -> None:
+    source = modify(box, *MODIFIES[kind])
+    live = box.config("kwinrc")
+    before, text = live.read_bytes(), source.read_bytes()
+    dry = cli(box.inventory, "deploy.py", "--dry")
+    run = cli(box.inventory, "deploy.py", "-y")
+    assert run.code == 0, run.out
+    for one in (dry, run):
+        held = {s["setting"]: s["why"] for s in one.kinds("plan")[-1]["settings"]}
+        why = held["kwin.backend"]
+        assert str(source) in why
+        assert "--data exclude=kwin.backend" in why
+        if "fails" in kind:
+            assert "not known" in why
+        else:
+            assert "has Backend=XRender where this run has Backend=OpenGL" in why
+            assert "--data prefer=live" in why
+        assert str(source) in said(one)
+    assert list(values(live.read_bytes(), BACKEND).values()) == ["XRender"]
+    assert source.read_bytes() == text
+    if "fails" not in kind:  # the rest of the file is written, and chezmoi has nothing against it
+        assert live.read_bytes() != before
+        decided = cli(box.inventory, "deploy.py", "-y", "--data", "prefer=live")
+        assert decided.code == 0, decided.out
+        assert list(values(live.read_bytes(), BACKEND).values()) == ["OpenGL"]
+
+
+def test_u8_a_source_that_leaves_our_entries_alone_is_no_conflict(cli: Cli, box: Box) -> None:
+    modify(box, "modify_private_kwinrc", "#!/bin/sh\nsed 's/^MaxFPS=.*/MaxFPS=60/'\n")
+    run = cli(box.inventory, "deploy.py", "-y")
+    assert run.code == 0, run.out
+    assert list(values(box.config("kwinrc").read_bytes(), BACKEND).values()) == ["OpenGL"]
+    assert chezmoi(box, "verify", str(box.config("kwinrc"))).returncode == 0

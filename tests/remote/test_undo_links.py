@@ -10,7 +10,7 @@ import pytest
 from converge.kde.merge import values
 from tests.conftest import Box, Cli
 from tests.remote.reading import Reader
-from tests.remote.test_undo import BACKEND, box, undo, write_key
+from tests.remote.test_undo import BACKEND, box, said, undo, write_key
 from tests.tools import need
 
 __all__ = ["box"]
@@ -59,14 +59,39 @@ def test_u23_a_file_in_the_place_of_the_link_is_left_alone_named_and_exit_1(
     assert kwinrc.read_bytes() == theirs
 
 
-def test_u23_a_link_out_of_the_home_stays_refused(cli: Cli, box: Box, tmp_path: Path) -> None:
-    target = tmp_path / "elsewhere/kwinrc"
-    linked(box, target)
-    before = target.read_bytes()
+LINKS = {
+    "out of the home": lambda home: home.parent / "elsewhere",
+    "into the store": lambda home: "/nix/store/00000000000000000000000000000000-kwinrc",
+    "nowhere": lambda home: "nowhere",
+    "to a directory": lambda home: home,
+}
+
+
+@pytest.mark.parametrize("leads", LINKS)
+@pytest.mark.parametrize("name", ["kwinrc", "environment.d/60-video-variables.conf"])
+def test_u23_a_link_that_is_not_written_through_holds_its_own_settings_back_alone(
+    cli: Cli, box: Box, leads: str, name: str
+) -> None:
+    link, target = box.config(name), LINKS[leads](box.home)
+    setting = "kwin.backend" if name == "kwinrc" else "video.variables"
+    (box.root / "elsewhere").write_bytes(held := b"[Compositing]\nBackend=XRender\n")
+    link.parent.mkdir(exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
+    dry = cli(box.inventory, "deploy.py", "--dry")
+    assert dry.code == 2, dry.out
     run = cli(box.inventory, "deploy.py", "-y")
-    assert run.code == 1, run.out
-    assert "is a symbolic link to" in run.out
-    assert target.read_bytes() == before
+    assert run.code == 0, run.out
+    for one in (dry, run):
+        assert f"{link} is a symbolic link to" in said(one)
+        assert f"--data exclude={setting}" in said(one)
+    assert os.readlink(link) == str(target)
+    assert (box.root / "elsewhere").read_bytes() == held
+    assert b"only basic indexing=true" in box.config("baloofilerc").read_bytes()
+    found = {one["setting"]: one for one in cli(box.inventory, "tasks/verify.py").kinds("finding")}
+    assert found[setting]["effect"] == "not effective"
+    assert undo(box).startswith("undone")
+    assert os.readlink(link) == str(target)
 
 
 @pytest.mark.parametrize("place", ["elsewhere", ".config"])

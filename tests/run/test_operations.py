@@ -25,8 +25,10 @@ from hypothesis import strategies as st
 
 from converge.exits import Exit
 from converge.plan.plan import Plan
+from converge.plan.rollout import Stage
 from converge.plan.snapshot import Snapshot, Transaction
 from converge.profile.choices import check_choices
+from converge.proof.effect import Effect, Finding
 from converge.subjects.settings import BY_ID
 from tasks.reach.remote import PARTS, Answer, command, program, read_command
 from tasks.reach.remote import text as plain
@@ -34,7 +36,7 @@ from tasks.run import operations, stages
 from tasks.run.journal import Journal, JournalError
 from tasks.run.run import Run
 from tasks.run.stages import Built, Kept, Looked, Over, Planned, Proved, Workspace, Written
-from tasks.steps import activate, back, build, finish, transaction, write
+from tasks.steps import activate, back, build, finish, proof, transaction, write
 from tasks.steps import read as reading
 from tests.plan.plans import DESKTOP, EVERY, found, plan, profile
 from tests.proof.checks import HOME, PROJECT
@@ -167,6 +169,17 @@ def test_a_whole_command_stays_below_what_one_argument_may_hold() -> None:
     assert len(command("write", ["x"] * 20).get_raw_value()) < 100_000
 
 
+def test_room_for_another_generation_is_asked_for_only_where_one_is_made(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = Finding(check="disk.room", title="Room", effect=Effect.NOT_EFFECTIVE, found="1 MiB")
+    monkeypatch.setattr(proof, "before", lambda *_: (full,))
+    monkeypatch.setattr(reading, "stage_of", lambda *_: Stage(phases=frozenset()))
+    assert activate.preflight(make()).known == (full,)
+    with pytest.raises(Over, match="Room: found 1 MiB"):
+        activate.preflight(make(made=plan(found(), selected=EVERY)))
+
+
 # ---- writing -------------------------------------------------------------------------------------
 
 
@@ -227,7 +240,7 @@ def test_what_a_killed_run_left_beside_files_of_root_is_swept_by_root(make: Any)
     work = make(DONE, snapshot=here, made=plan(here), stage=Written)
     assert not write.root_files.idle(work)
     write.root_files(work)
-    assert work.host.stdin()["manifest"].decode().splitlines() == [f"sweep - - - {left}", "end"]
+    assert work.host.stdin()["manifest"].decode().startswith(f"sweep - - - {left}\nwhole")
 
 
 @pytest.mark.parametrize(

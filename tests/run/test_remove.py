@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import DESKTOP, Box, Cli
-from tests.remote.test_transaction import begun, until
+from tests.remote.test_transaction import begun, state, until
 from tests.tools import need
 
 APART = (".cache", ".config/chezmoi", ".local/share/chezmoi/.git")
@@ -95,3 +95,22 @@ def test_remove_refuses_while_a_change_is_being_proved(
             run = cli(box.inventory, "tasks/remove.py", mode)
             assert run.code == 7, run.out
     assert record(box).exists()
+
+
+def test_remove_takes_the_nix_layers_off_and_goes_back_to_the_generations_from_before(
+    cli: Cli, make_box: Callable[..., Box]
+) -> None:
+    need("nix")
+    box = make_box()
+    before = state(box)
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    assert state(box) != before
+    look = cli(box.inventory, "tasks/remove.py", "--dry")
+    assert look.code == 2, look.out
+    run = cli(box.inventory, "tasks/remove.py", "-y")
+    assert run.code == 0, run.out
+    assert state(box) == before
+    assert not record(box).exists()
+    assert not (box.home / ".local/share/workspace-tuning").exists()
+    assert not (box.root / "var/lib/workspace-tuning").exists()
+    assert cli(box.inventory, "deploy.py", "-y").code == 0, "the next first run goes well"

@@ -132,22 +132,14 @@ def test_mode_and_owner_of_a_kde_file_stay(cli: Cli, desktop: Box) -> None:
     assert kwinrc.stat().st_mode & 0o7777 == 0o640
 
 
-@pytest.mark.parametrize("kind", ["store link", "link", "dangling link", "fifo", "directory"])
+@pytest.mark.parametrize("kind", ["fifo", "directory"])
 def test_what_is_not_a_plain_file_is_refused_by_name(cli: Cli, desktop: Box, kind: str) -> None:
     kwinrc = desktop.config("kwinrc")
     kwinrc.unlink()
-    match kind:
-        case "store link":
-            kwinrc.symlink_to("/nix/store/00000000000000000000000000000000-kwinrc")
-        case "link":
-            (desktop.home / "elsewhere").write_text("[Plugins]\n")
-            kwinrc.symlink_to(desktop.home / "elsewhere")
-        case "dangling link":
-            kwinrc.symlink_to("nowhere")
-        case "fifo":
-            os.mkfifo(kwinrc)
-        case "directory":
-            kwinrc.mkdir()
+    if kind == "fifo":
+        os.mkfifo(kwinrc)
+    else:
+        kwinrc.mkdir()
     before = tree(desktop.root)
     run = cli(desktop.inventory, "deploy.py", "-y")
     assert run.code == 1

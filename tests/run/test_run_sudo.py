@@ -96,3 +96,26 @@ def test_a_change_of_roots_that_was_cut_off_is_seen_and_undone_by_the_next_run(
     assert (place / "status").read_text().startswith("undone its process was gone")
     assert os.readlink(root / "nix/var/nix/profiles/system") == "system-2-link"
     assert cli(inventory, "deploy.py", "--dry").code == 0
+
+
+def test_a_user_with_sudo_takes_all_of_it_off_roots_records_and_files_too(
+    cli: Cli, ssh_server: sshd.Server, sudo: None
+) -> None:
+    made = ssh_server.box(USER, "removed")
+    root = Path(str(made["root"]))
+    give_to_root(root)
+    inventory = cli.inventory(made)
+    before = (root / "home/.config/kwinrc").read_bytes()
+    first = cli(inventory, "deploy.py", "-y")
+    assert first.code == 0, first.out + first.err
+    assert cli(inventory, "tasks/remove.py", "--dry").code == 2
+    run = cli(inventory, "tasks/remove.py", "-y")
+    assert run.code == 0, run.out
+    assert run.last_line.startswith("removed (exit 0)")
+    assert os.readlink(root / "nix/var/nix/profiles/system") == "system-1-link"
+    assert not (root / "var/lib/workspace-tuning").exists()
+    assert not (root / "home/.local/state/workspace-tuning").exists()
+    assert not (root / "home/.local/share/workspace-tuning").exists()
+    assert (root / "home/.config/kwinrc").read_bytes() == before
+    again = cli(inventory, "tasks/remove.py", "-y")
+    assert again.last_line.startswith("nothing to change (exit 0)"), again.out
