@@ -4,7 +4,7 @@
 # before the change; what somebody else changed meanwhile is theirs, is left alone, and is said.
 # "trouble" collects what failed, with the commands that do it by hand; "left" what was left alone.
 # Where there is trouble the transaction is broken, and undoing it once more does what is left.
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2034,SC2154
 trouble='' left=''
 
 # Without an older generation: take away the links that this one made.
@@ -159,7 +159,7 @@ undo() { # undo REASON [PART...]
     reload_desktop
     if [ "$#" = 0 ]; then undo_record; fi
     if [ "$#" -gt 0 ] && [ -z "$trouble" ]; then
-        status "$before; $because: $*$left" || trouble="; $why"
+        status "$before; $because: $*$left" || not_written "$because"
     else
         conclude "$because"
     fi
@@ -167,10 +167,13 @@ undo() { # undo REASON [PART...]
 conclude() { # conclude REASON: what became of it
     if [ -n "$trouble" ]; then
         status broken "$1$trouble$left"
-    elif ! status undone "$1$left"; then
-        trouble="; $why" # what is written nowhere is not known to the next run
-        standing="broken $1$trouble$left"
+    else
+        status undone "$1$left" || not_written "$1"
     fi
+}
+not_written() { # not_written REASON: what is written nowhere is not known to the next run
+    trouble="$trouble; $why"
+    standing="broken $1$trouble$left"
 }
 
 # A unit of the user that undoes the home and the files when a reboot comes first; the system then
