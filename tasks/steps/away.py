@@ -123,7 +123,12 @@ def files(work: Leaving) -> Leaving:
 def records(work: Leaving) -> Done:
     """Root's first, because the user's hold the lock. What stays is said at the end."""
     found = work.snapshot
-    theirs = [one for one in found.transactions if not one.directory.startswith(found.state)]
+    # The files of the NixOS layer have their record there, whoever made the transaction.
+    theirs = [
+        one
+        for one in found.transactions
+        if "nixos" in one.parts or not one.directory.startswith(found.state)
+    ]
     ours = (f"{work.system_record}/", f"{system_layer(work.choices.root)}/")
     if theirs or any(path.startswith(ours) for path in found.nodes):
         answer = work.remote(
