@@ -7,6 +7,7 @@ needs and returns the one that it makes; ``Over`` ends this workspace's part and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
@@ -16,7 +17,7 @@ from converge.gate.facts.verdict import Verdict
 from converge.journal.kinds import ProblemRecord, Record, StepRecord
 from converge.plan.layers import system_layer
 from converge.plan.plan import Build, Change, Plan
-from converge.plan.snapshot import Snapshot
+from converge.plan.snapshot import Snapshot, Transaction
 from converge.plan.written import Proved as Proof
 from converge.profile.choices import Choices
 from converge.profile.profile import Profile
@@ -116,6 +117,18 @@ class Read(Given):
         """The same for the files of root: each user of the machine has a directory there."""
         runs = f"{system_layer(self.choices.root).rpartition('/')[0]}/runs"
         return f"{runs}/{self.snapshot.facts['user']}/{self.run.id}"
+
+    def undone_by_root(self, one: Transaction) -> bool:
+        """Whether the record of a transaction is root's. Raises ``Over`` for one that lies anywhere
+        but among root's records: a process of the user's can answer with any place, and root runs
+        what lies there."""
+        if not self.snapshot.needs_sudo or one.directory.startswith(f"{self.snapshot.state}/"):
+            return False
+        runs, user = f"{system_layer(self.choices.root).rpartition('/')[0]}/runs", self.choices.user
+        form = rf"{re.escape(runs)}/(?:{re.escape(user)}/)?[0-9a-z-]+/transaction"
+        if not re.fullmatch(form, one.directory):
+            raise Over(f"{one.directory}: no record of root's; root reads none elsewhere")
+        return True
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

@@ -66,8 +66,10 @@ def plan_lines(work: Built, attempt: int) -> Iterator[str]:
         number, old = (str(current.number), current.path) if current else ("-", "-")
         if build.nix.root:
             old = snapshot.running_system or "-"
-        path = work.paths[build.nix.layer.value]
-        yield f"{build.nix.layer} {path} {snapshot.profiles[build.nix.profile]} {number} {old}"
+        path, profile = work.paths[build.nix.layer.value], snapshot.profiles[build.nix.profile]
+        if build.nix.root:  # root sets no profile that the workspace's answer names
+            profile = f"{work.choices.root}/nix/var/nix/profiles/system"
+        yield f"{build.nix.layer} {path} {profile} {number} {old}"
 
 
 def payload(work: Built, attempt: int) -> str:

@@ -97,7 +97,7 @@ def undo(work: Chosen) -> Undone:
 
 def undo_one(work: Read, one: Transaction, parts: tuple[str, ...] = ()) -> str:
     """Undo a change, or parts of it: word and reason. Raises ``Over`` where that is not whole."""
-    sudo = work.snapshot.needs_sudo and not one.directory.startswith(work.snapshot.state)
+    sudo = work.undone_by_root(one)
     answer = work.remote("transact", "undo", one.directory, *parts, sudo=sudo, timeout=1800)
     word, _, reason = answer.first("status").partition(" ")
     if word == "broken":

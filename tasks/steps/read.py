@@ -159,8 +159,8 @@ def _without_open_transaction(work: Given, found: Snapshot) -> Snapshot:
     work.problem(f"run {one.run} was cut off while {one.word}: it is undone first")
     # Under the lock: another run may have found it as well.
     held = Read.of(work, snapshot=found)
+    sudo = held.undone_by_root(one)
     take_lock(held)
-    sudo = not one.directory.startswith(found.state) and found.needs_sudo
     answer = work.remote("transact", "undo", one.directory, sudo=sudo)
     work.remote("release", work.run.id, held.lock)
     word, _, reason = answer.first("status").partition(" ")

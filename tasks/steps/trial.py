@@ -184,5 +184,5 @@ def answer(work: Waiting) -> Done:
 
 def _ask(work: Read, one: Transaction, verb: str, *rest: str, timeout: int = 60) -> Answer:
     """Ask the transaction that is on trial, as whoever has activated it."""
-    sudo = work.snapshot.needs_sudo and not one.directory.startswith(work.snapshot.state)
+    sudo = work.undone_by_root(one)
     return work.remote("transact", verb, one.directory, *rest, sudo=sudo, timeout=timeout)

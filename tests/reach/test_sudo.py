@@ -16,7 +16,7 @@ from tests.conftest import PROJECT, PYINFRA, Cli, tree
 from tests.tools import need
 
 USER = sshd.TWO
-RULES = Path("/etc/sudoers.d/workspace-tuning-test-sudo")
+RULES = Path(f"/etc/sudoers.d/workspace-tuning-test-sudo-{sshd.SLOT}")
 APART = ("nix", "home/.cache", "run/user")
 
 

@@ -23,7 +23,7 @@ def sudo(ssh_server: sshd.Server) -> Iterator[None]:
     """Sudo without a password for one of the server's users."""
     need("sudo")
     need("nix")
-    rule = Path("/etc/sudoers.d/workspace-tuning-test")
+    rule = Path(f"/etc/sudoers.d/workspace-tuning-test-{sshd.SLOT}")
     rule.write_text(f"{USER} ALL=(ALL) NOPASSWD: ALL\n")
     rule.chmod(0o440)
     try:
