@@ -43,6 +43,7 @@ class Outcome(StrEnum):
     PENDING = "applied, some pending"
     ON_TRIAL = "applied, on trial"
     PROVED = "applied and proved"
+    UNSEEN = "applied, no setting to look at"
     AWAITED = "effective, some pending"
     EFFECTIVE = "effective"
     AS_DECLARED = "as declared"
@@ -120,6 +121,7 @@ VERBS = (
 _APPLY = ("deploy",)
 _DEPLOY = ("deploy", "deploy --dry")
 _UNDO = ("rollback", "rollback --dry", "remove", "remove --dry")
+_CHANGE = ("deploy", "rollback", "remove", "measure")
 _LOOK = ("verify", "status")
 
 _TABLE = {
@@ -127,7 +129,7 @@ _TABLE = {
     Outcome.NOWHERE: Row(
         Exit.DONE,
         (*_DEPLOY, *_LOOK),
-        "no layer of the plan is on this machine; none was named, none was applied before",
+        "no setting of the plan can be looked at on this machine, and no absent layer was named",
     ),
     Outcome.PENDING: Row(
         Exit.DONE,
@@ -139,13 +141,20 @@ _TABLE = {
         ("deploy", "status"),
         "kept for now; the next start boots it once, and all of it goes back unless it is proved",
     ),
-    Outcome.PROVED: Row(Exit.DONE, _APPLY, "kept: every setting in force was found effective"),
+    Outcome.PROVED: Row(
+        Exit.DONE, _APPLY, "kept: every setting in force that applies here was found effective"
+    ),
+    Outcome.UNSEEN: Row(
+        Exit.DONE, _APPLY, "kept: no setting in force can be looked at on this machine"
+    ),
     Outcome.AWAITED: Row(
         Exit.DONE,
         ("verify",),
         "what can be looked at now is effective; the rest is named, with what it waits for",
     ),
-    Outcome.EFFECTIVE: Row(Exit.DONE, ("verify",), "every setting in force was found effective"),
+    Outcome.EFFECTIVE: Row(
+        Exit.DONE, ("verify",), "every setting in force that applies here was found effective"
+    ),
     Outcome.AS_DECLARED: Row(
         Exit.DONE, ("status", "detect"), "what could be seen is what is declared"
     ),
@@ -202,7 +211,7 @@ _TABLE = {
     ),
     Outcome.UNKNOWN: Row(
         Exit.UNKNOWN,
-        VERBS,
+        (*_CHANGE, "confirm"),
         "what the workspace holds now is not known; the next run reads it and goes on",
     ),
     Outcome.UNPROVED: Row(
@@ -217,7 +226,7 @@ _TABLE = {
     ),
     Outcome.LOCKED: Row(
         Exit.LOCKED,
-        ("deploy", "rollback", "remove", "remove --dry", "measure"),
+        (*_CHANGE, "remove --dry"),
         "another run holds the workspace, or was faster; nothing was touched",
     ),
     Outcome.INTERRUPTED: Row(Exit.INTERRUPTED, VERBS, "stopped by a signal; the next run goes on"),
@@ -239,6 +248,12 @@ _MEANINGS = {
     Exit.LOCKED: "locked by another run",
     Exit.INTERRUPTED: "interrupted, or declined",
 }
+
+#: Words of a run that kept what it did.
+_KEPT = (
+    *(Outcome.PROVED, Outcome.ON_TRIAL, Outcome.PENDING, Outcome.UNSEEN),
+    *(Outcome.UNPROVED, Outcome.INEFFECTIVE, Outcome.DONE),
+)
 
 #: Words of journals that were written before the table.
 FORMER = {"converged": Outcome.DONE}
@@ -274,7 +289,7 @@ def well(word: str) -> bool:
 
 def kept(word: str) -> bool:
     """Whether a word of a journal says that what was planned is in force now."""
-    return known(word) in (Outcome.PROVED, Outcome.PENDING, Outcome.UNPROVED, Outcome.DONE)
+    return known(word) in _KEPT
 
 
 def worst(codes: Iterable[Exit]) -> Exit:

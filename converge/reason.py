@@ -66,6 +66,13 @@ def reason(printed: Iterable[str]) -> Reason | None:
     return Reason(head, tuple(found))
 
 
+def spoken(text: str) -> str:
+    """A reason in parts (``one; other``) without those that a cut record left empty; that there is
+    none is said too."""
+    parts = [part.strip() for part in text.split("; ")]
+    return "; ".join(part for part in parts if part.strip(" ;:.")) or "the reason is not recorded"
+
+
 def _block(lines: Sequence[str], begin: int) -> list[str]:
     """One error with what is indented below it; the next one at the margin is another."""
     end = begin + 1

@@ -124,7 +124,7 @@ class PlannedSetting:
     setting: A[str, Says("Id of the setting")]
     stand: A[
         str,
-        Says("in force, withheld, needs consent, excluded, not applicable, other phase"),
+        Says("in force, withheld, needs consent, excluded, not applicable, not selected"),
     ]
     why: A[str, Says("Why it is not in force")]
 

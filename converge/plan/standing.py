@@ -28,7 +28,11 @@ class Stand(StrEnum):
     NOT_APPLICABLE = "not applicable"
     LOCKED = "locked"  # the administrator or the user keeps it at another value
     HELD = "held back"  # its file, or the user's own chezmoi source of it, would come to harm
-    OTHER_PHASE = "other phase"  # not selected in this run: stays as it is on the workspace
+    OTHER_PHASE = "not selected"  # not part of this run: stays as it is on the workspace
+
+    @classmethod
+    def _missing_(cls, value: object) -> Stand | None:
+        return cls.OTHER_PHASE if value == "other phase" else None  # journals until 2026-11
 
 
 @dataclass(frozen=True, kw_only=True)

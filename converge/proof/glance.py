@@ -14,7 +14,7 @@ from converge.plan.snapshot import Snapshot
 from converge.plan.standing import Standing
 from converge.problem import count, did_you_mean
 from converge.proof.check import Context
-from converge.proof.effect import Finding, summary
+from converge.proof.effect import Effect, Finding, summary
 from converge.proof.history import Proof
 from converge.subjects.checks import BY_ID
 
@@ -70,11 +70,14 @@ def _proved(snapshot: Snapshot, plan: Plan) -> Iterator[Row]:
     """How far each phase is proved, by the workspace's own record of each setting in force."""
     settings = [one.setting for one in plan.standings if one.in_force]
     for one in rollout.progress(snapshot.written.settings, settings, frozenset(Phase)):
-        known = len(one.proofs) - len(one.lacking)
-        total = len(one.proofs) + len(one.out)
-        if not total:
+        apart = sum(each.effect == Effect.NOT_APPLICABLE for each in one.proofs)
+        known = len(one.proofs) - len(one.lacking) - apart
+        total = len(one.proofs) + len(one.out) - apart
+        if not total + apart:
             continue
-        text = f"phase {one.phase}: {known} of {total} proved"
+        parts = [f"{known} of {total} proved"] if total else []
+        parts += [f"{apart} not applicable here"] if apart else []
+        text = f"phase {one.phase}: {', '.join(parts)}"
         if one.lacking:
             name, effect = next(iter(one.lacking.items()))
             text += f"; {name} is {effect}"

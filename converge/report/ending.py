@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from converge.exits import Exit, Outcome
+from converge.exits import Exit, Outcome, kept
 from converge.journal.journal import Line, last_of_kind, of_kind
 from converge.journal.kinds import FindingRecord, PlanRecord, RunStartRecord
 from converge.problem import count
@@ -24,9 +24,6 @@ _REMEDIES = (
     ("boot", f"restart the machine, {_VERIFY}"),
     ("application", f"start one from the menu, {_VERIFY}"),
 )
-
-#: Words of a run that kept what it did.
-_KEPT = (Outcome.PROVED, Outcome.ON_TRIAL, Outcome.PENDING, Outcome.UNPROVED, Outcome.INEFFECTIVE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,14 +79,20 @@ def _wrong(finding: Finding) -> bool:
     return finding.counts and finding.effect is Effect.NOT_EFFECTIVE
 
 
-def applied(findings: Sequence[Finding], not_known: str = "") -> Outcome:
-    """The word of a run that kept what it did. ``not_known``: what its proof could not look at."""
-    held = {one.effect for one in findings}
+def applied(
+    findings: Sequence[Finding], not_known: str = "", *, earlier: Iterable[str] = ()
+) -> Outcome:
+    """The word of a run that kept what it did. ``not_known``: what its proof could not look at;
+    ``earlier``: the effects that the workspace's record has of settings the run did not touch."""
+    held = {one.effect.value for one in findings} | set(earlier)
     if ineffective(findings):
         return Outcome.INEFFECTIVE
     if not_known or Effect.UNKNOWN in held:
         return Outcome.UNPROVED
-    return Outcome.PENDING if Effect.PENDING in held else Outcome.PROVED
+    if Effect.PENDING in held:
+        return Outcome.PENDING
+    looked = {one.effect.value for one in findings if one.setting} | set(earlier)
+    return Outcome.PROVED if Effect.EFFECTIVE in looked else Outcome.UNSEEN
 
 
 def verified(findings: Sequence[Finding]) -> Outcome:
@@ -101,7 +104,8 @@ def verified(findings: Sequence[Finding]) -> Outcome:
         return Outcome.NOT_KNOWN
     if Effect.PENDING in held:
         return Outcome.AWAITED
-    return Outcome.EFFECTIVE if Effect.EFFECTIVE in held else Outcome.NOWHERE
+    looked = any(one.setting and one.effect is Effect.EFFECTIVE for one in findings)
+    return Outcome.EFFECTIVE if looked else Outcome.NOWHERE
 
 
 def effects(findings: Iterable[Finding]) -> str:
@@ -122,7 +126,7 @@ def rows(
     task = next((one.task for one in of_kind(lines, RunStartRecord)), "")
     plan = last_of_kind(lines, PlanRecord, workspace)
     findings = latest(of_kind(lines, FindingRecord, workspace))
-    if task == "deploy" and outcome in _KEPT:
+    if task == "deploy" and kept(outcome):
         yield Row(word="changed", text=_changed(plan), tone="good")
         yield Row(word="effects", text=effects(findings))
         for one in filter(_wrong, findings):

@@ -12,7 +12,7 @@ from string import ascii_lowercase
 
 from converge.exits import Exit, Outcome, known, well
 from converge.journal.journal import Line
-from converge.journal.kinds import PlannedSetting, PlanRecord, ResultRecord
+from converge.journal.kinds import PlannedSetting, PlanRecord, ProblemRecord, ResultRecord
 from converge.plan.standing import Stand
 from converge.report.terminal import Terminal, fit
 
@@ -27,7 +27,7 @@ _WORDS = {
     Stand.HELD: "held back",
     Stand.LOCKED: "locked",
     Stand.NOT_APPLICABLE: "n/a",
-    Stand.OTHER_PHASE: "not selected",
+    Stand.OTHER_PHASE: Stand.OTHER_PHASE.value,
 }
 #: The other reasons are about a setting, whatever the workspace: they stand in the plan.
 _EXPLAINED = frozenset({"n/a", "blocked", "not applied", "held back", "locked"})
@@ -52,20 +52,25 @@ class Part:
 
 
 def parts(lines: Iterable[Line], *, dry: bool = False) -> tuple[Part, ...]:
-    """Each workspace that has a result, in the order of the results."""
+    """Each workspace that has a result, in the order of the results. A reason that was said as a
+    problem is not said again."""
     lines = tuple(lines)
+    said = {
+        (one.workspace, one.record.text) for one in lines if isinstance(one.record, ProblemRecord)
+    }
     plans = {one.workspace: one.record for one in lines if isinstance(one.record, PlanRecord)}
     found = []
     for line in lines:
         if isinstance(end := line.record, ResultRecord):
             plan = plans.get(line.workspace)
+            why = "" if (line.workspace, end.why) in said else end.why
             found.append(
                 Part(
                     workspace=line.workspace,
                     outcome=end.outcome,
-                    why=end.why,
+                    why=why,
                     cells={
-                        row.setting: _cell(row, end.outcome, end.why, dry=dry)
+                        row.setting: _cell(row, end.outcome, why, dry=dry)
                         for row in (plan.settings if plan else ())
                     },
                 )

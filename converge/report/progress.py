@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from converge.journal.journal import Line
@@ -27,6 +28,7 @@ class Progress:
     def __init__(self, terminal: Terminal, *, whole: bool = False) -> None:
         self.terminal, self.whole = terminal, whole
         self._begun: dict[tuple[str, str], str] = {}
+        self._said: set[tuple[str, str]] = set()  # problems, by workspace
 
     def say(self, line: Line) -> None:
         record, took = line.record, ""
@@ -38,6 +40,10 @@ class Progress:
                     self.terminal.passing(f"  {line.workspace}: {record.step} ...")
                     return
             took = _took(self._begun.get(key, ""), line)
+        if isinstance(record, ProblemRecord):
+            self._said.add((line.workspace, record.text))
+        if isinstance(record, ResultRecord) and (line.workspace, record.why) in self._said:
+            line = replace(line, record=replace(record, why=""))
         try:
             text = describe(line, took=took)
         except Exception as error:  # it is in the journal, and what it is about goes on
@@ -73,7 +79,8 @@ def describe(line: Line, *, took: str = "") -> str:
             if (step.step, step.status) in _SILENT:
                 return ""
             status = "" if step.status == "done" and took else f": {step.status}"
-            why = f": {step.why}" if step.why else ""
+            failed = step.status == "failed"  # the reason is the problem that follows
+            why = f": {step.why}" if step.why and not failed else ""
             return f"  {name}: {step.step}{status}{why}" + (f" ({took})" if took else "")
         case ProblemRecord(text=text):
             return f"  {name}: {text}"

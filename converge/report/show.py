@@ -17,7 +17,7 @@ from converge.plan.plan import LIVE, Change, Plan
 from converge.plan.setting import Layer
 from converge.plan.standing import Stand, Standing
 from converge.problem import count
-from converge.report.terminal import Terminal
+from converge.report.terminal import Terminal, wrap
 
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")  # a line ends at \n only, as in these files
 BINARY = "(not text: {} bytes)"
@@ -56,8 +56,7 @@ def show_plan(
         terminal.row(
             ("", f"we wrote {drift.old}, found {drift.found}, will be {drift.wanted}"), (4,)
         )
-    for warning in plan.warnings:
-        terminal.row(("note", warning), (4,), "yellow")
+    _show_notes(terminal, plan.warnings, brief=plan.empty and not (whole or plan.refusals))
     if diff:
         _show_diffs(terminal, plan.changes, home=home)
     if not plan.empty or whole:
@@ -65,6 +64,18 @@ def show_plan(
 
 
 OLD = "of a run that was killed"
+#: Lines of notes where nothing is to be done: all of such a run has to fit into eight.
+_BRIEF = 4
+
+
+def _show_notes(terminal: Terminal, notes: Sequence[str], *, brief: bool) -> None:
+    """What somebody should know. ``brief``: where it is long, how many notes there are."""
+    room = terminal.width - len("  note  ")
+    if brief and sum(len(wrap(note, room)) for note in notes) > _BRIEF:
+        text = f"{count(len(notes), 'note')}; -v shows"
+        notes = (f"{text} {'it' if len(notes) == 1 else 'them'}",)
+    for note in notes:
+        terminal.row(("note", note), (4,), "yellow")
 
 
 def _title(plan: Plan) -> str:
@@ -167,7 +178,7 @@ def stands(standings: Iterable[Standing]) -> str:
     parts = []
     for stand in (Stand.IN_FORCE, Stand.CONSENT, *_REST):
         if number := counts[stand]:
-            word = "not selected" if stand is Stand.OTHER_PHASE else stand.value
+            word = stand.value
             if stand is Stand.CONSENT:
                 word = "needs consent" if number == 1 else "need consent"
             parts.append(f"{number} {word}")

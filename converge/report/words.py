@@ -36,7 +36,7 @@ _CODES = {
     **dict.fromkeys((Exit.CHANGES, Exit.LOCKED, Exit.INTERRUPTED), "waiting"),
     Exit.DONE: "good",
 }
-_TONES = {Outcome.NOWHERE: "waiting", Outcome.DIFFERS: "waiting"}
+_TONES = dict.fromkeys((Outcome.NOWHERE, Outcome.UNSEEN, Outcome.DIFFERS), "waiting")
 
 
 def tone(word: str) -> str:

@@ -7,6 +7,7 @@ pyinfra connects to it: pyinfra 3.10 asks or accepts where its settings say so, 
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -288,6 +289,7 @@ def _check_known(host: Any) -> None:
 
 
 def _explained(host: Any, said: str) -> str:
+    said = re.sub(r"\[Errno \w+\] ", "", said)  # paramiko's is None where several were tried
     if "host key error" not in said:
         return said
     server = _way(host)[-1]

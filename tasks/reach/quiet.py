@@ -22,10 +22,18 @@ _BUILDING = re.compile(r"building '/\S*/[a-z0-9]{32}-(.*)\.drv'")
 _WORTH = re.compile(r"(?:trace: )?((?:warning: workspace-tuning|error\b).*)")
 
 
+#: What pyinfra says of its own operation: a run tells how each of its steps ended.
+_OPERATION = re.compile(r"Error: .*executed \d+ commands")
+
+
 class _Ours(logging.Filter):
+    """Nothing that a run says itself: of an inventory, a connection, a step that failed."""
+
     def filter(self, record: logging.LogRecord) -> bool:
-        ours = "is neither an inventory file" in str(record.msg)  # said by tasks.run.run, once
-        return record.levelno > logging.INFO and not ours
+        text = _STYLE.sub("", str(record.msg))
+        said = "is neither an inventory file" in text or bool(_OPERATION.search(text))
+        said = said or (record.module, record.funcName) == ("host", "connect")
+        return record.levelno > logging.INFO and not said
 
 
 def hush() -> None:

@@ -18,7 +18,7 @@ from pyinfra import state as current_state
 from pyinfra.api.command import FunctionCommand
 from pyinfra.api.operation import operation
 
-from converge.exits import Exit
+from converge.exits import Exit, Outcome
 from tasks.run import canary
 from tasks.run.journal import JournalError
 from tasks.run.stages import Activated, Done, Looked, Over, Planned, Read, Workspace
@@ -66,6 +66,8 @@ def look(workspace: S, *steps: Callable[[Any], Any]) -> Any:
     stage: Workspace | None = workspace
     try:
         for one in steps:
+            if workspace.run.interrupted:
+                raise Over("nothing was changed", Outcome.INTERRUPTED, said=False)
             stage = one(stage)
     except Over as over:
         workspace.stop(over)
@@ -75,6 +77,8 @@ def look(workspace: S, *steps: Callable[[Any], Any]) -> Any:
     except Exception as error:  # an answer that nobody thought of
         workspace.stop(Over(f"{type(error).__name__} while it was prepared: {error}"[:500]))
         stage = None
+    if stage is None:
+        canary.over(workspace)  # nobody waits for what has no step to do
     workspace.run.prepared(workspace.host.name)
     return stage
 

@@ -189,7 +189,8 @@ class Run:
         ends = []
         for host in self.inputs:
             end = self.outcomes[host]
-            if self.interrupted and end.exit not in (Exit.DONE, Exit.UNKNOWN):
+            whole = end.exit in (Exit.DONE, Exit.UNKNOWN) and self.task not in READ_ONLY
+            if self.interrupted and not whole:
                 end = Outcome.INTERRUPTED
             ends.append(end)
         end = Outcome.INTERRUPTED if self.interrupted else together(ends)
@@ -258,15 +259,17 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     problems: list[Problem] = list(_flags(params))
     allowed.recall(controller_state())
     before = frozenset(schema.allowed)
+    given = _given(params)
     for host in state.inventory:
         if state.is_host_in_limit(host):
             wrong: list[Problem] = []
             try:
-                run.inputs[host.name] = _input(host, run.task, _given(params))
+                run.inputs[host.name] = _input(host, run.task, given)
             except InvalidInput as error:
                 wrong += error.problems
             # After the input, by which an address alone is connected as one of ours.
-            problems += [*connection.problems(host), *wrong]
+            wrong = [*connection.problems(host), *wrong]
+            problems += [_placed(one, host, given, run.inventory) for one in wrong]
             connection.guard(host)
     chosen = {name: choices for name, (choices, _) in run.inputs.items()}
     problems += fleet_problems(chosen)
@@ -357,11 +360,8 @@ def _input(host: Any, task: str, given: frozenset[str]) -> tuple[Choices, Profil
     data = dict(host.data.dict())
     if task == "detect" and bare.is_bare(host):
         data = {**bare.choices(host), **data}
-    try:
-        known = [*BY_ID, *FACTS, OFFERED, MOVED_ASIDE]
-        choices = check_choices(host.name, data, known_settings=known)
-    except InvalidInput as error:
-        raise InvalidInput(_typed(one, given) for one in error.problems) from error
+    known = [*BY_ID, *FACTS, OFFERED, MOVED_ASIDE]
+    choices = check_choices(host.name, data, known_settings=known)
     facts = (*FACTS, MOVED_ASIDE)
     wrong = [
         *asked.problems(choices, task=task, given=given, settings=BY_ID, facts=facts, former=FORMER)
@@ -382,7 +382,12 @@ def _input(host: Any, task: str, given: frozenset[str]) -> tuple[Choices, Profil
     return choices, load_profile(path)
 
 
-def _typed(problem: Problem, given: frozenset[str]) -> Problem:
-    """A problem of ``--data`` names ``--data``, not the inventory that it was put into."""
+def _placed(problem: Problem, host: Any, given: frozenset[str], inventory: str) -> Problem:
+    """A problem of ``--data`` names ``--data``, not the inventory that it was put into; one of the
+    inventory names its file and the workspace in it."""
+    if not problem.file.startswith("inventory host "):
+        return problem
     key = problem.path.partition(".")[0].partition("[")[0]
-    return replace(problem, file="--data") if key in given else problem
+    name = str(host.data.get("workspace") or host.name)
+    file = inventory if name == inventory else f"{inventory}, workspace {name}"
+    return replace(problem, file="--data" if key in given else file)

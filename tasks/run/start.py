@@ -194,6 +194,7 @@ def take_over(module: ModuleType) -> None:
             return original()
         _keep_signals(module)
         _take_addresses()
+        _take_interrupts()
         take_errors()
         if not params.get("verbosity"):
             quiet.hush()
@@ -264,6 +265,25 @@ def _take_addresses() -> None:
         return bool(found["port"]) and resolves(found["host"])
 
     module._resolves_to_host = known
+
+
+def _take_interrupts() -> None:
+    """Ctrl-C never arrives as an exception (``hold_signals``): what is raised like one comes from
+    the inventory, and click would end with "Aborted!" and 1."""
+    from pyinfra_cli import exceptions, inventory
+
+    module: Any = inventory
+    execute: Callable[..., Any] = module.exec_file
+
+    def executed(filename: str, *arguments: Any, **options: Any) -> Any:
+        try:
+            return execute(filename, *arguments, **options)
+        except (Exception, SystemExit):
+            raise
+        except BaseException as error:
+            raise exceptions.UnexpectedExternalError(error, filename) from error
+
+    module.exec_file = executed
 
 
 def take_errors() -> None:

@@ -43,7 +43,7 @@ def choose(work: Read) -> Leaving:
     if not (undoing or ours or found.transactions or found.written.run):
         raise Over("nothing of this is on the workspace", Outcome.UNCHANGED, said=False)
     for one in undoing:
-        work.problem(f"run {one.run} ({one.word} {one.reason}): to be rolled back")
+        work.problem(f"run {one.run} ({one.word}): to be rolled back")
     for change in ours:
         work.problem(f"{change.path}: to be removed, if no run gives it back")
     work.problem(f"{found.state}: to be removed, with the records of every run")

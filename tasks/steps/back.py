@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from converge.exits import Exit, Outcome
 from converge.plan.setting import Layer
 from converge.plan.snapshot import Transaction
+from converge.reason import spoken
 from tasks.run.operations import step
 from tasks.run.stages import Done, Over, Read
 from tasks.steps.lock import take_lock
@@ -77,7 +78,7 @@ def choose(work: Read) -> Chosen:
         of = f" for {' and '.join(some)}" if some and one.word != "undone" else ""
         raise Over(f"run {one.run} is undone already{of}", Outcome.UNCHANGED, said=False)
     what = ", ".join(some) or "all of it"
-    work.problem(f"run {one.run} ({one.word} {one.reason}): undo {what}")
+    work.problem(f"run {one.run} ({one.word}): undo {what}")
     work.run.changes(work.host.name, f"run {one.run} can be rolled back")
     return Chosen.of(work, undoing=one, parts=some)
 
@@ -100,6 +101,7 @@ def undo_one(work: Read, one: Transaction, parts: tuple[str, ...] = ()) -> str:
     sudo = work.undone_by_root(one)
     answer = work.remote("transact", "undo", one.directory, *parts, sudo=sudo, timeout=1800)
     word, _, reason = answer.first("status").partition(" ")
+    reason = spoken(reason)
     if word == "broken":
         raise Over(f"not all could be undone: {reason}", Exit.UNKNOWN, short="broken")
     if not word:

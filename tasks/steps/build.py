@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
 
 from converge.journal.kinds import EstimateRecord
 from converge.plan.layers import MOVED_ASIDE
@@ -18,6 +20,9 @@ from tasks.run.stages import Built, Over, Planned, Workspace, Written
 from tasks.steps import elsewhere
 
 _BUILT = re.compile(r"these (\d+) derivations|this derivation")
+#: A file of a flake, as Nix names it: its copy in the store.
+_COPY = re.compile(r"/[^\s'\"«»]*/[0-9a-z]{32}-source/[^\s:'\"«»]+")
+_COPIES = 20
 _FETCHED = re.compile(r"paths? will be fetched \(([^)]*)\)")
 
 
@@ -40,6 +45,7 @@ def estimate(work: Planned) -> Planned:
             build.base.directory,
             stdin=pack_tree(_layer_files(work, build)),
         )
+        answer = _own_paths(work, build, answer)
         said = (*answer.lines, *answer.errors)
         if answer.of("estimated"):
             text = summary(said, where=_where(work))
@@ -77,6 +83,25 @@ def tell(work: Workspace, answer: Answer) -> None:
     if answer.reason and len(answer.reason.lines) > 1:
         for line in answer.reason.lines:  # a line break within a record would be written out
             work.problem(line)
+
+
+def _own_paths(work: Planned, build: Build, answer: Answer) -> Answer:
+    """What Nix says failed, with the user's own files in place of their copies in the store."""
+    said = answer.reason.text if answer.reason and not answer.lost else ""
+    copies = list(dict.fromkeys(_COPY.findall(said)))[:_COPIES]
+    if not copies:
+        return answer
+    directory = PurePosixPath(build.base.directory)  # or the flake is below its repository
+    places = [str(one) for one in (directory, *directory.parents[:2]) if one != one.parent]
+    found = work.remote("origin", *places, "--", *copies, timeout=60)
+    own = dict(zip(found.of("origin"), found.of("at"), strict=False))
+
+    def named(line: str) -> str:
+        return _COPY.sub(lambda copy: own.get(copy[0], copy[0]), line)
+
+    return replace(
+        answer, lines=tuple(map(named, answer.lines)), errors=tuple(map(named, answer.errors))
+    )
 
 
 def _impure(build: Build) -> str:
@@ -163,6 +188,7 @@ def layers(written: Written) -> Built:
         )
         path = answer.first("path")
         if not path:
+            answer = _own_paths(written, build, answer)
             tell(written, answer)
             raise Over(f"{build.nix.layer}: {answer.last_error}")
         paths[build.nix.layer.value] = path

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from converge.exits import Exit, Outcome
 from converge.journal.kinds import FindingRecord
+from converge.proof.effect import Effect, Finding
 from converge.report.ending import applied, latest
 from tasks.run.operations import step
 from tasks.run.stages import Done, Kept, Over
@@ -26,11 +29,22 @@ def run(kept: Kept) -> Done:
         answer = kept.remote("release", kept.run.id, kept.lock)
         if not answer.ok:
             raise Over(f"the lock was not released: {answer.last_error}")
-    outcome = applied(latest(kept.run.records(FindingRecord, kept.host.name)), kept.not_known)
+    findings = latest(kept.run.records(FindingRecord, kept.host.name))
+    earlier = _earlier(kept, findings)
+    outcome = applied(findings, kept.not_known, earlier=earlier.values())
     if kept.tried and outcome.exit is Exit.DONE:
         return Done.of(kept, code=Outcome.ON_TRIAL, why=TRIAL)
     if not kept.transacts and outcome.exit is Exit.DONE:
         return Done.of(
             kept, code=Outcome.UNCHANGED, why="the record of the workspace is up to date"
         )
-    return Done.of(kept, code=outcome, why=kept.not_known)
+    waiting = [name for name, effect in earlier.items() if effect == Effect.PENDING]
+    why = f"pending since an earlier run: {', '.join(waiting)}" if waiting else ""
+    return Done.of(kept, code=outcome, why=kept.not_known or why)
+
+
+def _earlier(kept: Kept, findings: Iterable[Finding]) -> dict[str, str]:
+    """What the workspace's record has of the settings in force that this run did not look at."""
+    told = {one.setting for one in findings}
+    wanted = {one.setting.id for one in kept.plan.standings if one.in_force} - told
+    return {name: one.effect for name, one in kept.proof.items() if name in wanted}

@@ -10,9 +10,10 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from converge.exits import Exit
+from converge.exits import Exit, Outcome
 from converge.journal.kinds import FindingRecord
 from converge.plan import layers
+from converge.plan.setting import Layer
 from converge.plan.standing import Stand
 from converge.plan.written import NOT_LOOKED_AT, Proved
 from converge.proof import inquiry, keep
@@ -26,6 +27,7 @@ from tasks.reach import remote
 from tasks.reach.remote import Answer
 from tasks.run.stages import Built, Given, Over, Planned, Read
 from tasks.steps import read
+from tasks.steps.show import nothing_to_do
 
 #: What a run that does not keep its change shows: the rest is in the journal.
 WRONG = (Effect.NOT_EFFECTIVE, Effect.UNKNOWN)
@@ -193,5 +195,9 @@ def verify(work: Planned) -> Planned:
     findings = prove(work, frozenset(When) - {When.BEFORE})
     table(work, findings, whole=work.run.diff)
     _, why = result(findings)
-    work.ends(verified(findings), why)
+    outcome = verified(findings)
+    if outcome is Outcome.NOWHERE and work.plan.not_applicable.keys() >= set(Layer):
+        over = nothing_to_do(work)
+        outcome, why = Outcome.of(over.code or outcome), over.why
+    work.ends(outcome, why)
     return work

@@ -18,6 +18,7 @@ from converge.plan.setting import Layer, Phase
 from converge.plan.snapshot import Lock, Snapshot, Transaction
 from converge.plan.standing import ForbiddenSetting, Standing, standings
 from converge.proof import keep
+from converge.reason import spoken
 from converge.subjects.settings import ALL
 from tasks.reach import remote
 from tasks.run.run import PROJECT, READ_ONLY
@@ -142,7 +143,7 @@ def _without_open_transaction(work: Given, found: Snapshot) -> Snapshot:
     if one is None:
         last = found.last_transaction
         if last and (last.run != found.written.run or last.word == "broken"):
-            work.problem(f"run {last.run} ended there: {last.word}: {last.reason}")
+            work.problem(f"run {last.run} ended there: {last.word}: {spoken(last.reason)}")
         return found
     if one.alive and one.word in ("kept", "undone", "broken"):
         raise Over(

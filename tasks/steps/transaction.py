@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from converge.reason import spoken
 from tasks.reach.remote import Answer
 from tasks.run.stages import Planned
 
@@ -43,4 +44,4 @@ def standing(answer: Answer) -> tuple[str, str]:
     if answer.of("gone"):
         return "gone", "its process ended without a result"
     word, _, reason = answer.first("status").partition(" ")
-    return (word, reason) if word else ("lost", answer.last_error)
+    return (word, spoken(reason)) if word else ("lost", answer.last_error)

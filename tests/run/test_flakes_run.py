@@ -92,8 +92,21 @@ def test_a_layer_that_does_not_evaluate_fails_with_the_words_of_nix_and_the_plac
     assert run.code == 1, run.out
     result = str(run.kinds("result")[0]["why"])
     assert result in run.out
-    assert "'nothing-of-that-name' missing (at " in result
-    assert "home.nix:7:" in result
+    assert f"'nothing-of-that-name' missing (at {home}:7:" in result, "the user's own file"
     told = "\n".join(str(record) for record in run.journal)
     assert "'nothing-of-that-name' missing" in told
     assert "not known" not in run.out
+
+
+@pytest.mark.parametrize("name", ["flake.nix", "home.nix"])
+def test_a_syntax_error_names_the_users_own_file_and_not_its_copy_in_the_store(
+    cli: Cli, make_box: Callable[..., Box], name: str
+) -> None:
+    box = make_box(layers=["home-manager"])
+    file = box.config("home-manager") / name
+    file.write_text(f"{{ = oops\n{file.read_text()}")
+    run = cli(box.inventory, "deploy.py", "--dry")
+    assert run.code == 1, run.out
+    result = str(run.kinds("result")[0]["why"])
+    assert f"(at {file}:1:" in result
+    assert "-source" not in run.out

@@ -147,7 +147,7 @@ def test_every_program_of_the_engine_is_plain_posix_shell() -> None:
 
 
 def test_a_program_loses_its_comments_and_nothing_else() -> None:
-    for name in ("read", "write", "transact", "undo", "build", "estimate", "release", "check"):
+    for name in ("read", "write", "transact", "undo", "build", "estimate", "origin", "check"):
         parts = ("common", *PARTS.get(name, ()), name)
         files = [PROJECT / f"converge/remote/{part}.sh" for part in parts]
         whole = [line for file in files for line in file.read_text().splitlines()]

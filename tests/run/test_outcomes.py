@@ -1,140 +1,212 @@
-"""The ends that need trouble: locked, refused, rolled back, unknown, not all known, declined,
-undone in part. Each is driven in the product and told alike everywhere, as in ``test_words``."""
+"""The table of ``converge/exits.py``, walked: every command, brought to each of its ends.
+
+Here are the ends of every day and those of a wrong start; ``test_outcomes_trouble`` has the rest.
+"""
 
 from __future__ import annotations
 
 import os
-import pty
 import shutil
+import signal
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from converge.exits import Outcome
-from tests.conftest import DESKTOP, Box, Cli
+import sandbox
+from converge.exits import VERBS, Outcome
+from tests.conftest import Box, Cli
 from tests.conftest import Outcome as Ended
-from tests.remote.faults import end_of_power, transaction
-from tests.run.test_words import agree
+from tests.remote.faults import until
+from tests.run import ends, test_outcomes_trouble
+from tests.run.conftest import Becomes
+from tests.run.ends import agree, drives, refused, typed
+from tests.sshd import wait_for
+from tests.tools import need
 
 CONTRAST = b"contrastEnabled=false"
 
 
-def drift(box: Box, value: bytes = b"contrastEnabled=true") -> None:
-    """Somebody else changes a key of ours, so that the next run has something to write."""
-    kwinrc = box.config("kwinrc")
-    assert CONTRAST in kwinrc.read_bytes()
-    kwinrc.write_bytes(kwinrc.read_bytes().replace(CONTRAST, value))
+def test_every_row_of_the_table_is_driven_by_a_test() -> None:
+    assert test_outcomes_trouble.__doc__
+    rows = {(word, verb) for word in Outcome for verb in word.verbs}
+    assert rows - ends.ROWS == ends.ON_A_MACHINE, "no test brings a command there"
+    assert ends.ROWS - rows == set(), "a test drives what the table does not have"
 
 
-def typed(verb: str) -> list[str]:
-    """What a person writes after the inventory."""
-    name, _, dry = verb.partition(" ")
-    return ["deploy.py" if name == "deploy" else f"tasks/{name}.py", dry or "-y"]
+@drives(
+    {
+        Outcome.DIFFERS: ["status"],
+        Outcome.CHANGES: ["deploy --dry", "rollback --dry", "remove --dry"],
+        Outcome.PENDING: ["deploy"],
+        Outcome.UNCHANGED: Outcome.UNCHANGED.verbs,
+        Outcome.AWAITED: ["verify"],
+        Outcome.AS_DECLARED: ["status"],
+        Outcome.EXPLAINED: ["why"],
+        Outcome.INEFFECTIVE: ["verify"],
+        Outcome.UNDONE: ["rollback"],
+        Outcome.REMOVED: ["remove"],
+    }
+)
+def test_the_days_of_a_desktop(cli: Cli, desktop: Box) -> None:
+    def go(word: Outcome, verb: str, *arguments: str) -> Ended:
+        ended = cli(desktop.inventory, *typed(verb), *arguments)
+        agree(ended, word, verb=verb)
+        return ended
+
+    for verb in ("remove", "remove --dry", "confirm", "confirm --dry"):
+        go(Outcome.UNCHANGED, verb)
+    go(Outcome.DIFFERS, "status")
+    go(Outcome.CHANGES, "deploy --dry")
+    applied = go(Outcome.PENDING, "deploy")
+    run = str(applied.journal[0]["run"])
+    assert "kwin.contrast" in applied.out.partition("pending")[2], "pending is named"
+    assert "log out and in, then tasks/verify.py" in " ".join(applied.out.split())
+    assert f"tasks/rollback.py --data run={run}" in applied.out
+    for verb in ("deploy", "deploy --dry"):
+        go(Outcome.UNCHANGED, verb)
+    go(Outcome.AWAITED, "verify")
+    go(Outcome.AS_DECLARED, "status")
+    go(Outcome.EXPLAINED, "why", "--data", "setting=kwin.contrast")
+    kwinrc = desktop.config("kwinrc")
+    proved = kwinrc.read_bytes()
+    kwinrc.write_bytes(proved.replace(CONTRAST, b"contrastEnabled=true"))
+    go(Outcome.INEFFECTIVE, "verify")
+    go(Outcome.DIFFERS, "status")
+    kwinrc.write_bytes(proved)
+    go(Outcome.CHANGES, "rollback --dry")
+    go(Outcome.UNDONE, "rollback")
+    for verb in ("rollback", "rollback --dry"):
+        go(Outcome.UNCHANGED, verb, "--data", f"run={run}")
+    go(Outcome.CHANGES, "remove --dry")
+    go(Outcome.REMOVED, "remove")
 
 
-@pytest.fixture
-def applied(cli: Cli, desktop: Box) -> Box:
-    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
-    return desktop
-
-
-@pytest.fixture
-def reader(cli: Cli) -> Callable[[str], None]:
-    """Put a program in the place of KDE's own reader of its files."""
-    place = cli.directory / "bin"
-    place.mkdir()
-    cli.environment["PATH"] = f"{place}:{cli.environment['PATH']}"
-
-    def becomes(script: str) -> None:
-        for name in ("kreadconfig6", "kreadconfig5"):
-            (place / name).write_text(f"#!/bin/sh\n{script}\n")
-            (place / name).chmod(0o755)
-
-    return becomes
-
-
-def test_who_finds_another_run_there_says_locked_by_every_command(cli: Cli, applied: Box) -> None:
-    """The lock of a process that lives: this one."""
-    start = Path("/proc/self/stat").read_text().rpartition(") ")[2].split()[19]
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    (applied.home / ".local/state/workspace-tuning/workspace/lock").write_text(
-        "run 20260101t000000-abcd\nhost elsewhere\nuser somebody\npid 4711\nsince 1700000000\n"
-        f"anchor {os.getpid()}\nstart {start}\nboot {boot}\n"
-    )
-    before = applied.config("kwinrc").read_bytes()
-    for verb in Outcome.LOCKED.verbs:
-        if not verb.endswith("--dry"):
-            agree(cli(applied.inventory, *typed(verb)), Outcome.LOCKED, verb=verb)
-    assert applied.config("kwinrc").read_bytes() == before
-
-
-def test_a_machine_that_its_profile_does_not_describe_is_refused(
+@drives(
+    {
+        Outcome.INEFFECTIVE: ["status"],
+        Outcome.PROVED: ["deploy"],
+        Outcome.EFFECTIVE: ["verify"],
+        Outcome.UNSEEN: ["deploy"],
+    }
+)
+def test_the_nix_layers_are_proved_where_every_setting_can_be_looked_at(
     cli: Cli, make_box: Callable[..., Box]
 ) -> None:
-    box = make_box(layers=DESKTOP)
-    driver = box.root / "sys/bus/pci/devices/0000:01:00.0/driver"
-    driver.unlink()
-    driver.symlink_to("../../../bus/pci/drivers/nouveau")
-    before = box.config("kwinrc").read_bytes()
-    for verb in Outcome.REFUSED.verbs:
-        agree(cli(box.inventory, *typed(verb)), Outcome.REFUSED, verb=verb)
-    assert box.config("kwinrc").read_bytes() == before
+    need("nix")
+    box = make_box()
+
+    def go(word: Outcome, verb: str, phase: str) -> None:
+        agree(cli(box.inventory, *typed(verb), "--data", f"phases={phase}"), word, verb=verb)
+
+    go(Outcome.INEFFECTIVE, "status", "2")
+    go(Outcome.PROVED, "deploy", "2")
+    go(Outcome.EFFECTIVE, "verify", "2")
+    go(Outcome.UNSEEN, "deploy", "memory")  # a sandbox has no kernel of its own
 
 
-def test_what_is_disproved_is_rolled_back_and_what_nobody_can_tell_is_kept_and_named(
-    cli: Cli, desktop: Box, reader: Callable[[str], None]
+@drives({Outcome.NOWHERE: Outcome.NOWHERE.verbs, Outcome.MISSING: Outcome.MISSING.verbs})
+def test_where_nothing_applies_is_no_success_and_a_fault_where_it_was_asked_for(
+    cli: Cli, desktop: Box
 ) -> None:
-    before = desktop.config("kwinrc").read_bytes()
-    reader("echo other")
-    ended = cli(desktop.inventory, "deploy.py", "-y")
-    agree(ended, Outcome.ROLLED_BACK, verb="deploy")
-    assert desktop.config("kwinrc").read_bytes() == before
-    reader("exit 3")
-    ended = cli(desktop.inventory, "deploy.py", "-y")
-    agree(ended, Outcome.UNPROVED, verb="deploy")
-    assert CONTRAST in desktop.config("kwinrc").read_bytes()
-    assert "kwin.contrast" in ended.out.partition("unknown ")[2], "what is unknown is named"
-    agree(cli(desktop.inventory, "tasks/verify.py"), Outcome.NOT_KNOWN, verb="verify")
+    """The machine of the profile, without NixOS, home-manager, Plasma and systemd."""
+    data = sandbox.data(desktop.root)
+    for name in ("etc/nixos", "etc/NIXOS", "run/systemd", "home/.config", "home/.local/share"):
+        place = desktop.root / name
+        shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
+    for key in ("base_nixos", "base_home"):  # flakes that were named would be missing
+        del data[key]
+    inventory = cli.inventory({"name": data.pop("workspace"), **data})
+    for verb in Outcome.NOWHERE.verbs:
+        agree(cli(inventory, *typed(verb)), Outcome.NOWHERE, verb=verb)
+    for verb in Outcome.MISSING.verbs:
+        ended = cli(inventory, *typed(verb), "--data", "layers=session")
+        agree(ended, Outcome.MISSING, verb=verb)
+        assert "systemd does not run here" in " ".join(ended.out.split())
 
 
-def test_a_change_whose_record_lost_a_part_leaves_the_state_unknown(cli: Cli, applied: Box) -> None:
-    """The power went before the change was confirmed, and the disk kept half of its record."""
-    end_of_power(applied)
-    place = transaction(applied)
-    (place / "status").write_text("activated x\n")
-    agree(cli(applied.inventory, "tasks/remove.py", "--dry"), Outcome.LOCKED, verb="remove --dry")
-    (place / "transact.sh").unlink()
-    ended = cli(applied.inventory, "deploy.py", "-y")
-    agree(ended, Outcome.UNKNOWN, verb="deploy")
-    assert str(place.parent) in ended.out, "what is in the way"
-    shutil.rmtree(place)
-    agree(cli(applied.inventory, "deploy.py", "-y"), Outcome.UNCHANGED, verb="deploy")
+@drives(
+    {
+        Outcome.AS_DECLARED: ["detect"],
+        Outcome.DIFFERS: ["detect"],
+        Outcome.WRITTEN: ["detect"],
+        Outcome.SHOWN: ["detect"],
+    }
+)
+def test_a_machine_is_compared_with_its_profile_or_shown_or_written_as_one(
+    cli: Cli, desktop: Box, tmp_path: Path
+) -> None:
+    agree(cli(desktop.inventory, "tasks/detect.py"), Outcome.AS_DECLARED, verb="detect")
+    write = f"write={tmp_path / 'mine.yaml'}"
+    ended = cli(desktop.inventory, "tasks/detect.py", "--data", write)
+    agree(ended, Outcome.WRITTEN, verb="detect")
+    assert "schemaVersion: 1" in (tmp_path / "mine.yaml").read_text()
+    (desktop.root / "sys/bus/pci/devices/0000:01:00.0/driver").unlink()
+    agree(cli(desktop.inventory, "tasks/detect.py"), Outcome.DIFFERS, verb="detect")
+    agree(cli(Path("@local"), "tasks/detect.py"), Outcome.SHOWN, verb="detect")
 
 
-def test_what_somebody_changed_since_makes_it_undone_in_part(cli: Cli, applied: Box) -> None:
-    drift(applied, b"contrastEnabled=maybe")
-    ended = cli(applied.inventory, "tasks/rollback.py", "-y")
-    agree(ended, Outcome.LEFT, verb="rollback")
-    assert "changed since, left alone" in " ".join(ended.out.split())
-    assert b"contrastEnabled=maybe" in applied.config("kwinrc").read_bytes()
+@drives({Outcome.TO_MEASURE: ["measure --dry"], Outcome.MEASURED: ["measure"]})
+def test_a_measurement_is_told_beforehand_and_taken(cli: Cli, desktop: Box) -> None:
+    for name in ("stock", "optimized"):
+        program = cli.directory / name / "bin/zstd"
+        program.parent.mkdir(parents=True)
+        program.write_text("#!/bin/sh\necho packed\n")
+        program.chmod(0o755)
+        cli.environment[f"MEASURE_{name.upper()}"] = str(cli.directory / name)
+    cli.environment |= {"MEASURE_ROUNDS": "2", "MEASURE_ONLY": "zstd"}
+    for word in (Outcome.TO_MEASURE, Outcome.MEASURED):
+        (verb,) = word.verbs
+        agree(cli(desktop.inventory, *typed(verb)), word, verb=verb)
 
 
-#: An answer needs a change that is on trial: tests/vm has one.
-@pytest.mark.parametrize("verb", sorted({*Outcome.DECLINED.verbs} - {"confirm"}))
-def test_who_says_no_is_left_as_before_and_told_so(cli: Cli, applied: Box, verb: str) -> None:
-    drift(applied)
-    before = applied.config("kwinrc").read_bytes()
-    agree(answering(cli, applied, typed(verb)[0], "no"), Outcome.DECLINED, verb=verb)
-    assert applied.config("kwinrc").read_bytes() == before
+@drives({Outcome.FAILED: VERBS})
+def test_a_workspace_that_does_not_answer_is_a_failure_of_every_command(cli: Cli) -> None:
+    with socket.socket() as nobody:  # a port that is taken, and at which nobody listens
+        nobody.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        known = cli.directory / "known_hosts"
+        key = "AAAAC3NzaC1lZDI1NTE5AAAAIJX7tXAYkSPbD0YzYtyz6R0xFNyWQG6xSJHsJ0hEFzoP"
+        known.write_text(f"[127.0.0.1]:{address.rpartition(':')[2]} ssh-ed25519 {key}\n")
+        box: dict[str, object] = {
+            "name": "far",
+            "at": address,
+            "profile": "inventory/hardware/shoshin.yaml",
+            "user": "somebody",
+            "ssh_known_hosts_file": str(known),
+        }
+        for verb in VERBS:
+            ended = cli(cli.inventory(box), *typed(verb))
+            agree(ended, Outcome.FAILED, verb=verb)
+            assert ended.out.count("no connection") == 1, ended.out
+            assert "no connection" not in ended.err
 
 
-def answering(cli: Cli, box: Box, name: str, answer: str) -> Ended:
-    """A run whose questions are answered by a person at a terminal."""
-    person, terminal = pty.openpty()
-    os.write(person, f"{answer}\n".encode())
-    try:
-        return cli.end(cli.start(box.inventory, name, stdin=terminal))
-    finally:
-        os.close(terminal)
-        os.close(person)
+@drives({Outcome.INVALID: VERBS})
+def test_what_is_not_valid_ends_every_command_before_it_begins(cli: Cli) -> None:
+    wrong: dict[str, object] = {
+        "name": "wrong",
+        "profile": "inventory/hardware/shoshin.yaml",
+        "user": "somebody",
+        "laiers": ["plasma"],
+    }
+    for verb in VERBS:
+        ended = cli(cli.inventory(wrong), *typed(verb))
+        refused(ended, verb=verb)
+        assert "did you mean layers?" in ended.err
+
+
+@drives({Outcome.INTERRUPTED: VERBS})
+def test_an_interrupt_is_told_by_every_command(cli: Cli, desktop: Box, program: Becomes) -> None:
+    """While the workspace is read: ``paste`` is run there, and waits for the pipe to be written."""
+    waits, pipe = cli.directory / "waits", cli.directory / "pipe"
+    os.mkfifo(pipe)
+    program(f': >"{waits}"; read _ <"{pipe}"; exec {shutil.which("paste")} "$@"', "paste")
+    for verb in VERBS:
+        process = cli.start(desktop.inventory, *typed(verb))
+        wait_for(waits.exists, f"{verb} reads the workspace", patience_s=120)
+        os.kill(process.pid, signal.SIGINT)
+        until(process, "SIGINT: waiting for the running step")
+        with pipe.open("w") as stream:
+            stream.write("\n")
+        agree(cli.end(process), Outcome.INTERRUPTED, verb=verb)
+        waits.unlink()

@@ -1,0 +1,108 @@
+"""How a command ended, told alike everywhere; and which rows of the table the tests drive.
+
+A test says with ``drives`` which verbs it brings to which ends, and has brought each of them there
+when it is over. ``ROWS`` is what all of them drive together, once their modules are imported.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import pty
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+from converge.exits import Exit, Outcome
+from converge.report.junit import xml
+from converge.report.model import build, load
+from converge.report.words import outcome as shown_outcome
+from tests.conftest import Cli
+from tests.conftest import Outcome as Ended
+
+Row = tuple[Outcome, str]
+ROWS: set[Row] = set()
+#: What needs a boot loader and a reboot: ``tests/vm`` and ``tests/run/test_trial.py`` drive these.
+ON_A_MACHINE: set[Row] = {
+    (Outcome.ON_TRIAL, "deploy"),
+    (Outcome.ON_TRIAL, "status"),
+    (Outcome.ANSWERED, "confirm"),
+    (Outcome.CHANGES, "confirm --dry"),
+    (Outcome.ROLLED_BACK, "confirm"),
+    (Outcome.UNKNOWN, "confirm"),
+    (Outcome.DECLINED, "confirm"),
+}
+_driven: set[Row] = set()  # by the test that runs now
+
+
+def drives(rows: Mapping[Outcome, Sequence[str]]) -> Callable[[Callable[..., None]], object]:
+    """The rows that a test drives: all of them, and no other."""
+    named = {(word, verb) for word, verbs in rows.items() for verb in verbs}
+    ROWS.update(named)
+
+    def around(test: Callable[..., None]) -> object:
+        @functools.wraps(test)
+        def run(**fixtures: object) -> None:
+            _driven.clear()
+            test(**fixtures)
+            assert _driven == named
+
+        return run
+
+    return around
+
+
+def typed(verb: str) -> list[str]:
+    """What a person writes after the inventory."""
+    name, _, dry = verb.partition(" ")
+    asks = name not in ("verify", "status", "why", "detect")
+    command = "deploy.py" if name == "deploy" else f"tasks/{name}.py"
+    return [command, *([dry] if dry else ["-y"] if asks else [])]
+
+
+def agree(ended: Ended, word: Outcome, *, verb: str, workspace: str = "") -> None:
+    """Everything that tells how a run ended tells ``word``, and ``verb`` may end with it.
+
+    ``workspace``: of a run over several, the one that ended so; the run ends with the worst."""
+    assert verb in word.verbs
+    _driven.add((word, verb))
+    end = ended.journal[-1]
+    (result,) = [
+        one for one in ended.kinds("result") if not workspace or one["workspace"] == workspace
+    ]
+    assert result["outcome"] == word.value
+    assert end["kind"] == "run-end"
+    report = build([load(Path(str(end["journal"])))])
+    (told,) = [one for one in report.workspaces if not workspace or one.name == workspace]
+    assert told.outcome == word.value
+    if not workspace:
+        assert f"{word} (exit {int(word.exit)}), journal " in ended.last_line, ended.out + ended.err
+        assert ended.code == word.exit
+        assert (end["outcome"], end["exit"]) == (word.value, int(word.exit))
+        assert shown_outcome(report) == word.value
+    (case,) = [
+        one
+        for one in ElementTree.fromstring(xml(report)).iter("testcase")
+        if one.get("name") == "result" and one.get("classname") == told.name
+    ]
+    assert (len(case) == 0) == (word.exit is Exit.DONE or word is Outcome.CHANGES)
+
+
+def refused(ended: Ended, *, verb: str) -> None:
+    """A command that never began: the word, the code, and no record of a run."""
+    _driven.add((Outcome.INVALID, verb))
+    assert ended.code == Exit.INVALID, ended.out + ended.err
+    assert ended.out == "invalid input (exit 5): nothing was touched\n"
+    assert ended.err.strip(), "what is wrong is said"
+    assert ended.journal == ()
+
+
+def answering(cli: Cli, inventory: Path, command: str, answer: str) -> Ended:
+    """A run whose questions are answered by a person at a terminal."""
+    person, terminal = pty.openpty()
+    os.write(person, f"{answer}\n".encode())
+    try:
+        return cli.end(cli.start(inventory, command, stdin=terminal))
+    finally:
+        os.close(terminal)
+        os.close(person)
