@@ -11,9 +11,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from converge.proof import inquiry
 from converge.proof.check import ABSENT, DENIED, MISSING, NOBODY, Reply
 from converge.proof.effect import Effect
 from converge.proof.inquiry import CAP
+from converge.subjects import checks as registry
+from converge.subjects import settings
 from tests.proof import checks
 from tests.proof.checks import IN_USE, failing, judge
 from tests.subjects import CASES
@@ -45,7 +48,7 @@ SECOND = frozenset(IN_USE)
 #: kernel's log, a unit, a manager or a menu entry that is not there and so changes nothing.
 BESIDE = frozenset({"kde", "coredumps", "fresh", "properties", "discord.desktop"})
 #: Checks whose verdict rests on nothing that is asked.
-UNASKED = frozenset({"before.flakes"})
+UNASKED = frozenset({"before.flakes", "flakes.readable"})
 
 
 def deciding() -> Iterator[tuple[str, str | tuple[str, str]]]:
@@ -64,6 +67,19 @@ def asked(name: str, key: str | tuple[str, str]) -> bool:
         ask.probe == probe and any(part in word for word in (*ask.arguments, ""))
         for ask in checks.questions(name, CASES[name].context)
     )
+
+
+def test_every_probe_and_every_check_is_answered_wrongly_here() -> None:
+    """A new probe or check without a case fails: its wrong answers would be tried by nobody."""
+    text = "".join(path.read_text() for path in inquiry.PROBES)
+    probes = {name.replace("_", "-") for name in re.findall(r"(?m)^probe_(\w+)\(\)", text)}
+    decided = list(deciding())
+    assert probes - {key if isinstance(key, str) else key[0] for _, key in decided} == set()
+    proved = {settings.BY_ID[name].check if name in settings.BY_ID else name for name in CASES}
+    assert registry.BY_ID.keys() - proved == set()
+    judged = {name for name, _ in decided}
+    rest = {name for name, case in CASES.items() if case.expect is Effect.EFFECTIVE} - judged
+    assert rest <= UNASKED, "its effect rests on nothing that is asked"
 
 
 @pytest.mark.parametrize("how", BROKEN)

@@ -5,10 +5,6 @@ probe_file() { # file PATH
     if [ -d "$1" ]; then stop 121 "$1: is a directory"; fi
     peek "$1"
 }
-probe_link() { # link PATH: where it leads
-    [ -e "$1" ] || stop 121 "$1"
-    readlink -f -- "$1"
-}
 probe_exist() { # exist PATH...
     for path in "$@"; do
         if [ -e "$path" ]; then say there "$path"; else say gone "$path"; fi
