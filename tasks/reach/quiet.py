@@ -22,6 +22,8 @@ _BUILDING = re.compile(r"building '/\S*/[a-z0-9]{32}-(.*)\.drv'")
 _WORTH = re.compile(r"(?:trace: )?((?:warning: workspace-tuning|error\b).*)")
 
 
+#: What ``tasks.run.run`` says as well, with what to do.
+_TOLD = ("is neither an inventory file", "No host matches found for --limit")
 #: What pyinfra says of its own operation: a run tells how each of its steps ended.
 _OPERATION = re.compile(r"Error: .*executed \d+ commands")
 
@@ -31,7 +33,7 @@ class _Ours(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         text = _STYLE.sub("", str(record.msg))
-        said = "is neither an inventory file" in text or bool(_OPERATION.search(text))
+        said = any(one in text for one in _TOLD) or bool(_OPERATION.search(text))
         said = said or (record.module, record.funcName) == ("host", "connect")
         return record.levelno > logging.INFO and not said
 

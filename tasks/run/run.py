@@ -273,7 +273,8 @@ def begin(state: Any, params: dict[str, Any]) -> None:
             connection.guard(host)
     chosen = {name: choices for name, (choices, _) in run.inputs.items()}
     problems += fleet_problems(chosen)
-    problems += builder.problems(state.inventory, chosen)
+    for one in builder.problems(state.inventory, chosen):
+        problems.append(replace(one, file="--data") if one.path in given else one)
     waiting = _canary(
         chosen,
         at_once=state.config.PARALLEL,

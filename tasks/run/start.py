@@ -90,6 +90,8 @@ def is_ours(params: Mapping[str, Any]) -> bool:
     operations = [str(one) for one in params.get("operations") or ()]
     if not operations:
         return directory(params) == PROJECT
+    if _swapped(params):
+        return True
     paths = [(directory(params) / one).resolve() for one in operations]
     if any(p == PROJECT / "deploy.py" or PROJECT / "tasks" in p.parents for p in paths):
         return True
@@ -98,6 +100,11 @@ def is_ours(params: Mapping[str, Any]) -> bool:
     if all(path.suffix == ".py" for path in paths):
         return not any(path.exists() for path in paths)
     return _stem(operations[0]) in {Path(one).stem for one in COMMANDS} or "/" in operations[0]
+
+
+def _swapped(params: Mapping[str, Any]) -> bool:
+    """Whether a command of ours stands where the inventory has to be."""
+    return _is_command(directory(params), str(params.get("inventory") or ""))
 
 
 def directory(params: Mapping[str, Any]) -> Path:
@@ -117,6 +124,10 @@ def problems(params: Mapping[str, Any]) -> Iterator[Problem]:
     config = (here / str(params.get("config_filename") or "config.py")).resolve()
     if config != PROJECT / "config.py":
         yield problem("--config", f"{config} takes the place of our config.py", "leave it out")
+    if _swapped(params):
+        first, rest = str(params["inventory"]), " ".join(operations)
+        yield problem(first, "stands where the inventory has to be", f"pyinfra {rest} {first}")
+        return
     wrong = [one for one in operations if not _is_command(here, one)]
     for one in wrong:
         yield problem(one, _what(here / one), _instead(one))

@@ -73,7 +73,10 @@ def write(work: Workspace, machine: Machine) -> None:
     except FileExistsError:
         why = f"{path} is there already, and stays as it is; name a new file"
         raise Over(why, Exit.FAILED) from None
-    except (declare.CannotDeclare, InvalidInput, OSError) as error:
+    except OSError as error:
+        why = f"no profile was written: {path.parent}: {error.strerror}; name a file elsewhere"
+        raise Over(why, Exit.FAILED) from error
+    except (declare.CannotDeclare, InvalidInput) as error:
         raise Over(f"no profile was written: {error}", Exit.FAILED) from error
     for why in machine.unseen:
         work.run.terminal.row(("not seen", why), (12,), "dim")

@@ -33,6 +33,7 @@ START = (
         "--data layers: is given 2 times, and the last alone would count",
     ),
     ("W", "has no inventory or no command"),
+    ("deploy.py W --dry", "deploy.py: stands where the inventory has to be; pyinfra W deploy.py"),
     ("W deplyo.py --dry", "deplyo.py: there is no such command; did you mean deploy.py?"),
     ("W deploy --dry", "deploy: there is no such command; did you mean deploy.py?"),
     ("W tasks/verify", "did you mean tasks/verify.py?"),
@@ -66,7 +67,10 @@ INVENTORY = (
     ("quiet.py deploy.py --dry", "quiet.py:2: ends the run before it began: SystemExit(0)"),
     ("empty.py deploy.py --dry", "empty.py: names no workspace"),
     ("bytes.py deploy.py --dry", "UnicodeDecodeError"),
-    ("bare.py deploy.py --dry", "the key workspace is missing"),
+    ("bare.py deploy.py --dry", "bare.py, workspace @local: the key workspace is missing"),
+    ("key.py deploy.py --dry", "key.py, workspace x: profil: is not a known key; did you mean"),
+    ("stop.py deploy.py --dry", "stop.py:1: KeyboardInterrupt; mend it, then the same command"),
+    ("W deploy.py --dry --limit sandbx", "--limit sandbx: leaves no workspace; W has @local"),
 )
 FILES = {
     "syntax.py": b"x = 1\nhosts =[\n",
@@ -76,6 +80,8 @@ FILES = {
     "quiet.py": b"import sys\nsys.exit(0)\n",
     "empty.py": b"x = 1\n",
     "bytes.py": b"\xff\xfe\n",
+    "key.py": b"hosts = [('@local', {'workspace': 'x', 'profil': 'a', 'user': 'me'})]\n",
+    "stop.py": b"raise KeyboardInterrupt\n",
     "bare.py": b"hosts = [('@local', {'profile': 'inventory/hardware/shoshin.yaml'})]\n",
 }
 
@@ -95,6 +101,16 @@ CHOICES = (
     ("W deploy.py --dry --data layers=plsma", "did you mean plasma?"),
     ("W deploy.py --dry --data deadline_s=soon", '--data: deadline_s: is the text "soon"'),
     ("W deploy.py --dry --data rollout=slow", "--data: rollout"),
+    ("W deploy.py --dry --data build_on=nowhere", "--data: build_on: nowhere is not a workspace"),
+    ("W deploy.py --dry --data layers=Plasma", "did you mean plasma?"),
+    ("W deploy.py --dry --data phases=1-3", 'phases[0]: "1-3" is not known, expected one of 1, 2'),
+    ("W deploy.py --dry --data phases=4,4", "phases: names something twice; name it once"),
+    ("W deploy.py --dry --data deadline_s=-1", "-1 is out of range, expected an integer from 30"),
+    ("W deploy.py --dry --data profile=README.md", "such as inventory/hardware/shoshin.yaml"),
+    ("W deploy.py --dry --data base_home=a/b", "write an absolute path or one that begins with"),
+    ("W deploy.py --dry --data exclude=kwin.*", "id of a setting, such as"),
+    ("W deploy.py --dry --data prefer=mine", "expected one of live, source"),
+    ("W tasks/why.py kwin.contrast", "kwin.contrast: there is no such command; the commands are"),
     ("W deploy.py --dry --data canary=nobody", "nobody is not a workspace of this run"),
     ("W deploy.py --dry --data accept=nothing", "--data: accept[0]: there is no setting"),
     ("W deploy.py --dry --data exclude=kwin.contrst", "did you mean kwin.contrast?"),
@@ -169,7 +185,7 @@ def test_a_mistake_ends_in_5_and_says_what_to_do(
     before = tree(place)
     done = start(given, place, environment={name: value} if name else {})
     assert done.returncode == 5, done.stdout + done.stderr
-    assert says in done.stderr
+    assert says.replace("W ", f"{W} ") in done.stderr
     assert done.stdout == "invalid input (exit 5): nothing was touched\n"
     assert "Traceback" not in done.stderr and "--> Connecting" not in done.stderr
     assert tree(place) == before

@@ -117,13 +117,17 @@ def test_what_the_user_locked_at_another_value_is_kept_and_not_effective(
 
 
 @drives({Outcome.LEFT: Outcome.LEFT.verbs})
-def test_what_somebody_changed_since_makes_it_undone_in_part(cli: Cli, applied: Box) -> None:
-    drift(applied, b"contrastEnabled=maybe")
+def test_what_somebody_changed_since_makes_it_undone_in_part(
+    cli: Cli, make_box: Callable[..., Box]
+) -> None:
     for verb in Outcome.LEFT.verbs:
-        ended = cli(applied.inventory, *typed(verb))
+        box = make_box(verb, layers=DESKTOP)
+        assert cli(box.inventory, "deploy.py", "-y").code == 0
+        drift(box, b"contrastEnabled=maybe")
+        ended = cli(box.inventory, *typed(verb))
         agree(ended, Outcome.LEFT, verb=verb)
         assert "changed since, left alone" in " ".join(ended.out.split())
-        assert b"contrastEnabled=maybe" in applied.config("kwinrc").read_bytes()
+        assert b"contrastEnabled=maybe" in box.config("kwinrc").read_bytes()
 
 
 @drives({Outcome.DECLINED: SAYING_NO})
