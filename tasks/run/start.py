@@ -34,6 +34,7 @@ COMMANDS = (
     "tasks/status.py",
     "tasks/why.py",
     "tasks/rollback.py",
+    "tasks/confirm.py",
     "tasks/remove.py",
     "tasks/detect.py",
     "tasks/measure.py",
