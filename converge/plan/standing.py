@@ -7,7 +7,7 @@ Out: one ``Standing`` for every row, so that the user always sees the whole plan
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from converge.plan.rollout import FIRST, ORDER
@@ -48,6 +48,16 @@ class Standing:
 
 class ForbiddenSetting(ValueError):
     """``include=`` names a setting that would stop a boot or the session."""
+
+
+def _asked(setting: Setting, include: frozenset[str]) -> Setting:
+    """A setting that ``include`` names installs its package where the user has none; else a setting
+    changes what the user has, and nothing more."""
+    if setting.id not in include or not isinstance(setting.value, dict):
+        return setting
+    if "attributes" not in setting.value:
+        return setting
+    return replace(setting, value={**setting.value, "install": True})
 
 
 def standings(
@@ -99,7 +109,7 @@ def standings(
         return Stand.IN_FORCE, ""
 
     result = []
-    for setting in (one.on(facts) for one in settings):
+    for setting in (_asked(one.on(facts), include) for one in settings):
         if setting.id in include | accept and not setting.forcible:
             raise ForbiddenSetting(f"{setting.id} cannot be included: {setting.reason}")
         verdict, why = stand(setting)

@@ -6,6 +6,7 @@
   imports = [
     ./lib/set.nix
     ./libraries.nix
+    ./packages.nix
     ./runtimes.nix
     ./electron.nix
     ./monitoring.nix

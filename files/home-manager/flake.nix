@@ -36,7 +36,8 @@
         inherit (extended) basePkgs pkgs;
         baseInstalled = userHome.config.home.packages;
         installed = home.config.home.packages;
-        more.runtimes = (runtimesWith extended.pkgs.lib).report extended.pkgs;
+        adopts = package: (runtimesWith extended.pkgs.lib).of package != null;
+        more.runtimes = (runtimesWith extended.pkgs.lib).report extended.pkgs home.config.home.packages;
       };
     };
 }

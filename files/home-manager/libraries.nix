@@ -5,9 +5,6 @@ let
   absent = lib.filter (name: !(pkgs ? ${name})) libraries.copies;
 in
 {
-  # Default: the user's packages. Those whose commands are worth it get the flags in place.
-  options.home.packages = lib.mkOption { apply = map (libraries.adopt pkgs); };
-
   # Default: the overlays of the user's own package set, to which this one is added. nixpkgs.config is
   # never set here: a definition would replace the user's (allowUnfree and others).
   config.nixpkgs.overlays = [ libraries.overlay ];

@@ -1,23 +1,12 @@
-# Phase 2, language runtimes, and what the user compiles with them. Settings: runtimes.*
+# Phase 2, what the user compiles and runs with language runtimes. Settings: runtimes.*; the runtimes
+# themselves are adopted in packages.nix.
 { config, lib, options, pkgs, workspaceTuning, ... }:
 let
   inherit (workspaceTuning) settings;
   inherit (workspaceTuning.hardware) build;
   runtimes = import ./lib/runtimes.nix { inherit lib; profile = workspaceTuning; };
-  install = import ./lib/install.nix { inherit lib; };
   inForce = id: settings ? ${id};
   inherit (import ./lib/ours.nix { inherit lib; }) ours;
-
-  chosen = runtimes.chosen pkgs;
-  found = lib.filterAttrs (_: attribute: attribute != null) chosen;
-  release = lib.trivial.release or "this release";
-  lacking = lib.concatLists (lib.mapAttrsToList
-    (runtime: names:
-      let first = builtins.head names; got = chosen.${runtime}; in
-      if got == first then [ ]
-      else if got == null then [ "workspace-tuning: nixpkgs ${release} has none of ${toString names}: runtimes.${runtime} is left out." ]
-      else [ "workspace-tuning: nixpkgs ${release} has no ${first}: ${got} ${pkgs.${got}.version} is used instead." ])
-    runtimes.wanted);
 
   rustFlags = [ "-C" "target-cpu=${build.rustTargetCpu}" ];
   ownCargo = config.programs.cargo.enable or false;
@@ -28,12 +17,6 @@ in
     {
       # Default: no overlay. New attributes only; nothing that exists is rebuilt.
       nixpkgs.overlays = [ runtimes.overlay ];
-
-      # Default: nothing. Behind whatever the user has in this profile: an interpreter of theirs may come
-      # with modules, or in another version, on purpose.
-      home.packages = map (runtime: install.behind pkgs.${runtimes.installed.${runtime}}) (lib.attrNames found)
-        ++ map install.inFront (lib.attrValues (pkgs.optimizedRust or { }));
-      warnings = lacking;
     }
 
     (lib.mkIf (inForce "runtimes.node.jemalloc") {

@@ -1,16 +1,15 @@
-# What a package is in a profile: which of its outputs, and who wins where two have the same file.
+# Packages in a profile: one that is made anew stands where the user's stood, one that is added yields.
 #
-# Enters: `lib`; then packages. Leaves: the same packages, of which a profile takes the commands only.
-# `lib.hiPrio` is not used: on an output, newer versions of it give back the whole package, whose first
-# output need not be the one with the commands.
+# Enters: `lib`; then packages. `lib.lowPrio` is not used: on an output, newer versions of it give back
+# the whole package, whose first output need not be the one with the commands.
 { lib }:
-let
-  at = priority: package:
-    let chosen = lib.getBin package; in
-    chosen // { meta = (chosen.meta or { }) // { inherit priority; }; };
-in
 {
-  # Default priority: 5. The smaller number wins.
-  inFront = at (-10);
-  behind = at 10;
+  # `made` with the priority that the user gave to `package`, which it was made from.
+  inPlaceOf = package: made: made // {
+    meta = made.meta or { } // lib.optionalAttrs (package ? meta.priority) { inherit (package.meta) priority; };
+  };
+  # Default priority: 5. The smaller number wins, so whatever the user has under the same name.
+  behind = package:
+    let chosen = lib.getBin package; in
+    chosen // { meta = (chosen.meta or { }) // { priority = 10; }; };
 }

@@ -14,6 +14,7 @@ let
   inherit (profile.hardware.build) compiler;
   exceptions = import ./exceptions.nix;
   optimize = import ./optimize.nix { inherit lib; };
+  inherit (import ./install.nix { inherit lib; }) inPlaceOf;
 
   inForce = id: settings ? ${id};
   own = lib.filter (id: lib.hasPrefix "libraries.group.${layer}." id) (lib.attrNames settings);
@@ -66,7 +67,7 @@ rec {
       output = if package.outputSpecified or false then whole.${package.outputName} else whole;
     in
     if name == null || strategy == "overlay" || !(package ? overrideAttrs) then package
-    else output // { meta = output.meta or { } // lib.optionalAttrs (package ? meta.priority) { inherit (package.meta) priority; }; };
+    else inPlaceOf package output;
 
   overlay = final: prev:
     let

@@ -1,10 +1,11 @@
 # Proof without building: what the evaluated derivations say about every optimized package.
 #
 # Enters: the user's package set and the layer's, the packages that the user installs before and after,
-# what libraries.nix gives, and further facts of the layer. Leaves: per package the flags wanted, found,
-# kept (those the package sets itself) and lost, those of its links, and whether the user's attribute of
-# that name changed; the names of the user's own packages that the layer rebuilds; the further facts.
-{ lib, libraries, basePkgs, pkgs, baseInstalled, installed, more ? { } }:
+# what libraries.nix gives, which packages other settings adopt, and further facts of the layer. Leaves:
+# per package the flags wanted, found, kept (those the package sets itself) and lost, those of its links,
+# and whether the user's attribute of that name changed; the names of the user's own packages that the
+# layer rebuilds and no setting adopts; the further facts.
+{ lib, libraries, basePkgs, pkgs, baseInstalled, installed, adopts ? (_: false), more ? { } }:
 let
   words = value: lib.filter (word: word != "")
     (if builtins.isList value then map toString value else lib.splitString " " (toString value));
@@ -40,7 +41,7 @@ more // {
   # Files that home-manager writes count among its packages; they have no version.
   rebuilt = lib.unique (map lib.getName (lib.filter
     (package: package.version or "" != "" && !(lib.elem package.drvPath drvPaths)
-    && (libraries.strategy == "overlay" || !lib.any (name: libraries.is basePkgs name package) (lib.attrNames adopted)))
+    && !(adopts package) && (libraries.strategy == "overlay" || !lib.any (name: libraries.is basePkgs name package) (lib.attrNames adopted)))
     baseInstalled));
   absent = lib.subtractLists present named;
 }

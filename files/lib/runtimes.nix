@@ -1,15 +1,22 @@
-# Phase 2: language runtimes under new names. An overlay on the existing names would rebuild whatever is
-# built with them (Python alone: 403 of 952 packages in a nixpkgs-like tree).
+# Phase 2: language runtimes. The user's own get the flags in place, in whatever version and with whatever
+# overrides; none is installed that the user does not have, unless its setting was asked for by name.
+#
+# New attributes serve those who ask by name, and benchmarks. An overlay on the existing names would
+# rebuild whatever is built with them (Python alone: 403 of 952 packages in a nixpkgs-like tree).
 #
 # Enters: `lib`, the profile. Leaves:
-#   wanted    runtime -> the attributes the setting names, best first
-#   chosen    pkgs -> runtime -> the first of them that this nixpkgs has, or null
+#   of        a package -> python, node, go or rust, where it is one that a setting in force changes
+#   adopt     a package of the user's -> the same with the optimization of its setting
+#   missing   pkgs -> the user's packages -> what is installed because it was asked for by name
+#   lacking   pkgs -> messages about attributes that this nixpkgs does not have
 #   overlay   final: prev: python313Optimized, nodejs-slim_24Optimized, nodejs_24Optimized, goOptimized
+#   report    pkgs -> the user's packages -> per runtime what was adopted, and what stays as it is
 { lib, profile }:
 let
   inherit (profile) settings;
   inherit (profile.hardware) build;
   optimize = import ./optimize.nix { inherit lib; };
+  install = import ./install.nix { inherit lib; };
 
   # An attribute can be there and still only hold the message that it was removed.
   usable = pkgs: name: pkgs ? ${name} && (builtins.tryEval (pkgs.${name}.name or "")).success;
@@ -19,65 +26,124 @@ let
     "-O${toString build.compiler.optimizationLevel}"
   ];
   inForce = id: settings ? ${id};
+  runtimes = lib.filter (runtime: inForce "runtimes.${runtime}") [ "python" "node" "go" ];
+  programs = settings."runtimes.rust.programs".packages or [ ];
+  nameOf = package: if builtins.isAttrs package then lib.getName package else "";
+  takes = package: argument: (package.override.__functionArgs or { }) ? ${argument};
+
+  # What a package is, whether or not it can be changed: an environment with modules is Python as well,
+  # made for one interpreter, and no argument of it leads to another.
+  kind = package:
+    if !(builtins.isAttrs package) then null
+    else if package ? pythonAttr then "python"
+    else if lib.elem (nameOf package) [ "nodejs" "nodejs-slim" ] then "node"
+    else if nameOf package == "go" then "go"
+    else if lib.elem (nameOf package) programs then "rust"
+    else null;
+  changeable = package: {
+    python = takes package "enableOptimizations";
+    # A join of links has to be made anew, around another compiled part.
+    node = nameOf package == "nodejs-slim" && package ? overrideAttrs || package ? override;
+    go = package ? overrideAttrs;
+    rust = package ? overrideAttrs;
+  }.${kind package};
+
+  # Profile-guided optimization is one argument; link-time optimization is on already. With it the build is
+  # not reproducible, which the argument next to it has to admit. `self` keeps `.withPackages` on this one.
+  python = package: more:
+    let
+      made = package.override ({
+        enableOptimizations = true;
+        reproducibleBuild = false;
+        self = made;
+      } // more);
+    in
+    made;
+  # Since 26.05 `nodejs` only joins links around `nodejs-slim`, where the compiled code is. The join hands
+  # on what its compiled part has in `passthru`: there the flags of that derivation can be read.
+  node = package:
+    if takes package "nodejs-slim" then
+      package.override
+        (old:
+          let slim = compiled old.nodejs-slim; in
+          { nodejs-slim = slim // { passthru = slim.passthru or { } // { compiledFlags = slim.NIX_CFLAGS_COMPILE; }; }; })
+    else compiled package;
+  compiled = optimize.mkOptimized flags;
+  # A toolchain built at this level makes programs of this level unless it is told otherwise.
+  go = optimize.mkOptimizedGo build.goamd64;
+  rust = optimize.mkOptimizedRust build.rustTargetCpu;
+
+  make = package: {
+    python = python package { };
+    node = node package;
+    go = go package;
+    rust = rust package;
+  }.${kind package};
 in
 rec {
-  wanted = lib.filterAttrs (_: names: names != [ ])
-    (lib.genAttrs [ "python" "node" "go" ] (runtime: settings."runtimes.${runtime}".attributes or [ ]));
-  chosen = pkgs: lib.mapAttrs (_: lib.findFirst (usable pkgs) null) wanted;
+  of = package:
+    let found = kind package; in
+    if found != null && lib.elem found (runtimes ++ [ "rust" ]) && changeable package then found else null;
+  adopt = package: if of package == null then package else install.inPlaceOf package (make package);
 
-  # What the runtime is installed as, and what carries its flags.
-  installed = { python = "python313Optimized"; node = "nodejs_24Optimized"; go = "goOptimized"; };
+  # Of what was asked for by name: the attributes, best first, and the first that this nixpkgs has.
+  asked = lib.filterAttrs (_: names: names != [ ]) (lib.genAttrs runtimes (runtime:
+    lib.optionals (settings."runtimes.${runtime}".install or false) settings."runtimes.${runtime}".attributes));
+  chosen = pkgs: lib.mapAttrs (_: lib.findFirst (usable pkgs) null) asked;
+  missing = pkgs: own:
+    let
+      has = what: lib.any (package: kind package == what) own;
+      absent = lib.filter (name: usable pkgs name && !(lib.any (package: nameOf package == lib.getName pkgs.${name}) own));
+    in
+    map (name: install.behind (make pkgs.${name}))
+      (lib.attrValues (lib.filterAttrs (runtime: name: name != null && !(has runtime)) (chosen pkgs)) ++ absent programs);
+  lacking = pkgs:
+    let release = lib.trivial.release or "this release"; in
+    lib.concatLists (lib.mapAttrsToList
+      (runtime: names:
+        let first = builtins.head names; got = (chosen pkgs).${runtime}; in
+        if got == first then [ ]
+        else if got == null then [ "workspace-tuning: nixpkgs ${release} has none of ${toString names}: runtimes.${runtime} is left out." ]
+        else [ "workspace-tuning: nixpkgs ${release} has no ${first}: ${got} ${pkgs.${got}.version} is used instead." ])
+      asked);
 
   overlay = final: prev:
-    let base = lib.mapAttrs (_: name: prev.${name}) (chosen prev); in
-    lib.optionalAttrs (wanted ? python)
+    # Which names it has must not depend on what is in the set, or evaluation never ends.
+    let
+      first = runtime:
+        let names = settings."runtimes.${runtime}".attributes; in
+        lib.findFirst (usable prev) (throw "this nixpkgs has none of ${toString names}") names;
+      having = runtime: lib.elem runtime runtimes;
+    in
+    lib.optionalAttrs (having "python")
       {
-        # Profile-guided optimization is one argument; link-time optimization is on already. With it the
-        # build is not reproducible, which the argument next to it has to admit. `self` and `pythonAttr`
-        # keep `.withPackages` on this interpreter.
-        python313Optimized = base.python.override {
-          enableOptimizations = true;
-          reproducibleBuild = false;
-          self = final.python313Optimized;
-          pythonAttr = "python313Optimized";
-        };
+        # `pythonAttr` is where the modules' own builds look the interpreter up.
+        python313Optimized = python prev.${first "python"} { self = final.python313Optimized; pythonAttr = "python313Optimized"; };
       }
-    // lib.optionalAttrs (wanted ? node) {
-      # Since 26.05 `nodejs_24` only joins links around `nodejs-slim_24`, where the compiled code is.
-      nodejs-slim_24Optimized = optimize.mkOptimized flags prev.nodejs-slim_24;
-      nodejs_24Optimized =
-        if (base.node.override.__functionArgs or { }) ? nodejs-slim
-        then base.node.override { nodejs-slim = final.nodejs-slim_24Optimized; }
-        else optimize.mkOptimized flags base.node;
+    // lib.optionalAttrs (having "node") {
+      nodejs-slim_24Optimized = compiled prev.nodejs-slim_24;
+      nodejs_24Optimized = node prev.${first "node"};
     }
-    // lib.optionalAttrs (wanted ? go) {
-      # A toolchain built at this level makes programs of this level unless it is told otherwise.
-      goOptimized = optimize.mkOptimizedGo build.goamd64 base.go;
-    }
-    // lib.optionalAttrs (inForce "runtimes.rust.programs") {
-      optimizedRust = lib.genAttrs
-        (lib.filter (name: prev ? ${name}) settings."runtimes.rust.programs".packages)
-        (name: optimize.mkOptimizedRust build.rustTargetCpu prev.${name});
+    // lib.optionalAttrs (having "go") { goOptimized = go prev.${first "go"}; }
+    // lib.optionalAttrs (programs != [ ]) {
+      optimizedRust = lib.genAttrs (lib.filter (name: prev ? ${name}) programs) (name: rust prev.${name});
     };
 
-  # For checks: what the evaluated derivations say, without building them.
-  report = pkgs: lib.mapAttrs
-    (runtime: attribute:
-      if attribute == null then { attribute = null; } else
-      let
-        package = pkgs.${installed.${runtime}};
-        compiled =
-          if runtime == "node" && (pkgs.${attribute}.override.__functionArgs or { }) ? nodejs-slim
-          then pkgs.nodejs-slim_24Optimized
-          else package;
-      in
-      {
-        inherit attribute;
-        version = package.version;
-        drvPath = builtins.unsafeDiscardStringContext package.drvPath;
-        flags = toString (compiled.NIX_CFLAGS_COMPILE or "");
-        goamd64 = package.GOAMD64 or null;
-        profileGuided = lib.elem "--enable-optimizations" (package.configureFlags or [ ]);
-      })
-    (chosen pkgs);
+  # For checks: what the evaluated derivations say, without building them. `own`: the packages of the home
+  # with the layer, in which those that were adopted are made already.
+  report = pkgs: own: lib.genAttrs runtimes (runtime:
+    let these = lib.filter (package: kind package == runtime) own; in
+    {
+      adopted = map
+        (package: {
+          inherit (package) version;
+          drvPath = builtins.unsafeDiscardStringContext package.drvPath;
+          flags = toString (package.compiledFlags or package.NIX_CFLAGS_COMPILE or "");
+          goamd64 = package.GOAMD64 or null;
+          profileGuided = lib.elem "--enable-optimizations" (package.configureFlags or [ ]);
+        })
+        (lib.filter changeable these);
+      left = map (package: package.name) (lib.filter (package: !(changeable package)) these);
+      lacking = asked ? ${runtime} && (chosen pkgs).${runtime} == null;
+    });
 }

@@ -44,15 +44,21 @@ def report(*, strategy: str = "leaf", **changes: Mapping[str, object]) -> str:
         }
         for number, name in enumerate(names)
     }
-    runtime = {"attribute": "x", "drvPath": "/nix/store/x.drv", "flags": " ".join(flags[:3])}
+    runtime = {"drvPath": "/nix/store/x.drv", "flags": " ".join(flags[:3])}
     runtimes: dict[str, dict[str, object]] = {
         "python": {**runtime, "version": "3.13.11", "goamd64": None, "profileGuided": True},
         "node": {**runtime, "version": "24.18.0", "goamd64": None, "profileGuided": False},
         "go": {**runtime, "version": "1.26.3", "goamd64": "v3", "profileGuided": False},
     }
-    data = {"strategy": strategy, "absent": [], "packages": packages, "runtimes": runtimes}
     for name, change in changes.items():
         (packages[name] if name in packages else runtimes[name]).update(change)
+    kept = {"adopted", "left", "lacking"}
+    had = {
+        name: {"adopted": [one], "left": [], "lacking": False}
+        | {k: one[k] for k in kept & one.keys()}
+        for name, one in runtimes.items()
+    }
+    data = {"strategy": strategy, "absent": [], "packages": packages, "runtimes": had}
     return json.dumps(data)
 
 
@@ -135,6 +141,12 @@ CASES: dict[str, Case] = {
         },
         bad={
             "the derivation lacks it": {"nix-report": report(python={"profileGuided": False})},
+            "an environment of the user's own": {
+                "nix-report": report(python={"adopted": [], "left": ["python3-3.13.11-env"]})
+            },
+            "asked for, and nixpkgs has none": {
+                "nix-report": report(python={"adopted": [], "lacking": True})
+            },
             "the python3 in use lacks it": {
                 "program": json.dumps({"version": "3.13.5", "arguments": "'--with-lto'"})
             },

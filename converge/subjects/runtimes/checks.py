@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -107,15 +107,28 @@ def _asks(context: Context, setting: Setting) -> Iterable[Ask]:
     yield from marker_asks(context, setting.layer)
 
 
-def _derivation(context: Context, answers: Answers, name: str) -> Mapping[str, Any]:
-    """What the layer's report says of a runtime."""
+_NAMES = {"python": "Python", "node": "Node.js", "go": "Go"}
+
+
+def _derivations(
+    context: Context, answers: Answers, name: str, expected: str
+) -> Sequence[Mapping[str, Any]]:
+    """What the layer's report says of the user's own runtimes of that name, which are adopted."""
     runtimes = report(context, answers, Layer.HOME_MANAGER).more.get("runtimes")
     if not isinstance(runtimes, dict) or name not in runtimes:
         raise Unreadable(f"the layer's report says nothing of {name}")
-    one = runtimes[name]
-    if not isinstance(one, dict) or one.get("attribute") is None:
-        raise NoAnswer(not_applicable("this package set has none of its attributes"))
-    return one
+    one, title, id = runtimes[name], _NAMES[name], f"runtimes.{name}"
+    if found := one["adopted"]:
+        return tuple(found)
+    if one["left"]:
+        why = "by your own choice: it is made with modules or by a wrapper of its own"
+        if name == "python":
+            why += "; make it from python313Optimized.withPackages to have both"
+        left = not_effective(" and ".join(one["left"]), expected=expected, reason=why)
+        raise NoAnswer(replace(left, own=True))
+    if one["lacking"]:
+        raise NoAnswer(not_effective("this nixpkgs has none of its attributes", expected=expected))
+    raise NoAnswer(not_applicable(f"your home has no {title}; --data include={id} installs one"))
 
 
 def _started(answers: Answers, ask: Ask, name: str) -> str | None:
@@ -153,13 +166,13 @@ def _built(
 
 
 def _judge_python(context: Context, answers: Answers, setting: Setting) -> Verdict:
-    one = _derivation(context, answers, "python")
     expected = "profile-guided optimization"
-    if not one["profileGuided"]:
-        verdict = not_effective(f"Python {one['version']} without it", expected=expected)
+    found = _derivations(context, answers, "python", expected)
+    if plain := [one for one in found if not one["profileGuided"]]:
+        verdict = not_effective(f"Python {_versions(plain)} without it", expected=expected)
         return _built(context, answers, setting, verdict, None)
     said = _started(answers, _python(context), "python3")
-    verdict = effective(f"Python {one['version']} with it", expected=expected)
+    verdict = effective(f"Python {_versions(found)} with it", expected=expected)
     if said is not None:
         own = document(said)
         if "--enable-optimizations" not in (own["arguments"] or ""):
@@ -172,24 +185,28 @@ def _judge_python(context: Context, answers: Answers, setting: Setting) -> Verdi
 
 
 def _judge_node(context: Context, answers: Answers, setting: Setting) -> Verdict:
-    one = _derivation(context, answers, "node")
     flag = f"-march={context.profile.build.compiler.march}"
-    found = one["flags"] or "no flags"
-    if flag not in found.split():
+    runtimes = _derivations(context, answers, "node", flag)
+    if plain := [one for one in runtimes if flag not in one["flags"].split()]:
+        found = plain[0]["flags"] or "no flags"
         verdict = not_effective(found, expected=flag, reason="the derivation lacks the flag")
         return _built(context, answers, setting, verdict, None)
     said = _started(answers, _node(context), "node")
     if said is not None:
         version = document(said)["version"]
-        if version != one["version"]:
+        if version not in {one["version"] for one in runtimes}:
             verdict = not_effective(
                 f"Node.js {version}",
-                expected=f"Node.js {one['version']}",
+                expected=f"Node.js {_versions(runtimes)}",
                 reason="the node in use is another one",
             )
             return _built(context, answers, setting, verdict, said)
-    verdict = effective(f"Node.js {one['version']}: {found}", expected=flag)
-    return _built(context, answers, setting, verdict, said)
+    found = f"Node.js {_versions(runtimes)}: {runtimes[0]['flags']}"
+    return _built(context, answers, setting, effective(found, expected=flag), said)
+
+
+def _versions(runtimes: Iterable[Mapping[str, Any]]) -> str:
+    return " and ".join(dict.fromkeys(str(one["version"]) for one in runtimes))
 
 
 def _jemalloc(context: Context) -> Ask:
@@ -207,12 +224,12 @@ def _judge_jemalloc(context: Context, answers: Answers, setting: Setting) -> Ver
 def _judge_go(context: Context, answers: Answers, setting: Setting) -> Verdict:
     level = context.profile.build.goamd64
     expected = f"a toolchain built for GOAMD64={level}"
-    one = _derivation(context, answers, "go")
-    if one["goamd64"] != level:
-        verdict = not_effective(f"GOAMD64={one['goamd64'] or 'v1'}", expected=expected)
+    found = _derivations(context, answers, "go", expected)
+    if plain := [one for one in found if one["goamd64"] != level]:
+        verdict = not_effective(f"GOAMD64={plain[0]['goamd64'] or 'v1'}", expected=expected)
         return _built(context, answers, setting, verdict, None)
     said = _started(answers, _go_built(context), "go")
-    verdict = effective(f"Go {one['version']}, GOAMD64={level}", expected=expected)
+    verdict = effective(f"Go {_versions(found)}, GOAMD64={level}", expected=expected)
     if said is not None and said.strip() != level:
         verdict = not_effective(
             f"GOAMD64={said.strip()}", expected=expected, reason="the go in use is another one"

@@ -1,7 +1,8 @@
-"""Phase 2: language runtimes under new attribute names, and what the user compiles with them.
+"""Phase 2: the language runtimes that the user has, and what the user compiles with them.
 
-A value names attributes, best first; the Nix module takes the first that the release has and says
-so when it is not the first. A runtime that the user installed themselves stays in front.
+The Nix module gives the user's own runtimes the optimization, whatever their version. A value names
+attributes for a home without one, best first: ``include=`` of the setting installs the first that
+the release has, and says so when it is not the first.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ ROWS: tuple[Setting, ...] = (
         state=State.CORRECTED,
         value={"attributes": ["python313"]},
         check="runtimes.python",
-        reason="an overlay on python313 rebuilds 403 of 952 packages; the new attribute "
-        "python313Optimized rebuilds none. nixpkgs switches it on with enableOptimizations; "
-        "link-time optimization is on there already, so the gain is what is left of the claim",
+        reason="an overlay on python313 rebuilds 403 of 952 packages; the Python of your home "
+        "alone is made anew, in its own version, none is installed. nixpkgs switches it on with "
+        "enableOptimizations; link-time optimization is on there already, so the gain is what is "
+        "left of the claim. An environment with modules stays as it is: make it from "
+        "python313Optimized",
         risk=Risk.MEDIUM,
         claim=Claim(subject="python benchmarks", low=10, high=30),
     ),
@@ -34,9 +37,10 @@ ROWS: tuple[Setting, ...] = (
         state=State.CORRECTED,
         value={"attributes": ["nodejs_24"]},
         check="runtimes.node",
-        reason="since 26.05 nodejs_24 only joins links, so the flags go to nodejs-slim_24 below "
-        "the new attribute nodejs_24Optimized. JavaScript is compiled at run time by V8, which "
-        "these flags do not reach; the build takes one to two hours",
+        reason="since 26.05 nodejs_24 only joins links, so the flags go to the compiled part of "
+        "the Node.js that your home has, whatever its version; none is installed. JavaScript is "
+        "compiled at run time by V8, which these flags do not reach; the build takes one to two "
+        "hours",
         risk=Risk.MEDIUM,
         claim=Claim(subject="node benchmarks", low=10, high=25),
     ),
@@ -94,7 +98,7 @@ ROWS: tuple[Setting, ...] = (
         value={"packages": ["ripgrep", "fd"]},
         check="runtimes.rust",
         reason="each takes a local build at every update; both choose vector code at run time "
-        "already. If forced, NIX_RUSTFLAGS of copies under new names (pkgs.optimizedRust)",
+        "already. If forced, NIX_RUSTFLAGS of yours, or of ones that are installed for that",
     ),
     _row(
         id="runtimes.go",
@@ -104,8 +108,8 @@ ROWS: tuple[Setting, ...] = (
         value={"attributes": ["go_1_24", "go"]},
         check="runtimes.go",
         reason="Go 1.24 reached its end of life in February 2026 and is gone from current "
-        "releases, so theirs is taken there. A changed go rebuilds every Go program (144 of 952 "
-        "packages); the new attribute goOptimized rebuilds none",
+        "releases. A changed go rebuilds every Go program (144 of 952 packages); the go of your "
+        "home alone is made anew, in its own version, none is installed",
         risk=Risk.MEDIUM,
         claim=Claim(subject="go toolchain", low=3, high=10),
     ),

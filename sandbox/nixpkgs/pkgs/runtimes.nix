@@ -56,7 +56,7 @@ in
   nodejs_24 =
     if since "26.05" then
       final.callPackage
-        ({ symlinkJoin, nodejs-slim }: symlinkJoin { pname = "nodejs"; inherit (nodejs-slim) version; name = "nodejs-${nodejs-slim.version}"; paths = [ nodejs-slim ]; meta.mainProgram = "node"; })
+        ({ symlinkJoin, nodejs-slim }: symlinkJoin { pname = "nodejs"; inherit (nodejs-slim) version passthru; name = "nodejs-${nodejs-slim.version}"; paths = [ nodejs-slim ]; meta.mainProgram = "node"; })
         { nodejs-slim = final.nodejs-slim_24; }
     else
       final.callPackage ({ stdenv, openssl }: stdenv.mkDerivation { pname = "nodejs"; version = "24.11.1"; buildInputs = [ openssl ]; commands = "node npm"; meta.mainProgram = "node"; }) { };

@@ -51,6 +51,7 @@ let
       });
       more = (attributes.passthru or { }) // {
         inherit name;
+        passthru = attributes.passthru or { };
         pname = attributes.pname or attributes.name;
         version = attributes.version or "";
         meta = { name = name; platforms = [ hostPlatform.system ]; outputsToInstall = [ (if lib.elem "bin" (attributes.outputs or [ ]) then "bin" else "out") ]; } // attributes.meta or { };
