@@ -7,6 +7,7 @@
 #             (make homes HOMES=20: fewer of these)
 # make vm     whole machines in QEMU, with a boot loader: hours (make vm ARGS="-m small": minutes)
 # make fuzz   every reader of what a workspace says, led by coverage, an hour (SECONDS=60: less)
+# make real   the Nix layers on real checkouts: REAL="LIB:HOME_MANAGER ..." NIXOS_HARDWARE=DIR
 # make report the newest run as one page, report.html
 # make audit  known advisories about the packages that are installed, where a database is reachable
 # make requirements  write requirements.txt, the versions and hashes of uv.lock for pip
@@ -21,7 +22,7 @@ ARGS ?=
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 QUICK := tests/kde tests/plan tests/profile tests/gate tests/report tests/proof/test_checks_effects.py
 
-.PHONY: demo test quick check lint bench homes undos vm report tools clean help requirements audit
+.PHONY: demo test quick check lint bench homes real undos vm report tools clean help requirements audit
 help:
 	@sed -n 's/^# //p' Makefile
 
@@ -55,6 +56,9 @@ check: lint test
 
 bench: $(BIN)/.made
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+real: $(BIN)/.made
+	@REAL="$(REAL)" NIXOS_HARDWARE="$(NIXOS_HARDWARE)" $(BIN)/python -m tests.nix.real $(ARGS)
 
 homes: $(BIN)/.made
 	@PURE_HOMES=$(or $(PURE_HOMES),1000) $(BIN)/python -m pytest -q tests/kde/test_homes.py

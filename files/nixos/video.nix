@@ -43,6 +43,8 @@ let
     else "media.ffmpeg.vaapi.enabled";
   browser = settings."video.firefox";
   forced = browser.forceBelow == null || lib.versionOlder release browser.forceBelow;
+  # Only NVIDIA's driver is never trusted.
+  byX11 = browser.forceBelow == null && workspaceTuning.hardware.session.type == "x11";
   withoutAv1 = lib.elem (drawing.architecture or "") browser.withoutAv1
     || lib.elem (drawing.pciId or "") browser.withoutAv1Ids;
 in
@@ -114,7 +116,11 @@ in
         {
           # Default: decided by Firefox, which does not trust every driver.
           ${decoding} = true;
-        } // lib.optionalAttrs withoutAv1 {
+        } // lib.optionalAttrs (forced && byX11) {
+        # Default: decided by Firefox. NVIDIA's VA-API driver hands its pictures over by EGL alone; a
+        # Wayland session has nothing else (README of nvidia-vaapi-driver, July 2026).
+        "gfx.x11-egl.force-enabled" = true;
+      } // lib.optionalAttrs withoutAv1 {
         # Default: true. This GPU cannot decode AV1; without it sites send VP9 or H.264, which it can.
         "media.av1.enabled" = false;
       };

@@ -1,10 +1,11 @@
 # The home-manager options that the layer and the test workspaces set: names, types and defaults as
 # in home-manager; user units, environment.d and shell aliases end up in home.file.
-{ config, lib, pkgs, initialPkgs, ... }:
+{ config, lib, pkgs, initialPkgs, homeRelease, ... }:
 let
+  since = lib.versionAtLeast homeRelease;
   inherit (lib) mkOption types;
   option = type: default: mkOption { inherit type default; };
-  overlay = lib.mkOptionType { name = "nixpkgs-overlay"; check = lib.isFunction; merge = lib.mergeOneOption; };
+  overlay = lib.mkOptionType { name = "nixpkgs-overlay"; description = "nixpkgs overlay"; check = lib.isFunction; merge = lib.mergeOneOption; };
   fileIn = directory: types.submodule ({ name, config, ... }: {
     options = {
       enable = option types.bool true;
@@ -43,7 +44,12 @@ in
       homeDirectory = mkOption { type = types.path; };
       stateVersion = mkOption { type = types.str; };
       packages = option (types.listOf types.package) [ ];
-      sessionVariables = option (types.lazyAttrsOf (types.oneOf [ types.str types.path types.int types.float ])) { };
+      sessionVariables = option
+        (types.lazyAttrsOf (
+          if since "26.05" then types.nullOr (types.oneOf [ types.str types.path types.int types.float types.bool ])
+          else types.oneOf [ types.str types.path types.int types.float ]
+        ))
+        { };
       sessionVariablesExtra = option types.lines "";
       extraProfileCommands = option types.lines "";
       shellAliases = option (types.attrsOf types.str) { };
@@ -65,13 +71,14 @@ in
       zsh = shell;
       fish = shell;
       firefox.enable = option types.bool false;
-      cargo = {
-        enable = option types.bool false;
-        settings = option types.anything { };
-      };
       go = {
         enable = option types.bool false;
         env = option (types.attrsOf types.str) { };
+      };
+    } // lib.optionalAttrs (since "26.05") {
+      cargo = {
+        enable = option types.bool false;
+        settings = option types.anything { };
       };
     };
     targets.genericLinux.enable = option types.bool false;
@@ -101,7 +108,7 @@ in
       (lib.mapAttrs' (_: file: lib.nameValuePair file.target { inherit (file) enable source; }) config.xdg.configFile)
       (lib.mapAttrs' (_: file: lib.nameValuePair file.target { inherit (file) enable source; }) config.xdg.dataFile)
       (lib.mkIf config.programs.bash.enable { ".bashrc".text = aliases "bash"; })
-      (lib.mkIf config.programs.cargo.enable {
+      (lib.mkIf (config.programs.cargo.enable or false) {
         ".cargo/config.toml".text = builtins.toJSON config.programs.cargo.settings;
       })
       (lib.mkIf config.programs.zsh.enable { ".zshrc".text = aliases "zsh"; })

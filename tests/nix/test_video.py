@@ -309,7 +309,20 @@ def test_firefox_gets_the_preference_that_its_version_reads(
         layers=layers(include=["video.firefox-sandbox"]),
         userSystem=firefox,
     )
-    assert found == {preference: True, "media.av1.enabled": False}
+    egl = "gfx.x11-egl.force-enabled"
+    assert found == {preference: True, "media.av1.enabled": False, egl: True}
+
+
+def test_firefox_on_wayland_is_not_told_how_to_draw_on_x11(nix: Nix, layers: Make) -> None:
+    def wayland(data: dict) -> None:
+        data["hardware"]["session"]["type"] = "wayland"
+
+    found = nix.evaluate(
+        "lib.attrNames system.config.programs.firefox.preferences",
+        layers=layers(wayland, include=["video.firefox-sandbox"]),
+        userSystem="{ programs.firefox.enable = true; }",
+    )
+    assert found == ["media.av1.enabled", "media.hardware-video-decoding.force-enabled"]
 
 
 def test_a_system_without_firefox_gets_no_preferences_of_it(nix: Nix, layers: Make) -> None:

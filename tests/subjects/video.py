@@ -21,6 +21,7 @@ POLICIES = json.dumps(
         "policies": {
             "Preferences": {
                 "media.hardware-video-decoding.force-enabled": {"Value": True},
+                "gfx.x11-egl.force-enabled": {"Value": True},
                 "media.av1.enabled": {"Value": False},
             }
         }
@@ -107,7 +108,8 @@ CASES: dict[str, Case] = {
             "environment": environment("MOZ_DISABLE_RDD_SANDBOX=1"),
         },
         bad={
-            "decoding is off": {("file", "policies.json"): POLICIES.replace("force-enabled", "x")},
+            "decoding is off": {("file", "policies.json"): POLICIES.replace("decoding.force", "x")},
+            "it draws by GLX": {("file", "policies.json"): POLICIES.replace("egl.force", "x")},
             "sites send AV1": {("file", "policies.json"): POLICIES.replace("false", "true")},
             "no decoder": {"firefox": "VAAPI_SUPPORTED\nFALSE\n"},
             "no VP9": {"firefox": "VAAPI_SUPPORTED\nTRUE\nVAAPI_HWCODECS\n16\n"},

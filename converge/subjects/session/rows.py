@@ -70,7 +70,8 @@ ROWS: tuple[Setting, ...] = (
         state=State.CORRECTED,
         reason="environment.variables reaches shells only; the session and its units read "
         "environment.d, and PAM what NixOS hands to it. NVD_BACKEND=direct is the VA-API driver's "
-        "own default by now (its README, July 2026)",
+        "own default by now (its README, July 2026; the variables that are new there, "
+        "NVD_MAX_INSTANCES and CUDA_DISABLE_PERF_BOOST, are not set: nothing was measured)",
         value={
             "variables": {
                 "LIBVA_DRIVER_NAME": "nvidia",

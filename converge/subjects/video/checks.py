@@ -40,6 +40,7 @@ from converge.subjects.workspace.generations import BOOTED, marker_asks, settle
 from converge.subjects.workspace.machine import NVIDIA
 
 VDPAUINFO = Ask("vdpauinfo", machine=True)
+_X11_EGL = "gfx.x11-egl.force-enabled"
 _SANDBOX_OFF = "MOZ_DISABLE_RDD_SANDBOX"
 FIREFOX_ENVIRONMENT = Ask("environment", ("firefox", _SANDBOX_OFF))
 SESSION_ENVIRONMENT = Ask("environment", ("session", _SANDBOX_OFF))
@@ -283,6 +284,12 @@ def _preferences(context: Context, answers: Answers, setting: Setting) -> Verdic
     forced = value(setting)["forceBelow"] is None
     if forced and not any(is_set(name) is True for name in _PREFERENCES):
         return not_effective("no preference for decoding", expected=expected)
+    if forced and "x11" in context.profile.facts and is_set(_X11_EGL) is not True:
+        return not_effective(
+            "Firefox is left to choose GLX",
+            expected=f"{_X11_EGL}=true",
+            reason="NVIDIA's VA-API driver hands its pictures over by EGL alone",
+        )
     if _without_av1(context, setting) and is_set("media.av1.enabled") is not False:
         return not_effective(
             "AV1 is not switched off",

@@ -125,8 +125,9 @@ ROWS: tuple[Setting, ...] = (
         value={**_AV1, "forceBelow": None},
         check="firefox.decoding",
         reason="the plan sets no preference: the one that switches decoding on was renamed in "
-        "Firefox 137, and without media.av1.enabled=false sites send AV1 to a card that leaves "
-        "it to the CPU. Only where the system's programs.firefox is enabled",
+        "Firefox 137; on X11 NVIDIA's VA-API driver needs gfx.x11-egl.force-enabled (its README, "
+        "July 2026); without media.av1.enabled=false sites send AV1 to a card that leaves it to "
+        "the CPU. Only where the system's programs.firefox is enabled",
         rests_on=frozenset({"video.firefox-sandbox"}),
         variants={
             fact: {

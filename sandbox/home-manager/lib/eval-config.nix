@@ -20,7 +20,8 @@ let
 in
 withExtras (lib.evalModules {
   class = "homeManager";
-  specialArgs = { lib = lib // { hm.dag = dag; }; } // extraSpecialArgs;
+  # Which options there are depends on the release, so the release cannot come from a module.
+  specialArgs = { lib = lib // { hm.dag = dag; }; homeRelease = pkgs.release; } // extraSpecialArgs;
   modules = modules ++ [
     ../options.nix
     ../generation.nix

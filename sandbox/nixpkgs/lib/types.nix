@@ -6,14 +6,20 @@ let
   mkOptionType = { name, description ? name, check ? (_: true), merge ? lib.mergeEqualOption, ... }@given:
     given // { _type = "option-type"; inherit name description check merge; };
 
+  # How a type is named inside of another one's name: in brackets, unless it is of one of these classes.
+  phrase = classes: type:
+    if elem (type.descriptionClass or "") classes then type.description else "(${type.description})";
+  inner = phrase [ "noun" "composite" ];
+
   # Definitions of one element: decided like an option of the element's type, without a default.
   element = type: path: definitions: (lib.evalOptionAt path { inherit type; } definitions).value;
   decided = type: path: definitions: lib.evalOptionAt path { inherit type; } definitions;
 
-  simple = name: check: mkOptionType { inherit name check; };
+  simple = name: check: mkOptionType { inherit name check; descriptionClass = "noun"; };
   listOf = type: mkOptionType {
     name = "listOf";
-    description = "list of ${type.description}";
+    description = "list of ${inner type}";
+    descriptionClass = "composite";
     check = isList;
     emptyValue.value = [ ];
     merge = path: definitions:
@@ -27,7 +33,8 @@ let
   };
   attrsOfWith = { type, lazy }: mkOptionType {
     name = if lazy then "lazyAttrsOf" else "attrsOf";
-    description = "attribute set of ${type.description}";
+    description = "${lib.optionalString lazy "lazy "}attribute set of ${inner type}";
+    descriptionClass = "composite";
     check = isAttrs;
     emptyValue.value = { };
     merge = path: definitions:
@@ -41,7 +48,8 @@ let
   };
   either = first: second: mkOptionType {
     name = "either";
-    description = "${first.description} or ${second.description}";
+    description = "${phrase [ "noun" "conjunction" ] first} or ${phrase [ "noun" "conjunction" "composite" ] second}";
+    descriptionClass = "conjunction";
     check = value: first.check value || second.check value;
     merge = path: definitions:
       if all (definition: first.check definition.value) definitions then first.merge path definitions
@@ -70,6 +78,7 @@ let
   # Sets are merged attribute by attribute, everything else has to agree.
   anything = mkOptionType {
     name = "anything";
+    descriptionClass = "noun";
     merge = path: definitions:
       let values = map (definition: definition.value) definitions; in
       if all (value: isAttrs value && !(value ? outPath)) values then (attrsOfWith { type = anything; lazy = true; }).merge path definitions
@@ -95,19 +104,22 @@ rec {
   nonEmptyStr = simple "non-empty string" (value: isString value && value != "");
   separatedString = separator: mkOptionType {
     name = "separatedString";
-    description = "strings joined with ${builtins.toJSON separator}";
+    description = "strings concatenated with ${builtins.toJSON separator}";
+    descriptionClass = "noun";
     check = isString;
     merge = _: definitions: builtins.concatStringsSep separator (map (definition: definition.value) definitions);
   };
   lines = separatedString "\n";
   commas = separatedString ",";
   envVar = separatedString ":";
-  path = simple "path" (value: isText value && builtins.substring 0 1 (toString value) == "/");
+  path = simple "absolute path" (value: isText value && builtins.substring 0 1 (toString value) == "/");
   pathInStore = path;
   package = simple "package" (value: isAttrs value && value ? outPath || isPath value) // { merge = lib.mergeOneOption; };
-  raw = mkOptionType { name = "raw"; merge = lib.mergeOneOption; };
+  raw = mkOptionType { name = "raw"; description = "raw value"; descriptionClass = "noun"; merge = lib.mergeOneOption; };
   unspecified = mkOptionType {
     name = "unspecified";
+    description = "unspecified value";
+    descriptionClass = "noun";
     merge = path: definitions: if length definitions == 1 then (head definitions).value else anything.merge path definitions;
   };
   attrs = mkOptionType {
@@ -119,7 +131,8 @@ rec {
   enum = values: simple "one of ${builtins.toJSON values}" (value: elem value values);
   nullOr = type: mkOptionType {
     name = "nullOr";
-    description = "null or ${type.description}";
+    description = "null or ${phrase [ "noun" "conjunction" ] type}";
+    descriptionClass = "conjunction";
     check = value: value == null || type.check value;
     emptyValue.value = null;
     merge = path: definitions:
