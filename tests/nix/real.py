@@ -1,8 +1,9 @@
 """What the miniature stands for, tried on real releases: ``make real``.
 
 In: REAL, pairs ``LIB:HOME_MANAGER`` of checkouts (nix-community/nixpkgs.lib or NixOS/nixpkgs, and
-nix-community/home-manager), and NIXOS_HARDWARE. Out: a table for docs/nix.md with the date, the
-versions, and how many tests passed on each; exit 1 where one failed or was skipped.
+nix-community/home-manager), and NIXOS_HARDWARE; a Nix of 2.18 or later, which nixpkgs asks for.
+Out: a table for docs/nix.md with the date, the versions, and how many tests passed on each; exit 1
+where one failed or was skipped.
 """
 
 from __future__ import annotations
@@ -33,14 +34,15 @@ def commit(checkout: str) -> str:
 def outcome(environment: dict[str, str]) -> tuple[int, str]:
     """Exit code and last line of the tests on these checkouts."""
     files = [str(HERE / f"test_{name}.py") for name in TESTS]
-    command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-rfs", *files, *sys.argv[1:]]
+    command = [sys.executable, "-m", "pytest", "-v", "--tb=short", "-rfs", *files, *sys.argv[1:]]
     done = subprocess.run(
         command, env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )
-    counts = re.findall(r"^(\d+ (?:passed|failed|skipped).*?) in ", done.stdout, re.M)
-    if done.returncode:
+    counts = re.findall(r"^=* ?(\d+ (?:passed|failed|skipped).*?) in ", done.stdout, re.M)
+    short = done.returncode or "skipped" in "".join(counts)
+    if short:
         print(done.stdout, file=sys.stderr)
-    return done.returncode, counts[-1] if counts else done.stdout.strip().rpartition("\n")[2]
+    return int(bool(short)), counts[-1] if counts else done.stdout.strip().rpartition("\n")[2]
 
 
 def main() -> int:
