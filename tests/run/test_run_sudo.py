@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import sshd
-from tests.conftest import Cli
+from tests.conftest import Cli, tree
 from tests.remote.faults import until
 from tests.tools import need
 
@@ -119,3 +119,32 @@ def test_a_user_with_sudo_takes_all_of_it_off_roots_records_and_files_too(
     assert (root / "home/.config/kwinrc").read_bytes() == before
     again = cli(inventory, "tasks/remove.py", "-y")
     assert again.last_line.startswith("nothing to change (exit 0)"), again.out
+
+
+def test_on_the_plans_own_layout_the_four_layers_apply_and_the_users_flakes_stay(
+    cli: Cli, ssh_server: sshd.Server, sudo: None
+) -> None:
+    """A system flake of root's, named shoshin, and a home of its own flake behind a link."""
+    made = ssh_server.box(USER, "shoshin")
+    root = Path(str(made["root"]))
+    link, dotfiles = root / "home/.config/home-manager", root / "home/dotfiles"
+    link.rename(dotfiles)
+    link.symlink_to(dotfiles)
+    give_to_root(root)
+    flakes = (root / "etc/nixos", dotfiles)
+    before = [tree(flake) for flake in flakes]
+    inventory = cli.inventory(made)
+    run = cli(inventory, "deploy.py", "-y")
+    assert run.code == 0, run.out + run.err
+    assert "contrastEnabled=false" in (root / "home/.config/kwinrc").read_text()
+    assert (root / "home/.config/environment.d/60-video-variables.conf").is_file()
+    assert os.readlink(root / "nix/var/nix/profiles/system") == "system-2-link"
+    assert os.readlink(root / "home/.local/state/nix/profiles/home-manager").startswith(
+        "home-manager-2"
+    )
+    assert (root / "run/current-system/etc/workspace-tuning/nixos.json").is_file()
+    assert (root / "home/.config/workspace-tuning/home-manager.json").is_file()
+    again = cli(inventory, "deploy.py", "-y")
+    assert (again.code, "nothing to change" in again.out) == (0, True), again.out
+    assert link.is_symlink()
+    assert [tree(flake) for flake in flakes] == before
