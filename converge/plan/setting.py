@@ -95,6 +95,12 @@ class Setting:
         if self.state is not State.APPLIED and not self.reason:
             raise ValueError(f"setting {self.id}: {self.state} without a reason")
 
+    @property
+    def installable(self) -> bool:
+        """Whether it changes a package of the user's, which ``include=`` installs where there is
+        none: its value names attributes of nixpkgs."""
+        return isinstance(self.value, Mapping) and "attributes" in self.value
+
     def on(self, facts: frozenset[str]) -> Setting:
         """Return the setting as it is on a machine of these facts: the plan's own machine, whose
         card NVIDIA's driver draws with, goes first."""

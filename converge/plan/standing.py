@@ -53,10 +53,9 @@ class ForbiddenSetting(ValueError):
 def _asked(setting: Setting, include: frozenset[str]) -> Setting:
     """A setting that ``include`` names installs its package where the user has none; else a setting
     changes what the user has, and nothing more."""
-    if setting.id not in include or not isinstance(setting.value, dict):
+    if setting.id not in include or not setting.installable:
         return setting
-    if "attributes" not in setting.value:
-        return setting
+    assert isinstance(setting.value, Mapping)
     return replace(setting, value={**setting.value, "install": True})
 
 

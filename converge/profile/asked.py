@@ -17,6 +17,7 @@ _OF_ONE = {
     "plan": "deploy",
     "run": "rollback",
     "setting": "why",
+    "against": "verify",
     "write": "detect",
     "answer": "confirm",
 }
@@ -64,7 +65,7 @@ def _useless(key: str, name: str, setting: Setting | None, *, is_fact: bool) -> 
     if not setting.forcible:
         return f"cannot be included: {setting.reason}", f"leave {key}={name} out"
     waits = setting.state in (State.WITHHELD, State.OFFERED) or bool(setting.rests_on)
-    if key == "include" and not waits:
+    if key == "include" and not waits and not setting.installable:
         if setting.risk is Risk.HIGH:
             return "is in the plan, and needs consent", f"--data accept={name}"
         return "is in the plan without that", f"leave include={name} out"

@@ -27,7 +27,7 @@ __all__ = ["Choices", "InvalidInput", "check_choices", "fleet_problems"]
 
 SCHEMA = "workspace"
 _FLAKES = ("base_nixos_with", "base_home_with")
-_LISTS = ("phases", "layers", "accept", "include", "exclude", *_FLAKES)
+_LISTS = ("phases", "layers", "accept", "include", "exclude", "against", *_FLAKES)
 _SETTINGS = ("accept", "include", "exclude")
 _PATHS = ("profile", "root", "base_nixos", "base_home", "write")
 _LONGEST_TEXT = 4096
@@ -69,6 +69,7 @@ class Choices:
     trial_answer_s: int = 300  # for a person's answer
     answer: str = "keep"  # of tasks/confirm.py
     trial_reboot: str = "asked"  # whether the machine may be rebooted for it: asked or allowed
+    against: frozenset[str] = frozenset()  # INPUT=REFERENCE, or a reference for nixpkgs
 
     @property
     def flakes(self) -> tuple[str, str, str, str]:
@@ -233,7 +234,7 @@ def _unknown_settings(
 
 def _choices(given: Mapping[str, object]) -> Choices:
     values: dict[str, object] = {"host": given["workspace"], **given, "named": frozenset(given)}
-    for key in (*_SETTINGS, *_FLAKES):
+    for key in (*_SETTINGS, *_FLAKES, "against"):
         if key in values:
             values[key] = frozenset(_texts(values[key]))
     if "phases" in values:

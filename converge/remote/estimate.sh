@@ -2,10 +2,11 @@
 # again afterwards. Nix itself keeps what it evaluated (derivations, its cache), nothing else stays.
 # No program that the user's repository names is run.
 #
-# usage: estimate.sh ATTRIBUTE BASE IMPURE DIRECTORY <payload
-#   IMPURE  --impure, or empty; DIRECTORY  of BASE, or empty
+# usage: estimate.sh ATTRIBUTE BASE IMPURE DIRECTORY [INPUT REFERENCE]... <payload
+#   IMPURE  --impure, or empty; DIRECTORY  of BASE, or empty; INPUT  of BASE, taken from REFERENCE
 # Prints Nix's own list of what would be built and fetched (standard error); of a home "in_the_way PATH"
-# for each of the user's own files at a target of home-manager; then "estimated".
+# for each of the user's own files at a target of home-manager; with INPUT, "metadata" of BASE as JSON;
+# then "estimated".
 leave_git_alone
 attribute=$1 base=$2 impure=$3
 run_nothing_of "$4"
@@ -14,11 +15,21 @@ trap 'rm -rf -- "$layer"' EXIT
 trap 'exit 129' HUP INT TERM
 base64 -d | tar -xf - -C "$layer" || exit 70
 rmdir -- "$layer/new" 2>/dev/null
-flakes build --dry-run "path:$layer#$attribute" \
-    --override-input base "$base" --no-write-lock-file --no-link ${impure:+--impure} || exit 70
+shift 4
+given=$#
+# Nix before 2.26 says nothing of an input that is not there.
+if [ "$given" -gt 0 ]; then
+    say metadata "$(flakes flake metadata --json "$base" --no-write-lock-file ${impure:+--impure})"
+fi
+while [ "$given" -gt 0 ]; do
+    set -- "$@" --override-input "base/$1" "$2"
+    shift 2
+    given=$((given - 2))
+done
+set -- --override-input base "$base" "$@" --no-write-lock-file ${impure:+--impure}
+flakes build --dry-run "path:$layer#$attribute" --no-link "$@" || exit 70
 case $attribute in homeConfigurations.*)
-    flakes eval --raw "path:$layer#targets" --override-input base "$base" --no-write-lock-file \
-        ${impure:+--impure} 2>/dev/null | in_the_way
+    flakes eval --raw "path:$layer#targets" "$@" 2>/dev/null | in_the_way
     ;;
 esac
 echo estimated

@@ -34,18 +34,10 @@ def estimate(work: Planned) -> Planned:
         return work
     failed = ""
     for build in work.needed_builds:
-        if build.nix.layer is Layer.NIXOS and _grafts(work):
+        if build.nix.layer is Layer.NIXOS and grafts(work):
             work.record(EstimateRecord(layer=build.nix.layer.value, text=GRAFTED, derivations=()))
             continue
-        answer = work.remote(
-            "estimate",
-            build.nix.attribute,
-            build.base.url,
-            _impure(build),
-            build.base.directory,
-            stdin=pack_tree(_layer_files(work, build)),
-        )
-        answer = _own_paths(work, build, answer)
+        answer = dry_run(work, build)
         said = (*answer.lines, *answer.errors)
         if answer.of("estimated"):
             text = summary(said, where=_where(work))
@@ -65,6 +57,22 @@ def estimate(work: Planned) -> Planned:
     return Planned.of(work, unbuildable=failed) if failed else work
 
 
+def dry_run(work: Planned, build: Build, *inputs: str, timeout: int = 300) -> Answer:
+    """What Nix says it would build of a layer. ``inputs``: input, reference, ... of the user's own
+    flake, which take the place of what its lock file names."""
+    answer = work.remote(
+        "estimate",
+        build.nix.attribute,
+        build.base.url,
+        _impure(build),
+        build.base.directory,
+        *inputs,
+        stdin=pack_tree(_layer_files(work, build)),
+        timeout=timeout,
+    )
+    return _own_paths(work, build, answer)
+
+
 #: nixpkgs reads the closure of the built system to know what refers to a grafted library.
 GRAFTED = (
     "not asked: libraries.graft.system makes Nix build the whole system while it evaluates; a run "
@@ -72,7 +80,8 @@ GRAFTED = (
 )
 
 
-def _grafts(work: Planned) -> bool:
+def grafts(work: Planned) -> bool:
+    """Whether the plan rewrites the references of a built system, which evaluation needs."""
     return any(
         one.in_force and one.setting.id == "libraries.graft.system" for one in work.plan.standings
     )

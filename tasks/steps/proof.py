@@ -192,7 +192,9 @@ def record_of(work: Planned, findings: Iterable[Finding]) -> dict[str, Proved]:
 
 def verify(work: Planned) -> Planned:
     """The effect of everything, now; it decides the exit code."""
-    findings = prove(work, frozenset(When) - {When.BEFORE})
+    from tasks.steps import forecast
+
+    findings = (*prove(work, frozenset(When) - {When.BEFORE}), *forecast.look(work))
     table(work, findings, whole=work.run.diff)
     _, why = result(findings)
     outcome = verified(findings)

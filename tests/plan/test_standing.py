@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from converge.plan.setting import NEEDS, Layer, Phase, Risk, State
 from converge.plan.standing import ForbiddenSetting, Stand, Standing, standings
+from converge.profile.asked import _useless
 from converge.report import fleet
 from converge.subjects.settings import ALL, BY_ID
 
@@ -167,3 +168,21 @@ def test_every_setting_rests_on_settings_that_are_there() -> None:
 
 def test_every_way_to_stand_has_a_word_in_the_table_of_a_fleet() -> None:
     assert fleet._WORDS.keys() == set(Stand) - {Stand.IN_FORCE}
+
+
+def test_a_package_is_installed_for_a_setting_that_include_names_and_for_no_other() -> None:
+    def asked(**choices: Iterable[str]) -> set[str]:
+        return {
+            id
+            for id, one in stands(**choices).items()  # type: ignore[arg-type]
+            if isinstance(one.setting.value, dict) and one.setting.value.get("install") is True
+        }
+
+    assert asked() == set()
+    names = {"runtimes.python", "electron.app.discord"}
+    assert asked(include=names) == names
+    assert asked(accept=names) == set()
+    assert not BY_ID["kwin.contrast"].installable
+    for name in sorted(names):
+        assert _useless("include", name, BY_ID[name], is_fact=False) == ("", "")
+    assert _useless("include", "kwin.contrast", BY_ID["kwin.contrast"], is_fact=False)[0]

@@ -45,6 +45,9 @@ in
   # Named by home-manager's own modules, and of no interest to the layers.
   inherit (lib.genAttrs [ "glibcLocales" "diffutils" "gettext" "jq" "ncurses" "shared-mime-info" "desktop-file-utils" "man" "installShellFiles" "nixos-render-docs" "sd-switch" "bash-completion" "lndir" ] (name: program { pname = name; })) glibcLocales diffutils gettext jq ncurses shared-mime-info desktop-file-utils man installShellFiles nixos-render-docs sd-switch bash-completion lndir;
 
+  # Where home-manager 25.11 looks for it.
+  xorg = { inherit (final) lndir; };
+
   linuxPackages = {
     kernel = program { pname = "linux"; version = if since "26.05" then "6.18.9" else "6.12.60"; };
     nvidiaPackages =

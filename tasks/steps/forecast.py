@@ -1,0 +1,97 @@
+"""What an update of the user's flakes would do to the plan, before anything is updated.
+
+In: a planned workspace and ``against=``, references that take the place of inputs of the user's own
+flakes. Out: one finding a Nix layer: whether the plan evaluates with them, what breaks, and what
+the new release says about options that move. Nothing is built; Nix keeps what it fetched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from converge.journal.kinds import FindingRecord
+from converge.limits import document
+from converge.plan.plan import Build
+from converge.plan.setting import Layer
+from converge.proof.effect import Finding, Verdict, effective, not_effective, unknown
+from tasks.reach.remote import Answer
+from tasks.run.stages import Planned
+from tasks.steps import build
+
+#: Nixpkgs is read whole, and may have to be fetched first.
+LIMIT_S = 1800
+#: The input that a reference without a name stands for.
+USUAL = "nixpkgs"
+_NAMED = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)=(.+)", re.DOTALL)
+#: How evaluation speaks of what still works and will not for ever; Nix before 2.24 says "trace".
+_SAID = re.compile(r"\s*(?:trace|evaluation)(?: warning)?: (?:warning: )?(?P<text>.+)")
+
+
+def inputs(against: frozenset[str]) -> tuple[str, ...]:
+    """Arguments of ``remote/estimate.sh``: input, reference, input, reference, ..."""
+    pairs: list[str] = []
+    for one in sorted(against):
+        named = _NAMED.fullmatch(one)
+        pairs += [named[1], named[2]] if named else [USUAL, one]
+    return tuple(pairs)
+
+
+def look(work: Planned) -> tuple[Finding, ...]:
+    """A finding for each Nix layer that the plan has; none where nothing is asked."""
+    if not work.choices.against:
+        return ()
+    found = tuple(_finding(work, one) for one in work.plan.builds)
+    for one in found:
+        work.record(FindingRecord.of(one))
+    return found
+
+
+def _finding(work: Planned, one: Build) -> Finding:
+    verdict = _ask(work, one)
+    return Finding(
+        check=f"forecast.{one.nix.layer}",
+        title=f"The plan on {one.nix.layer}, after an update",
+        effect=verdict.effect,
+        expected=verdict.expected,
+        found=verdict.found,
+        reason=verdict.reason,
+    )
+
+
+def _ask(work: Planned, one: Build) -> Verdict:
+    given = inputs(work.choices.against)
+    expected = "the plan evaluates with " + ", ".join(
+        f"{name} from {reference}" for name, reference in zip(given[::2], given[1::2], strict=True)
+    )
+    if one.nix.layer is Layer.NIXOS and build.grafts(work):
+        return unknown(build.GRAFTED, expected=expected)
+    answer = build.dry_run(work, one, *given, timeout=LIMIT_S)
+    if not answer.first("metadata"):
+        return unknown(answer.last_error, expected=expected)
+    said = tuple(dict.fromkeys(_said(answer)))
+    if absent := sorted(set(given[::2]) - _inputs_of(answer)):
+        why = f"your flake has no input {', '.join(absent)}; name one that it has: INPUT=REFERENCE"
+        return not_effective("nothing was replaced", expected=expected, reason=why)
+    if answer.of("estimated"):
+        text = build.summary((*answer.lines, *answer.errors), where="here")
+        return effective(f"it evaluates: {text}", expected=expected, reason="; ".join(said))
+    if answer.lost:
+        return unknown(answer.last_error, expected=expected)
+    build.tell(work, answer)
+    return not_effective(answer.last_error, expected=expected, reason="; ".join(said))
+
+
+def _inputs_of(answer: Answer) -> set[str]:
+    """Names of the inputs of the user's flake; of one that Nix cannot read, those that it says."""
+    try:
+        locks = document(answer.first("metadata"))["locks"]
+        return set(locks["nodes"][locks["root"]].get("inputs", {}))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return set()
+
+
+def _said(answer: Answer) -> Iterator[str]:
+    for line in answer.errors:
+        if match := _SAID.fullmatch(line):
+            yield match["text"].strip()
