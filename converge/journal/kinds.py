@@ -37,6 +37,7 @@ class RunStartRecord:
     workspaces: A[
         tuple[str, ...], Says("Every workspace of the run, before anything was connected")
     ]
+    inventory: A[str, Says("The inventory as the command line named it")] = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ with what makes it known.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -133,16 +134,19 @@ def rows(
             why = one.reason or f"found {one.found}"
             yield Row(word="not effective", text=f"{one.setting or one.check}: {why}", tone="bad")
         yield from open_ends(findings)
-        undo = _command(inventory, workspace, "tasks/rollback.py", run, wide)
+        undo = rerun(inventory, workspace, "tasks/rollback.py", run, wide)
         yield Row(word="undo", text=undo, typed=True)
     elif task == "verify":
         yield from open_ends(findings)
     elif task == "deploy" and outcome is Outcome.CHANGES:
-        limit = f" --limit {workspace}" if wide else ""
-        text = f"{PYINFRA} {inventory} deploy.py -y{limit} --data plan={plan.id if plan else ''}"
+        limit = f" --limit {shlex.quote(workspace)}" if wide else ""
+        shown = f"--data plan={plan.id if plan else ''}"
+        text = f"{PYINFRA} {shlex.quote(inventory)} deploy.py -y{limit} {shown}"
         yield Row(word="to apply", text=text, typed=True)
     elif task == "deploy" and outcome.exit is Exit.UNKNOWN:
-        yield Row(word="next", text=f"{PYINFRA} {inventory} tasks/status.py", typed=True)
+        yield Row(
+            word="next", text=f"{PYINFRA} {shlex.quote(inventory)} tasks/status.py", typed=True
+        )
 
 
 def _changed(plan: PlanRecord | None) -> str:
@@ -154,6 +158,7 @@ def _changed(plan: PlanRecord | None) -> str:
     return ", ".join(parts) or "the record of the workspace"
 
 
-def _command(inventory: str, workspace: str, task: str, run: str, wide: bool) -> str:
-    limit = f" --limit {workspace}" if wide else ""
-    return f"{PYINFRA} {inventory} {task}{limit} --data run={run}"
+def rerun(inventory: str, workspace: str, task: str, run: str, wide: bool) -> str:
+    """The command line of a task about one run of a workspace, as a person types it."""
+    limit = f" --limit {shlex.quote(workspace)}" if wide else ""
+    return f"{PYINFRA} {shlex.quote(inventory)} {task}{limit} --data run={run}"

@@ -222,6 +222,8 @@ def _workspace(
             name,
             first.source.run,
             facts.get("state", ""),
+            inventory=start.inventory or f"inventory/{name}.py",
+            wide=len(start.workspaces) > 1,
             dry=start.mode == "dry run",
             task=start.task,
             wrote=bool(done),

@@ -20,6 +20,7 @@ from converge.journal.kinds import (
     VerdictRecord,
 )
 from converge.proof.effect import Effect, Finding
+from converge.report.ending import rerun
 
 #: The order in which effects are shown: what needs a person comes first.
 WORST_FIRST = (
@@ -297,12 +298,15 @@ def undo(
     run: str,
     state: str,
     *,
+    inventory: str,
+    wide: bool,
     dry: bool,
     task: str,
     wrote: bool,
     undone: bool,
 ) -> tuple[str, ...]:
-    """How to go back, as sentences; one that begins with ``$ `` is a command."""
+    """How to go back, as sentences; one that begins with ``$ `` is a command. ``wide``: the run had
+    other workspaces too."""
     if dry:
         return ("This was a dry run: nothing was written, there is nothing to undo.",)
     if task == "rollback":
@@ -315,10 +319,10 @@ def undo(
         return ("No step of this run was begun here, there is nothing to undo.",)
     if undone:
         return ("The run undid its own change; tasks/status.py shows what is in force now.",)
-    command = f"$ .venv/bin/pyinfra inventory/{workspace}.py tasks/rollback.py --data run={run} -y"
+    command = rerun(inventory, workspace, "tasks/rollback.py", run, wide)
     found = [
         "All layers of this run together, back to the recorded generations and bytes:",
-        command,
+        f"$ {command} -y",
         "What cannot be restored is named there, with the commands to do it by hand.",
     ]
     if state:

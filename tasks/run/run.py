@@ -88,6 +88,7 @@ class Run:
                 task=self.task,
                 mode="dry run" if self.dry else "run",
                 workspaces=tuple(choices.workspace for choices, _ in self.inputs.values()),
+                inventory=self.inventory,
             )
         )
 

@@ -126,6 +126,19 @@ def test_a_dry_run_says_that_nothing_was_written() -> None:
     assert "7 derivations to build here" in text
 
 
+def test_the_way_back_names_the_inventory_that_the_run_was_given(tmp_path: Path) -> None:
+    journal = PROJECT / "tests/data/journals/fleet.jsonl"
+    lines = journal.read_text().splitlines()
+    start = {**json.loads(lines[0]), "inventory": "../my machines/all.py"}
+    other = tmp_path / "journal.jsonl"
+    other.write_text("\n".join([json.dumps(start), *lines[1:]]) + "\n")
+    report = build([load(other)])
+    said = [line for one in report.workspaces for line in one.undo if "pyinfra" in line]
+    assert said, report
+    for line in said:
+        assert "pyinfra '../my machines/all.py' tasks/rollback.py --limit " in line
+
+
 def test_a_run_that_undid_itself_shows_the_fault_and_offers_no_second_undo() -> None:
     report = case("disproved")
     text = read(page(report)).text
