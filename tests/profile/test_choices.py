@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from converge.plan.setting import Layer, Phase
@@ -187,13 +188,24 @@ def test_refused_value(key: str, value: object) -> None:
     assert all(line.isprintable() for line in lines)
 
 
-NOT_TEXT = {"phases", "layers", "accept", "include", "exclude", "deadline_s"}
-TEXT_KEYS = sorted(Choices.__dataclass_fields__.keys() - NOT_TEXT)
-HARMLESS = re.compile(r"~?[A-Za-z0-9_.+@/-]*\Z")
+TEXT_KEYS = sorted(name for name, one in Choices.__dataclass_fields__.items() if one.type == "str")
+HARMLESS = re.compile(r"[A-Za-z0-9_.+@/-]*\Z")
+#: What people really have: a directory of any name without what a flake reference or Nix's text
+#: gives a meaning, a user of a domain, a machine's account. They are data, never shell text.
+_DIRECTORY = re.compile(r'~?(?:/[^/?#*"\\]+)+\Z')
+OBEYED = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # characters that a terminal obeys or does not show
+WIDER = {
+    "base_nixos": _DIRECTORY,
+    "base_home": _DIRECTORY,
+    "user": re.compile(r"[A-Za-z0-9_.+@\\-]+\$?\Z"),
+}
 HOSTILE = st.text(max_size=80) | st.text(alphabet="a/.~-$;'\"`\\ {}\n\t%=[]()&|<>*?#@\0\u202e\x85")
 
 
 @given(st.sampled_from(TEXT_KEYS), HOSTILE)
+@example("base_home", "/:")
+@example("user", "A\\b")
+@example("user", "a$")
 @settings(deadline=None)
 def test_hostile_text_never_gets_through(key: str, text: str) -> None:
     try:
@@ -202,9 +214,26 @@ def test_hostile_text_never_gets_through(key: str, text: str) -> None:
         assert all(str(problem).isprintable() for problem in error.problems)
         return
     assert value == text
-    assert HARMLESS.match(value)
+    assert not OBEYED & {unicodedata.category(one) for one in value}
+    assert WIDER.get(key, HARMLESS).match(value)
     assert ".." not in value.split("/")
     assert not value.startswith("-")
+
+
+@given(HOSTILE)
+@example("A")
+@settings(deadline=None)
+def test_hostile_text_never_gets_through_as_a_reference(text: str) -> None:
+    """A reference of a flake has more characters than a name: it is data, never shell text."""
+    try:
+        (value,) = check(against=[text]).against
+    except InvalidInput as error:
+        assert all(str(problem).isprintable() for problem in error.problems)
+        return
+    assert value == text
+    assert re.match(r"[A-Za-z/]", value)
+    assert not OBEYED & {unicodedata.category(one) for one in value}
+    assert not set(value) & set(" \"'\\#")
 
 
 ANYTHING = st.recursive(
