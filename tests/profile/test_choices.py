@@ -222,6 +222,9 @@ def test_hostile_text_never_gets_through(key: str, text: str) -> None:
 
 @given(HOSTILE)
 @example("A")
+@example("nixpkgs=github:a/b c")
+@example("a'b")
+@example("a#b")
 @settings(deadline=None)
 def test_hostile_text_never_gets_through_as_a_reference(text: str) -> None:
     """A reference of a flake has more characters than a name: it is data, never shell text."""
