@@ -185,33 +185,47 @@ state_of() { # state_of PART OLD_WORD: from the status of a record that has no l
 # only looked at, nor runs a program that the repository names.
 leave_git_alone() {
     unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_EXTERNAL_DIFF
-    GIT_OPTIONAL_LOCKS=0 GIT_CONFIG_COUNT=3
+    GIT_OPTIONAL_LOCKS=0 GIT_CONFIG_COUNT=4
     GIT_CONFIG_KEY_0=diff.autoRefreshIndex GIT_CONFIG_VALUE_0=false
     GIT_CONFIG_KEY_1=core.fsmonitor GIT_CONFIG_VALUE_1=false
     GIT_CONFIG_KEY_2=core.hooksPath GIT_CONFIG_VALUE_2=/dev/null
+    GIT_CONFIG_KEY_3=log.showSignature GIT_CONFIG_VALUE_3=false
     export GIT_OPTIONAL_LOCKS GIT_CONFIG_COUNT GIT_CONFIG_KEY_0 GIT_CONFIG_VALUE_0
     export GIT_CONFIG_KEY_1 GIT_CONFIG_VALUE_1 GIT_CONFIG_KEY_2 GIT_CONFIG_VALUE_2
+    export GIT_CONFIG_KEY_3 GIT_CONFIG_VALUE_3
+}
+# fetch_nothing: git speaks to no other repository. It would for an object that a partial clone lacks,
+# by programs that the clone names; before 2.45 it has no switch for that, but one for each protocol.
+fetch_nothing() { export GIT_NO_LAZY_FETCH=1 GIT_ALLOW_PROTOCOL=none; }
+git_with() { # git_with KEY VALUE: all that git is asked from here on
+    export "GIT_CONFIG_KEY_$GIT_CONFIG_COUNT=$1" "GIT_CONFIG_VALUE_$GIT_CONFIG_COUNT=$2"
+    GIT_CONFIG_COUNT=$((GIT_CONFIG_COUNT + 1))
 }
 # run_nothing_of DIRECTORY: nor a filter, an external diff or a credential helper, of the user's own
 # configuration, of the repository at DIRECTORY, or of one on this machine that its flake names: Nix
-# before 2.20 lets git look at their files as well. "" for none.
+# before 2.20 lets git look at their files as well; nor what such a repository names to fetch with.
+# "" for none.
 run_nothing_of() {
-    export GIT_TERMINAL_PROMPT=0 GIT_ASKPASS=false SSH_ASKPASS=false
-    export "GIT_CONFIG_KEY_$GIT_CONFIG_COUNT=credential.helper"
-    export "GIT_CONFIG_VALUE_$GIT_CONFIG_COUNT="
-    GIT_CONFIG_COUNT=$((GIT_CONFIG_COUNT + 1))
+    export GIT_TERMINAL_PROMPT=0 GIT_ASKPASS=false SSH_ASKPASS=false GIT_NO_LAZY_FETCH=1
+    export GIT_PROXY_COMMAND=
+    git_with credential.helper ''
+    git_with protocol.ext.allow never
     [ -n "$1" ] || return 0
     set -f
     IFS=$newline
-    for key in $(with_inputs "$1" | sort -u | head -n 256 | while IFS= read -r repository_; do
-        git -C "$repository_" config --name-only --get-regexp '^filter\.' 2>/dev/null
-    done | sort -u); do
-        export "GIT_CONFIG_KEY_$GIT_CONFIG_COUNT=$key"
+    # The directory itself comes first: no number of inputs pushes it out. The way to fetch that the
+    # user has chosen for all repositories (scope global, system) is the user's.
+    for key in $({ say "$1" && with_inputs "$1" | sort -u; } | head -n 256 |
+        while IFS= read -r repository_; do
+            git -C "$repository_" config --show-scope --name-only --get-regexp \
+                '^filter\.|^core\.sshcommand$|^remote\..*\.(uploadpack|vcs)$' 2>/dev/null
+        done | sed -e "/^[gsc][a-z]*${tab}core.sshcommand\$/d" -e "s/^[a-z]*$tab//" | sort -u); do
         case $key in
-            *.required) export "GIT_CONFIG_VALUE_$GIT_CONFIG_COUNT=false" ;;
-            *) export "GIT_CONFIG_VALUE_$GIT_CONFIG_COUNT=" ;;
+            *.required) git_with "$key" false ;;
+            remote.*.uploadpack) git_with "$key" git-upload-pack ;;
+            core.sshcommand) git_with "$key" ssh ;;
+            *) git_with "$key" '' ;;
         esac
-        GIT_CONFIG_COUNT=$((GIT_CONFIG_COUNT + 1))
     done
     unset IFS
     set +f

@@ -20,6 +20,7 @@
 # directory that really holds it a .git decides for "git+file:": never does a repository that git
 # refuses become a "path:", which would copy all of it into a store that everybody reads.
 leave_git_alone
+fetch_nothing
 stamps=${XDG_STATE_HOME:-$HOME/.local/state}/workspace-tuning/workspace/flakes
 SHOWN=20 # names of each kind
 

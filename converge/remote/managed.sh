@@ -126,6 +126,8 @@ without_chezmoi() {
     set +f
 }
 
+leave_git_alone
+fetch_nothing
 targets=''
 while [ "$#" -gt 1 ]; do
     if [ "$1" = -k ]; then targets=$targets$(absolute "$2")$newline; fi

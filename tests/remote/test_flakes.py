@@ -444,3 +444,28 @@ def test_no_program_that_a_repository_names_is_run(reader: Reader, flake: Path) 
     (flake / "flake.nix").write_text("{ b = 1; }\n")
     assert reader.flake().scheme == "git"
     assert not (reader.home / "ran").exists()
+
+
+@pytest.mark.parametrize("key", ["remote.origin.uploadpack", "core.sshCommand", "url of ext"])
+def test_a_partial_clone_fetches_nothing_by_a_program_that_it_names(
+    reader: Reader, flake: Path, key: str
+) -> None:
+    """An object that it lacks would be fetched to compare it, from wherever the clone says."""
+    evil = reader.home / "evil"
+    evil.write_text(f"#!/bin/sh\ntouch {reader.home}/ran\nexit 1\n")
+    evil.chmod(0o755)
+    blob = subprocess.run(
+        ["git", "-C", str(flake), "rev-parse", "HEAD:flake.nix"], capture_output=True, text=True
+    ).stdout.strip()
+    (flake / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    urls = {"core.sshCommand": "ssh://nowhere.invalid/x", "url of ext": f"ext::{evil}"}
+    promised = ("core.repositoryformatversion=1", "extensions.partialClone=origin")
+    promised += ("remote.origin.promisor=true", f"remote.origin.url={urls.get(key, flake)}")
+    promised += ("protocol.ext.allow=always",)
+    for one in (*promised, *([f"{key}={evil}"] if " " not in key else [])):
+        git(flake, "config", *one.split("=", 1))
+    (flake / "flake.nix").write_text("{ b = 1; }\n")
+    assert reader.flake().scheme == "failed"
+    assert not (reader.home / "ran").exists()
+    subprocess.run(["git", "-C", str(flake), "diff"], capture_output=True, check=False)
+    assert (reader.home / "ran").exists(), "git runs it when left as it is"

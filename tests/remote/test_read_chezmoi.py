@@ -79,3 +79,37 @@ def test_sources_asked_for_together_are_those_that_chezmoi_says_of_each_alone(
     assert said == one_by_one and len(said) == 2
     calls = log.read_text().splitlines()
     assert len([call for call in calls if "source-path" in call]) == 3, calls
+
+
+def test_no_program_that_the_repository_of_the_sources_names_is_run(
+    reader: Reader, tmp_path: Path
+) -> None:
+    """Its history is looked through for what chezmoi wrote last; git would check its signatures."""
+    directory = reader.home / ".local/share/chezmoi"
+    evil = tmp_path / "evil"
+    evil.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    evil.chmod(0o755)
+
+    def git(*words: str, given: str = "") -> str:
+        argv = ["git", "-C", str(directory), *words]
+        return subprocess.run(argv, input=given, check=True, capture_output=True, text=True).stdout
+
+    git("init", "-q")
+    git("add", "-A")
+    git("-c", "user.name=me", "-c", "user.email=me@localhost", "commit", "-qm", "first")
+    head, _, message = git("cat-file", "commit", "HEAD").partition("\n\n")
+    signature = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----"
+    signed = git(
+        "hash-object", "-t", "commit", "-w", "--stdin", given=f"{head}\n{signature}\n\n{message}"
+    )
+    git("update-ref", "HEAD", signed.strip())
+    for key, value in (("log.showSignature", "true"), ("gpg.program", str(evil))):
+        git("config", key, value)
+    for path in (source(reader, "kwinrc"), reader.kwinrc):
+        path.write_text("[kwinrc]\nedited=true\n")
+    reader.kwinrc.write_text("[kwinrc]\nedited=again\n")
+    found = reader.read(*KDE).chezmoi[str(reader.kwinrc)]
+    assert found.base == b"[kwinrc]\n"
+    assert not (tmp_path / "ran").exists()
+    git("log", "-1")
+    assert (tmp_path / "ran").exists(), "git runs it when left as it is"
