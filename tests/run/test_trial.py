@@ -88,7 +88,7 @@ def test_an_answer_ends_as_the_workspace_says(make: Any) -> None:
     here = found()
     tried = Trial(state=State.PROVING, boot="earlier", number=2, booted=True)
     one = Transaction(
-        directory="/r/20261126t000000-abcd/transaction",
+        directory="/var/lib/workspace-tuning/runs/20261126t000000-abcd/transaction",
         alive=False,
         left_s=0,
         word="kept",
