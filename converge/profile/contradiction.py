@@ -67,19 +67,36 @@ def _lacking(code: str, march: str) -> list[str]:
     return sorted((hardware.marches()[code] | hardware.hidden_features(code)) - own)
 
 
+def _family_differs(values: Values) -> bool:
+    """Say whether the family is what is wrong: the vendor and the march both name the other one."""
+    vendor = values.maybe("cpu", "vendor")
+    try:
+        family, march = values.march("cpu", "family"), values.march("build", "compiler", "march")
+    except Unusable:
+        return False
+    return hardware.vendor_of_march(family) not in {None, vendor} and (
+        hardware.vendor_of_march(march) == vendor
+    )
+
+
 def _march_within_family(values: Values) -> Iterator[Problem]:
     march = values.march("build", "compiler", "march")
     family = values.march("cpu", "family")
+    if _family_differs(values):
+        return
     if missing := _lacking(march, family):
         yield values.problem(
             ("build", "compiler", "march"),
-            f"code for {march} does not run on a {family} CPU: it needs {' '.join(missing)}",
+            f"code for {march} does not run on a CPU of {family}: it needs {' '.join(missing)}",
             f"write {family}, or correct cpu.family",
         )
 
 
 def _code_within_march(values: Values) -> Iterator[Problem]:
+    """Code of other compilers; where the march is refused already, the family says what it may."""
     march = values.march("build", "compiler", "march")
+    family = values.maybe("cpu", "family") or ""
+    above = family in hardware.marches() and bool(_lacking(march, family))
     codes: list[tuple[NodePath, str]] = []
     try:
         rust: NodePath = ("build", "rustTargetCpu")
@@ -92,7 +109,8 @@ def _code_within_march(values: Values) -> Iterator[Problem]:
     except Unusable:
         pass
     for path, code in codes:
-        if missing := _lacking(code, march):
+        missing = _lacking(code, march)
+        if missing and not (above and not _lacking(code, family)):
             yield values.problem(
                 path,
                 f"asks for more than the march {march} has: {' '.join(missing)}",
@@ -103,7 +121,14 @@ def _code_within_march(values: Values) -> Iterator[Problem]:
 def _family_of_vendor(values: Values) -> Iterator[Problem]:
     family, vendor = values.march("cpu", "family"), values.text("cpu", "vendor")
     maker = hardware.vendor_of_march(family)
-    if maker and vendor in {"amd", "intel"} and vendor != maker:
+    if _family_differs(values):
+        march = values.march("build", "compiler", "march")
+        yield values.problem(
+            ("cpu", "family"),
+            f"is {family}, but vendor {vendor} and march {march} are of {vendor}",
+            f"write {march}, or correct both",
+        )
+    elif maker and vendor in {"amd", "intel"} and vendor != maker:
         yield values.problem(
             ("cpu", "vendor"), f"is {vendor}, but {family} is made by {maker}", f"write {maker}"
         )

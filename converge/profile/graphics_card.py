@@ -49,7 +49,11 @@ def _known_driver(values: Values, card: NodePath) -> str:
 
 
 def _in_wsl(values: Values, card: NodePath) -> Iterator[Problem]:
+    """Said of the first card: the platform is one value, and its answer is for all of them."""
     driver = _known_driver(values, card)
+    earlier = [i for i in values.mappings("gpus") if isinstance(card[1], int) and i < card[1]]
+    if any(graphics.drives(values.maybe("gpus", i, "driver")) for i in earlier):
+        return
     if values.text("platform") == "wsl" and graphics.drives(driver):
         yield values.problem(
             (*card, "driver"),
@@ -133,21 +137,30 @@ def _architecture_of_card(values: Values, card: NodePath) -> Iterator[Problem]:
     name, device = values.text(*card, "architecture"), values.maybe(*card, "pciId") or ""
     if name not in graphics.architectures().get(values.text(*card, "vendor"), ()):
         raise Unusable
+    other = None
     if graphics.VENDORS.get(device[:4]) == values.text(*card, "vendor") and len(device) == 9:
         try:
             other = graphics.architecture(device)
         except ValueError:  # no hexadecimal digits: the schema says so
             other = None
-        if other is not None and other != name:
-            yield values.problem(
-                (*card, "pciId"),
-                f"the device {device} is a card of {other}, not of {name}",
-                "correct the id (lspci -nn) or the architecture",
-            )
     generation = graphics.generation(name)
+    capability, chip = (values.maybe(*card, key) for key in ("computeCapability", "chip"))
+    own = graphics.generation_of_capability(capability or "")
+    if other is not None and other != name and own and own.name == other:
+        yield values.problem(
+            (*card, "architecture"),
+            f"is {name}, but pciId {device} and computeCapability {capability} are of {other}",
+            f"write architecture: {other}",
+        )
+        return
+    if other is not None and other != name:
+        yield values.problem(
+            (*card, "pciId"),
+            f"the device {device} is a card of {other}, not of {name}",
+            "correct the id (lspci -nn) or the architecture",
+        )
     if generation is None:
         return
-    capability, chip = (values.maybe(*card, key) for key in ("computeCapability", "chip"))
     if capability is not None and capability not in generation.capabilities:
         known = ", ".join(sorted(generation.capabilities))
         yield values.problem(

@@ -93,11 +93,15 @@ def schema_problems(name: str, data: Any, source: Source) -> tuple[Problem, ...]
 
 
 def _first_of_each(errors: Sequence[Any]) -> Iterator[Any]:
-    """Leave out what a value of the wrong type violates besides."""
-    mistyped = {tuple(error.absolute_path) for error in errors if error.validator == "type"}
-    for error in errors:
-        if error.validator == "type" or tuple(error.absolute_path) not in mistyped:
-            yield error
+    """Leave out what a value of the wrong type, or a text of the wrong form, violates besides."""
+    for worse in ("type", "pattern"):
+        named = {tuple(error.absolute_path) for error in errors if error.validator == worse}
+        errors = [
+            error
+            for error in errors
+            if error.validator == worse or tuple(error.absolute_path) not in named
+        ]
+    yield from errors
 
 
 @cache
