@@ -25,6 +25,12 @@ for_another=no
 if [ "$(id -u)" = 0 ] && [ "${SUDO_UID:-0}" != 0 ]; then
     for_another=yes
     system_places_alone
+    # Nor does it read what the user has set up, where sudo passed that on: Nix's own settings name
+    # programs to load. Where the user has things, the plan says.
+    HOME=/root
+    export HOME
+    unset XDG_CONFIG_HOME XDG_CONFIG_DIRS XDG_DATA_HOME XDG_STATE_HOME XDG_CACHE_HOME
+    unset NIX_CONFIG NIX_USER_CONF_FILES NIX_PATH
 else
     PATH=$PATH:/run/wrappers/bin:$HOME/.nix-profile/bin
     PATH=$PATH:${XDG_STATE_HOME:-$HOME/.local/state}/nix/profile/bin

@@ -121,7 +121,7 @@ def parse(line: str) -> KnownKey | None:
         return None
     for _, what in hidden_characters(line.replace("\t", " ")):
         raise ValueError(f"the line has {what}")
-    fields = line.split()
+    fields = re.split(r"[ \t]+", line)  # no other blank is one to OpenSSH
     marker = fields.pop(0) if fields[0].startswith("@") else ""
     if marker and marker not in MARKERS:
         raise ValueError(f"{shown(marker)} is not a marker, expected {' or '.join(MARKERS)}")
@@ -132,6 +132,8 @@ def parse(line: str) -> KnownKey | None:
     names = tuple(fields[0].split(","))
     for name in names:
         _check_name(name)
+    if len(names) > 1 and any(name.startswith("|") for name in names):
+        raise ValueError("a hashed name stands alone: to OpenSSH nothing beside it counts")
     kind, blob = fields[1], _decoded(fields[2], "the key")
     key = None
     if _strings(blob)[:1] != [kind.encode()]:
@@ -150,6 +152,8 @@ def parse(line: str) -> KnownKey | None:
 def _check_name(name: str) -> None:
     if not name:
         raise ValueError("the names have an empty one between two commas")
+    if name.startswith("!|"):
+        raise ValueError("a hashed name cannot be negated")
     if name.startswith("|"):
         parts = name.split("|")
         if len(parts) != 4 or parts[1] != "1":

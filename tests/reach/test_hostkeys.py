@@ -60,6 +60,7 @@ LINES = {
     "an authority behind it": "{at} {key}\n@cert-authority *.lan {rsa}",
     "nothing": "",
 }
+HASH = "YWFhYWFhYWFhYWFhYWFhYWFhYWE="
 #: ssh passes over such a line, and what it makes of the rest is not asked: nothing is connected.
 REFUSED = {
     "an unknown marker": "@trusted {at} {key}\n{at} {key}",
@@ -69,6 +70,11 @@ REFUSED = {
     "two markers": "@revoked @revoked {at} {key}\n{at} {key}",
     "a revoked line that is cut": "@revoked {at}\n{at} {key}",
     "halves of a hash": "|1|AAAA {key}\n{at} {key}",
+    "a hash that is negated": "!|1|x|y,{at} {other}\n{at} {key}",
+    "a hash and a name": "|1|" + HASH + "|" + HASH + ",{at} {key}",
+    "a name and a hash": "{at},|1|" + HASH + "|" + HASH + " {key}",
+    "a blank that is none to ssh": "{at}\u00a0{key}",
+    "another one within": "{at} {key}\n@revoked\u2003* {key}",
 }
 
 

@@ -156,3 +156,22 @@ def test_the_users_own_way_to_fetch_is_kept_and_that_of_a_repository_is_not(tmp_
     (run_nothing_of "$HOME/tree" && git -C "$HOME/tree" config core.sshCommand)
     """
     assert run(script, tmp_path, GIT_CONFIG_NOSYSTEM="1") == "ssh -i mine\nssh\n"
+
+
+def test_root_for_another_reads_no_settings_of_the_users(tmp_path: Path) -> None:
+    """Where sudo keeps HOME and more, Nix as root would load the plugins that the user names."""
+    if os.getuid() != 0:
+        pytest.skip("needs root: run the tests as root")
+    log = tmp_path / "log"
+    settings = tmp_path / ".config/nix/nix.conf"
+    settings.parent.mkdir(parents=True)
+    settings.touch()
+    script = f"""
+    {need("strace")} -f -o {log} -e trace=open,openat {need("nix-store")} --version >/dev/null
+    echo "${{NIX_CONFIG:-none}} ${{XDG_STATE_HOME:-none}}"
+    """
+    more = {"NIX_CONFIG": "plugin-files = /evil", "XDG_STATE_HOME": f"{tmp_path}/state"}
+    assert run(script, tmp_path, SUDO_UID="1000", **more) == "none none\n"
+    assert str(tmp_path) not in log.read_text()
+    run(script, tmp_path)  # as the user
+    assert str(settings) in log.read_text()
