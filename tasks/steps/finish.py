@@ -40,7 +40,9 @@ def run(kept: Kept) -> Done:
         )
     waiting = [name for name, effect in earlier.items() if effect == Effect.PENDING]
     why = f"pending since an earlier run: {', '.join(waiting)}" if waiting else ""
-    return Done.of(kept, code=outcome, why=kept.not_known or why)
+    # What is not known is no word for what the person has to do next.
+    because = (kept.not_known or why, TRIAL if kept.tried else "")
+    return Done.of(kept, code=outcome, why="; ".join(filter(None, because)))
 
 
 def _earlier(kept: Kept, findings: Iterable[Finding]) -> dict[str, str]:

@@ -49,6 +49,14 @@ def test_what_needs_a_reboot_is_offered_as_a_trial_before_it_is_kept(make: Any) 
     assert "restart the machine" in ended.why
 
 
+def test_a_change_on_trial_says_so_where_a_part_of_the_proof_is_not_known(make: Any) -> None:
+    work = proved(make, READY, ("status kept r nixos 2", BOOTING), ("done",))
+    work.record(FindingRecord.of(finding("before.boot-menu", Effect.UNKNOWN)))
+    ended = finish.run(activate.decide(work))
+    assert ended.code is Outcome.UNPROVED
+    assert "restart the machine" in ended.why
+
+
 def test_where_it_cannot_be_tried_that_is_said_and_it_is_kept_as_before(make: Any) -> None:
     why = "the boot loader is neither systemd-boot nor GRUB"
     work = proved(make, (f"trial none {why}",), ("status kept r nixos 2",))

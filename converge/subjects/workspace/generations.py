@@ -33,7 +33,7 @@ from converge.proof.effect import (
 from converge.subjects.workspace.boot_menu import boot_menu
 
 BOOTED = Ask("booted", machine=True)
-BOOT = Ask("boot", machine=True)
+BOOT = Ask("boot", limit=30, machine=True)  # asks sudo for each file of the boot partition
 #: Layer -> name of its marker, path below a generation, path of the one in use.
 _MARKERS = {
     Layer.NIXOS: "etc/workspace-tuning/nixos.json",
