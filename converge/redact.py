@@ -39,8 +39,11 @@ _SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
 _NAMING = ("key", "name", "what", "variable", "entry")
 _VALUES = frozenset(("before", "after", "old", "found", "wanted", "expected", "value", "reason"))
 
-_BEGIN = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-_END = r"-----END [A-Z0-9 ]{0,50}-----"
+_BEGIN = (
+    r"-----BEGIN (?:[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?|OpenVPN Static key V1)-----"
+    r"|---- BEGIN SSH2 (?:ENCRYPTED )?PRIVATE KEY ----"
+)
+_END = r"-----END (?:[A-Z0-9 ]{0,50}|OpenVPN Static key V1)-----|---- END SSH2 [A-Z ]{0,40} ----"
 #: Prefixes of tokens, each with what follows it.
 _TOKENS = (
     r"gh[pousr]_[A-Za-z0-9]{16,}",  # GitHub
@@ -75,6 +78,10 @@ _TOKENS = (
     r"sk\.eyJ[\w-]{16,}\.[\w-]{16,}|sl\.[\w-]{40,}",  # Mapbox, Dropbox
     r"nsec1[a-z0-9]{50,}|[xyzt]prv[A-Za-z0-9]{80,}",  # Nostr, wallets
     r"RW[A-Z]TY0Iy[A-Za-z0-9+/]{40,}={0,2}",  # secret keys of minisign
+    r"whsec_[A-Za-z0-9+/=]{16,}|CLOJARS_[0-9a-f]{32,}|AKCp[A-Za-z0-9]{32,}",  # Stripe, Artifactory
+    r"ops_eyJ[\w-]{16,}|CCI(?:PAT|PRJ)_\w{16,}|bkua_[0-9a-f]{16,}",  # 1Password, CI services
+    r"syt_[\w-]{16,}|APA91b[\w-]{32,}|pat[A-Za-z0-9]{14}\.[0-9a-f]{32,}",  # Matrix, Airtable
+    r"[A-Za-z0-9_~.-]{3}[0-9]Q~[\w~.-]{30,}",  # secrets of Entra ID
 )
 #: A name in YAML whose value is the indented lines below it.
 _BLOCK = (
@@ -85,7 +92,7 @@ _BLOCK = (
 _MATERIAL = tuple(
     re.compile(text, flags)
     for text, flags in (
-        (rf"{_BEGIN}.*?(?:{_END}|\Z)", re.DOTALL),
+        (rf"(?:{_BEGIN}).*?(?:{_END}|\Z)", re.DOTALL),
         (r"(?m)^Private-Lines: [0-9]+\n((?:[A-Za-z0-9+/=]+\n?)+)", 0),  # PuTTY
         (rf"(?<![\w.-])(?:{'|'.join(_TOKENS)})", 0),
         # A word of prose ("basic indexing=true") has neither a digit nor a capital letter.
@@ -106,6 +113,10 @@ _MATERIAL = tuple(
         ),
         (r"(?<!\S)(?:-u|-U|--user|--proxy-user)(?:[ =]|(?=\S))([^\s:/]{1,128}:[^\s]+)", 0),
         (r"\bsshpass\s+-p\s*(\S+)", 0),
+        (r"(?<!\S)-pass(?:in|out)?[ =]pass:(\S+)", 0),  # openssl
+        (r"\s:\s+(?:PSK|EAP|XAUTH|NTLM)\s+[\"']?([^\s\"']+)", 0),  # ipsec.secrets
+        (r"\bBW_SESSION=[\"']?([^\s\"']+)", 0),
+        (r"<(?:D|P|Q|DP|DQ|InverseQ)>([A-Za-z0-9+/=]{16,})</", 0),  # an RSA key in XML
         (r"\blogin\s+\S+\s+(?:account\s+\S+\s+)?password\s+(\S+)", 0),  # netrc
         (r"(?m)^\s{0,40}password[ \t]+(\S+)[ \t]*$", 0),
         (r"access-tokens\W{1,40}(?:value\W{1,40})?([^\n]+)", re.IGNORECASE),

@@ -166,6 +166,29 @@ PLANTED: dict[str, tuple[str, str]] = {
     "WEP": (f"wep-key0={L16}", L16),
     "Zapier, hook": (f"https://hooks.zapier.com/hooks/catch/12345/{L16}", L16),
     "Teams, hook": (f"https://x.webhook.office.com/webhookb2/{L24}@y/IncomingWebhook/z", L24),
+    "Stripe, hook": (f"whsec_{L36}", L36),
+    "Clojars": (f"CLOJARS_{HEX[:60]}", HEX[:60]),
+    "Artifactory": (f"AKCp8{L40}{L24}", L40),
+    "1Password, service": (f"ops_eyJ{L40}", L40),
+    "CircleCI": (f"CCIPAT_{L24}_{L36}", L36),
+    "Buildkite": (f"bkua_{HEX[:40]}", HEX[:40]),
+    "Matrix": (f"syt_{L24}_{L24}_abc", L24),
+    "Firebase": (f"AAAA1234567:APA91b{L40}{L40}", L40),
+    "Airtable": (f"pat{L16[:14]}.{HEX}", HEX),
+    "Entra ID": (f"abc8Q~{L40[:34]}", L40[:34]),
+    "OpenVPN, static key": (
+        f"-----BEGIN OpenVPN Static key V1-----\n{HEX}\n-----END OpenVPN Static key V1-----",
+        HEX,
+    ),
+    "SSH2 key": (
+        f"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\n{L40}\n"
+        "---- END SSH2 ENCRYPTED PRIVATE KEY ----",
+        L40,
+    ),
+    "openssl": (f"openssl rsa -passin pass:{L16} -in k", L16),
+    "IPsec": (f'me : PSK "{L16}"', L16),
+    "Bitwarden": (f"BW_SESSION={B64[:40]}==", B64[:40]),
+    "RSA key in XML": (f"<RSAKeyValue><D>{B64[:60]}</D></RSAKeyValue>", B64[:60]),
     "IFTTT, hook": (f"https://maker.ifttt.com/trigger/door/with/key/{L24}", L24),
 }
 
