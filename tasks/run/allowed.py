@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 from pathlib import Path
 
 from converge.profile import schema
@@ -19,7 +20,12 @@ def recall(directory: Path) -> None:
     """Take for allowed what was; whatever else is in the file, or no file, says nothing."""
     with contextlib.suppress(OSError, UnicodeDecodeError):
         path = directory / "allowed"
-        text = path.read_text(encoding="ascii") if path.is_file() else ""
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o022:
+            return
+        if status.st_uid != os.geteuid():
+            return  # what somebody else allowed is validated
+        text = path.read_text(encoding="ascii")
         schema.allowed.update(line for line in text.splitlines() if _DIGEST.fullmatch(line))
 
 

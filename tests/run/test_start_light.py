@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -51,6 +52,25 @@ def test_what_a_schema_allowed_is_not_validated_again_by_the_next_process(
         assert new <= schema.allowed and "no digest" not in schema.allowed
     finally:
         schema.allowed.difference_update(new)
+
+
+def test_what_somebody_else_allowed_or_may_have_is_validated(tmp_path: Path) -> None:
+    kept, digest = tmp_path / "allowed", f"{9:064x}"
+    kept.write_text(f"{digest}\n")
+    kept.chmod(0o666)
+    allowed.recall(tmp_path)
+    assert digest not in schema.allowed
+    kept.chmod(0o600)
+    if os.getuid() == 0:
+        os.chown(kept, 65534, 65534)
+        allowed.recall(tmp_path)
+        assert digest not in schema.allowed
+        os.chown(kept, 0, 0)
+    allowed.recall(tmp_path)
+    try:
+        assert digest in schema.allowed
+    finally:
+        schema.allowed.discard(digest)
 
 
 def test_the_same_input_starts_without_jsonschema_and_a_wrong_value_is_found_all_the_same(
