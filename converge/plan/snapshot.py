@@ -187,5 +187,15 @@ class Snapshot:
             (one for one in reversed(self.transactions) if one.trial and one.trial.open), None
         )
 
+    @property
+    def tried(self) -> Generation | None:
+        """The system's generation that is on trial: activated, not current yet."""
+        one = self.open_trial
+        if one is None or one.trial is None:
+            return None
+        return next(
+            (g for g in self.generations.get("system", ()) if g.number == one.trial.number), None
+        )
+
     def current(self, profile: str) -> Generation | None:
         return next((g for g in self.generations.get(profile, ()) if g.current), None)

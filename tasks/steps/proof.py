@@ -38,13 +38,14 @@ SLACK_S = 60  # for the connection, on top of the time limits of all probes toge
 def context(work: Planned) -> Context:
     """What the checks know of a workspace before they ask anything."""
     choices, snapshot = work.choices, work.snapshot
+    tried = {Layer.NIXOS.value: snapshot.tried.path} if snapshot.tried else {}
     return Context(
         profile=work.profile,
         snapshot=snapshot,
         standings=tuple(work.plan.standings),
         not_applicable=work.plan.not_applicable,
         layers=layers.nix_layers(snapshot, root=choices.root, host=choices.host, user=choices.user),
-        paths=dict(work.paths) if isinstance(work, Built) else {},
+        paths=dict(work.paths) if isinstance(work, Built) else tried,
         root=choices.root,
     )
 

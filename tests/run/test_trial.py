@@ -10,10 +10,10 @@ import pytest
 from converge.boot.trial import State, Trial
 from converge.exits import Exit, Outcome
 from converge.journal.kinds import FindingRecord, StepRecord
-from converge.plan.snapshot import Transaction
+from converge.plan.snapshot import Generation, Transaction
 from converge.proof.effect import Effect
 from tasks.run.stages import Kept, Over, Proved
-from tasks.steps import activate, finish, read, trial
+from tasks.steps import activate, finish, proof, read, trial
 from tests.boot.test_trial import finding
 from tests.plan.plans import EVERY, found, plan
 from tests.run.test_operations import make
@@ -90,6 +90,30 @@ def test_another_change_is_refused_while_one_is_on_trial(make: Any) -> None:
     work = make(snapshot=on_trial)
     with pytest.raises(Over, match="waits for no answer now"):
         trial.choose(work)
+
+
+def test_what_is_looked_at_while_a_change_is_on_trial_is_the_generation_that_is_tried(
+    make: Any,
+) -> None:
+    """The profile is at the old one until the proof; what was activated is the new one."""
+    here = found()
+    one = Transaction(
+        directory="/var/lib/workspace-tuning/runs/20261126t000000-abcd/transaction",
+        alive=False,
+        left_s=0,
+        word="kept",
+        reason="",
+        trial=Trial(state=State.BOOTING, boot=here.facts["boot_id"], number=2),
+    )
+    both = (
+        Generation(number=1, path="/nix/store/old", current=True),
+        Generation(number=2, path="/nix/store/new", current=False),
+    )
+    here = replace(here, generations={**here.generations, "system": both})
+    for transactions, path in (((), "/nix/store/old"), ((one,), "/nix/store/new")):
+        now = replace(here, transactions=transactions)
+        work = make(snapshot=now, made=plan(now, selected=EVERY))
+        assert proof.context(work).generation("system") == path
 
 
 def test_an_answer_ends_as_the_workspace_says(make: Any) -> None:
