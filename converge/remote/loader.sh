@@ -1,6 +1,7 @@
 # The boot loader, as far as a trial needs it: which one it is, what it boots by default, what it
 # would boot once. A part of trial.sh. An entry is found by its content, the "init=" of its system:
 # NixOS names the files of systemd-boot in several ways, and the loader renames them to count boots.
+# The first "init=" is NixOS' own; one of the user's parameters may follow.
 # shellcheck shell=sh disable=SC2034,SC2154
 root=${ROOT:-} # prefix of system paths, in a test
 efivars=$root/sys/firmware/efi/efivars
@@ -68,7 +69,7 @@ systemd_boot_menu() { # the answer of bootctl list; its title names what is the 
     awk '
         function flush(  i, n, words, init) {
             n = split(options, words, " ")
-            for (i = 1; i <= n; i++) if (words[i] ~ /^init=/) init = substr(words[i], 6)
+            for (i = n; i >= 1; i--) if (words[i] ~ /^init=/) init = substr(words[i], 6)
             if (id != "" && init != "") printf "%s\t%s\t%s\n", id, standard ? "default" : "-", init
             id = options = ""; standard = 0
         }
@@ -102,6 +103,7 @@ grub_menu() { # grub.cfg; an entry is named by the titles on the way to it
                 for (j = 0; j < depth; j++)
                     if (kinds[j] != "") path = path (path == "" ? "" : ">") names[j]
                 found[++count] = path; tops[count] = top - 1; inits[count] = substr($i, 6)
+                break
             }
         }
         /\{[ \t]*$/ { if (!/^[ \t]*(menuentry|submenu)[ \t]/) kinds[depth] = ""; depth++ }

@@ -25,7 +25,7 @@ BOOTCTL = f"""\
         title: NixOS (Generation 8 NixOS 25.11, built on 2026-11-02)
            id: nixos-0f3c.conf
        source: /boot//loader/entries/nixos-0f3c+3.conf
-      options: loglevel=4 init={NEW}/init zswap.enabled=0
+      options: loglevel=4 init={NEW}/init zswap.enabled=0 init=/bin/sh
 
          type: Automatic
         title: Reboot Into Firmware Interface
@@ -55,7 +55,7 @@ menuentry "NixOS - Default" --class nixos --unrestricted {{
 
 submenu "NixOS - All > none" --class submenu {{
 menuentry "NixOS - Configuration 8 (2026-11-02 - 25.11)" --class nixos --unrestricted {{
-  linux ($drive1)//kernels/k init={NEW}/init zswap.enabled=0
+  linux ($drive1)//kernels/k init={NEW}/init zswap.enabled=0 init=/bin/sh
 }}
 menuentry "NixOS - Configuration 7 (2026-11-01 - 25.11)" --class nixos --unrestricted {{
   linux ($drive1)//kernels/k init={OLD}/init loglevel=4
