@@ -88,6 +88,8 @@ units() {
     why='no directory for a unit can be written'
     return 1
 }
+# in_unit PATH: a word of a command line in a unit; a user of a domain has a backslash in the name.
+in_unit() { say "$1" | sed 's/\\/\\\\/g; s/%/%%/g; s/[$]/$$/g'; }
 arm_unit() {
     place=$(umask 022 && units) || { why='no directory for a unit can be written' && return 1; }
     if ! (
@@ -96,13 +98,13 @@ arm_unit() {
         cat >"$place/$UNIT.new" <<TEXT
 [Unit]
 Description=Prove a workspace-tuning change that is booted once
-ConditionPathExists=$R/state
+ConditionPathExists=$(say "$R/state" | sed 's/%/%%/g')
 After=basic.target systemd-user-sessions.service
 
 [Service]
 Type=exec
 Environment=SUDO_UID=$(id -u "$(plan user)") HOME=/root
-ExecStart=/bin/sh $R/trial.sh boot $T
+ExecStart=/bin/sh $(in_unit "$R/trial.sh") boot $(in_unit "$T")
 TimeoutStopSec=5
 TEXT
         sync -- "$place/$UNIT.new" && mv -f -- "$place/$UNIT.new" "$place/$UNIT" &&
