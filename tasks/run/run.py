@@ -291,6 +291,8 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     for name in run.inputs:
         run.set(name, Exit.FAILED, "not reached")
     run.pending = set(run.inputs)
+    # An interrupt in between would leave a journal that has begun and says no end.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         run.start()
     except JournalError as error:
@@ -301,6 +303,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     run.executing = lambda: bool(state.is_executing)
     for number in SIGNALS:
         signal.signal(number, run.interrupt)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     atexit.register(run.finish)
     state.add_callback_handler(_Events(run))
 

@@ -274,7 +274,8 @@ def test_a_corrupt_part_of_a_transaction_breaks_no_reading(
     (place / part).write_text(text)
     (one,) = reader.read().transactions
     assert one.run == RUN
-    assert one.ended and (one.word == "broken") is (part == "status")
+    assert (one.word == "broken") is (part == "status")
+    assert one.ended is (part == "process"), "its process is still there"
 
 
 # ---- generations, homes --------------------------------------------------------------------------
