@@ -60,21 +60,26 @@ variables() {
     for variable in "$@"; do grep -az "^$variable=" "$file"; done
     return 0
 }
+# as_root test|cat|ls ARGUMENT...: through sh, which is all that sudo has to allow for a run.
+as_root() {
+    # shellcheck disable=SC2016 # expanded by root's shell
+    sudo -n sh -c 'PATH=/run/current-system/sw/bin:/usr/bin:/bin && export PATH && "$@"' sh "$@"
+}
 # peek FILE: its text, as far as the user may read it. Of the loader's files, which are often for root
 # alone and among which nobody else can put a link, also what sudo shows without a password: whether
 # it does was found out when the workspace was read.
 peek() {
     if [ -r "$1" ]; then
         cat -- "$1"
-    elif of_boot "$1" && sudo -n test -r "$1"; then
-        sudo -n cat -- "$1"
+    elif of_boot "$1" && as_root test -r "$1"; then
+        as_root cat -- "$1"
     elif hidden "$1"; then
         stop 122 "$1"
     else
         stop 121 "$1"
     fi
 }
-exists() { [ -e "$1" ] || { of_boot "$1" && sudo -n test -e "$1"; }; }
+exists() { [ -e "$1" ] || { of_boot "$1" && as_root test -e "$1"; }; }
 of_boot() { case $1 in */../*) return 1 ;; /boot/* | /efi/*) may_sudo ;; *) return 1 ;; esac; }
 may_sudo() { [ "${may_sudo:-}" = sudo ]; }
 # hidden PATH: whether it is there and unreadable, or below a directory that we may not look into.

@@ -90,7 +90,7 @@ probe_disks() { # the I/O schedulers of real disks
 # no password.
 readable() { [ -r "$1" ] && { ! [ -d "$1" ] || [ -x "$1" ]; }; }
 names() { # names DIRECTORY SUFFIX: what lies in it
-    if readable "$1"; then ls -- "$1"; else sudo -n ls -- "$1"; fi | grep "$2\$"
+    if readable "$1"; then ls -- "$1"; else as_root ls -- "$1"; fi | grep "$2\$"
 }
 # entries DIRECTORY: entries of type 1, each with the lines that say what it is and whether the
 # kernel that it loads is there
