@@ -291,8 +291,10 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     for name in run.inputs:
         run.set(name, Exit.FAILED, "not reached")
     run.pending = set(run.inputs)
-    # An interrupt in between would leave a journal that has begun and says no end.
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    # An interrupt from here on waits for the run, or a journal that has begun would say no end.
+    waiting_signals: list[int] = []
+    for number in SIGNALS:
+        signal.signal(number, lambda number, _: waiting_signals.append(number))
     try:
         run.start()
     except JournalError as error:
@@ -303,9 +305,10 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     run.executing = lambda: bool(state.is_executing)
     for number in SIGNALS:
         signal.signal(number, run.interrupt)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     atexit.register(run.finish)
     state.add_callback_handler(_Events(run))
+    for number_ in waiting_signals:
+        run.interrupt(number_, None)
 
 
 def _no_workspace(state: Any, params: Mapping[str, Any]) -> Problem:

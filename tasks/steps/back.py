@@ -67,6 +67,11 @@ def parts(work: Read) -> tuple[str, ...]:
 def choose(work: Read) -> Chosen:
     """Say what would be undone; it decides what the run ends with if nothing more happens."""
     some = parts(work)
+    cut = work.snapshot.open_transaction  # only a dry run sees one here
+    if cut is not None and not cut.alive and work.choices.run in ("", cut.run):
+        work.problem(f"run {cut.run} was cut off while {cut.word}: undo all of it")
+        work.run.changes(work.host.name, f"run {cut.run} can be rolled back")
+        return Chosen.of(work, undoing=cut)
     one = chosen(work, some)
     if one is None and work.choices.run:
         known = ", ".join(t.run for t in work.snapshot.transactions) or "none"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 
-from converge.exits import Exit
+from converge.exits import Exit, Outcome
 from converge.journal.journal import controller_state
 from converge.journal.kinds import SnapshotRecord
 from converge.plan import cascade, desired, held, layers, planning, saved, unread
@@ -170,6 +170,14 @@ def _without_open_transaction(work: Given, found: Snapshot) -> Snapshot:
             f"run {one.run} could not be undone: {reason or answer.last_error}; this run changed "
             f"nothing; {_way_out(one, answer)}",
             Exit.UNKNOWN,
+        )
+    if work.run.task == "rollback" and work.choices.run in ("", one.run):
+        # That was what was asked for. Going on would take back a run that nobody named.
+        left = "left alone" in reason
+        raise Over(
+            f"run {one.run} is undone: {spoken(reason)}",
+            Outcome.LEFT if left else Outcome.UNDONE,
+            said=False,
         )
     work.problem(f"run {one.run} is undone: {reason}")
     return take(work)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 import sandbox
-from tests.conftest import Box, Cli
+from tests.conftest import DESKTOP, Box, Cli
 from tests.remote.test_transaction import PROFILES, state
 from tests.tools import need
 
@@ -50,6 +50,26 @@ def test_rolling_every_run_back_gives_the_state_before_the_first(
     again = cli(box.inventory, "deploy.py", "-y")
     assert (again.code, again.kinds("drift")) == (0, [])
     assert state(box) == first
+
+
+def test_repeating_a_rollback_that_was_cut_off_ends_it_and_takes_no_other_run_back(
+    cli: Cli, make_box: Callable[..., Box]
+) -> None:
+    box = make_box(layers=DESKTOP)
+    assert cli(box.inventory, "deploy.py", "-y", "--data", "exclude=kwin.contrast").code == 0
+    first = box.config("kwinrc").read_bytes()
+    second = cli(box.inventory, "deploy.py", "-y")
+    assert second.code == 0, second.out
+    assert box.config("kwinrc").read_bytes() != first
+    run = str(second.journal[-1]["run"])
+    place = box.home / f".local/state/workspace-tuning/workspace/runs/{run}/transaction"
+    (place / "status").write_text("undoing rolled back\n")  # as a power cut leaves it
+    look = cli(box.inventory, "tasks/rollback.py", "--dry")
+    assert look.code == 2 and f"run {run} was cut off" in look.out, look.out
+    again = cli(box.inventory, "tasks/rollback.py", "-y")
+    assert (again.code, again.last_line.partition(" (")[0]) == (0, "undone"), again.out
+    assert box.config("kwinrc").read_bytes() == first
+    assert cli(box.inventory, "tasks/rollback.py", "-y").code == 0  # the first, now asked for
 
 
 def test_one_layer_is_rolled_back_alone(cli: Cli, make_box: Callable[..., Box]) -> None:
