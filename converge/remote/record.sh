@@ -322,6 +322,6 @@ discard() { # every record that lies beside T, and directories of ours that are 
         case $(head -n 1 -- "$status") in undone*) ;; *) stop 73 "$status: it is not undone" ;; esac
     done
     rm -rf -- "$base" || stop 70 "$base: cannot be removed"
-    find "${base%/runs/*}" -depth -type d -empty -exec rmdir -- {} + 2>/dev/null
+    find "${base%/runs/*}" -depth -type d -empty -exec rmdir -- {} \; 2>/dev/null
     say removed
 }
