@@ -34,9 +34,8 @@ from converge.report import ending, fleet
 from converge.report.progress import STYLES, Progress
 from converge.report.terminal import Terminal
 from tasks.reach import bare, builder, connection, output, quiet
-from tasks.run import allowed, start
+from tasks.run import allowed, signals, start
 from tasks.run.journal import Journal, JournalError, new_run_id
-from tasks.run.signals import SIGNALS
 from tasks.run.start import PROJECT, leave
 from tasks.run.start import problem as _problem
 
@@ -185,7 +184,7 @@ class Run:
 
     def finish(self) -> None:
         """Say the result and leave with its code: the journal, the last line and the code agree."""
-        for number in SIGNALS:
+        for number in signals.SIGNALS:
             signal.signal(number, signal.SIG_IGN)  # the result is said once
         ends = []
         for host in self.inputs:
@@ -291,10 +290,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     for name in run.inputs:
         run.set(name, Exit.FAILED, "not reached")
     run.pending = set(run.inputs)
-    # An interrupt from here on waits for the run, or a journal that has begun would say no end.
-    waiting_signals: list[int] = []
-    for number in SIGNALS:
-        signal.signal(number, lambda number, _: waiting_signals.append(number))
+    interrupts = signals.defer()  # else a journal that has begun would say no end
     try:
         run.start()
     except JournalError as error:
@@ -303,12 +299,9 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     current = run
     start.begun = True
     run.executing = lambda: bool(state.is_executing)
-    for number in SIGNALS:
-        signal.signal(number, run.interrupt)
     atexit.register(run.finish)
     state.add_callback_handler(_Events(run))
-    for number_ in waiting_signals:
-        run.interrupt(number_, None)
+    signals.hand_over(interrupts, run.interrupt)
 
 
 def _no_workspace(state: Any, params: Mapping[str, Any]) -> Problem:
