@@ -270,6 +270,8 @@ def decide(proved: Proved) -> Kept:
         raise Over(*meaning(proved, word, reason, disproved=proved.disproved), short=word)
     proved.step("kept", "done", reason)
     tried, _, how = answer.first("trial").partition(" ")
-    if tried:
+    if tried == "none":
+        proved.step("trial", "found", trial.untried(how))
+    elif tried:
         proved.step("trial", "found", f"{tried}: {how}")
     return Kept.of(proved, tried=tried == "booting")

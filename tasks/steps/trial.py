@@ -58,7 +58,7 @@ def offer(proved: Proved) -> None:
     """Give the workspace what it needs to try the change at its next boot, where something of it
     waits for one. Where it cannot be tried, that is said, and the default changes at once."""
     findings = latest(proved.run.records(FindingRecord, proved.host.name))
-    if not (any(one.nix.root for one in proved.needed_builds)):
+    if not any(one.nix.root for one in proved.needed_builds):
         return
     if not wanted.due(proved.choices, findings):
         return
@@ -68,8 +68,12 @@ def offer(proved: Proved) -> None:
     )
     word, _, why = answer.first("trial").partition(" ")
     if word != "ready":
-        why = why or answer.last_error
-        proved.step("trial", "found", f"not tried at the next boot: {why}; it is the default then")
+        proved.step("trial", "found", untried(why or answer.last_error))
+
+
+def untried(why: str) -> str:
+    """What becomes of a change that cannot be tried."""
+    return f"not tried at the next boot: {why}; it is the default then"
 
 
 # -- the boot --------------------------------------------------------------------------------------

@@ -57,9 +57,17 @@ def test_a_change_on_trial_says_so_where_a_part_of_the_proof_is_not_known(make: 
     assert "restart the machine" in ended.why
 
 
-def test_where_it_cannot_be_tried_that_is_said_and_it_is_kept_as_before(make: Any) -> None:
-    why = "the boot loader is neither systemd-boot nor GRUB"
-    work = proved(make, (f"trial none {why}",), ("status kept r nixos 2",))
+@pytest.mark.parametrize("when", ["offered", "prepared"])
+def test_where_it_cannot_be_tried_that_is_said_and_it_is_kept_as_before(
+    make: Any, when: str
+) -> None:
+    why = "the boot menu does not list generation 2"
+    none = f"trial none {why}"
+    offered, kept = {
+        "offered": ((none,), ("status kept r nixos 2",)),
+        "prepared": (READY, ("status kept r nixos 2", none)),
+    }[when]
+    work = proved(make, offered, kept)
     assert not activate.decide(work).tried
     (step, *_) = [one for one in work.run.records(StepRecord, "shoshin") if one.step == "trial"]
     assert step.why == f"not tried at the next boot: {why}; it is the default then"
