@@ -4,7 +4,9 @@
 why=''
 
 digest() { # digest PATH: sha256 of a file, "absent", or "unreadable"
-    if sum=$(sha256sum 2>/dev/null <"$1"); then
+    if [ -e "$1" ] && [ ! -f "$1" ]; then
+        say unreadable # a FIFO would hold us up for ever
+    elif sum=$(sha256sum 2>/dev/null <"$1"); then
         say "${sum%% *}"
     elif [ -e "$1" ] || [ -L "$1" ]; then
         say unreadable

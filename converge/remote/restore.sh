@@ -16,6 +16,8 @@ restore() { # restore RECORD begun|written
             case $kind in
                 file | kde | gone)
                     last=$path
+                    leftover=${path%/*}/.${path##*/}.wt-$(plan run) # of a run that was killed
+                    if [ -f "$leftover" ] && [ -O "$leftover" ]; then rm -f -- "$leftover"; fi
                     restore_file || say trouble "$path: $why"
                     ;;
                 link) # the file that it led to is back; what stands in its place is somebody else's
