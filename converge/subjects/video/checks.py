@@ -1,4 +1,4 @@
-"""Phase 5: driver, kernel mode setting, VA-API, VDPAU, Firefox, playback.
+"""Phase 5: driver, kernel mode setting, VA-API, VDPAU, playback; Firefox has its own file.
 
 NVIDIA's driver is asked about the card that it holds; decoding is asked of the card that draws.
 """
@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from converge.boot.checks import AfterBoot, BootCheck, has, is_
-from converge.gate import graphics
-from converge.limits import document
 from converge.plan.setting import Layer, Phase, Setting
 from converge.proof.check import (
     ABSENT,
@@ -25,38 +23,19 @@ from converge.proof.check import (
     value,
 )
 from converge.proof.effect import (
-    Effect,
     Verdict,
     effective,
     not_applicable,
     not_effective,
-    pending,
     unknown,
 )
-from converge.subjects.video import gpu
-from converge.subjects.video.codecs import FIREFOX, VDPAU, Codecs, decodes
-from converge.subjects.workspace import system
+from converge.subjects.video import drawing, firefox, gpu
+from converge.subjects.video.codecs import VDPAU
 from converge.subjects.workspace.generations import BOOTED, marker_asks, settle
 from converge.subjects.workspace.machine import NVIDIA
 
 VDPAUINFO = Ask("vdpauinfo", machine=True)
-_X11_EGL = "gfx.x11-egl.force-enabled"
-_SANDBOX_OFF = "MOZ_DISABLE_RDD_SANDBOX"
-FIREFOX_ENVIRONMENT = Ask("environment", ("firefox", _SANDBOX_OFF))
-SESSION_ENVIRONMENT = Ask("environment", ("session", _SANDBOX_OFF))
-FRESH_ENVIRONMENT = Ask("fresh", (_SANDBOX_OFF,))
-#: What draws -> libva's name of its driver, and a word of what vainfo calls it.
-_DRIVERS = {
-    "video-nvidia": ("nvidia", "NVDEC"),
-    "video-mesa": ("radeonsi", "radeonsi"),
-    "video-r600": ("r600", "r600"),
-    "video-intel": ("iHD", "iHD driver"),
-    "video-i965": ("i965", "i965 driver"),
-}
-POLICIES = Ask("file", ("/etc/firefox/policies/policies.json",), machine=True)
 MODESET = Ask("file", ("/sys/module/nvidia_drm/parameters/modeset",), machine=True)
-#: The preference that switches decoding on, since Firefox 137 and before.
-_PREFERENCES = ("media.hardware-video-decoding.force-enabled", "media.ffmpeg.vaapi.enabled")
 _LIBRARIES = ("/run/opengl-driver/lib", "/run/opengl-driver-32/lib")
 GRAPHICS = Ask("exist", _LIBRARIES, machine=True)
 PLAYBACK_LIMIT = 20.0  # percent of all CPUs
@@ -70,36 +49,12 @@ def _asks(*asks: Ask | Callable[[Context], Ask]) -> object:
     return wanted
 
 
-def _driver_names(context: Context) -> tuple[str, str]:
-    facts = context.profile.facts
-    return next((names for fact, names in _DRIVERS.items() if fact in facts), ("", ""))
-
-
-def _node(context: Context) -> tuple[str, ...]:
-    """How a probe finds the render node of the card that draws: PCI vendor and device, driver."""
-    card = context.profile.drawing
-    device = card.pci_id if card and card.pci_id else ""
-    ids = {name: number for number, name in graphics.VENDORS.items()}
-    number = device[:4] or ids.get(card.vendor if card else "", "")
-    slot = card.slot if card and card.slot else ""
-    return (f"0x{number}", f"0x{device[5:]}" if device else "", slot, _driver_names(context)[0])
-
-
 def _vainfo_ask(context: Context) -> Ask:
-    return Ask("vainfo", _node(context), machine=True)
-
-
-def _firefox_ask(context: Context) -> Ask:
-    return Ask("firefox", _node(context), limit=20, machine=True)
+    return Ask("vainfo", drawing.node(context), machine=True)
 
 
 def _playback_ask(context: Context) -> Ask:
-    return Ask("playback", _node(context), limit=60, machine=True)
-
-
-def _decodes(context: Context) -> Codecs:
-    card = context.profile.drawing
-    return decodes(card) if card else Codecs(has=frozenset(), lacks=frozenset())
+    return Ask("playback", drawing.node(context), limit=60, machine=True)
 
 
 # -- driver -----------------------------------------------------------------------------------
@@ -151,7 +106,7 @@ def _modeset_after_boot(context: Context, setting: Setting) -> Iterator[BootChec
 
 
 def _vainfo_after_boot(context: Context, setting: Setting) -> Iterator[BootCheck]:
-    rule = has(_driver_names(context)[1])
+    rule = has(drawing.driver_names(context)[1])
     yield BootCheck(name=setting.id, ask=_vainfo_ask(context), rules=(rule,), within_s=90)
 
 
@@ -191,21 +146,12 @@ def _judge_modeset(context: Context, answers: Answers, setting: Setting) -> Verd
 # -- decoding ---------------------------------------------------------------------------------
 
 
-def _codecs(found: frozenset[str], has: frozenset[str], lacks: frozenset[str]) -> str:
-    """Why this is not what the GPU decodes, or ""."""
-    if missing := sorted(has - found):
-        return f"does not decode {' '.join(missing)}"
-    if strange := sorted(lacks & found):
-        return f"claims {' '.join(strange)}, which this GPU cannot decode: another one answered"
-    return ""
-
-
 def _judge_vainfo(context: Context, answers: Answers, setting: Setting) -> Verdict:
     return settle(context, answers, setting, _vaapi(context, answers))
 
 
 def _vaapi(context: Context, answers: Answers) -> Verdict:
-    table, driver = _decodes(context), _driver_names(context)[1]
+    table, driver = drawing.decodes(context), drawing.driver_names(context)[1]
     expected = f"{driver} with {' '.join(sorted(table.has))}"
     reply = answers.reply(_vainfo_ask(context))
     if reply.status == ABSENT:
@@ -218,7 +164,7 @@ def _vaapi(context: Context, answers: Answers) -> Verdict:
         return not_effective(str(error), expected=expected, reason=f"vainfo: {reply.status}")
     if driver not in found.driver:
         return not_effective(found.driver, expected=expected, reason="another driver answered")
-    reason = _codecs(found.decodes, table.has, table.lacks)
+    reason = drawing.unlike(found.decodes, table.has, table.lacks)
     if reason:
         return not_effective(found.driver, expected=expected, reason=f"it {reason}")
     if reply.status != 0:
@@ -227,7 +173,7 @@ def _vaapi(context: Context, answers: Answers) -> Verdict:
 
 
 def _judge_vdpau(context: Context, answers: Answers) -> Verdict:
-    table = _decodes(context)
+    table = drawing.decodes(context)
     wanted = frozenset(VDPAU[name] for name in table.has if name in VDPAU)
     expected = f"NVIDIA's VDPAU with {' '.join(sorted(wanted))}"
     reply = answers.reply(VDPAUINFO)
@@ -253,100 +199,6 @@ def _judge_vdpau(context: Context, answers: Answers) -> Verdict:
 
 def _judge_bridges(context: Context, answers: Answers, setting: Setting) -> Verdict:
     return settle(context, answers, setting, _judge_vdpau(context, answers))
-
-
-# -- Firefox ----------------------------------------------------------------------------------
-
-
-def _judge_firefox(context: Context, answers: Answers, setting: Setting) -> Verdict:
-    test = answers.reply(_firefox_ask(context))
-    if test.status == MISSING and test.last_error == "firefox":
-        return not_applicable("Firefox is not installed")
-    if answers.reply(POLICIES).status == ABSENT:
-        if value(setting)["forceBelow"] is None or _without_av1(context, setting):
-            why = "the system does not configure Firefox (programs.firefox is off)"
-            return not_applicable(why)
-        return settle(context, answers, setting, _decoder(context, answers))
-    live = _preferences(context, answers, setting)
-    if live.effect is Effect.EFFECTIVE:
-        live = _decoder(context, answers)
-    return settle(context, answers, setting, live)
-
-
-def _preferences(context: Context, answers: Answers, setting: Setting) -> Verdict:
-    found = document(answers.text(POLICIES))["policies"].get("Preferences", {})
-    expected = "decoding switched on"
-
-    def is_set(name: str) -> object:
-        one = found.get(name)
-        return one.get("Value") if isinstance(one, dict) else one
-
-    forced = value(setting)["forceBelow"] is None
-    if forced and not any(is_set(name) is True for name in _PREFERENCES):
-        return not_effective("no preference for decoding", expected=expected)
-    if forced and "x11" in context.profile.facts and is_set(_X11_EGL) is not True:
-        return not_effective(
-            "Firefox is left to choose GLX",
-            expected=f"{_X11_EGL}=true",
-            reason="NVIDIA's VA-API driver hands its pictures over by EGL alone",
-        )
-    if _without_av1(context, setting) and is_set("media.av1.enabled") is not False:
-        return not_effective(
-            "AV1 is not switched off",
-            expected="media.av1.enabled=false",
-            reason="sites send AV1, which this GPU leaves to the CPU",
-        )
-    return effective("preferences are set", expected=expected)
-
-
-def _without_av1(context: Context, setting: Setting) -> bool:
-    card = context.profile.drawing
-    return card is not None and (
-        card.architecture in value(setting)["withoutAv1"]
-        or card.pci_id in value(setting)["withoutAv1Ids"]
-    )
-
-
-def _decoder(context: Context, answers: Answers) -> Verdict:
-    table = _decodes(context)
-    has, lacks = (
-        frozenset(FIREFOX[name] for name in part if name in FIREFOX)
-        for part in (table.has, table.lacks)
-    )
-    expected = f"Firefox decodes {' '.join(sorted(has))}"
-    found = gpu.vaapitest(answers.text(_firefox_ask(context)))
-    if (sandboxed := _sandboxed(context, answers)) is not None:
-        return sandboxed
-    reason = _codecs(found, has, lacks)
-    shown = f"Firefox decodes {' '.join(sorted(found)) or 'nothing'}"
-    if reason:
-        return not_effective(shown, expected=expected, reason=f"it {reason}")
-    return effective(shown, expected=expected)
-
-
-def _sandboxed(context: Context, answers: Answers) -> Verdict | None:
-    """Why Firefox's decoder cannot reach the GPU although its test program can, or None.
-
-    The test runs in no sandbox. The process that decodes in Firefox does, and the sandbox keeps
-    nvidia-vaapi-driver from the GPU (its README). A Firefox that runs has what it was started
-    with; else the session decides, else what the user's manager gives to a program now."""
-    if "video-nvidia" not in context.profile.facts:
-        return None  # the drivers of Mesa and Intel work inside it
-    expected = f"{_SANDBOX_OFF}=1 where Firefox starts"
-    for ask in (FIREFOX_ENVIRONMENT, SESSION_ENVIRONMENT, FRESH_ENVIRONMENT):
-        if answers.reply(ask).status in (MISSING, NOBODY):
-            continue
-        first = "fresh" if ask is FRESH_ENVIRONMENT else "process"
-        found = system.environment(answers.good(ask).output, first).get(_SANDBOX_OFF)
-        if found == "1":
-            return None
-        return not_effective(
-            "Firefox's decoder runs in its sandbox",
-            expected=expected,
-            reason="nvidia-vaapi-driver does not work in there; video.firefox-sandbox takes the "
-            "decoder out: --data include=video.firefox-sandbox",
-        )
-    return pending("seen once a desktop session runs", expected=expected)
 
 
 # -- playback ---------------------------------------------------------------------------------
@@ -412,13 +264,13 @@ PROOFS: tuple[Proof, ...] = tuple(
             "firefox.decoding",
             "Firefox's own test of the decoder, and its preferences",
             (
-                _firefox_ask,
-                POLICIES,
-                FIREFOX_ENVIRONMENT,
-                SESSION_ENVIRONMENT,
-                FRESH_ENVIRONMENT,
+                firefox.test,
+                firefox.POLICIES,
+                firefox.FIREFOX_ENVIRONMENT,
+                firefox.SESSION_ENVIRONMENT,
+                firefox.FRESH_ENVIRONMENT,
             ),
-            _judge_firefox,
+            firefox.judge,
         ),
     )
 )
