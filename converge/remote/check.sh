@@ -38,16 +38,21 @@ for program in setsid timeout base64; do
     }
 done
 SHARES=4 SHARE_S=5 QUICK_S=10
-# share NUMBER QUESTION...: the answers of a share. "timeout" ends with its own child; what ignores its
-# signal is still there.
-share() {
+# probe SECONDS WORD...: the probes with these words, in a session of their own: its number, then what
+# they print. "timeout" ends with its own child; what ignores its signal is still there.
+probe() {
+    seconds=$1
+    shift
+    # shellcheck disable=SC2016 # filled in by the shell that is the session's first process
+    exec setsid -w sh -c 'echo "$$"; exec timeout -k 1 "$@"' sh "$seconds" sh -c "$probes" \
+        workspace-probe "$root" "$cap" "$@" </dev/null
+}
+alone() { probe "$limit" framed "$@"; } # alone PROBE ARGUMENT...
+share() {                               # share NUMBER QUESTION...: the answers of a share
     number=$1
     shift
-    answers=$(
-        # shellcheck disable=SC2016 # filled in by the shell that is the session's first process
-        exec setsid -w sh -c 'echo "$$"; exec timeout -k 1 "$@"' sh "$SHARE_S" sh -c "$probes" \
-            workspace-probe "$root" "$cap" share "$SHARES" "$number" "$QUICK_S" "$@" </dev/null
-    ) || kill -KILL "-${answers%%"$newline"*}" 2>/dev/null
+    answers=$(probe "$SHARE_S" share "$SHARES" "$number" "$QUICK_S" "$@") ||
+        kill -KILL "-${answers%%"$newline"*}" 2>/dev/null
     say "$answers"
 }
 shares() { # shares NUMBER QUESTION...: this share and those after it
@@ -71,19 +76,7 @@ while [ "$#" -ge 4 ]; do
             continue
             ;;
     esac
-    answer=$(
-        # Only the words of this question: they go to the end of the list, the rest is dropped.
-        moved=0
-        while [ "$moved" -lt "$count" ]; do
-            set -- "$@" "$1"
-            shift
-            moved=$((moved + 1))
-        done
-        shift "$(($# - count))"
-        # shellcheck disable=SC2016 # filled in by the shell that is the session's first process
-        exec setsid -w sh -c 'echo "$$"; exec timeout -k 1 "$@"' sh "$limit" sh -c "$probes" \
-            workspace-probe "$root" "$cap" framed "$@" </dev/null
-    )
+    answer=$(with_first "$count" alone "$@")
     code=$? session=${answer%%"$newline"*} answer=${answer#*"$newline"}
     if [ "$code" != 0 ]; then
         answer=timeout

@@ -59,6 +59,18 @@ end_with() { # end_with CODE WORD TEXT...: end with a line that the controller r
     at_end "$code"
     exit "$code"
 }
+# with_first COUNT COMMAND ARGUMENT...: the command with so many of the arguments, and not the rest.
+with_first() {
+    count_=$1 command_=$2 moved_=0
+    shift 2
+    while [ "$moved_" -lt "$count_" ]; do # they go to the end of the list, in their order
+        set -- "$@" "$1"
+        shift
+        moved_=$((moved_ + 1))
+    done
+    shift "$(($# - count_))"
+    "$command_" "$@"
+}
 stop() { # stop CODE TEXT...: the same, since something failed
     code=$1
     shift

@@ -35,17 +35,7 @@ share() {
         shift 3
         turn=$(((turn + 1) % of))
         if [ "$turn" = "$mine" ] && [ "$limit" -le "$seconds" ]; then
-            frame=$(
-                # Only the words of this question: they go to the end of the list, the rest is dropped.
-                moved=0
-                while [ "$moved" -lt "$count" ]; do
-                    set -- "$@" "$1"
-                    shift
-                    moved=$((moved + 1))
-                done
-                shift "$(($# - count))"
-                framed "$@"
-            )
+            frame=$(with_first "$count" framed "$@")
             say answer "$id" "$frame ."
         fi
         shift "$count"
