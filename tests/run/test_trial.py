@@ -35,6 +35,18 @@ def proved(make: Any, *answers: Any, **choices: object) -> Any:
     return work
 
 
+def on_trial(what: Trial) -> Transaction:
+    """A kept change of root's that is tried at a boot."""
+    return Transaction(
+        directory="/var/lib/workspace-tuning/runs/20261126t000000-abcd/transaction",
+        alive=False,
+        left_s=0,
+        word="kept",
+        reason="",
+        trial=what,
+    )
+
+
 def test_what_needs_a_reboot_is_offered_as_a_trial_before_it_is_kept(make: Any) -> None:
     work = proved(make, READY, ("status kept r nixos 2", BOOTING), ("done",))
     kept = activate.decide(work)
@@ -82,20 +94,13 @@ def test_without_a_trial_nothing_is_offered(make: Any) -> None:
 def test_another_change_is_refused_while_one_is_on_trial(make: Any) -> None:
     here = found()
     tried = Trial(state=State.BOOTING, boot=here.facts["boot_id"], number=2)
-    one = Transaction(
-        directory="/r/20261126t000000-abcd/transaction",
-        alive=False,
-        left_s=0,
-        word="kept",
-        reason="",
-        trial=tried,
-    )
-    on_trial = replace(here, transactions=(one,))
+    one = on_trial(tried)
+    there = replace(here, transactions=(one,))
     assert read.on_trial(here) == ""
-    why = read.on_trial(on_trial)
+    why = read.on_trial(there)
     assert "run 20261126t000000-abcd is on trial there (booting" in why
     assert "tasks/rollback.py takes it back" in why
-    work = make(snapshot=on_trial)
+    work = make(snapshot=there)
     with pytest.raises(Over, match="waits for no answer now"):
         trial.choose(work)
 
@@ -105,14 +110,7 @@ def test_what_is_looked_at_while_a_change_is_on_trial_is_the_generation_that_is_
 ) -> None:
     """The profile is at the old one until the proof; what was activated is the new one."""
     here = found()
-    one = Transaction(
-        directory="/var/lib/workspace-tuning/runs/20261126t000000-abcd/transaction",
-        alive=False,
-        left_s=0,
-        word="kept",
-        reason="",
-        trial=Trial(state=State.BOOTING, boot=here.facts["boot_id"], number=2),
-    )
+    one = on_trial(Trial(state=State.BOOTING, boot=here.facts["boot_id"], number=2))
     both = (
         Generation(number=1, path="/nix/store/old", current=True),
         Generation(number=2, path="/nix/store/new", current=False),
@@ -127,14 +125,7 @@ def test_what_is_looked_at_while_a_change_is_on_trial_is_the_generation_that_is_
 def test_an_answer_ends_as_the_workspace_says(make: Any) -> None:
     here = found()
     tried = Trial(state=State.PROVING, boot="earlier", number=2, booted=True)
-    one = Transaction(
-        directory="/var/lib/workspace-tuning/runs/20261126t000000-abcd/transaction",
-        alive=False,
-        left_s=0,
-        word="kept",
-        reason="",
-        trial=tried,
-    )
+    one = on_trial(tried)
     here = replace(here, transactions=(one,))
     cases = {
         ("keep", "kept generation 2"): Outcome.ANSWERED,
