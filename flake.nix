@@ -37,6 +37,7 @@
       needed = packages: [
         (pyinfra packages)
         packages.configobj
+        packages.jinja2
         packages.jsonschema
         packages.paramiko
         packages.pyyaml

@@ -138,7 +138,7 @@ def test_the_shell_has_what_the_tests_need_and_python_what_the_project_needs(
     names = "shell: map (one: one.asked or one.name) shell.packages"
     asked, *rest = value(nix, flake, overridden, "devShells.x86_64-linux.default", names)  # type: ignore[misc]
     text = (PROJECT / "pyproject.toml").read_text()
-    wanted = re.findall(r'^  "([a-z]+)', text.partition("dependencies = [")[2], re.MULTILINE)
+    wanted = re.findall(r'^  "([a-z0-9]+)', text.partition("dependencies = [")[2], re.MULTILINE)
     assert len(wanted) >= 5
     assert not set(wanted) - {re.sub(r"-[0-9.]+$", "", str(one)) for one in asked}
     assert {"chezmoi", "git", "gnumake", "nixpkgs-fmt", "ruff", "shellcheck", "uv"} <= set(rest)

@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from tests.nix import harness
+from tests.nix import harness, real
 from tests.nix.harness import Nix
 from tests.run import pages
 from tests.tools import need
@@ -17,7 +17,7 @@ def test_the_layers_can_be_built_by_hand_as_the_page_says(tmp_path: Path) -> Non
     nix = Nix(tmp_path / "nix")
     base = harness.make_base(tmp_path / "user/flake")
     layers = harness.make_layers(tmp_path / "layers", harness.profile_data())
-    found = [one.text for one in pages.commands("docs/nix.md") if "pytest" not in one.text]
+    found = [one.text for one in pages.commands("docs/nix.md") if "make real" not in one.text]
     assert len(found) == 6
     script = "\n".join(found).replace("git+file:///home/me/flake", f"path:{base}")
     script = re.sub(r"^cd .*workspace-tuning$", f"cd {layers}", script, flags=re.MULTILINE)
@@ -35,10 +35,13 @@ def test_the_layers_can_be_built_by_hand_as_the_page_says(tmp_path: Path) -> Non
     assert (layers / "result").is_symlink()
 
 
-def test_the_tests_of_the_layers_are_where_the_page_says() -> None:
-    (command,) = [one.text for one in pages.commands("docs/nix.md") if "pytest" in one.text]
-    (place,) = re.findall(r"pytest (\S+)", command)
-    assert (harness.PROJECT / place / "test_layers.py").is_file()
-    for name in ("NIXPKGS", "HOME_MANAGER", "NIXPKGS_LIB"):
-        assert name in command
-        assert f'"{name}"' in (harness.HERE / "harness.py").read_text()
+def test_the_tests_on_real_checkouts_take_what_the_page_hands_over() -> None:
+    (command,) = [one.text for one in pages.commands("docs/nix.md") if "make real" in one.text]
+    (rule,) = re.findall(r"^real:.*\n\t(.*)", (harness.PROJECT / "Makefile").read_text(), re.M)
+    text = Path(real.__file__).read_text()
+    names = re.findall(r"([A-Z_]+)=", command)
+    assert names == ["REAL", "NIXOS_HARDWARE"]
+    for name in names:
+        assert f'{name}="$({name})"' in rule
+        assert f'"{name}"' in text
+    assert all((harness.HERE / f"test_{name}.py").is_file() for name in real.TESTS)
