@@ -22,7 +22,8 @@ def test_a_pipe_in_place_of_a_file_is_broken_and_holds_nobody_up(
     assert f"{kwinrc}: it cannot be read" in said(back)
     kwinrc.unlink()
     again = cli(applied.inventory, "tasks/rollback.py", "-y", *ALL)
-    assert again.code in (0, 1), again.out  # the file itself is gone, which is somebody's doing
+    assert again.code == 1, again.out  # the file itself is gone, which is somebody's doing
+    assert f"changed since, left alone: {kwinrc}" in said(again)
     without = {path: held for path, held in before.items() if path != str(kwinrc)}
     assert look(applied) == without
 
