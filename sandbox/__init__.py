@@ -1,8 +1,9 @@
 """A complete workspace inside one directory: system, home, flakes, KDE files, chezmoi source.
 
 Nothing outside the directory is written: the Nix store, the profiles and the home directory are in
-it. It uses the real nix, chezmoi and KConfig tools where they are installed; what stands in for the
-rest is named by ``left_out``.
+it. It uses the real nix, chezmoi and KConfig tools where they are installed, and has nothing that
+only a program that is not there would have made; what stands in for the rest is named by
+``left_out``.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ def make(root: Path, *, host: str, user: str) -> None:
     ):
         (root / directory).mkdir(parents=True, exist_ok=True)
     (root / "run" / "user").mkdir(mode=0o700, exist_ok=True)
-    for directory in (".config", ".local/state/nix/profiles", ".local/share/chezmoi/dot_config"):
+    for directory in (".config", ".local/state/nix/profiles"):
         (home / directory).mkdir(parents=True, exist_ok=True, mode=0o700)
     (root / "etc" / "nix" / "nix.conf").write_text(
         "sandbox = false\nsubstituters =\nbuild-users-group =\nwarn-dirty = false\n"
@@ -132,10 +133,21 @@ def make(root: Path, *, host: str, user: str) -> None:
         live = home / ".config" / name
         live.write_text(text)
         live.chmod(0o600)
-        (home / ".local/share/chezmoi/dot_config" / f"private_{name}").write_text(text)
-    if shutil.which("nix"):
-        _generations(root, host=host, user=user)
+    catch_up(root, host=host, user=user)
     (root / MADE).touch()
+
+
+def catch_up(root: Path, *, host: str, user: str) -> None:
+    """What the programs of this machine would have made of the sandbox: chezmoi its sources of the
+    KDE files, nix the first generations. What is there already is left as it is."""
+    home = root / "home"
+    sources = home / ".local/share/chezmoi/dot_config"
+    if shutil.which("chezmoi") and not sources.exists():
+        sources.mkdir(parents=True, mode=0o700)
+        for name in KDE_FILES:
+            shutil.copyfile(home / ".config" / name, sources / f"private_{name}")
+    if shutil.which("nix") and not os.path.lexists(root / "nix/var/nix/profiles/system"):
+        _generations(root, host=host, user=user)
 
 
 def grow(recorded: Path, into: Path, *, without: str = "\0") -> Path:
@@ -221,7 +233,7 @@ def left_out() -> Iterator[str]:
         yield "nixpkgs, home-manager: miniatures (NIXPKGS and HOME_MANAGER name real checkouts)"
     for tool, part in (
         ("nix", "both Nix layers are not applied"),
-        ("chezmoi", "only the live KDE files are written"),
+        ("chezmoi", "the KDE files have no source, and only the live ones are written"),
         ("kreadconfig6", "KDE files are checked by our own reading"),
     ):
         if not (shutil.which(tool) or (tool == "kreadconfig6" and shutil.which("kreadconfig5"))):

@@ -1,40 +1,56 @@
 """``make demo``: the main job on the sandbox, from setting it up to a second run that does nothing.
 
-Prints what is left out on this machine first. What an act comes to is said after it, from its exit
-code, so that the demo tells what happened on this machine and not what happens elsewhere. All of it
-stays in the sandbox's directory, the journals of its runs too.
+Prints what is left out on this machine first. The heading of an act asks; what came of it is said
+after it, from its journal, so that the demo tells what happened on this machine and not what
+happens elsewhere. All of it stays in the sandbox's directory, the journals of its runs too. A demo
+on the sandbox of an earlier one only looks, or applies what new programs of the machine allow.
 """
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import sandbox
+from converge.exits import Outcome, known
+from converge.journal.journal import last_of_kind, read
+from converge.journal.kinds import RunEndRecord
 
 PROJECT = Path(__file__).parent.parent
 PYINFRA = Path(sys.executable).parent / "pyinfra"
 TOOLS = ("nix", "chezmoi", "kreadconfig6", "kreadconfig5")
-ALL_IS_WELL = {0: "Applied. What could be looked at is effective, and the change is kept."}
+KEPT = (Outcome.PROVED, Outcome.PENDING, Outcome.UNSEEN)
+APPLIED = "Applied. What could be looked at is effective, and the change is kept."
+NOTHING = {Outcome.UNCHANGED: "Nothing was left to change."}
 
 
-def act(place: Path, title: str, *arguments: str, ends: Mapping[int, str]) -> None:
-    """Run pyinfra on the sandbox and say what came of it. ``ends``: a sentence for each exit code
+def act(place: Path, title: str, *arguments: str, ends: Mapping[Outcome, str]) -> None:
+    """Run pyinfra on the sandbox and say what came of it. ``ends``: a sentence for each outcome
     that the act may have; any other one ends the demo."""
     shown = " ".join(("pyinfra", "inventory/sandbox.py", *arguments))
     print(f"\n=== {title}\n$ {shown}", flush=True)
     command = [str(PYINFRA), "inventory/sandbox.py", *arguments]
-    environment = {**os.environ, "XDG_STATE_HOME": str((place / "controller").resolve())}
+    state = (place / "controller").resolve()
+    environment = {**os.environ, "XDG_STATE_HOME": str(state)}
     code = subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode
-    if code not in ends:
+    outcome = _outcome(state / "workspace-tuning/controller/runs")
+    if outcome is None or outcome not in ends or outcome.exit != code:
         print(f"\nThe demo ends here: exit {code}, which this act should not have.")
         raise SystemExit(code or 1)
-    print(f"--- {ends[code]}")
+    print(f"--- {ends[outcome]}")
+
+
+def _outcome(runs: Path) -> Outcome | None:
+    """How the newest run ended, as its journal has it; None where the journal does not say."""
+    newest = max(runs.glob("*/journal.jsonl"), key=lambda one: one.stat().st_mtime_ns, default=None)
+    end = last_of_kind(read(newest), RunEndRecord) if newest else None
+    return known(end.outcome) if end else None
 
 
 def second_act(place: Path) -> None:
@@ -50,19 +66,47 @@ def second_act(place: Path) -> None:
         "deploy.py",
         "-y",
         ends={
-            0: "What can be done was done; the forbidden key is named, and was left alone.",
-            1: "The forbidden key was seen before anything was written.",
-            3: "The change had not its effect, so the workspace undid it.",
-            4: "Nothing here can ask KDE, so the key was written and is not known to be in use.",
+            **dict.fromkeys(KEPT, "What can be done was done; the forbidden key was left alone."),
+            Outcome.UNCHANGED: "The forbidden key is named, and was left alone.",
+            Outcome.INEFFECTIVE: "The forbidden key is named, and was left alone.",
+            Outcome.ROLLED_BACK: "The change had not its effect, so the workspace undid it.",
+            Outcome.UNPROVED: "Nothing here can ask KDE, so it is not known whether it is in use.",
         },
     )
     forbidden.unlink()
-    act(place, "Allowed again: the changed key is put right", "deploy.py", "-y", ends=ALL_IS_WELL)
+    act(
+        place,
+        "The administrator allows it again: what does a run make of the changed key?",
+        "deploy.py",
+        "-y",
+        ends=dict.fromkeys(KEPT, "The drift is named, and the key is put right."),
+    )
 
 
 def tools() -> list[str]:
     """The programs of this machine that decide what the sandbox can show."""
     return [name for name in TOOLS if shutil.which(name)]
+
+
+def again(place: Path, new: Sequence[str]) -> None:
+    """A demo before this one made the sandbox: look at it, and apply what new programs allow."""
+    if new:
+        print(f"  new on this machine since the last demo: {', '.join(new)}")
+        sandbox.catch_up(place.resolve(), host="sandbox", user=getpass.getuser())
+    act(
+        place,
+        "The sandbox of an earlier demo: what would a run change?",
+        "deploy.py",
+        "--dry",
+        ends={
+            Outcome.UNCHANGED: "Nothing: the plan is applied.",
+            Outcome.CHANGES: "This. Nothing was written.",
+        },
+    )
+    if new:
+        ends = {**dict.fromkeys(KEPT, APPLIED), **NOTHING}
+        act(place, "A run with what is new: apply, prove, keep", "deploy.py", "-y", ends=ends)
+    print("\nAll acts again: make clean demo")
 
 
 def main() -> None:
@@ -76,37 +120,35 @@ def main() -> None:
     earlier = json.loads(memory.read_text()) if memory.exists() else []
     memory.write_text(json.dumps(tools()))
     if not fresh:
-        new = sorted(set(tools()) - set(earlier))
-        if new:
-            print(f"  new on this machine since the last demo: {', '.join(new)}")
-        act(
-            place,
-            "The sandbox of an earlier demo: what would a run change?",
-            "deploy.py",
-            "--dry",
-            ends={0: "Nothing: the plan is applied.", 2: "This; the next act applies it."},
-        )
-        act(place, "A run applies what is missing", "deploy.py", "-y", ends=ALL_IS_WELL)
-        print("\nAll acts again: make clean demo")
+        again(place, sorted(set(tools()) - set(earlier)))
         return
     act(
         place,
-        "A dry run shows exactly what would change",
+        "A dry run: what would change, to the byte?",
         "deploy.py",
         "--dry",
-        ends={2: "Nothing was written."},
+        ends={Outcome.CHANGES: "This. Nothing was written."},
     )
-    act(place, "A run applies it, proves it, keeps it", "deploy.py", "-y", ends=ALL_IS_WELL)
-    act(place, "The same run again", "deploy.py", "-y", ends={0: "Nothing was left to change."})
+    act(
+        place,
+        "A run: apply, prove, keep",
+        "deploy.py",
+        "-y",
+        ends=dict.fromkeys(KEPT, APPLIED),
+    )
+    act(place, "The same run again", "deploy.py", "-y", ends=NOTHING)
     second_act(place)
     act(
         place,
         "And the way back",
         "tasks/rollback.py",
         "-y",
-        ends={0: "The last run is undone.", 1: "Undone but for what is named above."},
+        ends={
+            Outcome.UNDONE: "The last run is undone: somebody's value is back.",
+            Outcome.LEFT: "Undone but for what is named above.",
+        },
     )
-    print("\nNext: change a key in", place / "home/.config/kwinrc", "and look at the drift:")
+    print("\nNext: look at the changed key, and at what a run would make of it:")
     print("  .venv/bin/pyinfra inventory/sandbox.py deploy.py --dry --diff")
 
 

@@ -23,6 +23,8 @@ settings.register_profile("unhurried", parent=settings(), deadline=None)
 settings.load_profile("unhurried")
 
 PROJECT = Path(__file__).parent.parent
+# As make has it: a sandbox is made by the programs that its runs will find.
+os.environ["PATH"] = f"{PROJECT / '.tools/bin'}:{os.environ['PATH']}"
 PYINFRA = Path(sys.executable).parent / "pyinfra"
 DESKTOP = ["plasma", "session"]  # the layers that need no Nix
 

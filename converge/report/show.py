@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from converge.journal.kinds import VerdictRecord
@@ -60,7 +60,7 @@ def show_plan(
     if diff:
         _show_diffs(terminal, plan.changes, home=home)
     if not plan.empty or whole:
-        _show_settings(terminal, plan.standings, whole=whole)
+        _show_settings(terminal, plan.standings, home=home, whole=whole)
 
 
 OLD = "of a run that was killed"
@@ -157,18 +157,39 @@ def unified(change: Change, *, home: str) -> list[str]:
     return shown
 
 
-def _show_settings(terminal: Terminal, standings: tuple[Standing, ...], *, whole: bool) -> None:
+def _show_settings(
+    terminal: Terminal, standings: tuple[Standing, ...], *, home: str, whole: bool
+) -> None:
     """What needs consent with the words to type, how many are not done, and where to read why."""
     for standing in standings:
         if standing.stand is Stand.CONSENT:
             terminal.row(("consent", standing.why), (7,), "yellow")
-        elif standing.stand is Stand.HELD:
-            terminal.row(("held back", f"{standing.setting.id}: {standing.why}"), (9,), "yellow")
+    for names, why in _held(standings):
+        text = f"{', '.join(names)}: {why.replace(f'{home}/', '~/')}"
+        terminal.row(("held back", text), (9,), "yellow")
     terminal.row(("settings", f"{stands(standings)}; {LIST}"), (12,), "dim")
     if whole:
         show_settings(terminal, standings)
 
 
+def _held(standings: Iterable[Standing]) -> Iterator[tuple[list[str], str]]:
+    """Why settings are held back, each reason once: with all that it is true of, and the words that
+    leave all of these out."""
+    alike: dict[str, list[str]] = {}
+    for one in standings:
+        if one.stand is Stand.HELD:
+            alike.setdefault(one.why.replace(_leave_out([one.setting.id]), _LEAVE_OUT), []).append(
+                one.setting.id
+            )
+    for why, names in alike.items():
+        yield names, why.replace(_LEAVE_OUT, _leave_out(names))
+
+
+def _leave_out(names: Iterable[str]) -> str:
+    return f"--data exclude={','.join(names)}"
+
+
+_LEAVE_OUT = _leave_out(["\0"])
 LIST = "tasks/why.py lists them"
 
 

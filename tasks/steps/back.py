@@ -119,10 +119,14 @@ def undo_one(work: Read, one: Transaction, parts: tuple[str, ...] = ()) -> str:
     return f"{word}: {reason}"
 
 
+#: What a transaction says of itself where nothing is left to be said (record.sh).
+WHOLE = "rolled back"
+
+
 @step("release the lock", gives=Done)
 def release(work: Undone) -> Done:
     """Give the lock back; what was left alone makes it less than a full rollback."""
     work.remote("release", work.run.id, work.lock)
     _, _, left = work.undone.partition("; ")
     code = Outcome.LEFT if left and "left alone" in left else Outcome.UNDONE
-    return Done.of(work, code=code, why=work.undone)
+    return Done.of(work, code=code, why=work.undone.removeprefix("undone: ").removeprefix(WHOLE))

@@ -19,6 +19,7 @@ from converge.journal.journal import Line
 from converge.journal.kinds import VerdictRecord
 from converge.plan.plan import Change, FileDrift, Plan, Refusal
 from converge.plan.setting import Layer
+from converge.plan.standing import Stand
 from converge.report.progress import describe
 from converge.report.show import BINARY, show_gate, show_plan, show_settings, unified
 from converge.report.terminal import Terminal, fit, plain, wrap
@@ -82,6 +83,32 @@ def test_keys_drift_refusals_and_warnings_are_told_with_both_values_and_the_way_
         f"plan {made.id}",
     ):
         assert part in text
+
+
+def test_one_reason_holds_many_settings_back_and_is_said_once() -> None:
+    where = f"{HOME}/.config/kwinrc is left as it is: no chezmoi"
+    made = plan(found(), selected=EVERY)
+    held = tuple(
+        replace(one, stand=Stand.HELD, why=f"{where}; or --data exclude={one.setting.id}")
+        if one.setting.id in ("kwin.blur", "kwin.contrast")
+        else one
+        for one in made.standings
+    )
+    text = " ".join(shown(replace(made, standings=held)).split())
+    assert text.count("left as it is") == 1
+    assert "kwin.contrast, kwin.blur: ~/.config/kwinrc is left as it is: no chezmoi; " in text
+    assert "or --data exclude=kwin.contrast,kwin.blur " in text
+
+
+def test_a_diff_begins_with_the_users_own_files_and_shows_equal_bytes_once() -> None:
+    made = plan(found(), selected=EVERY)
+    lines = shown(made, diff=True).splitlines()
+    files = [line for line in lines if re.match(r"  (create|replace)  \S+$", line)]
+    files = files[len(files) - files[::-1].index(files[0]) - 1 :]  # the diffs, behind the summary
+    ours = [n for n, line in enumerate(files) if "/workspace-tuning/" in line]
+    assert ours[0] > 0 and ours == list(range(ours[0], len(files))), files
+    again = len(made.changes) - len({(one.before, one.after) for one in made.changes})
+    assert sum("the same bytes as" in line for line in lines) == again > 5
 
 
 # ---- the bytes that a run writes -----------------------------------------------------------------

@@ -1,0 +1,100 @@
+"""The demo tells what happens on this machine: with next to nothing, and after tools came."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox import demo
+from tests.conftest import PROJECT, tree
+from tests.tools import need, path_without
+
+
+class Machine:
+    """A machine that lacks every program of ``demo.TOOLS`` and uv, until it is ``given`` one."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.sandbox, self.home = directory / "sandbox", directory / "home"
+        self.own = directory / "bin"
+        self.home.mkdir()
+        self.own.mkdir()
+        path = os.environ["PATH"]
+        for name in (*demo.TOOLS, "uv"):
+            path = path_without(name, path, directory / "without" / name)
+        self.path = f"{self.own}:{path}"
+
+    def given(self, name: str) -> None:
+        (self.own / name).symlink_to(need(name))
+
+    def demo(self) -> dict[str, str]:
+        """Heading -> what came of it, as the demo says it; "" -> what stands before the acts."""
+        kept = ("LANG", "LC_ALL", "TMPDIR", "UV_CACHE_DIR")
+        done = subprocess.run(
+            [sys.executable, "-m", "sandbox.demo"],
+            cwd=PROJECT,
+            env={
+                **{name: os.environ[name] for name in kept if name in os.environ},
+                "PATH": self.path,
+                "HOME": str(self.home),
+                "SANDBOX": str(self.sandbox),
+            },
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        head, *parts = re.split(r"^=== (.+)$", done.stdout, flags=re.MULTILINE)
+        said = {"": head}
+        for title, body in zip(parts[::2], parts[1::2], strict=True):
+            (said[title],) = re.findall(r"^--- (.+)$", body, re.MULTILINE)
+        return said
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    return Machine(tmp_path_factory.mktemp("demo"))
+
+
+def test_a_bare_machine_is_shown_a_whole_workspace_and_told_what_happened(
+    machine: Machine,
+) -> None:
+    said = machine.demo()
+    left_out = said.pop("")
+    assert all(f"{name}: not installed" in left_out for name in ("nix", "chezmoi", "kreadconfig6"))
+    assert list(said.values()) == [
+        "This. Nothing was written.",
+        demo.APPLIED,
+        "Nothing was left to change.",
+        "The forbidden key is named, and was left alone.",
+        "The drift is named, and the key is put right.",
+        "The last run is undone: somebody's value is back.",
+    ]
+    kwinrc = (machine.sandbox / "home/.config/kwinrc").read_text()
+    assert "Backend=OpenGL" in kwinrc, "the KDE files are changed without chezmoi too"
+    assert "contrastEnabled=true" in kwinrc
+    assert not (machine.sandbox / "home/.local/share/chezmoi").exists()
+    assert list(machine.home.iterdir()) == []
+
+
+def test_a_second_demo_looks_and_changes_nothing(machine: Machine) -> None:
+    places = [machine.sandbox / name for name in ("home", "etc", "var", "nix", "boot")]
+    before = [tree(place) for place in places]
+    said = machine.demo()
+    assert list(said.values())[1:] == ["This. Nothing was written."]
+    assert [tree(place) for place in places] == before
+    assert list(machine.home.iterdir()) == []
+
+
+def test_what_was_installed_since_is_applied_and_then_nothing_is_left(machine: Machine) -> None:
+    machine.given("chezmoi")
+    said = machine.demo()
+    assert "new on this machine since the last demo: chezmoi" in said[""]
+    assert list(said.values())[1:] == ["This. Nothing was written.", demo.APPLIED]
+    source = machine.sandbox / "home/.local/share/chezmoi/dot_config/private_kwinrc"
+    assert source.read_bytes() == (machine.sandbox / "home/.config/kwinrc").read_bytes()
+    assert list(machine.demo().values())[1:] == ["Nothing: the plan is applied."]
