@@ -143,6 +143,16 @@ def test_arrows_run_from_tasks_to_converge() -> None:
         assert not [name for name in imports(path) if name.partition(".")[0] == "tasks"], path
 
 
+def test_a_class_name_means_one_thing() -> None:
+    defined: dict[str, list[str]] = {}
+    for path in (*CONVERGE, *TASKS, *(PROJECT / "sandbox").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                defined.setdefault(node.name, []).append(f"{name_of(path)}:{node.lineno}")
+    assert len(defined) > 200
+    assert not {name: places for name, places in defined.items() if len(places) > 1}
+
+
 def test_every_json_of_a_workspace_is_read_with_limits() -> None:
     """``json`` alone has none; these read files of this repository or of this controller."""
     own = {

@@ -24,7 +24,7 @@ from converge.measure import memory, samples
 from converge.measure.history import History
 from converge.plan.observed import SnapshotError, parse
 from converge.plan.snapshot import Generation
-from converge.plan.written import Written
+from converge.plan.written import LastWritten
 from converge.proof import inquiry
 from converge.proof.check import Reply, When
 from converge.proof.effect import Effect
@@ -198,7 +198,7 @@ def test_a_snapshot_is_read_or_refused(more: list[str], at: int, replace: bool) 
 @given(st.one_of(JSON.map(json.dumps), WORD))
 def test_records_of_a_workspace_are_read_or_damaged(text: str) -> None:
     content = text.encode(errors="surrogatepass")
-    written, history = Written.parse(content), History.parse(content)
+    written, history = LastWritten.parse(content), History.parse(content)
     assert isinstance(written.damaged, bool)
     history.encode()
     written.encode()

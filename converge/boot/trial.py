@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class State(StrEnum):
+class TrialState(StrEnum):
     """What a record says. ``none``: it was not tried, and why."""
 
     NONE = "none"
@@ -27,7 +27,7 @@ class State(StrEnum):
     @property
     def open(self) -> bool:
         """Whether the workspace still has to decide about it."""
-        return bool(MOVES[self]) and self is not State.NONE
+        return bool(MOVES[self]) and self is not TrialState.NONE
 
     @property
     def meaning(self) -> str:
@@ -35,27 +35,36 @@ class State(StrEnum):
 
 
 #: From each state those that may follow. A power cut can come in any of them.
-MOVES: Mapping[State, frozenset[State]] = {
-    State.NONE: frozenset({State.BOOTING, State.UNDONE}),
-    State.BOOTING: frozenset({State.PROVING, State.UNDOING, State.UNDONE, State.BROKEN}),
-    State.PROVING: frozenset({State.PROVING, State.KEEPING, State.UNDOING, State.UNDONE}),
-    State.KEEPING: frozenset({State.KEEPING, State.KEPT, State.UNDOING, State.BROKEN}),
-    State.UNDOING: frozenset({State.UNDOING, State.UNDONE, State.WENT_BACK, State.BROKEN}),
-    State.KEPT: frozenset(),
-    State.UNDONE: frozenset(),
-    State.WENT_BACK: frozenset(),
-    State.BROKEN: frozenset(),
+MOVES: Mapping[TrialState, frozenset[TrialState]] = {
+    TrialState.NONE: frozenset({TrialState.BOOTING, TrialState.UNDONE}),
+    TrialState.BOOTING: frozenset(
+        {TrialState.PROVING, TrialState.UNDOING, TrialState.UNDONE, TrialState.BROKEN}
+    ),
+    TrialState.PROVING: frozenset(
+        {TrialState.PROVING, TrialState.KEEPING, TrialState.UNDOING, TrialState.UNDONE}
+    ),
+    TrialState.KEEPING: frozenset(
+        {TrialState.KEEPING, TrialState.KEPT, TrialState.UNDOING, TrialState.BROKEN}
+    ),
+    TrialState.UNDOING: frozenset(
+        {TrialState.UNDOING, TrialState.UNDONE, TrialState.WENT_BACK, TrialState.BROKEN}
+    ),
+    TrialState.KEPT: frozenset(),
+    TrialState.UNDONE: frozenset(),
+    TrialState.WENT_BACK: frozenset(),
+    TrialState.BROKEN: frozenset(),
 }
-_MEANINGS: Mapping[State, str] = {
-    State.NONE: "it was not tried; the new generation is the default, as without a trial",
-    State.BOOTING: "the next start boots the new generation once; the old one is the default",
-    State.PROVING: "the new generation runs and is being proved; the old one is the default",
-    State.KEEPING: "it was proved and is being made the default",
-    State.KEPT: "it was proved and is the default",
-    State.UNDOING: "the home and the files are going back",
-    State.UNDONE: "it was not proved; the old generation is the default, and so is all else",
-    State.WENT_BACK: "the machine came up in the old generation by itself; all else went back too",
-    State.BROKEN: "not all could be undone",
+_MEANINGS: Mapping[TrialState, str] = {
+    TrialState.NONE: "it was not tried; the new generation is the default, as without a trial",
+    TrialState.BOOTING: "the next start boots the new generation once; the old one is the default",
+    TrialState.PROVING: "the new generation runs and is being proved; the old one is the default",
+    TrialState.KEEPING: "it was proved and is being made the default",
+    TrialState.KEPT: "it was proved and is the default",
+    TrialState.UNDOING: "the home and the files are going back",
+    TrialState.UNDONE: "it was not proved; the old generation is the default, and so is all else",
+    TrialState.WENT_BACK: "the machine came up in the old generation by itself; "
+    "all else went back too",
+    TrialState.BROKEN: "not all could be undone",
 }
 
 
@@ -64,7 +73,7 @@ class Trial:
     """The record of one. ``boot``: the boot in which it was armed; ``number``: the generation that
     is tried; ``booted``: whether that one runs now, as the workspace sees it."""
 
-    state: State
+    state: TrialState
     reason: str = ""
     boot: str = ""
     number: int = 0
@@ -77,26 +86,26 @@ class Trial:
     def stands(self, boot: str) -> str:
         """Where it stands, in one line; ``boot`` is the boot that the workspace runs in now."""
         generation = f"generation {self.number}" if self.number else "the new generation"
-        if self.state is State.BOOTING and self.boot == boot:
+        if self.state is TrialState.BOOTING and self.boot == boot:
             return (
                 f"booting: {generation} is booted once at the next start and proved there; "
                 "until then, and if it fails, the generation before is the default"
             )
-        if self.state is State.BOOTING and not self.booted:
+        if self.state is TrialState.BOOTING and not self.booted:
             return f"went back: {generation} did not come up; what it left is being looked at"
-        if self.state is State.BOOTING:
+        if self.state is TrialState.BOOTING:
             return f"booting: {generation} runs, and its proof has not begun yet"
-        word = "went back by itself" if self.state is State.WENT_BACK else self.state.value
+        word = "went back by itself" if self.state is TrialState.WENT_BACK else self.state.value
         return f"{word}: {self.reason or self.state.meaning}"
 
     def next_step(self, boot: str) -> str:
         """What a person does about it, or the empty string."""
         match self.state:
-            case State.BOOTING if self.boot == boot:
+            case TrialState.BOOTING if self.boot == boot:
                 return "restart the machine; tasks/rollback.py takes it back instead"
-            case State.PROVING:
+            case TrialState.PROVING:
                 return "tasks/confirm.py keeps it; without an answer that it waits for it is undone"
-            case State.BROKEN:
+            case TrialState.BROKEN:
                 return "tasks/rollback.py does what is left"
         return ""
 
@@ -108,10 +117,10 @@ def parse(rest: str) -> tuple[str, Trial]:
     directory, boot, number, booted, word, *reason = rest.split(" ", 5)
     if booted not in ("yes", "no") or not number.isascii() or not number.isdigit():
         raise ValueError(f"a trial has no such line: {rest[:80]!r}")
-    known = word in [one.value for one in State]
+    known = word in [one.value for one in TrialState]
     why = reason[0] if reason else ""
     return directory, Trial(
-        state=State(word) if known else State.BROKEN,
+        state=TrialState(word) if known else TrialState.BROKEN,
         reason=why if known else "its record is damaged",
         boot="" if boot == "-" else boot,
         number=int(number[:9]),

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from converge.gate import pools
 from converge.gate.graphics import NONE, UNSEEN
 from converge.gate.hardware import missing_flags
-from converge.gate.machine import Disk, FoundGpu, Machine, NvidiaGpu, Swap, ZramDevice
+from converge.gate.machine import BlockDevice, FoundGpu, Machine, NvidiaGpu, SwapArea, ZramDevice
 from converge.gate.roles import UNKNOWN, roles
 from converge.limits import count
 
@@ -131,7 +131,7 @@ def _memory(rows: Rows) -> dict[str, object]:
     for row in rows["swap"]:
         size, priority = count(_field(row, 2)), _field(row, 3)
         if size is not None and re.fullmatch(r"-?[0-9]{1,6}", priority):
-            swaps.append(Swap(file=_field(row, 0), size_kib=size, priority=int(priority)))
+            swaps.append(SwapArea(file=_field(row, 0), size_kib=size, priority=int(priority)))
     return {
         "memory_kib": kernel if kernel and kernel >> 20 < MOST_GB else None,
         "module_bytes": sum(sizes) if 0 < sum(sizes) >> 20 <= MOST_GB << 10 else None,
@@ -223,14 +223,14 @@ def _nvidia(rows: Rows) -> dict[str, object]:
     }
 
 
-def _disks(rows: Rows) -> dict[str, Disk]:
+def _disks(rows: Rows) -> dict[str, BlockDevice]:
     disks = {}
     for row in rows["disk"]:
         name, sectors = _word(row, 0), count(_field(row, 1))
         if not name or not sectors:
             continue
         schedulers = _field(row, 4)
-        disks[name] = Disk(
+        disks[name] = BlockDevice(
             name=name,
             kind=_kind(name, _field(row, 2), _field(row, 5), _field(row, 6)),
             size_gb=max(1, round(sectors * 512 / 1e9)),

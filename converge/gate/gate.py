@@ -14,13 +14,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from converge.gate.facts import branch, cards, cpu, disk, memory, session
-from converge.gate.facts.verdict import Look, Outcome, Verdict
+from converge.gate.facts.verdict import FactOutcome, FactVerdict, Look
 from converge.gate.machine import Machine
 from converge.journal.kinds import VerdictRecord
 from converge.plan.setting import Setting
 from converge.profile.profile import Profile
 
-__all__ = ["FACTS", "Outcome", "Verdict", "blocking", "differences", "gate", "record"]
+__all__ = ["FACTS", "FactOutcome", "FactVerdict", "blocking", "differences", "gate", "record"]
 
 #: Every fact that a verdict can be about, in the order of the verdicts.
 FACTS = (
@@ -64,7 +64,7 @@ def gate(
     settings_in_force: Iterable[Setting],
     *,
     accept: frozenset[str] = frozenset(),
-) -> tuple[Verdict, ...]:
+) -> tuple[FactVerdict, ...]:
     """Compare ``profile`` with ``machine``. ``accept`` names facts whose block is consented to."""
     look = Look(profile, machine, tuple(settings_in_force))
     verdicts = [
@@ -80,14 +80,14 @@ def gate(
     ]
     result = []
     for verdict in verdicts:
-        if verdict.outcome is Outcome.BLOCKS and verdict.overridable and verdict.fact in accept:
+        if verdict.outcome is FactOutcome.BLOCKS and verdict.overridable and verdict.fact in accept:
             why = f"{verdict.why}; consented to"
-            verdict = replace(verdict, outcome=Outcome.DIFFERS, why=why)
+            verdict = replace(verdict, outcome=FactOutcome.DIFFERS, why=why)
         result.append(verdict)
     return tuple(result)
 
 
-def record(verdict: Verdict) -> VerdictRecord:
+def record(verdict: FactVerdict) -> VerdictRecord:
     """A verdict as a record of the journal."""
     return VerdictRecord(
         fact=verdict.fact,
@@ -100,11 +100,11 @@ def record(verdict: Verdict) -> VerdictRecord:
     )
 
 
-def blocking(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
+def blocking(verdicts: Iterable[FactVerdict]) -> tuple[FactVerdict, ...]:
     """Return the verdicts that refuse the run."""
-    return tuple(verdict for verdict in verdicts if verdict.outcome is Outcome.BLOCKS)
+    return tuple(verdict for verdict in verdicts if verdict.outcome is FactOutcome.BLOCKS)
 
 
-def differences(profile: Profile, machine: Machine) -> tuple[Verdict, ...]:
+def differences(profile: Profile, machine: Machine) -> tuple[FactVerdict, ...]:
     """Return what is not true of the machine, whatever it is needed for."""
-    return tuple(v for v in gate(profile, machine, ()) if v.outcome is Outcome.DIFFERS)
+    return tuple(v for v in gate(profile, machine, ()) if v.outcome is FactOutcome.DIFFERS)

@@ -82,7 +82,7 @@ OpenModules = Literal["never", "possible", "required"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Generation:
+class GpuGeneration:
     """An NVIDIA GPU generation and what its drivers are limited to."""
 
     name: str
@@ -101,8 +101,8 @@ def _generation(
     devices: tuple[tuple[int, int], ...],
     last_branch: int | None,
     open_modules: OpenModules,
-) -> Generation:
-    return Generation(
+) -> GpuGeneration:
+    return GpuGeneration(
         name=name,
         chips=chips,
         capabilities=frozenset(capabilities.split()),
@@ -114,7 +114,7 @@ def _generation(
 
 #: The ranges are those of desktop and workstation cards in the public PCI id list. A device that
 #: lies in none of them is unknown, never guessed.
-GENERATIONS: tuple[Generation, ...] = (
+GENERATIONS: tuple[GpuGeneration, ...] = (
     _generation(
         name="kepler",
         chips="GK",
@@ -190,12 +190,12 @@ GENERATIONS: tuple[Generation, ...] = (
 )
 
 
-def generation(name: str) -> Generation | None:
+def generation(name: str) -> GpuGeneration | None:
     """Return the GPU generation called ``name``."""
     return next((g for g in GENERATIONS if g.name == name), None)
 
 
-def generation_of_device(device: int) -> Generation | None:
+def generation_of_device(device: int) -> GpuGeneration | None:
     """Return the generation of a PCI device id of vendor 10de, where its range is known."""
     for candidate in GENERATIONS:
         if any(first <= device <= last for first, last in candidate.devices):
@@ -236,7 +236,7 @@ def before_kepler(pci_id: str) -> tuple[str, int] | None:
     return None
 
 
-def generation_of_capability(capability: str) -> Generation | None:
+def generation_of_capability(capability: str) -> GpuGeneration | None:
     """Return the generation of a CUDA compute capability such as ``5.2``."""
     return next((g for g in GENERATIONS if capability in g.capabilities), None)
 

@@ -42,7 +42,7 @@ class NvidiaGpu:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Disk:
+class BlockDevice:
     """A whole disk. ``size_gb`` in 10^9 bytes; ``schedulers``: those that the kernel offers."""
 
     name: str
@@ -64,7 +64,7 @@ class ZramDevice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Swap:
+class SwapArea:
     """An area in use for swap."""
 
     file: str
@@ -89,14 +89,14 @@ class Machine:
     memory_kib: int | None = None  # what the kernel manages
     module_bytes: int | None = None  # sum of the memory modules
     module_type: str | None = None
-    swaps: tuple[Swap, ...] = ()
+    swaps: tuple[SwapArea, ...] = ()
     zram: tuple[ZramDevice, ...] = ()
     gpus: tuple[FoundGpu, ...] | None = None  # None: the PCI bus could not be seen
     nvidia: tuple[NvidiaGpu, ...] = ()
     nvidia_driver: str | None = None  # version of the loaded module
     nvidia_open: bool | None = None  # whether the loaded module is the open one
-    disks: tuple[Disk, ...] = ()
-    system_disks: tuple[Disk, ...] = ()  # below the root file system and /nix; (): not seen
+    disks: tuple[BlockDevice, ...] = ()
+    system_disks: tuple[BlockDevice, ...] = ()  # below the root file system and /nix; (): not seen
     session_type: str | None = None  # of the running graphical session
     desktop: str | None = None  # plasma6, plasma5, none, or another one's name
     plasma: str | None = None  # release of Plasma that is installed

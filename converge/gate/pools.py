@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from converge.gate.machine import Disk
+from converge.gate.machine import BlockDevice
 
 Rows = Mapping[str, Sequence[Sequence[str]]]
 
@@ -19,7 +19,7 @@ _POINTS = (("/sysroot",), ("/", "/nix", "/nix/store"), ("/var",))
 _DEPTH = 12
 
 
-def system_disks(rows: Rows, disks: Mapping[str, Disk]) -> tuple[Disk, ...]:
+def system_disks(rows: Rows, disks: Mapping[str, BlockDevice]) -> tuple[BlockDevice, ...]:
     """Return the disks of the system, by name; else the only one that there is.
 
     ``rows``: lines of ``detect.sh`` by their key.
@@ -74,7 +74,7 @@ def _sources(mount: Sequence[str], rows: Rows) -> Iterator[str]:
     yield from (name for name, fs, uuid, _ in members if fs == kind and uuid in own)
 
 
-def _down(name: str, below: Mapping[str, set[str]], disks: Mapping[str, Disk]) -> set[str]:
+def _down(name: str, below: Mapping[str, set[str]], disks: Mapping[str, BlockDevice]) -> set[str]:
     """Return the names of the whole disks below a block device."""
     found, level = set(), {name}
     for _ in range(_DEPTH):

@@ -48,7 +48,7 @@ Identity = tuple[bytes, bytes, bytes | None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class LineInForce:
     """The line that is in force for an entry."""
 
     entry: EntryLine
@@ -61,8 +61,8 @@ class Back:
     """One entry that a run changed: None where there was, or is, no such entry."""
 
     identity: Identity
-    was: Standing | None
-    ours: Standing | None
+    was: LineInForce | None
+    ours: LineInForce | None
     default: str | None  # declared; equal to the declared value
     new_group: bool
 
@@ -100,15 +100,15 @@ class Back:
         return " ".join(fields)
 
 
-def in_force(text: bytes) -> Mapping[Identity, Standing]:
+def in_force(text: bytes) -> Mapping[Identity, LineInForce]:
     """The line in force for every entry of a file: the last one, or the first locked one."""
     return _held(text)[0]
 
 
 @lru_cache(maxsize=4)  # a plan asks for the same bytes of a file again: live, source, before, after
-def _held(text: bytes) -> tuple[Mapping[Identity, Standing], frozenset[bytes]]:
+def _held(text: bytes) -> tuple[Mapping[Identity, LineInForce], frozenset[bytes]]:
     """The same, and the groups that have a header, from one reading of the file."""
-    found: dict[Identity, Standing] = {}
+    found: dict[Identity, LineInForce] = {}
     fixed: set[Identity] = set()
     groups = {ROOT.encode()}
     header = b""
@@ -120,7 +120,7 @@ def _held(text: bytes) -> tuple[Mapping[Identity, Standing], frozenset[bytes]]:
         elif isinstance(one.read, EntryLine):
             identity = one.group, one.read.key, one.read.locale
             if identity not in fixed:
-                found[identity] = Standing(entry=one.read, line=line, header=header)
+                found[identity] = LineInForce(entry=one.read, line=line, header=header)
             if one.locked:
                 fixed.add(identity)
     return MappingProxyType(found), frozenset(groups)
@@ -150,7 +150,7 @@ def encode(entries: Iterable[Back]) -> bytes:
     return "".join(f"{entry.line}\n" for entry in entries).encode() + b"end\n"
 
 
-def locked(was: Standing) -> bytes:
+def locked(was: LineInForce) -> bytes:
     """The line from before with the lock that somebody put on the entry since."""
     if "i" in was.entry.options or "d" in was.entry.options:
         return was.line
@@ -158,7 +158,7 @@ def locked(was: Standing) -> bytes:
     return key.rstrip(b" \t\r\v\f") + b"[$i]" + equals + value
 
 
-def reading(one: Standing | None) -> str:
+def reading(one: LineInForce | None) -> str:
     """What KDE reads from a line, comparable: options, value, whether its releases agree."""
     if one is None:
         return "-"

@@ -42,7 +42,7 @@ ERROR_LIMIT = 100
 
 
 @dataclass(frozen=True)
-class InForce:
+class BookLine:
     """The line that KDE takes an entry from."""
 
     line: int
@@ -61,7 +61,7 @@ class Book:
         self._added = 0
         self._lines: dict[str, bytes] = {}  # token line -> real line
         self._sections: dict[bytes, str] = {ROOT.encode(): ""}  # group -> token, first header
-        self._in_force: dict[tuple[bytes, bytes], InForce] = {}
+        self._in_force: dict[tuple[bytes, bytes], BookLine] = {}
         self._locked: set[tuple[bytes, bytes]] = set()
         self._translated: dict[tuple[bytes, bytes], int] = {}  # entry -> line of a variant
         self._rivals: dict[tuple[bytes, bytes], int] = {}  # entry -> line that KF5 takes for it
@@ -84,7 +84,7 @@ class Book:
                 case EntryLine() as entry:
                     name = f"{quote(entry.key, safe='')}@{number}"
                     token = f"{name} = kept"
-                    found = InForce(number, entry, section, name)
+                    found = BookLine(number, entry, section, name)
                     self._note(group, found, locked=placed.locked)
                     errors += entry.error
                 case Skipped() as skipped:
@@ -99,7 +99,7 @@ class Book:
             self._lines[token] = line
             yield token
 
-    def _note(self, group: bytes, found: InForce, *, locked: bool) -> None:
+    def _note(self, group: bytes, found: BookLine, *, locked: bool) -> None:
         """The last line of an entry is in force, or the first locked one."""
         entry = group, found.entry.key
         if found.entry.locale is not None:
@@ -112,7 +112,7 @@ class Book:
         if locked:
             self._locked.add(entry)
 
-    def in_force(self, group: Group, key: str) -> InForce | None:
+    def in_force(self, group: Group, key: str) -> BookLine | None:
         """The line that KDE reads this entry from, whatever its locale and its release."""
         entry, shown = (_inner(group), key.encode()), print_group(group).decode()
         if line := self._translated.get(entry):
@@ -141,7 +141,7 @@ class Book:
         held.merge({name: "set"})
         self._lines[f"{name} = set"] = line + (self._ending(found) if found else self._newline)
 
-    def _ending(self, found: InForce) -> bytes:
+    def _ending(self, found: BookLine) -> bytes:
         """A changed line keeps its own line ending."""
         old = self._lines[f"{found.name} = kept"]
         return b"\r\n" if old.endswith(b"\r\n") else b"\n" if old.endswith(b"\n") else self._newline

@@ -32,7 +32,7 @@ class ChezmoiError(Exception):
     """chezmoi answered something else than it should."""
 
 
-class Kind(Enum):
+class SourceKind(Enum):
     """What a source file is to chezmoi."""
 
     PLAIN = "plain file"
@@ -48,20 +48,21 @@ class Kind(Enum):
 #: Why an entry cannot be kept beside a source of this kind, and the way out. Not in here: a create_
 #: file is written once and never again, a modify_ script makes the file anew from the live one, so
 #: beside these the live file alone is written.
-REFUSED: Mapping[Kind, str] = {
-    Kind.TEMPLATE: "a template would be overwritten by its own output; make it a plain file",
-    Kind.ENCRYPTED: "an encrypted source is not opened; make it a plain file",
-    Kind.SYMLINK: "the target is a symlink to a file that is not its own; make it a plain file",
-    Kind.REMOVE: "chezmoi removes this target at each apply; drop it from the source",
-    Kind.SCRIPT: "a script has no target; give the file another name",
+REFUSED: Mapping[SourceKind, str] = {
+    SourceKind.TEMPLATE: "a template would be overwritten by its own output; make it a plain file",
+    SourceKind.ENCRYPTED: "an encrypted source is not opened; make it a plain file",
+    SourceKind.SYMLINK: "the target is a symlink to a file that is not its own; "
+    "make it a plain file",
+    SourceKind.REMOVE: "chezmoi removes this target at each apply; drop it from the source",
+    SourceKind.SCRIPT: "a script has no target; give the file another name",
 }
 
 _PREFIXED = {
-    "create_": Kind.CREATE,
-    "remove_": Kind.REMOVE,
-    "run_": Kind.SCRIPT,
-    "symlink_": Kind.SYMLINK,
-    "modify_": Kind.MODIFY,
+    "create_": SourceKind.CREATE,
+    "remove_": SourceKind.REMOVE,
+    "run_": SourceKind.SCRIPT,
+    "symlink_": SourceKind.SYMLINK,
+    "modify_": SourceKind.MODIFY,
 }
 
 
@@ -70,7 +71,7 @@ class Source:
     """The source file of one target, and the attributes that its name spells."""
 
     path: str
-    kind: Kind
+    kind: SourceKind
     private: bool = False
     readonly: bool = False
     empty: bool = False  # may be empty; without it, blank content removes the target
@@ -79,7 +80,7 @@ class Source:
     @property
     def plain(self) -> bool:
         """Does it hold the target's content as it is, now and later?"""
-        return self.kind is Kind.PLAIN
+        return self.kind is SourceKind.PLAIN
 
     @property
     def refused(self) -> str:
@@ -102,24 +103,24 @@ def classify(path: str) -> Source:
     ends them: ``a.tmpl.literal`` is the plain file ``a.tmpl``.
     """
     name = basename(path)
-    kind = Kind.PLAIN
+    kind = SourceKind.PLAIN
     for prefix, prefixed in _PREFIXED.items():
         if name.startswith(prefix):
             kind, name = prefixed, name.removeprefix(prefix)
             break
-    if kind in (Kind.REMOVE, Kind.SCRIPT, Kind.SYMLINK):
+    if kind in (SourceKind.REMOVE, SourceKind.SCRIPT, SourceKind.SYMLINK):
         return Source(path, kind)
     found: set[str] = set()
     for attribute in ("encrypted_", "private_", "readonly_", "empty_", "executable_"):
-        if attribute == "empty_" and kind is Kind.MODIFY:
+        if attribute == "empty_" and kind is SourceKind.MODIFY:
             continue  # the output of a modify_ script is never kept when it is blank
         if name.startswith(attribute):
             found.add(attribute)
             name = name.removeprefix(attribute)
-    if kind is Kind.PLAIN and "encrypted_" in found:
-        kind = Kind.ENCRYPTED
-    if kind is Kind.PLAIN and name.endswith(".tmpl"):
-        kind = Kind.TEMPLATE
+    if kind is SourceKind.PLAIN and "encrypted_" in found:
+        kind = SourceKind.ENCRYPTED
+    if kind is SourceKind.PLAIN and name.endswith(".tmpl"):
+        kind = SourceKind.TEMPLATE
     return Source(
         path,
         kind,

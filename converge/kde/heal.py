@@ -20,9 +20,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from converge.kde.back import Back, Identity, Standing, in_force, reading
+from converge.kde.back import Back, Identity, LineInForce, in_force, reading
 from converge.kde.declared import Desired
-from converge.kde.merge import Change, KConfigError, merge
+from converge.kde.merge import EntryChange, KConfigError, merge
 from converge.kde.taken import taken_back
 from converge.kde.text import SEPARATOR, read_spelling
 
@@ -47,7 +47,7 @@ class Conflict:
 class Healed:
     text: bytes  # what the live file becomes
     source: bytes  # what the source becomes; the same, unless there is a conflict
-    changes: tuple[Change, ...] = ()  # what was not in force in the live file
+    changes: tuple[EntryChange, ...] = ()  # what was not in force in the live file
     conflicts: tuple[Conflict, ...] = ()  # that nobody decided
 
 
@@ -151,9 +151,9 @@ def _untouched(live: bytes | None, source: bytes, last_written: str | None) -> b
 
 def _changed(
     one: Identity,
-    live: Mapping[Identity, Standing],
-    source: Mapping[Identity, Standing],
-    base: Mapping[Identity, Standing] | None,
+    live: Mapping[Identity, LineInForce],
+    source: Mapping[Identity, LineInForce],
+    base: Mapping[Identity, LineInForce] | None,
 ) -> str:
     """Which side changed an entry in which both differ; "" where both did, or nobody knows."""
     if base is not None and reading(live.get(one)) == reading(base.get(one)):
@@ -166,8 +166,8 @@ def _changed(
 def _with(
     text: bytes,
     entries: list[Identity],
-    now: Mapping[Identity, Standing],
-    wanted: Mapping[Identity, Standing],
+    now: Mapping[Identity, LineInForce],
+    wanted: Mapping[Identity, LineInForce],
 ) -> bytes:
     """``text`` with these entries as the other side has them."""
     return taken_back(
@@ -185,7 +185,7 @@ def _with(
     ).text
 
 
-def _shown(one: Standing | None) -> str:
+def _shown(one: LineInForce | None) -> str:
     if one is None:
         return "no such entry"
     return "".join(c if c.isprintable() else "?" for c in one.line.decode(errors="replace"))

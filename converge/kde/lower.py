@@ -45,7 +45,7 @@ _Key = tuple[bytes, bytes]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class CascadeFile:
     """One file of the cascade. ``own``: the file that we write."""
 
     path: str
@@ -54,7 +54,7 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class FileLine:
     path: str
     line: int
 
@@ -67,7 +67,7 @@ class InForce:
     """``reading`` as KDE has it; an entry that was taken away has the option "d"."""
 
     reading: Reading
-    place: Place
+    place: FileLine
     own: bool
 
 
@@ -126,9 +126,9 @@ class Cascade:
     ``translated``: entries with a translation that no later file overrides."""
 
     entries: dict[_Key, InForce] = field(default_factory=dict)
-    locks: dict[bytes | _Key, Place] = field(default_factory=dict)
-    translated: dict[_Key, Place] = field(default_factory=dict)
-    whole: Place | None = None  # the lock of a file, behind which nothing is read
+    locks: dict[bytes | _Key, FileLine] = field(default_factory=dict)
+    translated: dict[_Key, FileLine] = field(default_factory=dict)
+    whole: FileLine | None = None  # the lock of a file, behind which nothing is read
 
     def in_force(self, group: Group, key: str) -> InForce | None:
         """What KDE reads, or None where no file has the entry: a program's own default. A
@@ -139,13 +139,13 @@ class Cascade:
             return InForce(reading=Reading("(translated)", broken=True), place=place, own=False)
         return None if found is None or "d" in found.reading.options else found
 
-    def lock(self, group: Group, key: str) -> Place | None:
+    def lock(self, group: Group, key: str) -> FileLine | None:
         """Who locks an entry: nothing that is written into the user's file changes it then."""
         inner = _inner(group)
         return self.locks.get((inner, key.encode())) or self.locks.get(inner) or self.whole
 
 
-def cascade(sources: Iterable[Source]) -> Cascade:
+def cascade(sources: Iterable[CascadeFile]) -> Cascade:
     """The files together, the least important first."""
     found = Cascade()
     for source in sources:
@@ -155,12 +155,12 @@ def cascade(sources: Iterable[Source]) -> Cascade:
     return found
 
 
-def _lay_over(found: Cascade, source: Source) -> None:
+def _lay_over(found: Cascade, source: CascadeFile) -> None:
     held = _read(source.text)
-    groups: dict[bytes, Place] = {}
-    translated: dict[_Key, Place] = {}
+    groups: dict[bytes, FileLine] = {}
+    translated: dict[_Key, FileLine] = {}
     for line in held.lines:
-        place = Place(path=source.path, line=line.number)
+        place = FileLine(path=source.path, line=line.number)
         if line.locks_group:
             groups.setdefault(line.group, place)
         entry = line.entry
@@ -185,7 +185,7 @@ def _lay_over(found: Cascade, source: Source) -> None:
     for group, place in groups.items():
         found.locks.setdefault(group, place)
     if held.locks_file:
-        found.whole = Place(path=source.path, line=held.locks_file)
+        found.whole = FileLine(path=source.path, line=held.locks_file)
 
 
 def order(
@@ -228,7 +228,7 @@ def _over(entry: str | Entry, below: InForce | None) -> str | Entry:
     return Entry(value, None if below.reading.broken else below.reading.value)
 
 
-def locked(desired: Desired, whole: Cascade) -> Mapping[tuple[Group, str], Place]:
+def locked(desired: Desired, whole: Cascade) -> Mapping[tuple[Group, str], FileLine]:
     """The declared entries that a lock keeps at another value, by group and key."""
     found = {}
     for group, keys in desired.items():

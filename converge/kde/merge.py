@@ -33,10 +33,10 @@ from converge.kde.declared import (
 from converge.kde.text import KConfigError, check_group, print_group, read_spelling
 
 __all__ = [
-    "Change",
     "Desired",
     "Drift",
     "Entry",
+    "EntryChange",
     "Group",
     "KConfigError",
     "Merged",
@@ -49,7 +49,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class EntryChange:
     """One entry that was not in force."""
 
     group: Group
@@ -72,7 +72,7 @@ class Change:
 @dataclass(frozen=True)
 class Merged:
     text: bytes
-    changes: tuple[Change, ...]
+    changes: tuple[EntryChange, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,7 @@ def values(
 
 
 def drift(
-    changes: Iterable[Change], last_written: Mapping[tuple[Group, str], str]
+    changes: Iterable[EntryChange], last_written: Mapping[tuple[Group, str], str]
 ) -> tuple[Drift, ...]:
     """Those changes whose entry was in force as we last wrote it, and then somebody changed it.
 
@@ -168,7 +168,7 @@ def _found(book: Book, group: Group, key: str) -> tuple[Reading | None, int | No
     return Reading(value, entry.options, entry.broken), found.line
 
 
-def _apply(book: Book, entry: Declared) -> Change | None:
+def _apply(book: Book, entry: Declared) -> EntryChange | None:
     """Set one entry in the book unless it is in force."""
     found, line = _found(book, entry.group, entry.key)
     if entry.met_by(found):
@@ -177,7 +177,7 @@ def _apply(book: Book, entry: Declared) -> Change | None:
     lock = found is not None and "i" in found.options  # a lock stays, whoever put it there
     options = "i" * (lock and "i" not in wanted.options) + wanted.options
     book.put(entry.group, entry.key, options, wanted.value)
-    return Change(
+    return EntryChange(
         group=entry.group,
         key=entry.key,
         found=None if found is None or "d" in found.options else found.value,

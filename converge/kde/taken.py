@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from converge.kde.back import Back, Standing, locked
+from converge.kde.back import Back, LineInForce, locked
 from converge.kde.declared import Reading
 from converge.kde.text import ROOT, EntryLine, HeaderLine, Placed, read_file
 
@@ -96,7 +96,7 @@ def _reading(one: EntryLine) -> Reading:
     return Reading(one.value.decode("latin-1"), one.options)
 
 
-def _meets(found: EntryLine | None, wanted: Standing | None) -> bool:
+def _meets(found: EntryLine | None, wanted: LineInForce | None) -> bool:
     if found is None or wanted is None:
         return found is None and wanted is None
     other = wanted.entry

@@ -28,7 +28,7 @@ FEWEST_PAIRS = 8
 FEWEST_EACH = 5
 
 
-class Verdict(StrEnum):
+class ClaimVerdict(StrEnum):
     """What the samples say of a claim. Each but the second is carried by the whole interval."""
 
     MET = "met"
@@ -76,26 +76,29 @@ def smaller(before: Sequence[float], after: Sequence[float]) -> Gain | None:
     return _gain(shifts, rank, fewest, percent=lambda log: (1 - math.exp(-log)) * 100)
 
 
-def judge(gain: Gain | None, claim: Claim) -> tuple[Verdict, str]:
+def judge(gain: Gain | None, claim: Claim) -> tuple[ClaimVerdict, str]:
     """The verdict on a claim, and the sentence that explains it.
 
     ``low`` of the claim is what decides; a gain above its ``high`` meets it all the same.
     """
     if gain is None:
-        return Verdict.NO_EVIDENCE, "nothing was measured"
+        return ClaimVerdict.NO_EVIDENCE, "nothing was measured"
     if gain.low is None or gain.high is None:
-        return Verdict.NO_EVIDENCE, f"too few samples to tell anything (n = {gain.n})"
+        return ClaimVerdict.NO_EVIDENCE, f"too few samples to tell anything (n = {gain.n})"
     claimed = f"{claim.low:g} {claim.unit}"
     if gain.high < 0:
-        return Verdict.WORSE, f"the whole interval lies below 0 {claim.unit}"
+        return ClaimVerdict.WORSE, f"the whole interval lies below 0 {claim.unit}"
     if gain.low <= 0:
-        return Verdict.NO_EVIDENCE, f"the interval holds 0 {claim.unit}: perhaps no gain at all"
+        return (
+            ClaimVerdict.NO_EVIDENCE,
+            f"the interval holds 0 {claim.unit}: perhaps no gain at all",
+        )
     if gain.low >= claim.low:
-        return Verdict.MET, f"the whole interval lies at or above {claimed}"
+        return ClaimVerdict.MET, f"the whole interval lies at or above {claimed}"
     if gain.high < claim.low:
-        return Verdict.BELOW, f"a gain, but the whole interval lies below {claimed}"
+        return ClaimVerdict.BELOW, f"a gain, but the whole interval lies below {claimed}"
     return (
-        Verdict.NO_EVIDENCE,
+        ClaimVerdict.NO_EVIDENCE,
         f"a gain, but the interval holds both sides of {claimed}: more rounds may decide",
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from converge.journal.form import taken
 from converge.journal.kinds import EarlierMeasurement, MeasurementRecord
 from converge.limits import document
-from converge.measure.memory import Memory
+from converge.measure.memory import MemoryUse
 
 VERSION = 1
 NAME = "measurements.json"
@@ -54,7 +54,7 @@ class History:
         }
         return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode()
 
-    def with_memory(self, memory: Memory, *, run: str, time: str, applied: bool) -> History:
+    def with_memory(self, memory: MemoryUse, *, run: str, time: str, applied: bool) -> History:
         """``applied``: whether a run has written here, which is what before and after mean."""
         sample = {
             "run": run,

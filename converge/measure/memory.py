@@ -29,7 +29,7 @@ class Used:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memory:
+class MemoryUse:
     boot: str
     cpu: str
     total_kb: float
@@ -38,7 +38,7 @@ class Memory:
     history: bytes = b""  # of earlier runs, as it is on the workspace; empty: none
 
 
-def parse(lines: Iterable[str]) -> Memory:
+def parse(lines: Iterable[str]) -> MemoryUse:
     """The memory in the output of ``remote/memory.sh``.
 
     Raises ``UnknownMemory`` when the output is cut or is not that program's.
@@ -71,7 +71,7 @@ def parse(lines: Iterable[str]) -> Memory:
         boot = facts["boot"]
     except (ValueError, KeyError, binascii.Error) as error:
         raise UnknownMemory(f"the workspace's answer about its memory is odd: {error}") from error
-    return Memory(
+    return MemoryUse(
         boot=boot,
         cpu=facts.get("cpu", ""),
         total_kb=total,

@@ -9,7 +9,7 @@ from typing import Any
 from converge.journal.kinds import ClaimedRange, EarlierMeasurement, MeasurementRecord
 from converge.limits import decimal, number
 from converge.measure.benchmarks import Benchmark
-from converge.measure.gain import Gain, Verdict, faster, judge
+from converge.measure.gain import ClaimVerdict, Gain, faster, judge
 from converge.plan.setting import Claim, Setting
 
 #: Seconds below which a program cannot have done the work: starting it is all that was timed.
@@ -122,7 +122,7 @@ def measurement(
     ``earlier``: what was measured of it before on this workspace (``History.earlier``)."""
     gain = samples.gain
     if samples.why:
-        verdict, why = Verdict.NO_EVIDENCE, f"not measured: {samples.why}"
+        verdict, why = ClaimVerdict.NO_EVIDENCE, f"not measured: {samples.why}"
     elif claim is None:
         verdict, why = _control(gain)
     else:
@@ -155,7 +155,7 @@ def not_measured(subject: str, settings: Sequence[Setting], why: str) -> Measure
         subject=subject,
         settings=tuple(setting.id for setting in settings),
         claimed=claimed(settings[0].claim if settings else None),
-        verdict=Verdict.NO_EVIDENCE.value,
+        verdict=ClaimVerdict.NO_EVIDENCE.value,
         why=f"not measured: {why}",
     )
 
@@ -192,14 +192,14 @@ def claimed(claim: Claim | None) -> ClaimedRange | None:
     return ClaimedRange(low=claim.low, high=claim.high, unit=claim.unit) if claim else None
 
 
-def _control(gain: Gain | None) -> tuple[Verdict, str]:
+def _control(gain: Gain | None) -> tuple[ClaimVerdict, str]:
     """Stock against itself: whatever is found here is what the machine's noise can do."""
     if gain is None or gain.low is None or gain.high is None:
-        return Verdict.NO_EVIDENCE, "too few samples to tell how noisy the machine is"
+        return ClaimVerdict.NO_EVIDENCE, "too few samples to tell how noisy the machine is"
     if gain.low <= 0 <= gain.high:
-        return Verdict.NO_EVIDENCE, "stock against itself shows no difference, as it must"
+        return ClaimVerdict.NO_EVIDENCE, "stock against itself shows no difference, as it must"
     return (
-        Verdict.WORSE,
+        ClaimVerdict.WORSE,
         f"stock against itself differs by {gain.spread} %: the machine is too noisy now, "
         "do not believe gains of that size; measure again when it is quiet",
     )

@@ -39,7 +39,7 @@ def _text(snapshot: Snapshot, path: str) -> bytes | None:
 def below(snapshot: Snapshot, name: str) -> lower.Cascade:
     """What lies below the user's own ``~/.config/NAME``."""
     return lower.cascade(
-        lower.Source(path=path, text=text)
+        lower.CascadeFile(path=path, text=text)
         for path in _paths(snapshot, name)[:-1]
         if (text := _text(snapshot, path)) is not None
     )
@@ -49,7 +49,7 @@ def whole(snapshot: Snapshot, name: str) -> lower.Cascade:
     """All layers of ``~/.config/NAME``, the user's own file included."""
     *_, own = paths = _paths(snapshot, name)
     return lower.cascade(
-        lower.Source(path=path, text=text, own=path == own)
+        lower.CascadeFile(path=path, text=text, own=path == own)
         for path in paths
         if (text := _text(snapshot, path)) is not None
     )

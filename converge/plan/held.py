@@ -54,7 +54,7 @@ def to_modify(snapshot: Snapshot, standings: Iterable[Standing]) -> Iterator[tup
         managed = snapshot.chezmoi.get(kde.path)
         if managed is None or in_the_way(managed):
             continue
-        if chezmoi.classify(managed.source).kind is chezmoi.Kind.MODIFY:
+        if chezmoi.classify(managed.source).kind is chezmoi.SourceKind.MODIFY:
             with contextlib.suppress(merge.KConfigError):  # planning refuses the file
                 yield kde.path, merge.merge(content(snapshot, kde.path) or b"", kde.entries).text
 

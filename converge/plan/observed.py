@@ -20,16 +20,16 @@ from converge.kde import chezmoi
 from converge.plan import flakes
 from converge.plan.flakes import Flake
 from converge.plan.snapshot import (
-    Built,
     Generation,
     Kind,
+    LastBuild,
     Lock,
     Managed,
     Node,
     Snapshot,
     Transaction,
 )
-from converge.plan.written import PARTS, Written
+from converge.plan.written import PARTS, LastWritten
 
 NEEDED_FACTS = frozenset(
     {"uid", "system_uid", "user", "home", "state", "hostname", "boot_id", "uptime_s", "soak_boot"}
@@ -132,7 +132,7 @@ def _parse(rows: list[str]) -> Snapshot:
     bases: dict[str, bytes] = {}
     follows: dict[str, str] = {}
     lock: dict[str, str] = {}
-    built: dict[str, Built] = {}
+    built: dict[str, LastBuild] = {}
     transactions: list[Transaction] = []
     config_dirs: list[str] = []
     lower: dict[str, bytes] = {}
@@ -166,7 +166,7 @@ def _parse(rows: list[str]) -> Snapshot:
                 running = second
             case "built":
                 digest, _, path = second.partition(" ")
-                built[first] = Built(inputs=digest, path=path)
+                built[first] = LastBuild(inputs=digest, path=path)
             case "transaction":
                 directory, number, alive, left, word, *reason = rest.split(" ", 5)
                 transactions.append(
@@ -269,14 +269,14 @@ def _parse(rows: list[str]) -> Snapshot:
     )
 
 
-def _written(facts: Mapping[str, str], nodes: Mapping[str, Node]) -> Written:
+def _written(facts: Mapping[str, str], nodes: Mapping[str, Node]) -> LastWritten:
     """What was last written; for a part that was undone alone, what had been written before it."""
     record = nodes.get(f"{facts['state']}/written.json")
-    written = Written.parse(record.content if record else None)
+    written = LastWritten.parse(record.content if record else None)
     for part in PARTS:
         before = nodes.get(f"{facts['state']}/undone/{part}")
         if before is not None:
-            earlier = Written.parse(before.content or None)
+            earlier = LastWritten.parse(before.content or None)
             written = written.with_part(part, earlier, home=facts["home"])
     return written
 

@@ -19,7 +19,7 @@ from converge.plan.flakes import Flake
 from converge.plan.layers import NixLayer
 from converge.plan.setting import Layer
 from converge.plan.standing import Standing
-from converge.plan.written import Written
+from converge.plan.written import LastWritten
 
 LIVE = (Layer.PLASMA, Layer.SESSION)
 KEEP = None  # mode of a file that stays as it is; 0600 for a new one
@@ -36,7 +36,7 @@ class Change:
     mode: int | None = KEEP
     root: bool = False
     kde: bool = False  # written under KConfig's own lock
-    keys: tuple[merge.Change, ...] = ()
+    keys: tuple[merge.EntryChange, ...] = ()
     entries: tuple[Back, ...] = ()  # what an undo takes back of a KDE file, or of its source
     link: str = ""  # of the user's own, through which "path" is written: an undo looks at it
     chezmoi_target: str = ""  # of a live file or its source: chezmoi takes note of the target
@@ -91,7 +91,7 @@ class Plan:
     warnings: tuple[str, ...]
     standings: tuple[Standing, ...]
     not_applicable: Mapping[Layer, str]
-    written: Written  # the record after this plan
+    written: LastWritten  # the record after this plan
     recorded: bool  # whether the workspace's record says so already
     to_prove: tuple[str, ...] = ()  # settings of a staged rollout that wait for their proof
 

@@ -20,7 +20,7 @@ from converge.plan.refusal import refuse, refuse_home
 from converge.plan.setting import Layer
 from converge.plan.snapshot import Kind, Snapshot
 from converge.plan.standing import Stand, Standing
-from converge.plan.written import Proved, Written
+from converge.plan.written import LastWritten, SettingProof
 
 
 def make_plan(
@@ -31,7 +31,7 @@ def make_plan(
     nix_layers: tuple[NixLayer, ...],
     standings: tuple[Standing, ...],
     not_applicable: Mapping[Layer, str],
-    proved: Mapping[str, Proved],
+    proved: Mapping[str, SettingProof],
     staged: bool = False,
     waits: str = "",
     to_prove: tuple[str, ...] = (),
@@ -160,7 +160,7 @@ def _record(
     changes: list[Change],
     files: Mapping[str, str],
     entries: Mapping[str, Mapping[tuple[merge.Group, str], str]],
-) -> Written:
+) -> LastWritten:
     """The record after the changes: what is removed, by us or others, is no longer in it."""
     gone = {change.path for change in changes if change.after is None}
     still = {
@@ -168,7 +168,7 @@ def _record(
         for path, last in snapshot.written.files.items()
         if path in snapshot.nodes and path not in gone
     }
-    return Written(files={**still, **files}, entries=entries)
+    return LastWritten(files={**still, **files}, entries=entries)
 
 
 def _file_drift(file: WholeFile, last: str, before: bytes | None) -> FileDrift:

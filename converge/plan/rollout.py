@@ -1,9 +1,9 @@
 """A staged rollout: one phase at a time, the next one only when all before it are proved and the
 latest has soaked.
 
-In: what the workspace's record says of each setting (``Written.settings``), the settings that the
-run wants in force by phase, and the workspace's clock now. Out: the phases of this run, and what
-the next one waits for. The clock is the machine's own time since boot: a wall clock that jumps
+In: what the workspace's record says of each setting (``LastWritten.settings``), the settings that
+the run wants in force by phase, and the workspace's clock now. Out: the phases of this run, and
+what the next one waits for. The clock is the machine's own time since boot: a wall clock that jumps
 changes nothing, and after a reboot only the present boot counts.
 
 A phase is *in* when each of its settings in force was let in, and *proved* when each of them is
@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from converge.plan.setting import Phase, Setting
-from converge.plan.written import Proved, digest_of
+from converge.plan.written import SettingProof, digest_of
 
 #: The plan's order, foundation first.
 ORDER = (
@@ -56,12 +56,12 @@ class Stage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
+class PhaseProgress:
     """How far one phase has come: ``proofs`` of the settings that are let in, ``out`` the names of
     those that are not, ``lacking`` name -> effect of those that are in and not proved."""
 
     phase: Phase
-    proofs: tuple[Proved, ...]
+    proofs: tuple[SettingProof, ...]
     out: tuple[str, ...]
     lacking: Mapping[str, str]
 
@@ -80,8 +80,8 @@ def phase_of(setting: Setting, phases: Iterable[Phase]) -> Phase:
 
 
 def progress(
-    recorded: Mapping[str, Proved], in_force: Iterable[Setting], wanted: frozenset[Phase]
-) -> tuple[Progress, ...]:
+    recorded: Mapping[str, SettingProof], in_force: Iterable[Setting], wanted: frozenset[Phase]
+) -> tuple[PhaseProgress, ...]:
     """How far each of the ``wanted`` phases has come, in their order. ``in_force``: the settings
     that the run would have in force if all of them were let in."""
     settings = tuple(in_force)
@@ -93,8 +93,8 @@ def progress(
 
 
 def _progress(
-    recorded: Mapping[str, Proved], phase: Phase, settings: Iterable[Setting]
-) -> Progress:
+    recorded: Mapping[str, SettingProof], phase: Phase, settings: Iterable[Setting]
+) -> PhaseProgress:
     proofs, out, lacking = [], [], {}
     for setting in settings:
         one = recorded.get(setting.id)
@@ -104,11 +104,11 @@ def _progress(
         proofs.append(one)
         if not one.holds:
             lacking[setting.id] = one.effect
-    return Progress(phase=phase, proofs=tuple(proofs), out=tuple(out), lacking=lacking)
+    return PhaseProgress(phase=phase, proofs=tuple(proofs), out=tuple(out), lacking=lacking)
 
 
 def stage(
-    recorded: Mapping[str, Proved],
+    recorded: Mapping[str, SettingProof],
     in_force: Iterable[Setting],
     wanted: frozenset[Phase],
     clock: Clock,
@@ -139,12 +139,12 @@ def stage(
     return Stage(phases=phases | {following}, entering=following, after=after, unproved=unproved)
 
 
-def _soaked(one: Progress, clock: Clock) -> int:
+def _soaked(one: PhaseProgress, clock: Clock) -> int:
     """Seconds that the workspace has run with a phase, as far as its own clock tells."""
     return min(_since(proof, clock) for proof in one.proofs)
 
 
-def _since(one: Proved, clock: Clock) -> int:
+def _since(one: SettingProof, clock: Clock) -> int:
     if one.boot == clock.boot:
         return max(0, clock.uptime_s - one.uptime_s)
     return clock.uptime_s

@@ -13,7 +13,7 @@ from hashlib import sha256
 from converge.boot.trial import Trial
 from converge.plan.flakes import Flake
 from converge.plan.rollout import Clock
-from converge.plan.written import Written
+from converge.plan.written import LastWritten
 
 
 class Kind(StrEnum):
@@ -63,7 +63,7 @@ class Lock:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Built:
+class LastBuild:
     """What the last build of a layer made: digest of all that went in, store path."""
 
     inputs: str
@@ -128,12 +128,12 @@ class Snapshot:
     leftovers: tuple[str, ...]  # staged files of a killed run
     chezmoi: Mapping[str, Managed] = field(default_factory=dict)
     follows: Mapping[str, str] = field(default_factory=dict)  # link of the user's own -> its file
-    built: Mapping[str, Built] = field(default_factory=dict)  # by layer
+    built: Mapping[str, LastBuild] = field(default_factory=dict)  # by layer
     machine: tuple[str, ...] = ()  # the lines of remote/detect.sh
     transactions: tuple[Transaction, ...] = ()  # the newest last
     running_system: str = ""
     lock: Lock | None = None
-    written: Written = field(default_factory=Written)
+    written: LastWritten = field(default_factory=LastWritten)
     config_dirs: tuple[str, ...] = ()  # XDG_CONFIG_DIRS of the desktop, the first one wins
     lower: Mapping[str, bytes] = field(default_factory=dict)  # KDE's files there, and /etc/kde5rc
     #: KDE file with a modify_ source -> what chezmoi would make of it with our entries, or why that

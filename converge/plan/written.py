@@ -31,7 +31,7 @@ NOT_LOOKED_AT = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proved:
+class SettingProof:
     """What was last found of one setting, and since when: the run, the boot, the seconds since
     that boot. ``digest``: of the setting as it was then (``digest_of``)."""
 
@@ -54,7 +54,7 @@ def digest_of(setting: Setting) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Written:
+class LastWritten:
     """``files``: path -> sha256. ``entries``: KDE file -> (group, key as declared) -> value.
     ``settings``: setting -> what was last found of it; who is in there was let in. ``staged``: the
     last run was part of a staged rollout. ``older``, ``damaged``: the record was there, and proves
@@ -63,13 +63,13 @@ class Written:
     run: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     entries: Mapping[str, Mapping[tuple[Group, str], str]] = field(default_factory=dict)
-    settings: Mapping[str, Proved] = field(default_factory=dict)
+    settings: Mapping[str, SettingProof] = field(default_factory=dict)
     staged: bool = False
     older: bool = False
     damaged: bool = False
 
     @classmethod
-    def parse(cls, content: bytes | None) -> Written:
+    def parse(cls, content: bytes | None) -> LastWritten:
         if content is None:
             return cls()
         try:
@@ -94,7 +94,7 @@ class Written:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return cls(damaged=True)
 
-    def with_part(self, part: str, earlier: Written, *, home: str) -> Written:
+    def with_part(self, part: str, earlier: LastWritten, *, home: str) -> LastWritten:
         """The same with what ``earlier`` says of one part. Of the settings those are still let in
         that both know, with the same value."""
         entries = earlier.entries if part == "plasma+session" else self.entries
@@ -107,7 +107,7 @@ class Written:
         }
         return replace(self, files={**rest, **theirs}, entries=entries, settings=settings)
 
-    def same(self, other: Written, *, proof: bool) -> bool:
+    def same(self, other: LastWritten, *, proof: bool) -> bool:
         """Whether both say the same was written, and with ``proof`` found, whichever run it was."""
         return (
             self.files == other.files
@@ -141,12 +141,12 @@ def part_of(path: str, home: str) -> str:
     return "home-manager" if path.startswith(ours) else "plasma+session"
 
 
-def _proved(item: tuple[str, Mapping[str, Any]]) -> tuple[str, Proved]:
+def _proved(item: tuple[str, Mapping[str, Any]]) -> tuple[str, SettingProof]:
     name, one = item
     uptime_s = count(str(one["uptime_s"]))
     if uptime_s is None:
         raise ValueError("uptime_s")
-    return str(name), Proved(
+    return str(name), SettingProof(
         effect=str(one["effect"]),
         run=str(one["run"]),
         boot=str(one["boot"]),

@@ -23,7 +23,7 @@ from converge.problem import (
     show_path,
     shown,
 )
-from converge.profile.scalar import Refused, plain
+from converge.profile.scalar import RefusedScalar, plain
 
 if TYPE_CHECKING:
     import yaml
@@ -252,7 +252,7 @@ class _Tree:
     def _scalar(self, event: yaml.ScalarEvent, place: Place, path: NodePath) -> Any:
         if not event.style and event.tag is None:
             value = plain(event.value)
-            if not isinstance(value, Refused):
+            if not isinstance(value, RefusedScalar):
                 return value
             self._add(place, path, value.message, value.hint)
             return None
@@ -277,7 +277,7 @@ class _Tree:
             frame.dropped = True
         elif not event.style and not isinstance(meaning := plain(text), str):
             hint = f'write "{text}" with quotes where the text is meant'
-            why = meaning.message if isinstance(meaning, Refused) else f"{text} is not text"
+            why = meaning.message if isinstance(meaning, RefusedScalar) else f"{text} is not text"
             self._add(place, path, f"as a key, {why}", hint)
         elif any(True for _ in hidden_characters(text)):
             self._add(place, path, "an invisible character in a key", "remove it")

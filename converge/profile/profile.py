@@ -63,7 +63,7 @@ class Parallelism:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Build:
+class Compilation:
     """How packages are compiled."""
 
     compiler: Compiler
@@ -145,7 +145,7 @@ class Profile:
     workspace: str
     system: str
     cpu: Cpu
-    build: Build
+    build: Compilation
     gpus: tuple[Gpu, ...]
     memory: Memory
     storage: Storage
@@ -221,7 +221,7 @@ def profile_from(document: Document) -> Profile:
         workspace=data["workspace"],
         system=data["system"],
         cpu=Cpu(**data["cpu"]),
-        build=Build(
+        build=Compilation(
             compiler=Compiler(
                 march=compiler["march"],
                 mtune=compiler["mtune"],

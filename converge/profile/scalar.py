@@ -29,54 +29,56 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ].*)?\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedScalar:
     """Why a plain scalar is not taken."""
 
     message: str
     hint: str
 
 
-def plain(text: str) -> str | int | bool | Refused:
+def plain(text: str) -> str | int | bool | RefusedScalar:
     """Read an unquoted scalar, or say why it would not mean the same to every reader."""
     value = _classify(text)
-    if isinstance(value, Refused) and len(text) > _LONGEST:
-        return Refused("a long unquoted value that reads as a number", "write a shorter one")
+    if isinstance(value, RefusedScalar) and len(text) > _LONGEST:
+        return RefusedScalar("a long unquoted value that reads as a number", "write a shorter one")
     return value
 
 
-def _classify(text: str) -> str | int | bool | Refused:
+def _classify(text: str) -> str | int | bool | RefusedScalar:
     if text in {"true", "false"}:
         return text == "true"
     if _INTEGER.match(text):
         if len(text) <= 17 and abs(int(text)) < _INTEGER_LIMIT:
             return int(text)
-        return Refused(f"the integer {shown(text)} is out of range", "write a smaller number")
+        return RefusedScalar(f"the integer {shown(text)} is out of range", "write a smaller number")
     if text == "":
-        return Refused("has no value", "write one, or remove the key")
+        return RefusedScalar("has no value", "write one, or remove the key")
     if text.lower() in {"~", "null"}:
-        return Refused(f"{text} means nothing at all", "write a value, or remove the key")
+        return RefusedScalar(f"{text} means nothing at all", "write a value, or remove the key")
     if text.lower() in _BOOLEAN_WORDS:
-        return Refused(
+        return RefusedScalar(
             f"unquoted {text} is a truth value to some readers and text to others",
             f'write true or false, or "{text}" with quotes where the text is meant',
         )
     if _OTHER_NUMBERS.match(text):
-        return Refused(
+        return RefusedScalar(
             f"unquoted {text} is a number that readers do not agree about{_guess(text)}",
             f'write a decimal integer, or "{text}" with quotes where the text is meant',
         )
     if _FLOAT.match(text):
-        return Refused(
+        return RefusedScalar(
             f"unquoted {text} is a fraction{_guess(text)}, and no value here is one",
             f'write an integer, or "{text}" with quotes where the text is meant',
         )
     if _DATE.match(text):
-        return Refused(
+        return RefusedScalar(
             f"unquoted {text} is a date to some readers and text to others",
             f'write "{text}" with quotes',
         )
     if text in {"=", "<<"}:
-        return Refused(f"unquoted {text} has a special meaning", f'write "{text}" with quotes')
+        return RefusedScalar(
+            f"unquoted {text} has a special meaning", f'write "{text}" with quotes'
+        )
     return text
 
 

@@ -33,7 +33,7 @@ _TYPES = {
 }
 
 
-class Source(Protocol):
+class Located(Protocol):
     """What can say where its nodes are: a document, or the data of a host."""
 
     def problem(
@@ -67,7 +67,7 @@ def _digest(name: str, data: Any) -> str:
     return hashlib.sha256(_text(name) + b"\0" + repr(data).encode()).hexdigest()
 
 
-def schema_problems(name: str, data: Any, source: Source) -> tuple[Problem, ...]:
+def schema_problems(name: str, data: Any, source: Located) -> tuple[Problem, ...]:
     """Return everything in ``data`` that the schema called ``name`` does not allow."""
     digest = _digest(name, data)
     if digest in allowed:
@@ -117,7 +117,7 @@ def _validator(name: str) -> Any:
 
 
 def _unknown_keys(
-    error: Any, path: NodePath, source: Source, meant: set[NodePath]
+    error: Any, path: NodePath, source: Located, meant: set[NodePath]
 ) -> Iterator[Problem]:
     known: Mapping[str, Any] = error.schema.get("properties", {})
     for key in error.instance:
@@ -140,7 +140,9 @@ def _unknown_keys(
         yield source.problem(here, "is not a known key", hint, at_key=True)
 
 
-def _missing_keys(error: Any, path: NodePath, source: Source) -> Iterator[tuple[NodePath, Problem]]:
+def _missing_keys(
+    error: Any, path: NodePath, source: Located
+) -> Iterator[tuple[NodePath, Problem]]:
     for key in error.validator_value:
         if key in error.instance:
             continue
@@ -151,7 +153,7 @@ def _missing_keys(error: Any, path: NodePath, source: Source) -> Iterator[tuple[
         yield (*path, key), source.problem(path, message, hint, at_key=True, rank=2)
 
 
-def _wrong_value(error: Any, path: NodePath, source: Source) -> Problem:
+def _wrong_value(error: Any, path: NodePath, source: Located) -> Problem:
     value, rule = error.instance, error.schema
     about: str = rule.get("description", "")
     hint: str = rule.get("x-hint", about)

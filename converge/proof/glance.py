@@ -15,7 +15,7 @@ from converge.plan.standing import Standing
 from converge.problem import count, did_you_mean
 from converge.proof.check import Context
 from converge.proof.effect import Effect, Finding, summary
-from converge.proof.history import Proof
+from converge.proof.history import RunFindings
 from converge.subjects.checks import BY_ID
 
 #: Items of a glance: what is running, how far each layer has come, whether one more would fit.
@@ -27,7 +27,7 @@ Row = tuple[str, str]
 
 
 def status(
-    context: Context, plan: Plan, findings: Iterable[Finding], proof: Proof | None
+    context: Context, plan: Plan, findings: Iterable[Finding], proof: RunFindings | None
 ) -> Iterator[Row]:
     """Generations, layers, drift, what is open, the last proof, room for one more generation."""
     snapshot = context.snapshot
@@ -146,7 +146,7 @@ def no_such_setting(name: str, known: Iterable[str]) -> str:
 
 
 def why(
-    context: Context, standing: Standing, newest: tuple[Proof, Finding] | None
+    context: Context, standing: Standing, newest: tuple[RunFindings, Finding] | None
 ) -> Iterator[Row]:
     """All that is known of a setting: the plan's words, what becomes of them, where it lands, what
     proves it, where it stands here, the last effect."""

@@ -14,7 +14,7 @@ FIRST = 64 * 1024  # bytes of a first line that are read
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proof:
+class RunFindings:
     """What one run found on a workspace, the last finding of each check."""
 
     run: str
@@ -26,7 +26,7 @@ class Proof:
         return next((one for one in self.findings if one.setting == setting), None)
 
 
-def proofs(runs: Path, workspace: str) -> Iterable[Proof]:
+def proofs(runs: Path, workspace: str) -> Iterable[RunFindings]:
     """Newest first. A journal that cannot be read is passed over: it proves nothing."""
     for path in sorted(runs.glob("*/journal.jsonl"), reverse=True):
         try:
@@ -45,7 +45,9 @@ def proofs(runs: Path, workspace: str) -> Iterable[Proof]:
                 found[finding.check, finding.setting] = finding
                 time = line.time
         if found:
-            yield Proof(run=path.parent.name, time=time, task=task, findings=tuple(found.values()))
+            yield RunFindings(
+                run=path.parent.name, time=time, task=task, findings=tuple(found.values())
+            )
 
 
 def _may_prove(path: Path, workspace: str) -> bool:
@@ -58,11 +60,11 @@ def _may_prove(path: Path, workspace: str) -> bool:
     return True
 
 
-def last(runs: Path, workspace: str) -> Proof | None:
+def last(runs: Path, workspace: str) -> RunFindings | None:
     return next(iter(proofs(runs, workspace)), None)
 
 
-def last_of(runs: Path, workspace: str, setting: str) -> tuple[Proof, Finding] | None:
+def last_of(runs: Path, workspace: str, setting: str) -> tuple[RunFindings, Finding] | None:
     """The newest proof that says something of a setting."""
     for proof in proofs(runs, workspace):
         if finding := proof.of(setting):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from converge.plan.rollout import Clock, Stage
 from converge.plan.standing import Stand, Standing
-from converge.plan.written import NOT_LOOKED_AT, OWN, Proved, digest_of
+from converge.plan.written import NOT_LOOKED_AT, OWN, SettingProof, digest_of
 from converge.proof.effect import Effect, Finding
 from converge.proof.touched import Touched
 
@@ -74,8 +74,8 @@ def _excused(now: Finding, before: Finding | None, brought: bool) -> bool:
 
 
 def intended(
-    recorded: Mapping[str, Proved], standings: Iterable[Standing], *, run: str, clock: Clock
-) -> dict[str, Proved]:
+    recorded: Mapping[str, SettingProof], standings: Iterable[Standing], *, run: str, clock: Clock
+) -> dict[str, SettingProof]:
     """The record of a plan, before anything is proved: what is newly in force, or in force with
     another value, was not looked at. What belongs to another phase or layer stays as it is."""
     found = {}
@@ -90,7 +90,7 @@ def intended(
             found[setting.id] = (
                 old
                 if old is not None and same
-                else Proved(
+                else SettingProof(
                     effect=NOT_LOOKED_AT,
                     run=run,
                     boot=clock.boot,
@@ -102,13 +102,13 @@ def intended(
 
 
 def proved(
-    planned: Mapping[str, Proved],
+    planned: Mapping[str, SettingProof],
     findings: Iterable[Finding],
     touched: Touched | None,
     *,
     run: str,
     clock: Clock,
-) -> dict[str, Proved]:
+) -> dict[str, SettingProof]:
     """The record after the proof. ``planned`` is from ``intended``.
 
     An effect that is the same as before keeps the time since when it is so. A proof that was had
@@ -122,7 +122,7 @@ def proved(
         apart = touched is None or not touched.has(one.check, one.setting)
         if old.holds and apart and one.effect in (Effect.PENDING, Effect.UNKNOWN):
             continue
-        found[one.setting] = Proved(
+        found[one.setting] = SettingProof(
             effect=effect,
             run=run,
             boot=clock.boot,

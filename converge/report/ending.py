@@ -28,7 +28,7 @@ _REMEDIES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class EndingRow:
     """A word, and what it says. ``tone`` as ``converge.report.words.tone`` has them; ``typed``: it
     is a command, so it stands on one line of its own."""
 
@@ -47,7 +47,7 @@ def latest(records: Iterable[FindingRecord]) -> tuple[Finding, ...]:
     return tuple(one for one in found.values() if one.counts)
 
 
-def open_ends(findings: Sequence[Finding]) -> Iterator[Row]:
+def open_ends(findings: Sequence[Finding]) -> Iterator[EndingRow]:
     """What is pending and what is unknown, by what makes it known."""
     groups: dict[tuple[Effect, str], list[str]] = {}
     for one in findings:
@@ -58,7 +58,7 @@ def open_ends(findings: Sequence[Finding]) -> Iterator[Row]:
         for (which, how), names in groups.items():
             if which is effect:
                 text = f"{len(names)}, {how}: {', '.join(dict.fromkeys(names))}"
-                yield Row(word=effect.value, text=text, tone="waiting")
+                yield EndingRow(word=effect.value, text=text, tone="waiting")
 
 
 def remedy(finding: Finding) -> str:
@@ -122,29 +122,31 @@ def rows(
     run: str,
     inventory: str,
     wide: bool,
-) -> Iterator[Row]:
+) -> Iterator[EndingRow]:
     """The end of one workspace's part. ``wide``: the run has other workspaces too."""
     task = next((one.task for one in of_kind(lines, RunStartRecord)), "")
     plan = last_of_kind(lines, PlanRecord, workspace)
     findings = latest(of_kind(lines, FindingRecord, workspace))
     if task == "deploy" and kept(outcome):
-        yield Row(word="changed", text=_changed(plan), tone="good")
-        yield Row(word="effects", text=effects(findings))
+        yield EndingRow(word="changed", text=_changed(plan), tone="good")
+        yield EndingRow(word="effects", text=effects(findings))
         for one in filter(_wrong, findings):
             why = one.reason or f"found {one.found}"
-            yield Row(word="not effective", text=f"{one.setting or one.check}: {why}", tone="bad")
+            yield EndingRow(
+                word="not effective", text=f"{one.setting or one.check}: {why}", tone="bad"
+            )
         yield from open_ends(findings)
         undo = rerun(inventory, workspace, "tasks/rollback.py", run, wide)
-        yield Row(word="undo", text=undo, typed=True)
+        yield EndingRow(word="undo", text=undo, typed=True)
     elif task == "verify":
         yield from open_ends(findings)
     elif task == "deploy" and outcome is Outcome.CHANGES:
         limit = f" --limit {shlex.quote(workspace)}" if wide else ""
         shown = f"--data plan={plan.id if plan else ''}"
         text = f"{PYINFRA} {shlex.quote(inventory)} deploy.py -y{limit} {shown}"
-        yield Row(word="to apply", text=text, typed=True)
+        yield EndingRow(word="to apply", text=text, typed=True)
     elif task == "deploy" and outcome.exit is Exit.UNKNOWN:
-        yield Row(
+        yield EndingRow(
             word="next", text=f"{PYINFRA} {shlex.quote(inventory)} tasks/status.py", typed=True
         )
 

@@ -50,7 +50,7 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class ReportedJournal:
     """A journal that went into a report."""
 
     path: str
@@ -100,7 +100,7 @@ class Report:
     exit: int | None
     cut: str  # why the first journal is not whole, or ""
     workspaces: tuple[ReportedWorkspace, ...]
-    sources: tuple[Source, ...]
+    sources: tuple[ReportedJournal, ...]
 
     @property
     def dry(self) -> bool:
@@ -111,7 +111,7 @@ class Report:
 class JournalFile:
     """The harmless lines of one journal file."""
 
-    source: Source
+    source: ReportedJournal
     lines: tuple[Line, ...]
 
 
@@ -123,7 +123,7 @@ def load(path: Path) -> JournalFile:
     first = next((one for one in lines if one.record is start), None)
     cut = _cut(content, lines)
     return JournalFile(
-        source=Source(
+        source=ReportedJournal(
             path=visible(str(path)),
             run=(first.run if first else "") or visible(path.parent.name),
             task=start.task if start else "",

@@ -13,7 +13,7 @@ from converge.exits import Outcome, kept, well
 from converge.journal.kinds import FACT_WORDS
 from converge.problem import count
 from converge.proof.effect import Effect
-from converge.report.ending import Row, open_ends
+from converge.report.ending import EndingRow, open_ends
 from converge.report.model import Report, ReportedWorkspace
 from converge.report.parts import (
     WORST_FIRST,
@@ -92,36 +92,36 @@ def phases(one: ReportedWorkspace) -> Iterable[PhaseFindings]:
         )
 
 
-def waits(one: ReportedWorkspace) -> Sequence[Row]:
+def waits(one: ReportedWorkspace) -> Sequence[EndingRow]:
     """What a person has to do, or to know, before all is well."""
     return [*_wrong(one.findings), *_blocking(one), *_drifted(one), *_open(one.findings)]
 
 
-def still_open(findings: Sequence[ReportedFinding]) -> Sequence[Row]:
+def still_open(findings: Sequence[ReportedFinding]) -> Sequence[EndingRow]:
     """The same of findings alone, whichever runs they come from."""
     return [*_wrong(findings), *_open(findings)]
 
 
-def _wrong(findings: Iterable[ReportedFinding]) -> Iterator[Row]:
+def _wrong(findings: Iterable[ReportedFinding]) -> Iterator[EndingRow]:
     names = [one.setting or one.check for one in findings if one.effect is Effect.NOT_EFFECTIVE]
     if names:
-        yield Row(word=Effect.NOT_EFFECTIVE.value, text=", ".join(names), tone="bad")
+        yield EndingRow(word=Effect.NOT_EFFECTIVE.value, text=", ".join(names), tone="bad")
 
 
-def _blocking(one: ReportedWorkspace) -> Iterator[Row]:
+def _blocking(one: ReportedWorkspace) -> Iterator[EndingRow]:
     for fact in one.gates:
         if fact.outcome == "blocks":
             text = f"{fact.fact}: {fact.fix or fact.why}"
-            yield Row(word=fact.outcome, text=text, tone="bad")
+            yield EndingRow(word=fact.outcome, text=text, tone="bad")
 
 
-def _drifted(one: ReportedWorkspace) -> Iterator[Row]:
+def _drifted(one: ReportedWorkspace) -> Iterator[EndingRow]:
     if one.drift and not kept(one.outcome):
         text = f"{count(len(one.drift), 'value')} changed by somebody else; deploy.py heals them"
-        yield Row(word="drift", text=text, tone="waiting")
+        yield EndingRow(word="drift", text=text, tone="waiting")
 
 
-def _open(findings: Iterable[ReportedFinding]) -> Iterator[Row]:
+def _open(findings: Iterable[ReportedFinding]) -> Iterator[EndingRow]:
     return open_ends(tuple(one.finding for one in findings if one.finding.counts))
 
 

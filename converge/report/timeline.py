@@ -33,7 +33,7 @@ class Turn:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class LastFinding:
     """What was found last of a check or setting. ``since``: the time of the first finding in a row
     that says so; ``before``: the effect that it had before, or ""."""
 
@@ -57,7 +57,7 @@ class Timeline:
 
     name: str
     turns: tuple[Turn, ...]
-    standings: tuple[Standing, ...]
+    standings: tuple[LastFinding, ...]
     drift: tuple[Drifted, ...]
     measurements: tuple[ReportedMeasurement, ...]
     left_out: int  # older runs that were not read
@@ -81,7 +81,7 @@ class Timeline:
         return [one.finding for one in self.standings]
 
     @property
-    def changed(self) -> Sequence[Standing]:
+    def changed(self) -> Sequence[LastFinding]:
         """What did not always have the effect that it has now."""
         return [one for one in self.standings if one.before]
 
@@ -110,9 +110,9 @@ def timeline(name: str, reports: Iterable[Report], *, left_out: int = 0) -> Time
     )
 
 
-def _standings(turns: Sequence[Turn]) -> Sequence[Standing]:
+def _standings(turns: Sequence[Turn]) -> Sequence[LastFinding]:
     """The last finding of each check, worst first; what does not apply is no finding."""
-    found: dict[tuple[str, str], Standing] = {}
+    found: dict[tuple[str, str], LastFinding] = {}
     for turn in reversed(turns):
         for one in turn.part.findings:
             if one.effect is Effect.NOT_APPLICABLE:
@@ -123,5 +123,5 @@ def _standings(turns: Sequence[Turn]) -> Sequence[Standing]:
                 found[key] = replace(last, finding=one)
             else:
                 before = str(last.finding.effect.value) if last else ""
-                found[key] = Standing(finding=one, since=turn.report.started, before=before)
+                found[key] = LastFinding(finding=one, since=turn.report.started, before=before)
     return sorted(found.values(), key=lambda one: WORST_FIRST.index(one.finding.effect))

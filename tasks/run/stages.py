@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from converge.exits import Exit, Outcome
-from converge.gate.facts.verdict import Verdict
+from converge.gate.facts.verdict import FactVerdict
 from converge.journal.kinds import ProblemRecord, Record, StepRecord
 from converge.plan.layers import system_layer
 from converge.plan.plan import Build, Change, Plan
 from converge.plan.snapshot import Snapshot, Transaction
-from converge.plan.written import Proved as Proof
+from converge.plan.written import SettingProof
 from converge.profile.choices import Choices
 from converge.profile.profile import Profile
 from converge.proof.effect import Finding
@@ -136,7 +136,7 @@ class Planned(Read):
     """The difference between what is there and what should be is known."""
 
     plan: Plan
-    blocks: tuple[Verdict, ...] = ()  # facts that are not true of the machine and end the run
+    blocks: tuple[FactVerdict, ...] = ()  # facts that are not true of the machine and end the run
     unbuildable: str = ""  # why Nix cannot evaluate a layer, in its own words
 
     @property
@@ -217,7 +217,7 @@ class Proved(Activated):
 
     disproved: str = ""
     not_known: str = ""
-    proof: Mapping[str, Proof] = field(default_factory=dict)
+    proof: Mapping[str, SettingProof] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

@@ -15,7 +15,7 @@ from converge.journal.kinds import FindingRecord
 from converge.plan import layers
 from converge.plan.setting import Layer
 from converge.plan.standing import Stand
-from converge.plan.written import NOT_LOOKED_AT, Proved
+from converge.plan.written import NOT_LOOKED_AT, SettingProof
 from converge.proof import inquiry, keep
 from converge.proof.check import Ask, Context, When
 from converge.proof.effect import Effect, Finding, summary, verdict
@@ -180,7 +180,7 @@ def against(
     return keep.against(known, findings, touched_by(work), brought=brought)
 
 
-def record_of(work: Planned, findings: Iterable[Finding]) -> dict[str, Proved]:
+def record_of(work: Planned, findings: Iterable[Finding]) -> dict[str, SettingProof]:
     """What the workspace's record says of each setting after this proof."""
     return keep.proved(
         work.plan.written.settings,

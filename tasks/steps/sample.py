@@ -18,7 +18,7 @@ from converge.measure import samples as measure_samples
 from converge.measure.benchmarks import PROCESSES, Benchmark
 from converge.measure.gain import smaller
 from converge.measure.history import NAME, History
-from converge.measure.memory import Memory
+from converge.measure.memory import MemoryUse
 from converge.measure.options import Options
 from converge.plan import layers
 from converge.plan.layers import NixLayer
@@ -56,7 +56,7 @@ class Measuring(Planned):
     """How to measure, and the memory in use with the history; no memory in a dry run."""
 
     options: Options
-    memory: Memory | None = None
+    memory: MemoryUse | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -211,7 +211,7 @@ def _applied(work: Planned) -> bool:
     return bool(work.snapshot.written.files or work.snapshot.written.entries)
 
 
-def _history(work: Planned, memory: Memory) -> History:
+def _history(work: Planned, memory: MemoryUse) -> History:
     """What the workspace knew, and this run's reading of its memory."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return History.parse(memory.history).with_memory(

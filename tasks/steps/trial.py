@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import gevent
 
 from converge.boot import checks, wanted
-from converge.boot.trial import State
+from converge.boot.trial import TrialState
 from converge.exits import Exit, Outcome
 from converge.journal.kinds import FindingRecord, ProblemRecord
 from converge.plan.snapshot import Transaction
@@ -99,8 +99,10 @@ def boot(kept: Kept) -> Kept:
     if not answer.of("restarting") and not answer.lost:
         raise Over(f"the machine was not restarted: {answer.last_error}", Exit.UNKNOWN)
     word, why = _until_decided(kept, before)
-    if word is not State.KEPT:
-        code = Exit.ROLLED_BACK if word in (State.UNDONE, State.WENT_BACK) else Exit.UNKNOWN
+    if word is not TrialState.KEPT:
+        code = (
+            Exit.ROLLED_BACK if word in (TrialState.UNDONE, TrialState.WENT_BACK) else Exit.UNKNOWN
+        )
         raise Over(f"{word}: {why}", code, short=str(word))
     kept.step("trial", "found", f"kept: {why}")
     now = replace(kept, tried=False)
@@ -112,7 +114,7 @@ def boot(kept: Kept) -> Kept:
     return now
 
 
-def _until_decided(work: Planned, before: str) -> tuple[State, str]:
+def _until_decided(work: Planned, before: str) -> tuple[TrialState, str]:
     """How the trial ended. Raises ``Over`` where the machine does not answer in time."""
     choices = work.choices
     limit = AWAY_S + choices.trial_session_s + choices.trial_answer_s
@@ -124,8 +126,8 @@ def _until_decided(work: Planned, before: str) -> tuple[State, str]:
             gevent.sleep(2)
             continue
         word, _, why = answer.first("trial").partition(" ")
-        if word in [one.value for one in State] and not State(word).open:
-            return State(word), why
+        if word in [one.value for one in TrialState] and not TrialState(word).open:
+            return TrialState(word), why
         if answer.first("boot") != before and word != said:
             said = word
             work.step("trial", "found", f"{word}: {why}")
@@ -152,7 +154,7 @@ def choose(work: Read) -> Waiting:
     one, boot = work.snapshot.open_trial, work.snapshot.facts["boot_id"]
     if one is None or one.trial is None:
         raise Over("no change is on trial there", Outcome.UNCHANGED, said=False)
-    if one.trial.state is not State.PROVING:
+    if one.trial.state is not TrialState.PROVING:
         raise Over(f"run {one.run} waits for no answer now: {one.trial.stands(boot)}")
     answer = _ask(work, one, "tried", "0")
     for line in answer.of("found"):

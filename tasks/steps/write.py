@@ -8,7 +8,7 @@ from dataclasses import replace
 from converge.exits import Exit
 from converge.plan.plan import Change
 from converge.plan.setting import Layer
-from converge.plan.written import Proved
+from converge.plan.written import SettingProof
 from tasks.reach.payload import pack
 from tasks.reach.remote import Answer
 from tasks.run.operations import step
@@ -17,7 +17,7 @@ from tasks.steps import read
 from tasks.steps.lock import controller, done
 
 
-def record(work: Planned, proof: Mapping[str, Proved] | None = None) -> Change:
+def record(work: Planned, proof: Mapping[str, SettingProof] | None = None) -> Change:
     """The record of what was last written, as one more file to write; ``proof``: what was found."""
     path = f"{work.snapshot.state}/written.json"
     node = work.snapshot.nodes.get(path)
@@ -89,7 +89,7 @@ def _overtaken(looked: Looked, answer: Answer) -> Written:
     raise AssertionError("a stale answer is no success")
 
 
-def proof(work: Planned, found: Mapping[str, Proved], *, keep: str = "release") -> None:
+def proof(work: Planned, found: Mapping[str, SettingProof], *, keep: str = "release") -> None:
     """Write what was found into the record, and give the lock back unless it is to ``keep``. Raises
     ``Over``."""
     done(

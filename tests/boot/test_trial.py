@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from converge.boot import checks, wanted
-from converge.boot.trial import MOVES, State, Trial, parse
+from converge.boot.trial import MOVES, Trial, TrialState, parse
 from converge.exits import Exit, Outcome
 from converge.profile.choices import Choices
 from converge.proof.effect import Effect, Finding
@@ -36,23 +36,23 @@ def finding(check: str, effect: Effect, setting: str = "") -> Finding:
 
 
 def test_every_state_has_an_end_and_no_end_goes_on() -> None:
-    for state in State:
+    for state in TrialState:
         seen, next_ = {state}, set(MOVES[state])
         while next_ - seen:
             seen |= next_
             next_ = {after for one in next_ for after in MOVES[one]}
         assert any(not MOVES[one] for one in seen), state
-    ends = {one for one in State if not MOVES[one]}
-    assert ends == {State.KEPT, State.UNDONE, State.WENT_BACK, State.BROKEN}
+    ends = {one for one in TrialState if not MOVES[one]}
+    assert ends == {TrialState.KEPT, TrialState.UNDONE, TrialState.WENT_BACK, TrialState.BROKEN}
     assert not any(one.open for one in ends)
-    assert not State.NONE.open
+    assert not TrialState.NONE.open
 
 
 def test_nothing_is_kept_that_was_not_proving() -> None:
     """The only way to the default leads through the proof."""
-    assert {one for one in State if State.KEPT in MOVES[one]} == {State.KEEPING}
-    before = {one for one in State if State.KEEPING in MOVES[one]}
-    assert before == {State.PROVING, State.KEEPING}
+    assert {one for one in TrialState if TrialState.KEPT in MOVES[one]} == {TrialState.KEEPING}
+    before = {one for one in TrialState if TrialState.KEEPING in MOVES[one]}
+    assert before == {TrialState.PROVING, TrialState.KEEPING}
 
 
 def test_the_program_writes_the_states_of_the_table_alone() -> None:
@@ -62,7 +62,7 @@ def test_the_program_writes_the_states_of_the_table_alone() -> None:
     told = set(
         re.findall(r"^[^#\n]*?\b(?:state|ends|undo_all) ([a-z-]+) [\"$]", text, re.MULTILINE)
     )
-    assert told <= {one.value for one in State}
+    assert told <= {one.value for one in TrialState}
     assert {"booting", "proving", "keeping", "kept", "undoing", "undone", "went-back"} <= told
 
 
@@ -77,15 +77,15 @@ def test_the_program_writes_the_states_of_the_table_alone() -> None:
 def test_a_trial_that_waits_is_told_from_one_that_did_not_come_up(
     now: str, booted: bool, says: str
 ) -> None:
-    one = Trial(state=State.BOOTING, boot="armed", number=5, booted=booted)
+    one = Trial(state=TrialState.BOOTING, boot="armed", number=5, booted=booted)
     assert one.stands(now).startswith(says)
 
 
 def test_a_record_is_read_as_it_is_and_a_damaged_one_is_broken() -> None:
     directory, one = parse("/r/1/transaction abc 7 no booting generation 7 is booted once")
     assert (directory, one.number, one.boot) == ("/r/1/transaction", 7, "abc")
-    assert (one.state, one.reason) == (State.BOOTING, "generation 7 is booted once")
-    assert parse("/r - 0 no nonsense here")[1].state is State.BROKEN
+    assert (one.state, one.reason) == (TrialState.BOOTING, "generation 7 is booted once")
+    assert parse("/r - 0 no nonsense here")[1].state is TrialState.BROKEN
     for wrong in ("/r abc 7 maybe kept", "/r abc x no kept", "/r abc"):
         with pytest.raises(ValueError, match=r".+"):
             parse(wrong)

@@ -26,7 +26,7 @@ from converge.kde import back, chezmoi, heal, lower, merge, taken, text
 from converge.measure import memory, samples
 from converge.measure.history import History
 from converge.plan import flakes, observed, snapshot, unread
-from converge.plan.written import Written
+from converge.plan.written import LastWritten
 from converge.profile.profile import load_profile
 from converge.proof import inquiry
 from converge.proof.check import Context, Reply, When
@@ -96,7 +96,7 @@ def _archive_seeds() -> Iterator[bytes]:
     from tests.test_limits import chain, negative, tar
 
     yield tar(("/home/me/x", b"1"), ("/home/" + "u" * 150, b"2"))
-    yield tar(("/home/me/state/written.json", Written(files={"/x": "0" * 64}).encode()))
+    yield tar(("/home/me/state/written.json", LastWritten(files={"/x": "0" * 64}).encode()))
     yield negative()
     yield chain(b"x")[: 512 * 4]
     yield gzip.compress(b"packed")
@@ -104,8 +104,8 @@ def _archive_seeds() -> Iterator[bytes]:
 
 def _records(data: bytes) -> None:
     """Records of our own that lie on a workspace, where anybody may have written them."""
-    for one in (Written.parse(data), Written.parse(None)):
-        assert Written.parse(one.encode()).files == one.files
+    for one in (LastWritten.parse(data), LastWritten.parse(None)):
+        assert LastWritten.parse(one.encode()).files == one.files
     History.parse(data).encode()
     said = data.decode(errors="replace")
     for status in (0, 1):
@@ -120,7 +120,7 @@ def _records(data: bytes) -> None:
 
 
 def _records_seeds() -> Iterator[bytes]:
-    made = Written(
+    made = LastWritten(
         files={"/home/me/x": "0" * 64},
         entries={"/home/me/.config/kwinrc": {(("Compositing",), "Backend"): "OpenGL"}},
     )
@@ -268,7 +268,7 @@ def _kde(data: bytes) -> None:
     """A KDE file as it lies there, the same cut in two for what has two sides."""
     live, _, source = data.partition(b"\0")
     found = lower.cascade(
-        [lower.Source(path="/a", text=live), lower.Source(path="/b", text=source)]
+        [lower.CascadeFile(path="/a", text=live), lower.CascadeFile(path="/b", text=source)]
     )
     lower.over(_WANTED, found)
     lower.locked(_WANTED, found)
@@ -326,7 +326,10 @@ READERS: Mapping[str, Reader] = {
     "records": Reader(
         read=_records,
         seeds=_records_seeds,
-        called=("converge.plan.written.Written.parse", "converge.measure.history.History.parse"),
+        called=(
+            "converge.plan.written.LastWritten.parse",
+            "converge.measure.history.History.parse",
+        ),
     ),
     "flakes": Reader(read=_flakes, seeds=_flakes_seeds, called=("converge.plan.flakes.parse",)),
     "machine": Reader(read=_machine, seeds=_machine_seeds, called=("converge.gate.detect.parse",)),

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from converge.gate.declare import declare
-from converge.gate.gate import Outcome, Verdict, gate
+from converge.gate.gate import FactOutcome, FactVerdict, gate
 from converge.plan.setting import Layer, Phase, Setting
 from converge.plan.standing import Standing, standings
 from converge.profile.profile import Gpu, Profile, load_profile
@@ -74,7 +74,7 @@ def in_force(profile: Profile) -> tuple[Setting, ...]:
     return tuple(one.setting for one in plan_of(profile) if one.in_force)
 
 
-def verdicts_of(name: str) -> tuple[Verdict, ...]:
+def verdicts_of(name: str) -> tuple[FactVerdict, ...]:
     profile = profile_of(name)
     return gate(profile, recorded(name), in_force(profile))
 
@@ -117,7 +117,7 @@ def _why(name: str, plan: tuple[Standing, ...]) -> Iterator[str]:
         and not one.in_force
     }
     yield from sorted(reasons)
-    unknown = [v.fact for v in verdicts_of(name) if v.outcome is Outcome.UNKNOWN]
+    unknown = [v.fact for v in verdicts_of(name) if v.outcome is FactOutcome.UNKNOWN]
     if unknown:
         yield f"not seen: {', '.join(dict.fromkeys(unknown))}"
 

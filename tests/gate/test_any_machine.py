@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from converge.gate.declare import CannotDeclare, declare
 from converge.gate.detect import parse
-from converge.gate.gate import FACTS, Outcome, gate
+from converge.gate.gate import FACTS, FactOutcome, gate
 from converge.gate.machine import Machine
 from converge.profile.profile import load_profile
 from tests.gate import machines
@@ -86,7 +86,7 @@ def assert_passes(machine: Machine) -> None:
         profile = load_profile(path)
     for force in ((), in_force(profile)):
         verdicts = gate(profile, machine, force)
-        wrong = [v for v in verdicts if v.outcome in {Outcome.BLOCKS, Outcome.DIFFERS}]
+        wrong = [v for v in verdicts if v.outcome in {FactOutcome.BLOCKS, FactOutcome.DIFFERS}]
         assert not wrong, "\n".join([*map(str, wrong), text])
         assert {verdict.fact for verdict in verdicts} <= set(FACTS)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from converge.gate import hardware
 from converge.gate.declare import CannotDeclare, declare
 from converge.gate.gate import differences
-from converge.gate.machine import Disk, FoundGpu, Machine, NvidiaGpu, ZramDevice
+from converge.gate.machine import BlockDevice, FoundGpu, Machine, NvidiaGpu, ZramDevice
 from converge.profile.profile import load_profile
 from tests.gate.machines import recorded
 from tests.gate.test_detect import INVENTORY, RECORDED, loads
@@ -73,7 +73,7 @@ SMI = st.builds(
     memory_mb=st.none() | st.integers(256, 100_000),
 )
 DISK = st.builds(
-    Disk,
+    BlockDevice,
     name=st.text(max_size=9),
     kind=st.sampled_from(["nvme", "ssd", "hdd", "emmc", "virtual"]),
     size_gb=st.integers(1, 100_000),

@@ -17,7 +17,7 @@ from converge.gate import hardware
 from converge.gate.declare import CannotDeclare, declare
 from converge.gate.detect import NotDetected, parse
 from converge.gate.gate import differences
-from converge.gate.machine import Machine, NvidiaGpu, Swap, ZramDevice
+from converge.gate.machine import Machine, NvidiaGpu, SwapArea, ZramDevice
 from converge.gate.roles import roles
 from converge.profile.profile import load_profile
 from tasks.reach.remote import program
@@ -45,7 +45,7 @@ def test_shoshin_is_read_completely() -> None:
     assert machine.memory_gb == 16
     assert machine.module_type == "DDR4"
     assert machine.zram == (ZramDevice(name="zram0", size_bytes=12530470912, algorithm="zstd"),)
-    assert machine.swaps == (Swap(file="/dev/zram0", size_kib=12236784, priority=100),)
+    assert machine.swaps == (SwapArea(file="/dev/zram0", size_kib=12236784, priority=100),)
     (card,) = machine.gpus or ()
     assert (card.pci_id, card.driver, card.boot_vga) == ("10de:1401", "nvidia", True)
     assert card.connected == ("HDMI-A-1",)

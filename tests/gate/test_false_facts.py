@@ -15,7 +15,7 @@ import pytest
 
 from converge.gate import graphics, hardware, memory_kind
 from converge.gate.facts.cards import DRAWN
-from converge.gate.gate import FACTS, Outcome, Verdict, gate
+from converge.gate.gate import FACTS, FactOutcome, FactVerdict, gate
 from converge.gate.machine import Machine
 from converge.plan.setting import Layer, Phase
 from converge.profile.profile import Gpu, Profile
@@ -226,7 +226,7 @@ def breaks(fact: str, profile: Profile, honest: Profile) -> bool:
     return False
 
 
-def verdicts(fact: str, name: str) -> tuple[Profile, list[Verdict]] | None:
+def verdicts(fact: str, name: str) -> tuple[Profile, list[FactVerdict]] | None:
     lied = LIES[fact](profile_of(name), recorded(name))
     if lied is None:
         return None
@@ -250,9 +250,9 @@ def test_a_false_fact_is_caught_on_every_machine(name: str, fact: str) -> None:
         assert fact.startswith(("gpus", "kernel", "memory", "storage", "session"))
         return
     profile, found = lied
-    wrong = [one for one in found if one.outcome in (Outcome.DIFFERS, Outcome.BLOCKS)]
+    wrong = [one for one in found if one.outcome in (FactOutcome.DIFFERS, FactOutcome.BLOCKS)]
     assert wrong, found
-    blocks = [one for one in wrong if one.outcome is Outcome.BLOCKS]
+    blocks = [one for one in wrong if one.outcome is FactOutcome.BLOCKS]
     if fact not in ("gpus.architecture", "session.type"):  # tests/gate/test_gate.py has those
         assert bool(blocks) is breaks(fact, profile, profile_of(name)), wrong
     assert all(one.settings and one.fix for one in blocks)

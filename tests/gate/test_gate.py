@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from converge.gate import graphics
-from converge.gate.gate import FACTS, FORMER, Outcome, Verdict, blocking, differences, gate
-from converge.gate.machine import Disk, FoundGpu, Machine, NvidiaGpu, Swap
+from converge.gate.gate import FACTS, FORMER, FactOutcome, FactVerdict, blocking, differences, gate
+from converge.gate.machine import BlockDevice, FoundGpu, Machine, NvidiaGpu, SwapArea
 from converge.plan.setting import Layer, Phase, Setting
 from converge.plan.standing import standings
 from converge.profile.profile import Profile, load_profile
@@ -19,7 +19,12 @@ from tests.gate.machines import recorded
 
 INVENTORY = Path(__file__).parents[2] / "inventory" / "hardware"
 SHOSHIN = INVENTORY / "shoshin.yaml"
-TRUE, DIFFERS, UNKNOWN, BLOCKS = Outcome.TRUE, Outcome.DIFFERS, Outcome.UNKNOWN, Outcome.BLOCKS
+TRUE, DIFFERS, UNKNOWN, BLOCKS = (
+    FactOutcome.TRUE,
+    FactOutcome.DIFFERS,
+    FactOutcome.UNKNOWN,
+    FactOutcome.BLOCKS,
+)
 
 
 def in_force(
@@ -50,12 +55,12 @@ def altered(tmp_path: Path, *changes: tuple[str, str]) -> Profile:
     return load_profile(path)
 
 
-def verdict_on(fact: str, verdicts: tuple[Verdict, ...]) -> Verdict:
+def verdict_on(fact: str, verdicts: tuple[FactVerdict, ...]) -> FactVerdict:
     (found,) = [verdict for verdict in verdicts if verdict.fact == fact]
     return found
 
 
-def first_on(fact: str, verdicts: tuple[Verdict, ...]) -> Verdict:
+def first_on(fact: str, verdicts: tuple[FactVerdict, ...]) -> FactVerdict:
     return next(verdict for verdict in verdicts if verdict.fact == fact)
 
 
@@ -156,7 +161,7 @@ FALSE_IN_PROFILE = [
 
 @pytest.mark.parametrize(("fact", "changes", "outcome"), FALSE_IN_PROFILE)
 def test_false_fact_in_the_profile(
-    tmp_path: Path, fact: str, changes: list[tuple[str, str]], outcome: Outcome
+    tmp_path: Path, fact: str, changes: list[tuple[str, str]], outcome: FactOutcome
 ) -> None:
     profile = altered(tmp_path, *changes)
     verdict = first_on(fact, gate(profile, recorded("shoshin"), in_force(profile)))
@@ -171,7 +176,7 @@ def test_false_fact_in_the_profile(
 
 @pytest.mark.parametrize(("fact", "changes", "outcome"), FALSE_IN_PROFILE)
 def test_false_fact_is_a_difference_when_nothing_is_in_force(
-    tmp_path: Path, fact: str, changes: list[tuple[str, str]], outcome: Outcome
+    tmp_path: Path, fact: str, changes: list[tuple[str, str]], outcome: FactOutcome
 ) -> None:
     profile = altered(tmp_path, *changes)
     verdicts = gate(profile, recorded("shoshin"), ())
@@ -200,7 +205,7 @@ LIT = FoundGpu(
     connectors=(("HDMI-A-1", "connected"),),
 )
 UNLIT = dataclasses.replace(LIT, boot_vga=None, connectors=(("HDMI-A-1", "disconnected"),))
-SATA = Disk(name="sda", kind="ssd", size_gb=500, schedulers=("none", "bfq"), scheduler="bfq")
+SATA = BlockDevice(name="sda", kind="ssd", size_gb=500, schedulers=("none", "bfq"), scheduler="bfq")
 NVME = dataclasses.replace(SATA, name="nvme0n1", kind="nvme")
 HDD = dataclasses.replace(SATA, kind="hdd")
 NO_NVIDIA: dict[str, object] = {"nvidia": (), "nvidia_driver": None, "nvidia_open": None}
@@ -239,7 +244,7 @@ OTHER_MACHINE = [
     ("memory.zramDevice", {"zram": ()}, UNKNOWN, "this run sets it up"),
     (
         "memory.zramDevice",
-        {"swaps": (Swap(file="/dev/sda2", size_kib=9, priority=200),)},
+        {"swaps": (SwapArea(file="/dev/sda2", size_kib=9, priority=200),)},
         DIFFERS,
         "disk is swapped to before",
     ),
@@ -261,7 +266,7 @@ OTHER_MACHINE = [
 
 @pytest.mark.parametrize(("fact", "changes", "outcome", "why"), OTHER_MACHINE)
 def test_other_fact_in_the_machine(
-    fact: str, changes: dict[str, object], outcome: Outcome, why: str
+    fact: str, changes: dict[str, object], outcome: FactOutcome, why: str
 ) -> None:
     profile = load_profile(SHOSHIN)
     machine = but(recorded("shoshin"), **changes)

@@ -9,7 +9,7 @@ import pytest
 
 from converge.gate import graphics
 from converge.gate.facts.cards import DRAWN
-from converge.gate.gate import FACTS, Outcome, blocking, differences, gate
+from converge.gate.gate import FACTS, FactOutcome, blocking, differences, gate
 from converge.gate.machine import FoundGpu, Machine
 from converge.gate.roles import roles
 from converge.plan.setting import NEEDS
@@ -140,24 +140,24 @@ def test_roles_that_are_swapped_are_caught(name: str) -> None:
     swapped = _with(profile, cards)
     verdicts = gate(swapped, machine, in_force(swapped))
     wrong = [verdict for verdict in verdicts if verdict.fact == "gpus.role"]
-    assert {verdict.outcome for verdict in wrong} & {Outcome.DIFFERS, Outcome.BLOCKS}
+    assert {verdict.outcome for verdict in wrong} & {FactOutcome.DIFFERS, FactOutcome.BLOCKS}
 
 
 @pytest.mark.parametrize("name", CARDS)
 def test_a_card_that_goes_or_comes_is_seen(name: str) -> None:
     profile, machine = profile_of(name), recorded(name)
 
-    def outcomes(declared: Profile, seen: Machine) -> set[Outcome]:
+    def outcomes(declared: Profile, seen: Machine) -> set[FactOutcome]:
         verdicts = gate(declared, seen, in_force(declared))
         return {verdict.outcome for verdict in verdicts if verdict.fact == "gpus"}
 
-    assert outcomes(profile, machine) == {Outcome.TRUE}
-    assert outcomes(_with(profile, profile.gpus[1:]), machine) >= {Outcome.DIFFERS}
+    assert outcomes(profile, machine) == {FactOutcome.TRUE}
+    assert outcomes(_with(profile, profile.gpus[1:]), machine) >= {FactOutcome.DIFFERS}
     new = FoundGpu(slot="0000:ee:00.0", vendor="1234", device="1111", driver="bochs-drm")
     more = dataclasses.replace(machine, gpus=(*(machine.gpus or ()), new))
-    assert Outcome.DIFFERS in outcomes(profile, more)
+    assert FactOutcome.DIFFERS in outcomes(profile, more)
     none = dataclasses.replace(machine, gpus=())
-    assert Outcome.TRUE not in outcomes(profile, none)
+    assert FactOutcome.TRUE not in outcomes(profile, none)
     unseen = dataclasses.replace(machine, gpus=None)
     needed = any(s.needs & (DRAWN | {"nvidia"}) for s in in_force(profile))
-    assert outcomes(profile, unseen) == {Outcome.BLOCKS if needed else Outcome.UNKNOWN}
+    assert outcomes(profile, unseen) == {FactOutcome.BLOCKS if needed else FactOutcome.UNKNOWN}

@@ -14,7 +14,13 @@ from pathlib import Path
 import pytest
 
 from converge.kde import chezmoi
-from converge.kde.chezmoi import ChezmoiError, Kind, classify, read_last_written, read_source_path
+from converge.kde.chezmoi import (
+    ChezmoiError,
+    SourceKind,
+    classify,
+    read_last_written,
+    read_source_path,
+)
 from converge.kde.heal import Healed, heal
 from converge.kde.lock import SUFFIX
 from converge.kde.merge import Desired
@@ -270,33 +276,37 @@ def test_an_answer_of_another_form_is_an_error(answer: str) -> None:
 # --- the names of sources ------------------------------------------------------------------------
 
 NAMES = {
-    "kwinrc": Kind.PLAIN,
-    "private_kwinrc": Kind.PLAIN,
-    "private_readonly_empty_executable_kwinrc": Kind.PLAIN,
-    "kwinrc.literal": Kind.PLAIN,
-    "create_kwinrc": Kind.CREATE,
-    "create_private_kwinrc.tmpl": Kind.CREATE,
-    "modify_kwinrc": Kind.MODIFY,
-    "modify_private_executable_kwinrc": Kind.MODIFY,
-    "modify_kwinrc.tmpl": Kind.MODIFY,
-    "kwinrc.tmpl": Kind.TEMPLATE,
-    "private_kwinrc.literal.tmpl": Kind.TEMPLATE,
-    "symlink_kwinrc": Kind.SYMLINK,
-    "symlink_kwinrc.tmpl": Kind.SYMLINK,
-    "remove_kwinrc": Kind.REMOVE,
+    "kwinrc": SourceKind.PLAIN,
+    "private_kwinrc": SourceKind.PLAIN,
+    "private_readonly_empty_executable_kwinrc": SourceKind.PLAIN,
+    "kwinrc.literal": SourceKind.PLAIN,
+    "create_kwinrc": SourceKind.CREATE,
+    "create_private_kwinrc.tmpl": SourceKind.CREATE,
+    "modify_kwinrc": SourceKind.MODIFY,
+    "modify_private_executable_kwinrc": SourceKind.MODIFY,
+    "modify_kwinrc.tmpl": SourceKind.MODIFY,
+    "kwinrc.tmpl": SourceKind.TEMPLATE,
+    "private_kwinrc.literal.tmpl": SourceKind.TEMPLATE,
+    "symlink_kwinrc": SourceKind.SYMLINK,
+    "symlink_kwinrc.tmpl": SourceKind.SYMLINK,
+    "remove_kwinrc": SourceKind.REMOVE,
 }
 
 
 @pytest.mark.parametrize(("name", "kind"), NAMES.items())
-def test_chezmoi_takes_a_source_for_what_we_take_it(home: Home, name: str, kind: Kind) -> None:
+def test_chezmoi_takes_a_source_for_what_we_take_it(
+    home: Home, name: str, kind: SourceKind
+) -> None:
     """`chezmoi` finds the name for the target; what it makes of the content shows the kind."""
     source = home.sources / name
     script = "#!/bin/sh\nprintf 'made by the script'\n"
-    source.write_text({Kind.MODIFY: script, Kind.SYMLINK: "/elsewhere"}.get(kind, "{{ 1 }}"))
+    source.write_text(
+        {SourceKind.MODIFY: script, SourceKind.SYMLINK: "/elsewhere"}.get(kind, "{{ 1 }}")
+    )
     found = read_source_path(*home.run(chezmoi.source_path(str(home.live))))
     assert found is not None
     assert (found.path, found.kind) == (str(source), kind)
-    beside = (Kind.PLAIN, Kind.CREATE, Kind.MODIFY)
+    beside = (SourceKind.PLAIN, SourceKind.CREATE, SourceKind.MODIFY)
     assert (kind in beside) == (not found.refused)
 
     home.live.write_text("before")
@@ -307,12 +317,12 @@ def test_chezmoi_takes_a_source_for_what_we_take_it(home: Home, name: str, kind:
     elif home.live.exists():
         after = home.live.read_text()
     made = {
-        Kind.PLAIN: "{{ 1 }}",
-        Kind.TEMPLATE: "1",
-        Kind.CREATE: "before",
-        Kind.MODIFY: "made by the script",
-        Kind.SYMLINK: "symlink",
-        Kind.REMOVE: "gone",
+        SourceKind.PLAIN: "{{ 1 }}",
+        SourceKind.TEMPLATE: "1",
+        SourceKind.CREATE: "before",
+        SourceKind.MODIFY: "made by the script",
+        SourceKind.SYMLINK: "symlink",
+        SourceKind.REMOVE: "gone",
     }
     assert after == made[kind]
 
@@ -329,18 +339,20 @@ def test_an_attribute_out_of_order_belongs_to_the_name(home: Home) -> None:
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("encrypted_private_kwinrc.age", Kind.ENCRYPTED),
-        ("encrypted_kwinrc.tmpl.age", Kind.ENCRYPTED),
-        ("create_encrypted_kwinrc.age", Kind.CREATE),
-        ("run_once_kwinrc", Kind.SCRIPT),
-        ("literal_modify_kwinrc", Kind.PLAIN),
-        ("kwinrc.tmpl.literal", Kind.PLAIN),
+        ("encrypted_private_kwinrc.age", SourceKind.ENCRYPTED),
+        ("encrypted_kwinrc.tmpl.age", SourceKind.ENCRYPTED),
+        ("create_encrypted_kwinrc.age", SourceKind.CREATE),
+        ("run_once_kwinrc", SourceKind.SCRIPT),
+        ("literal_modify_kwinrc", SourceKind.PLAIN),
+        ("kwinrc.tmpl.literal", SourceKind.PLAIN),
     ],
 )
-def test_other_names_are_classified(name: str, kind: Kind) -> None:
+def test_other_names_are_classified(name: str, kind: SourceKind) -> None:
     source = classify(f"/home/user/.local/share/chezmoi/dot_config/{name}")
     assert source.kind is kind
-    assert (kind in (Kind.PLAIN, Kind.CREATE, Kind.MODIFY)) == (source.refused == "")
+    assert (kind in (SourceKind.PLAIN, SourceKind.CREATE, SourceKind.MODIFY)) == (
+        source.refused == ""
+    )
     assert source.refused == "" or source.refused.startswith(source.path)
 
 

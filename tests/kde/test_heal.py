@@ -8,10 +8,10 @@ import pytest
 
 from converge.kde.heal import Healed, conflicts, heal
 from converge.kde.merge import (
-    Change,
     Desired,
     Drift,
     Entry,
+    EntryChange,
     Group,
     KConfigError,
     Merged,
@@ -160,7 +160,7 @@ def test_a_repair_in_the_source_gets_through() -> None:
 # --- drift ---------------------------------------------------------------------------------------
 
 
-def changes(text: bytes, desired: Desired) -> tuple[Change, ...]:
+def changes(text: bytes, desired: Desired) -> tuple[EntryChange, ...]:
     return merge(text, desired).changes
 
 

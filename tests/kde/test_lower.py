@@ -66,7 +66,7 @@ class Home:
             kderc=str(self.root / "none"),
         )
         return lower.cascade(
-            lower.Source(path=path, text=Path(path).read_bytes(), own=path == paths[-1])
+            lower.CascadeFile(path=path, text=Path(path).read_bytes(), own=path == paths[-1])
             for path in paths
             if Path(path).is_file()
         )

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from converge.kde.merge import (
-    Change,
     Desired,
+    EntryChange,
     Group,
     KConfigError,
     Merged,
@@ -174,7 +174,7 @@ def assert_kde_has(entries: Entries, desired: Desired) -> None:
             assert unprinted(value or b"") == wanted.encode()
 
 
-def assert_lines_stay(before: bytes, after: bytes, changes: tuple[Change, ...]) -> None:
+def assert_lines_stay(before: bytes, after: bytes, changes: tuple[EntryChange, ...]) -> None:
     """Of the lines, only those that a change names are gone, and little is added."""
     gone = {change.line for change in changes}
     old = before.removesuffix(b"\n").split(b"\n") if before else []

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from converge.measure import gain as measure
-from converge.measure.gain import Gain, Verdict, faster, judge, smaller
+from converge.measure.gain import ClaimVerdict, Gain, faster, judge, smaller
 from converge.plan.setting import Claim, Setting
 from converge.subjects.settings import ALL
 
@@ -29,36 +29,36 @@ def pairs(
     return [(one(1.0), one(1 / (1 + gain / 100))) for _ in range(n)]
 
 
-def verdict(gain: float, **how: float) -> Verdict:
+def verdict(gain: float, **how: float) -> ClaimVerdict:
     return judge(faster(pairs(gain, **how)), CLAIM)[0]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("gain", "expected"),
     [
-        (25, Verdict.MET),
-        (60, Verdict.MET),  # more than was claimed
-        (6, Verdict.BELOW),
-        (-8, Verdict.WORSE),
+        (25, ClaimVerdict.MET),
+        (60, ClaimVerdict.MET),  # more than was claimed
+        (6, ClaimVerdict.BELOW),
+        (-8, ClaimVerdict.WORSE),
     ],
 )
-def test_a_planted_gain_gets_its_verdict(gain: float, expected: Verdict) -> None:
+def test_a_planted_gain_gets_its_verdict(gain: float, expected: ClaimVerdict) -> None:
     found = Counter(verdict(gain, n=30, seed=seed) for seed in range(100))
     assert found[expected] >= 95, found
-    assert not found.keys() - {expected, Verdict.NO_EVIDENCE}, (
+    assert not found.keys() - {expected, ClaimVerdict.NO_EVIDENCE}, (
         "a wrong verdict, not just a weak one"
     )
 
 
 def test_a_gain_of_nothing_is_hardly_ever_called_one() -> None:
     found = Counter(verdict(0, seed=seed) for seed in range(400))
-    assert found[Verdict.NO_EVIDENCE] >= 392  # the level is 99 %: about 4 of 400 may be wrong
-    assert found[Verdict.MET] == 0
+    assert found[ClaimVerdict.NO_EVIDENCE] >= 392  # the level is 99 %: about 4 of 400 may be wrong
+    assert found[ClaimVerdict.MET] == 0
 
 
 def test_a_gain_at_the_border_of_the_claim_is_neither_met_nor_below() -> None:
     found = Counter(verdict(15, seed=seed) for seed in range(200))
-    assert found[Verdict.NO_EVIDENCE] >= 194
+    assert found[ClaimVerdict.NO_EVIDENCE] >= 194
     gain = faster(pairs(15))
     assert "both sides of 15 %" in judge(gain, CLAIM)[1]
 
@@ -76,8 +76,8 @@ def test_the_interval_holds_the_planted_gain_as_often_as_it_says() -> None:
 def test_one_long_pause_changes_no_verdict() -> None:
     calm = pairs(25, noise=0.01)
     disturbed = [*calm[:-1], (calm[-1][0], calm[-1][1] * 50)]
-    assert judge(faster(disturbed), CLAIM)[0] is Verdict.MET
-    assert judge(faster([(1.0, 1.0)] * 19 + [(40.0, 1.0)]), CLAIM)[0] is Verdict.NO_EVIDENCE
+    assert judge(faster(disturbed), CLAIM)[0] is ClaimVerdict.MET
+    assert judge(faster([(1.0, 1.0)] * 19 + [(40.0, 1.0)]), CLAIM)[0] is ClaimVerdict.NO_EVIDENCE
 
 
 def test_stock_and_optimized_are_not_mixed_up() -> None:
@@ -96,23 +96,23 @@ def test_too_few_pairs_prove_nothing_however_clear_they_look(n: int) -> None:
     gain = faster([(10.0, 1.0)] * n)
     assert gain is not None and (gain.low, gain.high) == (None, None)
     assert judge(gain, CLAIM) == (
-        Verdict.NO_EVIDENCE,
+        ClaimVerdict.NO_EVIDENCE,
         f"too few samples to tell anything (n = {n})",
     )
 
 
 def test_the_fewest_that_prove_something_are_the_documented_ones() -> None:
-    assert judge(faster([(10.0, 1.0)] * measure.FEWEST_PAIRS), CLAIM)[0] is Verdict.MET
+    assert judge(faster([(10.0, 1.0)] * measure.FEWEST_PAIRS), CLAIM)[0] is ClaimVerdict.MET
     few = measure.FEWEST_EACH
-    assert judge(smaller([200.0] * few, [100.0] * few), CLAIM)[0] is Verdict.MET
-    assert judge(smaller([200.0] * few, [100.0] * (few - 1)), CLAIM)[0] is Verdict.NO_EVIDENCE
+    assert judge(smaller([200.0] * few, [100.0] * few), CLAIM)[0] is ClaimVerdict.MET
+    assert judge(smaller([200.0] * few, [100.0] * (few - 1)), CLAIM)[0] is ClaimVerdict.NO_EVIDENCE
 
 
 def test_nothing_usable_is_no_evidence() -> None:
     assert faster([]) is None
     assert faster([(0.0, 1.0), (1.0, 0.0), (-1.0, 1.0)]) is None
     assert smaller([], [1.0]) is None
-    assert judge(None, CLAIM)[0] is Verdict.NO_EVIDENCE
+    assert judge(None, CLAIM)[0] is ClaimVerdict.NO_EVIDENCE
 
 
 @pytest.mark.parametrize("n", range(1, 8))

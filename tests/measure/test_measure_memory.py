@@ -14,7 +14,7 @@ from converge.measure import memory as measure_memory
 from converge.measure import samples
 from converge.measure.gain import smaller
 from converge.measure.history import LIMIT, History
-from converge.measure.memory import Memory, UnknownMemory, Used, before_and_after, parse
+from converge.measure.memory import MemoryUse, UnknownMemory, Used, before_and_after, parse
 from converge.subjects.settings import BY_ID
 from tasks.reach.remote import program
 from tests.tools import need
@@ -127,9 +127,9 @@ def test_one_login_each_shows_its_figures_and_proves_nothing() -> None:
     assert "1 before, 1 after" in record.why
 
 
-def memory(kb: float = 1, instance: str = "b:1") -> Memory:
+def memory(kb: float = 1, instance: str = "b:1") -> MemoryUse:
     used = {"kwin_x11": Used(kb=kb, processes=1, instance=instance)}
-    return Memory(boot="b", cpu="c", total_kb=9, available_kb=5, used=used)
+    return MemoryUse(boot="b", cpu="c", total_kb=9, available_kb=5, used=used)
 
 
 def test_history_grows_by_a_sample_and_comes_back_whole() -> None:

@@ -11,7 +11,7 @@ from converge.plan.plan import Plan
 from converge.plan.setting import Layer, Phase
 from converge.plan.snapshot import Kind, Node, Snapshot
 from converge.plan.standing import Standing, standings
-from converge.plan.written import Proved, Written
+from converge.plan.written import LastWritten, SettingProof
 from converge.profile.profile import Profile, load_profile
 from converge.subjects.settings import ALL
 from tests.proof import checks
@@ -84,7 +84,7 @@ def plan(
     *,
     selected: frozenset[Layer] = DESKTOP,
     want: desired.Desired | None = None,
-    proved: dict[str, Proved] | None = None,
+    proved: dict[str, SettingProof] | None = None,
     staged: bool = False,
     **choices: Iterable[str],
 ) -> Plan:
@@ -113,5 +113,5 @@ def applied(snapshot: Snapshot, made: Plan) -> Snapshot:
             mode = change.mode if change.mode is not None else held.mode if held else 0o600
             uid = 0 if change.root else 1000
             nodes[change.path] = file(change.path, change.after, mode=mode, uid=uid)
-    written = Written.parse(replace(made.written, run="20260101t000000-abcd").encode())
+    written = LastWritten.parse(replace(made.written, run="20260101t000000-abcd").encode())
     return replace(snapshot, nodes=nodes, written=written, leftovers=())

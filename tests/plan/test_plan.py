@@ -14,8 +14,8 @@ from converge.plan import layers
 from converge.plan.flakes import Flake
 from converge.plan.plan import Plan
 from converge.plan.setting import Layer, Phase
-from converge.plan.snapshot import Built, Generation, Kind, Managed, Node, Snapshot
-from converge.plan.written import Proved, Written
+from converge.plan.snapshot import Generation, Kind, LastBuild, Managed, Node, Snapshot
+from converge.plan.written import LastWritten, SettingProof
 from converge.subjects.settings import ALL
 from tests.plan import plans
 from tests.plan.plans import DESKTOP, EVERY, KWINRC, LIVED_IN, applied, file, found, plan
@@ -50,7 +50,9 @@ def test_the_nix_layers_are_written_and_built_and_then_at_rest() -> None:
     after = replace(
         applied(before, made),
         built={
-            build.nix.layer.value: Built(inputs=build.inputs, path=results[build.nix.layer.value])
+            build.nix.layer.value: LastBuild(
+                inputs=build.inputs, path=results[build.nix.layer.value]
+            )
             for build in made.builds
         },
         generations={
@@ -84,7 +86,7 @@ def test_a_layer_is_built_again_when_its_inputs_or_its_generation_changed(
     (build,) = made.builds
     rest = replace(
         applied(found(), made),
-        built={"home-manager": Built(inputs=build.inputs, path="/nix/store/new")},
+        built={"home-manager": LastBuild(inputs=build.inputs, path="/nix/store/new")},
         generations={"home": (Generation(number=8, path="/nix/store/new", current=True),)},
     )
     assert plan(rest, selected=home).empty
@@ -128,7 +130,7 @@ def test_only_an_absent_flake_that_nobody_named_or_applied_means_that_a_layer_do
     assert "base_home names it" in named[Layer.HOME_MANAGER].what
 
     file = f"{HOME}/.local/share/workspace-tuning/home-manager/flake.nix"
-    applied = replace(gone, written=Written(files={file: "d"}))
+    applied = replace(gone, written=LastWritten(files={file: "d"}))
     one = layers.faults(applied, hardware, named=frozenset())[Layer.HOME_MANAGER]
     assert (one.given, "was applied" in one.what) == (False, True)
     without = replace(applied, tools={})
@@ -390,7 +392,7 @@ def test_files_of_a_layer_that_does_not_apply_any_more_stay() -> None:
 
 def test_a_record_that_names_files_of_others_removes_none_of_them() -> None:
     """Only what the snapshot read can be removed, and only what still is as we wrote it."""
-    written = Written(run="r", files={"/etc/passwd": "0" * 64, KWINRC: "1" * 64})
+    written = LastWritten(run="r", files={"/etc/passwd": "0" * 64, KWINRC: "1" * 64})
     made = plan(replace(found(), written=written))
     assert not [one for one in made.changes if one.after is None]
 
@@ -412,13 +414,13 @@ def test_what_a_killed_run_left_is_swept_even_when_nothing_else_changes() -> Non
 
 def test_a_damaged_record_is_said_and_the_machine_itself_compared() -> None:
     rest = applied(found(), plan(found()))
-    made = plan(replace(rest, written=Written(damaged=True)))
+    made = plan(replace(rest, written=LastWritten(damaged=True)))
     assert any("written.json is damaged" in text for text in made.warnings)
     assert (made.changes, made.drift, made.empty) == ((), (), False)
     assert plan(replace(rest, written=made.written)).empty
 
 
-PROVED = Proved(effect="effective", run="r", boot="b", uptime_s=1, digest="d")
+PROVED = SettingProof(effect="effective", run="r", boot="b", uptime_s=1, digest="d")
 
 
 def test_only_a_staged_rollout_has_proof_to_record_where_nothing_changes() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from converge.plan.rollout import FIRST, ORDER, Clock, Stage, stage
 from converge.plan.setting import Layer, Phase, Setting
-from converge.plan.written import Proved, digest_of
+from converge.plan.written import SettingProof, digest_of
 from converge.subjects.settings import ALL as ALL_ROWS
 from converge.subjects.settings import BY_ID
 from tests.conftest import Box, Cli, Outcome
@@ -35,11 +35,13 @@ def row(name: str, phase: Phase, value: object = 1) -> Setting:
 ROWS = tuple(row(f"{phase.value}.{part}", phase) for phase in ORDER for part in "ab")
 
 
-def proof(setting: Setting, effect: str = "effective", boot: str = "a", up: int = 0) -> Proved:
-    return Proved(effect=effect, run="r", boot=boot, uptime_s=up, digest=digest_of(setting))
+def proof(
+    setting: Setting, effect: str = "effective", boot: str = "a", up: int = 0
+) -> SettingProof:
+    return SettingProof(effect=effect, run="r", boot=boot, uptime_s=up, digest=digest_of(setting))
 
 
-def proved(*at: tuple[Phase, str, int]) -> dict[str, Proved]:
+def proved(*at: tuple[Phase, str, int]) -> dict[str, SettingProof]:
     """Every setting of these phases, effective since then."""
     return {
         one.id: proof(one, boot=boot, up=up)
@@ -50,7 +52,7 @@ def proved(*at: tuple[Phase, str, int]) -> dict[str, Proved]:
 
 
 def staged(
-    recorded: Mapping[str, Proved],
+    recorded: Mapping[str, SettingProof],
     *,
     wanted: frozenset[Phase] = ALL,
     rows: Iterable[Setting] = ROWS,

@@ -18,7 +18,7 @@ from converge import limits
 from converge.plan import layers
 from converge.plan.observed import SnapshotError, parse
 from converge.plan.snapshot import Kind, Snapshot
-from converge.plan.written import Proved, Written
+from converge.plan.written import LastWritten, SettingProof
 from tests.plan import plans
 from tests.remote.reading import Reader
 from tests.tools import need
@@ -244,28 +244,30 @@ def test_no_answer_of_a_workspace_ends_the_run_of_another(
 
 # ---- the record of what was written --------------------------------------------------------------
 
-WRITTEN = Written(
+WRITTEN = LastWritten(
     run="20260101t000000-abcd",
     files={"/home/me/x": "0" * 64},
     entries={"/home/me/kwinrc": {(("A", "b"), "k[$e]"): "grün"}},
     settings={
-        "kwin.blur": Proved(effect="effective", run="r", boot="b", uptime_s=5, digest="d" * 16)
+        "kwin.blur": SettingProof(
+            effect="effective", run="r", boot="b", uptime_s=5, digest="d" * 16
+        )
     },
     staged=True,
 )
 
 
 def test_a_record_survives_the_way_to_the_workspace_and_back() -> None:
-    assert Written.parse(WRITTEN.encode()) == WRITTEN
-    assert Written.parse(None) == Written()
-    assert Written.parse(None).damaged is False
+    assert LastWritten.parse(WRITTEN.encode()) == WRITTEN
+    assert LastWritten.parse(None) == LastWritten()
+    assert LastWritten.parse(None).damaged is False
 
 
 def test_a_record_torn_at_any_length_is_damaged_and_never_half_of_it() -> None:
     whole = WRITTEN.encode()
     for length in range(len(whole) - 1):
-        assert Written.parse(whole[:length]) == Written(damaged=True)
-    assert Written.parse(whole[:-1]) == WRITTEN, "only the last line feed is gone"
+        assert LastWritten.parse(whole[:length]) == LastWritten(damaged=True)
+    assert LastWritten.parse(whole[:-1]) == WRITTEN, "only the last line feed is gone"
 
 
 @pytest.mark.parametrize(
@@ -283,12 +285,12 @@ def test_a_record_torn_at_any_length_is_damaged_and_never_half_of_it() -> None:
     ],
 )
 def test_a_record_that_is_none_is_damaged(content: bytes) -> None:
-    assert Written.parse(content) == Written(damaged=True)
+    assert LastWritten.parse(content) == LastWritten(damaged=True)
 
 
 @given(st.binary(max_size=80))
 def test_any_bytes_are_a_record_or_damaged(content: bytes) -> None:
-    assert isinstance(Written.parse(content), Written)
+    assert isinstance(LastWritten.parse(content), LastWritten)
 
 
 def test_the_run_that_wrote_is_no_difference(tmp_path: Path) -> None:
@@ -305,6 +307,6 @@ def test_a_record_of_the_older_form_keeps_what_was_written_and_proves_nothing() 
     data = json.loads(WRITTEN.encode())
     del data["settings"], data["staged"]
     old = {**data, "version": 1, "phases": {"5": {"run": "r", "boot": "b", "uptime_s": 5}}}
-    found = Written.parse(json.dumps(old).encode())
+    found = LastWritten.parse(json.dumps(old).encode())
     assert (found.files, found.entries) == (WRITTEN.files, WRITTEN.entries)
     assert (found.settings, found.staged, found.older, found.damaged) == ({}, False, True, False)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from converge.problem import Problem, hidden_characters
 from converge.profile.document import MAX_BYTES, MAX_PROBLEMS, InvalidInput, Place, load, parse
-from converge.profile.scalar import Refused, plain
+from converge.profile.scalar import RefusedScalar, plain
 
 
 def refused(path: Path) -> list[str]:
@@ -133,7 +133,7 @@ SURPRISES = _WORDS.split()
 
 @pytest.mark.parametrize("text", ["", *SURPRISES, "2025-12-30 10:00:00"])
 def test_scalar_that_readers_disagree_about_is_refused(text: str) -> None:
-    assert isinstance(plain(text), Refused)
+    assert isinstance(plain(text), RefusedScalar)
 
 
 @pytest.mark.parametrize("text", SURPRISES)
@@ -167,7 +167,7 @@ def test_scalar_that_readers_agree_about_is_taken(text: str, value: object) -> N
 def test_an_endless_number_is_refused_in_a_short_message() -> None:
     for text in ("9" * 200_000, "0x" + "f" * 200_000, "1" + "_1" * 100_000, "1:" * 9_999 + "1"):
         result = plain(text)
-        assert isinstance(result, Refused)
+        assert isinstance(result, RefusedScalar)
         assert len(result.message) < 200
 
 
@@ -183,7 +183,7 @@ def test_an_accepted_scalar_means_the_same_to_pyyaml_and_json(text: str) -> None
     result = plain(text)
     if isinstance(result, str):
         assert yaml.safe_load(f"k: {text}") == {"k": text}
-    elif not isinstance(result, Refused):
+    elif not isinstance(result, RefusedScalar):
         assert yaml.safe_load(text) == result
         assert json.loads(text) == result
         assert type(json.loads(text)) is type(result)

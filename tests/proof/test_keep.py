@@ -7,7 +7,7 @@ import pytest
 from converge.plan.rollout import Clock, Stage
 from converge.plan.setting import Layer, Phase
 from converge.plan.standing import Stand, Standing
-from converge.plan.written import Proved, digest_of
+from converge.plan.written import SettingProof, digest_of
 from converge.proof import keep
 from converge.proof.effect import Effect, Finding
 from converge.proof.touched import Touched, touched
@@ -119,18 +119,20 @@ def test_no_change_touches_nothing() -> None:
 # -- the record -----------------------------------------------------------------------------------
 
 
-def proof(effect: str, **fields: object) -> Proved:
+def proof(effect: str, **fields: object) -> SettingProof:
     held = {"run": "old", "boot": "b", "uptime_s": 5, "digest": digest_of(BLUR), **fields}
-    return Proved(effect=effect, **held)  # type: ignore[arg-type]
+    return SettingProof(effect=effect, **held)  # type: ignore[arg-type]
 
 
-def planned(old: Proved | None, stand: Stand = Stand.IN_FORCE) -> dict[str, Proved]:
+def planned(old: SettingProof | None, stand: Stand = Stand.IN_FORCE) -> dict[str, SettingProof]:
     recorded = {BLUR.id: old} if old else {}
     standings = [Standing(setting=BLUR, stand=stand)]
     return keep.intended(recorded, standings, run="new", clock=CLOCK)
 
 
-def after(old: Proved | None, effect: Effect, *, by: Touched | None = EVERYTHING) -> Proved:
+def after(
+    old: SettingProof | None, effect: Effect, *, by: Touched | None = EVERYTHING
+) -> SettingProof:
     findings = [setting(BLUR.id, effect)]
     return keep.proved(planned(old), findings, by, run="new", clock=CLOCK)[BLUR.id]
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converge.gate.facts.verdict import Outcome
+from converge.gate.facts.verdict import FactOutcome
 from converge.journal import journal, kinds
 from converge.journal.form import copied, forms, plain, taken
 from converge.journal.journal import Line
 from converge.journal.kinds import KINDS, DriftRecord, FindingRecord, OtherRecord
-from converge.measure.gain import Verdict
+from converge.measure.gain import ClaimVerdict
 from converge.plan.plan import FileDrift
 from converge.proof.effect import Effect
 from tests.report import journal_schema
@@ -69,8 +69,8 @@ def test_what_cannot_be_read_is_never_something_good(value: object) -> None:
 
 
 def test_the_words_of_the_records_are_those_that_are_written() -> None:
-    assert set(kinds.FACT_WORDS) == {one.value for one in Outcome}
-    assert set(kinds.CLAIM_WORDS) == {one.value for one in Verdict}
+    assert set(kinds.FACT_WORDS) == {one.value for one in FactOutcome}
+    assert set(kinds.CLAIM_WORDS) == {one.value for one in ClaimVerdict}
 
 
 def test_a_drift_has_the_fields_of_its_record() -> None:

@@ -281,7 +281,7 @@ def test_a_plan_brings_no_secret_into_the_journal(tmp_path: Path) -> None:
     from types import SimpleNamespace
 
     from converge.journal.kinds import PlanRecord, PlanSummary
-    from converge.kde.merge import Change as Key
+    from converge.kde.merge import EntryChange as Key
     from converge.report.record import plan_record
     from tasks.run.journal import Journal
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from converge.boot.trial import State, Trial
+from converge.boot.trial import Trial, TrialState
 from converge.exits import Exit, Outcome
 from converge.journal.kinds import FindingRecord, StepRecord
 from converge.plan.snapshot import Generation, Transaction
@@ -93,7 +93,7 @@ def test_without_a_trial_nothing_is_offered(make: Any) -> None:
 
 def test_another_change_is_refused_while_one_is_on_trial(make: Any) -> None:
     here = found()
-    tried = Trial(state=State.BOOTING, boot=here.facts["boot_id"], number=2)
+    tried = Trial(state=TrialState.BOOTING, boot=here.facts["boot_id"], number=2)
     one = on_trial(tried)
     there = replace(here, transactions=(one,))
     assert read.on_trial(here) == ""
@@ -110,7 +110,7 @@ def test_what_is_looked_at_while_a_change_is_on_trial_is_the_generation_that_is_
 ) -> None:
     """The profile is at the old one until the proof; what was activated is the new one."""
     here = found()
-    one = on_trial(Trial(state=State.BOOTING, boot=here.facts["boot_id"], number=2))
+    one = on_trial(Trial(state=TrialState.BOOTING, boot=here.facts["boot_id"], number=2))
     both = (
         Generation(number=1, path="/nix/store/old", current=True),
         Generation(number=2, path="/nix/store/new", current=False),
@@ -124,7 +124,7 @@ def test_what_is_looked_at_while_a_change_is_on_trial_is_the_generation_that_is_
 
 def test_an_answer_ends_as_the_workspace_says(make: Any) -> None:
     here = found()
-    tried = Trial(state=State.PROVING, boot="earlier", number=2, booted=True)
+    tried = Trial(state=TrialState.PROVING, boot="earlier", number=2, booted=True)
     one = on_trial(tried)
     here = replace(here, transactions=(one,))
     cases = {

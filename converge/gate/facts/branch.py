@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from converge.gate import graphics
-from converge.gate.facts.verdict import Look, Outcome, Verdict
+from converge.gate.facts.verdict import FactOutcome, FactVerdict, Look
 
 
-def branch(look: Look) -> Iterator[Verdict]:
+def branch(look: Look) -> Iterator[FactVerdict]:
     """Yield verdicts where a card that NVIDIA's driver draws or offloads with needs an old branch.
 
     The driver is one module for all of its cards: the oldest card decides.
@@ -24,9 +24,9 @@ def branch(look: Look) -> Iterator[Verdict]:
     last, loaded = oldest.last_branch or 0, look.machine.nvidia_driver
     if loaded:
         fits = int(loaded.partition(".")[0]) <= last
-        yield Verdict(
+        yield FactVerdict(
             fact="gpus.branch",
-            outcome=Outcome.TRUE if fits else Outcome.DIFFERS,
+            outcome=FactOutcome.TRUE if fits else FactOutcome.DIFFERS,
             declared=f"at most {last}",
             found=loaded,
             why="" if fits else f"drivers after {last} ignore {oldest.name}",
@@ -36,15 +36,15 @@ def branch(look: Look) -> Iterator[Verdict]:
     yield _kernel(look, last)
 
 
-def _kernel(look: Look, last: int) -> Verdict:
+def _kernel(look: Look, last: int) -> FactVerdict:
     """A legacy branch builds with kernels up to a ceiling, which depends on the release of it."""
     loaded = look.machine.nvidia_driver or ""
     release = loaded if loaded.partition(".")[0] == str(last) else ""
     ceiling, kernel = graphics.kernel_ceiling(last, release), version(look.machine.kernel or "")
     if ceiling is None or kernel is None:
-        return Verdict(
+        return FactVerdict(
             fact="kernel",
-            outcome=Outcome.UNKNOWN,
+            outcome=FactOutcome.UNKNOWN,
             declared=f"one that branch {last} builds with",
             found=look.machine.kernel or "nothing",
         )
@@ -59,9 +59,9 @@ def _kernel(look: Look, last: int) -> Verdict:
         fix = f"update nixpkgs, so that the driver is 580.173 or later; or {fix}"
     proved = late and runs
     late = late and not runs
-    return Verdict(
+    return FactVerdict(
         fact="kernel",
-        outcome=Outcome.DIFFERS if late else Outcome.TRUE,
+        outcome=FactOutcome.DIFFERS if late else FactOutcome.TRUE,
         declared=f"at most {limit} with {release or f'branch {last}'}"
         + (", or one that it runs with" if proved else ""),
         found=str(look.machine.kernel),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from converge.gate import graphics
-from converge.gate.facts.verdict import Look, Outcome, Verdict
+from converge.gate.facts.verdict import FactOutcome, FactVerdict, Look
 from converge.gate.machine import FoundGpu
 from converge.gate.roles import UNKNOWN, roles
 from converge.plan.setting import Layer, Setting
@@ -19,7 +19,7 @@ DRAWN = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pair:
+class MatchedCard:
     """A declared card, its place in the profile, and the one of the machine that it is."""
 
     index: int
@@ -44,14 +44,14 @@ class Pair:
         return f"gpus[{self.index}]"
 
 
-def cards(look: Look) -> Iterator[Verdict]:
+def cards(look: Look) -> Iterator[FactVerdict]:
     """Yield a verdict for each fact of each card; one verdict where all cards are there."""
     machine = look.machine
     if machine.gpus is None and machine.platform != "wsl":
         needed = _needed_of_any(look)
-        yield Verdict(
+        yield FactVerdict(
             fact="gpus",
-            outcome=Outcome.BLOCKS if needed else Outcome.UNKNOWN,
+            outcome=FactOutcome.BLOCKS if needed else FactOutcome.UNKNOWN,
             declared=_names(look.profile.gpus),
             found="no PCI bus",
             why="no card could be seen, so nobody knows which driver holds it",
@@ -72,13 +72,13 @@ def cards(look: Look) -> Iterator[Verdict]:
 
 def pair(
     declared: Sequence[Gpu], found: Sequence[FoundGpu]
-) -> tuple[tuple[Pair, ...], tuple[tuple[FoundGpu, str], ...]]:
+) -> tuple[tuple[MatchedCard, ...], tuple[tuple[FoundGpu, str], ...]]:
     """Return each declared card with the found one that it is, and the found ones left over."""
     left = dict(enumerate(zip(found, roles(found), strict=True)))
     taken: dict[int, int] = {}
 
     def likeness(card: Gpu, gpu: FoundGpu, role: str) -> tuple[bool, ...]:
-        held = Pair(index=0, card=card, found=gpu).held
+        held = MatchedCard(index=0, card=card, found=gpu).held
         return card.slot == gpu.slot, card.pci_id == gpu.pci_id, held, card.role == role
 
     def same(card: Gpu, gpu: FoundGpu) -> bool:
@@ -97,9 +97,9 @@ def pair(
             left.pop(best)
     both = tuple(zip(found, roles(found), strict=True))
     pairs = tuple(
-        Pair(index=i, card=card, found=both[taken[i]][0], role=both[taken[i]][1])
+        MatchedCard(index=i, card=card, found=both[taken[i]][0], role=both[taken[i]][1])
         if i in taken
-        else Pair(index=i, card=card, found=None)
+        else MatchedCard(index=i, card=card, found=None)
         for i, card in enumerate(declared)
     )
     return pairs, tuple(left.values())
@@ -131,14 +131,14 @@ def _chooses(settings: Sequence[Setting]) -> bool:
 
 
 def _there(
-    look: Look, pairs: Sequence[Pair], rest: Sequence[tuple[FoundGpu, str]]
-) -> Iterator[Verdict]:
+    look: Look, pairs: Sequence[MatchedCard], rest: Sequence[tuple[FoundGpu, str]]
+) -> Iterator[FactVerdict]:
     missing = [one for one in pairs if not one.found]
     for one in missing:
         needed = _needed(look, one.card)
-        yield Verdict(
+        yield FactVerdict(
             fact="gpus",
-            outcome=Outcome.BLOCKS if needed else Outcome.DIFFERS,
+            outcome=FactOutcome.BLOCKS if needed else FactOutcome.DIFFERS,
             declared=f"{one.key}: {one.card.name}",
             found=", ".join(_shown(*left) for left in rest) or "no such card",
             why="a driver for a card that is not there leaves no display"
@@ -149,9 +149,9 @@ def _there(
             overridable=not _chooses(needed),
         )
     for gpu, role in rest:
-        yield Verdict(
+        yield FactVerdict(
             fact="gpus",
-            outcome=Outcome.DIFFERS,
+            outcome=FactOutcome.DIFFERS,
             declared=_names(look.profile.gpus),
             found=_shown(gpu, role),
             why="nothing is set for a card that the profile does not have",
@@ -159,10 +159,10 @@ def _there(
         )
     if not missing and not rest:
         names = _names(look.profile.gpus)
-        yield Verdict(fact="gpus", outcome=Outcome.TRUE, declared=names, found=names)
+        yield FactVerdict(fact="gpus", outcome=FactOutcome.TRUE, declared=names, found=names)
 
 
-def _pci_id(look: Look, one: Pair) -> Iterator[Verdict]:
+def _pci_id(look: Look, one: MatchedCard) -> Iterator[FactVerdict]:
     assert one.found is not None
     if one.card.pci_id:
         verdict = look.same("gpus.pciId", one.card.pci_id, one.found.pci_id)
@@ -170,17 +170,17 @@ def _pci_id(look: Look, one: Pair) -> Iterator[Verdict]:
         yield replace(verdict, fix=fix if verdict.fix else "")
 
 
-def _driver(look: Look, one: Pair) -> Iterator[Verdict]:
+def _driver(look: Look, one: MatchedCard) -> Iterator[FactVerdict]:
     """A driver of the profile that the card does not use is never set by a run, unless asked."""
     assert one.found is not None
     found, needed = one.found.driver or graphics.NONE, _needed(look, one.card)
     verdict = look.same("gpus.driver", f"{one.card.driver} for {one.card.name}", found)
     if one.held:
-        yield replace(verdict, outcome=Outcome.TRUE, fix="")
+        yield replace(verdict, outcome=FactOutcome.TRUE, fix="")
         return
     if one.card.driver == graphics.UNSEEN:
         fix = f"write {one.key}.driver: {one.driver}, role: {one.role} in {look.profile.file}"
-        yield replace(verdict, outcome=Outcome.UNKNOWN, fix=fix)
+        yield replace(verdict, outcome=FactOutcome.UNKNOWN, fix=fix)
         return
     guest = graphics.kept(found)
     if guest:
@@ -192,7 +192,7 @@ def _driver(look: Look, one: Pair) -> Iterator[Verdict]:
         fix += "; or, where the change is wanted, --data accept=gpus.driver"
     yield replace(
         verdict,
-        outcome=Outcome.BLOCKS if needed else Outcome.DIFFERS,
+        outcome=FactOutcome.BLOCKS if needed else FactOutcome.DIFFERS,
         why=why if needed else "settings that need the driver do not apply or have no effect",
         fix=fix,
         settings=look.ids(needed),
@@ -200,16 +200,16 @@ def _driver(look: Look, one: Pair) -> Iterator[Verdict]:
     )
 
 
-def _role(look: Look, one: Pair) -> Iterator[Verdict]:
+def _role(look: Look, one: MatchedCard) -> Iterator[FactVerdict]:
     assert one.found is not None
     if not one.held:
         return  # said already; a role follows from the driver
     needed, fact = _needed(look, one.card), "gpus.role"
     declared = f"{one.card.name} {one.card.role}"
     if one.role == UNKNOWN:
-        yield Verdict(
+        yield FactVerdict(
             fact=fact,
-            outcome=Outcome.BLOCKS if needed else Outcome.UNKNOWN,
+            outcome=FactOutcome.BLOCKS if needed else FactOutcome.UNKNOWN,
             declared=declared,
             found="nothing that tells which card draws",
             why="settings for the card that draws could meet the other one" if needed else "",
@@ -221,17 +221,17 @@ def _role(look: Look, one: Pair) -> Iterator[Verdict]:
         )
         return
     verdict = look.same(fact, one.card.role, one.role)
-    if verdict.outcome is Outcome.TRUE:
+    if verdict.outcome is FactOutcome.TRUE:
         yield replace(verdict, declared=declared)
         return
     if one.card.role == UNKNOWN and one.card.driver == "nvidia" and not one.card.architecture:
         why = "without its architecture nobody knows which driver it needs, so nothing is set"
-        yield replace(verdict, outcome=Outcome.UNKNOWN, declared=declared, why=why, fix="")
+        yield replace(verdict, outcome=FactOutcome.UNKNOWN, declared=declared, why=why, fix="")
         return
     lit = ", ".join(one.found.connected)
     yield replace(
         verdict,
-        outcome=Outcome.BLOCKS if needed else Outcome.DIFFERS,
+        outcome=FactOutcome.BLOCKS if needed else FactOutcome.DIFFERS,
         declared=declared,
         found=f"{one.role}" + (f", a display on {lit}" if lit else ", no display on it"),
         why="settings for the card that draws would meet the other one"
@@ -242,7 +242,7 @@ def _role(look: Look, one: Pair) -> Iterator[Verdict]:
     )
 
 
-def _architecture(look: Look, one: Pair) -> Iterator[Verdict]:
+def _architecture(look: Look, one: MatchedCard) -> Iterator[FactVerdict]:
     """The driver that follows from the declared generation must drive the one that is there."""
     assert one.found is not None
     card, found_id, fact = one.card, one.found.pci_id, "gpus.architecture"
@@ -253,7 +253,7 @@ def _architecture(look: Look, one: Pair) -> Iterator[Verdict]:
     found = said.name if said else graphics.architecture(found_id)
     verdict = look.same(fact, card.architecture, found)
     declared = graphics.generation(card.architecture)
-    if verdict.outcome is Outcome.TRUE:
+    if verdict.outcome is FactOutcome.TRUE:
         yield verdict
     elif card.driver != "nvidia" or declared is None:
         yield replace(verdict, fix=look.edit(f"{one.key}.architecture", found) if found else "")
@@ -263,18 +263,18 @@ def _architecture(look: Look, one: Pair) -> Iterator[Verdict]:
 
 def _nvidia_generation(
     look: Look,
-    one: Pair,
-    verdict: Verdict,
-    declared: graphics.Generation,
-    found: graphics.Generation | None,
-) -> Verdict:
+    one: MatchedCard,
+    verdict: FactVerdict,
+    declared: graphics.GpuGeneration,
+    found: graphics.GpuGeneration | None,
+) -> FactVerdict:
     assert one.found is not None
     needed = tuple(s for s in _needed(look, one.card) if s.layer is Layer.NIXOS)
     if found is None:
         same_card = one.card.pci_id == one.found.pci_id
         return replace(
             verdict,
-            outcome=Outcome.BLOCKS if needed and not same_card else Outcome.UNKNOWN,
+            outcome=FactOutcome.BLOCKS if needed and not same_card else FactOutcome.UNKNOWN,
             found=f"{one.found.pci_id}, which is in no list",
             why="nobody knows which driver branch it needs",
             fix=f"correct {one.key}.pciId, or its architecture with it",
@@ -284,7 +284,7 @@ def _nvidia_generation(
     trouble = _undriven(declared, found)
     return replace(
         verdict,
-        outcome=Outcome.BLOCKS if trouble and needed else Outcome.DIFFERS,
+        outcome=FactOutcome.BLOCKS if trouble and needed else FactOutcome.DIFFERS,
         why=trouble or "the driver that is chosen drives it as well",
         fix=look.edit(f"{one.key}.architecture", found.name),
         settings=look.ids(needed),
@@ -292,7 +292,7 @@ def _nvidia_generation(
     )
 
 
-def _undriven(declared: graphics.Generation, found: graphics.Generation) -> str:
+def _undriven(declared: graphics.GpuGeneration, found: graphics.GpuGeneration) -> str:
     """Say why the driver chosen for ``declared`` does not drive ``found``; empty where it does."""
     if found.last_branch is not None and (
         declared.last_branch is None or declared.last_branch > found.last_branch
@@ -305,7 +305,7 @@ def _undriven(declared: graphics.Generation, found: graphics.Generation) -> str:
     return ""
 
 
-def _smi(look: Look, one: Pair) -> Iterator[Verdict]:
+def _smi(look: Look, one: MatchedCard) -> Iterator[FactVerdict]:
     """Compare what only nvidia-smi tells."""
     assert one.found is not None
     smi, card = look.machine.nvidia_of(one.found), one.card

@@ -6,49 +6,49 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from converge.gate import hardware
-from converge.gate.facts.verdict import Look, Outcome, Verdict
+from converge.gate.facts.verdict import FactOutcome, FactVerdict, Look
 from converge.plan.setting import Layer
 
 
-def system(look: Look) -> Iterator[Verdict]:
+def system(look: Look) -> Iterator[FactVerdict]:
     declared, arch = look.profile.system, look.machine.arch
     verdict = look.same("system", declared, f"{arch}-linux" if arch else None, "name another host")
     nix = tuple(s for s in look.settings if s.layer in {Layer.NIXOS, Layer.HOME_MANAGER})
-    if verdict.outcome is Outcome.DIFFERS and nix:
+    if verdict.outcome is FactOutcome.DIFFERS and nix:
         verdict = replace(
             verdict,
-            outcome=Outcome.BLOCKS,
+            outcome=FactOutcome.BLOCKS,
             why="programs for another processor do not start",
             settings=look.ids(nix),
             overridable=False,
         )
     yield verdict
     platform = look.same("platform", look.profile.platform, look.machine.platform)
-    if platform.outcome is Outcome.DIFFERS:
+    if platform.outcome is FactOutcome.DIFFERS:
         platform = replace(platform, why="layers that are not there do not apply")
     yield platform
 
 
-def cpu(look: Look) -> Iterator[Verdict]:
+def cpu(look: Look) -> Iterator[FactVerdict]:
     declared, machine = look.profile.cpu, look.machine
     vendor = machine.cpu_vendor
     if vendor is not None and vendor not in {"intel", "amd"}:
         vendor = "other"
     verdict = look.same("cpu.vendor", declared.vendor, vendor)
-    yield replace(verdict, outcome=Outcome.UNKNOWN) if declared.vendor == "unknown" else verdict
+    yield replace(verdict, outcome=FactOutcome.UNKNOWN) if declared.vendor == "unknown" else verdict
     yield look.same("cpu.cores", declared.cores, machine.cores)
     yield look.same("cpu.threads", declared.threads, machine.threads)
 
 
-def march(look: Look) -> Iterator[Verdict]:
+def march(look: Look) -> Iterator[FactVerdict]:
     """Every CPU must have each feature that compiled code may use."""
     fact, name = "build.compiler.march", look.profile.build.compiler.march
     needed, flags = look.compiled, look.machine.cpu_flags
     boots = any(s.layer is Layer.NIXOS for s in needed)
     if flags is None:
-        yield Verdict(
+        yield FactVerdict(
             fact=fact,
-            outcome=Outcome.BLOCKS if needed else Outcome.UNKNOWN,
+            outcome=FactOutcome.BLOCKS if needed else FactOutcome.UNKNOWN,
             declared=name,
             found="no CPU features",
             why="/proc/cpuinfo could not be read, so nobody knows whether such code runs",
@@ -63,12 +63,14 @@ def march(look: Look) -> Iterator[Verdict]:
     hidden = hardware.hidden_features(name) - shown  # Linux prints none of them: the numbers decide
     missing = sorted(hardware.missing_flags(name, flags) | hidden)
     if not missing:
-        yield Verdict(fact=fact, outcome=Outcome.TRUE, declared=name, found="every feature of it")
+        yield FactVerdict(
+            fact=fact, outcome=FactOutcome.TRUE, declared=name, found="every feature of it"
+        )
         return
     best = hardware.family_march(*numbers, flags)
-    yield Verdict(
+    yield FactVerdict(
         fact=fact,
-        outcome=Outcome.BLOCKS if needed else Outcome.DIFFERS,
+        outcome=FactOutcome.BLOCKS if needed else FactOutcome.DIFFERS,
         declared=name,
         found=f"a CPU without {' '.join(missing)}",
         why="code compiled for it dies with an invalid opcode"
@@ -79,7 +81,7 @@ def march(look: Look) -> Iterator[Verdict]:
     )
 
 
-def parallelism(look: Look) -> Iterator[Verdict]:
+def parallelism(look: Look) -> Iterator[FactVerdict]:
     """A build must not need more memory or threads than the machine has."""
     fact, limits = "build.tiers", look.profile.build.parallelism
     memory, threads = look.machine.memory_gb, look.machine.threads
@@ -95,19 +97,19 @@ def parallelism(look: Look) -> Iterator[Verdict]:
         default=largest,
     )
     most = max(tier.cores for tier in tiers.values())
-    verdict = Verdict(
+    verdict = FactVerdict(
         fact=fact,
-        outcome=Outcome.TRUE,
+        outcome=FactOutcome.TRUE,
         declared=f"up to {largest.memory_gb} GB and {most} threads for one build",
         found=f"{memory} GB and {threads} threads",
     )
     if memory is None or threads is None:
-        yield replace(verdict, outcome=Outcome.UNKNOWN, found="nothing")
+        yield replace(verdict, outcome=FactOutcome.UNKNOWN, found="nothing")
     elif largest.memory_gb > memory:
         blocks = needed and used.memory_gb > memory
         yield replace(
             verdict,
-            outcome=Outcome.BLOCKS if blocks else Outcome.DIFFERS,
+            outcome=FactOutcome.BLOCKS if blocks else FactOutcome.DIFFERS,
             why="a build of that size ends with programs of the desktop killed for memory",
             fix=f"lower memoryGB of the tiers to at most {memory} in {look.profile.file}",
             settings=look.ids(needed),
@@ -115,7 +117,7 @@ def parallelism(look: Look) -> Iterator[Verdict]:
     elif most > threads:
         yield replace(
             verdict,
-            outcome=Outcome.DIFFERS,
+            outcome=FactOutcome.DIFFERS,
             why="more threads than there are only wait for each other",
             fix=f"lower cores of the tiers to at most {max(1, threads - 1)} in {look.profile.file}",
             settings=look.ids(needed),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from converge.gate.facts.verdict import Look, Outcome, Verdict
-from converge.gate.machine import Disk as Found
+from converge.gate.facts.verdict import FactOutcome, FactVerdict, Look
+from converge.gate.machine import BlockDevice
 from converge.profile.profile import Disk
 
 
-def storage(look: Look) -> Iterator[Verdict]:
+def storage(look: Look) -> Iterator[FactVerdict]:
     """Compare the disks one by one, sorted by kind and size: their names are the kernel's."""
     needed = look.ids(look.named("storage.scheduler"))
     declared = sorted(look.profile.storage.disks, key=lambda disk: (disk.kind, disk.size_gb or 0))
@@ -21,23 +21,23 @@ def storage(look: Look) -> Iterator[Verdict]:
 
 
 def _kinds(
-    look: Look, declared: list[Disk], found: list[Found], needed: tuple[str, ...]
-) -> Verdict:
+    look: Look, declared: list[Disk], found: list[BlockDevice], needed: tuple[str, ...]
+) -> FactVerdict:
     kinds = [disk.kind for disk in declared]
-    verdict = Verdict(
+    verdict = FactVerdict(
         fact="storage.kind",
-        outcome=Outcome.TRUE,
+        outcome=FactOutcome.TRUE,
         declared=", ".join(kinds),
         found=", ".join(f"{disk.kind} ({disk.name})" for disk in found) or "nothing",
     )
     if not found:
-        return replace(verdict, outcome=Outcome.UNKNOWN)
+        return replace(verdict, outcome=FactOutcome.UNKNOWN)
     if kinds == [disk.kind for disk in found]:
         return verdict
     same_number = len(kinds) == len(found)
     return replace(
         verdict,
-        outcome=Outcome.DIFFERS,
+        outcome=FactOutcome.DIFFERS,
         why="a rule for another kind of disk matches nothing"
         if same_number
         else "the disks that are not declared are left as they are",
@@ -46,15 +46,15 @@ def _kinds(
     )
 
 
-def _sizes(look: Look, declared: list[Disk], found: list[Found]) -> Verdict:
-    verdict = Verdict(
+def _sizes(look: Look, declared: list[Disk], found: list[BlockDevice]) -> FactVerdict:
+    verdict = FactVerdict(
         fact="storage.sizeGB",
-        outcome=Outcome.TRUE,
+        outcome=FactOutcome.TRUE,
         declared=", ".join(str(disk.size_gb) for disk in declared if disk.size_gb) or "nothing",
         found=", ".join(str(disk.size_gb) for disk in found) or "nothing",
     )
     if not found or not all(disk.size_gb for disk in declared):
-        return replace(verdict, outcome=Outcome.UNKNOWN)
+        return replace(verdict, outcome=FactOutcome.UNKNOWN)
     sizes = sorted(disk.size_gb or 0 for disk in declared)
     there = sorted(disk.size_gb for disk in found)
     # 500 GB as sold can be 512
@@ -65,31 +65,31 @@ def _sizes(look: Look, declared: list[Disk], found: list[Found]) -> Verdict:
         return verdict
     return replace(
         verdict,
-        outcome=Outcome.DIFFERS,
+        outcome=FactOutcome.DIFFERS,
         fix=look.edit("storage.disks", f"sizeGB {verdict.found}"),
     )
 
 
 def _scheduler(
-    look: Look, declared: list[Disk], found: list[Found], needed: tuple[str, ...]
-) -> Verdict:
+    look: Look, declared: list[Disk], found: list[BlockDevice], needed: tuple[str, ...]
+) -> FactVerdict:
     wanted = {disk.kind: disk.scheduler for disk in declared if disk.scheduler}
     pairs = [(wanted[disk.kind], disk) for disk in found if disk.kind in wanted]
-    verdict = Verdict(
+    verdict = FactVerdict(
         fact="storage.queue",
-        outcome=Outcome.TRUE,
+        outcome=FactOutcome.TRUE,
         declared=", ".join(dict.fromkeys(wanted.values())) or "nothing",
         found=", ".join(dict.fromkeys(disk.scheduler for disk in found if disk.scheduler))
         or "nothing",
         settings=needed,
     )
     if not pairs or not all(disk.schedulers for _, disk in pairs):
-        return replace(verdict, outcome=Outcome.UNKNOWN)
+        return replace(verdict, outcome=FactOutcome.UNKNOWN)
     for name, disk in pairs:
         if name not in disk.schedulers:
             return replace(
                 verdict,
-                outcome=Outcome.DIFFERS,
+                outcome=FactOutcome.DIFFERS,
                 found=" ".join(disk.schedulers),
                 why=f"the kernel does not offer {name} for {disk.name}",
                 fix=look.edit("storage.disks scheduler", disk.scheduler),
@@ -98,7 +98,7 @@ def _scheduler(
         if disk.kind == "hdd" and name == "none":
             return replace(
                 verdict,
-                outcome=Outcome.DIFFERS,
+                outcome=FactOutcome.DIFFERS,
                 found=f"{disk.scheduler}, on a rotating disk",
                 why="without a scheduler a rotating disk seeks in the order of requests",
                 fix=look.edit("storage.disks scheduler", "bfq"),
@@ -106,4 +106,4 @@ def _scheduler(
     if all(disk.scheduler == name for name, disk in pairs):
         return replace(verdict, settings=())
     why = "this run sets it" if needed else "nothing in force sets it"
-    return replace(verdict, outcome=Outcome.DIFFERS, why=why)
+    return replace(verdict, outcome=FactOutcome.DIFFERS, why=why)

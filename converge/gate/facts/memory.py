@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from converge.gate import memory_kind
-from converge.gate.facts.verdict import Look, Outcome, Verdict
+from converge.gate.facts.verdict import FactOutcome, FactVerdict, Look
 
 
-def memory(look: Look) -> Iterator[Verdict]:
+def memory(look: Look) -> Iterator[FactVerdict]:
     declared, machine = look.profile.memory, look.machine
     found = machine.memory_gb
     verdict = look.same("memory.totalGB", declared.total_gb, found)
@@ -19,8 +19,8 @@ def memory(look: Look) -> Iterator[Verdict]:
         and (machine.module_bytes is None)
     ):
         # Firmware and an integrated GPU keep a part: 16 GB installed can be 14 GB to the kernel.
-        verdict = replace(verdict, outcome=Outcome.TRUE, fix="")
-    elif verdict.outcome is Outcome.DIFFERS and found is not None and found < declared.total_gb:
+        verdict = replace(verdict, outcome=FactOutcome.TRUE, fix="")
+    elif verdict.outcome is FactOutcome.DIFFERS and found is not None and found < declared.total_gb:
         limits = look.named("memory.", "electron.app", "electron.budget", "build.")
         verdict = replace(
             verdict,
@@ -31,20 +31,20 @@ def memory(look: Look) -> Iterator[Verdict]:
     if declared.type != "unknown":
         kind = look.same("memory.type", declared.type, machine.module_type)
         if machine.module_type and memory_kind.agree(declared.type, machine.module_type):
-            kind = replace(kind, outcome=Outcome.TRUE, fix="")
+            kind = replace(kind, outcome=FactOutcome.TRUE, fix="")
         yield kind
     yield from _zram(look)
 
 
-def _zram(look: Look) -> Iterator[Verdict]:
+def _zram(look: Look) -> Iterator[FactVerdict]:
     zram, machine = look.profile.memory.zram, look.machine
     needed = tuple(s for s in look.named("memory.") if "zram" in s.id)
     devices = [device for device in machine.zram if device.size_bytes]
     if zram is None:
         if needed:
-            yield Verdict(
+            yield FactVerdict(
                 fact="memory.zramDevice",
-                outcome=Outcome.BLOCKS,
+                outcome=FactOutcome.BLOCKS,
                 declared="nothing",
                 found=f"{len(devices)} devices",
                 why="a setting in force takes its values from here",
@@ -58,9 +58,9 @@ def _zram(look: Look) -> Iterator[Verdict]:
         swap for swap in machine.swaps if "zram" not in swap.file and swap.priority >= zram.priority
     ]
     if rivals:
-        yield Verdict(
+        yield FactVerdict(
             fact="memory.zramDevice",
-            outcome=Outcome.DIFFERS,
+            outcome=FactOutcome.DIFFERS,
             declared=declared,
             found=f"{rivals[0].file} with priority {rivals[0].priority}",
             why="a disk is swapped to before the memory is compressed",
@@ -69,9 +69,9 @@ def _zram(look: Look) -> Iterator[Verdict]:
         )
         return
     if not devices:
-        yield Verdict(
+        yield FactVerdict(
             fact="memory.zramDevice",
-            outcome=Outcome.UNKNOWN if needed else Outcome.DIFFERS,
+            outcome=FactOutcome.UNKNOWN if needed else FactOutcome.DIFFERS,
             declared=declared,
             found="no zram device",
             why="this run sets it up" if needed else "nothing in force sets it up",
@@ -81,9 +81,9 @@ def _zram(look: Look) -> Iterator[Verdict]:
     memory = (machine.memory_gb or look.profile.memory.total_gb) << 30
     percent = round(100 * devices[0].size_bytes / memory)
     close = abs(percent - zram.percent) <= 5 and devices[0].algorithm in {"", zram.algorithm}
-    yield Verdict(
+    yield FactVerdict(
         fact="memory.zramDevice",
-        outcome=Outcome.TRUE if close else Outcome.DIFFERS,
+        outcome=FactOutcome.TRUE if close else FactOutcome.DIFFERS,
         declared=declared,
         found=f"{devices[0].algorithm}, {percent} percent",
         why="" if close else "the running device is another; the new values hold after a reboot",

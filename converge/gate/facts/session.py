@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from converge.gate.facts.verdict import Look, Outcome, Verdict
+from converge.gate.facts.verdict import FactOutcome, FactVerdict, Look
 
 
-def session(look: Look) -> Iterator[Verdict]:
+def session(look: Look) -> Iterator[FactVerdict]:
     declared, machine = look.profile.session, look.machine
     desktop = look.same("session.desktop", declared.desktop, machine.desktop)
     if declared.desktop == "unknown":
-        desktop = replace(desktop, outcome=Outcome.UNKNOWN)
-    elif desktop.outcome is Outcome.DIFFERS:
+        desktop = replace(desktop, outcome=FactOutcome.UNKNOWN)
+    elif desktop.outcome is FactOutcome.DIFFERS:
         desktop = replace(
             desktop,
             why="files of a desktop that is not there are read by nobody",
@@ -23,13 +23,13 @@ def session(look: Look) -> Iterator[Verdict]:
     found = machine.session_type
     verdict = look.same("session.type", declared.type, found)
     if declared.type == "unknown":
-        verdict = replace(verdict, outcome=Outcome.UNKNOWN)
+        verdict = replace(verdict, outcome=FactOutcome.UNKNOWN)
     elif declared.type == "none" and found is None:
-        verdict = replace(verdict, outcome=Outcome.TRUE)
+        verdict = replace(verdict, outcome=FactOutcome.TRUE)
     elif declared.type == "x11" and found is None and machine.x11_offered is False:
         verdict = replace(
             verdict,
-            outcome=Outcome.DIFFERS,
+            outcome=FactOutcome.DIFFERS,
             found="no X11 session installed",
             fix=look.edit("session.type", "wayland"),
         )
@@ -38,14 +38,14 @@ def session(look: Look) -> Iterator[Verdict]:
     if of_plasma and declared.type == "x11" and without_x11(machine.plasma):
         yield replace(
             verdict,
-            outcome=Outcome.BLOCKS if look.x11 else Outcome.DIFFERS,
+            outcome=FactOutcome.BLOCKS if look.x11 else FactOutcome.DIFFERS,
             found=f"Plasma {machine.plasma}, which has no X11 session",
             why="what is set for X11 is read by nobody; Plasma 6.7 gets fixes until early 2027",
             fix=f"{look.edit('session.type', 'wayland')}, or go back to Plasma 6.7",
             settings=look.ids(look.x11),
         )
         return
-    if verdict.outcome is Outcome.DIFFERS:
+    if verdict.outcome is FactOutcome.DIFFERS:
         verdict = replace(
             verdict,
             why="settings and flags for one session type have no effect in the other",

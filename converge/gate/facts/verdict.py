@@ -11,7 +11,7 @@ from converge.plan.setting import Layer, Phase, Setting
 from converge.profile.profile import Profile
 
 
-class Outcome(StrEnum):
+class FactOutcome(StrEnum):
     """What became of one fact."""
 
     TRUE = "true"
@@ -21,11 +21,11 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class FactVerdict:
     """One fact: what is declared, what was found, what needs it, what to do."""
 
     fact: str  # as it is called in the profile: "cpu.threads"; also what accept= names
-    outcome: Outcome
+    outcome: FactOutcome
     declared: str
     found: str
     why: str = ""  # what it means, where it is not true
@@ -35,7 +35,7 @@ class Verdict:
 
     def __str__(self) -> str:
         text = f"{self.fact}: {self.outcome}; declared {self.declared}, found {self.found}"
-        if self.outcome is Outcome.TRUE:
+        if self.outcome is FactOutcome.TRUE:
             return f"{self.fact}: true; {self.declared}"
         parts = [text]
         if self.why:
@@ -94,19 +94,19 @@ class Look:
     def edit(self, key: str, value: object) -> str:
         return f"write {key}: {value} in {self.profile.file}"
 
-    def same(self, fact: str, declared: object, found: object, fix: str = "") -> Verdict:
+    def same(self, fact: str, declared: object, found: object, fix: str = "") -> FactVerdict:
         """Judge a fact that nothing breaks over."""
         outcome = (
-            Outcome.UNKNOWN
+            FactOutcome.UNKNOWN
             if found is None
-            else Outcome.TRUE
+            else FactOutcome.TRUE
             if declared == found
-            else Outcome.DIFFERS
+            else FactOutcome.DIFFERS
         )
-        return Verdict(
+        return FactVerdict(
             fact=fact,
             outcome=outcome,
             declared=str(declared),
             found="nothing" if found is None else str(found),
-            fix=(fix or self.edit(fact, found)) if outcome is Outcome.DIFFERS else "",
+            fix=(fix or self.edit(fact, found)) if outcome is FactOutcome.DIFFERS else "",
         )

@@ -45,7 +45,7 @@ class Package:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class LibrariesReport:
     strategy: str
     packages: Mapping[str, Package]
     absent: frozenset[str]
@@ -66,7 +66,7 @@ def report_ask(context: Context, layer: Layer) -> Ask | None:
     return Ask("nix-report", words, limit=REPORT_LIMIT)
 
 
-def report(context: Context, answers: Answers, layer: Layer) -> Report:
+def report(context: Context, answers: Answers, layer: Layer) -> LibrariesReport:
     if fault := context.flake_fault(layer):
         raise NoAnswer(unknown(fault, expected="what the evaluated layer says"))
     ask = report_ask(context, layer)
@@ -87,7 +87,7 @@ def report(context: Context, answers: Answers, layer: Layer) -> Report:
     more = {
         key: part for key, part in data.items() if key not in ("packages", "strategy", "absent")
     }
-    return Report(
+    return LibrariesReport(
         strategy=data["strategy"], packages=packages, absent=frozenset(data["absent"]), more=more
     )
 
@@ -178,7 +178,7 @@ def _linker(packages: Mapping[str, Package]) -> Verdict:
     return effective(f"-fuse-ld=mold in {count(len(packages), 'derivation')}", expected=expected)
 
 
-def _strategy(setting: Setting, found: Report) -> Verdict | None:
+def _strategy(setting: Setting, found: LibrariesReport) -> Verdict | None:
     """Why a strategy is not the layer's, or None. Copies go with every strategy; alone they rebuild
     nothing of what the user installs."""
     wanted = setting.id.split(".")[1]
@@ -196,7 +196,7 @@ def _strategy(setting: Setting, found: Report) -> Verdict | None:
 
 
 def _in_use(
-    context: Context, answers: Answers, setting: Setting, found: Report, verdict: Verdict
+    context: Context, answers: Answers, setting: Setting, found: LibrariesReport, verdict: Verdict
 ) -> Verdict:
     """Whether what is installed of it belongs to the generation in use."""
     names = [n for n in value(setting).get("install", ()) if n in found.packages]
@@ -327,4 +327,4 @@ PROOFS: tuple[Proof, ...] = (
     ),
 )
 
-__all__ = ["ITEMS", "PROOFS", "Report", "report", "report_ask"]
+__all__ = ["ITEMS", "PROOFS", "LibrariesReport", "report", "report_ask"]

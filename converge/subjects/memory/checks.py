@@ -190,7 +190,7 @@ def _judge_slice(context: Context, answers: Answers, setting: Setting) -> Verdic
 # -- I/O scheduler ----------------------------------------------------------------------------
 
 
-def _is(disk: system.Disk, kind: str, declared: Collection[str]) -> bool:
+def _is(disk: system.DiskQueue, kind: str, declared: Collection[str]) -> bool:
     """Say whether a kernel name can stand for a kind of disk, beside others that are declared."""
     match kind:
         case "nvme":

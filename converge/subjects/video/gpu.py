@@ -10,7 +10,7 @@ from converge.proof.check import Unreadable
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gpu:
+class QueriedGpu:
     """One line of ``nvidia-smi --query-gpu``; MiB and percent, None where it is not told."""
 
     name: str
@@ -26,7 +26,7 @@ class Gpu:
         return int(self.driver.partition(".")[0])
 
 
-def gpus(text: str) -> tuple[Gpu, ...]:
+def gpus(text: str) -> tuple[QueriedGpu, ...]:
     """The table by the names of its columns: they say the unit, and their order is the caller's."""
     rows = list(csv.reader(text.splitlines(), skipinitialspace=True))
     if len(rows) < 2:
@@ -37,12 +37,12 @@ def gpus(text: str) -> tuple[Gpu, ...]:
     return tuple(_gpu(dict(zip(names, row, strict=False))) for row in rows[1:] if row)
 
 
-def _gpu(row: dict[str, str]) -> Gpu:
+def _gpu(row: dict[str, str]) -> QueriedGpu:
     def number(name: str) -> int | None:
         match = re.match(r"\d+", row.get(name, ""))
         return int(match[0]) if match else None
 
-    return Gpu(
+    return QueriedGpu(
         name=row.get("name", ""),
         capability=row.get("compute_cap", ""),
         driver=row["driver_version"],

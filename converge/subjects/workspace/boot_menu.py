@@ -29,7 +29,7 @@ class Menu:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class BootEntry:
     """An entry of systemd-boot. ``number`` is None where it is no generation, or nobody knows."""
 
     name: str
@@ -96,7 +96,7 @@ def _conf_timeout(lines: list[str]) -> int:
     return int(value) if re.fullmatch(r"\d{1,9}", value) else 0
 
 
-def _entries(lines: list[str]) -> Iterator[Entry]:
+def _entries(lines: list[str]) -> Iterator[BootEntry]:
     """Yield the entries: each has a line with its name, then lines with its content."""
     name, content = "", list[str]()
     for line in [*lines, "entry "]:
@@ -109,17 +109,17 @@ def _entries(lines: list[str]) -> Iterator[Entry]:
             content.append(rest)
 
 
-def _entry(name: str, content: list[str]) -> Entry:
+def _entry(name: str, content: list[str]) -> BootEntry:
     keys = {words[0]: words[1] for line in content if len(words := line.split(None, 1)) == 2}
     boots = "missing" not in keys
     if _OTHER_PROFILE.match(name) or re.search(r"\[[^\]]+\]", keys.get("title", "")):
-        return Entry(name=name, number=None)  # of another profile
+        return BootEntry(name=name, number=None)  # of another profile
     if (found := _VERSION.search(keys.get("version", ""))) is not None:
-        return Entry(name=name, number=int(found[1]), boots=boots)
+        return BootEntry(name=name, number=int(found[1]), boots=boots)
     if (named := _NAME.fullmatch(name)) is not None:
-        return Entry(name=name, number=int(named[1]), boots=boots)
+        return BootEntry(name=name, number=int(named[1]), boots=boots)
     # Without its content a file that NixOS wrote could be any generation.
-    return Entry(name=name, number=None, known=bool(content) or not name.startswith("nixos-"))
+    return BootEntry(name=name, number=None, known=bool(content) or not name.startswith("nixos-"))
 
 
 # ---- Limine --------------------------------------------------------------------------------------

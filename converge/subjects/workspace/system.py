@@ -56,19 +56,19 @@ def group(text: str) -> Group:
 
 
 @dataclass(frozen=True, kw_only=True)
-class State:
+class SystemState:
     """``systemctl is-system-running`` and the failed units."""
 
     state: str
     failed: tuple[str, ...]
 
 
-def state(text: str) -> State:
+def state(text: str) -> SystemState:
     lines = text.splitlines()
     if not lines or not lines[0].startswith("state "):
         raise Unreadable("systemctl did not say how it is")
     failed = [line.split()[0].lstrip("●*") for line in lines[1:] if line.split()]
-    return State(state=lines[0][len("state ") :].strip(), failed=tuple(filter(None, failed)))
+    return SystemState(state=lines[0][len("state ") :].strip(), failed=tuple(filter(None, failed)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,17 +179,19 @@ def chosen(text: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Disk:
+class DiskQueue:
     name: str
     rotational: bool
     scheduler: str
 
 
-def disks(text: str) -> tuple[Disk, ...]:
+def disks(text: str) -> tuple[DiskQueue, ...]:
     found = []
     for line in text.splitlines():
         _, name, rotational, schedulers = line.split(" ", 3)
-        found.append(Disk(name=name, rotational=rotational == "1", scheduler=chosen(schedulers)))
+        found.append(
+            DiskQueue(name=name, rotational=rotational == "1", scheduler=chosen(schedulers))
+        )
     return tuple(found)
 
 
