@@ -1,7 +1,7 @@
 # Activate a change, wait for the word that it is proved, keep it; else undo it. Runs on the
 # workspace in a process of its own, so that a lost connection or controller changes nothing.
 #
-# usage: transact.sh start  T DEADLINE <payload   unpack the transaction into T and begin it
+# usage: transact.sh start  T [SECONDS] <payload  unpack the transaction into T, begin it, wait
 #        transact.sh wait   T SECONDS [WORD]      until it is past WORD (default: activating)
 #        transact.sh decide T confirm|undo [SHA256 <record]
 #                                                 say what was found; repeating it changes nothing.
@@ -241,6 +241,7 @@ case $verb in
             setsid sh "$self" run "$T" </dev/null >"$T/log" 2>&1 &
             say started process
         fi
+        if [ -n "${3:-}" ]; then sh "$self" wait "$T" "$3"; fi
         ;;
     run)
         trap '' HUP INT PIPE

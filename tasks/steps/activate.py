@@ -36,6 +36,7 @@ ATTEMPTS = 3  # the desktop may write between our reading and our writing
 #: Faults that are looked for before a change and end the run: it could not be undone safely.
 BLOCKING = frozenset({"disk.room", "before.boot-menu"})
 NOTHING = "nothing was changed"  # how remote/transact.sh begins its reason then
+WAIT_S = 20  # how long one question waits for the activation's end
 DECISION_S = 660  # remote/transact.sh waits as long until it is carried out, and a little less
 ACTIVATION_S = 1800  # switching a system can take minutes; its deadline starts only after that
 
@@ -163,10 +164,10 @@ def begin(built: Built) -> Activated:
     """Write the live files and activate what was built, in a process of the workspace's own."""
     now = built
     for attempt in range(1, ATTEMPTS + 1):
-        answer = ask(now, "start", stdin=payload(now, attempt))
+        answer = ask(now, "start", str(WAIT_S), stdin=payload(now, attempt))
         if not answer.of("started") and not answer.of("status"):
             raise _unknown(now, answer) if answer.lost else Over(answer.last_error)
-        word, reason = _wait(now)
+        word, reason = _wait(now, answer)
         if word == "activated":
             return Activated.of(now, take_back=partial(_take_back, now))
         if word == "undone" and reason.startswith(f"{NOTHING}: stale"):
@@ -181,11 +182,15 @@ def begin(built: Built) -> Activated:
     raise Over("a file kept changing while it was to be written; nothing was changed")
 
 
-def _wait(work: Built) -> tuple[str, str]:
-    for _ in range(ACTIVATION_S // 20):
-        word, reason = standing(ask(work, "wait", "20"))
+def _wait(work: Built, answer: Answer) -> tuple[str, str]:
+    """How the activation ended. ``answer`` is that to ``start``, which has waited for a while."""
+    if not any(answer.of(word) for word in ("status", "gone", "none")):
+        answer = ask(work, "wait", str(WAIT_S))
+    for _ in range(ACTIVATION_S // WAIT_S):
+        word, reason = standing(answer)
         if word not in ("activating", "undoing"):
             return word, reason
+        answer = ask(work, "wait", str(WAIT_S))
     return "lost", "activation did not end"
 
 

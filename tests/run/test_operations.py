@@ -275,13 +275,13 @@ def test_every_answer_of_a_write_has_its_meaning(
 
 
 def test_a_transaction_is_sent_whole_and_its_secrets_for_its_owner_alone(make: Any) -> None:
-    work = make(("started process",), ("status activated r",), stage=Built)
+    work = make(("started process", "status activated r"), stage=Built)
     assert activate.begin(work).take_back
     assert work.host.words(0) == [
         *("workspace-transact", "start"),
-        f"{work.snapshot.state}/runs/{work.run.id}/transaction",
+        *(f"{work.snapshot.state}/runs/{work.run.id}/transaction", "20"),
     ]
-    assert work.host.words(1)[1] == "wait"
+    assert len(work.host.commands) == 1, "the activation is waited for where it is begun"
     packed = base64.b64decode(work.host.commands[0][1]["_stdin"])
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         modes = {member.name: member.mode for member in archive}
@@ -292,6 +292,13 @@ def test_a_transaction_is_sent_whole_and_its_secrets_for_its_owner_alone(make: A
     for part in activate.UNDO:
         assert plain(PROJECT / f"converge/remote/{part}.sh").encode() in sent["undo.sh"]
     assert sent["entries.awk"] == (PROJECT / "converge/remote/entries.awk").read_bytes()
+
+
+def test_an_activation_that_takes_longer_than_one_question_is_asked_about_again(make: Any) -> None:
+    slow = ("started process", "status activating r"), ("status activating r",)
+    work = make(*slow, ("status activated r",), stage=Built)
+    assert activate.begin(work).take_back
+    assert [work.host.words(number)[1] for number in range(3)] == ["start", "wait", "wait"]
 
 
 def test_the_plan_of_a_transaction_says_from_which_state_it_is_undone(make: Any) -> None:
