@@ -21,9 +21,9 @@ from converge.arguments import Arguments
 from converge.exits import Exit
 from converge.gate.gate import FACTS
 from converge.plan.layers import MOVED_ASIDE
-from converge.plan.setting import Risk, State
 from converge.plan.standing import OFFERED
 from converge.profile.schema import load_schema
+from converge.setting import Risk, State
 from converge.subjects.settings import ALL
 from tasks.run.start import COMMANDS
 

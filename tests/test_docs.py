@@ -12,8 +12,8 @@ import pytest
 from converge.exits import Exit
 from converge.gate.gate import FACTS
 from converge.plan.layers import MOVED_ASIDE
-from converge.plan.setting import State
 from converge.plan.standing import OFFERED
+from converge.setting import State
 from converge.subjects.checks import BY_ID as CHECKS
 from converge.subjects.settings import ALL, BY_ID
 from tests.conftest import PROJECT

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from converge.plan.setting import Setting
 from converge.proof.check import Ask, Context
+from converge.setting import Setting
 
 DISPLAY_S = 900  # until a desktop session is there, where the inventory says nothing
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from converge.boot import checks
-from converge.plan.setting import Layer
 from converge.profile.choices import Choices
 from converge.proof.check import Context, Proof
 from converge.proof.effect import Effect, Finding
+from converge.setting import Layer
 
 BOOTED = "system.booted"
 

@@ -17,8 +17,8 @@ from converge.gate.facts import branch, cards, cpu, disk, memory, session
 from converge.gate.facts.verdict import FactOutcome, FactVerdict, Look
 from converge.gate.machine import Machine
 from converge.journal.kinds import VerdictRecord
-from converge.plan.setting import Setting
 from converge.profile.profile import Profile
+from converge.setting import Setting
 
 __all__ = ["FACTS", "FactOutcome", "FactVerdict", "blocking", "differences", "gate", "record"]
 

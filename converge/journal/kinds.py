@@ -11,8 +11,8 @@ from typing import Annotated as A
 
 from converge.exits import Exit, Outcome
 from converge.journal.form import Says, copied
-from converge.plan.setting import Layer
 from converge.proof.effect import Effect, Finding
+from converge.setting import Layer
 
 #: Words of a fact of the gate, worst first. Any other word is unknown, and unknown is not true.
 FACT_WORDS = ("blocks", "unknown", "differs", "true")

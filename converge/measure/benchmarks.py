@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from converge.plan.setting import Setting
+from converge.setting import Setting
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
 
-from converge.plan.setting import Claim
+from converge.setting import Claim
 
 CONFIDENCE = 0.99
 FEWEST_PAIRS = 8

@@ -10,7 +10,7 @@ from converge.journal.kinds import ClaimedRange, EarlierMeasurement, Measurement
 from converge.limits import decimal, number
 from converge.measure.benchmarks import Benchmark
 from converge.measure.gain import ClaimVerdict, Gain, faster, judge
-from converge.plan.setting import Claim, Setting
+from converge.setting import Claim, Setting
 
 #: Seconds below which a program cannot have done the work: starting it is all that was timed.
 SHORTEST = 0.02

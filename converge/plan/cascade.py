@@ -11,9 +11,9 @@ from dataclasses import replace
 
 from converge.kde import lower
 from converge.kde.declared import Desired, declared
-from converge.plan.setting import Layer, Setting
 from converge.plan.snapshot import Kind, Snapshot
 from converge.plan.standing import Stand, Standing
+from converge.setting import Layer, Setting
 
 
 def _paths(snapshot: Snapshot, name: str) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from converge.kde import back, chezmoi, heal, merge
 from converge.plan.desired import KdeEntries
 from converge.plan.plan import KEEP, Change, FileDrift, Refusal
 from converge.plan.refusal import refuse
-from converge.plan.setting import Layer
 from converge.plan.snapshot import Managed, Snapshot
+from converge.setting import Layer
 
 
 def plan_kde(

@@ -17,9 +17,9 @@ from converge.kde import chezmoi, heal, lower, merge
 from converge.kde.declared import Desired
 from converge.plan.cascade import below, entries
 from converge.plan.desired import kde_entries, session_file
-from converge.plan.setting import Layer
 from converge.plan.snapshot import Kind, Managed, Snapshot
 from converge.plan.standing import Stand, Standing
+from converge.setting import Layer
 
 
 def content(snapshot: Snapshot, path: str) -> bytes | None:

@@ -17,9 +17,9 @@ from converge.kde import merge
 from converge.kde.back import Back
 from converge.plan.flakes import Flake
 from converge.plan.layers import NixLayer
-from converge.plan.setting import Layer
 from converge.plan.standing import Standing
 from converge.plan.written import LastWritten
+from converge.setting import Layer
 
 LIVE = (Layer.PLASMA, Layer.SESSION)
 KEEP = None  # mode of a file that stays as it is; 0600 for a new one

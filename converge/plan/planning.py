@@ -17,10 +17,10 @@ from converge.plan.entries import plan_kde
 from converge.plan.layers import Fault, NixLayer
 from converge.plan.plan import Build, Change, FileDrift, Plan, Refusal, digest
 from converge.plan.refusal import refuse, refuse_home
-from converge.plan.setting import Layer
 from converge.plan.snapshot import Kind, Snapshot
 from converge.plan.standing import Stand, Standing
 from converge.plan.written import LastWritten, SettingProof
+from converge.setting import Layer
 
 
 def make_plan(

@@ -18,8 +18,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from converge.plan.setting import Phase, Setting
 from converge.plan.written import SettingProof, digest_of
+from converge.setting import Phase, Setting
 
 #: The plan's order, foundation first.
 ORDER = (

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from converge.plan.rollout import FIRST, ORDER
-from converge.plan.setting import NEEDS, Layer, Phase, Risk, Setting, State
+from converge.setting import NEEDS, Layer, Phase, Risk, Setting, State
 
 #: In ``include=``: every row beyond the plan.
 OFFERED = "offered"

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Any
 
 from converge.limits import count, document
-from converge.plan.setting import Setting
+from converge.setting import Setting
 
 VERSION = 2
 OLDER = 1  # kept proof by phase, which one setting in force was enough for

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from converge.plan.setting import Risk, Setting, State
 from converge.problem import Problem, did_you_mean
 from converge.profile.choices import Choices
+from converge.setting import Risk, Setting, State
 
 #: Choices that one command alone reads.
 _OF_ONE = {

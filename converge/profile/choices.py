@@ -11,7 +11,6 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from converge.plan.setting import Layer, Phase
 from converge.problem import (
     InvalidInput,
     NodePath,
@@ -22,6 +21,7 @@ from converge.problem import (
     shown,
 )
 from converge.profile.schema import schema_problems
+from converge.setting import Layer, Phase
 
 __all__ = ["Choices", "InvalidInput", "check_choices", "fleet_problems"]
 

@@ -171,7 +171,7 @@ class Profile:
 
     @property
     def facts(self) -> frozenset[str]:
-        """Return those of ``converge.plan.setting.NEEDS`` that hold."""
+        """Return those of ``converge.setting.NEEDS`` that hold."""
         plasma = self.session.desktop == "plasma6"
         decoder = graphics.DECODES.get(self.drawing.driver) if self.drawing else None
         holds = {

@@ -13,12 +13,12 @@ from enum import StrEnum
 from typing import Any
 
 from converge.plan.layers import NixLayer
-from converge.plan.setting import Layer, Phase, Setting
 from converge.plan.snapshot import Snapshot
 from converge.plan.standing import Standing
 from converge.profile.profile import Profile
 from converge.proof.effect import Verdict, not_applicable, unanswered, unknown
 from converge.reason import reason
+from converge.setting import Layer, Phase, Setting
 
 SANDBOX = "a sandbox has no kernel, no boot loader and no units of its own"
 
@@ -223,9 +223,7 @@ class Item(Check):
     judge: Judge
     when: When = When.ALWAYS
     layer: Layer | None = None  # not applicable where this layer is not
-    needs: frozenset[str] = (
-        frozenset()
-    )  # facts of the profile, as in ``converge.plan.setting.NEEDS``
+    needs: frozenset[str] = frozenset()  # facts of the profile, as in ``converge.setting.NEEDS``
     counts: bool = True  # False: only a person can answer it, so it decides nothing
     touched_by: frozenset[Layer] = ANY  # layers whose change can change its answer
     brought: bool = False  # the run itself brings it about: a fault before the run excuses nothing

@@ -48,7 +48,7 @@ class Finding:
     check: str
     setting: str = ""
     title: str = ""
-    phase: str = ""  # value of ``converge.plan.setting.Phase``, or "" where it belongs to none
+    phase: str = ""  # value of ``converge.setting.Phase``, or "" where it belongs to none
     effect: Effect
     expected: str = ""
     found: str = ""

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from converge.plan import rollout
 from converge.plan.desired import session_file
 from converge.plan.plan import Plan
-from converge.plan.setting import NEEDS, Layer, Phase, Risk, Setting
 from converge.plan.snapshot import Snapshot
 from converge.plan.standing import Standing
 from converge.problem import count, did_you_mean
 from converge.proof.check import Context
 from converge.proof.effect import Effect, Finding, summary
 from converge.proof.history import RunFindings
+from converge.setting import NEEDS, Layer, Phase, Risk, Setting
 from converge.subjects.checks import BY_ID
 
 #: Items of a glance: what is running, how far each layer has come, whether one more would fit.

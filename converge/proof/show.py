@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from converge.plan.setting import Phase
 from converge.proof.effect import Effect, Finding, summary
 from converge.report.terminal import Terminal
+from converge.setting import Phase
 
 _STYLES = {
     Effect.EFFECTIVE: "green",

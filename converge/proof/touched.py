@@ -20,8 +20,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from converge.plan.setting import Layer, Setting
 from converge.proof.check import Item
+from converge.setting import Layer, Setting
 
 #: Layer that changed -> layers whose settings can have another effect after it.
 REACH: Mapping[Layer, frozenset[Layer]] = {

@@ -14,10 +14,10 @@ from itertools import groupby
 
 from converge.journal.kinds import VerdictRecord
 from converge.plan.plan import LIVE, Change, Plan
-from converge.plan.setting import Layer
 from converge.plan.standing import Stand, Standing
 from converge.problem import count
 from converge.report.terminal import Terminal, wrap
+from converge.setting import Layer
 
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")  # a line ends at \n only, as in these files
 BINARY = "(not text: {} bytes)"

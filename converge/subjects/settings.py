@@ -3,7 +3,7 @@ the rows of one subject."""
 
 from __future__ import annotations
 
-from converge.plan.setting import Setting
+from converge.setting import Setting
 from converge.subjects.applications import rows as applications
 from converge.subjects.latency import rows as latency
 from converge.subjects.libraries import rows as libraries

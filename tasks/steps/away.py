@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from converge.exits import Exit, Outcome
 from converge.plan.layers import HOME_LAYER, system_layer
 from converge.plan.plan import Change
-from converge.plan.setting import Layer
 from converge.plan.snapshot import Kind, Snapshot, Transaction
 from converge.plan.written import part_of
 from converge.problem import count
+from converge.setting import Layer
 from tasks.reach.payload import pack
 from tasks.run.operations import step
 from tasks.run.stages import Done, Over, Read

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from converge.exits import Exit, Outcome
-from converge.plan.setting import Layer
 from converge.plan.snapshot import Transaction
 from converge.reason import spoken
+from converge.setting import Layer
 from tasks.run.operations import step
 from tasks.run.stages import Done, Over, Read
 from tasks.steps.lock import take_lock

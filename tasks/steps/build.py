@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 from converge.journal.kinds import EstimateRecord
 from converge.plan.layers import MOVED_ASIDE
 from converge.plan.plan import Build
-from converge.plan.setting import Layer
 from converge.problem import count
+from converge.setting import Layer
 from tasks.reach.builder import name as builder_of
 from tasks.reach.payload import pack_tree
 from tasks.reach.remote import Answer

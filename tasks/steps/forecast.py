@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from converge.journal.kinds import FindingRecord
 from converge.limits import document
 from converge.plan.plan import Build
-from converge.plan.setting import Layer
 from converge.proof.effect import Finding, Verdict, effective, not_effective, unknown
+from converge.setting import Layer
 from tasks.reach.remote import Answer
 from tasks.run.stages import Planned
 from tasks.steps import build

@@ -13,7 +13,6 @@ from dataclasses import replace
 from converge.exits import Exit, Outcome
 from converge.journal.kinds import FindingRecord
 from converge.plan import layers
-from converge.plan.setting import Layer
 from converge.plan.standing import Stand
 from converge.plan.written import NOT_LOOKED_AT, SettingProof
 from converge.proof import inquiry, keep
@@ -22,6 +21,7 @@ from converge.proof.effect import Effect, Finding, summary, verdict
 from converge.proof.show import show
 from converge.proof.touched import Touched, touched
 from converge.report.ending import verified
+from converge.setting import Layer
 from converge.subjects.checks import ITEMS, PROOFS
 from tasks.reach import remote
 from tasks.reach.remote import Answer

@@ -14,11 +14,11 @@ from converge.plan import cascade, desired, held, layers, planning, saved, unrea
 from converge.plan.observed import SnapshotError, parse
 from converge.plan.plan import Plan
 from converge.plan.rollout import Stage, stage
-from converge.plan.setting import Layer, Phase
 from converge.plan.snapshot import Lock, Snapshot, Transaction
 from converge.plan.standing import ForbiddenSetting, Standing, standings
 from converge.proof import keep
 from converge.reason import spoken
+from converge.setting import Layer, Phase
 from converge.subjects.settings import ALL
 from tasks.reach import remote
 from tasks.run.run import PROJECT, READ_ONLY

@@ -23,9 +23,9 @@ from converge.measure.options import Options
 from converge.plan import layers
 from converge.plan.layers import NixLayer
 from converge.plan.plan import Change
-from converge.plan.setting import Layer, Setting
 from converge.plan.standing import Stand
 from converge.problem import count
+from converge.setting import Layer, Setting
 from tasks.reach.payload import pack
 from tasks.reach.remote import Answer
 from tasks.run.stages import Given, Over, Planned

@@ -8,10 +8,10 @@ from converge.exits import Exit, Outcome
 from converge.journal.form import copied
 from converge.journal.journal import controller_state
 from converge.journal.kinds import DriftRecord, EstimateRecord, VerdictRecord
-from converge.plan.setting import Layer
 from converge.profile.choices import Choices
 from converge.report.record import plan_record
 from converge.report.show import show_gate, show_plan, stands
+from converge.setting import Layer
 from tasks.run import plans
 from tasks.run.stages import Over, Planned
 from tasks.steps import gate

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from converge.exits import Exit
 from converge.plan.plan import Change
-from converge.plan.setting import Layer
 from converge.plan.written import SettingProof
+from converge.setting import Layer
 from tasks.reach.payload import pack
 from tasks.reach.remote import Answer
 from tasks.run.operations import step

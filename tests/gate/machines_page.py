@@ -13,9 +13,9 @@ from pathlib import Path
 
 from converge.gate.declare import declare
 from converge.gate.gate import FactOutcome, FactVerdict, gate
-from converge.plan.setting import Layer, Phase, Setting
 from converge.plan.standing import Standing, standings
 from converge.profile.profile import Gpu, Profile, load_profile
+from converge.setting import Layer, Phase, Setting
 from converge.subjects.settings import ALL
 from tests.gate.machines import MACHINES, recorded
 

@@ -17,8 +17,8 @@ from converge.gate import graphics, hardware, memory_kind
 from converge.gate.facts.cards import DRAWN
 from converge.gate.gate import FACTS, FactOutcome, FactVerdict, gate
 from converge.gate.machine import Machine
-from converge.plan.setting import Layer, Phase
 from converge.profile.profile import Gpu, Profile
+from converge.setting import Layer, Phase
 from tests.gate.machines import recorded
 from tests.gate.machines_page import NAMES, in_force, profile_of
 

@@ -10,9 +10,9 @@ import pytest
 from converge.gate import graphics
 from converge.gate.gate import FACTS, FORMER, FactOutcome, FactVerdict, blocking, differences, gate
 from converge.gate.machine import BlockDevice, FoundGpu, Machine, NvidiaGpu, SwapArea
-from converge.plan.setting import Layer, Phase, Setting
 from converge.plan.standing import standings
 from converge.profile.profile import Profile, load_profile
+from converge.setting import Layer, Phase, Setting
 from converge.subjects.settings import ALL
 from converge.subjects.video.rows import KERNEL_CEILING
 from tests.gate.machines import recorded

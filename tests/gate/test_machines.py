@@ -12,8 +12,8 @@ from converge.gate.facts.cards import DRAWN
 from converge.gate.gate import FACTS, FactOutcome, blocking, differences, gate
 from converge.gate.machine import FoundGpu, Machine
 from converge.gate.roles import roles
-from converge.plan.setting import NEEDS
 from converge.profile.profile import Gpu, Profile
+from converge.setting import NEEDS
 from tests.gate.machines import recorded
 from tests.gate.machines_page import NAMES, PAGE, in_force, page, profile_of, verdicts_of
 

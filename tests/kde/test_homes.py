@@ -17,7 +17,7 @@ from converge.kde.declared import Desired, declared
 from converge.kde.heal import heal
 from converge.kde.merge import KConfigError, merge
 from converge.kde.taken import taken_back
-from converge.plan.setting import Layer
+from converge.setting import Layer
 from converge.subjects.settings import ALL
 from tests.run.test_homes import LINES
 

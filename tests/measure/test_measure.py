@@ -10,7 +10,7 @@ import pytest
 
 from converge.measure import gain as measure
 from converge.measure.gain import ClaimVerdict, Gain, faster, judge, smaller
-from converge.plan.setting import Claim, Setting
+from converge.setting import Claim, Setting
 from converge.subjects.settings import ALL
 
 CLAIM = Claim(subject="something", low=15, high=30)

@@ -13,7 +13,7 @@ import pytest
 from converge.journal.form import plain
 from converge.measure import samples as measure_samples
 from converge.measure.benchmarks import Benchmark
-from converge.plan.setting import Claim
+from converge.setting import Claim
 from tasks.reach.remote import program
 from tests.tools import need
 

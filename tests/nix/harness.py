@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from converge.plan.setting import Layer, Phase
 from converge.plan.standing import standings
 from converge.profile.profile import load_profile
+from converge.setting import Layer, Phase
 from converge.subjects.settings import ALL
 from tests.tools import need
 

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from converge.plan.setting import Layer, State
+from converge.setting import Layer, State
 from converge.subjects.applications import rows as electron
 from converge.subjects.monitoring import rows as monitoring
 from tests.nix import harness

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from converge.plan.setting import Layer
+from converge.setting import Layer
 from tests.nix import harness
 from tests.nix.harness import Nix, NixError
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from converge.plan.setting import Layer, Risk, State
+from converge.setting import Layer, Risk, State
 from converge.subjects.libraries import rows
 from tests.nix import harness
 from tests.nix.harness import Nix, NixError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from converge.plan.setting import State
+from converge.setting import State
 from converge.subjects.runtimes import rows as runtimes
 from tests.nix import harness
 from tests.nix.harness import Nix

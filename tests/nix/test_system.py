@@ -8,7 +8,7 @@ from tempfile import mkdtemp
 
 import pytest
 
-from converge.plan.setting import Layer, State
+from converge.setting import Layer, State
 from converge.subjects.memory import rows as memory
 from converge.subjects.video import rows as video
 from tests.nix import harness

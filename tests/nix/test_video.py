@@ -8,7 +8,7 @@ from tempfile import mkdtemp
 
 import pytest
 
-from converge.plan.setting import Layer
+from converge.setting import Layer
 from tests.nix import harness
 from tests.nix.harness import Nix, NixError
 

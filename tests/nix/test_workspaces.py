@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from converge.plan.setting import Layer, Phase
+from converge.setting import Layer, Phase
 from converge.subjects.settings import ALL
 from tests.nix import harness
 from tests.nix.harness import Nix

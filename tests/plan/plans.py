@@ -8,11 +8,11 @@ from functools import cache
 
 from converge.plan import cascade, desired, layers, planning
 from converge.plan.plan import Plan
-from converge.plan.setting import Layer, Phase
 from converge.plan.snapshot import Kind, Node, Snapshot
 from converge.plan.standing import Standing, standings
 from converge.plan.written import LastWritten, SettingProof
 from converge.profile.profile import Profile, load_profile
+from converge.setting import Layer, Phase
 from converge.subjects.settings import ALL
 from tests.proof import checks
 from tests.proof.checks import HOME, PROJECT

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from converge.plan.setting import NEEDS, Phase, Risk, Setting, State
+from converge.setting import NEEDS, Phase, Risk, Setting, State
 from converge.subjects.settings import ALL
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"

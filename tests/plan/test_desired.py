@@ -9,8 +9,8 @@ import pytest
 
 from converge.plan import layers
 from converge.plan.desired import LAYER_SOURCES, Desired
-from converge.plan.setting import Layer, Phase
 from converge.plan.snapshot import Snapshot
+from converge.setting import Layer, Phase
 from converge.subjects.settings import ALL
 from tests.plan.plans import EVERY, file, found, profile, stands, wanted
 from tests.proof.checks import HOME, PROJECT

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from converge.plan import layers
 from converge.plan.flakes import Flake
 from converge.plan.plan import Plan
-from converge.plan.setting import Layer, Phase
 from converge.plan.snapshot import Generation, Kind, LastBuild, Managed, Node, Snapshot
 from converge.plan.written import LastWritten, SettingProof
+from converge.setting import Layer, Phase
 from converge.subjects.settings import ALL
 from tests.plan import plans
 from tests.plan.plans import DESKTOP, EVERY, KWINRC, LIVED_IN, applied, file, found, plan

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from converge.plan.rollout import FIRST, ORDER, Clock, Stage, stage
-from converge.plan.setting import Layer, Phase, Setting
 from converge.plan.written import SettingProof, digest_of
+from converge.setting import Layer, Phase, Setting
 from converge.subjects.settings import ALL as ALL_ROWS
 from converge.subjects.settings import BY_ID
 from tests.conftest import Box, Cli, Outcome

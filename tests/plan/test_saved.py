@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from converge.plan import saved
-from converge.plan.setting import Layer, Phase
 from converge.problem import InvalidInput
 from converge.profile.choices import Choices
+from converge.setting import Layer, Phase
 from tasks.run import plans
 from tests.plan.plans import EVERY, KWINRC, found, plan
 from tests.proof.checks import HOME

@@ -12,9 +12,9 @@ import pytest
 from converge.kde.merge import declared, merge, values
 from converge.plan import layers
 from converge.plan.desired import session_file
-from converge.plan.setting import NEEDS, Layer, Phase, Risk, Setting, State
 from converge.problem import hidden_characters
 from converge.profile.choices import check_choices
+from converge.setting import NEEDS, Layer, Phase, Risk, Setting, State
 from converge.subjects import checks
 from converge.subjects.settings import ALL, BY_ID
 

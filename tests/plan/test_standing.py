@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converge.plan.setting import NEEDS, Layer, Phase, Risk, State
 from converge.plan.standing import ForbiddenSetting, Stand, Standing, standings
 from converge.profile.asked import _useless
 from converge.report import fleet
+from converge.setting import NEEDS, Layer, Phase, Risk, State
 from converge.subjects.settings import ALL, BY_ID
 
 IDS = sorted(BY_ID)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from converge.plan.setting import Layer, Phase
 from converge.profile.choices import Choices, InvalidInput, check_choices, fleet_problems
+from converge.setting import Layer, Phase
 
 GIVEN: dict[str, object] = {
     "workspace": "shoshin",

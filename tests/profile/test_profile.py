@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converge.gate import graphics, hardware
-from converge.plan.setting import NEEDS
 from converge.profile.contradiction import contradictions
 from converge.profile.document import parse
 from converge.profile.profile import SCHEMA, InvalidInput, load_profile
 from converge.profile.schema import load_schema, schema_problems
+from converge.setting import NEEDS
 
 PROJECT = Path(__file__).parents[2]
 CASES = Path(__file__).parents[1] / "data" / "profiles"

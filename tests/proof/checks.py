@@ -11,13 +11,13 @@ from pathlib import Path
 from converge.plan import layers
 from converge.plan.desired import session_file
 from converge.plan.flakes import Flake
-from converge.plan.setting import Layer, Phase
 from converge.plan.snapshot import Generation, Kind, Node, Snapshot
 from converge.plan.standing import Stand, Standing
 from converge.profile.profile import load_profile
 from converge.proof import inquiry
 from converge.proof.check import ABSENT, Answers, Ask, Context, Reply, When
 from converge.proof.effect import Finding
+from converge.setting import Layer, Phase
 from converge.subjects.checks import ITEMS, PROOFS
 from converge.subjects.settings import ALL, BY_ID
 

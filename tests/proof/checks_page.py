@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from converge.plan.setting import Phase
 from converge.proof.check import When
+from converge.setting import Phase
 from converge.subjects.checks import ITEMS, PROOFS
 from converge.subjects.settings import ALL
 from tests.conftest import PROJECT

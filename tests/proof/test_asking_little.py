@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from converge.plan.setting import Layer, Phase
 from converge.proof import inquiry
 from converge.proof.check import Ask, When
 from converge.proof.touched import touched
+from converge.setting import Layer, Phase
 from converge.subjects.checks import ITEMS, PROOFS
 from converge.subjects.settings import ALL
 from tasks.reach import remote

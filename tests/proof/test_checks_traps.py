@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from converge.plan.setting import Layer
 from converge.plan.snapshot import Generation
 from converge.proof.check import ABSENT, DENIED, MISSING, NOBODY, Context
 from converge.proof.effect import Effect
+from converge.setting import Layer
 from converge.subjects.applications.rows import slice_name
 from tests.proof import checks
 from tests.proof.checks import HOME, HOME_GENERATION, IN_USE, SYSTEM, Replies, failing, judge

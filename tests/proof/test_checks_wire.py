@@ -237,8 +237,8 @@ def test_every_probe_is_plain_posix_shell() -> None:
 
 
 def test_every_probe_that_a_check_asks_is_there() -> None:
-    from converge.plan.setting import Phase
     from converge.proof.check import When
+    from converge.setting import Phase
     from converge.subjects.checks import ITEMS, PROOFS
 
     known = checks.context()
@@ -249,7 +249,7 @@ def test_every_probe_that_a_check_asks_is_there() -> None:
 
 def test_all_that_a_workspace_is_asked_fits_into_one_command() -> None:
     """Linux takes 128 KiB in one argument, and pyinfra makes one of the whole command."""
-    from converge.plan.setting import Phase
+    from converge.setting import Phase
     from converge.subjects.checks import ITEMS, PROOFS
 
     known = checks.context()

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converge.plan.plan import Change, digest
-from converge.plan.setting import Layer
+from converge.setting import Layer
 from tasks.reach.payload import directories, pack, pack_tree
 from tests.proof.checks import HOME
 

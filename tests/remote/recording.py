@@ -12,8 +12,8 @@ from pathlib import Path
 
 from converge.plan.observed import parse
 from converge.plan.plan import Change
-from converge.plan.setting import Layer
 from converge.plan.snapshot import Snapshot
+from converge.setting import Layer
 from tasks.reach.payload import pack
 from tasks.reach.remote import PROGRAMS, program, text
 from tasks.steps.activate import UNDO

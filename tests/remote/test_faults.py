@@ -59,7 +59,7 @@ import pytest
 import sandbox
 from converge.kde.merge import merge
 from converge.plan.plan import Change
-from converge.plan.setting import Layer
+from converge.setting import Layer
 from converge.subjects.settings import ALL
 from tasks.reach.payload import pack
 from tasks.reach.remote import program

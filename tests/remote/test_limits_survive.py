@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from converge.plan.setting import Layer
+from converge.setting import Layer
 from converge.subjects.settings import ALL
 from tests.nix import harness
 from tests.remote.booted import Booted, booted

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from converge.plan.plan import Change
-from converge.plan.setting import Layer
+from converge.setting import Layer
 from tasks.reach.payload import pack
 from tasks.reach.remote import program
 from tests.tools import need

@@ -18,11 +18,11 @@ from converge.journal.form import taken
 from converge.journal.journal import Line
 from converge.journal.kinds import VerdictRecord
 from converge.plan.plan import Change, FileDrift, Plan, Refusal
-from converge.plan.setting import Layer
 from converge.plan.standing import Stand
 from converge.report.progress import describe
 from converge.report.show import BINARY, show_gate, show_plan, show_settings, unified
 from converge.report.terminal import Terminal, fit, plain, wrap
+from converge.setting import Layer
 from tasks.reach.output import harmless
 from tests.conftest import PROJECT, PYINFRA, Box, Cli
 from tests.plan.plans import EVERY, KWINRC, found, plan

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from converge.plan.setting import State
 from converge.profile.schema import load_schema
+from converge.setting import State
 from converge.subjects.settings import ALL
 from tasks import completion
 from tasks.run.start import COMMANDS

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from converge.boot import checks, wanted
 from converge.plan.plan import Change
-from converge.plan.setting import Layer
 from converge.profile.choices import Choices
 from converge.proof.inquiry import PROBES
+from converge.setting import Layer
 from tasks.reach.payload import pack
 from tasks.reach.remote import PROGRAMS, joined, program, text
 from tasks.steps.activate import UNDO

@@ -9,8 +9,8 @@ from converge.gate import graphics
 from converge.gate.facts.verdict import FactOutcome, FactVerdict, Look
 from converge.gate.machine import FoundGpu
 from converge.gate.roles import UNKNOWN, roles
-from converge.plan.setting import Layer, Setting
 from converge.profile.profile import Gpu
+from converge.setting import Layer, Setting
 
 #: What settings need of the card that draws; with ``nvidia``, what they need of any card.
 DRAWN = frozenset(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from converge.gate import hardware
 from converge.gate.facts.verdict import FactOutcome, FactVerdict, Look
-from converge.plan.setting import Layer
+from converge.setting import Layer
 
 
 def system(look: Look) -> Iterator[FactVerdict]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from converge.gate.machine import Machine
-from converge.plan.setting import Layer, Phase, Setting
 from converge.profile.profile import Profile
+from converge.setting import Layer, Phase, Setting
 
 
 class FactOutcome(StrEnum):

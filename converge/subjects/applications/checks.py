@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from converge.plan.setting import Layer, Phase, Setting
 from converge.proof.check import (
     ABSENT,
     BUILT,
@@ -18,6 +17,7 @@ from converge.proof.check import (
     value,
 )
 from converge.proof.effect import Verdict, effective, not_applicable, not_effective, pending
+from converge.setting import Layer, Phase, Setting
 from converge.subjects.applications.limits import APPS, processes, unit_files
 from converge.subjects.applications.rows import slice_name
 from converge.subjects.video import gpu

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from converge.plan.setting import Layer, Phase, Setting
 from converge.proof.check import (
     BUILT,
     MISSING,
@@ -24,6 +23,7 @@ from converge.proof.check import (
     value,
 )
 from converge.proof.effect import Effect, Verdict, effective, not_applicable, not_effective, pending
+from converge.setting import Layer, Phase, Setting
 from converge.subjects.applications import rows
 from converge.subjects.workspace import system
 from converge.subjects.workspace.generations import marker_asks, settle

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from converge.plan.setting import Layer, Phase, Risk, Setting, State
+from converge.setting import Layer, Phase, Risk, Setting, State
 
 #: The slice above those of all applications; its limit is the budget of all together.
 BUDGET_SLICE = "app-tuned.slice"

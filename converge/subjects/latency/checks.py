@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from converge.boot.checks import BootCheck, is_, lines
-from converge.plan.setting import Phase, Setting
 from converge.proof.check import Answers, Ask, Context, Proof
 from converge.proof.effect import Verdict, effective, matches, not_effective
+from converge.setting import Phase, Setting
 from converge.subjects.workspace.generations import BOOTED, marker_asks, settle
 
 #: For each row: the files of the kernel, and what stands in them where the row is in use.

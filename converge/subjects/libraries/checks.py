@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from converge.limits import document
-from converge.plan.setting import Layer, Phase, Setting
 from converge.problem import count
 from converge.proof.check import (
     MISSING,
@@ -25,6 +24,7 @@ from converge.proof.check import (
     value,
 )
 from converge.proof.effect import Effect, Verdict, effective, not_applicable, not_effective, unknown
+from converge.setting import Layer, Phase, Setting
 from converge.subjects.workspace.generations import BOOTED, marker_asks, settle, stage
 
 MOLD = Ask("mold", limit=20, machine=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from converge.plan.setting import Claim, Layer, Phase, Risk, Setting, State
+from converge.setting import Claim, Layer, Phase, Risk, Setting, State
 
 _REBUILDS: Mapping[str, int] = {
     "glibc": 949,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from converge.boot.checks import BootCheck, has, is_, lines
-from converge.plan.setting import Phase, Setting
 from converge.proof.check import ABSENT, MISSING, Answers, Ask, Context, Proof, Unreadable, value
 from converge.proof.effect import (
     Verdict,
@@ -16,6 +15,7 @@ from converge.proof.effect import (
     pending,
     unknown,
 )
+from converge.setting import Phase, Setting
 from converge.subjects.monitoring import rows
 from converge.subjects.workspace import system
 from converge.subjects.workspace.generations import BOOTED, marker_asks, settle

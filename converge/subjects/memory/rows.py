@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from converge.plan.setting import Layer, Phase, Risk, Setting, State
+from converge.setting import Layer, Phase, Risk, Setting, State
 
 _row = partial(Setting, phase=Phase.MEMORY, layer=Layer.NIXOS)
 

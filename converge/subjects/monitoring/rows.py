@@ -5,7 +5,7 @@ A command is one line that all three shells read alike: double quotes, ``;``, no
 
 from __future__ import annotations
 
-from converge.plan.setting import Layer, Phase, Setting, State
+from converge.setting import Layer, Phase, Setting, State
 
 
 def _alias(name: str, title: str, command: str, *, says: str, reason: str) -> Setting:

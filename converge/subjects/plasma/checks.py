@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping
 from converge.kde import lower
 from converge.kde.declared import checked
 from converge.plan import cascade
-from converge.plan.setting import Layer, Phase, Setting
 from converge.proof.check import (
     BUILT,
     MISSING,
@@ -33,6 +32,7 @@ from converge.proof.effect import (
     pending,
     unknown,
 )
+from converge.setting import Layer, Phase, Setting
 from converge.subjects.plasma import desktop, rows
 from converge.subjects.workspace import system
 

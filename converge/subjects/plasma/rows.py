@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from converge.plan.setting import Claim, Layer, Phase, Risk, Setting, State
+from converge.setting import Claim, Layer, Phase, Risk, Setting, State
 
 
 def _row(

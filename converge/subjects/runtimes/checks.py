@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from converge.limits import document, toml
-from converge.plan.setting import Layer, Phase, Setting
 from converge.proof.check import (
     ABSENT,
     MISSING,
@@ -20,6 +19,7 @@ from converge.proof.check import (
     Unreadable,
 )
 from converge.proof.effect import Effect, Verdict, effective, not_applicable, not_effective
+from converge.setting import Layer, Phase, Setting
 from converge.subjects.libraries.checks import report, report_ask
 from converge.subjects.workspace import system
 from converge.subjects.workspace.generations import marker_asks, settle, stage

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from converge.plan.setting import Claim, Layer, Phase, Risk, Setting, State
+from converge.setting import Claim, Layer, Phase, Risk, Setting, State
 
 _row = partial(Setting, phase=Phase.RUNTIMES, layer=Layer.HOME_MANAGER)
 

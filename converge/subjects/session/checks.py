@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from converge.plan.desired import session_file
-from converge.plan.setting import Setting
 from converge.proof.check import (
     DENIED,
     MISSING,
@@ -23,6 +22,7 @@ from converge.proof.check import (
     value,
 )
 from converge.proof.effect import Verdict, effective, not_effective, pending, unknown
+from converge.setting import Setting
 from converge.subjects.session import rows
 from converge.subjects.workspace import system
 

@@ -7,7 +7,7 @@ the variables, in a drop-in of that unit.
 
 from __future__ import annotations
 
-from converge.plan.setting import Layer, Phase, Risk, Setting, State
+from converge.setting import Layer, Phase, Risk, Setting, State
 
 #: What draws -> libva's name of its driver; Mesa's VDPAU is gone since 25.3.
 LIBVA_DRIVERS = {

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from converge.boot.checks import AfterBoot, BootCheck, has, is_
-from converge.plan.setting import Layer, Phase, Setting
 from converge.proof.check import (
     ABSENT,
     BUILT,
@@ -29,6 +28,7 @@ from converge.proof.effect import (
     not_effective,
     unknown,
 )
+from converge.setting import Layer, Phase, Setting
 from converge.subjects.video import drawing, firefox, gpu
 from converge.subjects.video.codecs import VDPAU
 from converge.subjects.workspace.generations import BOOTED, marker_asks, settle

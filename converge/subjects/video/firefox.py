@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from converge.limits import document
-from converge.plan.setting import Setting
 from converge.proof.check import ABSENT, MISSING, NOBODY, Answers, Ask, Context, value
 from converge.proof.effect import (
     Effect,
@@ -13,6 +12,7 @@ from converge.proof.effect import (
     not_effective,
     pending,
 )
+from converge.setting import Setting
 from converge.subjects.video import drawing, gpu
 from converge.subjects.video.codecs import FIREFOX
 from converge.subjects.workspace import system

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from converge.plan.setting import Layer, Phase, Risk, Setting, State
+from converge.setting import Layer, Phase, Risk, Setting, State
 from converge.subjects.video.codecs import NAVI_24, WITHOUT_AV1
 
 #: GPU generation -> the last branch of NVIDIA's driver that drives it. Others have none yet.

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from converge.limits import document
-from converge.plan.setting import Layer, Phase, Setting
 from converge.proof.check import (
     BUILT,
     NOTHING,
@@ -30,6 +29,7 @@ from converge.proof.effect import (
     pending,
     unknown,
 )
+from converge.setting import Layer, Phase, Setting
 from converge.subjects.workspace.boot_menu import boot_menu
 
 BOOTED = Ask("booted", machine=True)

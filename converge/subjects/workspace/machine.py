@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from converge.gate.hardware import missing_flags
 from converge.limits import document
-from converge.plan.setting import Phase
 from converge.problem import count
 from converge.proof.check import (
     BUILT,
@@ -21,6 +20,7 @@ from converge.proof.check import (
     When,
 )
 from converge.proof.effect import Verdict, effective, not_applicable, not_effective, unknown
+from converge.setting import Phase
 from converge.subjects.video import gpu
 from converge.subjects.workspace import system
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from converge.plan.setting import State
+from converge.setting import State
 from converge.subjects.settings import ALL
 from tests.nix import harness
 from tests.nix.harness import Nix
