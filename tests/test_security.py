@@ -51,8 +51,11 @@ def test_sudo_on_a_workspace_is_for_the_boot_menu_alone() -> None:
                 used.setdefault(path.relative_to(PROJECT).as_posix(), set()).add(command)
     assert used.pop("converge/remote/read.sh", {"sh -c :"}) == {"sh -c :"}
     assert used["converge/remote/probes/common.sh"] == {"sh", "test", "cat"}
-    assert used["converge/subjects/workspace/probe.sh"] == {"ls"}
+    assert used["converge/subjects/workspace/boot_probe.sh"] == {"ls"}
     for path in used:
-        assert path in ("converge/remote/probes/common.sh", "converge/subjects/workspace/probe.sh")
+        assert path in (
+            "converge/remote/probes/common.sh",
+            "converge/subjects/workspace/boot_probe.sh",
+        )
     common = (PROJECT / "converge/remote/probes/common.sh").read_text()
     assert re.search(r"/boot/\* \| /efi/\*\) may_sudo ;; \*\) return 1", common)

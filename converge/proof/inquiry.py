@@ -38,7 +38,7 @@ _SHARED = _CONVERGE / "remote" / "probes"
 PROBES = (
     _SHARED / "common.sh",
     _SHARED / "files.sh",
-    *sorted(_CONVERGE.glob("subjects/*/probe.sh")),
+    *sorted(_CONVERGE.glob("subjects/*/*probe.sh")),
     _SHARED / "last.sh",
 )
 

@@ -10,6 +10,7 @@ from converge.proof.check import ABSENT, Ask
 from converge.proof.effect import Effect
 from converge.subjects.workspace.boot_menu import boot_menu
 from tests.proof.checks import IN_USE, judge
+from tests.proof.menus import pe
 from tests.proof.test_checks_wire import one
 
 HASH = "nixos-3f1c2a9d7e5b48c0a6f4d2e1b7c8093a5d6e4f2b"
@@ -50,7 +51,7 @@ def test_entries_of_systemd_boot_are_known_by_their_content(
     tmp_path: Path, place: str, names: tuple[str, str]
 ) -> None:
     menu = menu_of(tmp_path, place, **{names[0]: entry(41), names[1]: entry(42)})
-    assert (menu.loader, menu.timeout, menu.doubt) == ("systemd-boot", 5, "")
+    assert (menu.loader, menu.timeout, menu.doubt(())) == ("systemd-boot", 5, "")
     assert menu.generations == {41, 42}
 
 
@@ -66,11 +67,11 @@ def test_entries_of_others_are_no_generations_of_the_system(tmp_path: Path) -> N
             f"{HASH[:-1]}1.conf": entry(9, kernel="/EFI/nixos/collected.efi"),
         },
     )
-    assert (menu.generations, menu.doubt) == ({42}, "")
+    assert (menu.generations, menu.doubt(())) == ({42}, "")
 
 
 def test_entries_of_the_extended_partition_and_images_are_offered_too(tmp_path: Path) -> None:
-    image = b"MZ\0.osrel\0VERSION_ID=Generation 43, 2026-11-25\n\0rest"
+    image = pe([(".osrel", b"VERSION_ID=Generation 43, 2026-11-25\n")])
     path = tmp_path / "efi/EFI/Linux/nixos-abc.efi"
     path.parent.mkdir(parents=True)
     path.write_bytes(image)
@@ -110,7 +111,7 @@ def test_no_menu_anywhere_is_absent_and_names_the_loaders(tmp_path: Path) -> Non
     (tmp_path / "boot").mkdir()
     reply = one(Ask("boot"), root=str(tmp_path))
     assert reply.status == ABSENT
-    assert "GRUB, systemd-boot or Limine" in reply.errors
+    assert "no menu of GRUB, systemd-boot, Limine" in reply.errors
 
 
 NAMELESS = f"entry {HASH}.conf\nentry {HASH[:-1]}0.conf\n"

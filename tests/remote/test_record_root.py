@@ -265,7 +265,7 @@ def test_s3_root_opens_nothing_below_the_home_from_the_beginning_to_the_undo(
 def test_root_is_used_for_what_the_readme_says_and_nothing_else() -> None:
     """Every place that asks sudo, in what runs on a workspace and in what sends it there."""
     found = set()
-    for path in (*PROGRAMS.rglob("*.sh"), *PROGRAMS.parent.glob("subjects/*/probe.sh")):
+    for path in (*PROGRAMS.rglob("*.sh"), *PROGRAMS.parent.glob("subjects/*/*probe.sh")):
         for line in text(path).splitlines():
             if re.search(r"\bsudo -n\b|\bas_root \w|as=sudo|\bsudo \"", line):
                 found.add((path.relative_to(PROGRAMS.parent).as_posix(), line.strip()))
@@ -273,7 +273,7 @@ def test_root_is_used_for_what_the_readme_says_and_nothing_else() -> None:
         "remote/read.sh",  # whether sudo works at all, once
         "remote/rollback.sh",  # the transaction, by the person
         "remote/probes/common.sh",  # the boot menu: peek, exists
-        "subjects/workspace/probe.sh",  # the boot menu
+        "subjects/workspace/boot_probe.sh",  # the boot menu
     }, found
     sent = set()
     for path in (PROJECT / "tasks").rglob("*.py"):

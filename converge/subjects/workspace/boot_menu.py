@@ -1,102 +1,175 @@
 """The boot menu, read as the loader reads it: the answer of the probe ``boot`` goes in.
 
-GRUB, systemd-boot (entries of type 1 and unified kernel images) and Limine. What an entry is, its
-content says: NixOS names the files of systemd-boot by a hash of their content, and the loader
-itself renames them to count boots (``+2-1``). Entries of other profiles than the system's, and of
-other systems, are no generations of this one.
+GRUB, systemd-boot (entries of type 1, unified kernel images and lanzaboote's stubs), Limine in both
+of its syntaxes, rEFInd and extlinux. What an entry boots, its content says: ``init=`` names the
+system. Only where it says nothing the number counts that NixOS wrote beside it; numbers of other
+profiles than the system's are no generations of this one.
+
+Where several menus could be the loader's, and nothing says which of them is, what each of them
+offers is certain, and what only some of them offer is not.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from converge.plan.snapshot import Generation
 from converge.proof.check import Unreadable
 
 
 @dataclass(frozen=True, kw_only=True)
-class Menu:
-    """A boot menu: seconds that it waits (-1 for ever, 0 never shown), generations it offers.
+class BootEntry:
+    """One entry. ``number`` is None where it is no generation of the system, or nobody knows;
+    ``system`` is the store path that it boots, "" where it does not say."""
 
-    ``doubt``: why what it offers cannot be told; "" where it can.
-    """
+    number: int | None = None
+    system: str = ""
+    special: bool = False  # boots a specialisation, which has a store path of its own
+    known: bool = True  # its content was read, or its name says what it is
+    boots: bool = True  # the files that it loads are there
+    name: str = ""
 
-    loader: str
-    timeout: int
-    generations: frozenset[int]
-    doubt: str = ""
+    def is_of(self, generation: Generation) -> bool:
+        """Whether it boots this generation. A number without its system is of an earlier one."""
+        if not self.boots:
+            return False
+        if self.system and self.system == generation.path:
+            return True
+        return self.number == generation.number and (self.special or not self.system)
 
 
 @dataclass(frozen=True, kw_only=True)
-class BootEntry:
-    """An entry of systemd-boot. ``number`` is None where it is no generation, or nobody knows."""
+class Listing:
+    """The menu of one loader in one place. ``timeout``: seconds, -1 for ever, 0 never shown."""
 
-    name: str
-    number: int | None
-    known: bool = True  # its content was read, or its name says it
-    boots: bool = True  # the files that it loads are there
+    loader: str
+    timeout: int
+    entries: tuple[BootEntry, ...] = ()
+    place: str = ""
+    doubt: str = ""  # why what it offers cannot be told; "" where it can
+
+    def offers(self, kept: Iterable[Generation]) -> frozenset[int]:
+        return frozenset(g.number for g in kept if any(entry.is_of(g) for entry in self.entries))
 
 
-_GRUB_ENTRY = re.compile(r'^[ \t]*menuentry "[^"]*- Configuration (\d+)\b', re.MULTILINE)
-_NAME = re.compile(
-    r"nixos-generation-(\d+)(?:-specialisation[^+]*)?(?:\+\d+(?:-\d+)?)?\.(?:conf|efi)"
-)
-_OTHER_PROFILE = re.compile(r"nixos-(?!generation-).+-generation-\d+")
-_VERSION = re.compile(r"(?:^|\b)Generation (\d+)\b")
+@dataclass(frozen=True, kw_only=True)
+class Menu:
+    """What this machine shows before it boots: one menu, or several of which one is it."""
+
+    listings: tuple[Listing, ...]
+    closed: tuple[str, ...] = field(default=())  # places where nobody could look
+
+    @property
+    def loader(self) -> str:
+        return " or ".join(dict.fromkeys(one.loader for one in self.listings))
+
+    @property
+    def timeout(self) -> int:
+        """The shortest that it may be."""
+        waits = [one.timeout for one in self.listings]
+        return min(waits, key=lambda seconds: seconds if seconds >= 0 else 1 << 30)
+
+    @property
+    def generations(self) -> frozenset[int]:
+        """Numbers that every listing gives to an entry that boots."""
+        each = [{e.number for e in one.entries if e.number and e.boots} for one in self.listings]
+        return frozenset(number for number in set.intersection(*each) if number is not None)
+
+    def offers(self, kept: Iterable[Generation]) -> frozenset[int]:
+        """The kept generations that are offered for certain."""
+        kept = tuple(kept)
+        return frozenset.intersection(*(one.offers(kept) for one in self.listings))
+
+    def doubt(self, kept: Iterable[Generation]) -> str:
+        """Why more may be offered, or another timeout hold, than is certain; "" where not."""
+        own = next((one.doubt for one in self.listings if one.doubt), "")
+        if own or self.closed:
+            return own or f"{', '.join(self.closed)} cannot be read"
+        kept = tuple(kept)
+        if len({(one.offers(kept), one.timeout) for one in self.listings}) == 1:
+            return ""
+        places = ", ".join(one.place or one.loader for one in self.listings)
+        return f"nothing says which of these menus starts this machine: {places}"
 
 
 def boot_menu(text: str) -> Menu:
-    """Read the menu. Raises Unreadable for an answer of no known loader, or without a timeout."""
-    first, _, rest = text.partition("\n")
-    match first:
-        case "loader grub":
-            found = frozenset(int(number) for number in _GRUB_ENTRY.findall(rest))
-            return Menu(loader="GRUB", timeout=_grub(rest), generations=found)
-        case "loader systemd-boot":
-            return _systemd_boot(rest)
-        case "loader limine":
-            return _limine(rest)
-    raise Unreadable("no menu of GRUB, systemd-boot or Limine")
+    """Read the menus. Raises Unreadable for an answer of no known loader, or without a timeout."""
+    closed, listings = [], []
+    for head, lines in _blocks(text):
+        loader, _, place = head.partition(" ")
+        if (read := _READERS.get(loader)) is None:
+            continue
+        closed += [one.removeprefix("closed ") for one in lines if one.startswith("closed ")]
+        listing = read(place, lines)
+        unread = [one.removeprefix("unreadable ") for one in lines if _UNREAD.match(one)]
+        if unread:
+            doubt = f"{', '.join(unread)} cannot be read"
+            listing = Listing(**{**vars(listing), "doubt": doubt})
+        listings.append(listing)
+    if not listings:
+        raise Unreadable(f"no menu of {', '.join(_NAMES.values())}")
+    return Menu(listings=tuple(listings), closed=tuple(closed))
 
 
-def _grub(text: str) -> int:
-    """NixOS writes two: 1 for a start that was chosen by grub-reboot, then the one that counts."""
-    found = re.findall(r"^[ \t]*set timeout=(-?\d+)[ \t]*$", text, re.MULTILINE)
-    if not found:
-        raise Unreadable("GRUB's menu has no timeout")
-    return int(found[-1])
+_NAMES = {
+    "grub": "GRUB",
+    "systemd-boot": "systemd-boot",
+    "limine": "Limine",
+    "refind": "rEFInd",
+    "extlinux": "extlinux",
+}
+_UNREAD = re.compile(r"unreadable /")
+_SYSTEM = re.compile(r"init=(/nix/store/[^/\s\"]+)/init\b")
+_OTHER_PROFILE = re.compile(r"nixos-(?!generation-).+-generation-\d+")
+_NUMBER = re.compile(r"\bGeneration (\d+)\b")
+
+
+def _blocks(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield the head of each menu, and its lines."""
+    head, lines = "", list[str]()
+    for line in text.splitlines():
+        if re.match(rf"loader (?:{'|'.join(_NAMES)})(?: /|$)", line):
+            if head:
+                yield head, lines
+            head, lines = line.removeprefix("loader "), []
+        else:
+            lines.append(line)
+    if head:
+        yield head, lines
+
+
+def _system(line: str) -> str:
+    found = _SYSTEM.search(line)
+    return found[1] if found else ""
 
 
 # ---- systemd-boot --------------------------------------------------------------------------------
 
 
-def _systemd_boot(text: str) -> Menu:
-    lines = text.splitlines()
+def _systemd_boot(place: str, lines: Sequence[str]) -> Listing:
     entries = tuple(_entries(lines))
-    offered = frozenset(one.number for one in entries if one.number is not None and one.boots)
-    unread = [line.partition(" ")[2] for line in lines if line.startswith("unreadable ")]
     blind = [one.name for one in entries if not one.known]
-    doubt = ""
-    if unread:
-        doubt = f"{', '.join(unread)} cannot be read"
-    elif blind:
-        doubt = f"nothing tells the generation of {', '.join(blind[:3])}"
-    return Menu(
-        loader="systemd-boot", timeout=_conf_timeout(lines), generations=offered, doubt=doubt
+    return Listing(
+        loader="systemd-boot",
+        timeout=_conf_timeout(lines),
+        entries=entries,
+        place=place,
+        doubt=f"nothing tells the generation of {', '.join(blind[:3])}" if blind else "",
     )
 
 
-def _conf_timeout(lines: list[str]) -> int:
+def _conf_timeout(lines: Sequence[str]) -> int:
     """``timeout`` of loader.conf: a number, or a word; without one the menu stays hidden."""
-    words = [line.split() for line in lines if line.startswith("conf timeout")]
+    words = [line.split() for line in lines if re.match(r"conf\s+timeout\b", line)]
     value = words[-1][2] if words and len(words[-1]) > 2 else "0"
     if value == "menu-force":
         return -1
     return int(value) if re.fullmatch(r"\d{1,9}", value) else 0
 
 
-def _entries(lines: list[str]) -> Iterator[BootEntry]:
+def _entries(lines: Sequence[str]) -> Iterator[BootEntry]:
     """Yield the entries: each has a line with its name, then lines with its content."""
     name, content = "", list[str]()
     for line in [*lines, "entry "]:
@@ -109,35 +182,155 @@ def _entries(lines: list[str]) -> Iterator[BootEntry]:
             content.append(rest)
 
 
-def _entry(name: str, content: list[str]) -> BootEntry:
-    keys = {words[0]: words[1] for line in content if len(words := line.split(None, 1)) == 2}
-    boots = "missing" not in keys
-    if _OTHER_PROFILE.match(name) or re.search(r"\[[^\]]+\]", keys.get("title", "")):
-        return BootEntry(name=name, number=None)  # of another profile
-    if (found := _VERSION.search(keys.get("version", ""))) is not None:
-        return BootEntry(name=name, number=int(found[1]), boots=boots)
-    if (named := _NAME.fullmatch(name)) is not None:
-        return BootEntry(name=name, number=int(named[1]), boots=boots)
+_FILE = re.compile(
+    r"nixos-generation-(\d+)(-specialisation[^+]*)?(?:-[A-Za-z0-9_-]+)?(?:\+\d+(?:-\d+)?)?"
+    r"\.(?:conf|efi)",
+    re.IGNORECASE,
+)
+
+
+def _entry(name: str, content: Sequence[str]) -> BootEntry:
+    keys: dict[str, str] = {}
+    for line in content:
+        words = line.split(None, 1)
+        if len(words) == 2:
+            keys.setdefault(words[0], words[1])
+    system, boots = _system(keys.get("options", "")), "missing" not in keys
+    title, version = keys.get("title", ""), keys.get("version", "")
+    if _OTHER_PROFILE.match(name) or re.search(r"\[[^\]]+\]", title):
+        return BootEntry(name=name, system=system, boots=boots)
+    named = _FILE.fullmatch(name)
+    special = bool(
+        (named and named[2])
+        or re.search(r"\([^)]+\)\s*$", title if name.lower().endswith(".conf") else "")
+        or re.search(r"\bGeneration \d+-", version)
+    )
+    number = _NUMBER.search(version)
+    found = int(number[1]) if number else int(named[1]) if named else None
     # Without its content a file that NixOS wrote could be any generation.
-    return BootEntry(name=name, number=None, known=bool(content) or not name.startswith("nixos-"))
+    silent = not content and name.lower().startswith("nixos-")
+    known = found is not None or not ("unread" in keys or silent)
+    return BootEntry(
+        name=name, number=found, system=system, special=special, known=known, boots=boots
+    )
 
 
-# ---- Limine --------------------------------------------------------------------------------------
+# ---- menus in one file ---------------------------------------------------------------------------
 
 
-def _limine(text: str) -> Menu:
-    timeout, offered, other = 5, set[int](), 0
-    for raw in text.splitlines():
-        line = raw.strip()
-        if found := re.fullmatch(r"timeout:\s*(\d{1,9}|no)", line, re.IGNORECASE):
-            timeout = -1 if found[1] == "no" else int(found[1])
-        if entry := re.fullmatch(r"(/+)\+?\s*(.*)", line):
-            depth, title = len(entry[1]), entry[2]
-            if other and depth <= other:
-                other = 0
-            if re.match(r"profile\b", title, re.IGNORECASE):
-                other = depth  # all below it is of another profile than the system's
-            number = re.match(r"Generation (\d+)\b", title)
-            if number and not other:
-                offered.add(int(number[1]))
-    return Menu(loader="Limine", timeout=timeout, generations=frozenset(offered))
+def _braces(lines: Sequence[str]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield, for GRUB and rEFInd, the titles on the way to an entry, and what its block says."""
+    path: list[tuple[str, list[str]]] = []
+    for line in lines:
+        if (found := _OPENS.match(line)) is not None:
+            path.append((found[2] or found[3] or "", []))
+        elif re.search(r"\{\s*$", line):
+            path.append(("", []))
+        elif re.fullmatch(r"\s*\}\s*", line):
+            if path:
+                titles = tuple(title for title, _ in path if title)
+                title, content = path.pop()
+                if title:
+                    yield titles, "\n".join(content)
+        elif path:
+            path[-1][1].append(line)
+
+
+_OPENS = re.compile(r"""\s*(?:menuentry|submenu|submenuentry)\s+("([^"]*)"|'([^']*)').*\{\s*$""")
+
+
+def _titled(titles: Sequence[str], content: str, form: str) -> BootEntry:
+    """An entry of which the titles say the number; titles of another profile say none."""
+    number = re.search(form, " > ".join(titles))
+    other = any(re.search(r"\bprofile '", title, re.IGNORECASE) for title in titles)
+    rest = " > ".join(titles)[number.end() :] if number else ""
+    plain = re.match(r"(?: > Default)?$|(?: - Default)?(?: \(\d{4}-\d\d-\d\d - |$)", rest)
+    found = int(number[1]) if number and not other else None
+    return BootEntry(number=found, system=_system(content), special=bool(number and not plain))
+
+
+def _grub(place: str, lines: Sequence[str]) -> Listing:
+    """NixOS writes two timeouts: 1 for a start chosen by grub-reboot, then the one that counts."""
+    waits = [found[1] for line in lines if (found := re.match(r"\s*set timeout=(-?\d+)\s*$", line))]
+    if not waits and not any(_UNREAD.match(line) for line in lines):
+        raise Unreadable("GRUB's menu has no timeout")
+    form = r"- Configuration (\d+)\b"
+    entries = tuple(_titled(titles, content, form) for titles, content in _braces(lines))
+    return Listing(
+        loader="GRUB", timeout=int(waits[-1]) if waits else -1, entries=entries, place=place
+    )
+
+
+def _refind(place: str, lines: Sequence[str]) -> Listing:
+    """``timeout``: -1 boots at once, 0 waits for ever; 20 without one. A disabled entry is not
+    shown."""
+    waits = [int(f[1]) for line in lines if (f := re.match(r"\s*timeout\s+(-?\d{1,9})\s*$", line))]
+    seconds = {-1: 0, 0: -1}.get(waits[-1], waits[-1]) if waits else 20
+    entries = tuple(
+        _titled(titles, content, r"\bGeneration (\d+)\b")
+        for titles, content in _braces(lines)
+        if not re.search(r"^\s*disabled\s*$", content, re.MULTILINE)
+    )
+    return Listing(loader="rEFInd", timeout=seconds, entries=entries, place=place)
+
+
+def _limine(place: str, lines: Sequence[str]) -> Listing:
+    """``/Title`` and ``key: value``; before version 8 ``:Title`` and ``KEY=value``. The first
+    timeout counts; ``no`` waits for ever."""
+    timeout, path = None, list[str]()
+    entries, system = list[BootEntry](), ""
+
+    def close() -> None:
+        if path:
+            entries.append(_titled(path, f"init={system}/init", r"\bGeneration (\d+)\b"))
+
+    for line in (raw.strip() for raw in lines):
+        if found := re.fullmatch(r"timeout\s*[:=]\s*(\d{1,9}|no)", line, re.IGNORECASE):
+            if timeout is None:
+                timeout = -1 if found[1].lower() == "no" else int(found[1])
+        elif entry := re.fullmatch(r"(/+|:+)\+?\s*(.*)", line):
+            close()
+            path, system = [*path[: len(entry[1]) - 1], entry[2]], ""
+        elif re.match(r"(?:kernel_)?cmdline\s*[:=]", line, re.IGNORECASE):
+            system = _system(line)
+    close()
+    return Listing(
+        loader="Limine",
+        timeout=5 if timeout is None else timeout,
+        entries=tuple(entries),
+        place=place,
+    )
+
+
+def _extlinux(place: str, lines: Sequence[str]) -> Listing:
+    """``TIMEOUT`` in tenths of a second: 0 waits for ever, less than 0 boots at once."""
+    seconds, entries = -1, list[BootEntry]()
+    number, system = None, ""
+
+    def close() -> None:
+        if number is not None or system:
+            entries.append(BootEntry(number=number, system=system))
+
+    for line in (raw.strip() for raw in lines):
+        word, _, rest = line.partition(" ")
+        match word.upper():
+            case "TIMEOUT" if re.fullmatch(r"-?\d{1,9}", rest.strip()):
+                tenths = int(rest)
+                seconds = -1 if tenths == 0 else 0 if tenths < 0 else max(1, tenths // 10)
+            case "LABEL":
+                close()
+                named = re.fullmatch(r"nixos-(\d+)", rest.strip())
+                number, system = int(named[1]) if named else None, ""
+            case "APPEND":
+                system = _system(rest)
+    close()
+    return Listing(loader="extlinux", timeout=seconds, entries=tuple(entries), place=place)
+
+
+_READERS: Mapping[str, Callable[[str, Sequence[str]], Listing]] = {
+    "grub": _grub,
+    "systemd-boot": _systemd_boot,
+    "limine": _limine,
+    "refind": _refind,
+    "extlinux": _extlinux,
+}

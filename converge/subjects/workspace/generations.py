@@ -243,30 +243,31 @@ def _generations_item(id: str, title: str, when: When, least: int) -> Item:
 # -- the boot menu ----------------------------------------------------------------------------
 
 
-def _judge_menu(answers: Answers, *, wait: int, generations: int, known: int) -> Verdict:
+def _judge_menu(context: Context, answers: Answers, *, generations: int) -> Verdict:
+    """Whether the menu waits, and offers the present generation and, for two, one before it."""
     menu = boot_menu(answers.text(BOOT))
-    found = f"{menu.loader}: {menu.timeout} s, {len(menu.generations)} generations"
-    wanted = min(generations, known)
+    kept = context.snapshot.generations.get("system", ())
+    offered = menu.offers(kept)
+    found = f"{menu.loader}: {menu.timeout} s, {len(offered)} generations"
+    wanted = min(generations, len(kept))
     expected = f"a menu that waits, {wanted} generations or more"
+    present = [one.number for one in kept if one.current and one.number not in offered]
+    lacks = len(offered) < wanted or (wanted and present)
+    doubt = menu.doubt(kept) if lacks or menu.timeout == 0 else ""
+    if doubt:
+        return unknown(f"cannot tell what the menu offers: {doubt}", expected=expected)
     if menu.timeout == 0:
         reason = "the menu never shows, so no earlier generation can be chosen"
         return not_effective(found, expected=expected, reason=reason)
-    if 0 < menu.timeout < wait:
-        return not_effective(found, expected=expected, reason=f"shorter than {wait} s")
-    if len(menu.generations) < wanted and menu.doubt:
-        return unknown(f"cannot tell what the menu offers: {menu.doubt}", expected=expected)
-    if len(menu.generations) < wanted:
-        reason = f"{known} generations are kept, but the menu does not offer them"
-        return not_effective(found, expected=expected, reason=reason)
+    if lacks:
+        which = f"{len(kept)} generations are kept, but the menu does not offer"
+        which += f" {present[0]}, the present one" if present else " them"
+        return not_effective(found, expected=expected, reason=which)
     return effective(found, expected=expected)
 
 
-def _known(context: Context) -> int:
-    return len(context.snapshot.generations.get("system", ()))
-
-
 def _judge_boot_setting(context: Context, answers: Answers, setting: Setting) -> Verdict:
-    live = _judge_menu(answers, wait=1, generations=2, known=_known(context))
+    live = _judge_menu(context, answers, generations=2)
     if live.effect is Effect.EFFECTIVE:
         menu = boot_menu(answers.text(BOOT))
         wanted = int(value(setting)["timeoutSeconds"])
@@ -297,9 +298,7 @@ ITEMS: tuple[Item, ...] = (
         layer=Layer.NIXOS,
         needs=frozenset({"bootloader"}),
         asks=lambda context: (BOOT,),
-        judge=lambda context, answers: _judge_menu(
-            answers, wait=1, generations=1, known=_known(context)
-        ),
+        judge=lambda context, answers: _judge_menu(context, answers, generations=1),
     ),
 )
 

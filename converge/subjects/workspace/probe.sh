@@ -1,4 +1,4 @@
-# The running system: its commands, units, journal, disks and boot menu.
+# The running system: its commands, units, journal and disks.
 # shellcheck shell=sh disable=SC2154 # root, cap: common.sh
 
 # tool NAME: the path of a basic command, the running system's own first. A sandbox has none.
@@ -85,84 +85,6 @@ probe_disks() { # the I/O schedulers of real disks
         say disk "${directory##*/}" "$(first_line "$directory/queue/rotational")" \
             "$(first_line "$directory/queue/scheduler")"
     done
-}
-# A boot partition is often for root only: what cannot be read is asked of sudo, where that asks for
-# no password.
-readable() { [ -r "$1" ] && { ! [ -d "$1" ] || [ -x "$1" ]; }; }
-names() { # names DIRECTORY SUFFIX: what lies in it
-    if readable "$1"; then ls -- "$1"; else as_root ls -- "$1"; fi | grep "$2\$"
-}
-# entries DIRECTORY: entries of type 1, each with the lines that say what it is and whether the
-# kernel that it loads is there
-entries() {
-    names "$1/loader/entries" '\.conf' | while IFS= read -r name; do
-        say entry "$name"
-        peek "$1/loader/entries/$name" 2>/dev/null | grep -E '^(title|version|linux|efi)[[:space:]]' |
-            while read -r key value; do
-                say text "$key" "$value"
-                case $key in linux | efi) exists "$1/${value#/}" || say text missing "$value" ;; esac
-            done
-    done
-}
-images() { # images DIRECTORY: unified kernel images; os-release is the first section of them
-    names "$1/EFI/Linux" '\.efi' | while IFS= read -r name; do
-        say uki "$name"
-        peek "$1/EFI/Linux/$name" 2>/dev/null | head -c 4194304 | tr -d '\0' |
-            grep -aoE -m 1 'Generation [0-9]+' | head -n 1 | sed 's/^/text version /'
-    done
-}
-systemd_boot() { # systemd_boot PLACE...: the loader's own partition, and an extended one
-    say loader systemd-boot
-    for place in "$@"; do
-        if exists "$place/loader/loader.conf"; then
-            peek "$place/loader/loader.conf" | sed 's/^/conf /'
-        fi
-        for directory in loader/entries EFI/Linux; do
-            exists "$place/$directory" || continue
-            if ! readable "$place/$directory" && ! may_sudo; then
-                say unreadable "$place/$directory"
-            elif [ "$directory" = EFI/Linux ]; then
-                images "$place"
-            else
-                entries "$place"
-            fi
-        done
-    done
-}
-# boot: the boot menu: which loader, its timeout, the entries it offers. The partition of the loader
-# lies in one of three places; an extended one (XBOOTLDR) is /boot beside it.
-probe_boot() {
-    grub='' limine='' loader='' closed=''
-    for place in "$root/boot" "$root/efi" "$root/boot/efi"; do
-        for file in grub/grub.cfg grub2/grub.cfg; do
-            if exists "$place/$file"; then grub=${grub:-$place/$file}; fi
-        done
-        for file in limine/limine.conf limine.conf EFI/limine/limine.conf EFI/BOOT/limine.conf; do
-            if exists "$place/$file"; then limine=${limine:-$place/$file}; fi
-        done
-        if exists "$place/loader/loader.conf"; then loader=1; fi
-        if [ -d "$place" ] && ! [ -x "$place" ] && ! may_sudo; then closed=${closed:-$place}; fi
-    done
-    # The loader that started this system says so; what another one left behind does not count.
-    started=$(tr -d '\0' 2>/dev/null \
-        <"$root/sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f")
-    case $started in
-        *systemd-boot*) if [ -n "$loader" ]; then grub='' limine=''; fi ;;
-        *[Ll]imine*) if [ -n "$limine" ]; then grub='' loader=''; fi ;;
-    esac
-    if [ -n "$grub" ]; then
-        say loader grub
-        peek "$grub"
-    elif [ -n "$limine" ]; then
-        say loader limine
-        peek "$limine"
-    elif [ -n "$loader" ]; then
-        systemd_boot "$root/boot" "$root/efi" "$root/boot/efi"
-    elif [ -n "$closed" ]; then
-        stop 122 "$closed"
-    else
-        stop 121 "$root/boot, $root/efi: no menu of GRUB, systemd-boot or Limine"
-    fi
 }
 probe_removable() {
     need lsblk
