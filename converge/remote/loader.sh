@@ -82,6 +82,7 @@ systemd_boot_menu() { # the answer of bootctl list; its title names what is the 
 }
 grub_menu() { # grub.cfg; an entry is named by the titles on the way to it
     awk '
+        BEGIN { depth = 0 } # a number from the first line on, as it names places in the lists
         function title(text,  quote, rest) {
             match(text, /["\047]/); quote = substr(text, RSTART, 1)
             rest = substr(text, RSTART + 1)

@@ -108,6 +108,13 @@ def test_an_entry_of_grub_is_named_by_the_titles_on_the_way_to_it(boot: Path) ->
     assert found.splitlines() == ["grub", title]
 
 
+def test_a_menu_of_grub_that_begins_with_an_entry_is_read(boot: Path) -> None:
+    need("grub-editenv")
+    menu = boot / "boot/grub/grub.cfg"
+    menu.write_text(f"# save_env next_entry\nset default=0\n{GRUB[GRUB.index('menuentry') :]}")
+    assert sh('find_loader; default_is "$1" && echo yes || echo no', OLD, root=boot) == "yes"
+
+
 @pytest.mark.parametrize(
     ("default", "says"), [("0", "yes"), ("1", "no"), ('"${saved_entry}"', "no"), ("7", "no")]
 )

@@ -22,23 +22,17 @@ from tests.conftest import Outcome as Ended
 
 Row = tuple[Outcome, str]
 ROWS: set[Row] = set()
-#: What needs a boot loader and a reboot: ``tests/vm`` and ``tests/run/test_trial.py`` drive these.
-ON_A_MACHINE: set[Row] = {
-    (Outcome.ON_TRIAL, "deploy"),
-    (Outcome.ON_TRIAL, "status"),
-    (Outcome.ANSWERED, "confirm"),
-    (Outcome.CHANGES, "confirm --dry"),
-    (Outcome.ROLLED_BACK, "confirm"),
-    (Outcome.UNKNOWN, "confirm"),
-    (Outcome.DECLINED, "confirm"),
-}
+#: The same for the tests of ``tests/vm``, which ``make vm`` runs.
+ON_A_MACHINE: set[Row] = set()
 _driven: set[Row] = set()  # by the test that runs now
 
 
-def drives(rows: Mapping[Outcome, Sequence[str]]) -> Callable[[Callable[..., None]], object]:
+def drives(
+    rows: Mapping[Outcome, Sequence[str]], *, among: set[Row] = ROWS
+) -> Callable[[Callable[..., None]], object]:
     """The rows that a test drives: all of them, and no other."""
     named = {(word, verb) for word, verbs in rows.items() for verb in verbs}
-    ROWS.update(named)
+    among.update(named)
 
     def around(test: Callable[..., None]) -> object:
         @functools.wraps(test)

@@ -1,6 +1,7 @@
 """The table of ``converge/exits.py``, walked: every command, brought to each of its ends.
 
-Here are the ends of every day and those of a wrong start; ``test_outcomes_trouble`` has the rest.
+Here are the ends of every day and those of a wrong start; ``test_outcomes_trouble`` and
+``test_outcomes_trial`` have the rest, ``tests/vm/test_outcomes.py`` what needs a boot loader.
 """
 
 from __future__ import annotations
@@ -17,20 +18,22 @@ from converge.exits import VERBS, Outcome
 from tests.conftest import Box, Cli
 from tests.conftest import Outcome as Ended
 from tests.remote.faults import until
-from tests.run import ends, test_outcomes_trouble
+from tests.run import ends, test_outcomes_trial, test_outcomes_trouble
 from tests.run.conftest import Becomes
 from tests.run.ends import agree, drives, refused, typed
 from tests.sshd import wait_for
 from tests.tools import need
+from tests.vm import test_outcomes as on_a_machine
 
 CONTRAST = b"contrastEnabled=false"
 
 
 def test_every_row_of_the_table_is_driven_by_a_test() -> None:
-    assert test_outcomes_trouble.__doc__
+    assert test_outcomes_trouble.__doc__ and test_outcomes_trial.__doc__ and on_a_machine.__doc__
     rows = {(word, verb) for word in Outcome for verb in word.verbs}
-    assert rows - ends.ROWS == ends.ON_A_MACHINE, "no test brings a command there"
-    assert ends.ROWS - rows == set(), "a test drives what the table does not have"
+    assert rows - ends.ROWS == {(Outcome.ON_TRIAL, "deploy")}, "all but what needs a boot loader"
+    assert rows - ends.ROWS <= ends.ON_A_MACHINE, "no test brings a command there"
+    assert rows >= ends.ROWS | ends.ON_A_MACHINE, "a test drives what the table does not have"
 
 
 @drives(

@@ -21,7 +21,7 @@ from tests.tools import need
 
 CONTRAST = b"contrastEnabled=false"
 READERS = ("kreadconfig6", "kreadconfig5")
-#: An answer to ``tasks/confirm.py`` needs a change that is on trial: tests/vm has one.
+#: An answer to ``tasks/confirm.py`` needs a change that is on trial: test_outcomes_trial.py.
 SAYING_NO = [verb for verb in Outcome.DECLINED.verbs if verb != "confirm"]
 LOST = [verb for verb in Outcome.UNKNOWN.verbs if verb != "confirm"]
 
