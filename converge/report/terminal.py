@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,21 @@ from typing import TextIO
 from converge import redact
 
 NARROW = 16  # columns; words would stand one to a line
+#: What a person types as it stands: an option with its value; a task with its options; a program,
+#: known by its option or its verb, with all that follows up to the end of the clause.
+_TASK = r"(?:deploy|tasks/\w+)\.py"
+_OPTION = r"--data \S+|--?\w[\w-]*"
+_TYPED = re.compile(
+    r"(?<!\S)(?:"
+    rf"\.venv/bin/pyinfra \S+ {_TASK}(?: (?:{_OPTION}))*"
+    r"|\.venv/bin/python -m \S+(?: --\S+)* \S+"
+    rf"|{_TASK}(?: (?:{_OPTION}))+"
+    r"|--data \S+"
+    r"|(?:(?:cp|rm|git|nix-env|nix-store|ssh-keygen|usermod|chsh|systemctl) -|sudo \S|"
+    r"ch(?:own|mod) \S+ \S|loginctl enable-|systemctl daemon-|cd /)"
+    r".*?(?=[;,)]|: | then | and |$)"
+    r")"
+)
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "bold": 1, "dim": 2}
 
 
@@ -105,11 +121,24 @@ def fit(text: str, width: int) -> str:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Lines of at most ``width``; a word that is longer (a path) stands on its own, uncut."""
+    """Lines of at most ``width``; what is longer and has to stay whole, a path or a command to
+    type, stands on a line of its own."""
     lines = [""]
-    for word in plain(text).split(" "):
+    for word in _words(plain(text)):
         if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
             lines.append(word)
         else:
             lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
     return lines
+
+
+def _words(text: str) -> list[str]:
+    """The words of a sentence; a command in it is one word."""
+    found, at = [], 0
+    for typed in _TYPED.finditer(text):
+        end = text.find(" ", typed.end())
+        end = len(text) if end < 0 else end
+        found += text[at : typed.start()].split(" ")[:-1]
+        found.append(text[typed.start() : end])
+        at = end + 1
+    return found + text[at:].split(" ") if at <= len(text) else found

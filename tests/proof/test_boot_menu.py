@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,14 @@ import pytest
 from converge.proof.check import ABSENT, Ask
 from converge.proof.effect import Effect
 from converge.subjects.workspace.boot_menu import boot_menu
+from tasks.reach.remote import PROGRAMS
+from tasks.reach.remote import text as text_of
 from tests.proof.checks import IN_USE, judge
 from tests.proof.menus import pe
 from tests.proof.test_checks_wire import one
+from tests.tools import need
 
+COMMON = PROGRAMS / "probes/common.sh"
 HASH = "nixos-3f1c2a9d7e5b48c0a6f4d2e1b7c8093a5d6e4f2b"
 
 
@@ -137,3 +142,18 @@ def test_what_cannot_be_told_is_never_called_not_offered(
 ) -> None:
     boot = f"loader systemd-boot\nconf timeout 5\n{body}"
     assert judge(setting, {**IN_USE, "boot": boot}).effect is effect
+
+
+def test_root_is_not_asked_for_what_can_be_seen_not_to_be_there(tmp_path: Path) -> None:
+    """Each question is a line in root's log, and takes seconds on a slow machine."""
+    asked = tmp_path / "asked"
+    text = f"""
+        may_sudo=sudo
+        as_root() {{ echo "$3" >>"{asked}"; }}
+        exists /boot/no/such/file && echo there
+        hidden() {{ :; }}
+        exists /boot/no/such/file && echo there
+    """
+    shell = [need("dash"), "-c", text_of(COMMON) + text, "probe", "", "0"]
+    done = subprocess.run(shell, capture_output=True, text=True, check=True)
+    assert (done.stdout, asked.read_text()) == ("there\n", "/boot/no/such/file\n")

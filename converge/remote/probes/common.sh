@@ -79,7 +79,8 @@ peek() {
         stop 121 "$1"
     fi
 }
-exists() { [ -e "$1" ] || { of_boot "$1" && as_root test -e "$1"; }; }
+# exists PATH: root is asked only where we cannot see it: each question is a line in root's log.
+exists() { [ -e "$1" ] || { hidden "$1" && of_boot "$1" && as_root test -e "$1"; }; }
 of_boot() { case $1 in */../*) return 1 ;; /boot/* | /efi/*) may_sudo ;; *) return 1 ;; esac; }
 may_sudo() { [ "${may_sudo:-}" = sudo ]; }
 # hidden PATH: whether it is there and unreadable, or below a directory that we may not look into.
