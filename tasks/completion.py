@@ -17,12 +17,12 @@ import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-from converge.arguments import Arguments
 from converge.exits import Exit
 from converge.gate.gate import FACTS
 from converge.plan.layers import MOVED_ASIDE
 from converge.plan.standing import OFFERED
 from converge.profile.schema import load_schema
+from converge.report.arguments import Arguments
 from converge.setting import Risk, State
 from converge.subjects.settings import ALL
 from tasks.run.start import COMMANDS

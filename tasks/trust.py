@@ -24,9 +24,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from converge.arguments import Arguments
 from converge.exits import Exit
 from converge.problem import InvalidInput
+from converge.report.arguments import Arguments
 from tasks.reach import connection, hostkeys, known_hosts, output
 from tasks.reach.address import parse
 

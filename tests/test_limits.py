@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from converge import limits
+from converge.effect import Effect
 from converge.gate import detect
 from converge.journal.form import plain
 from converge.journal.kinds import FindingRecord
@@ -27,7 +28,6 @@ from converge.plan.snapshot import Generation
 from converge.plan.written import LastWritten
 from converge.proof import inquiry
 from converge.proof.check import Reply, When
-from converge.proof.effect import Effect
 from converge.subjects.checks import ITEMS, PROOFS
 from tests.plan.test_snapshot import answer
 from tests.proof import checks

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from converge.boot import checks
+from converge.effect import Effect, Finding
 from converge.profile.choices import Choices
 from converge.proof.check import Context, Proof
-from converge.proof.effect import Effect, Finding
 from converge.setting import Layer
 
 BOOTED = "system.booted"

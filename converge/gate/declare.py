@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 
-from converge.gate import graphics, hardware, memory_kind
 from converge.gate.facts.session import without_x11
 from converge.gate.machine import FoundGpu, Machine
 from converge.gate.roles import UNKNOWN, roles
+from converge.hardware import cpus, graphics, memory_kind
 from converge.limits import count
 
 _ALGORITHMS = ("zstd", "lz4", "lzo-rle", "lzo", "842", "lz4hc", "deflate")
@@ -75,7 +75,7 @@ def _text(value: str | None) -> str:
 
 
 def _march(machine: Machine) -> str:
-    return hardware.family_march(
+    return cpus.family_march(
         machine.cpu_vendor,
         machine.cpu_family,
         machine.cpu_number,
@@ -96,9 +96,9 @@ def _cpu(machine: Machine) -> list[str]:
     cores, threads = _counts(machine)
     vendor, march = machine.cpu_vendor, _march(machine)
     known = vendor if vendor in {"intel", "amd"} else "other" if vendor else "unknown"
-    maker = hardware.vendor_of_march(march)
+    maker = cpus.vendor_of_march(march)
     if known in {"intel", "amd"} and maker not in {None, known}:
-        march = hardware.best_march(machine.cpu_flags or frozenset())
+        march = cpus.best_march(machine.cpu_flags or frozenset())
     return [
         "cpu:",
         f"  vendor: {known}",
@@ -111,9 +111,9 @@ def _cpu(machine: Machine) -> list[str]:
 
 def _build(machine: Machine) -> list[str]:
     march = _march(machine)
-    flags = hardware.marches()[march]
-    level = hardware.best_march(flags)
-    go = next(name for name, psabi in hardware.GO_LEVELS.items() if psabi == level)
+    flags = cpus.marches()[march]
+    level = cpus.best_march(flags)
+    go = next(name for name, psabi in cpus.GO_LEVELS.items() if psabi == level)
     if go == "v4":
         go = "v3"  # gains nothing in Go, and AVX-512 slows some of these CPUs down
     tune = "generic" if march.startswith("x86-64") else march

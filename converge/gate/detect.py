@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from converge.gate import pools
-from converge.gate.graphics import NONE, UNSEEN
-from converge.gate.hardware import missing_flags
 from converge.gate.machine import BlockDevice, FoundGpu, Machine, NvidiaGpu, SwapArea, ZramDevice
 from converge.gate.roles import UNKNOWN, roles
+from converge.hardware.cpus import missing_flags
+from converge.hardware.graphics import NONE, UNSEEN
 from converge.limits import count
 
 FORMAT = "1"

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from converge.gate import graphics
 from converge.gate.machine import FoundGpu
+from converge.hardware import graphics
 
 DRAWS, OFFLOAD, GUEST, UNUSED, UNKNOWN = "draws", "offload", "guest", "unused", "unknown"
 _PANELS = ("eDP-", "LVDS-", "DSI-")

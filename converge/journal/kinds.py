@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated as A
 
+from converge.effect import Effect, Finding
 from converge.exits import Exit, Outcome
 from converge.journal.form import Says, copied
-from converge.proof.effect import Effect, Finding
 from converge.setting import Layer
 
 #: Words of a fact of the gate, worst first. Any other word is unknown, and unknown is not true.

@@ -14,10 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from converge import limits
-from converge.boot import trial
-from converge.boot.trial import Trial
 from converge.kde import chezmoi
-from converge.plan import flakes
+from converge.plan import flakes, trial
 from converge.plan.flakes import Flake
 from converge.plan.snapshot import (
     Generation,
@@ -29,6 +27,7 @@ from converge.plan.snapshot import (
     Snapshot,
     Transaction,
 )
+from converge.plan.trial import Trial
 from converge.plan.written import PARTS, LastWritten
 
 NEEDED_FACTS = frozenset(

@@ -15,10 +15,10 @@ from pathlib import Path
 from converge import redact
 from converge.journal.form import plain, taken
 from converge.journal.kinds import PlannedFile, PlanSummary
+from converge.plan.diff import short, unified
 from converge.plan.plan import Plan
 from converge.problem import InvalidInput, Problem, nearest
 from converge.profile.choices import Choices
-from converge.report.show import short, unified
 from converge.setting import Layer, Phase
 
 #: The choices that decide what is in a plan; all of the others come from the inventory.

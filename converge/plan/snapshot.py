@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 
-from converge.boot.trial import Trial
 from converge.plan.flakes import Flake
 from converge.plan.rollout import Clock
+from converge.plan.trial import Trial
 from converge.plan.written import LastWritten
 
 

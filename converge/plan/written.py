@@ -22,7 +22,7 @@ OLDER = 1  # kept proof by phase, which one setting in force was enough for
 PARTS = ("nixos", "home-manager", "plasma+session")
 Group = tuple[str, ...]
 
-#: Effects (``converge.proof.effect.Effect``) that leave nothing to prove.
+#: Effects (``converge.effect.Effect``) that leave nothing to prove.
 PROVEN = frozenset({"effective", "not applicable", "the user's own choice"})
 #: Of a setting that the user's own configuration sets otherwise.
 OWN = "the user's own choice"

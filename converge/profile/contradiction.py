@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePath
 
-from converge.gate import hardware
+from converge.hardware import cpus
 from converge.problem import NodePath, Problem
 from converge.profile import graphics_card
 from converge.profile.document import Document
@@ -63,8 +63,8 @@ def _named_after_file(values: Values) -> Iterator[Problem]:
 
 def _lacking(code: str, march: str) -> list[str]:
     """Return the features that code for march ``code`` uses and a CPU of ``march`` lacks."""
-    own = hardware.marches()[march] | hardware.hidden_features(march)
-    return sorted((hardware.marches()[code] | hardware.hidden_features(code)) - own)
+    own = cpus.marches()[march] | cpus.hidden_features(march)
+    return sorted((cpus.marches()[code] | cpus.hidden_features(code)) - own)
 
 
 def _family_differs(values: Values) -> bool:
@@ -74,8 +74,8 @@ def _family_differs(values: Values) -> bool:
         family, march = values.march("cpu", "family"), values.march("build", "compiler", "march")
     except Unusable:
         return False
-    return hardware.vendor_of_march(family) not in {None, vendor} and (
-        hardware.vendor_of_march(march) == vendor
+    return cpus.vendor_of_march(family) not in {None, vendor} and (
+        cpus.vendor_of_march(march) == vendor
     )
 
 
@@ -96,7 +96,7 @@ def _code_within_march(values: Values) -> Iterator[Problem]:
     """Code of other compilers; where the march is refused already, the family says what it may."""
     march = values.march("build", "compiler", "march")
     family = values.maybe("cpu", "family") or ""
-    above = family in hardware.marches() and bool(_lacking(march, family))
+    above = family in cpus.marches() and bool(_lacking(march, family))
     codes: list[tuple[NodePath, str]] = []
     try:
         rust: NodePath = ("build", "rustTargetCpu")
@@ -105,7 +105,7 @@ def _code_within_march(values: Values) -> Iterator[Problem]:
         pass
     try:
         go: NodePath = ("build", "goamd64")
-        codes.append((go, hardware.GO_LEVELS.get(values.text(*go), "x86-64")))
+        codes.append((go, cpus.GO_LEVELS.get(values.text(*go), "x86-64")))
     except Unusable:
         pass
     for path, code in codes:
@@ -120,7 +120,7 @@ def _code_within_march(values: Values) -> Iterator[Problem]:
 
 def _family_of_vendor(values: Values) -> Iterator[Problem]:
     family, vendor = values.march("cpu", "family"), values.text("cpu", "vendor")
-    maker = hardware.vendor_of_march(family)
+    maker = cpus.vendor_of_march(family)
     if _family_differs(values):
         march = values.march("build", "compiler", "march")
         yield values.problem(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from converge.gate import graphics
+from converge.hardware import graphics
 from converge.problem import NodePath, Problem, did_you_mean, shown
 from converge.profile.values import Unusable, Values
 

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from converge.gate import graphics
+from converge.hardware import graphics
 from converge.profile.contradiction import contradictions
 from converge.profile.document import Document, InvalidInput, scan
 from converge.profile.rewrite import rewrites

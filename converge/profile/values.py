@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from converge.gate import hardware
+from converge.hardware import cpus
 from converge.problem import NodePath, Problem, show_path
 from converge.profile.document import Document
 
@@ -36,7 +36,7 @@ class Values:
 
     def march(self, *path: str | int) -> str:
         name = self.text(*path)
-        if name not in hardware.marches():
+        if name not in cpus.marches():
             raise Unusable
         return name
 

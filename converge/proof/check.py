@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from converge.effect import Verdict, not_applicable, unanswered, unknown
 from converge.plan.layers import NixLayer
 from converge.plan.snapshot import Snapshot
 from converge.plan.standing import Standing
 from converge.profile.profile import Profile
-from converge.proof.effect import Verdict, not_applicable, unanswered, unknown
 from converge.reason import reason
 from converge.setting import Layer, Phase, Setting
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from converge.effect import Finding, Verdict, not_applicable, not_effective, unknown
 from converge.limits import count, number
 from converge.plan.standing import Stand
 from converge.proof.check import (
@@ -26,7 +27,6 @@ from converge.proof.check import (
     Unreadable,
     When,
 )
-from converge.proof.effect import Finding, Verdict, not_applicable, not_effective, unknown
 from converge.proof.touched import Touched
 from converge.setting import NEEDS, Phase, Setting
 

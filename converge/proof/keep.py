@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from converge.effect import Effect, Finding
 from converge.plan.rollout import Clock, Stage
 from converge.plan.standing import Stand, Standing
 from converge.plan.written import NOT_LOOKED_AT, OWN, SettingProof, digest_of
-from converge.proof.effect import Effect, Finding
 from converge.proof.touched import Touched
 
 #: What must be well for a staged rollout to go on.

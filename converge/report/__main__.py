@@ -23,12 +23,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from converge.arguments import Arguments
 from converge.exits import Exit
 from converge.journal.form import taken
 from converge.journal.journal import Line, controller_state, of_kind
 from converge.journal.kinds import MeasurementRecord, RunEndRecord, RunStartRecord
 from converge.limits import document
+from converge.report.arguments import Arguments
 from converge.report.model import JournalFile, Report, build, load
 from converge.report.terminal import Terminal
 

@@ -10,11 +10,11 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from converge.effect import Effect, Finding, summary
 from converge.exits import Exit, Outcome, kept
 from converge.journal.journal import Line, last_of_kind, of_kind
 from converge.journal.kinds import FindingRecord, PlanRecord, RunStartRecord
 from converge.problem import count
-from converge.proof.effect import Effect, Finding, summary
 
 PYINFRA = ".venv/bin/pyinfra"
 _VERIFY = "then tasks/verify.py"

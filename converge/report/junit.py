@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections import Counter
 from xml.etree.ElementTree import Element, tostring
 
+from converge.effect import Effect
 from converge.exits import Exit, Outcome, known, well
-from converge.proof.effect import Effect
 from converge.report.model import Report, ReportedWorkspace
 from converge.report.parts import ReportedFact, ReportedFinding
 from converge.report.words import outcome, tone

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from converge.effect import Effect, Finding
 from converge.journal.journal import Line
 from converge.journal.kinds import (
     DriftRecord,
@@ -19,7 +20,7 @@ from converge.journal.kinds import (
     StepRecord,
     VerdictRecord,
 )
-from converge.proof.effect import Effect, Finding
+from converge.plan.diff import short
 from converge.report.ending import rerun
 
 #: The order in which effects are shown: what needs a person comes first.
@@ -30,10 +31,6 @@ WORST_FIRST = (
     Effect.EFFECTIVE,
     Effect.NOT_APPLICABLE,
 )
-
-
-def short(path: str, home: str) -> str:
-    return f"~{path[len(home) :]}" if home and path.startswith(f"{home}/") else path
 
 
 @dataclass(frozen=True, kw_only=True)

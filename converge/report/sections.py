@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from converge.effect import Effect
 from converge.exits import Outcome, kept, well
 from converge.journal.kinds import FACT_WORDS
 from converge.problem import count
-from converge.proof.effect import Effect
 from converge.report.ending import EndingRow, open_ends
 from converge.report.model import Report, ReportedWorkspace
 from converge.report.parts import (

@@ -6,21 +6,18 @@ from a journal record. ``whole`` (``-v``) lists what a run does not do as well.
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from converge.journal.kinds import VerdictRecord
+from converge.plan.diff import short, unified
 from converge.plan.plan import LIVE, Change, Plan
 from converge.plan.standing import Stand, Standing
 from converge.problem import count
 from converge.report.terminal import Terminal, wrap
 from converge.setting import Layer
 
-_LINES = re.compile(r"[^\n]*\n|[^\n]+")  # a line ends at \n only, as in these files
-BINARY = "(not text: {} bytes)"
 _WIDTHS = (12, 20)
 #: How the standings that a run does nothing about read, in this order.
 _REST = tuple(one for one in Stand if one not in (Stand.IN_FORCE, Stand.CONSENT))
@@ -134,29 +131,6 @@ def _show_diffs(terminal: Terminal, changes: Iterable[Change], *, home: str) -> 
             terminal.line(line, *([style] if style else []))
 
 
-def unified(change: Change, *, home: str) -> list[str]:
-    """A unified diff of the very bytes that a run writes; a missing last newline is said."""
-    try:
-        before, after = ((b or b"").decode() for b in (change.before, change.after))
-    except UnicodeDecodeError:
-        return [BINARY.format(len(change.after or b""))]
-    name = short(change.path, home)
-    absent = "/dev/null"
-    lines = difflib.unified_diff(
-        _LINES.findall(before),
-        _LINES.findall(after),
-        fromfile=absent if change.before is None else name,
-        tofile=absent if change.after is None else name,
-        n=2,
-    )
-    shown: list[str] = []
-    for line in lines:
-        shown.append(line.removesuffix("\n").replace("\r", "\\r"))
-        if not line.endswith("\n"):
-            shown.append("\\ No newline at end of file")
-    return shown
-
-
 def _show_settings(
     terminal: Terminal, standings: tuple[Standing, ...], *, home: str, whole: bool
 ) -> None:
@@ -232,7 +206,3 @@ def show_gate(terminal: Terminal, verdicts: Sequence[VerdictRecord]) -> None:
             text = f"{verdict.outcome}: declared {verdict.declared}, found {verdict.found}"
             style = "red" if verdict.outcome == "blocks" else "dim"
             terminal.row((verdict.fact, text), (26,), style)
-
-
-def short(path: str, home: str) -> str:
-    return f"~{path[len(home) :]}" if path.startswith(f"{home}/") else path

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from converge.effect import Effect
 from converge.problem import count
-from converge.proof.effect import Effect
 from converge.report.model import Report, ReportedWorkspace, clock
 from converge.report.parts import ReportedFinding
 from converge.report.picture import figures

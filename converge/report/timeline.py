@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from converge.effect import Effect
 from converge.exits import kept
 from converge.journal.kinds import DriftRecord
-from converge.proof.effect import Effect
 from converge.report.model import Report, ReportedWorkspace
 from converge.report.parts import WORST_FIRST, ReportedFinding, ReportedMeasurement
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from converge.effect import Effect
 from converge.exits import Exit, Outcome, kept, known
 from converge.problem import count
-from converge.proof.effect import Effect
 from converge.report.model import Report, ReportedWorkspace
 from converge.report.parts import WORST_FIRST, ReportedFinding
 

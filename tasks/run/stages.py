@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
+from converge.effect import Finding
 from converge.exits import Exit, Outcome
 from converge.gate.facts.verdict import FactVerdict
 from converge.journal.kinds import ProblemRecord, Record, StepRecord
@@ -21,7 +22,6 @@ from converge.plan.snapshot import Snapshot, Transaction
 from converge.plan.written import SettingProof
 from converge.profile.choices import Choices
 from converge.profile.profile import Profile
-from converge.proof.effect import Finding
 from tasks.reach.remote import Answer, reconnect
 from tasks.reach.remote import run as remote
 from tasks.run import run as runs

@@ -14,12 +14,12 @@ from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 
+from converge.effect import Effect
 from converge.exits import Exit
 from converge.journal.kinds import FindingRecord
 from converge.plan.plan import Plan
 from converge.plan.snapshot import Generation, Snapshot
 from converge.proof import keep
-from converge.proof.effect import Effect
 from converge.report.ending import effects, latest
 from tasks.reach.payload import pack
 from tasks.reach.remote import PROGRAMS, Answer, program, text

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from converge.effect import Effect, Finding
 from converge.exits import Exit, Outcome
 from converge.journal.kinds import FindingRecord
-from converge.proof.effect import Effect, Finding
 from converge.report.ending import applied, latest
 from tasks.run.operations import step
 from tasks.run.stages import Done, Kept, Over

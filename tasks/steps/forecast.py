@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from converge.effect import Finding, Verdict, effective, not_effective, unknown
 from converge.journal.kinds import FindingRecord
 from converge.limits import document
 from converge.plan.plan import Build
-from converge.proof.effect import Finding, Verdict, effective, not_effective, unknown
 from converge.setting import Layer
 from tasks.reach.remote import Answer
 from tasks.run.stages import Planned

@@ -6,7 +6,8 @@ from converge.exits import Exit, Outcome
 from converge.journal.journal import controller_state
 from converge.plan.standing import Stand
 from converge.problem import count
-from converge.proof import glance, history, inquiry
+from converge.proof import inquiry
+from converge.report import glance, history
 from converge.report.ending import effects, verified
 from converge.report.show import show_settings, stands
 from converge.subjects.checks import ITEMS

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from converge.effect import Effect, Finding, summary, verdict
 from converge.exits import Exit, Outcome
 from converge.journal.kinds import FindingRecord
 from converge.plan import layers
@@ -17,10 +18,9 @@ from converge.plan.standing import Stand
 from converge.plan.written import NOT_LOOKED_AT, SettingProof
 from converge.proof import inquiry, keep
 from converge.proof.check import Ask, Context, When
-from converge.proof.effect import Effect, Finding, summary, verdict
-from converge.proof.show import show
 from converge.proof.touched import Touched, touched
 from converge.report.ending import verified
+from converge.report.findings import show
 from converge.setting import Layer
 from converge.subjects.checks import ITEMS, PROOFS
 from tasks.reach import remote

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 import gevent
 
 from converge.boot import checks, wanted
-from converge.boot.trial import TrialState
 from converge.exits import Exit, Outcome
 from converge.journal.kinds import FindingRecord, ProblemRecord
 from converge.plan.snapshot import Transaction
+from converge.plan.trial import TrialState
 from converge.proof import inquiry
 from converge.report.ending import latest
 from converge.subjects.checks import PROOFS

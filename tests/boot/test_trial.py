@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from converge.boot import checks, wanted
-from converge.boot.trial import MOVES, Trial, TrialState, parse
+from converge.effect import Effect, Finding
 from converge.exits import Exit, Outcome
+from converge.plan.trial import MOVES, Trial, TrialState, parse
 from converge.profile.choices import Choices
-from converge.proof.effect import Effect, Finding
 from converge.subjects.checks import PROOFS
 from tests.conftest import PROJECT
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from converge import limits
+from converge.effect import Effect
 from converge.gate import detect
 from converge.gate.gate import gate
 from converge.journal.form import plain
@@ -30,7 +31,6 @@ from converge.plan.written import LastWritten
 from converge.profile.profile import load_profile
 from converge.proof import inquiry
 from converge.proof.check import Context, Reply, When
-from converge.proof.effect import Effect
 from converge.subjects.checks import ITEMS, PROOFS
 from tests.fuzz.words import lines, stream, stream_seeds, words, words_seeds
 from tests.plan.test_snapshot import answer

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converge.gate import hardware
 from converge.gate.declare import CannotDeclare, declare
 from converge.gate.gate import differences
 from converge.gate.machine import BlockDevice, FoundGpu, Machine, NvidiaGpu, ZramDevice
+from converge.hardware import cpus
 from converge.profile.profile import load_profile
 from tests.gate.machines import recorded
 from tests.gate.test_detect import INVENTORY, RECORDED, loads
@@ -51,7 +51,7 @@ def test_profile_says_what_could_not_be_seen() -> None:
         assert f"# Not seen: {sentence}." in text
 
 
-FLAG_SETS = st.sampled_from(sorted(hardware.marches())).map(lambda m: hardware.marches()[m])
+FLAG_SETS = st.sampled_from(sorted(cpus.marches())).map(lambda m: cpus.marches()[m])
 COUNT = st.none() | st.integers(1, 512)
 GPU = st.builds(
     FoundGpu,

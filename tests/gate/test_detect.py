@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converge.gate import hardware
 from converge.gate.declare import CannotDeclare, declare
 from converge.gate.detect import NotDetected, parse
 from converge.gate.gate import differences
 from converge.gate.machine import Machine, NvidiaGpu, SwapArea, ZramDevice
 from converge.gate.roles import roles
+from converge.hardware import cpus
 from converge.profile.profile import load_profile
 from tasks.reach.remote import program
 from tests.gate.machines import MACHINES, detect, grow, recorded
@@ -140,7 +140,7 @@ def test_this_machine_gives_a_profile_that_loads_and_is_true(tmp_path: Path) -> 
     path.write_text(declare(machine, "here"), encoding="utf-8")
     profile = load_profile(path)
     assert (
-        hardware.missing_flags(profile.build.compiler.march, machine.cpu_flags or frozenset())
+        cpus.missing_flags(profile.build.compiler.march, machine.cpu_flags or frozenset())
         == frozenset()
     )
     assert differences(profile, machine) == ()

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from converge.gate import graphics, hardware, memory_kind
 from converge.gate.facts.cards import DRAWN
 from converge.gate.gate import FACTS, FactOutcome, FactVerdict, gate
 from converge.gate.machine import Machine
+from converge.hardware import cpus, graphics, memory_kind
 from converge.profile.profile import Gpu, Profile
 from converge.setting import Layer, Phase
 from tests.gate.machines import recorded
@@ -41,10 +41,10 @@ def _cpu(key: str, other: Callable[[Any], object]) -> Lie:
 
 def _march(profile: Profile, machine: Machine) -> tuple[Profile, Machine]:
     """A march that needs one feature more than this CPU has."""
-    own = hardware.marches()[profile.build.compiler.march]
+    own = cpus.marches()[profile.build.compiler.march]
     more = min(
-        (name for name, flags in hardware.marches().items() if flags - own),
-        key=lambda name: (len(hardware.marches()[name]), name),
+        (name for name, flags in cpus.marches().items() if flags - own),
+        key=lambda name: (len(cpus.marches()[name]), name),
     )
     compiler = replace(profile.build.compiler, march=more)
     return replace(profile, build=replace(profile.build, compiler=compiler)), machine

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from converge.gate import graphics
 from converge.gate.gate import FACTS, FORMER, FactOutcome, FactVerdict, blocking, differences, gate
 from converge.gate.machine import BlockDevice, FoundGpu, Machine, NvidiaGpu, SwapArea
+from converge.hardware import graphics
 from converge.plan.standing import standings
 from converge.profile.profile import Profile, load_profile
 from converge.setting import Layer, Phase, Setting

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from converge.gate import hardware
 from converge.gate.gate import blocking, gate
+from converge.hardware import cpus
 from converge.profile.profile import load_profile
 from tests.gate.machines import recorded
 from tests.gate.test_gate import BLOCKS, SHOSHIN, TRUE, altered, but, in_force, verdict_on
 
 
-@pytest.mark.parametrize("flag", sorted(hardware.marches()["skylake"]))
+@pytest.mark.parametrize("flag", sorted(cpus.marches()["skylake"]))
 def test_each_missing_feature_of_the_march_blocks(flag: str) -> None:
     profile = load_profile(SHOSHIN)
     machine = recorded("shoshin")
@@ -56,7 +56,7 @@ def test_a_march_with_features_that_linux_never_prints_needs_a_cpu_of_that_numbe
     profile = dataclasses.replace(
         profile, build=dataclasses.replace(profile.build, compiler=compiler)
     )
-    both: dict[str, object] = {"cpu_flags": hardware.marches()["arrowlake"], "cpu_family": 6}
+    both: dict[str, object] = {"cpu_flags": cpus.marches()["arrowlake"], "cpu_family": 6}
     arrow = but(recorded("shoshin"), cpu_number=197, **both)
     fact = "build.compiler.march"
     assert verdict_on(fact, gate(profile, arrow, in_force(profile))).outcome is TRUE

@@ -7,11 +7,11 @@ import dataclasses
 
 import pytest
 
-from converge.gate import graphics
 from converge.gate.facts.cards import DRAWN
 from converge.gate.gate import FACTS, FactOutcome, blocking, differences, gate
 from converge.gate.machine import FoundGpu, Machine
 from converge.gate.roles import roles
+from converge.hardware import graphics
 from converge.profile.profile import Gpu, Profile
 from converge.setting import NEEDS
 from tests.gate.machines import recorded

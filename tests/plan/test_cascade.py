@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from converge.effect import Effect
 from converge.plan import cascade
 from converge.plan.plan import Plan
 from converge.plan.snapshot import Snapshot
 from converge.plan.standing import Stand
-from converge.proof.effect import Effect
 from tests.plan.plans import KWINRC, applied, file, found, plan
 from tests.proof import checks
 from tests.proof.checks import HOME, judge

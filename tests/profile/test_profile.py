@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converge.gate import graphics, hardware
+from converge.hardware import cpus, graphics
 from converge.profile.contradiction import contradictions
 from converge.profile.document import parse
 from converge.profile.profile import SCHEMA, InvalidInput, load_profile
@@ -90,11 +90,9 @@ def test_shoshin_is_as_the_plan_says() -> None:
 
 def test_code_for_gyakusatsu_can_be_built_and_tested_on_shoshin() -> None:
     builder = load_profile(INVENTORY / "shoshin.yaml").build.compiler.march
-    assert hardware.runs_on(
-        load_profile(INVENTORY / "gyakusatsu.yaml").build.compiler.march, builder
-    )
-    assert not hardware.runs_on("znver3", builder)
-    assert hardware.runs_on("skylake", "znver3")
+    assert cpus.runs_on(load_profile(INVENTORY / "gyakusatsu.yaml").build.compiler.march, builder)
+    assert not cpus.runs_on("znver3", builder)
+    assert cpus.runs_on("skylake", "znver3")
 
 
 def test_raw_is_plain_json_with_integers() -> None:
@@ -139,8 +137,8 @@ def test_schema_is_valid_closed_and_described(name: str) -> None:
 
 
 def test_marches_of_the_schema_are_those_of_the_feature_table() -> None:
-    assert load_schema(SCHEMA)["$defs"]["march"]["enum"] == list(hardware.marches())
-    assert {f"x86-64-v{level}" for level in (2, 3, 4)} <= hardware.marches().keys()
+    assert load_schema(SCHEMA)["$defs"]["march"]["enum"] == list(cpus.marches())
+    assert {f"x86-64-v{level}" for level in (2, 3, 4)} <= cpus.marches().keys()
 
 
 def test_generations_of_the_schema_are_those_of_the_gpu_table() -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+from converge.effect import Finding
 from converge.plan import layers
 from converge.plan.desired import session_file
 from converge.plan.flakes import Flake
@@ -16,7 +17,6 @@ from converge.plan.standing import Stand, Standing
 from converge.profile.profile import load_profile
 from converge.proof import inquiry
 from converge.proof.check import ABSENT, Answers, Ask, Context, Reply, When
-from converge.proof.effect import Finding
 from converge.setting import Layer, Phase
 from converge.subjects.checks import ITEMS, PROOFS
 from converge.subjects.settings import ALL, BY_ID

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from converge.effect import Effect, Finding
 from converge.proof import inquiry, keep
 from converge.proof.check import Ask, Context, When
-from converge.proof.effect import Effect, Finding
 from converge.proof.touched import touched
 from converge.setting import Layer, Phase
 from converge.subjects.checks import ITEMS, PROOFS

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from converge.effect import Effect
 from converge.proof.check import ABSENT, Ask
-from converge.proof.effect import Effect
 from converge.subjects.workspace.boot_menu import boot_menu
 from tasks.reach.remote import PROGRAMS
 from tasks.reach.remote import text as text_of

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from converge.effect import Effect
 from converge.proof import inquiry
 from converge.proof.check import ABSENT, DENIED, MISSING, NOBODY, Reply
-from converge.proof.effect import Effect
 from converge.subjects.checks import BY_ID as CHECKS
 from converge.subjects.checks import ITEMS
 from converge.subjects.settings import ALL, BY_ID

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from converge.effect import Effect, Finding
 from converge.proof import inquiry
-from converge.proof.effect import Effect, Finding
 from converge.subjects.checks import ITEMS
 from tasks.reach import remote
 from tests import kwin

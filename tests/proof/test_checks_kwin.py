@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from converge.effect import Effect, Finding
 from converge.plan.layers import KDE_FILES
 from converge.proof import inquiry
 from converge.proof.check import MISSING, Answers, Context, Reply
-from converge.proof.effect import Effect, Finding
 from converge.subjects.checks import ITEMS, PROOFS
 from tests import kwin
 from tests.proof import checks

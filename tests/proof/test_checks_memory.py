@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from converge.effect import Effect
 from converge.profile.profile import Disk, Storage
-from converge.proof.effect import Effect
 from tests.proof.checks import IN_USE, Replies, context, judge
 from tests.subjects.case import GIB, MEMINFO
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from converge.effect import Effect
 from converge.proof.check import ABSENT, NOBODY, Ask, NoAnswer, Reply
-from converge.proof.effect import Effect
 from converge.subjects.libraries import checks as libraries
 from converge.subjects.memory import checks as memory
 from converge.subjects.plasma import checks as desktop

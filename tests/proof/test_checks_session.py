@@ -10,11 +10,11 @@ from subprocess import CalledProcessError
 
 import pytest
 
+from converge.effect import Effect, Finding
 from converge.plan.desired import session_file
 from converge.plan.layers import KDE_FILES
 from converge.proof import inquiry
 from converge.proof.check import Answers, Context, Reply
-from converge.proof.effect import Effect, Finding
 from converge.subjects.applications.rows import slice_name
 from converge.subjects.checks import ITEMS, PROOFS
 from converge.subjects.settings import BY_ID

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from converge.effect import Effect
 from converge.plan.snapshot import Generation
 from converge.proof.check import ABSENT, DENIED, MISSING, NOBODY, Context
-from converge.proof.effect import Effect
 from converge.setting import Layer
 from converge.subjects.applications.rows import slice_name
 from tests.proof import checks

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from converge.effect import Effect
 from converge.proof import inquiry
 from converge.proof.check import ABSENT, DENIED, MISSING, NOBODY, Answers, Ask, NoAnswer, Reply
-from converge.proof.effect import Effect
 from tasks.reach import remote
 from tests.proof import checks
 from tests.tools import need

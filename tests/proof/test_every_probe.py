@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from converge.effect import Effect
 from converge.proof import inquiry
 from converge.proof.check import ABSENT, DENIED, MISSING, NOBODY, Reply
-from converge.proof.effect import Effect
 from converge.proof.inquiry import CAP
 from converge.subjects import checks as registry
 from converge.subjects import settings

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from converge.effect import Effect, Finding
 from converge.plan.rollout import Clock, Stage
 from converge.plan.standing import Stand, Standing
 from converge.plan.written import SettingProof, digest_of
 from converge.proof import keep
-from converge.proof.effect import Effect, Finding
 from converge.proof.touched import Touched, touched
 from converge.setting import Layer, Phase
 from converge.subjects.checks import ITEMS

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from converge.effect import Effect
 from converge.proof.check import Context
-from converge.proof.effect import Effect
 from converge.subjects.video.codecs import decodes
 from tests.gate.machines_page import NAMES, profile_of
 from tests.proof import checks

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from converge.effect import Effect
 from converge.gate.facts.verdict import FactOutcome
 from converge.journal import journal, kinds
 from converge.journal.form import copied, forms, plain, taken
@@ -17,7 +18,6 @@ from converge.journal.journal import Line
 from converge.journal.kinds import KINDS, DriftRecord, FindingRecord, OtherRecord
 from converge.measure.gain import ClaimVerdict
 from converge.plan.plan import FileDrift
-from converge.proof.effect import Effect
 from tests.report import journal_schema
 
 JOURNALS = sorted((Path(__file__).parents[1] / "data/journals").glob("*.jsonl"))

@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from converge.effect import Effect
 from converge.journal import journal
 from converge.journal.form import taken
 from converge.journal.kinds import FindingRecord, RunStartRecord
-from converge.proof.effect import Effect
 from converge.report import ending, junit, model
 from tasks.run.journal import Journal
 

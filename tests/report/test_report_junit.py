@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from converge.effect import Effect
 from converge.exits import Exit, Outcome
-from converge.proof.effect import Effect
 from converge.report.junit import xml
 from converge.report.model import build, load
 

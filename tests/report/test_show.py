@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from converge.journal.form import taken
 from converge.journal.journal import Line
 from converge.journal.kinds import VerdictRecord
+from converge.plan.diff import BINARY, unified
 from converge.plan.plan import Change, FileDrift, Plan, Refusal
 from converge.plan.standing import Stand
 from converge.report.progress import describe
-from converge.report.show import BINARY, show_gate, show_plan, show_settings, unified
+from converge.report.show import show_gate, show_plan, show_settings
 from converge.report.terminal import Terminal, fit, plain, wrap
 from converge.setting import Layer
 from tasks.reach.output import harmless

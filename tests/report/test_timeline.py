@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from converge.proof.effect import Effect
+from converge.effect import Effect
 from converge.report.html import timeline_page
 from converge.report.model import Report, build, load
 from converge.report.timeline import KEPT, Timeline, timeline

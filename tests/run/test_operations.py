@@ -23,12 +23,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from converge.effect import Effect, Finding
 from converge.exits import Exit
 from converge.plan.plan import Plan
 from converge.plan.rollout import Stage
 from converge.plan.snapshot import Snapshot, Transaction
 from converge.profile.choices import check_choices
-from converge.proof.effect import Effect, Finding
 from converge.subjects.settings import BY_ID
 from tasks.reach.remote import PARTS, Answer, command, program, read_command
 from tasks.reach.remote import text as plain

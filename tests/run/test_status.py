@@ -13,7 +13,7 @@ from converge.exits import Exit
 from converge.journal.form import taken
 from converge.journal.kinds import FindingRecord, RunStartRecord
 from converge.plan.standing import Standing
-from converge.proof import glance, history
+from converge.report import glance, history
 from tasks.run.journal import Journal
 from tests.conftest import Box, Cli
 from tests.proof import checks

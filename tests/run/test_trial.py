@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from converge.boot.trial import Trial, TrialState
+from converge.effect import Effect
 from converge.exits import Exit, Outcome
 from converge.journal.kinds import FindingRecord, StepRecord
 from converge.plan.snapshot import Generation, Transaction
-from converge.proof.effect import Effect
+from converge.plan.trial import Trial, TrialState
 from tasks.run.stages import Kept, Over, Proved
 from tasks.steps import activate, finish, proof, read, trial
 from tests.boot.test_trial import finding

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from converge.effect import Effect, Finding, summary, verdict
 from converge.exits import Exit
 from converge.journal import journal
 from converge.journal.form import plain, taken
 from converge.journal.kinds import FindingRecord
-from converge.proof.effect import Effect, Finding, summary, verdict
-from converge.proof.show import show
+from converge.report.findings import show
 from converge.report.terminal import Terminal
 from converge.subjects.settings import ALL
 from tests import sshd

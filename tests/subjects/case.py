@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from converge.effect import Effect
 from converge.proof.check import ABSENT, Context
-from converge.proof.effect import Effect
 from tests.proof import checks
 from tests.proof.checks import IN_USE, SYSTEM, Replies, failing
 

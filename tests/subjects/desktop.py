@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from converge.effect import Effect
 from converge.plan.desired import session_file
 from converge.proof.check import NOBODY, Reply
-from converge.proof.effect import Effect
 from converge.subjects.settings import ALL, BY_ID
 from tests.proof import checks
 from tests.proof.checks import HOME, IN_USE, Replies, failing

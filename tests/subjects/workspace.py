@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from converge.gate.hardware import marches
+from converge.hardware.cpus import marches
 from tests.proof.checks import HOME_GENERATION, IN_USE, SYSTEM
 from tests.subjects.case import GRUB, MEMINFO, NVIDIA, WITHOUT_LAYER, Case, machine_file
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from converge.gate import graphics
 from converge.gate.facts.verdict import FactOutcome, FactVerdict, Look
+from converge.hardware import graphics
 
 
 def branch(look: Look) -> Iterator[FactVerdict]:

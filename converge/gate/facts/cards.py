@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from converge.gate import graphics
 from converge.gate.facts.verdict import FactOutcome, FactVerdict, Look
 from converge.gate.machine import FoundGpu
 from converge.gate.roles import UNKNOWN, roles
+from converge.hardware import graphics
 from converge.profile.profile import Gpu
 from converge.setting import Layer, Setting
 

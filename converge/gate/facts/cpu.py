@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from converge.gate import hardware
 from converge.gate.facts.verdict import FactOutcome, FactVerdict, Look
+from converge.hardware import cpus
 from converge.setting import Layer
 
 
@@ -58,16 +58,16 @@ def march(look: Look) -> Iterator[FactVerdict]:
         )
         return
     numbers = look.machine.cpu_vendor, look.machine.cpu_family, look.machine.cpu_number
-    own = hardware.march_of_numbers(*numbers)
-    shown = hardware.hidden_features(own) if own else frozenset[str]()
-    hidden = hardware.hidden_features(name) - shown  # Linux prints none of them: the numbers decide
-    missing = sorted(hardware.missing_flags(name, flags) | hidden)
+    own = cpus.march_of_numbers(*numbers)
+    shown = cpus.hidden_features(own) if own else frozenset[str]()
+    hidden = cpus.hidden_features(name) - shown  # Linux prints none of them: the numbers decide
+    missing = sorted(cpus.missing_flags(name, flags) | hidden)
     if not missing:
         yield FactVerdict(
             fact=fact, outcome=FactOutcome.TRUE, declared=name, found="every feature of it"
         )
         return
-    best = hardware.family_march(*numbers, flags)
+    best = cpus.family_march(*numbers, flags)
     yield FactVerdict(
         fact=fact,
         outcome=FactOutcome.BLOCKS if needed else FactOutcome.DIFFERS,

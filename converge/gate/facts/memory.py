@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from converge.gate import memory_kind
 from converge.gate.facts.verdict import FactOutcome, FactVerdict, Look
+from converge.hardware import memory_kind
 
 
 def memory(look: Look) -> Iterator[FactVerdict]:

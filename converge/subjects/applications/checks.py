@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from converge.effect import Verdict, effective, not_applicable, not_effective, pending
 from converge.proof.check import (
     ABSENT,
     BUILT,
@@ -16,7 +17,6 @@ from converge.proof.check import (
     When,
     value,
 )
-from converge.proof.effect import Verdict, effective, not_applicable, not_effective, pending
 from converge.setting import Layer, Phase, Setting
 from converge.subjects.applications.limits import APPS, processes, unit_files
 from converge.subjects.applications.rows import slice_name

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from converge.effect import Effect, Verdict, effective, not_applicable, not_effective, pending
 from converge.proof.check import (
     BUILT,
     MISSING,
@@ -22,7 +23,6 @@ from converge.proof.check import (
     When,
     value,
 )
-from converge.proof.effect import Effect, Verdict, effective, not_applicable, not_effective, pending
 from converge.setting import Layer, Phase, Setting
 from converge.subjects.applications import rows
 from converge.subjects.workspace import system

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from converge.boot.checks import BootCheck, is_, lines
+from converge.effect import Verdict, effective, matches, not_effective
 from converge.proof.check import Answers, Ask, Context, Proof
-from converge.proof.effect import Verdict, effective, matches, not_effective
 from converge.setting import Phase, Setting
 from converge.subjects.workspace.generations import BOOTED, marker_asks, settle
 

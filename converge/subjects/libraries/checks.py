@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from converge.effect import Effect, Verdict, effective, not_applicable, not_effective, unknown
 from converge.limits import document
 from converge.problem import count
 from converge.proof.check import (
@@ -23,7 +24,6 @@ from converge.proof.check import (
     When,
     value,
 )
-from converge.proof.effect import Effect, Verdict, effective, not_applicable, not_effective, unknown
 from converge.setting import Layer, Phase, Setting
 from converge.subjects.workspace.generations import BOOTED, marker_asks, settle, stage
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from converge.boot.checks import BootCheck, has, is_, lines
-from converge.proof.check import ABSENT, MISSING, Answers, Ask, Context, Proof, Unreadable, value
-from converge.proof.effect import (
+from converge.effect import (
     Verdict,
     effective,
     matches,
@@ -15,6 +14,7 @@ from converge.proof.effect import (
     pending,
     unknown,
 )
+from converge.proof.check import ABSENT, MISSING, Answers, Ask, Context, Proof, Unreadable, value
 from converge.setting import Phase, Setting
 from converge.subjects.monitoring import rows
 from converge.subjects.workspace import system

@@ -9,6 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 
+from converge.effect import (
+    Verdict,
+    effective,
+    not_applicable,
+    not_effective,
+    pending,
+    unknown,
+)
 from converge.kde import lower
 from converge.kde.declared import checked
 from converge.plan import cascade
@@ -23,14 +31,6 @@ from converge.proof.check import (
     Proof,
     When,
     value,
-)
-from converge.proof.effect import (
-    Verdict,
-    effective,
-    not_applicable,
-    not_effective,
-    pending,
-    unknown,
 )
 from converge.setting import Layer, Phase, Setting
 from converge.subjects.plasma import desktop, rows

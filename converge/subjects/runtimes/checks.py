@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from converge.effect import Effect, Verdict, effective, not_applicable, not_effective
 from converge.limits import document, toml
 from converge.proof.check import (
     ABSENT,
@@ -18,7 +19,6 @@ from converge.proof.check import (
     Proof,
     Unreadable,
 )
-from converge.proof.effect import Effect, Verdict, effective, not_applicable, not_effective
 from converge.setting import Layer, Phase, Setting
 from converge.subjects.libraries.checks import report, report_ask
 from converge.subjects.workspace import system

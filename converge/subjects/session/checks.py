@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from converge.effect import Verdict, effective, not_effective, pending, unknown
 from converge.plan.desired import session_file
 from converge.proof.check import (
     DENIED,
@@ -21,7 +22,6 @@ from converge.proof.check import (
     Unreadable,
     value,
 )
-from converge.proof.effect import Verdict, effective, not_effective, pending, unknown
 from converge.setting import Setting
 from converge.subjects.session import rows
 from converge.subjects.workspace import system

@@ -8,6 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from converge.boot.checks import AfterBoot, BootCheck, has, is_
+from converge.effect import (
+    Verdict,
+    effective,
+    not_applicable,
+    not_effective,
+    unknown,
+)
 from converge.proof.check import (
     ABSENT,
     BUILT,
@@ -20,13 +27,6 @@ from converge.proof.check import (
     Proof,
     When,
     value,
-)
-from converge.proof.effect import (
-    Verdict,
-    effective,
-    not_applicable,
-    not_effective,
-    unknown,
 )
 from converge.setting import Layer, Phase, Setting
 from converge.subjects.video import drawing, firefox, gpu

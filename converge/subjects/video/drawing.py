@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converge.gate import graphics
+from converge.hardware import graphics
 from converge.proof.check import Context
 from converge.subjects.video.codecs import Codecs
 from converge.subjects.video.codecs import decodes as decodes_of

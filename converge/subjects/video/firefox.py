@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from converge.limits import document
-from converge.proof.check import ABSENT, MISSING, NOBODY, Answers, Ask, Context, value
-from converge.proof.effect import (
+from converge.effect import (
     Effect,
     Verdict,
     effective,
@@ -12,6 +10,8 @@ from converge.proof.effect import (
     not_effective,
     pending,
 )
+from converge.limits import document
+from converge.proof.check import ABSENT, MISSING, NOBODY, Answers, Ask, Context, value
 from converge.setting import Setting
 from converge.subjects.video import drawing, gpu
 from converge.subjects.video.codecs import FIREFOX

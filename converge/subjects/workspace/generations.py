@@ -6,6 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
+from converge.effect import (
+    Effect,
+    Verdict,
+    effective,
+    not_applicable,
+    not_effective,
+    pending,
+    unknown,
+)
 from converge.limits import document
 from converge.proof.check import (
     BUILT,
@@ -19,15 +28,6 @@ from converge.proof.check import (
     Unreadable,
     When,
     value,
-)
-from converge.proof.effect import (
-    Effect,
-    Verdict,
-    effective,
-    not_applicable,
-    not_effective,
-    pending,
-    unknown,
 )
 from converge.setting import Layer, Phase, Setting
 from converge.subjects.workspace.boot_menu import boot_menu

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from converge.gate.hardware import missing_flags
+from converge.effect import Verdict, effective, not_applicable, not_effective, unknown
+from converge.hardware.cpus import missing_flags
 from converge.limits import document
 from converge.problem import count
 from converge.proof.check import (
@@ -19,7 +20,6 @@ from converge.proof.check import (
     NoAnswer,
     When,
 )
-from converge.proof.effect import Verdict, effective, not_applicable, not_effective, unknown
 from converge.setting import Phase
 from converge.subjects.video import gpu
 from converge.subjects.workspace import system

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from converge.proof.effect import Effect, Finding, summary
+from converge.effect import Effect, Finding, summary
 from converge.report.terminal import Terminal
 from converge.setting import Phase
 

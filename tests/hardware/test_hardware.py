@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from converge.gate import graphics, hardware
+from converge.hardware import cpus, graphics
 
 
 @pytest.mark.parametrize(
@@ -25,16 +25,16 @@ from converge.gate import graphics, hardware
     ],
 )
 def test_march_of_a_cpu_by_its_numbers(vendor: str, family: int, number: int, march: str) -> None:
-    flags = hardware.marches()[march]
-    assert hardware.family_march(vendor, family, number, flags) == march
-    assert hardware.family_march(vendor, family, number, flags - {"bmi2"}) == "x86-64-v2"
+    flags = cpus.marches()[march]
+    assert cpus.family_march(vendor, family, number, flags) == march
+    assert cpus.family_march(vendor, family, number, flags - {"bmi2"}) == "x86-64-v2"
 
 
 def test_each_level_needs_the_one_below() -> None:
     levels = ["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"]
     for lower, higher in pairwise(levels):
-        assert hardware.marches()[lower] < hardware.marches()[higher]
-        assert hardware.best_march(hardware.marches()[higher]) == higher
+        assert cpus.marches()[lower] < cpus.marches()[higher]
+        assert cpus.best_march(cpus.marches()[higher]) == higher
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
+from converge.effect import Effect, Finding, summary
 from converge.plan import rollout
 from converge.plan.desired import session_file
 from converge.plan.plan import Plan
@@ -13,8 +14,7 @@ from converge.plan.snapshot import Snapshot
 from converge.plan.standing import Standing
 from converge.problem import count, did_you_mean
 from converge.proof.check import Context
-from converge.proof.effect import Effect, Finding, summary
-from converge.proof.history import RunFindings
+from converge.report.history import RunFindings
 from converge.setting import NEEDS, Layer, Phase, Risk, Setting
 from converge.subjects.checks import BY_ID
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from converge.effect import Finding
 from converge.journal import journal
 from converge.journal.kinds import FindingRecord, RunStartRecord
-from converge.proof.effect import Finding
 
 FIRST = 64 * 1024  # bytes of a first line that are read
 
