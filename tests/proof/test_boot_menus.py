@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from converge.effect import Effect
 from converge.proof.check import DENIED, Ask, Reply
-from converge.proof.effect import Effect
 from tests.proof import menus
 from tests.proof.checks import IN_USE, judge
 from tests.proof.menus import VARIANTS, mounted, put, type1, variable
