@@ -139,7 +139,12 @@ def rows(
         undo = rerun(inventory, workspace, "tasks/rollback.py", run, wide)
         yield EndingRow(word="undo", text=undo, typed=True)
     elif task == "verify":
+        yield from _faults(findings)
         yield from open_ends(findings)
+        if ineffective(findings):
+            limit = f" --limit {shlex.quote(workspace)}" if wide else ""
+            look = f"{PYINFRA} {shlex.quote(inventory)} deploy.py --dry{limit}"
+            yield EndingRow(word="next", text=look, typed=True)
     elif task == "deploy" and outcome is Outcome.CHANGES:
         limit = f" --limit {shlex.quote(workspace)}" if wide else ""
         shown = f"--data plan={plan.id if plan else ''}"
@@ -149,6 +154,12 @@ def rows(
         yield EndingRow(
             word="next", text=f"{PYINFRA} {shlex.quote(inventory)} tasks/status.py", typed=True
         )
+
+
+def _faults(findings: Iterable[Finding]) -> Iterator[EndingRow]:
+    for one in filter(_wrong, findings):
+        why = one.reason or f"found {one.found}"
+        yield EndingRow(word="not effective", text=f"{one.setting or one.check}: {why}", tone="bad")
 
 
 def _changed(plan: PlanRecord | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from converge.effect import Effect, Finding, summary
@@ -30,32 +31,43 @@ _WIDTHS = (14, 31)  # effect, setting or check
 def show(
     terminal: Terminal, workspace: str, findings: Iterable[Finding], *, whole: bool = False
 ) -> None:
-    """All findings of a workspace by phase; what does not apply here stands together by its reason,
-    unless ``whole`` asks for each on its own."""
+    """All findings of a workspace: what is not as it should be, then the rest by phase. What does
+    not apply here is counted by its reason, unless ``whole`` asks for each by name."""
     listed = tuple(findings)
     terminal.line()
     terminal.line(f"{workspace}: {summary(listed)}", "bold")
     told: dict[tuple[str, ...], str] = {}
-    for phase, name in _PHASES.items():
-        rows = [finding for finding in listed if finding.phase == phase]
+    wrong = [one for one in listed if one.effect in (Effect.NOT_EFFECTIVE, Effect.UNKNOWN)]
+    sections = [("not as it should be", sorted(wrong, key=lambda one: one.effect.value))]
+    sections += [
+        (name, [one for one in listed if one.phase == phase and one not in wrong])
+        for phase, name in _PHASES.items()
+    ]
+    for name, rows in sections:
+        rows = [one for one in rows if whole or one.effect is not Effect.NOT_APPLICABLE]
         if rows:
-            terminal.line(f"{name}", "bold")
-            apart: dict[str, list[str]] = {}
+            terminal.line(name, "bold")
             for finding in rows:
-                if finding.effect is Effect.NOT_APPLICABLE and not whole:
-                    names = apart.setdefault(finding.reason, [])
-                    names.append(finding.setting or finding.check)
-                else:
-                    _row(terminal, finding, told, whole=whole)
-            for reason, names in apart.items():
-                _together(terminal, reason, names)
+                _row(terminal, finding, told, whole=whole)
+    if not whole:
+        _apart(terminal, listed)
 
 
-def _together(terminal: Terminal, reason: str, names: Iterable[str]) -> None:
-    """What does not apply here for one reason."""
+def _apart(terminal: Terminal, findings: Iterable[Finding]) -> None:
+    """How many do not apply here, by their reasons."""
     effect = Effect.NOT_APPLICABLE
-    text = ": ".join(filter(None, (reason, ", ".join(names))))
-    terminal.row((effect.value, text), _WIDTHS[:1], _STYLES[effect])
+    reasons = Counter(_short(one.reason) for one in findings if one.effect is effect)
+    if reasons:
+        terminal.line(f"{effect.value} here, by name with --diff", "bold")
+    for reason, number in reasons.most_common():
+        terminal.row((f"{number:>4}", reason), (4,), _STYLES[effect])
+
+
+def _short(reason: str) -> str:
+    """A reason, without the word that the heading has said; the plan's own are counted as one."""
+    if reason.startswith("withheld: "):
+        return "withheld; tasks/why.py lists them"
+    return reason.removeprefix(f"{Effect.NOT_APPLICABLE.value}: ")
 
 
 def _row(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,7 +86,7 @@ def test_the_table_fits_eighty_columns_and_lets_nothing_hostile_through(
         assert "\x1b" not in out and "\x07" not in out
         assert all(len(line) <= 80 or " " not in line.strip() for line in out.splitlines())
         for effect in Effect:
-            assert f"\n  {effect}" in out
+            assert re.search(rf"\n(  )?{effect}", out)
 
 
 def test_no_reason_and_no_id_is_cut_and_one_reason_is_said_once(
@@ -93,12 +94,33 @@ def test_no_reason_and_no_id_is_cut_and_one_reason_is_said_once(
 ) -> None:
     """F2: `needs consent: high risk; --data accept=librari...` hid the very word to type."""
     long = "a reason that does not fit beside a name, to its very end"
-    same = [finding(Effect.NOT_APPLICABLE, f"libraries.flag.no-{n}", reason=long) for n in "abc"]
-    show(Terminal(), "shoshin", [finding(Effect.EFFECTIVE, "good.one", found=long), *same])
+    apart = [finding(Effect.NOT_APPLICABLE, f"libraries.flag.no-{n}", reason=long) for n in "abc"]
+    held = [finding(Effect.PENDING, f"libraries.flag.no-{n}", reason=long) for n in "de"]
+    show(Terminal(), "shoshin", [finding(Effect.EFFECTIVE, "good.one", found=long), *held, *apart])
     text = " ".join(capsys.readouterr().out.split())
     assert "..." not in text
-    assert text.count(long) == 2, "once for what is effective, once for the three"
-    assert f"{long}: libraries.flag.no-a, libraries.flag.no-b, libraries.flag.no-c" in text
+    assert text.count(long) == 3, "for what is effective, for the two, for the three"
+    assert f" 3 {long}" in text and "as libraries.flag.no-d" in text
+    show(Terminal(), "shoshin", apart, whole=True)
+    text = " ".join(capsys.readouterr().out.split())
+    assert all(f"libraries.flag.no-{n} {long}" in text for n in "abc")
+
+
+def test_what_is_wrong_comes_first_and_what_does_not_apply_is_counted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """F1: 106 checks stood before the one that had failed."""
+    many = [finding(Effect.EFFECTIVE, f"good.{n}", found="on", phase="1") for n in range(50)]
+    some = [
+        finding(Effect.NOT_APPLICABLE, f"none.{n}", reason=f"withheld: because of {n}", phase="1")
+        for n in range(9)
+    ]
+    bad = finding(Effect.NOT_EFFECTIVE, "bad.one", found="off", expected="on", phase="memory")
+    show(Terminal(), "shoshin", [*many, *some, bad])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].strip() == "not as it should be" and "bad.one" in lines[3]
+    assert "none." not in "".join(lines)
+    assert lines[-1].split() == ["9", "withheld;", "tasks/why.py", "lists", "them"]
 
 
 def test_what_is_not_right_is_told_with_found_expected_and_reason(
