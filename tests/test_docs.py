@@ -21,6 +21,7 @@ from tests.gate import machines_page
 from tests.plan import settings_page
 from tests.profile import keys_page
 from tests.proof import checks_page
+from tests.remote import programs_page
 from tests.run import exits_page
 
 PAGES = (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")))
@@ -32,9 +33,13 @@ GENERATED = {
     "docs/keys.md": keys_page,
     "docs/exit-codes.md": exits_page,
     "docs/machines.md": machines_page,
+    "docs/programs.md": programs_page,
 }
-#: A screen of a large monitor, and what a person reads of all pages that are not looked up.
-README_LINES, WORDS = 80, 13_500
+#: A screen of a large monitor.
+README_LINES = 80
+#: Words of README.md and docs/ that are written by hand (``wc -w``, tables and code too) before the
+#: first hour was looked at, in commit c5307fd; at most half of them are for a person to read now.
+WORDS_BEFORE = 25_325
 SCHEMAS = PROJECT / "schemas"
 CODE = re.compile(r"`([^`\n]+)`")
 #: What a setting's id begins with, in these documents.
@@ -91,7 +96,8 @@ def test_a_generated_page_is_what_its_module_makes(
 def test_the_readme_is_one_screen_and_the_pages_to_read_stay_short() -> None:
     _, readme = next(pages("README.md"))
     assert len(readme.splitlines()) <= README_LINES
-    assert sum(len(text.split()) for name, text in pages() if name not in GENERATED) <= WORDS
+    words = sum(len(text.split()) for name, text in pages() if name not in GENERATED)
+    assert words <= WORDS_BEFORE // 2, "shorten a page"
 
 
 def test_every_setting_that_a_page_names_is_there() -> None:
@@ -231,23 +237,6 @@ def test_every_test_that_is_named_as_evidence_is_there() -> None:
         if name not in tests
     }
     assert named == set()
-
-
-def test_the_programs_of_a_workspace_are_those_of_the_page() -> None:
-    _, text = next(pages("docs/how-it-works.md"))
-    section = text.partition("\n## Programs that run on a workspace\n")[2].partition("\n## ")[0]
-    named = set(re.findall(r"`([a-z-]+\.(?:sh|awk|service))`", section))
-    there = {path.name for path in (PROJECT / "converge/remote").iterdir() if path.is_file()}
-    assert named == there
-
-
-def test_the_records_of_a_journal_are_those_of_the_page() -> None:
-    _, text = next(pages("docs/how-it-works.md"))
-    section = text.partition("\n## The journal\n")[2]
-    rows = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
-    named = {name for row in rows for name in CODE.findall(row)}
-    schema = json.loads((SCHEMAS / "journal.schema.json").read_text())
-    assert named == set(schema["properties"]["kind"]["enum"])
 
 
 @pytest.mark.parametrize("page", NAMES)
