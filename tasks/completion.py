@@ -1,10 +1,12 @@
-"""Complete a command line of pyinfra in bash and zsh: inventories, tasks, --data and its values.
+"""Complete a command line of pyinfra in bash, zsh and fish: inventories, tasks, --data, its values.
 
-usage: python -m tasks.completion [bash | zsh]
+usage: python -m tasks.completion [bash | zsh | fish]
 
 Prints a script for the shell, made from the tables that the commands themselves read:
 
     eval "$(.venv/bin/python -m tasks.completion bash)"
+    eval "$(.venv/bin/python -m tasks.completion zsh)"
+    .venv/bin/python -m tasks.completion fish | source
 
 Plans and runs are looked up by the shell when a word is completed, all else is in the script.
 Exit: 0 printed, 5 not a shell that is known.
@@ -15,7 +17,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from converge.exits import Exit
 from converge.gate.gate import FACTS
@@ -28,11 +30,10 @@ from converge.subjects.settings import ALL
 from tasks.run.start import COMMANDS
 
 OPTIONS = ("--data", "--diff", "--dry", "--limit", "-v", "-y")
-#: Key of --data -> what the controller has for it: a pattern below its state, and what ends a name.
-KEPT = {"plan": ("plans/*.json", ".json"), "run": ("runs/*/", "/")}
-ZSH = "autoload -U +X bashcompinit && bashcompinit\n"
-#: In bash a word ends at = (COMP_WORDBREAKS), in zsh it does not: both ways of a key are known.
-SCRIPT = r"""_workspace_tuning() {
+Words = Callable[[Iterable[str]], str]
+Cases = Callable[[Mapping[str, Iterable[str]]], Iterable[str]]
+#: In bash a word ends at = (COMP_WORDBREAKS) unless somebody took that away: both ways are known.
+BASH = r"""_workspace_tuning() {
     local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local key="" words="" lead=""
     COMPREPLY=()
@@ -65,6 +66,54 @@ SCRIPT = r"""_workspace_tuning() {
 }
 complete -F _workspace_tuning pyinfra
 """
+ZSH = r"""_workspace_tuning() {
+    local cur=$words[CURRENT] key
+    local -a list
+    if [[ $cur == *=* ]]; then
+        key=${cur%%=*}
+        case $key in
+@CASES@
+        esac
+        compset -P '*[=,]'
+        compadd -a list
+    elif [[ $words[CURRENT-1] == --data ]]; then
+        compadd -S = -- @KEYS@
+    elif [[ $cur == -* ]]; then
+        compadd -- @OPTIONS@
+    elif ((CURRENT == 2)); then
+        compadd -- @local inventory/*.py(N)
+    else
+        compadd -- @COMMANDS@
+    fi
+}
+(($+functions[compdef])) || { autoload -U +X compinit && compinit -i -D; }
+compdef _workspace_tuning pyinfra
+"""
+FISH = r"""function __workspace_tuning
+    set -l before (commandline -opc)
+    set -l cur (commandline -ct)
+    if string match -q -- '*=*' $cur
+        set -l list
+        set -l kept $HOME/.local/state/workspace-tuning/controller
+        set -q XDG_STATE_HOME; and set kept $XDG_STATE_HOME/workspace-tuning/controller
+        switch (string replace -r -- '=.*' '' $cur)
+@CASES@
+        end
+        set -l lead (string match -r -- '.*[=,]' $cur)
+        printf '%s\n' $lead$list
+    else if test "$before[-1]" = --data
+        printf '%s=\n' @KEYS@
+    else if string match -q -- '-*' $cur
+        printf '%s\n' @OPTIONS@
+    else if test (count $before) = 1
+        set -l files inventory/*.py
+        printf '%s\n' @local $files
+    else
+        printf '%s\n' @COMMANDS@
+    end
+end
+complete -c pyinfra -f -a '(__workspace_tuning)'
+"""
 
 
 def values() -> dict[str, list[str]]:
@@ -88,33 +137,70 @@ def _forcible(name: str) -> bool:
 
 
 def script(shell: str) -> str:
-    """The script for ``shell``, bash or zsh."""
-    cases = [*_listed(values()), *_kept()]
+    """The script for ``shell``, one of ``SHELLS``."""
+    text, cases, words = SHELLS[shell]
     filled = {
-        "@CASES@": "\n".join(cases),
-        "@KEYS@": _words(load_schema("workspace")["properties"]),
-        "@OPTIONS@": _words(OPTIONS),
-        "@COMMANDS@": _words(COMMANDS),
+        "@CASES@": "\n".join([*cases(values()), KEPT[shell]]),
+        "@KEYS@": words(load_schema("workspace")["properties"]),
+        "@OPTIONS@": words(OPTIONS),
+        "@COMMANDS@": words(COMMANDS),
     }
-    text = SCRIPT
-    for mark, words in filled.items():
-        text = text.replace(mark, words)
-    return (ZSH if shell == "zsh" else "") + text
+    for mark, instead in filled.items():
+        text = text.replace(mark, instead)
+    return text
 
 
-def _words(words: Iterable[str]) -> str:
+def _one_word(words: Iterable[str]) -> str:
     return shlex.quote(" ".join(words))
 
 
-def _listed(known: Mapping[str, Iterable[str]]) -> Iterable[str]:
-    return (f"            {key}) words={_words(words)} ;;" for key, words in sorted(known.items()))
+def _each(words: Iterable[str]) -> str:
+    return " ".join(map(shlex.quote, words))
 
 
-def _kept() -> Iterable[str]:
-    place = '"${XDG_STATE_HOME:-$HOME/.local/state}/workspace-tuning/controller/'
-    for key, (pattern, end) in KEPT.items():
-        cut = f"sed 's|{end}$||; s|.*/||'"
-        yield f'            {key}) words=$(compgen -G {place}{pattern}" | {cut}) ;;'
+def _bash(known: Mapping[str, Iterable[str]]) -> Iterable[str]:
+    return (f"            {key}) words={_one_word(some)} ;;" for key, some in sorted(known.items()))
+
+
+def _zsh(known: Mapping[str, Iterable[str]]) -> Iterable[str]:
+    return (f"            {key}) list=({_each(some)}) ;;" for key, some in sorted(known.items()))
+
+
+def _fish(known: Mapping[str, Iterable[str]]) -> Iterable[str]:
+    for key, some in sorted(known.items()):
+        yield f"            case {key}"
+        yield f"                set list {_each(some)}"
+
+
+#: Key of --data -> what the controller has for it, looked up by the shell.
+KEPT = {
+    "bash": r"""            plan | run)
+                words=${XDG_STATE_HOME:-$HOME/.local/state}/workspace-tuning/controller
+                if [[ $key == plan ]]; then
+                    words=$(compgen -G "$words/plans/*.json" | sed 's|.*/||; s|[.]json$||')
+                else
+                    words=$(compgen -G "$words/runs/*/" | sed 's|/$||; s|.*/||')
+                fi ;;""",
+    "zsh": r"""            plan | run)
+                local kept=${XDG_STATE_HOME:-$HOME/.local/state}/workspace-tuning/controller
+                if [[ $key == plan ]]; then
+                    list=($kept/plans/*.json(N:t:r))
+                else
+                    list=($kept/runs/*(N/:t))
+                fi ;;""",
+    "fish": r"""            case plan
+                set list $kept/plans/*.json
+                set list (string replace -r -- '.*/(.*)[.]json$' '$1' $list)
+            case run
+                set list $kept/runs/*
+                set list (string replace -r -- '.*/' '' $list)""",
+}
+#: Shell -> its script, how a branch for a key's values is written, and how a list of words.
+SHELLS: Mapping[str, tuple[str, Cases, Words]] = {
+    "bash": (BASH, _bash, _one_word),
+    "zsh": (ZSH, _zsh, _each),
+    "fish": (FISH, _fish, _each),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -126,7 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog=__doc__.partition("\n\n")[2].partition("\n\n")[2],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("shell", nargs="?", default="bash", choices=("bash", "zsh"))
+    parser.add_argument("shell", nargs="?", default="bash", choices=tuple(SHELLS))
     print(script(parser.parse_args(arguments).shell), end="")
     return int(Exit.DONE)
 

@@ -29,6 +29,8 @@ _HOW = {
     "mcopy": "apt-get install mtools dosfstools",
     "ssh": "apt-get install openssh-client",
     "grub-editenv": "apt-get install grub-common",
+    "zsh": "apt-get install zsh",
+    "fish": "apt-get install fish",
     "unshare": "apt-get install util-linux",
     "nsenter": "apt-get install util-linux",
 }
