@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ HERE = Path(__file__).parent
 #: What stands in for nixpkgs and home-manager where no checkout is named.
 MINIATURE = PROJECT / "sandbox"
 LAYERS = {Layer.NIXOS: "nixos", Layer.HOME_MANAGER: "home-manager"}
+#: How a test makes layers (``tests/nix/conftest.py``).
+Make = Callable[..., Path]
 
 
 class NixError(AssertionError):

@@ -6,7 +6,7 @@ import os
 import re
 import socket
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,7 +16,7 @@ from converge.setting import Layer, State
 from converge.subjects.applications import rows as electron
 from converge.subjects.monitoring import rows as monitoring
 from tests.nix import harness
-from tests.nix.harness import Nix
+from tests.nix.harness import Make, Nix
 from tests.tools import need
 
 APPS = {
@@ -29,27 +29,6 @@ APPS = {
 SEVEN = """({ pkgs, ... }: { home.packages = with pkgs; [
   teams-for-linux discord spotify vscodium claude-desktop signal-desktop zoom-us
 ]; })"""
-
-
-@pytest.fixture(scope="module")
-def nix(tmp_path_factory: pytest.TempPathFactory) -> Nix:
-    return Nix(tmp_path_factory.mktemp("nix"))
-
-
-@pytest.fixture(scope="module")
-def sources(nix: Nix) -> dict[str, Path]:
-    return harness.sources(nix.directory / "sources")
-
-
-Make = Callable[..., Path]
-
-
-@pytest.fixture
-def layers(tmp_path: Path) -> Make:
-    def make(profile: str = "shoshin", **choices: Iterable[str]) -> Path:
-        return harness.make_layers(tmp_path / "layers", harness.profile_data(profile, **choices))
-
-    return make
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from converge.subjects.latency import rows
 from tests.nix import harness
 from tests.nix.harness import Nix
@@ -18,11 +16,6 @@ FOUND = """{
   scx = { inherit (system.config.services.scx) enable scheduler; };
   failed = failed system.config;
 }"""
-
-
-@pytest.fixture(scope="module")
-def nix(tmp_path_factory: pytest.TempPathFactory) -> Nix:
-    return Nix(tmp_path_factory.mktemp("nix"))
 
 
 def test_without_being_asked_for_no_row_beyond_the_plan_is_set(nix: Nix, tmp_path: Path) -> None:

@@ -19,11 +19,6 @@ HOME = 'homeConfigurations."mitsio@shoshin".activationPackage'
 
 
 @pytest.fixture(scope="module")
-def nix(tmp_path_factory: pytest.TempPathFactory) -> Nix:
-    return Nix(tmp_path_factory.mktemp("nix"))
-
-
-@pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return harness.make_base(tmp_path_factory.mktemp("user") / "flake")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -16,31 +16,10 @@ import pytest
 from converge.setting import Layer, Risk, State
 from converge.subjects.libraries import rows
 from tests.nix import harness
-from tests.nix.harness import Nix, NixError
+from tests.nix.harness import Make, Nix, NixError
 
 ARCHITECTURE = ["-march=skylake", "-mtune=skylake"]
 FLAGS = [*ARCHITECTURE, "-O3"]
-
-
-@pytest.fixture(scope="module")
-def nix(tmp_path_factory: pytest.TempPathFactory) -> Nix:
-    return Nix(tmp_path_factory.mktemp("nix"))
-
-
-@pytest.fixture(scope="module")
-def sources(nix: Nix) -> dict[str, Path]:
-    return harness.sources(nix.directory / "sources")
-
-
-Make = Callable[..., Path]
-
-
-@pytest.fixture
-def layers(tmp_path: Path) -> Make:
-    def make(profile: str = "shoshin", **choices: Iterable[str]) -> Path:
-        return harness.make_layers(tmp_path / "layers", harness.profile_data(profile, **choices))
-
-    return make
 
 
 def packages(where: str) -> set[str]:
@@ -163,7 +142,7 @@ def test_no_command_without_its_configuration_is_changed_outside_nixos(
     nix: Nix, layers: Make
 ) -> None:
     """On Fedora, curl and openssl from nixpkgs look for certificates where there are none."""
-    found = nix.evaluate("report.home.adopted", layers=layers("kinoite"), userHome=HAS)
+    found = nix.evaluate("report.home.adopted", layers=layers(profile="kinoite"), userHome=HAS)
     assert {"zstd", "xz", "lz4"} <= set(found)
     assert "curl" not in found
 

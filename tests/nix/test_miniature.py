@@ -17,11 +17,6 @@ CASE = harness.HERE / "modules-case.nix"
 MINIATURE = harness.MINIATURE / "nixpkgs/lib"
 
 
-@pytest.fixture(scope="module")
-def nix(tmp_path_factory: pytest.TempPathFactory) -> Nix:
-    return Nix(tmp_path_factory.mktemp("nix"))
-
-
 def answers(nix: Nix, library: Path) -> dict[str, Any]:
     expression = f"import {harness.path(CASE)} {{ lib = import {harness.path(library)}; }}"
     ask = (need("nix-instantiate"), "--eval", "--strict", "--json", "-E", expression)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,31 +12,10 @@ import pytest
 from converge.setting import State
 from converge.subjects.runtimes import rows as runtimes
 from tests.nix import harness
-from tests.nix.harness import Nix
+from tests.nix.harness import Make, Nix
 from tests.tools import need
 
 FLAGS = "-march=skylake -mtune=skylake -O3"
-
-
-@pytest.fixture(scope="module")
-def nix(tmp_path_factory: pytest.TempPathFactory) -> Nix:
-    return Nix(tmp_path_factory.mktemp("nix"))
-
-
-@pytest.fixture(scope="module")
-def sources(nix: Nix) -> dict[str, Path]:
-    return harness.sources(nix.directory / "sources")
-
-
-Make = Callable[..., Path]
-
-
-@pytest.fixture
-def layers(tmp_path: Path) -> Make:
-    def make(**choices: Iterable[str]) -> Path:
-        return harness.make_layers(tmp_path / "layers", harness.profile_data(**choices))
-
-    return make
 
 
 def home_of(*packages: str) -> str:

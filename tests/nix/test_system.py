@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 
-from converge.setting import Layer, State
+from converge.setting import State
 from converge.subjects.memory import rows as memory
 from converge.subjects.video import rows as video
 from tests.nix import harness
-from tests.nix.harness import Nix
-
-
-@pytest.fixture(scope="module")
-def nix(tmp_path_factory: pytest.TempPathFactory) -> Nix:
-    return Nix(tmp_path_factory.mktemp("nix"))
-
-
-@pytest.fixture(scope="module")
-def sources(nix: Nix) -> dict[str, Path]:
-    return harness.sources(nix.directory / "sources")
-
-
-Make = Callable[..., Path]
-
-
-@pytest.fixture
-def layers(tmp_path: Path) -> Make:
-    def make(
-        change: Callable[[dict], object] = lambda data: None,
-        profile: str = "shoshin",
-        **choices: Iterable[str],
-    ) -> Path:
-        data = harness.profile_data(profile, **choices)
-        change(data[Layer.NIXOS])
-        return harness.make_layers(Path(mkdtemp(dir=tmp_path)) / "layers", data)
-
-    return make
+from tests.nix.harness import Make, Nix
 
 
 def test_zram_swap_and_the_kernels_values_are_those_of_the_profile(

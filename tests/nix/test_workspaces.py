@@ -11,12 +11,6 @@ from converge.subjects.settings import ALL
 from tests.nix import harness
 from tests.nix.harness import Nix
 
-
-@pytest.fixture(scope="module")
-def nix(tmp_path_factory: pytest.TempPathFactory) -> Nix:
-    return Nix(tmp_path_factory.mktemp("nix"))
-
-
 NIX_ROWS = [row for row in ALL if row.layer in harness.LAYERS]
 
 

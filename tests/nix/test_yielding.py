@@ -14,16 +14,6 @@ from tests.nix.harness import Nix
 
 
 @pytest.fixture(scope="module")
-def nix(tmp_path_factory: pytest.TempPathFactory) -> Nix:
-    return Nix(tmp_path_factory.mktemp("nix"))
-
-
-@pytest.fixture(scope="module")
-def sources(nix: Nix) -> dict[str, Path]:
-    return harness.sources(nix.directory / "sources")
-
-
-@pytest.fixture(scope="module")
 def layers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("layers") / "layers"
     return harness.make_layers(directory, harness.profile_data())

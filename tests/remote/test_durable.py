@@ -33,14 +33,18 @@ def calls(tmp_path: Path) -> Path:
     return directory
 
 
+def written(directory: Path, calls: Path) -> tuple[Place, list[str]]:
+    """A workspace that was written, and the programs that ``calls`` logged, in their order."""
+    place, log = Place(directory / "workspace"), directory / "calls"
+    code, said = place.write(place.payload(), PATH=f"{calls}:{os.environ['PATH']}", CALLS=str(log))
+    assert (code, said[-1]) == (0, "done")
+    return place, log.read_text().splitlines()
+
+
 def test_every_new_file_is_on_the_disk_before_it_takes_its_place(
     tmp_path: Path, calls: Path
 ) -> None:
-    place = Place(tmp_path / "workspace")
-    log = tmp_path / "calls"
-    code, said = place.write(place.payload(), PATH=f"{calls}:{os.environ['PATH']}", CALLS=str(log))
-    assert (code, said[-1]) == (0, "done")
-    done = log.read_text().splitlines()
+    place, done = written(tmp_path, calls)
     for path in place.files:
         stage = f"{path.parent}/.{path.name}.wt-run-1"
         put, synced = done.index(f"mv {stage}"), done.index(f"sync {stage}")
@@ -51,11 +55,7 @@ def test_every_new_file_is_on_the_disk_before_it_takes_its_place(
 def test_the_old_bytes_and_what_an_undo_goes_by_are_on_the_disk_before_a_file_is_replaced(
     tmp_path: Path, calls: Path
 ) -> None:
-    place = Place(tmp_path / "workspace")
-    log = tmp_path / "calls"
-    code, said = place.write(place.payload(), PATH=f"{calls}:{os.environ['PATH']}", CALLS=str(log))
-    assert (code, said[-1]) == (0, "done")
-    done = log.read_text().splitlines()
+    place, done = written(tmp_path, calls)
     put = min(done.index(f"mv {path.parent}/.{path.name}.wt-run-1") for path in place.files)
     record = place.root / "state/runs/run-1"
     kept = sorted(path for path in record.rglob("*") if path.is_file())

@@ -17,6 +17,7 @@ from converge.proof.check import (
     Context,
     NoAnswer,
     Proof,
+    Reply,
     Unreadable,
 )
 from converge.setting import Layer, Phase, Setting
@@ -131,14 +132,21 @@ def _derivations(
     raise NoAnswer(not_applicable(f"your home has no {title}; --data include={id} installs one"))
 
 
-def _started(answers: Answers, ask: Ask, name: str) -> str | None:
-    """What a runtime printed, None where a sandbox has only a stand-in for it."""
+def _reply(answers: Answers, ask: Ask) -> Reply | None:
+    """The reply of a program, None where a sandbox has only a stand-in for it."""
     try:
-        reply = answers.reply(ask)
+        return answers.reply(ask)
     except NoAnswer as nothing:
         if nothing.verdict.effect is Effect.NOT_APPLICABLE:
             return None
         raise
+
+
+def _started(answers: Answers, ask: Ask, name: str) -> str | None:
+    """What a runtime printed, None where a sandbox has only a stand-in for it."""
+    reply = _reply(answers, ask)
+    if reply is None:
+        return None
     if reply.status != 0:
         raise NoAnswer(
             not_effective(
@@ -277,13 +285,8 @@ def _judge_go_builds(context: Context, answers: Answers, setting: Setting) -> Ve
 
 def _go_says(answers: Answers, ask: Ask) -> str | None:
     """What the user's go says of itself; None in a sandbox, and where the user has no go."""
-    try:
-        reply = answers.reply(ask)
-    except NoAnswer as nothing:
-        if nothing.verdict.effect is Effect.NOT_APPLICABLE:
-            return None
-        raise
-    if reply.status in (MISSING, ABSENT, 127):
+    reply = _reply(answers, ask)
+    if reply is None or reply.status in (MISSING, ABSENT, 127):
         return None
     return answers.text(ask)
 
