@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from converge.journal.form import taken
-from converge.journal.kinds import EarlierMeasurement, MeasurementRecord
+from converge.journal.measured import EarlierMeasurement, MeasurementRecord
 from converge.limits import document
 from converge.measure.memory import MemoryUse
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from converge.journal.kinds import ClaimedRange, EarlierMeasurement, MeasurementRecord
+from converge.journal.measured import ClaimedRange, EarlierMeasurement, MeasurementRecord
 from converge.limits import decimal, number
 from converge.measure.benchmarks import Benchmark
 from converge.measure.gain import ClaimVerdict, Gain, faster, judge

@@ -26,7 +26,8 @@ from pathlib import Path
 from converge.exits import Exit
 from converge.journal.form import taken
 from converge.journal.journal import Line, controller_state, of_kind
-from converge.journal.kinds import MeasurementRecord, RunEndRecord, RunStartRecord
+from converge.journal.kinds import RunEndRecord, RunStartRecord
+from converge.journal.measured import MeasurementRecord
 from converge.limits import document
 from converge.report.arguments import Arguments
 from converge.report.model import JournalFile, Report, build, load

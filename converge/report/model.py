@@ -19,8 +19,6 @@ from converge.journal.kinds import (
     DriftRecord,
     EstimateRecord,
     FindingRecord,
-    MeasurementRecord,
-    MemoryRecord,
     PlanRecord,
     ProblemRecord,
     ResultRecord,
@@ -29,6 +27,7 @@ from converge.journal.kinds import (
     SnapshotRecord,
     VerdictRecord,
 )
+from converge.journal.measured import MeasurementRecord, MemoryRecord
 from converge.redact import harmless, visible
 from converge.report.parts import (
     ReportedChange,

@@ -11,15 +11,13 @@ from converge.journal.journal import Line
 from converge.journal.kinds import (
     DriftRecord,
     FindingRecord,
-    MeasurementRecord,
-    MemoryRecord,
     PlannedEntry,
     PlannedFile,
     PlannedSetting,
-    ProgramMemory,
     StepRecord,
     VerdictRecord,
 )
+from converge.journal.measured import MeasurementRecord, MemoryRecord, ProgramMemory
 from converge.plan.diff import short
 from converge.report.ending import rerun
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from converge.exits import Exit, Outcome
-from converge.journal.kinds import MeasurementRecord, MemoryRecord, ProgramMemory
+from converge.journal.measured import MeasurementRecord, MemoryRecord, ProgramMemory
 from converge.measure import benchmarks as measure_benchmarks
 from converge.measure import memory as measure_memory
 from converge.measure import samples as measure_samples

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from converge.effect import Effect
 from converge.gate.facts.verdict import FactOutcome
-from converge.journal import journal, kinds
+from converge.journal import journal, kinds, measured
 from converge.journal.form import copied, forms, plain, taken
 from converge.journal.journal import Line
 from converge.journal.kinds import KINDS, DriftRecord, FindingRecord, OtherRecord
@@ -62,7 +62,7 @@ def test_what_cannot_be_read_is_never_something_good(value: object) -> None:
     found = taken(FindingRecord, {"effect": value})
     assert found.effect is Effect.UNKNOWN
     assert taken(kinds.VerdictRecord, {"outcome": value}).outcome == "unknown"
-    assert taken(kinds.MeasurementRecord, {"verdict": value}).verdict == "no evidence"
+    assert taken(measured.MeasurementRecord, {"verdict": value}).verdict == "no evidence"
     if not isinstance(value, int) or isinstance(value, bool):
         assert taken(kinds.RunEndRecord, {"exit": value}).exit is None
     assert taken(FindingRecord, {"counts": value}).counts is True, "a reminder says so itself"
@@ -70,7 +70,7 @@ def test_what_cannot_be_read_is_never_something_good(value: object) -> None:
 
 def test_the_words_of_the_records_are_those_that_are_written() -> None:
     assert set(kinds.FACT_WORDS) == {one.value for one in FactOutcome}
-    assert set(kinds.CLAIM_WORDS) == {one.value for one in ClaimVerdict}
+    assert set(measured.CLAIM_WORDS) == {one.value for one in ClaimVerdict}
 
 
 def test_a_drift_has_the_fields_of_its_record() -> None:
