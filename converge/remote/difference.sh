@@ -1,7 +1,7 @@
 # What a built layer changes: packages old and new with their sizes, and units of the system that
-# would restart. Changes nothing.
+# would restart. Changes nothing; a part of build.sh.
 #
-# usage: difference.sh [LAYER OLD NEW]...   OLD is "-" where nothing came before
+# difference LAYER OLD NEW   OLD is "-" where nothing came before
 # Prints "in_the_way PATH" for each of the user's own files at a target of a home,
 # "LAYER package TEXT" and "LAYER unit TEXT" lines, "LAYER unknown TEXT" for what was not told.
 escape=$(printf '\033')
@@ -10,26 +10,23 @@ lines() { # lines LAYER WORD: each line of the input, without colours
         if [ -n "$line" ]; then printf '%s %s %s\n' "$1" "$2" "$line"; fi
     done
 }
-while [ "$#" -ge 3 ]; do
-    layer=$1 old=$2 new=$3
-    shift 3
-    if [ "$old" = - ] || [ ! -e "$old" ]; then
-        printf '%s unknown no generation before this one is there to compare with\n' "$layer"
+difference() {
+    if [ "$2" = - ] || [ ! -e "$2" ]; then
+        printf '%s unknown no generation before this one is there to compare with\n' "$1"
     else
-        flakes store diff-closures "$old" "$new" 2>&1 |
-            lines "$layer" package
+        flakes store diff-closures "$2" "$3" 2>&1 |
+            lines "$1" package
     fi
-    if [ -d "$new/home-files" ]; then
-        (cd "$new/home-files" && find -L . -type f | sed 's,^\./,,') | in_the_way "$new/home-files"
+    if [ -d "$3/home-files" ]; then
+        (cd "$3/home-files" && find -L . -type f | sed 's,^\./,,') | in_the_way "$3/home-files"
     fi
-    if [ -x "$new/bin/switch-to-configuration" ]; then
-        if text=$("$new/bin/switch-to-configuration" dry-activate 2>&1); then
+    if [ -x "$3/bin/switch-to-configuration" ]; then
+        if text=$("$3/bin/switch-to-configuration" dry-activate 2>&1); then
             # That the configuration itself would be activated is no news, and no unit.
             printf '%s\n' "$text" | grep -v '^would activate the configuration' |
-                lines "$layer" unit
+                lines "$1" unit
         else
-            printf '%s\n' "$text" | head -n 1 | lines "$layer" unknown
+            printf '%s\n' "$text" | head -n 1 | lines "$1" unknown
         fi
     fi
-done
-echo 'done'
+}

@@ -68,6 +68,7 @@ def _last(lines: Sequence[str]) -> str:
 PARTS = {
     "read": ("places",),
     "managed": ("places",),
+    "build": ("difference",),
     "write": ("kdelock", "replace"),
     "transact": ("record",),
     "trial": ("record", "loader", "prove"),

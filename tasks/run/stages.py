@@ -198,9 +198,11 @@ class Written(Looked):
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Built(Written):
-    """``paths``: the store path that was built for a layer, by the layer's name."""
+    """``paths``: the store path that was built for a layer, by the layer's name; ``differs``: what
+    it changes, in the lines of ``remote/difference.sh``."""
 
     paths: Mapping[str, str] = field(default_factory=dict)
+    differs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

@@ -171,34 +171,39 @@ def _title(planned: Planned) -> str:
 def layers(written: Written) -> Built:
     """Build each layer that needs it, as the user. Nothing of the running system changes."""
     builder = builder_of(written.choices, written.host)
-    paths: dict[str, str] = {}
+    words: list[str] = []
     for build in written.needed_builds:
         jobs, cores = "0", "-"
         if not builder:
             jobs, cores = elsewhere.limits(written, written.host)
         elif why := elsewhere.build(written, build):
             raise Over(f"{build.nix.layer}: {why}")
-        answer = written.remote(
-            "build",
+        current = written.snapshot.current(build.nix.profile)
+        words += (
             build.nix.layer.value,
             build.nix.directory,
             build.nix.attribute,
             build.base.url,
             build.inputs,
-            written.snapshot.state,
             jobs,
             cores,
             _impure(build),
             build.nix.base,
             build.base.times,
             build.base.digest,
-            show=True,
-            timeout=written.choices.build_limit_s,
+            current.path if current else "-",
         )
-        path = answer.first("path")
-        if not path:
+    answer = written.remote(
+        "build",
+        written.snapshot.state,
+        *words,
+        show=True,
+        timeout=written.choices.build_limit_s * len(written.needed_builds),
+    )
+    paths = dict(one.split(" ", 1) for one in answer.of("path") if " " in one)
+    for build in written.needed_builds:
+        if not paths.get(build.nix.layer.value):
             answer = _own_paths(written, build, answer)
             tell(written, answer)
             raise Over(f"{build.nix.layer}: {answer.last_error}")
-        paths[build.nix.layer.value] = path
-    return Built.of(written, paths=paths)
+    return Built.of(written, paths=paths, differs=answer.lines)

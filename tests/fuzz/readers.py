@@ -368,5 +368,5 @@ ANSWERS: Mapping[str, tuple[str, ...]] = {
     "memory": (*_ALWAYS, "measured", "records"),
     # These say a few words, one a line.
     **dict.fromkeys(("write", "transact", "release", "remove", "pair", "elsewhere"), _ALWAYS),
-    **dict.fromkeys(("build", "estimate", "difference", "modified", "origin"), _ALWAYS),
+    **dict.fromkeys(("build", "estimate", "modified", "origin"), _ALWAYS),
 }

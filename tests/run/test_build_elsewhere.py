@@ -158,21 +158,10 @@ def test_a_build_takes_no_more_jobs_and_cores_than_it_is_told(tmp_path: Path) ->
     )
 
     def build(jobs: str, cores: str) -> subprocess.CompletedProcess[str]:
-        arguments = ["home", str(flake), "it", f"path:{base}", "inputs", str(tmp_path / "state")]
+        layer = ["home", str(flake), "it", f"path:{base}", "inputs", jobs, cores]
+        words = [str(tmp_path / "state"), *layer, "", "home", "", "", "-"]
         return subprocess.run(
-            [
-                "sh",
-                "-c",
-                program("build"),
-                "workspace-build",
-                *arguments,
-                jobs,
-                cores,
-                "",
-                "home",
-                "",
-                "",
-            ],
+            ["sh", "-c", program("build"), "workspace-build", *words],
             env={**os.environ, **dict(sandbox.environment(sandbox_root))},
             capture_output=True,
             text=True,
@@ -183,5 +172,5 @@ def test_a_build_takes_no_more_jobs_and_cores_than_it_is_told(tmp_path: Path) ->
     assert (refused.returncode, refused.stdout) == (70, "failed nix build of it\n")
     made = build("1", "7")
     assert made.returncode == 0, made.stderr
-    path = Path(made.stdout.removeprefix("path ").strip())
+    path = Path(made.stdout.splitlines()[0].removeprefix("path home "))
     assert path.read_text() == "7\n"
