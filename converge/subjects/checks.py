@@ -9,6 +9,7 @@ from __future__ import annotations
 from converge.proof.check import Item, Proof
 from converge.subjects.applications import checks as applications
 from converge.subjects.applications import limits
+from converge.subjects.builds import checks as builds
 from converge.subjects.latency import checks as latency
 from converge.subjects.libraries import checks as libraries
 from converge.subjects.memory import checks as memory
@@ -37,6 +38,7 @@ PROOFS: tuple[Proof, ...] = (
     *video.PROOFS,
     *memory.PROOFS,
     *latency.PROOFS,
+    *builds.PROOFS,
     *generations.PROOFS,
 )
 BY_ID = {check.id: check for check in (*ITEMS, *PROOFS)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from converge.setting import Setting
 from converge.subjects.applications import rows as applications
+from converge.subjects.builds import rows as builds
 from converge.subjects.latency import rows as latency
 from converge.subjects.libraries import rows as libraries
 from converge.subjects.memory import rows as memory
@@ -24,6 +25,7 @@ ALL: tuple[Setting, ...] = (
     *video.ROWS,
     *memory.ROWS,
     *latency.ROWS,
+    *builds.ROWS,
 )
 BY_ID = {setting.id: setting for setting in ALL}
 if len(BY_ID) != len(ALL):

@@ -10,6 +10,7 @@
     ./runtimes.nix
     ./electron.nix
     ./monitoring.nix
+    ./memory.nix
     ./variables.nix
     ./marker.nix
   ];

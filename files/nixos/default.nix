@@ -11,6 +11,7 @@
     ./memory.nix
     ./latency.nix
     ./storage.nix
+    ./builds.nix
     ./marker.nix
   ];
 

@@ -1,10 +1,12 @@
 # Rows beyond the plan, each only where it was asked for: what keeps a desktop answering while memory is
-# short. Settings: memory.zswap, memory.min-ttl, memory.oomd, memory.sched-ext (memory.page-cluster is a
-# sysctl of memory.nix).
+# short. Settings: memory.zswap, memory.min-ttl, memory.session, memory.sched-ext (memory.page-cluster is
+# a sysctl of memory.nix, memory.oomd a drop-in of the home).
 { lib, workspaceTuning, ... }:
 let
   inherit (workspaceTuning) settings;
-  inherit (import ./lib/ours.nix { inherit lib; }) ours oursEach;
+  inherit (import ./lib/ours.nix { inherit lib; }) ours;
+  inForce = id: settings ? ${id};
+  protected.MemoryMin = settings."memory.session".protect;
   having = name: lib.filter (id: settings.${id} ? ${name}) (lib.attrNames settings);
 in
 {
@@ -19,12 +21,19 @@ in
         (having "write");
     }
 
-    # Default: "auto", which is none. A drop-in, so that the unit stays systemd's own.
-    (lib.mkIf (having "userSlices" != [ ]) { systemd.user.slices.app.overrideStrategy = "asDropin"; })
-    (oursEach (having "userSlices") [ "systemd" "user" "slices" ]
-      (id: lib.mapAttrs (_: sliceConfig: { inherit sliceConfig; }) settings.${id}.userSlices))
-    # Default: true since 22.11. Whoever has switched oomd off is asked by the check.
-    (lib.mkIf (having "userSlices" != [ ]) (ours "memory.oomd" { systemd.oomd.enable = true; }))
+    # Default of each: 0, no promise. A child has no more of it than each group above it, so all four say
+    # the same. `user@` is the manager of a user, `user-` the prefix of every user-<uid>.slice.
+    (lib.mkIf (inForce "memory.session") (ours "memory.session" {
+      systemd.slices.user.sliceConfig = protected;
+      systemd.slices."user-".sliceConfig = protected;
+      systemd.services."user@".serviceConfig = protected;
+      systemd.user.slices.session.sliceConfig = protected;
+    }))
+    (lib.mkIf (inForce "memory.session") {
+      systemd.slices.user.overrideStrategy = "asDropin";
+      systemd.slices."user-".overrideStrategy = "asDropin";
+      systemd.user.slices.session.overrideStrategy = "asDropin";
+    })
 
     (lib.mkIf (having "scx" != [ ]) (ours "memory.sched-ext" {
       services.scx = {

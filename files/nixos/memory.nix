@@ -30,8 +30,12 @@ in
     (oursEach sysctls [ "boot" "kernel" "sysctl" ] (id: settings.${id}.sysctl))
 
     # Default: no limits. `user-` is the prefix of every user-<uid>.slice; as a unit file of its own systemd
-    # would refuse it, as a drop-in it applies to each of them.
+    # would refuse it, as a drop-in it applies to each of them. app.slice holds a user's applications.
     (lib.mkIf (slices != [ ]) { systemd.slices."user-".overrideStrategy = "asDropin"; })
     (oursEach slices [ "systemd" "slices" ] (id: { "user-".sliceConfig = settings.${id}.sliceConfig; }))
+    (lib.mkIf (inForce "memory.user-slice") { systemd.user.slices.app.overrideStrategy = "asDropin"; })
+    (lib.mkIf (inForce "memory.user-slice") (ours "memory.user-slice" {
+      systemd.user.slices.app.sliceConfig = settings."memory.user-slice".userSlices.app;
+    }))
   ];
 }

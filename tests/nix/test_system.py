@@ -46,27 +46,33 @@ def test_a_profile_without_zram_leaves_swap_alone(
     assert nix.evaluate("system.config.zramSwap.enable", layers=made, **sources) is False
 
 
+def test_the_limit_of_applications_is_a_drop_in_and_leaves_the_desktop_alone(
+    nix: Nix, sources: dict[str, Path], layers: Make
+) -> None:
+    """KWin and Plasma are in session.slice: a limit of the whole user would stop them too."""
+    ask = """{ inherit (system.config.systemd.user.slices) app;
+               user = system.config.systemd.slices ? "user-";
+               session = system.config.systemd.user.slices ? session; }"""
+    found = nix.evaluate(ask, layers=layers(), **sources)
+    assert found["app"]["overrideStrategy"] == "asDropin"
+    assert found["app"]["sliceConfig"] == {"MemoryHigh": "75%"}
+    assert (found["user"], found["session"]) == (False, False)
+
+
 def test_limits_of_users_are_a_drop_in_that_systemd_applies(
     nix: Nix, sources: dict[str, Path], layers: Make
 ) -> None:
     """As a unit of its own, user-.slice is invalid and no user-1000.slice ever sees it."""
-    made = layers()
+    made = layers(include=["memory.user-slice-max"])
     found = nix.evaluate('system.config.systemd.slices."user-"', layers=made, **sources)
     assert found["overrideStrategy"] == "asDropin"
-    assert found["sliceConfig"] == {"MemoryHigh": "75%"}
+    assert found["sliceConfig"] == {"MemoryMax": "87%", "CPUQuota": "600%"}
     expression = f"{harness.miniature(made)}.system.config.system.build.toplevel"
     built = Path(nix.must("nix-build", "--no-out-link", "-E", expression).strip())
     units = built / "etc/systemd/system"
-    assert (units / "user-.slice.d/overrides.conf").read_text() == "[Slice]\nMemoryHigh=75%\n"
+    text = (units / "user-.slice.d/overrides.conf").read_text()
+    assert text == "[Slice]\nCPUQuota=600%\nMemoryMax=87%\n"
     assert not (units / "user-.slice").exists()
-
-
-def test_a_hard_limit_for_users_needs_consent(
-    nix: Nix, sources: dict[str, Path], layers: Make
-) -> None:
-    made = layers(include=["memory.user-slice-max"])
-    found = nix.evaluate('system.config.systemd.slices."user-".sliceConfig', layers=made, **sources)
-    assert found == {"MemoryHigh": "75%", "MemoryMax": "87%", "CPUQuota": "600%"}
 
 
 @pytest.mark.parametrize(

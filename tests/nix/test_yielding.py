@@ -29,7 +29,7 @@ SYSTEM = {
     "services.xserver.videoDrivers": ('[ "modesetting" ]', "video.driver"),
     "hardware.graphics.enable32Bit": ("false", "video.graphics"),
     "environment.variables.NVD_BACKEND": ('"egl"', "video.variables"),
-    'systemd.slices."user-".sliceConfig.MemoryHigh': ('"50%"', "memory.user-slice"),
+    "systemd.user.slices.app.sliceConfig.MemoryHigh": ('"50%"', "memory.user-slice"),
 }
 HOME = {
     "home.shellAliases.sysmon": ('"top"', "monitoring.sysmon"),

@@ -11,6 +11,7 @@ from converge.profile.profile import Disk, Storage
 from tests.proof.checks import IN_USE, Replies, context, judge
 from tests.subjects.case import GIB, MEMINFO
 
+HALF = f"kernel memory.high {8 * GIB}\nkernel memory.max max\n"
 SLICE: Replies = {
     **IN_USE,
     ("file", "/proc/meminfo"): MEMINFO,
@@ -34,6 +35,21 @@ def test_limits_that_systemd_has_and_the_kernel_not_yet_are_pending(
     """As after `daemon-reload`, while the user is logged in: tests/vm/test_effects.py."""
     finding = judge("memory.user-slice", {**SLICE, "properties": read})
     assert finding.effect is effect, finding
+
+
+@pytest.mark.parametrize(
+    ("read", "effect"),
+    [("MemoryHigh=infinity\n", Effect.PENDING), (f"MemoryHigh={8 * GIB}\n", Effect.EFFECTIVE)],
+    ids=["of an earlier run", "of the user's own"],
+)
+def test_a_limit_of_the_whole_user_from_an_earlier_run_is_told_since_it_slows_kwin(
+    read: str, effect: Effect
+) -> None:
+    applications = f"kernel memory.high {12 * GIB}\nkernel memory.max max\n"
+    replies: Replies = {**SLICE, "group": HALF, ("group", "app.slice"): applications}
+    finding = judge("memory.user-slice", {**replies, ("properties", "system"): read})
+    assert finding.effect is effect, finding
+    assert ("KWin" in finding.reason) is (effect is Effect.PENDING)
 
 
 def test_a_limit_of_the_cpu_alone_does_not_wait_for_memory() -> None:

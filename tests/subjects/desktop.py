@@ -161,6 +161,13 @@ CASES: dict[str, Case] = {
             "nothing is read at all": {"baloo": str(KDE["baloo"]).replace(f"{HOME}/\n", "")},
         },
     ),
+    "baloo.off": Case(
+        good={**KDE, "indexer": "written 1000\nsession\n"},
+        bad={
+            "KDE reads another": {("kde", "Indexing-Enabled"): "true\n"},
+            "somebody starts it": {"indexer": "written 1000\nsession\nprocess 77 1060\n"},
+        },
+    ),
     "session.kwin-egl": variables_case("session.kwin-egl"),
     "session.gl-yield": variables_case("session.gl-yield"),
     "session.gl-max-frames": variables_case("session.gl-max-frames"),

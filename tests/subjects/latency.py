@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.proof.checks import IN_USE
-from tests.subjects.case import Case, machine_file
+from tests.subjects.case import MEMINFO, Case, machine_file
 
 OOMCTL = """\
 Dry Run: no
@@ -17,6 +17,16 @@ Memory Pressure Monitored CGroups:
 """
 WATCHED = "\tPath: /user.slice/user-1000.slice/user@1000.service/app.slice\n"
 
+USER = "user.slice/user-1000.slice"
+MANAGER = f"{USER}/user@1000.service"
+#: 4 % of 16 GiB, rounded down to whole pages as the kernel does.
+PROMISE = 687_194_112
+PROMISED = "".join(
+    f"minimum {group} {PROMISE}\n"
+    for group in ("user.slice", USER, MANAGER, f"{MANAGER}/session.slice")
+)
+KWIN = f"desktop /{MANAGER}/session.slice/plasma-kwin_x11.service\n"
+
 CASES: dict[str, Case] = {
     "memory.page-cluster": machine_file("/proc/sys/vm/page-cluster", "0\n", the_default="3\n"),
     "memory.zswap": machine_file(
@@ -24,6 +34,18 @@ CASES: dict[str, Case] = {
     ),
     "memory.min-ttl": machine_file(
         "/sys/kernel/mm/lru_gen/min_ttl_ms", "1000\n", the_default="0\n", almost="100\n"
+    ),
+    "memory.session": Case(
+        good={**IN_USE, ("file", "/proc/meminfo"): MEMINFO, "promise": PROMISED + KWIN},
+        bad={
+            "one level above does not make it": {
+                "promise": PROMISED.replace(f"{MANAGER} {PROMISE}", f"{MANAGER} 0") + KWIN
+            },
+            "half of it": {"promise": PROMISED.replace(str(PROMISE), str(PROMISE // 2)) + KWIN},
+            "KWin is elsewhere": {
+                "promise": f"{PROMISED}desktop /{USER}/session-2.scope\n",
+            },
+        },
     ),
     "memory.oomd": Case(
         good={**IN_USE, "oomd": OOMCTL},

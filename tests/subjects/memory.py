@@ -43,9 +43,40 @@ CASES: dict[str, Case] = {
         good={
             **IN_USE,
             ("file", "/proc/meminfo"): MEMINFO,
-            "group": f"kernel memory.high {12 * GIB}\nkernel memory.max max\n",
+            ("group", "app.slice"): f"kernel memory.high {12 * GIB}\nkernel memory.max max\n",
+            "group": "kernel memory.high max\nkernel memory.max max\n",
         },
-        bad={"the drop-in does not apply": {"group": "kernel memory.high max\n"}},
+        bad={
+            "the drop-in does not apply": {("group", "app.slice"): "kernel memory.high max\n"},
+            "another limit": {("group", "app.slice"): f"kernel memory.high {6 * GIB}\n"},
+        },
+    ),
+    "memory.user-slice-max": Case(
+        good={
+            **IN_USE,
+            ("file", "/proc/meminfo"): MEMINFO,
+            "group": f"kernel memory.max {16 * GIB * 87 // 100}\nkernel cpu.max 600000 100000\n",
+        },
+        bad={"the drop-in does not apply": {"group": "kernel memory.max max\n"}},
+    ),
+    "build.idle": Case(
+        good={**IN_USE, "build-slice": "slice 1\ndaemon /build.slice/nix-daemon.service\n"},
+        bad={
+            "weighed like all services": {
+                "build-slice": "slice 1\ndaemon /system.slice/nix-daemon.service\n"
+            },
+            "not idle": {"build-slice": "slice 0\ndaemon /build.slice/nix-daemon.service\n"},
+            "a kernel without it": {
+                "build-slice": "slice -\ndaemon /build.slice/nix-daemon.service\n"
+            },
+        },
+    ),
+    "build.cache": Case(
+        good={**IN_USE, "nix-cache": "asked yes\ntrusted yes\n"},
+        bad={
+            "its key is not trusted": {"nix-cache": "asked yes\ntrusted no\n"},
+            "it is not asked": {"nix-cache": "asked no\ntrusted yes\n"},
+        },
     ),
     "storage.scheduler": Case(
         good={**IN_USE, "disks": "disk nvme0n1 0 [none] mq-deadline\n"},

@@ -10,13 +10,15 @@ from tests.vm.machine import Machine
 MEMORY = ("--data", "layers=nixos", "--data", "phases=memory", "--data", "exclude=boot.menu")
 #: Exit 4 is for what only a person can say, and for a boot menu that was read too slowly.
 APPLIED = (0, 4)
+#: The control group of what the user starts; the desktop's own runs beside it.
+APPLICATIONS = "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice"
 #: Setting -> what takes it out of force behind the product's back, as root.
 BROKEN = {
     "memory.swappiness": "sysctl -qw vm.swappiness=10",
     "memory.dirty-ratio": "sysctl -qw vm.dirty_background_ratio=10",
     "memory.zram": "swapoff /dev/zram0",
     "storage.scheduler": "echo none >/sys/block/nvme0n1/queue/scheduler",
-    "memory.user-slice": "echo max >/sys/fs/cgroup/user.slice/user-1000.slice/memory.high",
+    "memory.user-slice": f"echo max >{APPLICATIONS}/memory.high",
 }
 #: A hog in the user's slice: it asks for more than the machine has, a page after the other.
 HOG = "tail -c 2000M /dev/zero"
@@ -35,8 +37,9 @@ def test_what_is_called_effective_acts_and_what_does_not_act_is_not(
     assert "[mq-deadline]" in one.ssh("cat", "/sys/block/nvme0n1/queue/scheduler")
     assert "/dev/zram0" in one.ssh("cat", "/proc/swaps")
     total = int(one.sh("awk '/^MemTotal/ { print $2 * 1024 }' /proc/meminfo"))
-    high = int(one.ssh("cat", "/sys/fs/cgroup/user.slice/user-1000.slice/memory.high"))
+    high = int(one.ssh("cat", f"{APPLICATIONS}/memory.high"))
     assert abs(100 * high / total - 75) < 1
+    assert one.ssh("cat", f"{APPLICATIONS}/../../memory.high") == "max"
     assert effects(cli, inventory) == dict.fromkeys(BROKEN, "effective")
 
     one.sh("\n".join(BROKEN.values()))

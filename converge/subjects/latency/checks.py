@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from converge.boot.checks import BootCheck, is_, lines
-from converge.effect import Verdict, effective, matches, not_effective
-from converge.proof.check import Answers, Ask, Context, Proof
+from converge.effect import Verdict, effective, matches, not_effective, pending
+from converge.proof.check import Answers, Ask, Context, Proof, Unreadable, value
 from converge.setting import Phase, Setting
+from converge.subjects.memory.checks import MEMORY
+from converge.subjects.workspace import system
 from converge.subjects.workspace.generations import BOOTED, marker_asks, settle
 
 #: For each row: the files of the kernel, and what stands in them where the row is in use.
@@ -53,8 +55,13 @@ def _shown(values: Mapping[str, str]) -> str:
     return ", ".join(f"{path.rpartition('/')[2]}={text}" for path, text in values.items())
 
 
+# -- what systemd-oomd watches ------------------------------------------------------------------
+
+APP = Ask("properties", ("user", "app.slice", "ManagedOOMSwap,ManagedOOMMemoryPressure"))
+
+
 def _oomd_asks(context: Context, setting: Setting) -> Iterable[Ask]:
-    return (OOMD, BOOTED, *marker_asks(context, setting.layer))
+    return (OOMD, APP, BOOTED, *marker_asks(context, setting.layer))
 
 
 def _judge_oomd(context: Context, answers: Answers, setting: Setting) -> Verdict:
@@ -69,12 +76,86 @@ def _judge_oomd(context: Context, answers: Answers, setting: Setting) -> Verdict
         for name, part in (("swap", swap), ("pressure", pressure))
         if f"Path: {watched}" not in [line.strip() for line in part.splitlines()]
     ]
-    live = (
-        not_effective(f"it is not watched for {' and '.join(missing)}", expected=expected)
-        if missing
-        else effective("it is watched for both", expected=expected)
-    )
-    return settle(context, answers, setting, live)
+    if not missing:
+        return effective("it is watched for both", expected=expected)
+    if "Swap Monitored CGroups" not in swap or not pressure:
+        raise Unreadable("oomctl did not list what is watched")
+    wrong = f"it is not watched for {' and '.join(missing)}"
+    reply = answers.reply(APP)
+    told = system.properties(reply.text) if reply.status == 0 else {}
+    if all(told.get(name) == "kill" for name in value(setting)["userSlices"]["app"]):
+        reason = "the user's manager has read it; oomd is told at the next login"
+        return pending(reason, expected=expected, found=wrong)
+    return settle(context, answers, setting, not_effective(wrong, expected=expected))
+
+
+# -- the promise of memory, from the top down ---------------------------------------------------
+
+
+def _groups(context: Context) -> tuple[str, ...]:
+    """The control groups that have to make the promise, the session's last."""
+    uid = context.snapshot.facts["uid"]
+    user = f"user.slice/user-{uid}.slice"
+    manager = f"{user}/user@{uid}.service"
+    return ("user.slice", user, manager, f"{manager}/session.slice")
+
+
+def _promise(context: Context) -> Ask:
+    return Ask("promise", _groups(context), machine=True)
+
+
+def _session_unit(context: Context) -> Ask:
+    return Ask("properties", ("user", "session.slice", "MemoryMin"), machine=True)
+
+
+def _session_asks(context: Context, setting: Setting) -> Iterable[Ask]:
+    asks = (_promise(context), _session_unit(context), MEMORY, BOOTED)
+    return (*asks, *marker_asks(context, setting.layer))
+
+
+def _judge_session(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    """A promise holds as far as every group above makes it, and for what is in the group: KWin."""
+    total = system.memory(answers.text(MEMORY))["MemTotal"]
+    wanted = total * float(value(setting)["protect"].rstrip("%")) / 100
+    expected = f"session.slice keeps {wanted / system.MIB:.0f} MiB, with KWin in it"
+    minima, desktop = _promised(answers.text(_promise(context)), _groups(context))
+    least = min(minima, key=lambda name: minima[name])
+    found = f"{least.rpartition('/')[2]} promises {minima[least] / system.MIB:.0f} MiB"
+    if minima[least] < 0.99 * wanted:
+        reply = answers.reply(_session_unit(context))
+        told = system.properties(reply.text).get("MemoryMin", "") if reply.status == 0 else ""
+        if told.isdecimal() and int(told) >= 0.99 * wanted:
+            reason = "systemd has read it; the kernel gets it when the slices start, after a reboot"
+            return pending(reason, expected=expected, found=found)
+        return settle(context, answers, setting, not_effective(found, expected=expected))
+    if not desktop:
+        return pending("KWin does not run: at the next login", expected=expected, found=found)
+    outside = [path for path in desktop if not path.startswith(f"/{_groups(context)[-1]}/")]
+    if outside:
+        reason = "systemd did not start it, so the promise does not reach it"
+        live = not_effective(f"KWin is in {outside[0]}", expected=expected, reason=reason)
+        return settle(context, answers, setting, live)
+    return effective(f"{minima[least] / system.MIB:.0f} MiB at each level, KWin in it")
+
+
+def _promised(text: str, groups: tuple[str, ...]) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Bytes that each group is promised, and the control groups of KWin."""
+    minima: dict[str, int] = {}
+    desktop: list[str] = []
+    for line in text.splitlines():
+        word, _, rest = line.partition(" ")
+        name, _, number = rest.rpartition(" ")
+        if word == "minimum" and name in groups and number.isdecimal():
+            minima[name] = int(number)
+        elif word == "minimum" and name in groups and number == "max":
+            minima[name] = 2**63
+        elif word == "desktop" and rest.startswith("/"):
+            desktop.append(rest)
+        else:
+            raise Unreadable("what the kernel promises was not told")
+    if minima.keys() != set(groups):
+        raise Unreadable("what the kernel promises was told in part")
+    return minima, tuple(desktop)
 
 
 PROOFS: tuple[Proof, ...] = (
@@ -85,6 +166,13 @@ PROOFS: tuple[Proof, ...] = (
         asks=_kernel_asks,
         judge=_judge_kernel,
         after_boot=_kernel_after_boot,
+    ),
+    Proof(
+        id="latency.session",
+        title="Memory that the kernel leaves to the session",
+        phase=Phase.MEMORY,
+        asks=_session_asks,
+        judge=_judge_session,
     ),
     Proof(
         id="latency.oomd",

@@ -48,15 +48,31 @@ ROWS: tuple[Setting, ...] = (
         risk=Risk.MEDIUM,
     ),
     _row(
+        id="memory.session",
+        title="Memory that KWin and Plasma keep, whatever applications do",
+        value={"protect": "4%"},
+        check="latency.session",
+        needs=frozenset({"kwin"}),
+        reason="the kernel takes pages of the desktop and of a hog alike; what session.slice is "
+        "promised (MemoryMin) it leaves alone, as long as every group above it has the promise "
+        "too: user.slice, the user's own, the user's manager (kernel, admin-guide/cgroup-v2; "
+        "Fedora 33 does the same for GNOME with 250 MiB, at most 10 %: "
+        "fedoraproject.org/wiki/Changes/Reserve_resources_for_active_user_WS; read 2026-11). 4 % "
+        "of the memory is what applications then never get",
+        risk=Risk.MEDIUM,
+    ),
+    _row(
         id="memory.oomd",
         title="End the hog among the applications, not the desktop",
+        layer=Layer.HOME_MANAGER,
         value={
             "userSlices": {"app": {"ManagedOOMSwap": "kill", "ManagedOOMMemoryPressure": "kill"}}
         },
         check="latency.oomd",
         reason="systemd-oomd ends the largest application of app.slice before the machine stands "
         "still (systemd issue 25596; oomd.conf(5); read 2026-11). It ends programs with what is "
-        "not saved in them, so it wants consent",
+        "not saved in them, so it wants consent. A drop-in of the user's own, so it holds wherever "
+        "systemd-oomd runs: NixOS and Fedora start it by default",
         risk=Risk.HIGH,
     ),
     _row(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from converge.boot.checks import BootCheck, has, is_, lines
 from converge.effect import (
+    Effect,
     Verdict,
     effective,
     matches,
@@ -126,21 +127,34 @@ def _sysctl_after_boot(context: Context, setting: Setting) -> Iterator[BootCheck
         yield BootCheck(name=setting.id, ask=_sysctl(name), rules=(is_(str(number)),))
 
 
-# -- the user's slice -------------------------------------------------------------------------
+# -- slices: all that a user runs, and the applications alone ---------------------------------
 
 
-def _user_group(context: Context) -> Ask:
+def _user(context: Context) -> tuple[Ask, Ask]:
+    """The kernel's numbers of all that the user runs, and systemd's."""
+    name = f"user-{context.snapshot.facts['uid']}.slice"
+    return (
+        Ask("group", (f"user.slice/{name}",), machine=True),
+        Ask("properties", ("system", name, "MemoryHigh,MemoryMax"), machine=True),
+    )
+
+
+def _applications(context: Context) -> tuple[Ask, Ask]:
+    """The same of the applications, beside which KWin and Plasma run in session.slice."""
     uid = context.snapshot.facts["uid"]
-    return Ask("group", (f"user.slice/user-{uid}.slice",), machine=True)
-
-
-def _user_unit(context: Context) -> Ask:
-    uid = context.snapshot.facts["uid"]
-    return Ask("properties", ("system", f"user-{uid}.slice", "MemoryHigh,MemoryMax"), machine=True)
+    group = f"user.slice/user-{uid}.slice/user@{uid}.service/app.slice"
+    return (
+        Ask("group", (group,), machine=True),
+        Ask("properties", ("user", "app.slice", "MemoryHigh,MemoryMax"), machine=True),
+    )
 
 
 def _slice_asks(context: Context, setting: Setting) -> Iterable[Ask]:
-    return _layer(context, setting, _user_group(context), _user_unit(context), MEMORY)
+    return _layer(context, setting, *_user(context), MEMORY)
+
+
+def _app_slice_asks(context: Context, setting: Setting) -> Iterable[Ask]:
+    return _layer(context, setting, *_applications(context), *_user(context), MEMORY)
 
 
 def _waits(answers: Answers, ask: Ask, wanted: Mapping[str, float], total: int) -> bool:
@@ -156,34 +170,61 @@ def _waits(answers: Answers, ask: Ask, wanted: Mapping[str, float], total: int) 
     )
 
 
-def _judge_slice(context: Context, answers: Answers, setting: Setting) -> Verdict:
-    numbers = system.group(answers.text(_user_group(context)))
+def _limits(
+    answers: Answers, asks: tuple[Ask, Ask], config: Mapping[str, str], whose: str
+) -> Verdict:
+    """What the kernel has against what ``config`` says, in percent of memory and of one CPU."""
+    numbers = system.group(answers.text(asks[0]))
     total = system.memory(answers.text(MEMORY))["MemTotal"]
     in_force = {
         "MemoryHigh": None if numbers.high is None else 100 * numbers.high / total,
         "MemoryMax": None if numbers.maximum is None else 100 * numbers.maximum / total,
         "CPUQuota": numbers.cpu,
     }
-    wanted = {name: float(text.rstrip("%")) for name, text in value(setting)["sliceConfig"].items()}
+    wanted = {name: float(text.rstrip("%")) for name, text in config.items()}
 
-    def shown(values: dict[str, float | None]) -> str:
+    def shown(values: Mapping[str, float | None]) -> str:
         return ", ".join(
             f"{name} {'none' if values[name] is None else f'{values[name]:.0f}%'}"
             for name in wanted
         )
 
-    expected = shown({**wanted})
+    expected = shown(wanted)
     right = all(
         (found := in_force[name]) is not None and abs(found - number) < 1
         for name, number in wanted.items()
     )
     if right:
-        live = effective(shown(in_force), expected=expected)
-    elif _waits(answers, _user_unit(context), wanted, total):
-        reason = "systemd has read it; the kernel gets it with the next start of the user's slice"
-        live = pending(reason, expected=expected, found=shown(in_force))
-    else:
-        live = not_effective(shown(in_force), expected=expected, reason="of the user's own slice")
+        return effective(shown(in_force), expected=expected)
+    if _waits(answers, asks[1], wanted, total):
+        reason = f"systemd has read it; the kernel gets it with the next start of {whose}"
+        return pending(reason, expected=expected, found=shown(in_force))
+    return not_effective(shown(in_force), expected=expected, reason=f"of {whose}")
+
+
+def _judge_slice(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    config = value(setting)["sliceConfig"]
+    live = _limits(answers, _user(context), config, "the user's own slice")
+    return settle(context, answers, setting, live)
+
+
+def _judge_app_slice(context: Context, answers: Answers, setting: Setting) -> Verdict:
+    config = value(setting)["userSlices"]["app"]
+    live = _limits(answers, _applications(context), config, "the applications' slice")
+    whole, unit = _user(context)
+    above = system.group(answers.text(whole))
+    if "memory.high" not in above.known:
+        raise Unreadable("the kernel did not say what limits all that the user runs")
+    if live.effect is Effect.EFFECTIVE and above.high is not None:
+        reply = answers.reply(unit)
+        read = system.properties(reply.text) if reply.status == 0 else {}
+        if read.get("MemoryHigh") == "infinity":  # what a run set until 2026-11
+            return pending(
+                "the limit of an earlier run slows KWin down as well, until the user's slice "
+                "starts anew: after a reboot",
+                expected="no limit of the whole user",
+                found="MemoryHigh of the user's own slice",
+            )
     return settle(context, answers, setting, live)
 
 
@@ -304,6 +345,13 @@ PROOFS: tuple[Proof, ...] = (
         phase=Phase.MEMORY,
         asks=_slice_asks,
         judge=_judge_slice,
+    ),
+    Proof(
+        id="memory.app-slice",
+        title="Limits of the applications' slice in the kernel",
+        phase=Phase.MEMORY,
+        asks=_app_slice_asks,
+        judge=_judge_app_slice,
     ),
     Proof(
         id="storage.scheduler",

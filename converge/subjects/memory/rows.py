@@ -45,12 +45,14 @@ ROWS: tuple[Setting, ...] = (
     ),
     _row(
         id="memory.user-slice",
-        title="A user's programs together are slowed down at 12 of 16 GB",
+        title="Applications together are slowed down at 12 of 16 GB",
         says='Memory, later version: systemd.slices."user-" with MemoryHigh=12G',
         state=State.CORRECTED,
-        value={"sliceConfig": {"MemoryHigh": "75%"}},
-        check="memory.user-slice",
-        reason="as a unit file user-.slice is invalid and never applied; as a drop-in it is. In "
+        value={"userSlices": {"app": {"MemoryHigh": "75%"}}},
+        check="memory.app-slice",
+        reason="user-.slice is no valid unit file, and its limit would stop KWin and Plasma "
+        "together with the program that is too large, while a quarter of the memory is free "
+        "(memory.high: kernel, admin-guide/cgroup-v2). app.slice holds the applications alone. In "
         "percent, so that it holds on every machine",
     ),
     _row(

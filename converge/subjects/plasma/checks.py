@@ -29,6 +29,7 @@ from converge.proof.check import (
     Context,
     Item,
     Proof,
+    Unreadable,
     When,
     value,
 )
@@ -37,6 +38,7 @@ from converge.subjects.plasma import desktop, rows
 from converge.subjects.workspace import system
 
 BALOO = Ask("baloo", limit=15)
+INDEXER = Ask("indexer")
 NO_ENTRY = "(no entry)"
 _EFFECT = re.compile(r"(\w+)Enabled")
 #: Milliseconds of the overview effect at the factor 1.
@@ -121,6 +123,7 @@ def _shown(setting: Setting) -> str:
 
 def _asks(context: Context, setting: Setting) -> Iterable[Ask]:
     live = BALOO if _is_baloo(setting) else KWIN
+    live = INDEXER if setting.id == "baloo.off" else live
     return (live, *(_kde(setting, group, key) for group, key, _, _ in _entries(setting)))
 
 
@@ -224,6 +227,8 @@ def _judge_baloo(context: Context, answers: Answers, setting: Setting) -> Verdic
     wrong = _file(context, answers, setting)
     if wrong is not None:
         return wrong
+    if setting.id == "baloo.off":
+        return _off(answers)
     reply = answers.reply(BALOO)
     if reply.status == MISSING:
         return pending("Baloo is not installed; the file is right", expected=_shown(setting))
@@ -236,6 +241,27 @@ def _judge_baloo(context: Context, answers: Answers, setting: Setting) -> Verdic
         case "baloo.exclude-folders":
             return _folders(context, setting, found)
     return unknown("nothing that Baloo reports is about this row")
+
+
+def _off(answers: Answers) -> Verdict:
+    """The indexer reads the switch when it starts, so one that runs is older than the switch, or
+    does not obey it."""
+    expected = "no baloo_file runs"
+    rows = [line.split(" ") for line in answers.text(INDEXER).splitlines()]
+    told = {row[0] for row in rows}
+    if not rows or not told <= {"written", "session", "process"} or "written" not in told:
+        raise Unreadable("whether the indexer runs was not told")
+    written = int(next(row[1] for row in rows if row[0] == "written"))
+    started = [int(row[2]) for row in rows if row[0] == "process" and len(row) == 3]
+    if any(one > written for one in started):
+        reason = "it started after the switch was off: somebody else starts it"
+        return not_effective("baloo_file runs", expected=expected, reason=reason)
+    if started:
+        reason = "it ends with the session, or now: balooctl6 disable"
+        return pending(reason, expected=expected, found="baloo_file runs")
+    if "session" not in told:
+        return pending("nobody is logged in: at the next login", expected=expected)
+    return effective("none runs in the session", expected=expected)
 
 
 def _answered(what: str, found: bool, *, wanted: bool) -> Verdict:

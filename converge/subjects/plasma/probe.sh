@@ -25,6 +25,18 @@ probe_baloo() { # Baloo's own answers
         "$reader" config list "$list" || return
     done
 }
+# indexer: when the switch was written, whether there is a session, and the indexers that run, all in
+# seconds since the epoch
+probe_indexer() {
+    file=${XDG_CONFIG_HOME:-$HOME/.config}/baloofilerc
+    written=$(stat -c %Y -- "$file" 2>/dev/null) || stop 121 "$file"
+    say written "$written"
+    (session) >/dev/null 2>&1 && say session
+    for pid in $(called baloo_file); do
+        since=$(stat -c %Y -- "$root/proc/$pid" 2>/dev/null) || continue
+        say process "$pid" "$since"
+    done
+}
 probe_environment() { # environment NAME VARIABLE...: of a running program ("session": of Plasma)
     if [ "$1" = session ]; then
         pid=$(session) || exit

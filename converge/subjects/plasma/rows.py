@@ -22,6 +22,7 @@ def _row(
     claim: Claim | None = None,
     needs: frozenset[str] = frozenset({"kwin"}),
     forcible: bool = True,
+    risk: Risk = Risk.LOW,
 ) -> Setting:
     return Setting(
         id=id,
@@ -41,7 +42,7 @@ def _row(
             },
         },
         check=id,
-        risk=Risk.LOW,
+        risk=risk,
         claim=claim,
         needs=needs,
         forcible=forcible,
@@ -199,5 +200,19 @@ ROWS: tuple[Setting, ...] = (
             )
         },
         needs=_BALOO,
+    ),
+    _row(
+        id="baloo.off",
+        title="No index of files at all",
+        says="not in the plan",
+        state=State.OFFERED,
+        file="baloofilerc",
+        group="Basic Settings",
+        entries={"Indexing-Enabled": "false"},
+        needs=_BALOO,
+        reason="what Baloo holds and reads is free for applications: KDE's own switch (System "
+        "Settings, Search; baloosettings.kcfg, read 2026-11). KRunner, the start menu and Dolphin "
+        "then find no file by name or content, so it wants consent",
+        risk=Risk.HIGH,
     ),
 )

@@ -18,6 +18,7 @@ let
   unit = types.submodule {
     options = {
       sliceConfig = option (types.attrsOf types.anything) { };
+      serviceConfig = option (types.attrsOf types.anything) { };
       overrideStrategy = option (types.enum [ "asDropinIfExists" "asDropin" ]) "asDropinIfExists";
       description = option types.str "";
     };
@@ -42,6 +43,8 @@ in
         options = {
           max-jobs = option (types.either types.int (types.enum [ "auto" ])) "auto";
           cores = option types.int 0;
+          substituters = mkOption { type = types.listOf types.str; };
+          trusted-public-keys = mkOption { type = types.listOf types.str; };
           system-features = mkOption { type = types.listOf types.str; };
         };
       })
@@ -88,6 +91,7 @@ in
       memoryMax = option (types.nullOr types.int) null;
       priority = option types.int 5;
     };
+    systemd.services = option (types.attrsOf unit) { };
     systemd.slices = option (types.attrsOf unit) { };
     systemd.user.slices = option (types.attrsOf unit) { };
     systemd.oomd.enable = option types.bool true;
@@ -125,6 +129,8 @@ in
       }];
       nix.settings.system-features = lib.mkDefault ([ "nixos-test" "benchmark" "big-parallel" "kvm" ]
         ++ lib.optional (pkgs.stdenv.hostPlatform ? gcc.arch) "gccarch-${pkgs.stdenv.hostPlatform.gcc.arch}");
+      nix.settings.substituters = lib.mkAfter [ "https://cache.nixos.org/" ];
+      nix.settings.trusted-public-keys = [ "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=" ];
       environment.variables = config.environment.sessionVariables;
       environment.etc."pam/environment".text = lib.concatLines
         (lib.mapAttrsToList (name: value: "${name} DEFAULT=\"${value}\"") config.environment.sessionVariables);
