@@ -17,6 +17,7 @@ class Options:
     optimized: str = ""  # the same
     rounds: int = 30  # pairs of each benchmark
     seconds: int = 120  # after which no further pair of a benchmark begins
+    trial: str = ""  # a program on the workspace that does one trial of choose= in place of zram
     only: frozenset[str] = frozenset()  # ids of benchmarks, with commas between; empty: all
 
     @classmethod
@@ -36,6 +37,7 @@ class Options:
         if bool(stock) != bool(optimized):
             raise ValueError("MEASURE_STOCK and MEASURE_OPTIMIZED: give both or none")
         return cls(
+            trial=_place(environment, "MEASURE_TRIAL"),
             stock=stock,
             optimized=optimized,
             rounds=_number(environment, "MEASURE_ROUNDS", cls.rounds, highest=200),

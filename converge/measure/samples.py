@@ -128,7 +128,7 @@ def measurement(
     else:
         verdict, why = judge(gain, claim)
     return MeasurementRecord(
-        **_figures(gain),
+        **figures(gain),
         subject=claim.subject if claim else CONTROL,
         benchmark=benchmark.id,
         kind_of_gain="faster",
@@ -176,7 +176,7 @@ def memory(
     if gain is None:
         why = f"not measured: {counts}; take one sample before the first run and one after it"
     return MeasurementRecord(
-        **_figures(gain),
+        **figures(gain),
         subject=subject,
         benchmark="memory",
         kind_of_gain="smaller",
@@ -205,7 +205,7 @@ def _control(gain: Gain | None) -> tuple[ClaimVerdict, str]:
     )
 
 
-def _figures(gain: Gain | None) -> dict[str, Any]:
+def figures(gain: Gain | None) -> dict[str, Any]:
     """The fields of a record that say how much; none where nothing was measured."""
 
     def number(value: float | None) -> float | None:

@@ -18,6 +18,7 @@ _OF_ONE = {
     "run": "rollback",
     "setting": "why",
     "against": "verify",
+    "choose": "measure",
     "write": "detect",
     "answer": "confirm",
 }

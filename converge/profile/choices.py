@@ -69,6 +69,8 @@ class Choices:
     trial_answer_s: int = 300  # for a person's answer
     answer: str = "keep"  # of tasks/confirm.py
     trial_reboot: str = "asked"  # whether the machine may be rebooted for it: asked or allowed
+    choose: str = ""  # what tasks/measure.py tries and proposes a value for
+    zram_algorithm: str = ""  # in place of the profile's: what was measured to be better here
     against: frozenset[str] = frozenset()  # INPUT=REFERENCE, or a reference for nixpkgs
 
     @property

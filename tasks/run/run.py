@@ -29,6 +29,7 @@ from converge.plan.layers import MOVED_ASIDE
 from converge.problem import InvalidInput, Problem
 from converge.profile import asked, schema
 from converge.profile.choices import Choices, check_choices, fleet_problems
+from converge.profile.chosen import chosen
 from converge.profile.profile import Profile, load_profile
 from converge.report import ending, fleet
 from converge.report.progress import STYLES, Progress
@@ -380,7 +381,7 @@ def _input(host: Any, task: str, given: frozenset[str]) -> tuple[Choices, Profil
     path = PROJECT / choices.profile
     if task == "detect" and not path.exists():
         return choices, None
-    return choices, load_profile(path)
+    return choices, chosen(load_profile(path), choices)
 
 
 def _placed(problem: Problem, host: Any, given: frozenset[str], inventory: str) -> Problem:
