@@ -29,7 +29,7 @@ SUBJECT = "swap-in"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class Sampling:
     """One compressor on all pages: seconds to store and to read them back, bytes that they took."""
 
     write: float
@@ -44,10 +44,10 @@ class Trial:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trials:
+class Samplings:
     """``rounds``: of each, the trial of each compressor. ``lacking``: what the kernel has not."""
 
-    rounds: tuple[Mapping[str, Trial], ...] = ()
+    rounds: tuple[Mapping[str, Sampling], ...] = ()
     lacking: tuple[str, ...] = ()
     cpu: str = ""
     load: str = ""
@@ -74,10 +74,10 @@ class Proposal:
     why: str
 
 
-def parse(lines: Iterable[str]) -> Trials:
+def parse(lines: Iterable[str]) -> Samplings:
     """What ``remote/choose.sh`` prints. What is cut or odd gives a ``why``."""
     facts: dict[str, str] = {}
-    rounds: list[dict[str, Trial]] = []
+    rounds: list[dict[str, Sampling]] = []
     lacking: list[str] = []
     why, done = "", False
     for line in lines:
@@ -92,7 +92,7 @@ def parse(lines: Iterable[str]) -> Trials:
                     rounds.append({})
                 case "trial":
                     name, write, read, pages, held = rest.split(" ")
-                    rounds[-1][name] = _trial(write, read, pages, held)
+                    rounds[-1][name] = _sampling(write, read, pages, held)
                 case "failed":
                     why = rest
                 case "done":
@@ -105,17 +105,19 @@ def parse(lines: Iterable[str]) -> Trials:
     if not why and (not names or any(one.keys() != names for one in rounds)):
         why = "the answer has a round without one of its trials"
     whole = () if why else tuple(rounds)
-    return Trials(rounds=whole, lacking=tuple(lacking), why=why, **facts)
+    return Samplings(rounds=whole, lacking=tuple(lacking), why=why, **facts)
 
 
-def _trial(write: str, read: str, pages: str, held: str) -> Trial:
-    found = Trial(write=decimal(write), read=decimal(read), pages=number(pages), held=number(held))
+def _sampling(write: str, read: str, pages: str, held: str) -> Sampling:
+    found = Sampling(
+        write=decimal(write), read=decimal(read), pages=number(pages), held=number(held)
+    )
     if found.read <= 0 or found.pages < 1 or found.held < 1:
         raise ValueError("a trial that did nothing")
     return found
 
 
-def propose(trials: Trials, *, in_use: str) -> Proposal:
+def propose(trials: Samplings, *, in_use: str) -> Proposal:
     """The compressor to write into the inventory, and what was measured of each other one."""
     if trials.why or in_use not in (trials.rounds[0] if trials.rounds else ()):
         why = trials.why or f"the kernel has no {in_use}, so nothing is there to compare with"
@@ -144,7 +146,7 @@ def propose(trials: Trials, *, in_use: str) -> Proposal:
 
 
 def _record(
-    trials: Trials, name: str, in_use: str, gain: Gain | None, room: float
+    trials: Samplings, name: str, in_use: str, gain: Gain | None, room: float
 ) -> MeasurementRecord:
     verdict, why = judge(gain, Claim(subject=SUBJECT, low=0, high=0))
     enough = "" if room >= LEAST_ROOM else ", which is too little to propose it"

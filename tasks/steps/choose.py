@@ -57,5 +57,5 @@ def measured(work: Planned) -> Planned:
     raise Over(why, Outcome.MEASURED if found.records else Exit.FAILED, said=not found.records)
 
 
-def _none(answer: Answer) -> choice.Trials:
-    return choice.Trials(why=answer.first("failed") or answer.last_error)
+def _none(answer: Answer) -> choice.Samplings:
+    return choice.Samplings(why=answer.first("failed") or answer.last_error)
