@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from converge.journal.kinds import MeasurementRecord
+from converge.journal.measured import MeasurementRecord
 from converge.limits import decimal, number
 from converge.measure.gain import Gain, faster, judge
 from converge.measure.samples import figures
