@@ -20,13 +20,13 @@ NARROW = 16  # columns; words would stand one to a line
 #: What a person types as it stands: an option with its value; a task with its options; a program,
 #: known by its option or its verb, with all that follows up to the end of the clause.
 _TASK = r"(?:deploy|tasks/\w+)\.py"
-_OPTION = r"--data \S+|--?\w[\w-]*"
+_OPTION = r"--(?:data|limit) \S+|--?\w[\w-]*"
 _TYPED = re.compile(
     r"(?<!\S)(?:"
     rf"\.venv/bin/pyinfra \S+ {_TASK}(?: (?:{_OPTION}))*"
     r"|\.venv/bin/python -m \S+(?: --\S+)* \S+"
     rf"|{_TASK}(?: (?:{_OPTION}))+"
-    r"|--data \S+"
+    r"|--(?:data|limit) \S+"
     r"|(?:(?:cp|rm|git|nix-env|nix-store|ssh-keygen|usermod|chsh|systemctl) -|sudo \S|"
     r"ch(?:own|mod) \S+ \S|loginctl enable-|systemctl daemon-|cd /)"
     r".*?(?=[;,)]|: | then | and |$)"
