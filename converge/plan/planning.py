@@ -241,7 +241,7 @@ def _builds(
         inputs = sha256(
             json.dumps([files, base.seen, nix.attribute], sort_keys=True).encode()
         ).hexdigest()
-        built, current = snapshot.built.get(nix.layer.value), snapshot.current(nix.profile)
+        built, current = snapshot.built.get(nix.layer.value), snapshot.activated(nix.profile)
         if built is None:
             needed, why = True, "never built from this layer"
         elif built.inputs != inputs:

@@ -199,3 +199,7 @@ class Snapshot:
 
     def current(self, profile: str) -> Generation | None:
         return next((g for g in self.generations.get(profile, ()) if g.current), None)
+
+    def activated(self, profile: str) -> Generation | None:
+        """What was switched to last: while a system is on trial, the profile stays behind it."""
+        return (self.tried if profile == "system" else None) or self.current(profile)

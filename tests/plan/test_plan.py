@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from converge.boot.trial import Trial, TrialState
 from converge.plan import layers
 from converge.plan.flakes import Flake
 from converge.plan.plan import Plan
-from converge.plan.snapshot import Generation, Kind, LastBuild, Managed, Node, Snapshot
+from converge.plan.snapshot import Generation, Kind, LastBuild, Managed, Node, Snapshot, Transaction
 from converge.plan.written import LastWritten, SettingProof
 from converge.setting import Layer, Phase
 from converge.subjects.settings import ALL
@@ -92,6 +93,33 @@ def test_a_layer_is_built_again_when_its_inputs_or_its_generation_changed(
     assert plan(rest, selected=home).empty
     (again,) = plan(changed(rest), selected=home).builds
     assert again.needed
+
+
+def test_a_system_that_is_on_trial_is_not_to_be_built_again() -> None:
+    """Its profile stays at the generation before until the machine was booted and proved."""
+    system = frozenset({Layer.NIXOS})
+    made = plan(found(), selected=system)
+    (build,) = made.builds
+    rest = replace(
+        applied(found(), made),
+        built={"nixos": LastBuild(inputs=build.inputs, path="/nix/store/new")},
+        generations={
+            "system": (
+                Generation(number=1, path="/nix/store/old", current=True),
+                Generation(number=2, path="/nix/store/new", current=False),
+            )
+        },
+    )
+    assert plan(rest, selected=system).needed_builds
+    tried = Transaction(
+        directory="/var/lib/workspace-tuning/runs/me/r1/transaction",
+        alive=False,
+        left_s=0,
+        word="kept",
+        reason="",
+        trial=Trial(state=TrialState.BOOTING, boot=rest.facts["boot_id"], number=2),
+    )
+    assert plan(replace(rest, transactions=(tried,)), selected=system).empty
 
 
 def test_u12_what_an_undo_cannot_give_back_is_said_before_anybody_consents() -> None:
