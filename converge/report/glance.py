@@ -63,7 +63,7 @@ def _generations(snapshot: Snapshot, name: str) -> Iterator[Row]:
         return
     numbers = ", ".join(f"{one.number}{' (current)' if one.current else ''}" for one in found[-6:])
     more = f", {len(found) - 6} older" if len(found) > 6 else ""
-    yield name, f"generations {numbers}{more}"
+    yield name, f"generation{'s' if len(found) > 1 else ''} {numbers}{more}"
 
 
 def _proved(snapshot: Snapshot, plan: Plan) -> Iterator[Row]:

@@ -35,10 +35,10 @@ from converge.report import ending, fleet
 from converge.report.progress import STYLES, Progress
 from converge.report.terminal import Terminal
 from tasks.reach import bare, builder, connection, output, quiet
-from tasks.run import allowed, signals, start
+from tasks.run import allowed, options, signals, start
 from tasks.run.journal import Journal, JournalError, new_run_id
+from tasks.run.options import problem as _problem
 from tasks.run.start import PROJECT, leave
-from tasks.run.start import problem as _problem
 
 R = TypeVar("R")
 __all__ = ["PROJECT", "Run", "begin", "install", "leave"]
@@ -283,6 +283,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     )
     if waiting:
         problems.append(_problem("--data canary", waiting, "or leave the canary out"))
+    problems += options.picked(state.inventory, params)
     if not run.inputs and not problems:
         problems.append(_no_workspace(state, params))
     if problems:

@@ -24,6 +24,8 @@ from converge.problem import InvalidInput, Problem, did_you_mean, nearest
 from converge.report.terminal import Terminal
 from tasks.reach import quiet
 from tasks.reach.address import parse
+from tasks.run import options
+from tasks.run.options import problem
 from tasks.run.signals import hold_signals
 
 PROJECT = Path(__file__).parents[2]
@@ -58,10 +60,6 @@ _MEANT = {
 }
 #: Set by ``tasks.run.run.begin``: from then on the run itself says how it ends.
 begun = False
-
-
-def problem(given: str, message: str, hint: str) -> Problem:
-    return Problem(file=given, line=0, column=0, path="", message=message, hint=hint)
 
 
 def leave(code: int) -> NoReturn:
@@ -137,20 +135,8 @@ def problems(params: Mapping[str, Any]) -> Iterator[Problem]:
             " ".join(operations), "are several commands, and a call runs one", "a call for each"
         )
     yield from _inventory(str(params.get("inventory") or ""))
-    yield from _data([str(text) for text in params.get("data") or ()])
-
-
-def _data(given: Sequence[str]) -> Iterator[Problem]:
-    """What is no ``KEY=VALUE``, and what pyinfra would drop: of a key given twice all but one."""
-    for text in given:
-        if "=" not in text:
-            yield problem(f"--data {text}", "has no value", f"--data {text}=VALUE")
-        elif not text.partition("=")[0].strip():
-            yield problem(f"--data {text}", "names no key", "--data KEY=VALUE")
-    keys = [text.partition("=")[0] for text in given]
-    for key in dict.fromkeys(key for key in keys if key.strip() and keys.count(key) > 1):
-        what = f"is given {keys.count(key)} times, and the last alone would count"
-        yield problem(f"--data {key}", what, f"give it once; a list is --data {key}=ONE,TWO")
+    yield from options.idle(params)
+    yield from options.data([str(text) for text in params.get("data") or ()])
 
 
 def _is_command(here: Path, operation: str) -> bool:
@@ -287,13 +273,16 @@ def _take_interrupts() -> None:
     module: Any = inventory
     execute: Callable[..., Any] = module.exec_file
 
-    def executed(filename: str, *arguments: Any, **options: Any) -> Any:
+    def executed(filename: str, *arguments: Any, **others: Any) -> Any:
         try:
-            return execute(filename, *arguments, **options)
+            defined = execute(filename, *arguments, **others)
         except (Exception, SystemExit):
             raise
         except BaseException as error:
             raise exceptions.UnexpectedExternalError(error, filename) from error
+        if found := list(options.twice(filename, defined)):
+            refuse(found)
+        return defined
 
     module.exec_file = executed
 
@@ -350,7 +339,8 @@ def _text(error: click.ClickException, inner: object) -> str:
 def _said(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return f"SyntaxError: {error.msg}"
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    text = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _place(error: click.ClickException, inner: BaseException) -> str | None:
@@ -363,9 +353,14 @@ def _place(error: click.ClickException, inner: BaseException) -> str | None:
     if given:
         return f"{named}:{given[-1][1]}"
     if _text(error, inner).startswith(("OSError", "FileNotFound", "Permission", "Unicode")):
-        return named or "the inventory"
+        return named or _given()
     pyinfras = lines and "/pyinfra" in lines[-1][0]
-    return "the inventory" if pyinfras else None
+    return _given() if pyinfras else None
+
+
+def _given() -> str:
+    """The inventory, as it was typed."""
+    return str(_params(sys.argv[1:]).get("inventory") or "the inventory")
 
 
 def _lines(frames: TracebackType | None) -> list[tuple[str, int]]:
@@ -377,11 +372,11 @@ def _usage(error: click.UsageError) -> Problem:
     first = "pyinfra inventory/<workspace>.py COMMAND"
     if isinstance(error, click.NoSuchOption):
         name = error.option_name
-        options = [
+        known = [
             text for one in (error.ctx.command.params if error.ctx else ()) for text in one.opts
         ]
         meant = _MEANT.get(name)
-        hint = f"did you mean {meant}?" if meant else did_you_mean(name, options, "pyinfra --help")
+        hint = f"did you mean {meant}?" if meant else did_you_mean(name, known, "pyinfra --help")
         return problem(name, "pyinfra has no such option", hint)
     if isinstance(error, click.MissingParameter):
         return problem(

@@ -52,6 +52,16 @@ START = (
     ("W deploy.py -y --no-wait", "failures would go unseen"),
     ("W deploy.py -y --config /dev/null", "takes the place of our config.py"),
     ("W deploy.py --dry --limit nobody", "--limit nobody: leaves no workspace"),
+    ("W deploy.py --dry --limit ''", "--limit '': leaves no workspace"),
+    ("W deploy.py --dry --limit @local --limit lcal", "--limit lcal: leaves no workspace"),
+    ("W deploy.py --dry --exclude kwin.contrast", "--exclude kwin.contrast: leaves none out"),
+    ("W deploy.py --dry --data ''", "--data: names no key; --data KEY=VALUE"),
+    ("W deploy.py --dry --data ' =1'", "names no key; --data KEY=VALUE"),
+    ("W deploy.py --dry --data workspace=x", "the inventory names its workspaces; leave it out"),
+    ("W deploy.py --dry --data _sudo=True", "--data _sudo: is for operations of pyinfra's"),
+    ("W deploy.py --dry --sudo", "--sudo: does nothing here; root does two steps"),
+    ("W tasks/verify.py --su-user root", "--su-user: does nothing here"),
+    ("W deploy.py --dry --retry 3", "--retry: does nothing here; leave it out"),
 )
 
 #: the inventory
@@ -69,6 +79,9 @@ INVENTORY = (
     ("bytes.py deploy.py --dry", "UnicodeDecodeError"),
     ("bare.py deploy.py --dry", "bare.py, workspace @local: the key workspace is missing"),
     ("key.py deploy.py --dry", "key.py, workspace x: profil: is not a known key; did you mean"),
+    ("twice.py deploy.py --dry", "twice.py: names h twice, as x and y, and the last alone would"),
+    ("tuple.py deploy.py --dry", "tuple.py: IndexError: tuple index out of range; mend it"),
+    ("kind.py deploy.py --dry", "kind.py: NoConnectorError: Invalid connector: nosuch"),
     ("stop.py deploy.py --dry", "stop.py:1: KeyboardInterrupt; mend it, then the same command"),
     ("W deploy.py --dry --limit sandbx", "--limit sandbx: leaves no workspace; W has @local"),
 )
@@ -81,6 +94,9 @@ FILES = {
     "empty.py": b"x = 1\n",
     "bytes.py": b"\xff\xfe\n",
     "key.py": b"hosts = [('@local', {'workspace': 'x', 'profil': 'a', 'user': 'me'})]\n",
+    "twice.py": b"one = [('h', {'workspace': 'x'})]\nall = [('h', {'workspace': 'y'}), *one]\n",
+    "tuple.py": b"hosts = [('a',)]\n",
+    "kind.py": b"hosts = ['@nosuch/x']\n",
     "stop.py": b"raise KeyboardInterrupt\n",
     "bare.py": b"hosts = [('@local', {'profile': 'inventory/hardware/shoshin.yaml'})]\n",
 }
