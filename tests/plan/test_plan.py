@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converge.boot.trial import Trial, TrialState
 from converge.plan import layers
 from converge.plan.flakes import Flake
 from converge.plan.plan import Plan
 from converge.plan.snapshot import Generation, Kind, LastBuild, Managed, Node, Snapshot, Transaction
+from converge.plan.trial import Trial, TrialState
 from converge.plan.written import LastWritten, SettingProof
 from converge.setting import Layer, Phase
 from converge.subjects.settings import ALL
