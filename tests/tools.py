@@ -25,6 +25,7 @@ _HOW = {
     "strace": "apt-get install strace",
     "chromium": "apt-get install chromium",
     "qemu-system-x86_64": "apt-get install qemu-system-x86",
+    "qemu-img": "apt-get install qemu-utils",
     "mmdebstrap": "apt-get install mmdebstrap debian-archive-keyring",
     "mcopy": "apt-get install mtools dosfstools",
     "ssh": "apt-get install openssh-client",

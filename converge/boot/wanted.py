@@ -32,18 +32,18 @@ def asked(
     *,
     session_s: int,
 ) -> tuple[checks.BootCheck, ...]:
-    """What has to hold after the boot: of each setting that waits for it what proves it, and that
-    the desktop comes up again where there is one."""
-    waiting = {
+    """What has to hold after the boot: of each setting that waits for it, or is effective before
+    it, what proves it, and that the desktop comes up again where there is one."""
+    wanted = {
         one.setting
         for one in findings
-        if one.effect is Effect.PENDING and one.setting and one.counts
+        if one.effect in (Effect.PENDING, Effect.EFFECTIVE) and one.setting and one.counts
     }
     found: list[checks.BootCheck] = []
     for standing in context.standings:
         setting = standing.setting
         proof = proofs.get(setting.check)
-        if setting.id not in waiting or setting.layer is not Layer.NIXOS:
+        if setting.id not in wanted or setting.layer is not Layer.NIXOS:
             continue
         if standing.in_force and proof is not None and proof.after_boot is not None:
             found += proof.after_boot(context, setting)

@@ -14,6 +14,7 @@ from converge.exits import Exit, Outcome
 from converge.journal.form import Says, copied
 from converge.journal.measured import MeasurementRecord, MemoryRecord
 from converge.setting import Layer
+from converge.trial import Trial, TrialState
 
 #: Words of a fact of the gate, worst first. Any other word is unknown, and unknown is not true.
 FACT_WORDS = ("blocks", "unknown", "differs", "true")
@@ -221,6 +222,38 @@ class FindingRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """How a change stands that is booted once, or was (docs/next-boot.md)."""
+
+    run: A[str, Says("The run whose change it is")]
+    state: A[
+        str,
+        Says(
+            "Where it stands", rules={"enum": [one.value for one in TrialState]}, otherwise="broken"
+        ),
+    ]
+    stands: A[str, Says("The same for a person, with the reason")]
+    next: A[str, Says("What a person does about it, or empty")] = ""
+    found: A[tuple[str, ...], Says("What each check found after the boot")] = ()
+    journal: A[
+        tuple[str, ...],
+        Says("Of a boot that failed: what was wrong in it, then -- and its last lines"),
+    ] = ()
+
+    @classmethod
+    def of(cls, run: str, one: Trial, *, boot: str) -> TrialRecord:
+        """``boot``: the one that the workspace runs in now."""
+        return cls(
+            run=run,
+            state=one.state.value,
+            stands=one.stands(boot),
+            next=one.next_step(boot),
+            found=one.found,
+            journal=one.journal,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProblemRecord:
     """Something that a person should read."""
 
@@ -264,6 +297,7 @@ Record = (
     | DifferenceRecord
     | StepRecord
     | FindingRecord
+    | TrialRecord
     | MemoryRecord
     | MeasurementRecord
     | ProblemRecord
@@ -282,6 +316,7 @@ KINDS: Mapping[str, type[Record]] = {
     "difference": DifferenceRecord,
     "step": StepRecord,
     "finding": FindingRecord,
+    "trial": TrialRecord,
     "memory": MemoryRecord,
     "measurement": MeasurementRecord,
     "problem": ProblemRecord,

@@ -13,9 +13,9 @@ import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from converge import limits
+from converge import limits, trial
 from converge.kde import chezmoi
-from converge.plan import flakes, trial
+from converge.plan import flakes
 from converge.plan.flakes import Flake
 from converge.plan.snapshot import (
     Generation,
@@ -27,8 +27,8 @@ from converge.plan.snapshot import (
     Snapshot,
     Transaction,
 )
-from converge.plan.trial import Trial
 from converge.plan.written import PARTS, LastWritten
+from converge.trial import Trial
 
 NEEDED_FACTS = frozenset(
     {"uid", "system_uid", "user", "home", "state", "hostname", "boot_id", "uptime_s", "soak_boot"}
@@ -137,6 +137,9 @@ def _parse(rows: list[str]) -> Snapshot:
     lower: dict[str, bytes] = {}
     parts: dict[str, dict[str, str]] = {}
     trials: dict[str, Trial] = {}
+    told: dict[
+        tuple[str, str], list[str]
+    ] = {}  # by a trial: what was found, a failed boot's journal
     running = ""
     try:
         start, middle = rows.index("files"), rows.index("directories")
@@ -184,6 +187,9 @@ def _parse(rows: list[str]) -> Snapshot:
             case "trial":
                 directory, tried = trial.parse(rest)
                 trials[directory] = tried
+            case "trial_said":
+                directory, what, line = trial.parse_said(rest)
+                told.setdefault((directory, what), []).append(line)
             case "lock":
                 lock[first] = second
             case "absent":
@@ -238,6 +244,14 @@ def _parse(rows: list[str]) -> Snapshot:
     missing |= {"system", "home"} - (read.keys() & profiles.keys())
     if missing:
         raise SnapshotError(f"the snapshot lacks {sorted(missing)}")
+    trials = {
+        directory: replace(
+            one,
+            found=tuple(told.get((directory, "found"), ())),
+            journal=tuple(told.get((directory, "journal"), ())),
+        )
+        for directory, one in trials.items()
+    }
     return Snapshot(
         facts=facts,
         marks=frozenset(marks),

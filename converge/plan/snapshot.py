@@ -12,8 +12,8 @@ from hashlib import sha256
 
 from converge.plan.flakes import Flake
 from converge.plan.rollout import Clock
-from converge.plan.trial import Trial
 from converge.plan.written import LastWritten
+from converge.trial import Trial
 
 
 class Kind(StrEnum):
@@ -186,6 +186,14 @@ class Snapshot:
         return next(
             (one for one in reversed(self.transactions) if one.trial and one.trial.open), None
         )
+
+    @property
+    def runs_on(self) -> Transaction | None:
+        """The change that was undone while the generation that it brought runs until a restart."""
+        last = next(
+            (one for one in reversed(self.transactions) if one.trial and one.trial.booted), None
+        )
+        return last if last and last.trial and last.trial.state.refuted else None
 
     @property
     def tried(self) -> Generation | None:

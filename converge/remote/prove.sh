@@ -9,6 +9,7 @@
 # Probes are those of the other checks (remote/check.sh runs them, as the user), kept beside it.
 # shellcheck shell=sh disable=SC2034,SC2154
 CAP=65536
+QUESTION=workspace-tuning-question.service
 
 prove() {
     state proving "generation $number runs since this boot" || { undo_all undone "$why" && return; }
@@ -22,7 +23,12 @@ prove() {
         asked=$disproved
     fi
     case $(value options confirm) in
-        person | both) ask || { undo_all undone "$disproved" && return; } ;;
+        person | both)
+            ask
+            answered_=$?
+            if [ -n "$shown" ]; then no_dialog; fi # it was answered elsewhere, or had its time
+            [ "$answered_" = 0 ] || { undo_all undone "$disproved" && return; }
+            ;;
     esac
     keep
 }
@@ -59,8 +65,9 @@ verdict() {
 kernel() { # the kernel runs that was built, with each of its parameters
     missing=''
     set -f
-    given=" $(cat "$root/proc/cmdline") "
-    parameters=$(cat "$new/kernel-params" 2>/dev/null)
+    # A loader may set quotes elsewhere in a parameter: GRUB takes them for its own and writes others.
+    given=" $(tr -d "\"'\\\\" <"$root/proc/cmdline") "
+    parameters=$(tr -d "\"'\\\\" <"$new/kernel-params" 2>/dev/null)
     for parameter in $parameters; do
         case $given in *" $parameter "*) ;; *) missing="$missing $parameter" ;; esac
     done
@@ -186,26 +193,32 @@ desktop() { # whether the user has a session with a display
     as_user timeout 10 systemctl --user show-environment 2>/dev/null |
         grep -qE '^(WAYLAND_)?DISPLAY=.'
 }
-in_session() { # in_session SECONDS PROGRAM...: in the user's desktop, with what its manager knows of it
+# in_session SECONDS PROGRAM...: in the user's desktop, with what its manager knows of it; prints what
+# the program said, a line. How systemd-run ended tells nothing: it ends in 1 as well where the
+# program had no display, or had its time.
+in_session() {
     wait_=$1
     shift
-    as_user timeout "$((wait_ + 20))" systemd-run --user --quiet --collect --wait \
-        --property="RuntimeMaxSec=$wait_" "$@" >/dev/null 2>&1
+    for_user "$((wait_ + 30))" systemd-run --user --quiet --collect --wait --pipe \
+        --unit="$QUESTION" --property="RuntimeMaxSec=$wait_" "$@" 2>/dev/null | head -n 1 | head -c 64
 }
 dialog() { # dialog SECONDS: the question on the desktop, as for a screen's resolution
     question="The system was restarted with the change of run $(plan run). Keep it? Without an answer \
 it is undone in $1 seconds${asked:+. What was found: $asked}"
+    question=$(say "$question" | tr -d '<>&$') # it is shown as text, not as HTML; systemd expands $
+    title='Keep these changes?'
     if as_user sh -c 'command -v kdialog' >/dev/null 2>&1; then
-        in_session "$1" kdialog --title 'Keep these changes?' --yes-label Keep --no-label Undo \
-            --warningyesno "$question"
-        case $? in 0) answer keep ;; 1) answer undo ;; esac
+        # shellcheck disable=SC2016 # expanded by the inner shell
+        said_=$(in_session "$1" sh -c 'kdialog "$@"
+            case $? in 0) echo keep ;; 1) echo undo ;; esac' kdialog --title "$title" \
+            --yes-label Keep --no-label Undo --warningyesno "$question")
     elif as_user sh -c 'command -v notify-send' >/dev/null 2>&1; then
-        said_=$(as_user timeout "$(($1 + 20))" systemd-run --user --quiet --collect --pipe --wait \
-            notify-send --wait --urgency=critical --expire-time="$(($1 * 1000))" \
-            --action=keep=Keep --action=undo=Undo 'Keep these changes?' "$question" 2>/dev/null)
-        case $said_ in keep | undo) answer "$said_" ;; esac
+        said_=$(in_session "$1" notify-send --wait --urgency=critical \
+            --expire-time="$(($1 * 1000))" --action=keep=Keep --action=undo=Undo "$title" "$question")
     fi
+    case ${said_:-} in keep | undo) answer "$said_" ;; esac
 }
+no_dialog() { as_user timeout 10 systemctl --user stop "$QUESTION" 2>/dev/null; }
 answer() { # answer keep|undo: the first word counts
     case $1 in keep | undo) ;; *) stop 64 "$1: neither keep nor undo" ;; esac
     case $(state_word) in proving) ;; *) stop 73 "no trial waits for an answer: $(cat "$R/state")" ;; esac
@@ -223,5 +236,5 @@ tell() { # tell TEXT: in the desktop session once there is one, and to every ter
         if [ "$(seconds)" -ge "$last_" ]; then return 0; fi
         sleep 5
     done
-    in_session 20 notify-send --urgency=critical 'workspace-tuning' "$1"
+    in_session 20 notify-send --urgency=critical 'workspace-tuning' "$1" >/dev/null
 }

@@ -111,6 +111,10 @@ for place in "$state/workspace-tuning/workspace/runs"/*/transaction \
         case $number in '' | *[!0-9]*) number=0 ;; esac
         case " $(first_line "$root/proc/cmdline") " in *" init=${new:-none}/init "*) booted=yes ;; esac
         say trial "$place" "${since:--}" "$number" "$booted" "$(first_line "$tried/state")"
+        for what in found journal; do
+            head -n 80 -- "$tried/$what" 2>/dev/null | cut -c 1-200 |
+                while IFS= read -r line; do say trial_said "$place" "$what" "$line"; done
+        done
     fi
     parts_of "$place" 2>/dev/null |
         while IFS=' ' read -r part standing; do say part "$part" "$standing" "$place"; done

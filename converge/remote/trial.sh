@@ -125,6 +125,23 @@ disarm_unit() {
     systemctl daemon-reload 2>/dev/null
 }
 
+# way_back BOOTED: the system to come back to. It is what runs, unless its own change was undone since:
+# then it is what that change would have come back to.
+way_back() {
+    back_=$1 newest_=-1
+    for plan_ in "${T%/*/transaction}"/*/trial/plan "${T%/*/*/transaction}"/*/*/trial/plan; do
+        grep -qxF "new $1" "$plan_" 2>/dev/null || continue
+        of_=${plan_%/trial/plan} state_=''
+        IFS=' ' read -r state_ _ 2>/dev/null <"$of_/trial/state"
+        if [ "$state_" = kept ] && parts_of "$of_/transaction" | grep -qx 'nixos in-force'; then
+            back_=$1
+            break
+        fi
+        number_=$(number_in "$of_") && [ "$number_" -gt "$newest_" ] || continue
+        newest_=$number_ back_=$(sed -n 's/^old //p' "$plan_" | tail -n 1)
+    done
+    say "${back_:-$1}"
+}
 prepare() { # prepare NUMBER PATH PROFILE: number and path of the generation that the profile is at
     profile=$3 new=$(plan nixos) && new=${new%% *}
     kept_number=$1 kept=$(system_link "$1")
@@ -133,16 +150,17 @@ prepare() { # prepare NUMBER PATH PROFILE: number and path of the generation tha
     if [ -z "$kept" ] || [ ! -x "$kept/bin/switch-to-configuration" ]; then
         why="generation $1 of $profile is gone, so there is none to come back to" && return 1
     fi
+    back=$(way_back "$booted") # what has proved that it boots
     old=$kept old_number=$1
-    if differs "$kept" "$booted"; then
-        # What is the default now was never booted itself: what runs is what has proved that it boots.
+    if differs "$kept" "$back"; then
+        # What is the default now was never booted itself.
         old='' old_number=''
         for link in "$profile"-*-link; do
-            if [ "$(readlink -f -- "$link")" = "$booted" ]; then
-                old=$booted old_number=${link%-link} old_number=${old_number##*-}
+            if [ "$(readlink -f -- "$link")" = "$back" ]; then
+                old=$back old_number=${link%-link} old_number=${old_number##*-}
             fi
         done
-        [ -n "$old" ] || { why="the booted system is no generation any more" && return 1; }
+        [ -n "$old" ] || { why="$back has proved that it boots, and is no generation any more" && return 1; }
     fi
     differs "$new" "$booted" || { why='nothing of it needs a reboot' && return 1; }
     case $new in "$old" | "$kept") why='it is a generation already' && return 1 ;; esac

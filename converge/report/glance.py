@@ -116,6 +116,8 @@ def _trial(snapshot: Snapshot) -> Iterator[Row]:
         return
     boot = snapshot.facts["boot_id"]
     yield "trial", f"run {one.run}: {one.trial.stands(boot)}"
+    for line in one.trial.worst:
+        yield "", f"that boot: {line}"
     if then := one.trial.next_step(boot):
         yield "", then
 

@@ -25,6 +25,7 @@ from converge.journal.kinds import (
     RunEndRecord,
     RunStartRecord,
     SnapshotRecord,
+    TrialRecord,
     VerdictRecord,
 )
 from converge.journal.measured import MeasurementRecord, MemoryRecord
@@ -82,6 +83,7 @@ class ReportedWorkspace:
     notes: tuple[str, ...] = ()
     steps: tuple[ReportedStep, ...] = ()
     undo: tuple[str, ...] = ()
+    trial: TrialRecord | None = None  # of a change that is booted once, or was
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,6 +219,7 @@ def _workspace(
         estimates=tuple(f"{one.layer}: {one.text}" for one in of_kind(own, EstimateRecord)),
         notes=plan.notes,
         steps=done,
+        trial=last_of_kind(own, TrialRecord),
         undo=undo(
             name,
             first.source.run,

@@ -1,6 +1,7 @@
 # Rows beyond the plan, each only where it was asked for: what keeps a desktop answering while memory is
-# short. Settings: memory.zswap, memory.min-ttl, memory.session, memory.sched-ext (memory.page-cluster is
-# a sysctl of memory.nix, memory.oomd a drop-in of the home).
+# short, and what restarts a machine that does not boot. Settings: memory.zswap, memory.min-ttl,
+# memory.session, memory.sched-ext, boot.restart (memory.page-cluster is a sysctl of memory.nix,
+# memory.oomd a drop-in of the home).
 { lib, workspaceTuning, ... }:
 let
   inherit (workspaceTuning) settings;
@@ -13,7 +14,8 @@ in
   config = lib.mkMerge [
     {
       # Lists are added to, never put in place of the user's own: so without a priority.
-      # Default of most kernels: zswap.enabled=1, a compressed cache in front of every swap, of zram too.
+      # Default of most kernels: zswap.enabled=1, a compressed cache in front of every swap, of zram too;
+      # panic=0, which waits for ever; no watchdog.
       boot.kernelParams = lib.concatMap (id: settings.${id}.kernelParams) (having "kernelParams");
       # Default of the kernel: 0. `w` writes into a file that is there and leaves its mode alone.
       systemd.tmpfiles.rules = lib.concatMap

@@ -96,6 +96,8 @@ def payload(work: Built, attempt: int) -> str:
 @step("look before the change", gives=Looked, idle=proves("nothing to activate"))
 def preflight(planned: Planned) -> Looked:
     """What has to hold before anything is written; the faults that are there are not this run's."""
+    if any(one.nix.root for one in planned.needed_builds) and (why := read.to_leave(planned)):
+        raise Over(why, Exit.LOCKED)
     known = proof.before(planned, BLOCKING | keep.HEALTH)
     blocking = BLOCKING if planned.needed_builds else ()  # of a generation, if one is made
     for one in known:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from converge.exits import Exit, Outcome
 from converge.journal.journal import controller_state
-from converge.journal.kinds import SnapshotRecord
+from converge.journal.kinds import SnapshotRecord, TrialRecord
 from converge.plan import cascade, desired, held, layers, planning, saved, unread
 from converge.plan.observed import SnapshotError, parse
 from converge.plan.plan import Plan
@@ -65,8 +65,11 @@ def snapshot(work: Given) -> Read:
 
 
 def seen(work: Given, found: Snapshot) -> None:
-    """Put into the journal that the workspace was read."""
+    """Put into the journal that the workspace was read, and how a trial stands there."""
     work.record(SnapshotRecord(facts=found.facts, marks=tuple(sorted(found.marks))))
+    one = found.trial
+    if one is not None and one.trial is not None:
+        work.record(TrialRecord.of(one.run, one.trial, boot=found.facts["boot_id"]))
 
 
 def on_trial(found: Snapshot) -> str:
@@ -78,6 +81,18 @@ def on_trial(found: Snapshot) -> str:
     then = one.trial.next_step(boot) or "wait for its end"
     return (
         f"run {one.run} is on trial there ({one.trial.stands(boot)}); nothing was changed; {then}"
+    )
+
+
+def to_leave(work: Read) -> str:
+    """Why no system is made while one runs whose change was undone, or the empty string: it would
+    be proved by what a restart takes away."""
+    one = work.snapshot.runs_on
+    if one is None or one.trial is None:
+        return ""
+    return (
+        f"generation {one.trial.number} still runs, and its change (run {one.run}) was undone; "
+        f"nothing was changed; {one.trial.next_step(work.snapshot.facts['boot_id'])}"
     )
 
 

@@ -18,10 +18,10 @@ from converge.boot import checks, wanted
 from converge.exits import Exit, Outcome
 from converge.journal.kinds import FindingRecord, ProblemRecord
 from converge.plan.snapshot import Transaction
-from converge.plan.trial import TrialState
 from converge.proof import inquiry
 from converge.report.ending import latest
 from converge.subjects.checks import PROOFS
+from converge.trial import TrialState
 from tasks.reach.remote import Answer, joined, program
 from tasks.run.operations import step
 from tasks.run.stages import Done, Kept, Over, Planned, Proved, Read

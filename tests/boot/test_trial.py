@@ -10,9 +10,9 @@ import pytest
 from converge.boot import checks, wanted
 from converge.effect import Effect, Finding
 from converge.exits import Exit, Outcome
-from converge.plan.trial import MOVES, Trial, TrialState, parse
 from converge.profile.choices import Choices
 from converge.subjects.checks import PROOFS
+from converge.trial import MOVES, Trial, TrialState, parse
 from tests.conftest import PROJECT
 
 BY_ID = {one.id: one for one in PROOFS}
@@ -79,6 +79,13 @@ def test_a_trial_that_waits_is_told_from_one_that_did_not_come_up(
 ) -> None:
     one = Trial(state=TrialState.BOOTING, boot="armed", number=5, booted=booted)
     assert one.stands(now).startswith(says)
+
+
+def test_a_generation_that_was_undone_and_runs_is_left_by_a_restart() -> None:
+    for state in (TrialState.UNDONE, TrialState.WENT_BACK):
+        one = Trial(state=state, number=5, booted=True)
+        assert one.next_step("now").startswith("restart the machine")
+        assert replace(one, booted=False).next_step("now") == ""
 
 
 def test_a_record_is_read_as_it_is_and_a_damaged_one_is_broken() -> None:

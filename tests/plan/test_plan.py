@@ -14,10 +14,10 @@ from converge.plan import layers
 from converge.plan.flakes import Flake
 from converge.plan.plan import Plan
 from converge.plan.snapshot import Generation, Kind, LastBuild, Managed, Node, Snapshot, Transaction
-from converge.plan.trial import Trial, TrialState
 from converge.plan.written import LastWritten, SettingProof
 from converge.setting import Layer, Phase
 from converge.subjects.settings import ALL
+from converge.trial import Trial, TrialState
 from tests.plan import plans
 from tests.plan.plans import DESKTOP, EVERY, KWINRC, LIVED_IN, applied, file, found, plan
 from tests.proof.checks import HOME

@@ -278,6 +278,29 @@ def test_a_corrupt_part_of_a_transaction_breaks_no_reading(
     assert one.ended is (part == "process"), "its process is still there"
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("kernel: a\nkernel: b\n--\nthe last\n", ("kernel: a", "kernel: b")),
+        ("--\none\nthe last\n", ("one", "the last")),
+        ("", ()),
+    ],
+)
+def test_what_the_journal_of_a_failed_boot_said_is_read_with_its_trial(
+    reader: Reader, said: str, shown: tuple[str, ...]
+) -> None:
+    trial = reader.transaction(RUN, "undone it did not come up").parent / "trial"
+    trial.mkdir()
+    (trial / "plan").write_text("new /nix/store/new\nnumber 7\nboot earlier\n")
+    (trial / "state").write_text("went-back it did not come up\n")
+    (trial / "found").write_text("effective boot.kernel\n")
+    (trial / "journal").write_text(said)
+    (one,) = reader.read().transactions
+    assert one.trial is not None
+    assert (one.trial.number, one.trial.found) == (7, ("effective boot.kernel",))
+    assert one.trial.worst == shown
+
+
 # ---- generations, homes --------------------------------------------------------------------------
 
 

@@ -9,9 +9,11 @@ import pytest
 
 from converge.effect import Effect
 from converge.exits import Exit, Outcome
-from converge.journal.kinds import FindingRecord, StepRecord
-from converge.plan.snapshot import Generation, Transaction
-from converge.plan.trial import Trial, TrialState
+from converge.journal.kinds import FindingRecord, StepRecord, TrialRecord
+from converge.plan.snapshot import Generation, LastBuild, Transaction
+from converge.report.html import page
+from converge.report.model import build, load
+from converge.trial import Trial, TrialState
 from tasks.run.stages import Kept, Over, Proved
 from tasks.steps import activate, finish, proof, read, trial
 from tests.boot.test_trial import finding
@@ -30,7 +32,8 @@ def proved(make: Any, *answers: Any, **choices: object) -> Any:
     assert any(one.nix.root for one in work.needed_builds)
     waits = finding("system.booted", Effect.PENDING)
     zswap = finding("latency.kernel", Effect.PENDING, "memory.zswap")
-    for one in (waits, zswap):
+    swaps = finding("memory.sysctl", Effect.EFFECTIVE, "memory.swappiness")
+    for one in (waits, zswap, swaps):
         work.record(FindingRecord.of(one))
     return work
 
@@ -56,6 +59,7 @@ def test_what_needs_a_reboot_is_offered_as_a_trial_before_it_is_kept(make: Any) 
     assert sent.keys() == {"trial.sh", "check.sh", "probes", "checks", "options"}
     assert sent["options"].splitlines()[0] == b"confirm proof"
     assert b"check display\n" in sent["checks"]
+    assert b"check memory.swappiness\n" in sent["checks"], "effective before it, so after it too"
     ended = finish.run(kept)
     assert ended.code is Outcome.ON_TRIAL
     assert "restart the machine" in ended.why
@@ -175,3 +179,57 @@ def test_a_restart_is_left_to_a_person_unless_the_inventory_allows_it(make: Any)
     here = found()
     work = make(snapshot=here, made=plan(here, selected=EVERY), stage=Kept, known={"tried": True})
     assert "left to a person" in trial.boot.idle(work)
+
+
+def test_no_system_is_made_while_one_runs_whose_change_was_undone(make: Any) -> None:
+    """It would be proved by what the next restart takes away, and be kept without a trial."""
+    here = found()
+    ran = Trial(state=TrialState.UNDONE, boot="earlier", number=2, booted=True)
+    one = on_trial(ran)
+    there = replace(here, transactions=(one,))
+    work = make(snapshot=there, made=plan(there, selected=EVERY))
+    with pytest.raises(Over, match="generation 2 still runs") as over:
+        activate.preflight(work)
+    assert over.value.code is Exit.LOCKED
+    assert "restart the machine" in over.value.why
+    later = replace(on_trial(replace(ran, state=TrialState.KEPT)), number=2)
+    assert replace(here, transactions=(one, later)).runs_on is None, "it was proved since"
+    assert replace(here, transactions=(on_trial(replace(ran, booted=False)),)).runs_on is None
+
+
+def test_a_system_on_trial_is_not_called_one_that_has_to_be_built() -> None:
+    """Its profile is at the old generation until it is proved."""
+    here = found()
+    both = (
+        Generation(number=1, path="/nix/store/old", current=True),
+        Generation(number=2, path="/nix/store/new", current=False),
+    )
+    here = replace(here, generations={**here.generations, "system": both})
+    first = next(one for one in plan(here, selected=EVERY).builds if one.nix.root)
+    built = {"nixos": LastBuild(inputs=first.inputs, path="/nix/store/new")}
+    here = replace(here, built=built)
+    assert next(one for one in plan(here, selected=EVERY).builds if one.nix.root).needed
+    tried = on_trial(Trial(state=TrialState.BOOTING, number=2))
+    here = replace(here, transactions=(tried,))
+    assert not next(one for one in plan(here, selected=EVERY).builds if one.nix.root).needed
+
+
+def test_a_trial_stands_in_the_journal_of_a_run_and_in_its_report(make: Any) -> None:
+    here = found()
+    ran = Trial(
+        state=TrialState.WENT_BACK,
+        reason="generation 2 did not come as far as its proof",
+        number=2,
+        found=("effective boot.kernel",),
+        journal=("kernel: <nouveau> failed", "--", "the last line"),
+    )
+    work = make(snapshot=here)
+    read.seen(work, replace(here, transactions=(on_trial(ran),)))
+    (record,) = work.run.records(TrialRecord, "shoshin")
+    assert record.stands == f"went back by itself: {ran.reason}"
+    report = build([load(work.run.journal.path)])
+    (told,) = report.workspaces
+    assert told.trial == record
+    text = page(report)
+    assert "Trial at a boot" in text
+    assert "kernel: &lt;nouveau&gt; failed" in text

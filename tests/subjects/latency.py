@@ -32,6 +32,7 @@ CASES: dict[str, Case] = {
     "memory.zswap": machine_file(
         "/sys/module/zswap/parameters/enabled", "N\n", the_default_of_most_kernels="Y\n"
     ),
+    "boot.restart": machine_file("/proc/sys/kernel/panic", "30\n", the_default="0\n"),
     "memory.min-ttl": machine_file(
         "/sys/kernel/mm/lru_gen/min_ttl_ms", "1000\n", the_default="0\n", almost="100\n"
     ),

@@ -42,7 +42,7 @@ class Image:
 
 def image() -> Image:
     """The disks, made first where they are missing: half a minute, or two with the packages."""
-    for program in ("qemu-system-x86_64", "mmdebstrap", "mcopy", "ssh", "ssh-keygen"):
+    for program in ("qemu-system-x86_64", "qemu-img", "mmdebstrap", "mcopy", "ssh", "ssh-keygen"):
         need(program)
     if not FIRMWARE.exists():
         missing(f"{FIRMWARE} is not installed: apt-get install ovmf")

@@ -9,13 +9,15 @@
     machine.workspace()                # arguments of tasks.reach.connection.workspace
 
 What it writes goes to ``directory``: its disk, the firmware's variables, and ``console``, all that
-ever came out of its serial port.
+ever came out of its serial port. ``freeze`` keeps what a power cut at this moment would leave, and
+goes on; a machine is made from that as from an image (``moments``).
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import re
 import shutil
 import socket
@@ -26,7 +28,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from tests.vm.image import FIRMWARE, Image
 from tests.vm.remote import PATIENCE_S
@@ -46,20 +48,37 @@ class Boot:
     system: str
 
 
+@dataclass(frozen=True)
+class Left:
+    """What a power cut leaves: a disk, in a format of qemu-img's, and the firmware's variables."""
+
+    disk: Path
+    variables: Path
+    form: str = "qcow2"
+
+    def over(self, disk: Path) -> None:
+        """Make ``disk``: what is written from here on, with this one as it was behind it."""
+        made = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(self.disk.absolute())]
+        subprocess.run([*made, "-F", self.form, str(disk)], check=True)
+
+
 class Machine(System):
-    def __init__(self, image: Image, loader: str, directory: Path) -> None:
+    def __init__(
+        self, image: Image, loader: str, directory: Path, *, left: Left | None = None
+    ) -> None:
         super().__init__(image, directory / "known_hosts")
         self.loader, self.directory = loader, directory
         directory.mkdir(parents=True, exist_ok=True)
-        self.disk, self.variables = directory / "disk.img", directory / "variables.fd"
+        self.disk, self.variables = directory / "disk.qcow2", directory / "variables.fd"
         self.console_file = directory / "console"
         self.process: subprocess.Popen[bytes] | None = None
         self._text, self._seen, self._ended, self._on = "", 0, True, False
         self._changed = threading.Condition()
         self._lock: IO[str] | None = None
-        shutil.copy(image.directory / "variables.fd", self.variables)
-        copy = ["cp", "--sparse=always", str(image.disk(loader)), str(self.disk)]
-        subprocess.run(copy, check=True)
+        self._frozen = 1
+        left = left or Left(image.disk(loader), image.directory / "variables.fd", "raw")
+        left.over(self.disk)
+        shutil.copy(left.variables, self.variables)
 
     # -- power ------------------------------------------------------------------------------
 
@@ -92,11 +111,13 @@ class Machine(System):
         firmware = f"if=pflash,unit=0,format=raw,readonly=on,file={FIRMWARE}"
         yield from ("-drive", firmware)
         yield from ("-drive", f"if=pflash,unit=1,format=raw,file={self.variables}")
-        yield from ("-drive", f"if=none,id=disk,format=raw,file={self.disk}")
+        yield from ("-drive", f"if=none,id=disk,format=qcow2,file={self.disk}")
         yield from ("-device", "nvme,drive=disk,serial=workspace")
         forward = f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:22"
         yield from ("-netdev", forward, "-device", "virtio-net-pci,netdev=net,romfile=")
         yield from ("-device", "virtio-rng-pci", "-serial", "stdio", "-monitor", "none")
+        for option, name in (("-serial", "line"), ("-qmp", "qmp")):
+            yield from (option, f"unix:{self.socket(name)},server=on,wait=off")
         # A restart ends QEMU, and it is started anew: this firmware hangs at some warm resets.
         yield "-no-reboot"
 
@@ -125,12 +146,27 @@ class Machine(System):
 
     def power_cut(self) -> None:
         """Pull the plug: nothing in the machine learns of it. What the machine's kernel has not
-        sent to the disk is gone; what it has sent is there, as with a disk that keeps its word."""
+        sent to the disk is gone, and what it has not flushed may be, as with a disk's own cache."""
         self._stays_off()
         with self._changed:
             assert self.process is not None
             self.process.kill()
         self._went()
+
+    def freeze(self) -> Left:
+        """What a power cut now would leave. The machine stands still meanwhile, then it goes on.
+        Raises OSError between two starts, where there is no machine."""
+        left = Left(self.disk, self.directory / f"variables-{self._frozen}.fd")
+        disk = self.directory / f"disk-{self._frozen}.qcow2"
+        with self._changed, _Monitor(self.socket("qmp")) as monitor:
+            monitor("stop")
+            shutil.copy(self.variables, left.variables)
+            asked = {"device": "disk", "snapshot-file": str(disk), "format": "qcow2"}
+            monitor("blockdev-snapshot-sync", **asked)
+            self.disk = disk
+            monitor("cont")
+        self._frozen += 1
+        return left
 
     def _stays_off(self) -> None:
         with self._changed:
@@ -145,11 +181,16 @@ class Machine(System):
         assert self._lock is not None
         self._lock.close()
 
-    def stop(self) -> None:
-        """The end of this machine; its console stays in its directory."""
+    def off(self) -> None:
+        """Switched off, whatever it does; its disks stay."""
         if self.process is not None:
             self.power_cut()
-        self.disk.unlink()
+
+    def stop(self) -> None:
+        """The end of this machine; its console stays in its directory."""
+        self.off()
+        for disk in self.directory.glob("disk*.qcow2"):
+            disk.unlink()
         self.close()
 
     # -- the console ------------------------------------------------------------------------
@@ -161,13 +202,19 @@ class Machine(System):
             return self._text
 
     def wait_for(
-        self, pattern: str | re.Pattern[str], *, patience_s: float = PATIENCE_S
+        self,
+        pattern: str | re.Pattern[str],
+        *,
+        patience_s: float = PATIENCE_S,
+        behind: int | None = None,
     ) -> re.Match[str]:
-        """Wait until the console says ``pattern`` behind what was waited for before."""
+        """Wait until the console says ``pattern`` behind what was waited for before, or behind so
+        many characters. Raises AssertionError where it does not, or is off."""
         wanted = re.compile(pattern) if isinstance(pattern, str) else pattern
         deadline = time.monotonic() + patience_s
         with self._changed:
-            while (found := wanted.search(self._text, self._seen)) is None:
+            seen = self._seen if behind is None else behind
+            while (found := wanted.search(self._text, seen)) is None:
                 left = deadline - time.monotonic()
                 if self._ended or left <= 0:
                     why = "it was switched off" if self._ended else f"not within {patience_s} s"
@@ -176,7 +223,8 @@ class Machine(System):
                         f"{self._text[-3000:]}"
                     )
                 self._changed.wait(left)
-            self._seen = found.end()
+            if behind is None:
+                self._seen = found.end()
             return found
 
     def wait_booted(self, *, patience_s: float = PATIENCE_S) -> Boot:
@@ -205,6 +253,40 @@ def machine(image: Image, loader: str, directory: Path) -> Iterator[Machine]:
         yield one
     finally:
         one.stop()
+
+
+class _Monitor:
+    """QEMU's machine protocol: one command after the other."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(PATIENCE_S)
+        self._socket.connect(str(path))
+        self._lines = self._socket.makefile("r")
+
+    def __enter__(self) -> _Monitor:
+        self._read()  # its greeting
+        self("qmp_capabilities")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lines.close()
+        self._socket.close()
+
+    def _read(self) -> Any:
+        line = self._lines.readline()
+        if not line:
+            raise ConnectionError("QEMU ended")
+        return json.loads(line)
+
+    def __call__(self, command: str, **arguments: str) -> Any:
+        text = json.dumps({"execute": command, "arguments": arguments})
+        self._socket.sendall(text.encode() + b"\n")
+        while True:  # events come between
+            answer = self._read()
+            assert "error" not in answer, answer
+            if "return" in answer:
+                return answer["return"]
 
 
 def _free_port() -> int:

@@ -32,6 +32,10 @@ class Remote:
         self.image, self.known_hosts, self.port = image, known_hosts, 0
         self._control = tempfile.TemporaryDirectory(prefix="vm-")  # a socket's path is short
 
+    def socket(self, name: str) -> Path:
+        """Where a socket of the machine's lies: a path that is short enough for one."""
+        return Path(self._control.name, f"{name}.socket")
+
     def run(self, *command: str, user: str = "root", stdin: str = "") -> Done:
         """Run a program there, as root or as the workspace's user."""
         self._connect(user)
@@ -86,6 +90,8 @@ class Remote:
     def disconnect(self) -> None:
         """A connection to a boot that is over would wait for ever."""
         for user in os.listdir(self._control.name):
+            if user.endswith(".socket"):
+                continue
             subprocess.run(self._client(user, "-O", "exit"), check=False, capture_output=True)
             Path(self._control.name, user).unlink(missing_ok=True)
 

@@ -55,10 +55,10 @@ class System(Remote):
         titles = re.findall(r'^menuentry "(NixOS - Configuration (\d+) [^"]*)"', text, re.MULTILINE)
         return {int(number): f"NixOS - All configurations>{title}" for title, number in titles}
 
-    def plant(self, *parameters: str) -> None:
+    def plant(self, *parameters: str, initrd: str = "initrd") -> None:
         """Change the user's own flake: systems that are built from now on have these parameters of
-        the kernel at the end of theirs."""
-        text = json.dumps({"kernelParams": list(parameters)})
+        the kernel at the end of theirs, and this initrd (``initrd-hung`` never ends)."""
+        text = json.dumps({"kernelParams": list(parameters), "initrd": initrd})
         self.ssh("sh", "-c", "cat >/etc/nixos/planted.json", stdin=text)
 
     def add_generation(self, *, parameters: tuple[str, ...] = (), initrd: str = "initrd") -> int:

@@ -1,87 +1,155 @@
-"""The power goes in the middle of an apply and of an undo: the machine comes up in a generation
-that was proved, each file is wholly old or wholly new, and the same command again ends it.
+"""The power goes in the middle of an apply, of a boot trial and of an undo: the machine comes up in
+a generation that was proved, each file is wholly old or wholly new, and the same command again ends
+what it began.
 
-A moment is a call of ``sync`` or ``mv``: what a program on the workspace writes for good goes
-through them. Ones in front of them count, and wait at the moment asked for until the power is cut.
+The run is made once for each loader, by the programs as the controller sends them (``trials``), and
+what a power cut would leave is kept at each of its moments (``moments``). A machine is made from
+each of ``CUTS`` (20) of these, evenly over the run.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Cli
-from tests.vm.machine import Machine
+from tests.vm.image import LOADERS, Image
+from tests.vm.machine import Left, Machine
+from tests.vm.moments import Moments
 from tests.vm.system import FILES
-from tests.vm.test_effects import APPLIED
+from tests.vm.test_deploy import DECIDED
+from tests.vm.trials import Tried
 
-RUN = ("--data", "layers=nixos", "--data", "phases=memory", "--data", "exclude=boot.menu")
-#: In place of sync and mv.
-_COUNTED = """\
-#!/bin/sh
-program=/usr/bin/${0##*/}
-[ -e /run/moment/at ] || exec "$program" "$@"
-now=$(flock /run/moment/lock sh -c \\
-    'echo $(($(cat /run/moment/count) + 1)) | tee /run/moment/count')
-if [ "$now" = "$(cat /run/moment/at)" ]; then
-    echo "vm-moment $now" >/dev/ttyS0
-    exec sleep infinity
-fi
-exec "$program" "$@"
+CUTS = int(os.environ.get("CUTS", "20"))
+MARK = "workspace.tried=1"
+#: sh: wait until what the workspace does by itself after a boot is over.
+SETTLED = """\
+while systemctl is-active --quiet workspace-tuning-trial.service; do sleep 1; done
 """
-_COUNT = """\
-mkdir -p /run/moment && chmod 777 /run/moment && chmod 666 /dev/ttyS0
-echo 0 >/run/moment/count && echo "$1" >/run/moment/at && : >/run/moment/lock
-chmod 666 /run/moment/*
-cat >/usr/local/bin/sync
-chmod 755 /usr/local/bin/sync
-ln -f /usr/local/bin/sync /usr/local/bin/mv
-"""
-#: Of an apply and of an undo, the numbers of their moments; both have more than forty.
-PAIRS = [(6, 3), *((number, number) for number in range(1, 41, 2) if number != 6)]
 
 
-@pytest.mark.parametrize(("applying", "undoing"), PAIRS)
-def test_a_power_cut_leaves_all_old_or_all_new_and_can_be_repeated(
-    cli: Cli, systemd_boot: Machine, applying: int, undoing: int
-) -> None:
-    one = systemd_boot
-    inventory = cli.inventory(one.workspace(trial="off"))
-    old, before = one.ssh("readlink", "-f", "/run/booted-system"), digests(one)
+@dataclass
+class Recorded:
+    """A run of a loader, and its moments. ``old`` and ``new`` are systems; each file before and
+    after."""
 
-    cut(cli, one, inventory, applying, "deploy.py", "-y", *RUN)
-    system = one.ssh("readlink", "-f", "/run/current-system")
-    between = digests(one)
-    done = cli(inventory, "deploy.py", "-y", *RUN)
-    assert done.code in APPLIED, done.out + done.err
-    new, after = one.ssh("readlink", "-f", "/run/current-system"), digests(one)
-    assert system in (old, new)
-    assert_whole(between, before, after)
-    assert (old != new, before != after) == (True, True)
+    image: Image
+    loader: str
+    directory: Path
+    old: str = ""
+    new: str = ""
+    before: dict[str, str] = field(default_factory=dict)
+    after: dict[str, str] = field(default_factory=dict)
+    moments: dict[str, list[Left]] = field(default_factory=dict)
 
-    cut(cli, one, inventory, undoing, "tasks/rollback.py", "-y")
-    assert one.ssh("readlink", "-f", "/run/current-system") in (old, new)
-    assert_whole(digests(one), before, after)
-    cli(inventory, "tasks/rollback.py", "-y")
-    assert digests(one) == before
-    assert one.ssh("readlink", "-f", "/run/current-system") == old
-    assert one.generations()[one.default_generation()] == old
+    def make(self) -> None:
+        """A good change: applied, tried, kept, taken back."""
+        one = Machine(self.image, self.loader, self.directory)
+        try:
+            one.boot()
+            self._run(one, Tried(one))
+        finally:
+            one.off()
+
+    def _run(self, one: Machine, tried: Tried) -> None:
+        self.before = digests(one)
+        with Moments(one) as moments:
+            assert "trial booting" in tried.begin(parameters=(MARK,))
+        self.moments["apply"] = moments.spread(CUTS)
+        self.old, self.new, self.after = tried.old, tried.new, digests(one)
+        with Moments(one, every_s=2.0) as moments:
+            assert one.reboot().system == self.new
+            assert tried.trial().startswith("kept "), one.console[-2000:]
+        self.moments["trial"] = moments.spread(CUTS)
+        with Moments(one) as moments:
+            assert "status undone" in tried.transact("undo")
+        self.moments["undo"] = moments.spread(CUTS)
+        assert digests(one) == self.before != self.after
 
 
-def cut(cli: Cli, one: Machine, inventory: Path, moment: int, *arguments: str) -> None:
-    """Run the command until its ``moment``, cut the power there, switch it on again."""
-    one.ssh("sh", "-euc", _COUNT, "count", str(moment), stdin=_COUNTED)
-    process = cli.start(inventory, *arguments, own_group=True)
+@pytest.fixture(scope="module", params=LOADERS)
+def recorded(
+    request: pytest.FixtureRequest, disks: Image, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Recorded]:
+    directory = tmp_path_factory.mktemp(request.param)
+    found = Recorded(disks, request.param, directory / "machine")
+    found.make()
+    yield found
+    for path in found.directory.glob("disk*.qcow2"):
+        path.unlink()
+
+
+@dataclass
+class Cut:
+    """A machine that came up after the power had gone at a moment; ``booted`` is its system."""
+
+    run: Recorded
+    one: Machine
+    booted: str
+
+    def proved(self) -> str:
+        """The generation that runs is the default, and one that was proved; which one."""
+        assert self.booted in (self.run.old, self.run.new)
+        self.one.sh(SETTLED)
+        assert self.one.generations()[self.one.default_generation()] == self.booted
+        assert_whole(digests(self.one), self.run.before, self.run.after)
+        return self.booted
+
+    def undo(self) -> None:
+        """The same command again, or for the first time: all is as before."""
+        assert "status undone" in Tried(self.one).transact("undo")
+        assert digests(self.one) == self.run.before
+        default = self.one.generations()[self.one.default_generation()]
+        assert default == self.run.old
+
+
+@pytest.fixture
+def cut(request: pytest.FixtureRequest, recorded: Recorded, tmp_path: Path) -> Iterator[Cut]:
+    phase, number = request.param
+    moments = recorded.moments[phase]
+    if number >= len(moments):
+        pytest.fail(f"the run has no more than {len(moments)} moments")
+    left = moments[number]
+    one = Machine(recorded.image, recorded.loader, tmp_path / "machine", left=left)
     try:
-        one.wait_for(rf"vm-moment {moment}\b")
-        one.power_cut()
+        yield Cut(recorded, one, one.boot().system)
     finally:
-        process.kill()
-        process.communicate(timeout=60)
-    boot = one.boot()
-    assert boot.system in one.generations().values()
+        one.stop()
+
+
+def every(phase: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        "cut",
+        [pytest.param((phase, number), id=f"{phase}-{number + 1}") for number in range(CUTS)],
+        indirect=True,
+    )
+
+
+@every("apply")
+def test_a_power_cut_while_it_is_applied_leaves_the_old_generation(cut: Cut) -> None:
+    assert cut.proved() == cut.run.old
+    cut.undo()
+
+
+@every("trial")
+def test_a_power_cut_while_it_is_tried_ends_in_the_old_one_or_in_the_proved_one(cut: Cut) -> None:
+    state = cut.one.sh(DECIDED, "600")
+    if cut.proved() == cut.run.old:
+        assert state.startswith("went-back "), state
+        assert digests(cut.one) == cut.run.before
+    else:
+        assert state.startswith("kept "), state
+        assert digests(cut.one) == cut.run.after
+
+
+@every("undo")
+def test_a_power_cut_while_it_is_taken_back_leaves_one_of_both(cut: Cut) -> None:
+    cut.proved()
+    cut.undo()
 
 
 def digests(one: Machine) -> dict[str, str]:

@@ -15,6 +15,7 @@ from converge.subjects.workspace.generations import BOOTED, marker_asks, settle
 #: For each row: the files of the kernel, and what stands in them where the row is in use.
 KERNEL: Mapping[str, Mapping[str, str]] = {
     "memory.zswap": {"/sys/module/zswap/parameters/enabled": "N"},
+    "boot.restart": {"/proc/sys/kernel/panic": "30"},
     "memory.min-ttl": {"/sys/kernel/mm/lru_gen/min_ttl_ms": "1000"},
     "memory.sched-ext": {
         "/sys/kernel/sched_ext/state": "enabled",

@@ -85,4 +85,15 @@ ROWS: tuple[Setting, ...] = (
         "Linux 6.12). Published gains are few, so measure it (read 2026-11)",
         risk=Risk.MEDIUM,
     ),
+    _row(
+        id="boot.restart",
+        title="A boot that stops or hangs restarts the machine",
+        value={"kernelParams": ["panic=30", "boot.panic_on_fail", "systemd.watchdog_sec=60"]},
+        check="latency.kernel",
+        reason="without it a kernel that panics, a root that is not found and a manager that hangs "
+        "wait for the power button; a change on trial then comes back by itself (kernel-parameters "
+        "panic=; NixOS stage 1 boot.panic_on_fail; systemd(1) systemd.watchdog_sec=, which needs a "
+        "watchdog; read 2026-11). What was not saved is gone, so it is asked for by name",
+        risk=Risk.MEDIUM,
+    ),
 )

@@ -68,6 +68,7 @@ let
     log = toString config.miniature.log;
     kernel = if machine == null then config.boot.kernelPackages.kernel else "${machine}/kernel";
     machine = toString machine;
+    inherit (config.miniature) initrd;
     parameters = toString config.boot.kernelParams;
     driver = lib.optionalString config.hardware.nvidia.enabled config.hardware.nvidia.package;
     loader = "timeout=${toString config.boot.loader.timeout}";
@@ -90,7 +91,7 @@ let
       if [ -n "$machine" ]; then
         printf 'exec %s/stage-2 %s\n' "$machine" "$out" >> "$out/init"
         printf '%s' "$parameters" > "$out/kernel-params"
-        ln -s "$machine/initrd" "$out/initrd"
+        ln -s "$machine/$initrd" "$out/initrd"
         ln -s "$machine/kernel-modules" "$out/kernel-modules"
       fi
       ln -s "$sw" "$out/sw"
@@ -110,6 +111,7 @@ in
     root = mkOption { type = types.nullOr types.str; default = null; };
     log = mkOption { type = types.nullOr types.str; default = null; };
     machine = mkOption { type = types.nullOr types.str; default = null; };
+    initrd = mkOption { type = types.str; default = "initrd"; };
   };
   config.system.build.toplevel =
     if failed == [ ] then lib.foldr lib.warn toplevel config.warnings

@@ -19,4 +19,5 @@ in
     warn-dirty = false;
   };
   miniature.machine = "/usr/lib/miniature";
+  miniature.initrd = planted.initrd;
 }

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+GLANCE = 6  # lines of a journal that a person sees at once
+
 
 class TrialState(StrEnum):
     """What a record says. ``none``: it was not tried, and why."""
@@ -28,6 +30,11 @@ class TrialState(StrEnum):
     def open(self) -> bool:
         """Whether the workspace still has to decide about it."""
         return bool(MOVES[self]) and self is not TrialState.NONE
+
+    @property
+    def refuted(self) -> bool:
+        """Whether the change was undone, since its generation did not prove itself."""
+        return self in (TrialState.UNDONE, TrialState.WENT_BACK)
 
     @property
     def meaning(self) -> str:
@@ -71,17 +78,27 @@ _MEANINGS: Mapping[TrialState, str] = {
 @dataclass(frozen=True, kw_only=True)
 class Trial:
     """The record of one. ``boot``: the boot in which it was armed; ``number``: the generation that
-    is tried; ``booted``: whether that one runs now, as the workspace sees it."""
+    is tried; ``booted``: whether that one runs now, as the workspace sees it; ``found``: what each
+    check found after the boot; ``journal``: of a boot that failed, what was wrong in it, then its
+    last lines behind a line ``--``."""
 
     state: TrialState
     reason: str = ""
     boot: str = ""
     number: int = 0
     booted: bool = False
+    found: tuple[str, ...] = ()
+    journal: tuple[str, ...] = ()
 
     @property
     def open(self) -> bool:
         return self.state.open
+
+    @property
+    def worst(self) -> tuple[str, ...]:
+        """Of the journal of a failed boot, what was wrong first; else its last lines."""
+        at = self.journal.index("--") if "--" in self.journal else len(self.journal)
+        return self.journal[:at][:GLANCE] or self.journal[at + 1 :][-GLANCE:]
 
     def stands(self, boot: str) -> str:
         """Where it stands, in one line; ``boot`` is the boot that the workspace runs in now."""
@@ -107,6 +124,8 @@ class Trial:
                 return "tasks/confirm.py keeps it; without an answer that it waits for it is undone"
             case TrialState.BROKEN:
                 return "tasks/rollback.py does what is left"
+            case TrialState.UNDONE | TrialState.WENT_BACK if self.booted:
+                return "restart the machine: it comes up in the generation before"
         return ""
 
 
@@ -126,3 +145,13 @@ def parse(rest: str) -> tuple[str, Trial]:
         number=int(number[:9]),
         booted=booted == "yes",
     )
+
+
+def parse_said(rest: str) -> tuple[str, str, str]:
+    """A line of what lies beside it: the transaction's directory, ``found`` or ``journal``, text.
+
+    Raises ValueError for anything else."""
+    directory, what, *text = rest.split(" ", 2)
+    if what not in ("found", "journal"):
+        raise ValueError(f"a trial has no such line: {rest[:80]!r}")
+    return directory, what, text[0] if text else ""
