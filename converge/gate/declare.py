@@ -10,11 +10,14 @@ import json
 import re
 
 from converge.gate.facts.session import without_x11
-from converge.gate.machine import FoundGpu, Machine
+from converge.gate.machine import BlockDevice, FoundGpu, Machine
 from converge.gate.roles import UNKNOWN, roles
 from converge.hardware import cpus, graphics, memory_kind
 from converge.limits import count
 
+_CONNECTOR = re.compile(r"(?!card[0-9])[A-Za-z][A-Za-z0-9-]*-[1-9][0-9]*")
+#: Schedulers that Linux 5.0 removed, and with it what a rule for one would set.
+_REMOVED = ("noop", "deadline", "cfq", "anticipatory")
 _ALGORITHMS = ("zstd", "lz4", "lzo-rle", "lzo", "842", "lz4hc", "deflate")
 
 
@@ -58,9 +61,18 @@ def declare(machine: Machine, workspace: str, *, schema: str = SCHEMA) -> str:
         "",
         *_session(machine),
         "",
-        f"platform: {machine.platform or 'linux # not seen'}",
+        f"platform: {machine.platform or 'linux # not seen'}{_guest(machine)}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _guest(machine: Machine) -> str:
+    """What a platform alone does not say. WSL 1 translates the calls of programs; its release ends
+    in -Microsoft, with a capital letter."""
+    if machine.container:
+        return " # a container: its host has the kernel, so the NixOS layer has no part in it"
+    first = machine.platform == "wsl" and (machine.kernel or "").endswith("-Microsoft")
+    return " # WSL 1, which has no kernel of its own" if first else ""
 
 
 def _comment(text: str) -> str:
@@ -117,7 +129,7 @@ def _build(machine: Machine) -> list[str]:
     if go == "v4":
         go = "v3"  # gains nothing in Go, and AVX-512 slows some of these CPUs down
     tune = "generic" if march.startswith("x86-64") else march
-    threads, memory = min(256, _counts(machine)[1]), min(1024, _memory_gb(machine))
+    threads, memory = min(256, _counts(machine)[1]), min(1024, machine.usable_gb or 1)
     most = max(1, threads - 1)  # one thread stays free for the person at the machine
     medium = max(1, min(3, memory // 4, most))
     light = max(1, min(threads + 4, memory // 2, 256))
@@ -143,6 +155,7 @@ def _gpus(machine: Machine) -> list[str]:
     if not found:
         why = "Windows drives what there is" if machine.platform == "wsl" else "none was seen"
         why = "there is no PCI bus to look at" if machine.gpus is None else why
+        why = "a container has none; its host drives them" if machine.container else why
         return [f"gpus: [] # {why}"]
     lines = ["gpus:"]
     ids = [gpu.pci_id for gpu in found]
@@ -180,7 +193,9 @@ def _card(machine: Machine, gpu: FoundGpu, role: str, *, twin: bool) -> list[str
     if smi and smi.memory_mb and 64 <= smi.memory_mb <= 1 << 20:
         lines.append(f"memoryMB: {smi.memory_mb}")
     lines.append(f"driver: {driver}{note}")
-    names = [one for one in gpu.connected if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,23}", one)]
+    if gpu.removable:
+        lines.append("# on a cable: while it is not plugged in, the gate says that it is missing")
+    names = [one for one in gpu.connected if len(one) <= 24 and _CONNECTOR.fullmatch(one)]
     if names and len(names) == len(set(names)):
         lines.append(f"connectors: [{', '.join(map(_word, names))}]")
     lines.append(f"role: {role}{why if role == UNKNOWN else ''}")
@@ -210,6 +225,8 @@ def _memory(machine: Machine) -> list[str]:
         f"  type: {memory_kind.declared(machine.module_type)}",
     ]
     device = next((device for device in machine.zram if device.size_bytes), None)
+    if machine.container:
+        return [*lines, "  # Swap is the host's."]
     if device is None:
         return [*lines, "  # No zram is set up, and leaving it out leaves swap as it is."]
     percent = round(100 * device.size_bytes / (total << 30))
@@ -229,22 +246,31 @@ def _memory(machine: Machine) -> list[str]:
 def _storage(machine: Machine) -> list[str]:
     lines = ["storage:", "  disks:"]
     if not machine.system_disks:
-        return [*lines, "    - kind: unknown # the root file system does not lead to a disk"]
+        why = "a container has its host's" if machine.container else "the root leads to no disk"
+        return [*lines, f"    - kind: unknown # {why}"]
     for disk in machine.system_disks[:256]:
         lines += [
-            f"    - kind: {disk.kind} # {_comment(disk.name)}",
+            f"    - kind: {disk.kind} # {_comment(disk.name)}{_why_unknown(disk)}",
             *([f"      sizeGB: {disk.size_gb}"] if disk.size_gb <= 1_000_000 else []),
         ]
         own = {other.scheduler for other in machine.system_disks if other.kind == disk.kind}
+        if disk.kind == "unknown":
+            continue  # a rule finds disks by their kind
         if len(own) > 1:
             lines.append(
                 f"      # disks of this kind have different schedulers: {_comment(disk.scheduler)}"
             )
+        elif disk.scheduler in _REMOVED:
+            lines.append(f"      # Linux 5.0 removed {disk.scheduler}, which this kernel still has")
         elif disk.kind == "hdd" and disk.scheduler == "none":
             lines.append("      # its scheduler is none, with which a rotating disk seeks a lot")
         elif disk.scheduler in disk.schedulers and len(disk.scheduler) <= 32:
             lines.append(f"      scheduler: {_word(disk.scheduler)}")
     return lines
+
+
+def _why_unknown(disk: BlockDevice) -> str:
+    return "" if disk.kind != "unknown" else ": from another machine, or behind a USB bridge"
 
 
 def _session(machine: Machine) -> list[str]:

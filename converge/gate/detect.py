@@ -24,8 +24,17 @@ MOST_CPUS = 8192
 MOST_GB = 65536  # of memory, in GiB
 _VENDORS = {"GenuineIntel": "intel", "AuthenticAMD": "amd", "HygonGenuine": "hygon"}
 _VIRTUAL_DISK = re.compile(r"/(?:virtio|vmbus|xen|vbd)|VMBUS", re.IGNORECASE)
-_VIRTUAL_MODEL = re.compile(r"virtual|vbox|qemu|vmware", re.IGNORECASE)
+_VIRTUAL_MODEL = re.compile(
+    r"virtual|vbox|qemu|vmware|amazon elastic|persistentdisk|nvme_card|msft nvme", re.IGNORECASE
+)
+#: iSCSI, Fibre Channel and NVMe over fabrics: what keeps the data is on another machine.
+_FROM_ELSEWHERE = re.compile(r"/session\d+/|/rport-\d|/nvme-fabrics/|/nbd\d")
 _SLOT = re.compile(r"[0-9a-f]{4,6}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
+
+_OF_THE_HOST = frozenset(
+    {"disk", "part", "dm", "dev", "member", "mount", "pci", "pci-bus", "connector"}
+    | {"nvidia", "nvidia-smi", "device", "zram", "swap", "module"}
+)
 
 Rows = Mapping[str, Sequence[Sequence[str]]]
 
@@ -38,6 +47,11 @@ def parse(output: str) -> Machine:
     """Make a machine of what ``detect.sh`` printed. Raises NotDetected for anything else."""
     rows = _rows(output)
     cpu, marks = _pairs(rows, "cpu"), {row[0] for row in rows["mark"] if row}
+    if "container" in marks:  # what lies below is the host's: its disks, cards, swap and modules
+        rows = {key: [] if key in _OF_THE_HOST else found for key, found in rows.items()}
+        rows = defaultdict(list, rows)
+    if "dom0" in marks:
+        rows["module"] = []  # of the machine, most of whose memory is for other domains
     disks = _disks(rows)
     facts: dict[str, object] = {
         "arch": _one(rows, "arch", r"[a-z0-9_]{1,16}"),
@@ -160,6 +174,8 @@ def _platform(rows: Rows, marks: set[str]) -> str | None:
     system = {row[0] for row in rows["os"] if row}
     if "wsl" in marks or "microsoft" in version.lower():
         return "wsl"
+    if "container" in marks:
+        return "linux"  # whatever it is called: kernel, boot and disks are its host's
     if "nixos" in marks or "ID=nixos" in system:
         return "nixos"
     if "ostree" in marks:
@@ -189,6 +205,8 @@ def _gpus(rows: Rows) -> tuple[FoundGpu, ...] | None:
                     vendor=vendor.group(1),
                     device=device.group(1),
                     driver="" if _word(row, 4) in {NONE, UNSEEN} else _word(row, 4),
+                    removable=_field(row, 6) == "removable",
+                    is_display=not _field(row, 3).startswith("0x0302"),
                     boot_vga={"0": False, "1": True}.get(_field(row, 5)),
                     connectors=tuple(sorted(connectors[slot])),
                 )
@@ -232,7 +250,7 @@ def _disks(rows: Rows) -> dict[str, BlockDevice]:
         schedulers = _field(row, 4)
         disks[name] = BlockDevice(
             name=name,
-            kind=_kind(name, _field(row, 2), _field(row, 5), _field(row, 6)),
+            kind=_kind(name, _field(row, 2), _field(row, 5), _field(row, 6), _field(row, 7)),
             size_gb=max(1, round(sectors * 512 / 1e9)),
             schedulers=tuple(re.findall(r"[a-z][a-z0-9-]*", schedulers)),
             scheduler=_bracketed(schedulers),
@@ -242,7 +260,13 @@ def _disks(rows: Rows) -> dict[str, BlockDevice]:
     return disks
 
 
-def _kind(name: str, rotational: str, link: str, model: str) -> str:
+def _kind(name: str, rotational: str, link: str, model: str, transport: str) -> str:
+    """The kind of a disk. Not known of one that another machine serves, nor of one behind a USB
+    bridge that is called rotating: so are sticks and many bridges of flash."""
+    if _FROM_ELSEWHERE.search(link) or transport not in {"", "pcie", "sata", "sas", "spi"}:
+        return "unknown"
+    if "/usb" in link and rotational == "1":
+        return "unknown"
     if name.startswith(("vd", "xvd")) or _VIRTUAL_DISK.search(link) or _VIRTUAL_MODEL.search(model):
         return "virtual"
     if name.startswith("nvme") or "/nvme/" in link:
@@ -281,6 +305,7 @@ def _desktop_name(program: str) -> str:
 def _session_name(text: str) -> str:
     """Name a desktop by what its session calls itself; "" for what is no name."""
     name = text.strip().lower().replace(" ", "-")
+    name = re.sub(r"-(?:wayland|x11|xorg|session)$", "", name)
     name = _SESSIONS.get(name, re.sub(r"^(gnome|xfce|plasma)[-_0-9].*$", r"\1", name))
     known = re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,30}", name) and name not in {"none", "unknown"}
     return name if known else ""
@@ -322,18 +347,20 @@ def _session(rows: Rows) -> dict[str, object]:
 def _unseen(machine: Machine, rows: Rows) -> tuple[str, ...]:
     """Say what could not be seen, and why."""
     found: list[str] = []
+    if machine.container:
+        found.append("disks, cards and swap: this is a container, and they are its host's")
     if machine.cpu_flags is None:
         found.append("CPU features: /proc/cpuinfo has none that can be read")
     if machine.module_type is None:
         found.append("kind of memory: no record of udev, and the firmware's table is for root only")
-    if machine.gpus is None:
+    if machine.gpus is None and not machine.container:
         found.append("GPUs: there is no PCI bus to look at")
-    else:
+    elif machine.gpus is not None:
         if any(gpu.driver == "nvidia" for gpu in machine.gpus) and not machine.nvidia:
             found.append("memory and compute capability of the GPU: nvidia-smi gives no answer")
         if UNKNOWN in roles(machine.gpus):
             found.append("which card draws: no display and no mark of the firmware tells it")
-    if not machine.system_disks:
+    if not machine.system_disks and not machine.container:
         found.append("the disk of the system: the root file system does not lead to one")
     if machine.session_type is None:
         found.append("session type: nobody of this user is logged in graphically")

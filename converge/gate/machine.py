@@ -17,6 +17,8 @@ class FoundGpu:
     vendor: str
     device: str
     driver: str = ""  # kernel driver that holds it now, empty: none
+    removable: bool = False  # behind a port that is for cables, such as Thunderbolt
+    is_display: bool = True  # for the bus; False: a "3D controller", PCI class 0302
     boot_vga: bool | None = None  # whether the firmware drew on it; None: it does not say
     connectors: tuple[tuple[str, str], ...] = ()  # name, and connected, disconnected, unknown
 
@@ -46,7 +48,7 @@ class BlockDevice:
     """A whole disk. ``size_gb`` in 10^9 bytes; ``schedulers``: those that the kernel offers."""
 
     name: str
-    kind: str  # nvme, ssd, hdd, emmc, virtual
+    kind: str  # nvme, ssd, hdd, emmc, virtual, unknown
     size_gb: int
     schedulers: tuple[str, ...] = ()
     scheduler: str = ""
@@ -113,6 +115,14 @@ class Machine:
         if self.module_bytes:
             return max(1, self.module_bytes >> 30)
         return None if self.memory_kib is None else -(-self.memory_kib // (1 << 20))
+
+    @property
+    def usable_gb(self) -> int | None:
+        """Memory for programs in GiB: an integrated GPU can hold the larger part of what is there,
+        and the first domain of Xen has what the others leave."""
+        kernel = None if self.memory_kib is None else -(-self.memory_kib // (1 << 20))
+        known = [one for one in (self.memory_gb, kernel) if one is not None]
+        return min(known) if known else None
 
     def nvidia_of(self, gpu: FoundGpu) -> NvidiaGpu | None:
         """What nvidia-smi says of a card, where it names this one."""

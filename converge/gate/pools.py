@@ -17,6 +17,10 @@ Rows = Mapping[str, Sequence[Sequence[str]]]
 #: the root is an overlay; with a root in memory the system is /nix.
 _POINTS = (("/sysroot",), ("/", "/nix", "/nix/store"), ("/var",))
 _DEPTH = 12
+#: File systems that lie in memory, over others, in an image, or on another machine.
+_NO_DISK = frozenset(
+    ("tmpfs", "ramfs", "overlay", "squashfs", "erofs", "nfs", "nfs4", "cifs", "9p", "virtiofs")
+)
 
 
 def system_disks(rows: Rows, disks: Mapping[str, BlockDevice]) -> tuple[BlockDevice, ...]:
@@ -36,8 +40,16 @@ def system_disks(rows: Rows, disks: Mapping[str, BlockDevice]) -> tuple[BlockDev
         }
         if found:
             return tuple(disks[name] for name in sorted(found))
+    # Without a hint the only disk is the one, unless the system lies in memory, in a file or on
+    # another machine: beside a live medium it is somebody else's.
+    if any(_elsewhere(mounts[point]) for points in _POINTS for point in points if point in mounts):
+        return ()
     fixed = [disk for disk in disks.values() if not disk.removable]
     return (fixed[0],) if len(fixed) == 1 else ()
+
+
+def _elsewhere(mount: Sequence[str]) -> bool:
+    return mount[1] in _NO_DISK or mount[2].startswith("/dev/loop")
 
 
 def _below(rows: Rows) -> Mapping[str, set[str]]:

@@ -8,8 +8,12 @@ Found from the machine, never from a vendor's name:
    panel.
 3. Where no display is seen (switched off, or reached from elsewhere), a card that is alone draws;
    of several the one that the firmware drew on. Both rules end where a card that shows no
-   connectors (NVIDIA's driver without mode setting) could be the one.
-4. Whatever else is driven is there for offload. Where nothing tells which one draws, no role is
+   connectors (NVIDIA's driver without mode setting) could be the one. One that is no display
+   controller for the bus (a "3D controller") and has none cannot.
+4. A server's console chip draws only what nobody else does: its driver calls the connector of its
+   remote console connected, whether anybody looks or not. Where it would draw by rule 3 alone, with
+   no display on it, its role is not known; whatever is driven beside it is there for offload.
+5. Whatever else is driven is there for offload. Where nothing tells which one draws, no role is
    known for any of them.
 """
 
@@ -36,22 +40,30 @@ def roles(gpus: Sequence[FoundGpu]) -> tuple[str, ...]:
             found.append(UNUSED)
         elif drawing is None:
             found.append(UNKNOWN)
+        elif index != drawing:
+            found.append(OFFLOAD)
         else:
-            found.append(DRAWS if index == drawing else OFFLOAD)
+            dark = graphics.is_console(gpu.driver) and not gpu.connected
+            found.append(UNKNOWN if dark else DRAWS)
     return tuple(found)
 
 
 def _drawing(gpus: Sequence[FoundGpu], driven: Sequence[int]) -> int | None:
-    lit = [index for index in driven if gpus[index].connected]
-    first = _only([index for index in driven if gpus[index].boot_vga])
-    if len(driven) == 1:
-        return driven[0]
+    able = [index for index in driven if gpus[index].is_display or gpus[index].connectors]
+    cards = [index for index in able if not graphics.is_console(gpus[index].driver)]
+    if any(gpus[index].connected for index in cards):
+        able = cards
+    lit = [index for index in able if gpus[index].connected]
+    first = _only([index for index in able if gpus[index].boot_vga])
+    if len(able) == 1:
+        return able[0]
     if len(lit) > 1:
         panel = [i for i in lit if any(name.startswith(_PANELS) for name in gpus[i].connected)]
         return first if first in lit else _only(panel)
-    hidden = [index for index in driven if not gpus[index].connectors]
+    hidden = [index for index in able if not gpus[index].connectors]
     if lit:
-        return None if first in hidden else lit[0]
+        console = bool(hidden) and graphics.is_console(gpus[lit[0]].driver)
+        return None if first in hidden or console else lit[0]
     doubt = [index for index in hidden if index != first]
     return None if first is None or (doubt and first not in hidden) else first
 

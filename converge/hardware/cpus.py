@@ -100,6 +100,8 @@ _BY_NUMBER: tuple[tuple[str, int, str, frozenset[int]], ...] = tuple(
         ("intel", 6, "lunarlake", "189"),
         ("intel", 6, "pantherlake", "204"),
         ("intel", 6, "wildcatlake", "213"),
+        ("intel", 18, "novalake", "1 3"),
+        ("intel", 19, "diamondrapids", "1"),
         ("intel", 6, "sapphirerapids", "143"),
         ("intel", 6, "emeraldrapids", "207"),
         ("intel", 6, "graniterapids", "173"),
@@ -131,6 +133,10 @@ _BY_NUMBER: tuple[tuple[str, int, str, frozenset[int]], ...] = tuple(
         ("amd", 26, "znver5", "0-79 96-119"),
         ("amd", 26, "znver6", "80-95 128-175 192-207"),
         ("hygon", 24, "znver1", "0-255"),
+        ("Shanghai", 7, "lujiazui", "59"),
+        ("Shanghai", 7, "yongfeng", "91"),
+        ("CentaurHauls", 7, "lujiazui", "59"),
+        ("CentaurHauls", 7, "yongfeng", "91"),
     )
 )
 

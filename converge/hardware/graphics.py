@@ -29,6 +29,8 @@ DRIVERS: Mapping[str, tuple[str, ...]] = {
 #: Kernel drivers that keep a card for a virtual machine.
 GUEST_DRIVERS = ("vfio-pci", "pci-stub", "xen-pciback", "pciback", "uio_pci_generic")
 _OF_A_VENDOR = re.compile(r"[a-z0-9_-]+[-_]vfio[-_]pci")  # xe-vfio-pci, nvgrace_gpu_vfio_pci
+#: Drivers of the console chips of server boards: they draw text for a remote console, in software.
+_CONSOLES = ("ast", "mgag200", "hibmc-drm")
 #: What a profile writes for nothing, for what was not seen, and for a driver of no list.
 NONE, UNSEEN, OTHER = "none", "unknown", "other"
 #: Drivers that decode video through VA-API in this project's hands, and who does the work.
@@ -49,6 +51,11 @@ def vendor(pci_vendor: str) -> str:
 def kept(driver: str | None) -> bool:
     """Say whether a driver keeps its card for a virtual machine."""
     return driver in GUEST_DRIVERS or bool(driver and _OF_A_VENDOR.fullmatch(driver))
+
+
+def is_console(driver: str | None) -> bool:
+    """Say whether a driver is one of a server's console chip."""
+    return driver in _CONSOLES
 
 
 def drives(driver: str | None) -> bool:

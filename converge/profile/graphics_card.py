@@ -70,13 +70,16 @@ def _vendor(values: Values, card: NodePath) -> Iterator[Problem]:
         raise Unusable
     told = _makers(values, card)
     others = {key: maker for key, maker in told.items() if maker != vendor}
+    # An id that an entry before has as well was likely copied with it; said once, here.
+    twin = _twin(values, card)
+    copied = "" if twin is None else f"; gpus[{twin}] has that id as well"
     if len(others) > 1 and len(others) == len(told) and len(set(others.values())) == 1:
         maker = next(iter(others.values()))
         said = [f"{key} {values.maybe(*card, key)}" for key in others]
         yield values.problem(
             (*card, "vendor"),
-            f"is {vendor}, but {', '.join(said[:-1])} and {said[-1]} are of {maker}",
-            f"write vendor: {maker}",
+            f"is {vendor}, but {', '.join(said[:-1])} and {said[-1]} are of {maker}{copied}",
+            f"write vendor: {maker}" + (", and the slot of each; or remove one" if copied else ""),
         )
         return
     yield from _driver(values, card, vendor)
@@ -93,9 +96,28 @@ def _vendor(values: Values, card: NodePath) -> Iterator[Problem]:
         yield values.problem(
             (*card, "pciId"),
             f"{values.text(*card, 'pciId')} is no device of {vendor}"
-            + (about or f", it is one of {others['pciId']}"),
+            + (about or f", it is one of {others['pciId']}")
+            + copied,
             "correct the id (lspci -nn) or the vendor",
         )
+
+
+def _twin(values: Values, card: NodePath) -> int | None:
+    """The entry before with the same device in the same slot, or in none."""
+    index = card[1]
+    own = [values.maybe(*card, key) for key in ("pciId", "slot")]
+    if own[0] is None or not isinstance(index, int):
+        return None
+    for other in values.mappings("gpus"):
+        if other < index and own == [values.maybe("gpus", other, k) for k in ("pciId", "slot")]:
+            return other
+    return None
+
+
+def _of_its_vendor(values: Values, index: int) -> bool:
+    """Whether the device of an entry is one of its vendor; where not, that is said alone."""
+    device, vendor = (values.maybe("gpus", index, key) for key in ("pciId", "vendor"))
+    return device is None or vendor is None or graphics.vendor(device[:4]) == vendor
 
 
 def _makers(values: Values, card: NodePath) -> dict[str, str]:
@@ -195,19 +217,34 @@ def together(values: Values) -> Iterator[Problem]:
             f"is draws, as that of gpus[{first}] is: one card draws the desktop",
             "write offload for the other; tasks/detect.py shows which one draws",
         )
-    seen: dict[tuple[str, str | None], int] = {}
     for index in cards:
-        device, slot = (values.maybe("gpus", index, key) for key in ("pciId", "slot"))
-        if device is None:
-            continue
-        before = seen.setdefault((device, slot), index)
-        if before != index:
+        before, slot = _twin(values, ("gpus", index)), values.maybe("gpus", index, "slot")
+        if before is not None and all(_of_its_vendor(values, one) for one in (before, index)):
             yield values.problem(
                 ("gpus", index, "slot" if slot else "pciId"),
                 f"is that of gpus[{before}] as well, so the two cannot be told apart",
                 "give each its slot (lspci -D shows it), or remove one",
             )
     yield from _one_driver(values, cards)
+    yield from _somebody_draws(values, cards)
+
+
+def _somebody_draws(values: Values, cards: tuple[int, ...]) -> Iterator[Problem]:
+    """Where a session is drawn and a card is driven, one of the driven ones draws.
+
+    Without a session none has to. Cards that nothing drives, or that a guest has, say nothing: the
+    firmware's own frame buffer, a remote desktop or a card that is on no PCI bus may show it."""
+    all_roles = {values.maybe("gpus", index, "role"): index for index in reversed(cards)}
+    desktop = values.maybe("session", "desktop")
+    if desktop in {None, "none"} or "offload" not in all_roles:
+        return
+    if not all_roles.keys() & {"draws", "unknown", None}:
+        yield values.problem(
+            ("gpus", all_roles["offload"], "role"),
+            f"is offload, but no card draws the session of {desktop}",
+            "write draws for the card that does (tasks/detect.py shows it), or unknown; or "
+            "session none for a machine without one",
+        )
 
 
 def _one_driver(values: Values, cards: tuple[int, ...]) -> Iterator[Problem]:

@@ -173,7 +173,7 @@ class Profile:
     def facts(self) -> frozenset[str]:
         """Return those of ``converge.setting.NEEDS`` that hold."""
         plasma = self.session.desktop == "plasma6"
-        decoder = graphics.DECODES.get(self.drawing.driver) if self.drawing else None
+        decoder = self._decoder()
         holds = {
             "nvidia": bool(self.by_nvidia),
             "video": decoder is not None,
@@ -188,9 +188,21 @@ class Profile:
             "baloo": plasma,
             "bootloader": self.platform != "wsl",
             "zram": self.memory.zram is not None,
-            "scheduler": any(disk.scheduler for disk in self.storage.disks),
+            "scheduler": any(
+                disk.scheduler and disk.kind != "unknown" for disk in self.storage.disks
+            ),
         }
         return frozenset(name for name, value in holds.items() if value)
+
+    def _decoder(self) -> str | None:
+        """Who decodes video on the card that draws; None where nobody is known to.
+
+        i915 and radeon also drive cards that are older than every decoder, so for one of no known
+        architecture nothing follows. What amdgpu and xe drive decodes, whatever it is called."""
+        card = self.drawing
+        if card is None or (card.driver in {"i915", "radeon"} and card.architecture is None):
+            return None
+        return graphics.DECODES.get(card.driver)
 
     def _drawn_by(self, architectures: frozenset[str]) -> bool:
         return self.drawing is not None and self.drawing.architecture in architectures

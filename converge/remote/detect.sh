@@ -11,8 +11,9 @@
 #     each different line of all CPUs once; cores counts distinct (package, core) pairs
 #   memory MemTotal KIB · memory SwapTotal KIB · swap FILE TYPE KIB PRIORITY
 #   dmi NAME VALUE · module TYPE BYTES  (memory modules as udev saw them at boot)
-#   pci-bus seen · pci SLOT VENDOR DEVICE CLASS DRIVER BOOT_VGA · connector SLOT NAME STATUS
-#   disk NAME SECTORS ROTATIONAL REMOVABLE SCHEDULERS LINK MODEL · dev NAME MAJOR:MINOR
+#   pci-bus seen · pci SLOT VENDOR DEVICE CLASS DRIVER BOOT_VGA REMOVABLE
+#   connector SLOT NAME STATUS
+#   disk NAME SECTORS ROTATIONAL REMOVABLE SCHEDULERS LINK MODEL TRANSPORT · dev NAME MAJOR:MINOR
 #   part NAME DISK · dm NAME MAPPED LOWER · mount POINT FSTYPE SOURCE MAJOR:MINOR
 #   member NAME FSTYPE UUID LABEL  (what udev found on a disk or partition)
 #   zram NAME BYTES ALGORITHMS
@@ -128,8 +129,10 @@ for path in "$root"/sys/bus/pci/devices/*; do
     device=$line
     driver=$(readlink -- "$path/driver" 2>/dev/null)
     first "$path/boot_vga"
-    row pci "${path##*/}" "$vendor" "$device" "$class" "${driver##*/}" "$line"
-    for connector in "$path"/drm/card*/card*-*; do
+    boot=$line
+    first "$path/removable"
+    row pci "${path##*/}" "$vendor" "$device" "$class" "${driver##*/}" "$boot" "$line"
+    for connector in "$path"/drm/card*/card*-* "$path"/virtio*/drm/card*/card*-*; do
         first "$connector/status"
         name=${connector##*/}
         [ -n "$line" ] && row connector "${path##*/}" "${name#card*-}" "$line"
@@ -203,9 +206,14 @@ for path in "$root"/sys/block/*; do
     removable=$line
     first "$path/queue/scheduler"
     scheduler=$line
+    transport=
+    for file in "$path/device/transport" "$path"/device/nvme*/transport; do
+        first "$file"
+        transport=${transport:-$line}
+    done
     first "$path/device/model"
     row disk "$name" "$size" "$rotational" "$removable" "$scheduler" \
-        "$(readlink -- "$path" 2>/dev/null)" "$line"
+        "$(readlink -- "$path" 2>/dev/null)" "$line" "$transport"
     parts "$path"
 done
 for path in "$root"/sys/fs/btrfs/*/devices/* "$root"/sys/fs/bcachefs/*/dev-*/block; do
@@ -239,6 +247,10 @@ there /run/WSL && row mark wsl
 there /run/systemd/system && row mark systemd
 there /run/.containerenv && row mark container
 there /.dockerenv && row mark container
+there /run/systemd/container && row mark container
+there /run/host/container-manager && row mark container
+grep -q ' fuse.lxcfs ' "$root/proc/self/mountinfo" 2>/dev/null && row mark container
+grep -q control_d "$root/proc/xen/capabilities" 2>/dev/null && row mark dom0
 there /sys/firmware/efi && row mark efi
 there /nix/store && row mark nix
 for path in "$root/etc/os-release" "$root/usr/lib/os-release"; do

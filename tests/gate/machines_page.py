@@ -83,7 +83,8 @@ def row(name: str) -> str:
     profile, plan = profile_of(name), plan_of(profile_of(name))
     force = {one.setting.id: one.setting for one in plan if one.in_force}
     decoder = next((text for fact, text in _DECODERS.items() if fact in profile.facts), "nothing")
-    disks = ", ".join(f"{disk.kind} {disk.size_gb} GB" for disk in profile.storage.disks)
+    seen = [disk for disk in profile.storage.disks if disk.size_gb]
+    disks = ", ".join(f"{disk.kind} {disk.size_gb} GB" for disk in seen)
     session = profile.session
     cells = (
         f"`{name}`",
@@ -91,7 +92,7 @@ def row(name: str) -> str:
         "<br>".join(_card(card) for card in profile.gpus) or "none",
         ", ".join(_drivers(profile, force)) or "none",
         decoder if "video.variables" in force else "nothing",
-        disks if "scheduler" in profile.facts else "not seen",
+        disks or "not seen",
         session.desktop if session.desktop == "none" else f"{session.desktop}, {session.type}",
         "; ".join(_why(name, plan)) or "",
     )

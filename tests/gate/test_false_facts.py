@@ -41,7 +41,7 @@ def _cpu(key: str, other: Callable[[Any], object]) -> Lie:
 
 def _march(profile: Profile, machine: Machine) -> tuple[Profile, Machine]:
     """A march that needs one feature more than this CPU has."""
-    own = cpus.marches()[profile.build.compiler.march]
+    own = machine.cpu_flags or frozenset[str]()
     more = min(
         (name for name, flags in cpus.marches().items() if flags - own),
         key=lambda name: (len(cpus.marches()[name]), name),

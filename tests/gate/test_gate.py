@@ -109,6 +109,7 @@ AMD_CARD = [
     ("driver: nvidia", "driver: none"),
     ("role: draws", "role: unused"),
 ]
+ANOTHER_CARD = '  - { vendor: amd, pciId: "1002:73ff", driver: amdgpu, role: draws }'
 FALSE_IN_PROFILE = [
     ("platform", [("platform: nixos", "platform: ostree")], DIFFERS),
     (
@@ -143,7 +144,7 @@ FALSE_IN_PROFILE = [
     ("gpus.computeCapability", [('"5.2"', '"5.0"')], DIFFERS),
     ("gpus.memoryMB", [("memoryMB: 4096", "memoryMB: 2048")], DIFFERS),
     ("gpus.driver", [("driver: nvidia", "driver: nouveau")], DIFFERS),
-    ("gpus.role", [("role: draws", "role: offload")], BLOCKS),
+    ("gpus.role", [("role: draws", f"role: offload\n{ANOTHER_CARD}")], BLOCKS),
     ("memory.totalGB", [("totalGB: 16", "totalGB: 32")], DIFFERS),
     ("memory.type", [("type: DDR4", "type: DDR5")], DIFFERS),
     ("memory.zramDevice", [("percent: 75", "percent: 100")], DIFFERS),

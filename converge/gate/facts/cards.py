@@ -47,7 +47,8 @@ class MatchedCard:
 def cards(look: Look) -> Iterator[FactVerdict]:
     """Yield a verdict for each fact of each card; one verdict where all cards are there."""
     machine = look.machine
-    if machine.gpus is None and machine.platform != "wsl":
+    elsewhere = machine.platform == "wsl" or machine.container
+    if machine.gpus is None and not elsewhere:
         needed = _needed_of_any(look)
         yield FactVerdict(
             fact="gpus",
@@ -60,8 +61,9 @@ def cards(look: Look) -> Iterator[FactVerdict]:
             overridable=not look.nvidia_driver,
         )
         return
-    # What a WSL2 guest shows on its PCI bus is a way to the card of Windows, and no card.
-    found = () if machine.platform == "wsl" else machine.gpus or ()
+    # What a WSL2 guest shows on its PCI bus is a way to the card of Windows, and no card; what a
+    # container shows is its host's.
+    found = () if elsewhere else machine.gpus or ()
     pairs, rest = pair(look.profile.gpus, found)
     yield from _there(look, pairs, rest)
     known = [one for one in pairs if one.found]

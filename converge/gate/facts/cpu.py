@@ -84,7 +84,7 @@ def march(look: Look) -> Iterator[FactVerdict]:
 def parallelism(look: Look) -> Iterator[FactVerdict]:
     """A build must not need more memory or threads than the machine has."""
     fact, limits = "build.tiers", look.profile.build.parallelism
-    memory, threads = look.machine.memory_gb, look.machine.threads
+    memory, threads = look.machine.usable_gb, look.machine.threads
     needed = look.named("build.")
     chosen = {
         str(s.value["tier"]) for s in needed if isinstance(s.value, dict) and "tier" in s.value

@@ -15,7 +15,7 @@ def memory(look: Look) -> Iterator[FactVerdict]:
     verdict = look.same("memory.totalGB", declared.total_gb, found)
     if (
         found is not None
-        and found < declared.total_gb <= found * 1.15 + 1
+        and found < declared.total_gb <= found * 1.15 + (found >= 4)
         and (machine.module_bytes is None)
     ):
         # Firmware and an integrated GPU keep a part: 16 GB installed can be 14 GB to the kernel.
