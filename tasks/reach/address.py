@@ -1,7 +1,8 @@
 """Addresses of workspaces: ``[user@]host[:port]`` goes in, its three parts come out.
 
 Taken as ssh(1) takes them: the user ends at the last @ and may have dots, capitals and a domain;
-the host is a name, an IPv4 or an IPv6 address, the latter in brackets where a port follows.
+the host is a name, an IPv4 or an IPv6 address, the latter in brackets where a port follows. A URL,
+``ssh://[user@]host[:port]``, says the same.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 FORM = "[user@]host[:port]"
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\+$-]{0,255}")
@@ -21,7 +23,15 @@ def parse(address: str) -> Mapping[str, str]:
 
     Raises ValueError with what is wrong of what was written.
     """
-    head, at, place = address.rpartition("@")
+    scheme, slashes, rest = address.partition("://")
+    url = bool(slashes) and scheme.lower() == "ssh"
+    if slashes and not url:
+        raise ValueError(f"{scheme}:// is another way than SSH")
+    head, at, place = (rest.removesuffix("/") if url else address).rpartition("@")
+    if url:
+        head = unquote(head)
+        if "/" in place:
+            raise ValueError(f"{place.partition('/')[2]!r} behind the host is a path")
     if at and not _USER.fullmatch(head):
         what = f"the user {head!r}" if head else "the user before @"
         raise ValueError(f"{what} is no name that ssh takes" if head else f"{what} is missing")
@@ -47,9 +57,20 @@ def _split(place: str) -> tuple[str, str]:
         raise ValueError("the port behind : is missing")
     if not host:
         raise ValueError("the host is missing")
+    if not host.isascii() and (known := _known_to_servers(host)):
+        raise ValueError(f"name servers know {host!r} as {known}: write that")
     if not _NAME.fullmatch(host):
         raise ValueError(f"the host {host!r} is neither a name nor an address")
     return host, port
+
+
+def _known_to_servers(host: str) -> str:
+    """The name of a host as name servers have it (RFC 3490), "" where it has none."""
+    try:
+        name = host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return ""
+    return name if _NAME.fullmatch(name) else ""
 
 
 def _is_ipv6(text: str) -> bool:

@@ -149,10 +149,11 @@ def servers(
 
     from tasks.reach.hostkeys import GLOBAL, USER
     from tasks.reach.known_hosts import host_name
+    from tasks.reach.ssh_config import get_ssh_config
 
     if depth > LONGEST_WAY:
         raise ValueError(f"ProxyJump of {hostname} goes in circles; ProxyJump needs another Host")
-    config: Any = client.get_ssh_config(config_file)
+    config = get_ssh_config(config_file)
     found: Mapping[str, Any] = config.lookup(hostname) if config else {}
     shorthand: Any = client.SSHClient.derive_shorthand
     way: list[Server] = []

@@ -34,7 +34,7 @@ from converge.profile.profile import Profile, load_profile
 from converge.report import ending, fleet
 from converge.report.progress import STYLES, Progress
 from converge.report.terminal import Terminal
-from tasks.reach import bare, builder, connection, output, quiet
+from tasks.reach import bare, builder, connection, output, quiet, ssh_config
 from tasks.run import allowed, options, signals, start
 from tasks.run.journal import Journal, JournalError, new_run_id
 from tasks.run.options import problem as _problem
@@ -256,6 +256,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     state.config.FAIL_PERCENT = None
     connection.never_ask()
     connection.read_keys_here()
+    ssh_config.read_config_here()
     quiet.install(whole=run.verbose)
     problems: list[Problem] = list(_flags(params))
     allowed.recall(controller_state())

@@ -155,6 +155,12 @@ def test_every_way_has_time_limits() -> None:
         ("1:2:3", "'1:2:3' is no IPv6 address"),
         ("[host]:22", "'host' in brackets is no IPv6 address"),
         ("::1%;id", "is no IPv6 address"),
+        ("[::1]:ssh", "the port 'ssh' is no number"),
+        ("me@münchen.example:22", "know 'münchen.example' as xn--mnchen-3ya.example: write that"),
+        ("https://host", "https:// is another way than SSH"),
+        ("ssh://me@host/etc", "'etc' behind the host is a path"),
+        ("ssh://a%20b@host", "the user 'a b' is no name"),
+        ("ssh://", "the host is missing"),
     ],
 )
 def test_an_address_of_another_form_is_refused_for_what_is_wrong_with_it(
@@ -192,6 +198,11 @@ def test_an_address_of_another_form_is_refused_for_what_is_wrong_with_it(
         ("::ffff:10.0.0.5", None, "::ffff:10.0.0.5", None),
         ("10.0.0.5:22", None, "10.0.0.5", 22),
         ("host.lan.", None, "host.lan.", None),
+        ("[fe80::1%eth0]:2222", None, "fe80::1%eth0", 2222),
+        ("xn--mnchen-3ya.example", None, "xn--mnchen-3ya.example", None),
+        ("ssh://me@host:2222", "me", "host", 2222),
+        ("SSH://host/", None, "host", None),
+        ("ssh://DOMAIN%5Cme@[::1]:22", "DOMAIN\\me", "::1", 22),
     ],
 )
 def test_addresses_are_taken_as_ssh_takes_them(
@@ -268,6 +279,66 @@ def test_without_a_config_it_is_the_host_itself(ssh_config: Callable[[str], str]
 def test_a_proxy_command_has_no_jump_host(ssh_config: Callable[[str], str]) -> None:
     (one,) = servers("box", config_file=ssh_config("Host box\n  ProxyCommand nc %h %p\n"))
     assert not one.direct
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "direct"),
+    [
+        ("Match originalhost box user root\n  HostName 10.0.0.9\n", "10.0.0.9", True),
+        ("Match host b*x !localuser nobody\n  ProxyJump gate\n", "box", False),
+        ("Match all\n  Port 99\n", "[box]:99", True),
+        ("Match host other exec id\n  Port 9\n", "box", True),  # never reached for box
+        ("Host box\n  ProxyJump none\nHost *\n  ProxyJump gate\n", "box", True),
+        ("Host box\n  ProxyCommand none\n", "box", True),
+        ("Host box\n  HostName fe80::1%eth0\n", "fe80::1%eth0", True),
+    ],
+)
+def test_the_ssh_config_is_read_as_ssh_reads_it(
+    monkeypatch: pytest.MonkeyPatch,
+    ssh_config: Callable[[str], str],
+    text: str,
+    name: str,
+    *,
+    direct: bool,
+) -> None:
+    monkeypatch.setenv("USER", "root")
+    monkeypatch.setattr("getpass.getuser", lambda: "root")
+    found = servers("box", config_file=ssh_config(text))
+    assert (found[-1].name, found[-1].direct) == (name, direct)
+    assert all(server.name in {name, "gate"} for server in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        *(
+            (f"Match {kind}\n  HostName elsewhere\n", f"Match {kind.split()[0]} may be for box")
+            for kind in ("exec id", "localnetwork 10.0.0.0/8", "tagged work", "command ls")
+        ),
+        ("Match host box exec id\n  Port 9\n", "Match exec may be for box"),
+        ("Host box\n  Port ssh\n", "Port ssh of box is no number"),
+    ],
+)
+def test_what_only_ssh_evaluates_is_refused_where_it_would_decide(
+    ssh_config: Callable[[str], str], text: str, why: str
+) -> None:
+    with pytest.raises(ValueError, match=why):
+        servers("box", config_file=ssh_config(text))
+
+
+def test_pyinfra_connects_by_the_configuration_as_it_is_read_here(
+    monkeypatch: pytest.MonkeyPatch, ssh_config: Callable[[str], str]
+) -> None:
+    from pyinfra.connectors.sshuserclient import client
+
+    from tasks.reach.ssh_config import read_config_here
+
+    monkeypatch.setattr(client, "get_ssh_config", client.get_ssh_config)  # put back afterwards
+    read_config_here()
+    read_config_here()  # each run of a process does
+    file = ssh_config("Host box\n  ProxyJump none\n")
+    _, options, *_ = client.SSHClient().parse_config("box", ssh_config_file=file)
+    assert "sock" not in options
 
 
 def test_a_jump_for_every_host_never_ends(ssh_config: Callable[[str], str]) -> None:
