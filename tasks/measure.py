@@ -12,7 +12,7 @@ from pyinfra import host
 
 from tasks.run.operations import look
 from tasks.run.stages import workspace
-from tasks.steps import choose, read, sample
+from tasks.steps import choose, felt, read, sample
 
 look(
     workspace(host),
@@ -21,6 +21,7 @@ look(
     read.plan,  # which settings are in force there, and so which claims
     choose.measured,  # --data choose=: the alternatives in alternation, and that is all
     sample.memory,  # in one remote command, with the history of earlier runs
+    felt.measured,  # what a person waits for, in one remote command
     sample.benchmarks,  # one remote command for each pair of builds
     sample.compare,  # memory before the first run and after it
     sample.keep,  # the history, in one remote command

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from converge.journal.form import taken
 from converge.journal.measured import EarlierMeasurement, MeasurementRecord
 from converge.limits import document
+from converge.measure.felt import Felt
 from converge.measure.memory import MemoryUse
 
 VERSION = 1
@@ -54,7 +55,9 @@ class History:
         }
         return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode()
 
-    def with_memory(self, memory: MemoryUse, *, run: str, time: str, applied: bool) -> History:
+    def with_sample(
+        self, memory: MemoryUse, felt: Felt, *, run: str, time: str, applied: bool
+    ) -> History:
         """``applied``: whether a run has written here, which is what before and after mean."""
         sample = {
             "run": run,
@@ -67,6 +70,7 @@ class History:
                 name: {"kb": used.kb, "processes": used.processes, "instance": used.instance}
                 for name, used in memory.used.items()
             },
+            "felt": {"program": felt.program, **felt.values},
         }
         return History(samples=(*self.samples, sample), measurements=self.measurements)
 

@@ -18,6 +18,7 @@ class Options:
     rounds: int = 30  # pairs of each benchmark
     seconds: int = 120  # after which no further pair of a benchmark begins
     trial: str = ""  # a program on the workspace that does one trial of choose= in place of zram
+    start: str = ""  # a program on the workspace that is started, in place of one of the desktop
     only: frozenset[str] = frozenset()  # ids of benchmarks, with commas between; empty: all
 
     @classmethod
@@ -37,6 +38,7 @@ class Options:
         if bool(stock) != bool(optimized):
             raise ValueError("MEASURE_STOCK and MEASURE_OPTIMIZED: give both or none")
         return cls(
+            start=_place(environment, "MEASURE_START"),
             trial=_place(environment, "MEASURE_TRIAL"),
             stock=stock,
             optimized=optimized,

@@ -152,7 +152,8 @@ class ReportedMeasurement:
     @property
     def short(self) -> str:
         """What was run, or whose memory it is: unique within a run, as far as there is a figure."""
-        return self.subject if self.benchmark in ("", "memory") or self.control else self.benchmark
+        own = self.benchmark not in ("", "memory", "felt") and not self.control
+        return self.benchmark if own else self.subject
 
     @property
     def label(self) -> str:

@@ -7,7 +7,8 @@ layer. Any two directories with ``bin`` and ``lib`` on the workspace can take th
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from converge.exits import Exit, Outcome
@@ -16,8 +17,9 @@ from converge.measure import benchmarks as measure_benchmarks
 from converge.measure import memory as measure_memory
 from converge.measure import samples as measure_samples
 from converge.measure.benchmarks import PROCESSES, Benchmark
+from converge.measure.felt import Felt
 from converge.measure.gain import smaller
-from converge.measure.history import NAME, History
+from converge.measure.history import NAME, History, Row
 from converge.measure.memory import MemoryUse
 from converge.measure.options import Options
 from converge.plan import layers
@@ -57,13 +59,13 @@ class Measuring(Planned):
 
     options: Options
     memory: MemoryUse | None = None
+    felt: Felt = field(default_factory=Felt)
+    records: Records = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Measured(Measuring):
-    """What was measured: the records of it in the journal."""
-
-    records: Records
+    """All was measured: ``records`` has what is in the journal of it."""
 
 
 def options(work: Given) -> Given:
@@ -120,7 +122,7 @@ def memory(work: Planned) -> Measuring:
 
 def benchmarks(work: Measuring) -> Measured:
     """Every claim that is about time: its benchmarks, or why there is no figure for it."""
-    records: Records = []
+    records: Records = [*work.records]
     options, memory = work.options, work.memory
     history = History.parse(memory.history) if memory else History()
     controlled = False
@@ -149,7 +151,7 @@ def compare(work: Measured) -> Measured:
     if work.memory is None:
         return work
     records = list(work.records)
-    samples = _history(work, work.memory).samples
+    samples = samples_with(work)
     for subject, settings in measure_benchmarks.subjects(
         standing.setting for standing in work.plan.standings
     ).items():
@@ -172,7 +174,7 @@ def keep(work: Measured) -> Measured:
     path = f"{work.snapshot.state}/{NAME}"
     before = memory.history
     old = History.parse(before)
-    history = _history(work, memory).with_measurements(records, run=work.run.id, time=now)
+    history = _history(work).with_measurements(records, run=work.run.id, time=now)
     changes = [_change(path, before or None, history.encode())]
     if old.damaged:
         aside = f"{path}.damaged-{work.run.id}"
@@ -211,11 +213,17 @@ def _applied(work: Planned) -> bool:
     return bool(work.snapshot.written.files or work.snapshot.written.entries)
 
 
-def _history(work: Planned, memory: MemoryUse) -> History:
-    """What the workspace knew, and this run's reading of its memory."""
+def samples_with(work: Measuring) -> Sequence[Row]:
+    """The samples of all runs on this workspace, this one's the last."""
+    return _history(work).samples
+
+
+def _history(work: Measuring) -> History:
+    """What the workspace knew, and this run's reading of its memory and of what is felt."""
+    assert work.memory is not None
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return History.parse(memory.history).with_memory(
-        memory, run=work.run.id, time=now, applied=_applied(work)
+    return History.parse(work.memory.history).with_sample(
+        work.memory, work.felt, run=work.run.id, time=now, applied=_applied(work)
     )
 
 

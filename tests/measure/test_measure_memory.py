@@ -12,6 +12,7 @@ import pytest
 
 from converge.measure import memory as measure_memory
 from converge.measure import samples
+from converge.measure.felt import Felt
 from converge.measure.gain import smaller
 from converge.measure.history import LIMIT, History
 from converge.measure.memory import MemoryUse, UnknownMemory, Used, before_and_after, parse
@@ -133,9 +134,9 @@ def memory(kb: float = 1, instance: str = "b:1") -> MemoryUse:
 
 
 def test_history_grows_by_a_sample_and_comes_back_whole() -> None:
-    history = History().with_memory(memory(), run="r1", time="t1", applied=False)
-    history = History.parse(history.encode()).with_memory(
-        memory(2, "b:2"), run="r2", time="t2", applied=True
+    history = History().with_sample(memory(), Felt(), run="r1", time="t1", applied=False)
+    history = History.parse(history.encode()).with_sample(
+        memory(2, "b:2"), Felt(), run="r2", time="t2", applied=True
     )
     again = History.parse(history.encode())
     assert [row["when"] for row in again.samples] == ["before", "after"]
@@ -149,7 +150,7 @@ def test_history_is_cut_at_its_limit_and_the_oldest_go() -> None:
 
 
 def test_history_that_is_torn_anywhere_is_known_to_be_damaged() -> None:
-    whole = History().with_memory(memory(), run="r", time="t", applied=True).encode()
+    whole = History().with_sample(memory(), Felt(), run="r", time="t", applied=True).encode()
     for length in range(1, len(whole) - 1):
         assert History.parse(whole[:length]).damaged, length
     assert not History.parse(b"").damaged

@@ -99,12 +99,14 @@ def test_a_damaged_history_is_put_aside_and_a_new_one_begun(
 def test_without_a_layer_on_the_workspace_every_claim_says_why_it_has_no_figure(
     cli: Cli, desktop: Box
 ) -> None:
+    cli.environment["MEASURE_START"] = "/none/such"
     done = cli(desktop.inventory, "tasks/measure.py", "-y")
     assert done.code == 0, done.out + done.err
     records = done.kinds("measurement")
+    records = [one for one in records if one["benchmark"] != "felt"]
     assert len(records) > 10
     assert {str(one["verdict"]) for one in records} == {"no evidence"}
-    assert all(str(one["why"]).startswith("not measured: ") for one in records)
+    assert all(str(one["why"]).startswith(("not measured: ", "cannot be")) for one in records)
 
 
 @pytest.mark.parametrize(
