@@ -281,8 +281,9 @@ ends() { # ends WORD REASON
     disarm_unit
 }
 went_back() { # went_back WORD: the machine is in the old generation and nobody had proved the new one
-    boots=$(journalctl --list-boots --no-pager -q 2>/dev/null | tail -n 2 | head -n 1)
-    last=$(printf '%s\n' "$boots" | grep -oE '[0-9a-f]{32}')
+    # The boot before this one; where the journal is in memory alone there is none but this.
+    last=$(journalctl --list-boots --no-pager -q 2>/dev/null | grep -oE '[0-9a-f]{32}' |
+        grep -vxF "$(boot_id | tr -d -)" | tail -n 1)
     before=$(value plan boot | tr -d -)
     if [ "$1" = proving ]; then
         because="the machine went down while generation $number was being proved"

@@ -175,3 +175,36 @@ def test_a_later_trial_that_proved_it_makes_it_the_way_back_again(tmp_path: Path
         (one.transaction / "parts").write_text(f"nixos {standing}\n")
     now = Record(tmp_path / "runs", number=3)
     assert now.sh("way_back /nix/store/new") == "/nix/store/new"
+
+
+JOURNALCTL = """\
+case "$*" in
+    *--list-boots*) cat "$0.boots" ;;
+    *"-p err"*) echo '[    3.1] host kernel: the driver failed' ;;
+    *) echo '[    9.0] host systemd[1]: the last line' ;;
+esac
+"""
+ARMED, FAILED = "a" * 32, "b" * 32
+
+
+@pytest.mark.parametrize(
+    ("earlier", "because"),
+    [
+        ([ARMED, FAILED], "its journal: kernel: the driver failed"),
+        ([ARMED], "that boot left no journal"),
+        ([], "no journal of earlier boots is kept here"),  # Storage=volatile
+    ],
+)
+def test_the_journal_of_the_boot_that_failed_is_kept_and_no_other(
+    record: Record, tmp_path: Path, earlier: list[str], because: str
+) -> None:
+    (record.trial / "plan").write_text(f"boot {ARMED}\n")
+    found = programs(tmp_path / "bin", journalctl=JOURNALCTL)
+    now = Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
+    boots = "".join(f"{at - 2} {one} Thu 2026-11-26\n" for at, one in enumerate([*earlier, now]))
+    (found / "journalctl.boots").write_text(boots)
+    script = 'undo_all() { say "$*"; }; tell() { :; }; number=2; went_back booting'
+    said = record.sh(script, path=found)
+    assert said.startswith("went-back generation 2 did not come as far as its proof; "), said
+    assert because in said
+    assert (record.trial / "journal").exists() is (FAILED in earlier)

@@ -146,10 +146,12 @@ class Machine(System):
 
     def power_cut(self) -> None:
         """Pull the plug: nothing in the machine learns of it. What the machine's kernel has not
-        sent to the disk is gone, and what it has not flushed may be, as with a disk's own cache."""
+        sent to the disk is gone; what it has sent is there, as with a disk that keeps its word."""
         self._stays_off()
         with self._changed:
             assert self.process is not None
+            with contextlib.suppress(OSError), _Monitor(self.socket("qmp")) as monitor:
+                monitor("stop")  # which brings what was sent into the file
             self.process.kill()
         self._went()
 

@@ -40,6 +40,7 @@ class Recorded:
     image: Image
     loader: str
     directory: Path
+    phases: frozenset[str]  # that are asked for: the run goes no further than these
     old: str = ""
     new: str = ""
     before: dict[str, str] = field(default_factory=dict)
@@ -61,14 +62,19 @@ class Recorded:
             assert "trial booting" in tried.begin(parameters=(MARK,))
         self.moments["apply"] = moments.spread(CUTS)
         self.old, self.new, self.after = tried.old, tried.new, digests(one)
+        assert self.before != self.after
+        if self.phases == {"apply"}:
+            return
         with Moments(one, every_s=2.0) as moments:
             assert one.reboot().system == self.new
             assert tried.trial().startswith("kept "), one.console[-2000:]
         self.moments["trial"] = moments.spread(CUTS)
+        if "undo" not in self.phases:
+            return
         with Moments(one) as moments:
             assert "status undone" in tried.transact("undo")
         self.moments["undo"] = moments.spread(CUTS)
-        assert digests(one) == self.before != self.after
+        assert digests(one) == self.before
 
 
 @pytest.fixture(scope="module", params=LOADERS)
@@ -76,7 +82,11 @@ def recorded(
     request: pytest.FixtureRequest, disks: Image, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Recorded]:
     directory = tmp_path_factory.mktemp(request.param)
-    found = Recorded(disks, request.param, directory / "machine")
+    cuts = (item for item in request.session.items if isinstance(item, pytest.Function))
+    phases = frozenset(
+        item.callspec.params["cut"][0] for item in cuts if "cut" in item.fixturenames
+    )
+    found = Recorded(disks, request.param, directory / "machine", phases)
     found.make()
     yield found
     for path in found.directory.glob("disk*.qcow2"):
