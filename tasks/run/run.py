@@ -381,7 +381,7 @@ def _input(host: Any, task: str, given: frozenset[str]) -> tuple[Choices, Profil
         shown = saved.load(controller_state() / "plans", choices.plan)
         choices = saved.narrowed(choices, shown, given)
     path = PROJECT / choices.profile
-    if task == "detect" and not path.exists():
+    if task == "detect" and (choices.write or not path.exists()):
         return choices, None
     return choices, chosen(load_profile(path), choices)
 

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from converge.profile.profile import load_profile
+from converge.profile.schema import SCHEMAS
 from tasks.reach import bare
 from tests import sshd
 from tests.conftest import Cli
+from tests.gate.machines import grow
 from tests.run.test_workspaces import Copy
 
 
@@ -49,6 +51,58 @@ def test_an_inventory_that_is_there_stays_as_it_is(copy: Copy) -> None:
         Path("@local"), "tasks/detect.py", "--data", "workspace=mine", "--data", f"write={profile}"
     )
     assert inventory.read_text() == "mine = True\n"
+
+
+@pytest.mark.parametrize(
+    "machine", ["hybrid-prime", "workstation-bmc", "container-docker", "laptop-usb-root"]
+)
+def test_the_command_writes_a_profile_of_any_machine_that_its_own_gate_passes(
+    copy: Copy, tmp_path: Path, machine: str
+) -> None:
+    root = grow(machine, tmp_path / "root")
+    profile = copy.project / f"inventory/hardware/{machine}.yaml"
+    given = ("--data", f"root={root}")
+    wrote = copy(Path("@local"), "tasks/detect.py", *given, "--data", f"write={profile}")
+    assert wrote.code == 0, wrote.out + wrote.err
+    assert load_profile(profile).workspace == machine
+    head, _ = profile.read_text().split("\n", 1)
+    schema = head.removeprefix("# yaml-language-server: $schema=")
+    assert (profile.parent / schema).read_bytes() == (
+        SCHEMAS / "hardware-profile.schema.json"
+    ).read_bytes()
+    inventory = copy.project / f"inventory/{machine}.py"
+    same = copy(inventory, "tasks/detect.py", *given)
+    assert (same.code, "as declared" in same.out) == (0, True), same.out + same.err
+
+
+def test_the_command_overwrites_no_file_and_follows_no_link(copy: Copy, tmp_path: Path) -> None:
+    given = ("--data", f"root={grow('laptop-gnome', tmp_path / 'root')}")
+    elsewhere = tmp_path / "elsewhere.yaml"
+    for name, make in (
+        ("there", lambda path: path.write_text("mine\n")),
+        ("link", lambda path: path.symlink_to(elsewhere)),
+    ):
+        profile = copy.project / f"inventory/hardware/{name}.yaml"
+        make(profile)
+        refused = copy(Path("@local"), "tasks/detect.py", *given, "--data", f"write={profile}")
+        assert refused.code == 1, refused.out + refused.err
+        assert "is there already, and stays as it is" in refused.out.replace("\n    ", " ")
+        assert not (copy.project / f"inventory/{name}.py").exists()
+    assert (copy.project / "inventory/hardware/there.yaml").read_text() == "mine\n"
+    assert not elsewhere.exists()
+
+
+@pytest.mark.parametrize("machine", ["asahi", "pentium-m"])
+def test_the_command_makes_no_profile_of_another_processor(
+    copy: Copy, tmp_path: Path, machine: str
+) -> None:
+    profile = copy.project / "inventory/hardware/other.yaml"
+    given = ("--data", f"root={grow(f'refused/{machine}', tmp_path / 'root')}")
+    refused = copy(Path("@local"), "tasks/detect.py", *given, "--data", f"write={profile}")
+    assert refused.code == 1, refused.out + refused.err
+    assert "x86_64 only" in refused.out.replace("\n    ", " ")
+    assert not profile.exists()
+    assert not (copy.project / "inventory/other.py").exists()
 
 
 def test_another_machine_is_looked_at_by_its_address_and_only_where_its_key_is_known(
