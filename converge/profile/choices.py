@@ -220,7 +220,7 @@ def _unknown_settings(
             path: NodePath = (key, index)
             if not isinstance(name, str) or source.is_damaged(path) or name in known:
                 continue
-            hint = did_you_mean(name, known, "a dry run lists all settings with their ids")
+            hint = did_you_mean(name, known, "tasks/why.py lists them")
             yield source.problem(path, f"there is no setting {shown(name)}", hint)
     include, exclude = given.get("include"), given.get("exclude")
     if isinstance(include, list) and isinstance(exclude, list):

@@ -24,7 +24,7 @@ from converge.problem import InvalidInput, Problem, did_you_mean, nearest
 from converge.report.terminal import Terminal
 from tasks.reach import quiet
 from tasks.reach.address import parse
-from tasks.run import options
+from tasks.run import inventory_word, options
 from tasks.run.options import problem
 from tasks.run.signals import hold_signals
 
@@ -96,7 +96,7 @@ def is_ours(params: Mapping[str, Any]) -> bool:
         return True
     if directory(params) != PROJECT or operations[0] in ("exec", "fact", "debug-inventory"):
         return False
-    if all(path.suffix == ".py" for path in paths):
+    if all(path.suffix.lower() == ".py" for path in paths):
         return not any(path.exists() for path in paths)
     return _stem(operations[0]) in {Path(one).stem for one in COMMANDS} or "/" in operations[0]
 
@@ -134,7 +134,8 @@ def problems(params: Mapping[str, Any]) -> Iterator[Problem]:
         yield problem(
             " ".join(operations), "are several commands, and a call runs one", "a call for each"
         )
-    yield from _inventory(str(params.get("inventory") or ""))
+    looks = wrong or [_stem(one) for one in operations] == ["detect"]
+    yield from inventory_word.problems(str(params.get("inventory") or ""), alone=bool(looks))
     yield from options.idle(params)
     yield from options.data([str(text) for text in params.get("data") or ()])
 
@@ -161,22 +162,7 @@ def _instead(operation: str) -> str:
 
 
 def _stem(operation: str) -> str:
-    return operation.rpartition("/")[2].removesuffix(".py").removeprefix("tasks.")
-
-
-def _inventory(given: str) -> Iterator[Problem]:
-    """An inventory that looks like a file has to be one; anything else may be a host."""
-    if not given or "," in given or given.startswith("@") or Path(given).is_file():
-        return
-    files = {path.stem: path for path in sorted((PROJECT / "inventory").glob("[!_]*.py"))}
-    names = [f"inventory/{path.name}" for path in files.values()]
-    if Path(given).is_dir():
-        yield problem(given, "is a directory", f"name a file: {', '.join(names)}")
-    elif given in files or "/" in given or given.endswith(".py"):
-        close = nearest(Path(given).stem, files)
-        listed = f"the inventories are {', '.join(names)}"
-        hint = f"did you mean inventory/{close}.py?" if close else listed
-        yield problem(given, "there is no such inventory", hint)
+    return operation.rpartition("/")[2].lower().removesuffix(".py").removeprefix("tasks.")
 
 
 # -- what pyinfra and click say -------------------------------------------------------------------

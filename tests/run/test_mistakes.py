@@ -62,6 +62,16 @@ START = (
     ("W deploy.py --dry --sudo", "--sudo: does nothing here; root does two steps"),
     ("W tasks/verify.py --su-user root", "--su-user: does nothing here"),
     ("W deploy.py --dry --retry 3", "--retry: does nothing here; leave it out"),
+    ("W DEPLOY.PY --dry", "DEPLOY.PY: there is no such command; did you mean deploy.py?"),
+    ("W deploy.py --Dry", "--Dry: pyinfra has no such option; did you mean --dry?"),
+    ("W deploy.py --dry=yes", "Option '--dry' does not take a value"),
+    ("W deploy.py -- --dry", "--dry: there is no such command; the commands are deploy.py"),
+    ("W deploy.py --list", "--list: pyinfra has no such option; did you mean --limit?"),
+    ("W tasks/", "tasks/: is no command; the commands are deploy.py, tasks/verify.py"),
+    ("help", "has no inventory or no command; pyinfra inventory/<workspace>.py COMMAND"),
+    ("W deploy.py --dry --use-sudo-password", "would show (--use-sudo-password); leave it out"),
+    ("W deploy.py --dry --ssh-password x", "would show (--ssh-password); leave it out"),
+    ("W deploy.py --dry --data phases=1, 4", "4: there is no such command; the commands are"),
 )
 
 #: the inventory
@@ -84,6 +94,17 @@ INVENTORY = (
     ("kind.py deploy.py --dry", "kind.py: NoConnectorError: Invalid connector: nosuch"),
     ("stop.py deploy.py --dry", "stop.py:1: KeyboardInterrupt; mend it, then the same command"),
     ("W deploy.py --dry --limit sandbx", "--limit sandbx: leaves no workspace; W has @local"),
+    (
+        "@local deploy.py --dry",
+        "@local: is a machine; what is wanted on which workspace stands in an",
+    ),
+    ("localhost deploy.py --dry", "venv/bin/pyinfra @local tasks/detect.py looks at it and writes"),
+    ("me@box.lan tasks/verify.py", "venv/bin/pyinfra me@box.lan tasks/detect.py looks at it"),
+    (
+        "inventory/hardware/shoshin.yaml deploy.py --dry",
+        "is a hardware profile, and stands where the inventory has to be; its workspace's file is "
+        "inventory/shoshin.py",
+    ),
 )
 FILES = {
     "syntax.py": b"x = 1\nhosts =[\n",
@@ -143,6 +164,21 @@ CHOICES = (
     ("W deploy.py --dry --data setting=kwin.contrast", "it is for tasks/why.py"),
     ("W tasks/why.py --data setting=kwin.contrst", "did you mean kwin.contrast?"),
     ("W tasks/rollback.py -y --data run=yesterday", "tasks/status.py lists them"),
+    ("W tasks/rollback.py -y --data run=", 'run: "" does not have the form it needs; write an id'),
+    (
+        "W deploy.py --dry --data layer=plasma",
+        "--data: layer: is not a known key; did you mean lay",
+    ),
+    ("W deploy.py --dry --data phase=1", "--data: phase: is not a known key; did you mean phases?"),
+    ("W deploy.py --dry --data accept=all", 'there is no setting "all"; tasks/why.py lists them'),
+    ("W deploy.py --dry --data exclude=", 'exclude[0]: "" does not have the form it needs; id of'),
+    ("W deploy.py --dry --data soak_hours=two", 'is the text "two", expected an integer from 0 to'),
+    ("W deploy.py --dry --data user=Root!", "write what id -un prints there, such as mitsio"),
+    ("W deploy.py --dry --data workspace=My_Box", "write small letters, digits and -, at most 63"),
+    ("W deploy.py --dry --data trial=yes", 'trial: "yes" is not known, expected one of on, off'),
+    ("W deploy.py -y --data plan=PLAN", "write the 12 hexadecimal digits that the dry run showed"),
+    ("W tasks/detect.py --data write=README.md", "such as inventory/hardware/shoshin.yaml"),
+    ("W tasks/why.py --data setting=kwin", "there is no setting kwin; did you mean kwin.blur?"),
 )
 
 ROWS = [
