@@ -40,15 +40,16 @@ def idle(params: Mapping[str, Any]) -> Iterator[Problem]:
             yield problem(option, "does nothing here", _ROOT if root else "leave it out")
 
 
-def data(given: Sequence[str]) -> Iterator[Problem]:
-    """What is no ``KEY=VALUE``, and what pyinfra would drop: of a key given twice all but one."""
+def data(given: Sequence[str], *, alone: bool = False) -> Iterator[Problem]:
+    """What is no ``KEY=VALUE``, and what pyinfra would drop: of a key given twice all but one.
+    ``alone``: a machine was named without an inventory, so a name for it can be given."""
     for text in given:
         key, equals, _ = text.partition("=")
         if not key.strip():
             yield problem(f"--data {text}".strip(), "names no key", "--data KEY=VALUE")
         elif not equals:
             yield problem(f"--data {text}", "has no value", f"--data {text}=VALUE")
-        elif key == "workspace":
+        elif key == "workspace" and not alone:
             what = "the inventory names its workspaces"
             yield problem("--data workspace", what, "leave it out; --limit picks some of them")
         elif key.startswith("_") and key != "_timeout":

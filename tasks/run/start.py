@@ -134,10 +134,12 @@ def problems(params: Mapping[str, Any]) -> Iterator[Problem]:
         yield problem(
             " ".join(operations), "are several commands, and a call runs one", "a call for each"
         )
-    looks = wrong or [_stem(one) for one in operations] == ["detect"]
-    yield from inventory_word.problems(str(params.get("inventory") or ""), alone=bool(looks))
+    given = str(params.get("inventory") or "")
+    looks = [_stem(one) for one in operations] == ["detect"]
+    yield from inventory_word.problems(given, alone=looks or bool(wrong))
     yield from options.idle(params)
-    yield from options.data([str(text) for text in params.get("data") or ()])
+    named = [str(text) for text in params.get("data") or ()]
+    yield from options.data(named, alone=looks and not Path(given).is_file())
 
 
 def _is_command(here: Path, operation: str) -> bool:
