@@ -65,8 +65,9 @@ def _apart(terminal: Terminal, findings: Iterable[Finding]) -> None:
 
 def _short(reason: str) -> str:
     """A reason, without the word that the heading has said; the plan's own are counted as one."""
-    if reason.startswith("withheld: "):
-        return "withheld; tasks/why.py lists them"
+    for word in ("withheld", "offered"):
+        if reason.startswith(f"{word}: "):
+            return f"{word}; tasks/why.py lists them"
     return reason.removeprefix(f"{Effect.NOT_APPLICABLE.value}: ")
 
 

@@ -115,12 +115,16 @@ def test_what_is_wrong_comes_first_and_what_does_not_apply_is_counted(
         finding(Effect.NOT_APPLICABLE, f"none.{n}", reason=f"withheld: because of {n}", phase="1")
         for n in range(9)
     ]
+    some.append(finding(Effect.NOT_APPLICABLE, "more.one", reason="offered: it saves, but"))
     bad = finding(Effect.NOT_EFFECTIVE, "bad.one", found="off", expected="on", phase="memory")
     show(Terminal(), "shoshin", [*many, *some, bad])
     lines = capsys.readouterr().out.splitlines()
     assert lines[2].strip() == "not as it should be" and "bad.one" in lines[3]
     assert "none." not in "".join(lines)
-    assert lines[-1].split() == ["9", "withheld;", "tasks/why.py", "lists", "them"]
+    assert [" ".join(line.split()) for line in lines[-2:]] == [
+        "9 withheld; tasks/why.py lists them",
+        "1 offered; tasks/why.py lists them",
+    ]
 
 
 def test_what_is_not_right_is_told_with_found_expected_and_reason(
