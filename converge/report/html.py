@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from converge.exits import Exit
 from converge.problem import count
-from converge.report import picture, sections
+from converge.report import ledger, picture, sections
 from converge.report.model import Report, clock
 from converge.report.timeline import Timeline
 from converge.report.words import duration, exit_sentence, outcome, proof, tone, total
@@ -65,6 +65,7 @@ def environment() -> Environment:
         duration=duration,
         files=sections.files,
         gained=sections.gained,
+        ledger=ledger.ledger,
         layer_summary=sections.layer_summary,
         layers=sections.layers,
         machine=sections.machine,
