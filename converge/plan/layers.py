@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from converge.plan.snapshot import Snapshot
-from converge.setting import Layer
+from converge.setting import NEEDS, Layer
 
 KDE_FILES = ("kwinrc", "baloofilerc", "kdeglobals")
 SYSTEM_LAYER = "/var/lib/workspace-tuning/nixos"
@@ -167,7 +167,7 @@ def not_applicable(
 
     kde = any(snapshot.expand(f"~/.config/{name}") in snapshot.nodes for name in KDE_FILES)
     if not hardware.facts & {"kwin", "baloo"}:
-        why[Layer.PLASMA] = "the profile has no Plasma desktop"
+        why[Layer.PLASMA] = NEEDS["kwin"]
     elif not kde and not snapshot.tools.keys() & {"plasmashell", "kwin_x11", "kwin_wayland"}:
         why[Layer.PLASMA] = "neither Plasma nor its files are on this machine"
 

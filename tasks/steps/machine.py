@@ -39,6 +39,9 @@ def compare(work: Given, machine: Machine) -> None:
     terminal.line()
     terminal.line(f"{work.choices.workspace}: {work.profile.file} and the machine", "bold")
     show_gate(terminal, work.run.records(VerdictRecord, work.host.name))
+    for verdict in verdicts:
+        if verdict.outcome is gate.FactOutcome.TRUE and verdict.why:
+            terminal.row((verdict.fact, f"true for now: {verdict.why}; {verdict.fix}"), (26,))
     for text in machine.unseen:
         terminal.row(("not seen", text), (26,), "dim")
     wrong = gate.differences(work.profile, machine)

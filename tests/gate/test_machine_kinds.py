@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from converge.gate.declare import CannotDeclare, declare
-from converge.gate.gate import blocking, differences, gate
+from converge.gate.gate import FactOutcome, blocking, differences, gate
 from converge.gate.machine import BlockDevice, FoundGpu, Machine
 from converge.gate.roles import roles
 from converge.hardware import cpus
 from converge.profile.profile import Profile, load_profile
+from converge.setting import Layer
 from tests.gate.machines import MACHINES, recorded
-from tests.gate.machines_page import in_force, profile_of
+from tests.gate.machines_page import in_force, plan_of, profile_of
 
 CONTAINERS = ("container-docker", "container-lxc", "container-nspawn")
 REFUSED = sorted(f"refused/{path.stem}" for path in (MACHINES / "refused").glob("*.tree"))
@@ -236,3 +237,45 @@ def test_video_is_for_cards_that_are_known_to_decode(
 @pytest.mark.parametrize("name", ["laptop-cantiga", "desktop-r500"])
 def test_a_card_before_every_decoder_is_given_none(name: str) -> None:
     assert not any(fact.startswith("video") for fact in profile_of(name).facts)
+
+
+# ---- sessions ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("plasma", [None, "6.5.3", "6.7.79"])
+def test_before_plasma_68_it_is_said_what_becomes_of_an_x11_session(plasma: str | None) -> None:
+    machine = dataclasses.replace(recorded("shoshin"), plasma=plasma)
+    (verdict,) = [v for v in gate(profile_of("shoshin"), machine, ()) if v.fact == "session.type"]
+    assert verdict.outcome is FactOutcome.TRUE
+    assert "Plasma 6.8 takes the X11 session away" in verdict.why
+    assert "stay on Plasma 6.7" in verdict.fix
+    assert "write session.type: wayland" in verdict.fix
+
+
+@pytest.mark.parametrize("name", ["desktop-amd", "desktop-sandybridge", "laptop-gnome"])
+def test_who_has_wayland_or_another_desktop_is_told_nothing_of_it(name: str) -> None:
+    verdicts = gate(profile_of(name), recorded(name), ())
+    assert not any("6.8" in verdict.why + verdict.fix for verdict in verdicts)
+
+
+@pytest.mark.parametrize(
+    ("name", "desktop"),
+    [
+        ("laptop-gnome", "gnome"),
+        ("laptop-alderlake", "hyprland"),
+        ("laptop-luks-bcachefs", "sway"),
+        ("laptop-zen5", "niri"),
+        ("desktop-btrfs-kinds", "cosmic"),
+        ("desktop-sandybridge", "xfce"),
+        ("handheld-z1", "gamescope"),
+    ],
+)
+def test_on_another_desktop_kdes_rows_do_not_apply_for_one_reason(name: str, desktop: str) -> None:
+    assert profile_of(name).session.desktop == desktop
+    of_kde = [
+        one
+        for one in plan_of(profile_of(name))
+        if one.setting.layer is Layer.PLASMA or one.setting.needs & {"kwin", "baloo"}
+    ]
+    assert {one.why for one in of_kde} == {"the profile has no Plasma desktop"}
+    assert len(of_kde) > 12

@@ -7,6 +7,13 @@ from dataclasses import replace
 
 from converge.gate.facts.verdict import FactOutcome, FactVerdict, Look
 
+#: Said while it is still true, so that nobody learns of it at the login after the update.
+BEFORE_68 = "the update to Plasma 6.8 takes the X11 session away, and with it what is set for X11"
+STAY_OR_GO = (
+    "before it, stay on Plasma 6.7 (fixes for X11 until early 2027), or log in to the Wayland "
+    "session, see that it works, and write session.type: wayland"
+)
+
 
 def session(look: Look) -> Iterator[FactVerdict]:
     declared, machine = look.profile.session, look.machine
@@ -51,6 +58,8 @@ def session(look: Look) -> Iterator[FactVerdict]:
             why="settings and flags for one session type have no effect in the other",
             settings=look.ids(look.x11),
         )
+    if of_plasma and declared.type == "x11" and verdict.outcome is FactOutcome.TRUE:
+        verdict = replace(verdict, why=BEFORE_68, fix=STAY_OR_GO)
     yield verdict
 
 
