@@ -7,6 +7,7 @@ How many bytes of an answer arrive at all is limited by ``tasks.reach.limits``.
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import json
@@ -45,6 +46,16 @@ def decimal(text: str) -> float:
     if not _DECIMAL.fullmatch(text):
         raise ValueError(f"not a decimal number: {text[:40]!r}")
     return float(text)
+
+
+def frame(text: str) -> tuple[int, bytes, str]:
+    """Exit code, output and errors of a program, as ``frame`` of ``remote/common.sh`` hands them
+    over. Raises ValueError."""
+    output, code, errors = text.split(" ")
+    if not output.startswith("=") or not errors.startswith("="):
+        raise ValueError("not the frame of an answer")
+    printed, complaints = (base64.b64decode(one[1:], validate=True) for one in (output, errors))
+    return number(code), printed, complaints.decode(errors="replace")
 
 
 def document(text: str | bytes) -> Any:

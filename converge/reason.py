@@ -66,6 +66,18 @@ def reason(printed: Iterable[str]) -> Reason | None:
     return Reason(head, tuple(found))
 
 
+def reason_of(errors: str) -> str:
+    """In one line, why a program failed that printed these errors; "" where it gave no reason."""
+    said = [_COLOUR.sub("", line) for line in errors.splitlines()]
+    found = reason(said)
+    return found.first if found else last_line(said)
+
+
+def last_line(printed: Sequence[str]) -> str:
+    """The last line that says something; the empty string where none does."""
+    return next((line.strip() for line in reversed(printed) if line.strip()), "")
+
+
 def spoken(text: str) -> str:
     """A reason in parts (``one; other``) without those that a cut record left empty; that there is
     none is said too."""

@@ -6,14 +6,13 @@ Three pure steps: ``jobs`` and ``questions`` (what to ask), ``arguments`` and ``
 
 from __future__ import annotations
 
-import base64
 import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from converge.effect import Finding, Verdict, not_applicable, not_effective, unknown
-from converge.limits import count, number
+from converge.limits import count, frame, number
 from converge.plan.standing import Stand
 from converge.proof.check import (
     Answers,
@@ -170,14 +169,8 @@ def _reply(ask: Ask, words: Sequence[str]) -> Reply:
     if words[0] == "timeout":
         return Reply(status=None, errors=f"{ask.probe}: no answer in {ask.limit} s")
     try:
-        output, status, errors = words
-        decoded = [base64.b64decode(word[1:], validate=True) for word in (output, errors)]
-        return Reply(
-            status=number(status),
-            output=decoded[0],
-            errors=decoded[1].decode(errors="replace"),
-            cut=len(decoded[0]) >= CAP,
-        )
+        status, output, errors = frame(" ".join(words))
+        return Reply(status=status, output=output, errors=errors, cut=len(output) >= CAP)
     except ValueError:
         return Reply(status=None, errors=f"{ask.probe}: its answer is damaged")
 

@@ -51,6 +51,24 @@ row() { # row WORD VALUE...: one line, its parts with tabs between them
     say "$*"
     unset IFS
 }
+# frame COMMAND ARGUMENT...: what it prints, its exit code and its last complaints, as "=OUTPUT CODE
+# =ERRORS": both in base64, so that nothing in them is a line of ours. "cap": bytes of the output.
+frame() {
+    printf '='
+    {
+        errors_=$(
+            {
+                {
+                    ("$@") 3>&-
+                    printf '\n%s' "$?" >&2
+                } | head -c "${cap:-1048576}" | base64 -w 0 >&3
+            } 2>&1 | tail -c 4096
+        )
+    } 3>&1
+    code_=${errors_##*"$newline"} errors_=${errors_%"$newline"*}
+    if [ -n "$errors_" ]; then errors_=$(printf %s "$errors_" | base64 -w 0); fi
+    printf ' %s =%s\n' "$code_" "$errors_"
+}
 at_end() { :; } # at_end CODE: what a program cleans up before it ends early
 end_with() { # end_with CODE WORD TEXT...: end with a line that the controller reads
     code=$1

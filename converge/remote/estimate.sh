@@ -5,8 +5,8 @@
 # usage: estimate.sh ATTRIBUTE BASE IMPURE DIRECTORY [INPUT REFERENCE]... <payload
 #   IMPURE  --impure, or empty; DIRECTORY  of BASE, or empty; INPUT  of BASE, taken from REFERENCE
 # Prints Nix's own list of what would be built and fetched (standard error); of a home "in_the_way PATH"
-# for each of the user's own files at a target of home-manager; with INPUT, "metadata" of BASE as JSON;
-# then "estimated".
+# for each of the user's own files at a target of home-manager, or "targets FRAME" (common.sh) where Nix
+# does not tell the targets; with INPUT, "metadata" of BASE as JSON; then "estimated".
 leave_git_alone
 attribute=$1 base=$2 impure=$3
 run_nothing_of "$4"
@@ -29,7 +29,11 @@ done
 set -- --override-input base "$base" "$@" --no-write-lock-file ${impure:+--impure}
 flakes build --dry-run "path:$layer#$attribute" --no-link "$@" || exit 70
 case $attribute in homeConfigurations.*)
-    flakes eval --raw "path:$layer#targets" "$@" 2>/dev/null | in_the_way
+    targets=$(frame flakes eval --raw "path:$layer#targets" "$@")
+    case $targets in
+        *' 0 ='*) targets=${targets#=} && say "${targets%% *}" | base64 -d | in_the_way ;;
+        *) say targets "$targets" ;;
+    esac
     ;;
 esac
 echo estimated

@@ -61,7 +61,7 @@ LINES
     each answered "$pairs"
 }
 answered() { # answered TARGET-TAB-SOURCE
-    printf 'chezmoi %s\t0\t%s\t\n' "${1%%"$tab"*}" "$(printf '%s' "${1#*"$tab"}" | base64 -w 0)"
+    printf 'chezmoi %s\t0\t%s\t\n' "${1%%"$tab"*}" "$(say "${1#*"$tab"}" | base64 -w 0)"
     ask_record "$1"
 }
 ask_chezmoi() { # ask_chezmoi TARGET
@@ -82,16 +82,10 @@ ask_record() { # ask_record TARGET-TAB-SOURCE: what chezmoi wrote last, where th
 answer_of() { # answer_of WORD TARGET ARGUMENT...: prints the answer; sets code and output
     word=$1 target=$2
     shift 2
-    # The errors are encoded once all is there, so behind the code and the output.
-    all=$({
-        {
-            output=$(cm "$@")
-            printf '%s\t%s\t' "$?" "$(printf '%s' "$output" | base64 -w 0)" >&3
-        } 2>&1 | tail -c 4096 | base64 -w 0
-    } 3>&1)
-    printf '%s %s\t%s\n' "$word" "$target" "$all"
-    code=${all%%"$tab"*} output=${all#*"$tab"}
-    output=${output%%"$tab"*}
+    all=$(frame cm "$@")
+    output=${all%% *} errors=${all##* } code=${all#* }
+    output=${output#=} errors=${errors#=} code=${code%% *}
+    printf '%s %s\t%s\t%s\t%s\n' "$word" "$target" "$code" "$output" "$errors"
 }
 has() { [ -f "$2" ] && [ "$(sha256sum <"$2")" = "$1  -" ]; } # has DIGEST PATH
 # base_of DIGEST SOURCE: the bytes that chezmoi wrote last, from a record of ours or from the history

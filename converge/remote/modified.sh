@@ -2,7 +2,7 @@
 # in a directory of its own, so nothing of the home is read or written but by the source itself.
 #
 # usage: modified.sh TARGET <BYTES   base64
-# Prints "made BYTES", base64.
+# Prints "made FRAME" (common.sh): the bytes, or why chezmoi has none.
 SOURCE_S=20 # a source is a program of the user's
 case $1 in "$HOME"/*) name=${1#"$HOME"/} ;; *) stop 64 "$1: is not in the home" ;; esac
 program=$(command -v chezmoi) || stop 70 "chezmoi is not found here"
@@ -13,7 +13,4 @@ trap 'exit 70' HUP INT TERM
 mkdir -p -- "$place/home/$name"
 rmdir -- "$place/home/$name"
 base64 -d >"$place/home/$name" || stop 70 "$place: cannot be written"
-if ! cm cat --destination "$place/home" "$place/home/$name" >"$place/made" 2>"$place/errors"; then
-    stop 70 "$(tail -n 1 -- "$place/errors")"
-fi
-say made "$(base64 -w 0 <"$place/made")"
+say made "$(frame cm cat --destination "$place/home" "$place/home/$name")"

@@ -18,7 +18,7 @@ import gevent
 from paramiko.ssh_exception import SSHException
 from pyinfra.api.command import QuoteString, StringCommand
 
-from converge.reason import Reason, reason
+from converge.reason import Reason, last_line, reason
 
 #: What pyinfra and paramiko raise where a connection breaks or a time limit ends.
 LOST = (TimeoutError, OSError, EOFError, SSHException)
@@ -57,11 +57,12 @@ class Answer:
         """In one line: what the program says failed, and why in the words of the tool it ran."""
         said, why = self.first("failed"), self.reason
         parts = [part for part in (said, why.first if why else "") if part]
-        return ": ".join(parts) or _last(self.errors) or _last(self.lines) or "it gave no reason"
-
-
-def _last(lines: Sequence[str]) -> str:
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return (
+            ": ".join(parts)
+            or last_line(self.errors)
+            or last_line(self.lines)
+            or "it gave no reason"
+        )
 
 
 #: What a program needs besides ``common.sh``.

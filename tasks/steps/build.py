@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from converge.journal.kinds import EstimateRecord
+from converge.limits import frame
 from converge.plan.layers import MOVED_ASIDE
 from converge.plan.plan import Build
 from converge.problem import count
+from converge.reason import reason_of
 from converge.setting import Layer
 from tasks.reach.builder import name as builder_of
 from tasks.reach.payload import pack_tree
@@ -50,7 +52,7 @@ def estimate(work: Planned) -> Planned:
         work.record(
             EstimateRecord(
                 layer=build.nix.layer.value,
-                text=text + _in_the_way(answer.of("in_the_way")),
+                text=text + _in_the_way(answer.of("in_the_way")) + _targets(answer.of("targets")),
                 derivations=tuple(line.strip() for line in said if line.strip().endswith(".drv")),
             )
         )
@@ -123,6 +125,17 @@ def _in_the_way(paths: Sequence[str]) -> str:
         return ""
     what = f"{paths[0]} is yours" if len(paths) == 1 else f"{', '.join(paths)} are yours"
     return f"; {what}: moved aside with --data accept={MOVED_ASIDE} only, and given back by an undo"
+
+
+def _targets(answers: Sequence[str]) -> str:
+    """Why it is not known whether files of the user's are in the way."""
+    if not answers:
+        return ""
+    try:
+        why = reason_of(frame(answers[0])[2])
+    except ValueError:
+        why = "the answer is damaged"
+    return f"; whether files of yours are in its place is not known: {why}"
 
 
 def _where(work: Planned) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from converge.journal.kinds import DifferenceRecord
+from converge.plan import difference
 from converge.plan.layers import MOVED_ASIDE
 from converge.problem import count
 from tasks.reach.remote import Answer
@@ -25,14 +26,14 @@ def show(built: Built) -> Built:
     answer = Answer(ok=True, lines=built.differs)
     for build in built.needed_builds:
         layer = build.nix.layer.value
-        lines = answer.of(layer)
+        lines = _of(answer, layer)
         shown = lines if built.run.verbose else sorted(lines, key=_is_package)[:SHOWN]
         for line in shown:
             built.run.terminal.row((layer, line.removeprefix("unit ")), (12,))
         if len(lines) > len(shown):
             more = count(len(lines) - len(shown), "more line")
             built.run.terminal.row((layer, f"and {more}; -v shows all"), (12,))
-        built.record(DifferenceRecord(layer=layer, lines=tuple(lines)))
+        built.record(DifferenceRecord(layer=layer, lines=lines))
     mine = answer.of("in_the_way")
     if mine and MOVED_ASIDE not in built.choices.accept:
         raise Over(
@@ -41,6 +42,18 @@ def show(built: Built) -> Built:
             f"aside and given back by an undo: --data accept={MOVED_ASIDE}"
         )
     return built
+
+
+def _of(answer: Answer, layer: str) -> tuple[str, ...]:
+    """The lines of one layer."""
+    found: list[str] = []
+    if layer in answer.of("alone"):
+        found.append("unknown no generation before this one is there to compare with")
+    for said in answer.of(f"closures {layer}"):
+        found += difference.packages(said)
+    for said in answer.of(f"units {layer}"):
+        found += difference.units(said)
+    return tuple(found)
 
 
 def _is_package(line: str) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from converge.exits import Exit, Outcome
 from converge.journal.journal import controller_state
 from converge.journal.kinds import SnapshotRecord, TrialRecord
+from converge.limits import frame
 from converge.plan import cascade, desired, held, layers, planning, saved, unread
 from converge.plan.observed import SnapshotError, parse
 from converge.plan.plan import Plan
@@ -17,7 +18,7 @@ from converge.plan.rollout import Stage, stage
 from converge.plan.snapshot import Lock, Snapshot, Transaction
 from converge.plan.standing import ForbiddenSetting, Standing, standings
 from converge.proof import keep
-from converge.reason import spoken
+from converge.reason import reason_of, spoken
 from converge.setting import Layer, Phase
 from converge.subjects.settings import ALL
 from tasks.reach import remote
@@ -268,8 +269,9 @@ def _with_modified(work: Given, found: Snapshot, stands: Iterable[Standing]) -> 
     for path, text in held.to_modify(found, stands):
         answer = work.remote("modified", path, stdin=base64.encodebytes(text).decode(), timeout=60)
         try:
-            modified[path] = base64.b64decode(answer.of("made")[0], validate=True)
-        except (IndexError, ValueError):
+            code, made, errors = frame(answer.first("made"))
+            modified[path] = made if code == 0 else reason_of(errors) or f"exit {code}"
+        except ValueError:
             modified[path] = answer.last_error
     return replace(found, modified=modified) if modified else found
 

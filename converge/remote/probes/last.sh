@@ -1,7 +1,5 @@
 # Probes, framed: the output of each, its status and its errors as three words of a line.
-# shellcheck shell=sh disable=SC2154 # root, cap: common.sh
-newline='
-'
+# shellcheck shell=sh
 framed() { # framed PROBE ARGUMENT...
     name=$1
     shift
@@ -9,20 +7,7 @@ framed() { # framed PROBE ARGUMENT...
     while :; do
         case $name in *-*) name=${name%%-*}_${name#*-} ;; *) break ;; esac
     done
-    printf '='
-    {
-        errors=$(
-            {
-                {
-                    ("probe_$name" "$@") 3>&-
-                    printf '\n%s' "$?" >&2
-                } | head -c "$cap" | base64 -w 0 >&3
-            } 2>&1 | tail -c 2000
-        )
-    } 3>&1
-    status=${errors##*"$newline"} errors=${errors%"$newline"*}
-    if [ -n "$errors" ]; then errors=$(printf %s "$errors" | base64 -w 0); fi
-    printf ' %s =%s\n' "$status" "$errors"
+    frame "probe_$name" "$@"
 }
 # share OF NUMBER SECONDS [ID LIMIT COUNT PROBE ARGUMENT...]...: a line "answer ID FRAME ." for every
 # question of which the turn comes to NUMBER and that has no longer limit. Without the dot at its end a

@@ -1,0 +1,48 @@
+"""What the tests of faults share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Box, Cli
+from tests.remote.faults import Guard
+from tests.tools import missing, need
+
+
+@pytest.fixture
+def chezmoi() -> str:
+    """The real program."""
+    return need("chezmoi")
+
+
+@pytest.fixture
+def guard(cli: Cli, desktop: Box) -> Guard:
+    return Guard(cli, desktop)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """A mounted disk of a given size."""
+    if os.getuid() != 0:
+        missing("only root can mount a small disk: run as root")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounts = 0
+
+    def mount(size: str, *options: str) -> Path:
+        nonlocal mounts
+        option = ",".join((f"size={size}", *options))
+        subprocess.run(["mount", "-t", "tmpfs", "-o", option, "none", str(disk)], check=True)
+        mounts += 1
+        return disk
+
+    try:
+        yield mount
+    finally:
+        for _ in range(mounts):
+            subprocess.run(["umount", "--lazy", str(disk)], check=True)
