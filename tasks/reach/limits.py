@@ -118,8 +118,8 @@ def read_output_buffers(
         try:
             for line in answer.lines(name, stream):
                 kept.append(OutputLine(name, line))
-                if print_output:
-                    text = format_text(plain(line), "red" if name == "stderr" else None)
+                if print_output and name == "stderr":  # the rest is words for the controller
+                    text = format_text(plain(line), "red")
                     echo(f"{print_prefix}{text}", err=True)
         except Exception as error:  # told to the caller; gevent would print it
             failed.append(error)

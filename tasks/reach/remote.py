@@ -162,7 +162,7 @@ def send(
     show: bool = False,
     timeout: int | None = None,
 ) -> Answer:
-    """Run a command on ``host``. ``show`` prints its output as it comes; ``timeout`` in seconds.
+    """Run a command on ``host``. ``show`` prints its errors as they come; ``timeout`` in seconds.
 
     Never raises for what happens on the workspace or on the way there."""
     limit: int | None = timeout or host.data.get("_timeout")
