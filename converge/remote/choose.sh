@@ -76,11 +76,14 @@ one_trial() {
         return
     fi
     place=/sys/block/zram$device
-    echo 1 >"$place/reset" && echo "$1" >"$place/comp_algorithm" && echo "$size" >"$place/disksize" ||
-        stop 70 "$1 could not be set up"
-    written=$(took dd if="$work/pages" of="/dev/zram$device" bs=4096 count="$pages" oflag=direct) &&
-        back=$(took dd if="/dev/zram$device" of=/dev/null bs=4096 count="$pages" iflag=direct) ||
-        stop 70 "$1: ${back:-$written}"
+    {
+        echo 1 >"$place/reset" && echo "$1" >"$place/comp_algorithm" &&
+            echo "$size" >"$place/disksize"
+    } || stop 70 "$1 could not be set up"
+    {
+        written=$(took dd if="$work/pages" of="/dev/zram$device" bs=4096 count="$pages" oflag=direct) &&
+            back=$(took dd if="/dev/zram$device" of=/dev/null bs=4096 count="$pages" iflag=direct)
+    } || stop 70 "$1: ${back:-$written}"
     read -r _ _ held _ <"$place/mm_stat"
     say "$written" "$back" "$pages" "$held"
 }
