@@ -25,10 +25,11 @@ import pytest
 from converge.effect import Effect
 from converge.exits import Outcome
 from converge.journal.kinds import FindingRecord, ProblemRecord
+from converge.measure.memory import MemoryUse
 from converge.measure.options import Options
 from converge.plan import held, layers
 from converge.plan.snapshot import Snapshot, Transaction
-from converge.plan.trial import Trial, TrialState
+from converge.trial import Trial, TrialState
 from tasks.run import operations
 from tasks.run.stages import Workspace
 from tasks.steps import away, back, sample, trial
@@ -129,13 +130,14 @@ def planned() -> Any:
     return plan(here(), selected=EVERY)
 
 
+MEMORY = MemoryUse(boot="b", cpu="c", total_kb=1e6, available_kb=1e5)
 #: What a stage of a task's own has besides those of the plan.
 OWN: dict[type, Callable[[], dict[str, object]]] = {
     back.Chosen: lambda: {"undoing": here().transactions[0]},
     back.Undone: lambda: {"undoing": here().transactions[0], "undone": "undone: rolled back"},
     away.Leaving: lambda: {"undoing": here().transactions},
     trial.Waiting: lambda: {"waiting": here().transactions[0]},
-    sample.Measuring: lambda: {"options": Options.read({})},
+    sample.Measuring: lambda: {"options": Options.read({}), "memory": MEMORY},
     sample.Measured: lambda: {"options": Options.read({}), "records": []},
 }
 
@@ -154,10 +156,10 @@ def attempt(make: Any, name: str, how: str) -> tuple[Host, Any]:
         **({"against": "path:/next"} if name == "proof.verify" else {}),
     )
     host = Host(BROKEN[how])
-    stage = taken.of(replace(whole, host=host), **OWN.get(taken, dict)())
+    stage: Any = taken.of(replace(whole, host=host), **OWN.get(taken, dict)())
     if name == NAMED:
         stage = replace(stage, options=replace(stage.options, stock="/old", optimized="/new"))
-    assert isinstance(stage, Workspace)
+    assert issubclass(taken, Workspace)
     if hasattr(stage, "tried"):
         stage = replace(stage, tried=True)
     stage.run.pending = {"shoshin", "another"}  # else nobody is left, and the run is over
