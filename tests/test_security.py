@@ -23,7 +23,7 @@ def test_each_statement_names_a_test_that_is_there() -> None:
             assert name in functions, f"{path} has no {name}"
 
 
-def test_two_programs_are_run_as_root_and_no_other() -> None:
+def test_three_programs_are_run_as_root_and_no_other() -> None:
     """Every call that may use sudo, by the program that it names."""
     programs = set()
     for path in (PROJECT / "tasks").rglob("*.py"):
@@ -37,7 +37,7 @@ def test_two_programs_are_run_as_root_and_no_other() -> None:
                     programs.add(first.value)
                 elif sudo and not never:
                     assert path.name == "remote.py", f"{path}:{node.lineno}"
-    assert programs == {"write", "transact"}
+    assert programs == {"write", "transact", "choose"}
 
 
 def test_sudo_on_a_workspace_is_for_the_boot_menu_alone() -> None:

@@ -36,7 +36,11 @@ def measured(work: Planned) -> Planned:
         why = "a sandbox has no kernel of its own; MEASURE_TRIAL names a program in place of it"
         raise Over(f"{name}: {why}", Outcome.MEASURED, said=False)
     answer = work.remote(
-        *("choose", work.choices.user, str(options.rounds), str(options.seconds), options.trial),
+        "choose",
+        work.choices.user,
+        str(options.rounds),
+        str(options.seconds),
+        options.trial,
         *names,
         sudo=not options.trial and work.snapshot.facts["uid"] != "0",
         timeout=options.seconds + 600,
