@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import pty
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
@@ -52,6 +53,24 @@ def typed(verb: str) -> list[str]:
     asks = name not in ("verify", "status", "why", "detect")
     command = "deploy.py" if name == "deploy" else f"tasks/{name}.py"
     return [command, *([dry] if dry else ["-y"] if asks else [])]
+
+
+#: What is left of a sentence whose part was empty, or was cut.
+DEBRIS = re.compile(r"[;:,(]\s*\)|\(\s*[;,)]|;\s*[;,.:](?:\s|$)|,\s*[,;]|\s[;,](?:\s|$)|:\s*;|;$")
+_NOUNS = (
+    "setting|file|layer|value|workspace|check|fact|line|run|thing|unit|problem|generation|phase"
+)
+#: A number and its noun; what is counted by name ("phase 1 settings") is no number of them.
+COUNTED = re.compile(rf"(?<![\w.:/-])(?<!phase )(\d+) ({_NOUNS})(s?)\b")
+
+
+def well_said(text: str) -> None:
+    """No debris of a sentence, and each noun in the number that stands before it."""
+    whole = " ".join(text.split())
+    for line in (*text.splitlines()[-1:], whole):
+        assert not DEBRIS.search(line), line
+    for number, noun, plural in COUNTED.findall(whole):
+        assert (number == "1") == (not plural), f"{number} {noun}{plural}"
 
 
 def agree(ended: Ended, word: Outcome, *, verb: str, workspace: str = "") -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from converge.exits import Outcome
 from tests.conftest import Box, Cli
-from tests.run.ends import agree, answering, drives, typed
+from tests.run.ends import agree, answering, drives, typed, well_said
 from tests.run.trials import Tried
 
 CONTRAST = b"contrastEnabled=false"
@@ -49,14 +49,17 @@ def test_a_change_on_trial_waits_for_its_boot_and_then_for_a_person(
     trial = tried()
     waits = cli(applied.inventory, *typed("status"))
     agree(waits, Outcome.ON_TRIAL, verb="status")
+    well_said(waits.out)
     assert "booted once at the next start" in " ".join(waits.out.split())
     trial.reboots()
     runs = cli(applied.inventory, *typed("status"))
     agree(runs, Outcome.ON_TRIAL, verb="status")
+    well_said(runs.out)
     assert "tasks/confirm.py keeps it" in " ".join(runs.out.split())
     agree(cli(applied.inventory, *typed("confirm --dry")), Outcome.CHANGES, verb="confirm --dry")
     said_no = answering(cli, applied.inventory, "tasks/confirm.py", "no")
     agree(said_no, Outcome.DECLINED, verb="confirm")
+    well_said(said_no.out)
     assert "waits for the answer" in trial.state, "nothing was said to the workspace"
     agree(cli(applied.inventory, *typed("confirm")), Outcome.ANSWERED, verb="confirm")
     assert trial.ends().startswith("kept generation 2")
@@ -70,6 +73,7 @@ def test_who_says_undo_has_the_home_as_before(cli: Cli, applied: Box, tried: Try
     trial.reboots()
     ended = cli(applied.inventory, *typed("confirm"), "--data", "answer=undo")
     agree(ended, Outcome.ANSWERED, verb="confirm")
+    well_said(ended.out)
     assert trial.ends() == "undone the person said no"
     assert CONTRAST not in applied.config("kwinrc").read_bytes()
 
@@ -82,6 +86,7 @@ def test_what_a_loader_does_not_take_goes_back_though_the_person_kept_it(
     trial.reboots()
     ended = cli(applied.inventory, *typed("confirm"))
     agree(ended, Outcome.ROLLED_BACK, verb="confirm")
+    well_said(ended.out)
     assert "did not take generation 2 as its default" in " ".join(ended.out.split())
     trial.ends()
     assert CONTRAST not in applied.config("kwinrc").read_bytes()
@@ -97,4 +102,5 @@ def test_an_undo_that_fails_after_the_answer_leaves_a_state_that_is_not_known(
         kept.unlink()
     ended = cli(applied.inventory, *typed("confirm"), "--data", "answer=undo")
     agree(ended, Outcome.UNKNOWN, verb="confirm")
+    well_said(ended.out)
     assert trial.ends().startswith("broken")
