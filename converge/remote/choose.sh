@@ -101,13 +101,9 @@ for compressor in "$@"; do
     esac
 done
 
-uptime() {
-    read -r up _ </proc/uptime
-    say "${up%.*}"
-}
-end=$(($(uptime) + seconds))
+end=$(($(uptime_s) + seconds))
 round=0
-while [ "$round" -lt "$rounds" ] && [ "$(uptime)" -lt "$end" ]; do
+while [ "$round" -lt "$rounds" ] && [ "$(uptime_s)" -lt "$end" ]; do
     round=$((round + 1))
     say round
     for compressor in "$@"; do

@@ -149,6 +149,10 @@ own() { # own DIRECTORY: whether the directory is ours alone to write, or not th
     return 1
 }
 
+uptime_s() { # seconds since the boot: a clock that nobody sets
+    read -r up_ _ </proc/uptime
+    say "${up_%.*}"
+}
 boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null; }
 # stat_field PID N: field N after the command name in proc_pid_stat(5): 2 is the parent, 20 the start
 # time in ticks since boot. Nothing where the process has ended, even if nobody took note of it.

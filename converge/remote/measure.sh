@@ -168,13 +168,9 @@ for which in stock optimized; do
 done
 rm -f -- "$work/output"
 
-uptime() {
-    read -r up _ </proc/uptime
-    say "${up%.*}"
-}
-end=$(($(uptime) + seconds))
+end=$(($(uptime_s) + seconds))
 round=0
-while [ "$round" -lt "$rounds" ] && [ "$(uptime)" -lt "$end" ]; do
+while [ "$round" -lt "$rounds" ] && [ "$(uptime_s)" -lt "$end" ]; do
     round=$((round + 1))
     order='stock optimized'
     if [ $((round % 2)) = 0 ]; then order='optimized stock'; fi

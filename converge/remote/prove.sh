@@ -14,7 +14,7 @@ QUESTION=workspace-tuning-question.service
 prove() {
     state proving "generation $number runs since this boot" || { undo_all undone "$why" && return; }
     rm -f -- "$R/found"
-    begun=$(seconds)
+    begun=$(uptime_s)
     if ! proved; then
         if [ "$(value options confirm)" != person ]; then
             undo_all undone "$disproved"
@@ -31,10 +31,6 @@ prove() {
             ;;
     esac
     keep
-}
-seconds() {
-    read -r up_ _ </proc/uptime
-    say "${up_%.*}"
 }
 # proved: each check once it is right; failure with "disproved" as soon as one has had its time.
 proved() {
@@ -54,7 +50,7 @@ proved() {
 verdict() {
     if [ -z "$4" ]; then
         say "effective $1" >>"$R/found.new"
-    elif [ "$(($(seconds) - begun))" -lt "$2" ]; then
+    elif [ "$(($(uptime_s) - begun))" -lt "$2" ]; then
         open_=$((open_ + 1))
         say "waits $1: $4" >>"$R/found.new"
     else
@@ -168,13 +164,13 @@ ask() {
     case $limit in '' | *[!0-9]*) limit=300 ;; esac
     case $patience in '' | *[!0-9]*) patience=900 ;; esac
     state proving "generation $number waits for the answer of a person: tasks/confirm.py"
-    start=$(seconds) end='' shown=''
+    start=$(uptime_s) end='' shown=''
     while :; do
         case $(head -n 1 -- "$R/answer" 2>/dev/null) in
             keep) return 0 ;;
             undo) disproved='the person said no' && return 1 ;;
         esac
-        now=$(seconds)
+        now=$(uptime_s)
         if [ -z "$end" ] && { [ "$(value options desktop)" != yes ] || desktop; }; then
             end=$((now + limit)) # somebody is there, or nobody ever will be
         fi
@@ -231,9 +227,9 @@ tell() { # tell TEXT: in the desktop session once there is one, and to every ter
     say "$1"
     command -v wall >/dev/null && say "$1" | timeout 5 wall 2>/dev/null
     [ "$(value options desktop)" = yes ] || return 0
-    last_=$(($(seconds) + 600))
+    last_=$(($(uptime_s) + 600))
     until desktop; do
-        if [ "$(seconds)" -ge "$last_" ]; then return 0; fi
+        if [ "$(uptime_s)" -ge "$last_" ]; then return 0; fi
         sleep 5
     done
     in_session 20 notify-send --urgency=critical 'workspace-tuning' "$1" >/dev/null

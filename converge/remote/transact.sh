@@ -42,10 +42,6 @@
 standing=''
 self=$T/transact.sh
 
-uptime_s() {
-    read -r seconds _ </proc/uptime
-    say "${seconds%.*}"
-}
 runs() { # whether the process of this transaction is still there
     IFS=' ' read -r pid start boot <"$T/process" 2>/dev/null && lives "$pid" "$start" "$boot"
 }

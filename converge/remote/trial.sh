@@ -137,7 +137,7 @@ way_back() {
             back_=$1
             break
         fi
-        number_=$(number_in "$of_") && [ "$number_" -gt "$newest_" ] || continue
+        if ! number_=$(number_in "$of_") || [ "$number_" -le "$newest_" ]; then continue; fi
         newest_=$number_ back_=$(sed -n 's/^old //p' "$plan_" | tail -n 1)
     done
     say "${back_:-$1}"

@@ -137,7 +137,7 @@ def test_a_parameter_counts_wherever_the_loader_has_set_its_quotes(
     (tmp_path / "system/kernel-params").write_text(built)
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc/cmdline").write_text(runs + "\n")
-    script = f"new={tmp_path}/system begun=$(seconds); kernel; cat $R/found.new"
+    script = f"new={tmp_path}/system begun=$(uptime_s); kernel; cat $R/found.new"
     said = record.sh(script, root=str(tmp_path))
     if missing:
         assert said.splitlines()[0].startswith("not effective boot.parameters: "), said
