@@ -48,6 +48,7 @@ class Outcome(StrEnum):
     EFFECTIVE = "effective"
     AS_DECLARED = "as declared"
     UNDONE = "undone"
+    NOTHING_LEFT = "nothing to take back"
     REMOVED = "removed"
     MEASURED = "measured"
     TO_MEASURE = "would be measured"
@@ -120,7 +121,6 @@ VERBS = (
 )
 _APPLY = ("deploy",)
 _DEPLOY = ("deploy", "deploy --dry")
-_UNDO = ("rollback", "rollback --dry", "remove", "remove --dry")
 _CHANGE = ("deploy", "rollback", "remove", "measure")
 _LOOK = ("verify", "status")
 
@@ -159,6 +159,11 @@ _TABLE = {
         Exit.DONE, ("status", "detect"), "what could be seen is what is declared"
     ),
     Outcome.UNDONE: Row(Exit.DONE, ("rollback",), "all of it is as it was before that run"),
+    Outcome.NOTHING_LEFT: Row(
+        Exit.DONE,
+        ("rollback", "rollback --dry"),
+        "no run is in force there, or nothing of what was named; nothing was done",
+    ),
     Outcome.REMOVED: Row(
         Exit.DONE, ("remove",), "nothing of this product is left on the workspace"
     ),
@@ -176,7 +181,7 @@ _TABLE = {
     Outcome.EXPLAINED: Row(Exit.DONE, ("why",), "what is known of the setting was shown"),
     Outcome.UNCHANGED: Row(
         Exit.DONE,
-        (*_DEPLOY, *_UNDO, "confirm", "confirm --dry"),
+        (*_DEPLOY, "remove", "remove --dry", "confirm", "confirm --dry"),
         "what is there is what is called for; nothing was done",
     ),
     Outcome.FAILED: Row(Exit.FAILED, VERBS, "a step failed, and nothing after it was tried"),

@@ -173,21 +173,32 @@ lives() {
     [ -n "$1" ] && [ -n "$2" ] && [ "$3" = "$(boot_id)" ] && [ "$(start_time "$1")" = "$2" ]
 }
 
+# regular PATH: what to read there into "file_": a pipe would hold us up for ever.
+regular() {
+    file_=$1
+    if [ ! -f "$1" ]; then file_=/dev/null; fi
+}
+first_of() { # first_of FILE: its first line into "status_"
+    regular "$1"
+    IFS= read -r status_ 2>/dev/null <"$file_" || status_=''
+}
+
 # The lock of a workspace is a file of lines "WORD VALUE": run, host, user, pid, since (who asked),
 # then anchor, start, boot: the process that lives as long as the run.
-holds_lock() { grep -qx "run $1" "$2" 2>/dev/null; } # holds_lock RUN LOCK
+holds_lock() { [ -f "$2" ] && grep -qx "run $1" "$2" 2>/dev/null; } # holds_lock RUN LOCK
 give_back() { if holds_lock "$1" "$2"; then rm -f -- "$2"; fi; } # give_back RUN LOCK
 read_lock() { # read_lock LOCK: sets anchor, start, boot; empty where they cannot be read
     anchor='' start='' boot=''
+    regular "$1"
     while IFS=' ' read -r word value; do
         case $word in anchor) anchor=$value ;; start) start=$value ;; boot) boot=$value ;; esac
-    done <"$1"
+    done <"$file_"
 }
 
 # standing_of TRANSACTION: its status; broken where a process wrote one that cannot be read any more.
 # Failure where no process ever had it: then nothing was changed by it.
 standing_of() {
-    IFS= read -r status_ 2>/dev/null <"$1/status" || status_=''
+    first_of "$1/status"
     case ${status_%% *} in
         activating | activated | keeping | kept | undoing | undone | broken) say "$status_" ;;
         *) [ -e "$1/process" ] && say "broken its record is damaged: $1/status" ;;
@@ -196,8 +207,8 @@ standing_of() {
 # parts_of TRANSACTION: a line "PART STATE" for each part of a change, STATE being in-force, undone or
 # broken. A part is undone by itself: nixos, home-manager, plasma+session (which share their files).
 parts_of() {
-    IFS= read -r status_ 2>/dev/null <"$1/status" || status_=''
-    if grep -qE '^(nixos|system|home-manager|home|live) ' "$1/plan" 2>/dev/null; then
+    first_of "$1/status"
+    if [ -f "$1/plan" ] && grep -qE '^(nixos|system|home-manager|home|live) ' "$1/plan" 2>/dev/null; then
         while IFS=' ' read -r word _; do
             case $word in
                 nixos | system) part_line "$1" nixos system ;;
@@ -205,12 +216,15 @@ parts_of() {
                 live) part_line "$1" plasma+session live ;;
             esac
         done <"$1/plan"
-    else # the plan is damaged; what was noted tells as well
+    elif [ -f "$1/parts" ]; then # the plan is damaged; what was noted tells as well
         grep -xE '(nixos|home-manager|plasma[+]session) (in-force|undone|broken)' "$1/parts" 2>/dev/null
     fi
 }
 part_line() { # part_line TRANSACTION PART OLD_WORD: as it was noted; a damaged note is none
-    noted_=$(grep -x -e "$2 in-force" -e "$2 undone" -e "$2 broken" "$1/parts" 2>/dev/null | head -n 1)
+    noted_=''
+    if [ -f "$1/parts" ]; then
+        noted_=$(grep -x -e "$2 in-force" -e "$2 undone" -e "$2 broken" "$1/parts" 2>/dev/null | head -n 1)
+    fi
     say "${noted_:-$2 $(state_of "$2" "$3")}"
 }
 state_of() { # state_of PART OLD_WORD: from the status of a record that has no list of its parts

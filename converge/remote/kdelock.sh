@@ -41,6 +41,7 @@ lock_line() { # lock_line: the next line into "got"; Qt takes the last byte for 
 }
 kde_read() { # kde_read LOCK: sets pid, app, host, machine, boot
     pid='' app='' host='' machine='' boot=''
+    if [ ! -f "$1" ]; then return 0; fi # a pipe would hold us up for ever
     {
         lock_line && pid=$got
         lock_line && app=$got
@@ -74,7 +75,7 @@ kde_stale() { # kde_stale LOCK: whether its holder is gone by Qt's rules
 kde_clear() { # kde_clear LOCK: remove a stale lock; never a fresh one that came in its place
     kde_try "$1.rmlock" || return 1
     cleared=1
-    if kde_stale "$1" && command exec 3<"$1"; then
+    if [ -f "$1" ] && kde_stale "$1" && command exec 3<"$1"; then
         if flock -n 3 2>/dev/null || ! command -v flock >/dev/null; then
             # shellcheck disable=SC3013 # -ef is in POSIX.1-2024
             if [ /proc/self/fd/3 -ef "$1" ] && rm -f -- "$1"; then cleared=0; fi

@@ -90,12 +90,18 @@ for place in "$state/workspace-tuning/workspace/runs"/*/transaction \
     "$runs/$me"/*/transaction "$runs"/*/transaction; do
     status=$(standing_of "$place") || continue
     alive=no left=0 number=0 user=''
+    regular "$place/plan"
     while IFS=' ' read -r word value; do
         case $word in number) number=$value ;; user) user=$value ;; esac
-    done 2>/dev/null <"$place/plan"
+    done 2>/dev/null <"$file_"
     case $place in "$runs"/*) [ "${user:-$me}" = "$me" ] || continue ;; esac
-    case $number in '' | *[!0-9]*) number=0 ;; esac
-    if IFS=' ' read -r pid start boot <"$place/process" && lives "$pid" "$start" "$boot"; then
+    case $number in '' | 0 | *[!0-9]*) # its plan is damaged
+        number=$(tar -xzOf "$place/programs.spare" plan 2>/dev/null | sed -n 's/^number //p')
+        case $number in '' | *[!0-9]*) number=0 ;; esac
+        ;;
+    esac
+    regular "$place/process"
+    if IFS=' ' read -r pid start boot <"$file_" && lives "$pid" "$start" "$boot"; then
         alive=yes
         read -r now _ </proc/uptime
         end=$(first_line "$place/deadline")

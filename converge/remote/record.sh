@@ -8,10 +8,12 @@ status() { # status WORD REASON...: whole or not at all; else "why"
     put "$T/status" "$*"
 }
 word() {
-    IFS=' ' read -r now _ 2>/dev/null <"$T/status" || now=''
+    regular "$T/status"
+    IFS=' ' read -r now _ 2>/dev/null <"$file_" || now=''
     say "$now"
 }
 plan() { # plan WORD...: the rest of the first line that begins with one of these words
+    regular "$T/plan"
     while IFS=' ' read -r key rest; do
         for wanted in "$@"; do
             if [ "$key" = "$wanted" ]; then
@@ -19,7 +21,7 @@ plan() { # plan WORD...: the rest of the first line that begins with one of thes
                 return 0
             fi
         done
-    done 2>/dev/null <"$T/plan"
+    done 2>/dev/null <"$file_"
     return 1
 }
 # fields LAYER: new, profile, old_number, old_path of nixos or home-manager (older records say system
@@ -153,7 +155,7 @@ roll_back() {
         return
     fi
     if [ "$#" = 0 ]; then return; fi
-    before_=$(cat "$T/status")
+    before_=$(text_of "$T/status")
     if [ "$*" = "$(parts_of "$T" | cut -d ' ' -f 1 | tr '\n' ' ' | sed 's/ $//')" ]; then
         undo "$back_"
         if [ -n "$trouble" ]; then note_parts broken; else note_parts undone; fi
@@ -168,7 +170,7 @@ roll_back() {
         trouble="$trouble; $why"
     elif [ -n "$(in_force)" ]; then
         # What was broken of it is whole now.
-        if ! grep -q ' broken$' "$T/parts"; then
+        if ! text_of "$T/parts" | grep -q ' broken$'; then
             case $before_ in broken*) before_="kept $(plan run)" ;; esac
         fi
         status "$before_; rolled back: $*$left" && return
@@ -207,6 +209,7 @@ remember() { # remember <NEW: keep what was written before, then let NEW take it
     else
         receive "$kept/written-before" </dev/null || stop 70 "$why"
     fi
+    seal "$kept" before written-before || stop 70 "$why"
     receive "$written" || stop 70 "$why"
     rm -rf -- "${written%/*}/undone"
 }
@@ -237,10 +240,28 @@ later() {
     done
     return 1
 }
+later_than_this() {
+    written=$(plan written) && later "${written%/*}/runs" "${T%/*/transaction}"
+}
+# from_before: the file with what was written before this run into "before", failure where this run
+# has not replaced it. One that is damaged is neither.
+from_before() {
+    written=$(plan written) || return 1
+    mend "$(user_record "$written")" before || [ "$?" = 2 ] || stop 70 "$why; $(without_it)"
+    if before=$(before_it "$written"); then return 0; fi
+    regular "$written"
+    if grep -qF "\"run\": \"$(plan run)\"" "$file_" 2>/dev/null; then
+        stop 70 "$(user_record "$written")/written-before is gone; $(without_it)"
+    fi
+    return 1
+}
+without_it() { # the next run then takes what this one wrote for somebody else's
+    say "by hand: rm -r -- $(quoted "$written") $(quoted "${written%/*}/undone"), then repeat the undo"
+}
 recall() { # the record from before, where this run had replaced it and no later one has
-    written=$(plan written) && before=$(before_it "$written") || return 0
+    if later_than_this; then return 0; fi
+    from_before || return 0
     plain "$written"
-    if later "${written%/*}/runs" "${T%/*/transaction}"; then return 0; fi
     if [ -s "$before" ]; then
         receive "$written" <"$before" || stop 70 "$why"
     else
@@ -248,7 +269,7 @@ recall() { # the record from before, where this run had replaced it and no later
     fi
 }
 forget() { # forget PART...: what was written before holds again for these parts alone
-    written=$(plan written) && before=$(before_it "$written") || return 0
+    from_before || return 0
     mkdir -p -- "${written%/*}/undone" || stop 70 "${written%/*}/undone: cannot be made"
     for part in "$@"; do
         receive "${written%/*}/undone/$part" <"$before" || stop 70 "$why"
@@ -264,11 +285,11 @@ undo_record() {
 KEPT=10
 number_in() { # number_in RUN_DIRECTORY: how many changes there had been before it; else failure
     number=''
-    if [ -e "$1/transaction/plan" ]; then
+    if [ -f "$1/transaction/plan" ]; then
         while IFS=' ' read -r key rest; do
             if [ "$key" = number ]; then number=$rest; fi
         done <"$1/transaction/plan" 2>/dev/null
-    elif [ -e "$1/number" ]; then
+    elif [ -f "$1/number" ]; then
         IFS= read -r number <"$1/number" 2>/dev/null
     fi
     case $number in '' | *[!0-9]* | ????????????????*) return 1 ;; esac
@@ -314,14 +335,18 @@ prune_all() { # of root's records those of this user; of the user's all, by the 
     if written=$(plan written); then told sh "$self" prune "$T" "${written%/*}/runs"; fi
     case $T in "${written%/*}/runs"/*) ;; *) prune "${T%/*/transaction}" "$(plan run)" ;; esac
 }
-discard() { # every record that lies beside T, and directories of ours that are empty
+discard() { # every record that lies beside T, and directories of ours that are empty; "left PATH" stays
     base=${T%/*/transaction}
     case $base in */workspace-tuning/runs/*) ;; *) stop 64 "$base: not the records of a user" ;; esac
     for status in "$base"/*/transaction/status; do
         [ -e "$status" ] || continue
         case $(head -n 1 -- "$status") in undone*) ;; *) stop 73 "$status: it is not undone" ;; esac
     done
-    rm -rf -- "$base" || stop 70 "$base: cannot be removed"
+    for old in "$base"/[0-9]*t[0-9]*-*; do
+        rm -rf -- "$old" || stop 70 "$old: cannot be removed"
+    done
     find "${base%/runs/*}" -depth -type d -empty -exec rmdir -- {} \; 2>/dev/null
+    find "${base%/runs/*}" -mindepth 1 ! -type d \( -path "$base/*" -o ! -path "${base%/*}/*" \) 2>/dev/null |
+        while IFS= read -r name; do say left "$name"; done
     say removed
 }

@@ -1,4 +1,5 @@
 # Take the last of this product off a workspace: the record, and directories of ours that are empty.
+# What somebody put beside them stays.
 #
 # usage: remove.sh RUN LOCK HOME_LAYERS
 #   LOCK         held by RUN; it lies in the directory that goes
@@ -16,6 +17,15 @@ if [ -d "$layers" ] && [ ! -L "$layers" ]; then
     find "$layers" -depth -type d -empty -exec rmdir -- {} +
     find "$layers" -mindepth 1 ! -type d 2>/dev/null | while IFS= read -r name; do say left "$name"; done
 fi
-rm -rf -- "$state" || stop 70 "$state: cannot be removed"
-rmdir -- "${state%/*}" 2>/dev/null || : # a controller has its journals there
+for one in "$state"/* "$state"/.[!.]* "$state"/runs/*; do
+    case ${one#"$state/"} in
+        runs/[0-9]*t[0-9]*-* | written.json* | measurements.json* | rollback | rollback.new | open) ;;
+        built | roots | undone | flakes | lock.* | .*.wt-*) ;;
+        *) continue ;; # the lock goes last; the rest is somebody's own
+    esac
+    rm -rf -- "$one" || stop 70 "$one: cannot be removed"
+done
+give_back "$run" "$lock"
+rmdir -- "$state/runs" "$state" "${state%/*}" 2>/dev/null || : # a controller has its journals there
+find "$state" -mindepth 1 ! -type d 2>/dev/null | while IFS= read -r name; do say left "$name"; done
 say removed

@@ -33,19 +33,20 @@ ours() {
     fi
     return 1
 }
-# stage MODE BYTES PATH: the new file beside its target. MODE "keep": that of the target, 600 for a
-# new one. The mode is set while the file is still empty: its bytes are never readable by others. It
-# is open by then, because the mode may forbid its owner to write.
+# stage MODE BYTES PATH [LIKE]: the new file beside its target, with the group, the access list and
+# the attributes of LIKE. MODE "keep": those of the target, 600 for a new one. They are set while the
+# file is still empty: its bytes are never readable by others. It is open by then, because the mode
+# may forbid its owner to write.
 stage() {
     stage_=$(staged "$3")
     rm -f -- "$stage_"
+    like_=${4:-}
+    if [ "$1" = keep ] && [ -e "$3" ]; then like_=$3; fi
     # shellcheck disable=SC2094 # these two change its mode, and read nothing
     {
-        if [ "$1" != keep ]; then
-            chmod "$1" -- "$stage_"
-        elif [ -e "$3" ]; then
-            cp --attributes-only --preserve=mode -- "$3" "$stage_" # with its access list
-        fi && cat -- "$2"
+        if [ -n "$like_" ]; then
+            cp -a --attributes-only -- "$like_" "$stage_" # its time is that of the write below
+        fi && if [ "$1" != keep ]; then chmod "$1" -- "$stage_"; fi && cat -- "$2"
     } >"$stage_" || {
         why="$stage_: cannot be written"
         return 1

@@ -11,6 +11,16 @@
 
 restore() { # restore RECORD begun|written
     record=$1 back=$1/undo run=$(plan run)-undo
+    list_=''
+    mend "$record" record
+    code=$? modes=$list_
+    case $code:$2 in
+        0:* | 2:begun) ;; # it is sealed before anything is replaced
+        *)
+            why="$why; by hand: put back what is missing; once all is as it was, rm -r -- "
+            say trouble "$why$(quoted "${record%/*}")"
+            ;;
+    esac
     if sound; then
         while IFS=' ' read -r kind number mode before path; do
             case $kind in
@@ -38,7 +48,7 @@ restore() { # restore RECORD begun|written
     say restored
 }
 sound() { # whether the manifest is line for line what was sent
-    [ "$(tail -n 1 -- "$record/manifest" 2>/dev/null)" = end ] &&
+    plain_file "$record/manifest" && [ "$(tail -n 1 -- "$record/manifest" 2>/dev/null)" = end ] &&
         sum=$(sed '/^whole /,$d' "$record/manifest" | sha256sum) &&
         grep -qx "whole - - ${sum%% *} -" "$record/manifest"
 }
@@ -47,15 +57,16 @@ after() { # after NUMBER: the digest of what the run wrote, or "absent"
     say "${after_:-absent}"
 }
 remove_made() { # the directories that the run made, where nothing of anybody's is in them
-    if [ ! -f "$record/made" ]; then return 0; fi
+    plain_file "$record/made" || return 0
     sort -ru -- "$record/made" | while IFS= read -r made; do
         rmdir -- "$made" 2>/dev/null || :
     done
 }
-quoted() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")"; }
 by_hand() { # by_hand: the command that gives the whole file back
     if [ "$before" = absent ]; then
         say "by hand: rm -- $(quoted "$path")"
+    elif [ "$(digest "$record/before/$number")" != "$before" ]; then
+        say "by hand: put back a copy of your own" # the record has none
     else
         say "by hand: cp -p -- $(quoted "$record/before/$number") $(quoted "$path")"
     fi
@@ -104,16 +115,20 @@ restore_once() { # 0 done, 75 it changed meanwhile, 70 failed
         why="its record is damaged: $record/before/$number does not hold the bytes from before"
         return 70
     else
-        mode_then=$(stat -c %a -- "$record/before/$number") || return 70
+        mode_then=$(mode_before) || return 70
         # "keep" keeps an access list as well.
         if [ "$mode_then" = "$(stat -c %a -- "$path" 2>/dev/null)" ]; then mode_then=keep; fi
-        stage "$mode_then" "$record/before/$number" "$path" || return 70
+        stage "$mode_then" "$record/before/$number" "$path" "$record/before/$number" || return 70
         put_back staged
     fi
 }
+mode_before() { # of the file before the run, whatever became of the mode of its copy
+    mode_=$(say "$modes" | sed -n "s|^\([0-7]*\) before/$number\$|\1|p")
+    if [ -n "$mode_" ]; then say "$mode_"; else stat -c %a -- "$record/before/$number" 2>/dev/null; fi
+}
 restore_mode() { # of a file whose bytes are as they were: a mode that the run gave it goes
     if [ "$before" = absent ] || [ "$mode" = keep ] || [ "$mode" = - ]; then return 0; fi
-    mode_then=$(stat -c %a -- "$record/before/$number" 2>/dev/null) || return 0
+    mode_then=$(mode_before) || return 0
     mode_now=$(stat -c %a -- "$path" 2>/dev/null)
     if [ "$mode_now" != "$mode_then" ] && [ "0$mode_now" = "0$mode" ]; then
         chmod "$mode_then" -- "$path" || {
@@ -126,7 +141,7 @@ restore_mode() { # of a file whose bytes are as they were: a mode that the run g
 restore_entries() {
     entries=$record/entries/$number
     if [ "$held" != absent ] && { [ "$kind" = kde ] || [ -e "$entries" ]; } &&
-        [ "$(tail -n 1 -- "$entries" 2>/dev/null)" != end ]; then
+        [ "$(text_of "$entries" | tail -n 1)" != end ]; then
         why="its record is damaged: $entries is not whole"
         return 70
     elif [ "$held" = absent ] || ! grep -q '^entry ' "$entries" 2>/dev/null; then
@@ -180,7 +195,7 @@ put_back() {
 restore_note() {
     kept=$record/state/$number
     if [ "$1" = begun ] && [ ! -e "$kept" ]; then return 0; fi # it came no further
-    known=$(head -n 1 -- "$record/state/place" 2>/dev/null)
+    known=$(text_of "$record/state/place" | head -n 1)
     if ! command -v chezmoi >/dev/null; then
         # Without its record there is nothing to give back.
         if [ -n "$known" ] && [ ! -e "$known" ]; then return 0; fi
@@ -194,7 +209,7 @@ restore_note() {
         return 1
     }
     if [ "$(stamp_in "$answer")" != "$(after "$number")" ]; then return 0; fi
-    known=$(cat -- "$kept" 2>/dev/null)
+    known=$(text_of "$kept")
     case $known in
         absent) asked state delete --bucket=entryState --key="$path" ;;
         '{'*'}') asked state set --bucket=entryState --key="$path" --value="$known" ;;
@@ -210,7 +225,7 @@ restore_note() {
 stamp_in() { printf '%s' "$1" | tr -d '\n' | sed -n 's/.*"contentsSHA256": *"\([0-9a-f]*\)".*/\1/p'; }
 remove_notes() { # the record of chezmoi's that came with ours, while nothing is in it
     if [ ! -e "$record/state/made" ] || ! command -v chezmoi >/dev/null; then return 0; fi
-    known=$(head -n 1 -- "$record/state/place" 2>/dev/null)
+    known=$(text_of "$record/state/place" | head -n 1)
     if [ ! -f "$known" ] || ! asked state dump --format=json; then return 0; fi
     if ! say "$answer" | grep -qvx -e '{' -e '}' -e ' *"[A-Za-z]*": {},\{0,1\}'; then rm -f -- "$known"; fi
 }

@@ -9,7 +9,8 @@ usage() {
 usage: rollback [RUN] [PART...]   undo the newest run that has these parts in force, or the named run
        rollback --list            the runs that are known here, the newest last
 PART is nixos, home-manager or plasma+session; without one: all of the run that is still in force.
-Exit: 0 undone, 1 nothing to undo or something was left alone, 4 not all could be undone.
+Exit: 0 undone or nothing left to undo, 1 something was left alone or no such run is known, 4 not all
+could be undone, 7 another run is at work.
 TEXT
 }
 # list: "NUMBER RUN PLACE STATUS" of every run of this user's, by number, which no clock changes.
@@ -17,9 +18,10 @@ list() {
     for place in "$here"/runs/*/transaction "$system/$me"/*/transaction "$system"/*/transaction; do
         status=$(standing_of "$place") || continue
         number=0 user=$me
+        regular "$place/plan"
         while IFS=' ' read -r word value; do
             case $word in number) number=$value ;; user) user=$value ;; esac
-        done 2>/dev/null <"$place/plan" || : # a damaged one is said by the undo
+        done 2>/dev/null <"$file_" || : # a damaged one is said by the undo
         [ "$user" = "$me" ] || continue
         case $number in '' | *[!0-9]*) number=0 ;; esac
         run=${place%/transaction}
@@ -56,18 +58,33 @@ if lives "$anchor" "${start:-}" "${boot:-}"; then
     say "a run holds this workspace at the moment ($here/lock); nothing was undone"
     exit 7
 fi
+# A record that lost one of its files has its number again before the newest is chosen.
+for place in "$here"/runs/*/transaction "$system/$me"/*/transaction; do
+    case $(standing_of "$place") in undone* | '') continue ;; esac
+    if [ -O "$place" ]; then mend "$place" programs || :; fi
+done
 chosen=$(
     list | sort -rn | while IFS=' ' read -r _ run place _; do
         if [ -n "$named" ] && [ "$run" != "$named" ]; then continue; fi
         if has "$place" "$@"; then say "$place" && break; fi
     done
 )
-if [ -z "$chosen" ]; then
-    say "nothing left to roll back: $here/runs"
+if [ -z "$chosen" ] && [ -n "$named" ] && ! list | grep -q "^[0-9]* $named "; then
+    say "no run $named is known here; rollback --list has those that are"
     exit 1
+elif [ -z "$chosen" ]; then
+    say "nothing left to roll back: $here/runs"
+    exit 0
 fi
 as=''
 if [ ! -O "$chosen" ]; then as=sudo; fi
+if ! usable "$chosen"; then
+    if [ -n "$as" ]; then # the same as root may be enough
+        why="$why; before that: sudo tar -xpzf $(quoted "$chosen/programs.spare") -C $(quoted "$chosen")"
+    fi
+    say "status broken $why"
+    exit 4
+fi
 if ! grep -q plasma+session "$chosen/transact.sh"; then # a record of an older version has its words
     # shellcheck disable=SC2046 # words of ours
     set -- $(printf '%s\n' "$@" |

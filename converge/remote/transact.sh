@@ -43,7 +43,8 @@ standing=''
 self=$T/transact.sh
 
 runs() { # whether the process of this transaction is still there
-    IFS=' ' read -r pid start boot <"$T/process" 2>/dev/null && lives "$pid" "$start" "$boot"
+    regular "$T/process"
+    IFS=' ' read -r pid start boot <"$file_" 2>/dev/null && lives "$pid" "$start" "$boot"
 }
 # link_of PROFILE, target_of PROFILE: root looks at the system's; the home's is the user's own.
 follow() { # follow PROFILE COMMAND...: without whatever the user's process adds to a line
@@ -95,7 +96,7 @@ await() { # await: decision is confirm, undo, late, or failed with "why"
     put "$T/deadline" "$end" && status activated "$(plan run)" || return
     decision=none
     while :; do
-        case $(cat "$T/decision" 2>/dev/null) in
+        case $(text_of "$T/decision") in
             confirm) decision=confirm && return ;;
             undo) decision=undo && return ;;
         esac
@@ -192,12 +193,26 @@ try_at_boot() { # failure where there is nothing to try, or it cannot be tried: 
     said=$(sh "$trial/trial.sh" prepare "$T" "$old_number" "$old_path" "$profile" | tail -n 1)
     case $said in "trial prepared "*) tried=${said#trial prepared } ;; *) return 1 ;; esac
 }
-set_profile() { # set_profile LAYER ARGUMENTS...: as whoever the profile belongs to
+PROFILE_S=300
+# set_profile LAYER ARGUMENTS...: as whoever the profile belongs to. Nix waits without end for whoever
+# holds the profile's lock, so the wait ends here.
+set_profile() {
     layer_of=$1
     shift
-    set -- nix-env --profile "$profile" "$@"
+    set -- timeout -k 10 "$PROFILE_S" nix-env --profile "$profile" "$@"
     case $layer_of in home | home-manager) set -- as_user "$@" ;; esac
     (umask 022 && "$@")
+}
+
+# ready ARGUMENT...: what an undo runs and reads is whole, or "broken" is said. Where it had to be
+# mended, the undo begins anew: its plan says whose it is.
+ready() {
+    if ! usable "$T"; then
+        status broken "$why"
+        say "status $standing"
+        exit
+    fi
+    if [ "$mended_" = yes ]; then exec sh "$self" "$@"; fi
 }
 
 case $verb in
@@ -205,7 +220,8 @@ case $verb in
         place "${T%/*}" || stop 70 "$why"
         mkdir -p -- "$T" || stop 70 "$T: cannot be made"
         # Of an attempt before this one, that found a file changed.
-        rm -f -- "$T/process" "$T/decision" "$T/deadline" "$T/parts"
+        rm -f -- "$T/process" "$T/decision" "$T/deadline" "$T/parts" \
+            "$T/programs.sums" "$T/programs.spare"
         text=$({ base64 -d | tar -xf - -C "$T" --no-same-owner --no-same-permissions; } 2>&1) ||
             stop 70 "$T: cannot be written: $(reason "$text")"
         say "boot $(boot_id)" >>"$T/plan" || stop 70 "$T/plan: cannot be written"
@@ -218,6 +234,8 @@ case $verb in
                 number "$(user_record "$(plan written)")" "$(plan number)" ||
                 stop 70 "$(user_record "$(plan written)"): cannot be written"
         fi
+        seal "$T" programs plan transact.sh write.sh undo.sh entries.awk rollback.sh after-reboot ||
+            stop 70 "$why"
         status activating "$(plan run)" || stop 70 "$why"
         if script=$(plan rollback); then
             # shellcheck disable=SC2016 # expanded by the inner shell
@@ -288,7 +306,7 @@ case $verb in
             while runs && [ "$(uptime_s)" -lt "$ended" ]; do sleep 0.05; done
             ;;
         esac
-        say "status $(cat "$T/status")"
+        say "status $(text_of "$T/status")"
         if tried=$(cat "${T%/transaction}/trial/state" 2>/dev/null); then say "trial $tried"; fi
         if left=$(cat "$T/deadline" 2>/dev/null); then say "left $((left - $(uptime_s)))"; fi
         ;;
@@ -315,11 +333,15 @@ case $verb in
         ;;
     undo)
         trap '' HUP INT PIPE # who asked for it may be gone before it is whole
+        if [ "$(word)" = undone ]; then
+            say "status $(text_of "$T/status")"
+            exit
+        fi
+        ready "$@"
         # shellcheck source=converge/remote/undo.sh
         . "$T/undo.sh"
         shift 2
         case $(word) in
-            undone) ;;
             kept | broken) roll_back "$@" ;;
             *)
                 # Its starter may have been killed before the process could say who it is.
@@ -336,12 +358,13 @@ case $verb in
                 after_reboot disarm
                 ;;
         esac
-        say "status ${standing:-$(cat "$T/status")}"
+        say "status ${standing:-$(text_of "$T/status")}"
         ;;
     reboot)
+        if runs; then exit; fi
+        ready "$@"
         # shellcheck source=converge/remote/undo.sh
         . "$T/undo.sh"
-        if runs; then exit; fi
         # A change that is tried at this boot is decided about by its own unit.
         case $(cat "${T%/transaction}/trial/state" 2>/dev/null) in
             booting* | proving*) after_reboot disarm && exit ;;

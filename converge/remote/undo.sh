@@ -5,37 +5,55 @@
 # "trouble" collects what failed, with the commands that do it by hand; "left" what was left alone.
 # Where there is trouble the transaction is broken, and undoing it once more does what is left.
 # shellcheck shell=sh disable=SC2034,SC2154
-trouble='' left=''
+trouble='' left='' held_up=''
 
 # Without an older generation: take away the links that this one made.
 deactivate_home() {
+    of_home "$1" <<'EACH'
+files=$1
+shift
+for name in "$@"; do
+    link=$HOME/${name#./}
+    case $(readlink -- "$link") in "$files"/home-files/* | /nix/store/*-home-manager-files/*)
+        rm -f -- "$link" || failed=1 ;;
+    esac
+done
+exit "${failed:-0}"
+EACH
+}
+# of_home GENERATION <PROGRAM: as the user, for its files and links below home-files, whatever their
+# names: PROGRAM has GENERATION and the names as arguments, and "extension" of what was moved aside.
+of_home() {
+    each_=$(cat)
     # shellcheck disable=SC2016 # expanded by the inner shell
     as_user sh -c '
-        cd "$1/home-files" && find . \( -type f -o -type l \) | while IFS= read -r name; do
-            link=$HOME/${name#./}
-            case $(readlink -- "$link") in "$1"/home-files/* | /nix/store/*-home-manager-files/*)
-                rm -f -- "$link" ;;
-            esac
-        done' deactivate "$(readlink -f -- "$1")"
+        cd -- "$1/home-files" && extension=$3 \
+            find . \( -type f -o -type l \) -exec sh -c "$2" each "$1" {} +' \
+        home "$(readlink -f -- "$1")" "$each_" "before-$(plan run)"
 }
 # What home-manager moved aside for the generation that is gone comes back, as it was: the user's own
 # files. One in whose place the user made another meanwhile stays aside, and is named.
 give_files_back() {
-    # shellcheck disable=SC2016 # expanded by the inner shell
-    kept_aside=$(as_user sh -c '
-        cd "$1/home-files" && find -L . ! -type d | while IFS= read -r name; do
-            place=$HOME/${name#./} aside=$HOME/${name#./}.$2
-            if [ ! -e "$aside" ] && [ ! -L "$aside" ]; then continue; fi
-            case $(readlink -- "$place") in
-                */home-files/* | *-home-manager-files/*) ;;
-                *) if [ -e "$place" ] || [ -L "$place" ]; then
-                    printf "%s " "$aside"
-                    continue
-                fi ;;
-            esac
-            mv -fT -- "$aside" "$place" || exit 1
-        done' give-files-back "$(readlink -f -- "$1")" "before-$(plan run)") ||
-        trouble="$trouble; by hand: put back the files that end in .before-$(plan run)"
+    kept_aside=$(
+        of_home "$1" <<'EACH'
+shift
+for name in "$@"; do
+    place=$HOME/${name#./} aside=$HOME/${name#./}.$extension
+    if [ ! -e "$aside" ] && [ ! -L "$aside" ]; then continue; fi
+    case $(readlink -- "$place") in
+        */home-files/* | *-home-manager-files/*) ;;
+        *) if [ -e "$place" ] || [ -L "$place" ]; then
+            printf "%s " "$aside"
+            continue
+        fi ;;
+    esac
+    # A directory takes the place of no link.
+    if [ -d "$aside" ] && [ ! -L "$aside" ]; then rm -f -- "$place"; fi
+    mv -fT -- "$aside" "$place" || failed=1
+done
+exit "${failed:-0}"
+EACH
+    ) || trouble="$trouble; by hand: put back the files that end in .before-$(plan run)"
     if [ -n "$kept_aside" ]; then left="$left; another file is in the place of, left alone: $kept_aside"; fi
 }
 
@@ -56,7 +74,7 @@ undo_home() {
         give_files_back "$new"
         if [ "$(number_of "$profile")" != "$old_number" ]; then
             go_back home-manager ||
-                trouble="$trouble; by hand: nix-env -p $profile --switch-generation $old_number"
+                trouble="$trouble$held_up; by hand: nix-env -p $profile --switch-generation $old_number"
         fi
     fi
 }
@@ -78,10 +96,16 @@ undo_system() {
         if go_back nixos; then
             switch_back switch
         else
-            trouble="$trouble; by hand: nix-env -p $profile --switch-generation $old_number; $by_hand"
+            trouble="$trouble$held_up; by hand: nix-env -p $profile --switch-generation $old_number"
+            trouble="$trouble; $by_hand"
         fi
-    elif [ "$(plan boot)" = "$(boot_id)" ]; then
-        switch_back test
+    else
+        case $word_before in
+            # The boot default was not touched yet.
+            activat*) if [ "$(plan boot)" = "$(boot_id)" ]; then switch_back test; fi ;;
+            # An undo that ended in between may have come no further than the profile.
+            *) switch_back switch ;;
+        esac
     fi
 }
 go_back() { # go_back LAYER: to the old generation; its path becomes a new one where it was deleted
@@ -90,6 +114,11 @@ go_back() { # go_back LAYER: to the old generation; its path becomes a new one w
     else
         set_profile "$1" --set "$old_path"
     fi
+    case $? in
+        0) ;;
+        124 | 137) held_up="; another process of Nix holds $profile.lock" && return 1 ;;
+        *) held_up='' && return 1 ;;
+    esac
 }
 switch_back() { # switch_back test|switch: exit 4 is a system that was switched, with failed units
     "$old_path/bin/switch-to-configuration" "$1"
@@ -145,7 +174,7 @@ ANSWER
 undo() { # undo REASON [PART...]
     because=$1
     shift
-    before=$(cat "$T/status" 2>/dev/null)
+    before=$(text_of "$T/status")
     word_before=${before%% *}
     status undoing "$because"
     if ! plan run >/dev/null || ! plan boot >/dev/null || [ -z "$(parts_of "$T")" ]; then

@@ -162,7 +162,7 @@ fi
 while IFS=' ' read -r kind number mode before path; do
     case $kind in file | kde | gone) ;; *) continue ;; esac
     if [ "$before" != absent ]; then
-        cp -p -- "$path" "$work/before/$number" || stop 70 "$path: cannot be kept"
+        cp -a -- "$path" "$work/before/$number" || stop 70 "$path: cannot be kept"
         unchanged "$before" "$work/before/$number" || end_with 75 stale "$path"
     fi
 done <"$work/manifest"
@@ -185,6 +185,13 @@ while IFS=' ' read -r kind number mode before path; do
         stop 70 "$path: chezmoi does not tell what it knows of it: $why"
     say "${answer:-absent}" >"$work/state/$number" || stop 70 "$work/state: cannot be written"
 done <"$work/manifest"
+kept_names() { # what an undo needs of it
+    for name in "$work"/before/* "$work"/entries/* "$work"/state/*; do
+        if [ -f "$name" ]; then say "${name#"$work/"}"; fi
+    done
+}
+# shellcheck disable=SC2046 # names of ours, without blanks
+seal "$work" record manifest made $(kept_names) || stop 70 "$why"
 find "$work" -type f -print0 | xargs -0 sync -- || stop 70 "$work: not durable"
 
 # KDE waits from here on, for no more than a look and a rename of each file.

@@ -70,8 +70,9 @@ PARTS = {
     "read": ("places",),
     "managed": ("places",),
     "build": ("difference",),
-    "write": ("kdelock", "replace"),
-    "transact": ("record",),
+    "write": ("kdelock", "replace", "seal"),
+    "transact": ("seal", "record"),
+    "rollback": ("seal",),
     "trial": ("record", "loader", "prove"),
 }
 

@@ -35,15 +35,16 @@ class Leaving(Read):
 def choose(work: Read) -> Leaving:
     """Say what would go; it decides what the run ends with if nothing more happens."""
     found = work.snapshot
-    if found.open_transaction is not None:
-        one = found.open_transaction
-        raise Over(f"run {one.run} is {one.word} there: let it end first", Exit.LOCKED)
+    for one in found.transactions:
+        if one.alive and not one.ended:
+            raise Over(f"run {one.run} is {one.word} there: let it end first", Exit.LOCKED)
     undoing = tuple(reversed([one for one in found.transactions if back.held(one, ())]))
     ours = tuple(_ours(work, found))
     if not (undoing or ours or found.transactions or found.written.run):
         raise Over("nothing of this is on the workspace", Outcome.UNCHANGED, said=False)
-    for one in undoing:
-        work.problem(f"run {one.run} ({one.word}): to be rolled back")
+    for one in undoing:  # only a dry run sees one that was cut off
+        word = one.word if one.ended else f"cut off while {one.word}"
+        work.problem(f"run {one.run} ({word}): to be rolled back")
     for change in ours:
         work.problem(f"{change.path}: to be removed, if no run gives it back")
     work.problem(f"{found.state}: to be removed, with the records of every run")
@@ -130,17 +131,19 @@ def records(work: Leaving) -> Done:
         if "nixos" in one.parts or not one.directory.startswith(found.state)
     ]
     ours = (f"{work.system_record}/", f"{system_layer(work.choices.root)}/")
+    left: tuple[str, ...] = ()
     if theirs or any(path.startswith(ours) for path in found.nodes):
         answer = work.remote(
             "transact", "discard", f"{work.system_record}/transaction", sudo=found.needs_sudo
         )
         if not answer.of("removed"):
             raise Over(f"root's records: {answer.last_error}")
+        left = answer.of("left")
     layers = found.expand(HOME_LAYER).rpartition("/")[0]
     answer = work.remote("remove", work.run.id, work.lock, layers)
     if not answer.of("removed"):
         raise Over(answer.last_error)
-    stays = (*work.stays, *(f"{path}: not of ours, left" for path in answer.of("left")))
+    stays = (*work.stays, *(f"{path}: not of ours, left" for path in (*left, *answer.of("left"))))
     for text in stays:
         work.problem(text)
     why = "; ".join(stays) or "nothing of it is left"

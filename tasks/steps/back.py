@@ -78,10 +78,10 @@ def choose(work: Read) -> Chosen:
         raise Over(f"no run to roll back; runs that are known there: {known}", Exit.INVALID)
     if one is None:
         of = f" of {' and '.join(some)}" if some else ""
-        raise Over(f"nothing left to roll back{of}", Exit.FAILED)
+        raise Over(f"nothing left to roll back{of}", Outcome.NOTHING_LEFT, said=False)
     if not held(one, some):
         of = f" for {' and '.join(some)}" if some and one.word != "undone" else ""
-        raise Over(f"run {one.run} is undone already{of}", Outcome.UNCHANGED, said=False)
+        raise Over(f"run {one.run} is undone already{of}", Outcome.NOTHING_LEFT, said=False)
     what = ", ".join(some) or "all of it"
     work.problem(f"run {one.run} ({one.word}): undo {what}")
     work.run.changes(work.host.name, f"run {one.run} can be rolled back")

@@ -14,7 +14,7 @@ import sandbox
 from converge.kde.merge import values
 from tests.conftest import Box, Cli
 from tests.remote.faults import transaction
-from tests.remote.test_undo import ALL, DAMAGE, said, undo, write_key
+from tests.remote.test_undo import ALL, DAMAGE, said, spare_gone, undo, write_key
 from tests.tools import need, path_without
 
 BACKEND = {("Compositing",): ["Backend"]}
@@ -241,6 +241,7 @@ def test_u14_what_chezmoi_remembered_is_damaged_broken_and_repeatable(
 ) -> None:
     before = chezmoi(box, "state", "dump").stdout
     assert cli(box.inventory, "deploy.py", "-y").code == 0
+    spare_gone(box)
     kept = {one: one.read_bytes() for one in (transaction(box).parent / "live-1/state").iterdir()}
     for one in kept:
         DAMAGE[damage](one)

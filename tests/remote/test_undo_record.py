@@ -11,7 +11,18 @@ import pytest
 
 from tests.conftest import Box, Cli
 from tests.remote.faults import transaction
-from tests.remote.test_undo import ALL, DAMAGE, applied, before, box, look, said, undo, write_key
+from tests.remote.test_undo import (
+    ALL,
+    DAMAGE,
+    applied,
+    before,
+    box,
+    look,
+    said,
+    spare_gone,
+    undo,
+    write_key,
+)
 
 __all__ = ["applied", "before", "box"]
 
@@ -48,6 +59,7 @@ def test_u14_a_manifest_that_is_not_what_was_sent_is_broken_and_repeatable(
     cli: Cli, applied: Box, before: dict[str, tuple[bytes, int]], damage: str
 ) -> None:
     manifest = record(applied) / "manifest"
+    spare_gone(applied)
     whole = manifest.read_text()
     manifest.write_text(LINES[damage](whole))
     assert manifest.read_text() != whole

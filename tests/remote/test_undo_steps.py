@@ -110,6 +110,7 @@ def test_u14_a_transaction_that_is_damaged_ends_in_no_word_that_is_not_true(
     changed: Homes, name: str, damage: str
 ) -> None:
     place = changed.workspace.place(RUN)
+    (place / "programs.spare").unlink()
     whole = (place / name).read_bytes()
     DAMAGE[damage](place / name)
     back = changed.workspace.script(RUN)

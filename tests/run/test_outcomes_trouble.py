@@ -53,8 +53,11 @@ def test_a_change_that_is_open_and_one_whose_record_lost_a_part(cli: Cli, applie
     end_of_power(applied)
     place = transaction(applied)
     (place / "status").write_text("activated x\n")
+    (place / "process").write_text(f"{os.getpid()} {start} {boot}\n")
     agree(cli(applied.inventory, *typed("remove --dry")), Outcome.LOCKED, verb="remove --dry")
-    (place / "transact.sh").unlink()
+    (place / "process").unlink()
+    for part in ("transact.sh", "programs.spare"):
+        (place / part).unlink()
     for verb in LOST:
         (place / "status").write_text("activated x\n")
         ended = cli(applied.inventory, *typed(verb))

@@ -1,0 +1,128 @@
+# A record that can lose one of its files, whichever: of each file that an undo needs, LABEL.sums has
+# the digest and the mode that it had, and the archive LABEL.spare a second copy. Read by write.sh,
+# transact.sh and rollback.sh behind common.sh.
+# shellcheck shell=sh disable=SC2034,SC2154
+sums_of() { (cd -- "$1" && shift && sha256sum -- "$@" && stat -c '%a %n' -- "$@") 2>/dev/null; }
+text_of() { # text_of FILE: nothing of what is no file
+    regular "$1"
+    cat -- "$file_" 2>/dev/null
+}
+plain_file() { [ -f "$1" ] && [ ! -L "$1" ] && [ -r "$1" ]; }
+# seal DIRECTORY LABEL NAME...: of those names that are there; else "why".
+seal() {
+    sealed_=$1 label_=$2
+    shift 2
+    for name_ in "$@"; do
+        shift
+        if [ -f "$sealed_/$name_" ]; then set -- "$@" "$name_"; fi
+    done
+    [ "$#" -gt 0 ] || return 0
+    why="$sealed_: cannot be read"
+    list_=$(sums_of "$sealed_" "$@") || return 1
+    digest_=$(say "$list_" | sha256sum)
+    put "$sealed_/$label_.sums" "$list_" "whole ${digest_%% *}" || return 1
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    why=$({ tar -czf "$sealed_/$label_.spare.new" -C "$sealed_" -- "$label_.sums" "$@" &&
+        settle "$sealed_/$label_.spare"; } 2>&1) && return 0
+    path_=$sealed_/$label_.spare
+    unsettled
+}
+# sums_whole FILE: whether it is what seal wrote; its lines are in "list_" then, its names in "names_".
+sums_whole() {
+    plain_file "$1" || return 1
+    list_=$(sed '$d' "$1") && digest_=$(say "$list_" | sha256sum) &&
+        [ "$(tail -n 1 -- "$1" | tr -d '\0')" = "whole ${digest_%% *}" ] &&
+        names_=$(say "$list_" | sed -n 's/^[0-9a-f]\{64\}  //p')
+}
+as_sealed() { # as_sealed DIRECTORY NAME: whether it has the digest of the list
+    plain_file "$1/$2" && found_=$(cd -- "$1" && sha256sum -- "$2") &&
+        say "$list_" | grep -qxF -e "$found_"
+}
+differing() { # differing DIRECTORY: the names that are not as they were sealed
+    say "$names_" | while IFS= read -r name_; do
+        as_sealed "$1" "$name_" || say "$name_"
+    done
+}
+# mend DIRECTORY LABEL: each file that is not what was sealed is taken from the spare. Failure where
+# that is not enough, and "why" names what is damaged; 2 where nothing was sealed.
+mend() {
+    mended_=no spare_=$1/$2.spare mending_=$1/.mending
+    if [ ! -e "$1/$2.sums" ] && [ ! -e "$spare_" ]; then
+        why="its record is damaged: $1/$2.sums is gone"
+        return 2
+    fi
+    if sums_whole "$1/$2.sums" && [ -z "$(differing "$1")" ]; then return 0; fi
+    why="its record is damaged: $1/$2.sums"
+    rm -rf -- "$mending_"
+    if plain_file "$spare_" && mkdir -p -- "$mending_" 2>/dev/null; then
+        tar -xpzf "$spare_" -C "$mending_" --no-same-owner 2>/dev/null
+    fi
+    if sums_whole "$1/$2.sums" || { sums_whole "$mending_/$2.sums" && mend_one "$1" "$2.sums"; }; then
+        why=''
+        for name_ in $(differing "$1"); do
+            why="$why $1/$name_"
+            if as_sealed "$mending_" "$name_" && mend_one "$1" "$name_"; then why=${why% *}; fi
+        done
+        if [ -z "$why" ]; then
+            rm -rf -- "$mending_"
+            return 0
+        fi
+        why="its record is damaged:$why"
+    fi
+    rm -rf -- "$mending_"
+    return 1
+}
+mend_one() { # mend_one DIRECTORY NAME: in the place of whatever is there
+    case $2 in */*)
+        if [ -e "$1/${2%/*}" ] && [ ! -d "$1/${2%/*}" ]; then rm -f -- "$1/${2%/*}"; fi
+        mkdir -p -- "$1/${2%/*}"
+        ;;
+    esac
+    if [ -d "$1/$2" ]; then mv -T -- "$1/$2" "$1/$2.was-a-directory"; fi
+    mv -fT -- "$1/.mending/$2" "$1/$2" && mended_=yes
+} 2>/dev/null
+# usable TRANSACTION: whether all that an undo runs and reads there is what was sealed, or of a version
+# that did not seal. Else "why" says what is damaged, and what a person does instead.
+usable() {
+    mend "$1" programs
+    case $? in
+        0) return 0 ;;
+        1)
+            if sums_whole "$1/programs.sums"; then
+                one=''
+                for name_ in plan transact.sh undo.sh entries.awk; do
+                    if ! as_sealed "$1" "$name_"; then one="$one $1/$name_"; fi
+                done
+                if [ -z "$one" ]; then return 0; fi
+                why="its record is damaged:$one"
+            fi
+            ;;
+        *)
+            if plain_file "$1/undo.sh" && plain_file "$1/transact.sh" && plain_file "$1/plan" &&
+                sh -n "$1/undo.sh" 2>/dev/null && sh -n "$1/transact.sh" 2>/dev/null; then
+                return 0
+            fi
+            ;;
+    esac
+    why="$why; by hand: $(commands_of "${1%/transaction}")rm -r -- $(quoted "${1%/transaction}")"
+    return 1
+}
+quoted() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")"; }
+commands_of() { # commands_of RUN_DIRECTORY: what gives its files back, each with "; " behind it
+    for record_ in "$1"/*/manifest; do
+        plain_file "$record_" || continue
+        while IFS=' ' read -r kind_ number_ _ before_ path_; do
+            case $kind_:$before_ in
+                file:absent | kde:absent) printf 'rm -- %s; ' "$(quoted "$path_")" ;;
+                file:* | kde:* | gone:*)
+                    printf 'cp -p -- %s %s; ' "$(quoted "${record_%/*}/before/$number_")" "$(quoted "$path_")"
+                    ;;
+            esac
+        done <"$record_"
+    done
+    for word_ in home-manager nixos; do
+        link_=$(sed -n "s|^$word_ [^ ]* \([^ ]*\) \([0-9][0-9]*\) .*|nix-env -p \1 --switch-generation \2|p" \
+            "$1/transaction/plan" 2>/dev/null)
+        if [ -n "$link_" ]; then printf '%s, then activate it; ' "$link_"; fi
+    done
+}
