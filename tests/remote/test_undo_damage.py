@@ -17,7 +17,7 @@ import pytest
 
 from converge.kde import back
 from converge.plan.plan import Change
-from converge.plan.setting import Layer
+from converge.setting import Layer
 from tasks.reach.payload import pack
 from tests.remote import recording
 from tests.remote.recording import Workspace, record, run_id
