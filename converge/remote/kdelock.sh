@@ -17,7 +17,8 @@ executable=${executable% (deleted)}
 # No program runs between making a lock and filling it: an empty one would be in the way for long.
 kde_owner=$$$newline${executable##*/}$newline$(uname -n)$newline$(machine_id)$newline$(boot_id)
 kde_make() { # kde_make LOCK: 0 made and held; 1 somebody else has it, or it cannot be made
-    [ "$kde_fd" -lt 9 ] || return 1
+    # The shell itself would open a pipe or a device in its place, and wait.
+    if [ "$kde_fd" -ge 9 ] || [ -e "$1" ]; then return 1; fi
     fd=$((kde_fd + 1))
     set -C
     eval "command exec $fd>\"\$1\"" 2>/dev/null
@@ -91,10 +92,10 @@ kde_try() { # kde_try LOCK: one try
     kde_stale "$1" && kde_clear "$1" && kde_make "$1"
 }
 kde_lock() { # kde_lock PATH: take its lock, or wait five seconds and say in kde_why who has it
-    kde_tries=0
+    read -r kde_since _ </proc/uptime
     until kde_try "$1.lock"; do
-        kde_tries=$((kde_tries + 1))
-        if [ "$kde_tries" -ge 100 ]; then
+        read -r kde_now _ </proc/uptime
+        if [ "$((${kde_now%.*} - ${kde_since%.*}))" -gt 5 ]; then
             kde_why="KConfig's lock $1.lock cannot be made"
             if [ -e "$1.lock" ]; then
                 kde_read "$1.lock"

@@ -204,6 +204,9 @@ set_profile() {
     (umask 022 && "$@")
 }
 
+at_work() { # whoever undoes is this process now: another undo waits for its end, and a run for it
+    runs || put "$T/process" "$$ $(start_time $$) $(boot_id)" || :
+}
 # ready ARGUMENT...: what an undo runs and reads is whole, or "broken" is said. Where it had to be
 # mended, the undo begins anew: its plan says whose it is.
 ready() {
@@ -342,7 +345,10 @@ case $verb in
         . "$T/undo.sh"
         shift 2
         case $(word) in
-            kept | broken) roll_back "$@" ;;
+            kept | broken)
+                at_work
+                roll_back "$@"
+                ;;
             *)
                 # Its starter may have been killed before the process could say who it is.
                 begun=$(($(uptime_s) + 10))
@@ -354,6 +360,7 @@ case $verb in
                     sh "$self" decide "$T" undo
                     exit
                 fi
+                at_work
                 undo "its process was gone"
                 after_reboot disarm
                 ;;

@@ -98,7 +98,7 @@ def test_u9_a_lock_is_stale_where_it_is_for_qt(file: Path, case: str) -> None:
 
 def test_u9_what_is_held_says_by_whom(file: Path) -> None:
     make(file, "", 0)
-    short = "sleep() { kde_tries=99; }; "
+    short = "sleep() { kde_since=0; }; "
     done = ours(file, short + 'kde_lock "$1" || say "$kde_why"')
     assert done.stdout == f"KConfig's lock {file}.lock names no process\n"
     make(file, LIVE, 0)
