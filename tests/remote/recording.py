@@ -63,7 +63,7 @@ class Workspace:
         name: str,
         *arguments: str,
         stdin: bytes = b"",
-        within: float = 60,
+        within: float = 300,
         check: bool = False,
     ) -> subprocess.CompletedProcess[str]:
         """One program of ``converge/remote`` with dash, as the controller sends it."""
@@ -150,7 +150,7 @@ class Workspace:
             env={**os.environ, "HOME": str(self.home), "ROOT": str(self.root), **self.environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
         )
 
     def read(self) -> Snapshot:
