@@ -20,6 +20,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from converge.secret_forms import COMMANDS, PROSE
+
 HIDDEN = "(not shown)"
 _MARK = "\ue000"  # in its place while a text is worked on
 LONGEST = 4000  # characters of one text that a report shows
@@ -28,11 +30,13 @@ DEEPEST = 12  # levels of a record in a report
 
 #: Words that say what stands behind them; those of the last line as words of their own only.
 _NAME = (
-    r"(?:pass(?:word|wd|phrase|code)|passwd|pwd|secret|token|credential|cookie|mnemonic"
-    r"|authorization|connection[-_ ]?string"
-    r"|(?:api|private|signing|access|account|encryption|session|preshared|master|storage"
-    r"|client|license|service|webhook|auth|user|wep)[-_. ]?key|SAMLResponse|bindpw"
-    r"|(?<![A-Za-z])(?:pass|psk|pat|auth|otp|sig)(?![A-Za-z]))"
+    r"(?:(?<!NO)pass(?:word|wd|phrase|code|command)|passwort|kennwort|wachtwoord|contrase.a|pwd"
+    r"|mot[-_ ]de[-_ ]passe|(?:ssh|remote|imap|smtp|mail|db|my|http|ftp|rpc)_?pass(?![a-z])"
+    r"|secret|token|credential|cookie|mnemonic|authorization|connection[-_ ]?string"
+    r"|(?:api|private|signing|access|account|encryption|session|preshared|master|storage|app|luks"
+    r"|client|license|service|webhook|auth|user|wep|gpr)[-_. ]?key|SAMLResponse|bindpw"
+    r"|(?:op|bw|bitwarden)[-_]session"
+    r"|(?<![A-Za-z])(?:pass|psk|pat|auth|otp|sig|pw)(?![A-Za-z]))"
 )
 _SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
 #: Fields whose text names what the other fields of the same record hold.
@@ -49,13 +53,13 @@ _TOKENS = (
     r"gh[pousr]_[A-Za-z0-9]{16,}",  # GitHub
     r"github_pat_\w{16,}",
     r"gl(?:pat|dt|rt|rtr|cbt|ptt|ft|imt|agent|oas|soat)-[\w-]{16,}",  # GitLab
-    r"(?:xox[a-z]|xapp)-[\w-]{10,}",  # Slack
+    r"(?:xox[a-z]|xapp)-[\w-]{10,}|xoxe\.xox[bp]-[\w-]{10,}",  # Slack
     r"npm_[A-Za-z0-9]{16,}",
     r"pypi-[\w-]{16,}",
     r"hf_[A-Za-z0-9]{16,}",  # Hugging Face
     r"(?:sk|pk|rk|ak)[-_][\w-]{16,}",  # OpenAI, Anthropic, Stripe
     r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}",  # AWS
-    r"AIza[\w-]{30,}|ya29\.[\w.-]{16,}|GOCSPX-[\w-]{16,}|1//[\w-]{30,}",  # Google
+    r"AIza[\w-]{30,}|ya29\.[\w.-]{16,}|GOCSPX-[\w-]{16,}|1//[\w-]{30,}|AQ\.[\w-]{30,}",  # Google
     r"SG\.[\w-]{16,}\.[\w-]{16,}",  # SendGrid
     r"SK[0-9a-f]{32}|key-[0-9a-f]{32}|dapi[0-9a-f]{32}",  # Twilio, Mailgun, Databricks
     r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{16,}",  # Shopify
@@ -65,11 +69,11 @@ _TOKENS = (
     r"hv[sbr]\.[\w-]{16,}",  # Vault
     r"tskey-[\w-]{10,}",  # Tailscale
     r"lin_api_\w{16,}|secret_\w{16,}|ntn_\w{16,}|figd_[\w-]{16,}|PMAK-[\w-]{16,}",
-    r"gls?[ac]_[\w-]{16,}|NRAK-[A-Z0-9]{16,}|sntr[yu]s_[\w=+/-]{16,}|sbp_\w{16,}",
-    r"pscale_\w{2,12}_[\w-]{16,}|fm[12][rp]?_[\w+/=-]{16,}|r8_\w{16,}|gsk_\w{16,}",
+    r"gls?[ac]_[\w-]{16,}|NRAK-[A-Z0-9]{16,}|sntr[yu]s_[\w=+/-]{16,}|sbp_\w{16,}|sb_secret_\w{16,}",
+    r"pscale_\w{2,12}_[\w-]{16,}|f(?:m[12][rp]?|o1)_[\w+/=-]{16,}|r8_\w{16,}|gsk_\w{16,}",
     r"xai-\w{16,}|pplx-\w{16,}|rubygems_[0-9a-f]{16,}|cio[A-Za-z0-9]{32}",
     r"ATATT[\w=-]{16,}|ATBB\w{16,}|[A-Za-z0-9]{14}\.atlasv1\.[\w-]{16,}",  # Atlassian, Terraform
-    r"[0-9]{8,10}:AA[\w-]{30,}",  # Telegram
+    r"(?:bot)?[0-9]{8,10}:AA[\w-]{30,}",  # Telegram
     r"eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)*",  # JSON web tokens
     r"AGE-(?:SECRET-KEY|PLUGIN)-[A-Z0-9-]{10,}",
     r"[\w.-]{1,64}:[A-Za-z0-9+/]{86}==",  # signing keys of Nix
@@ -95,13 +99,14 @@ _MATERIAL = tuple(
         (rf"(?:{_BEGIN}).*?(?:{_END}|\Z)", re.DOTALL),
         (r"(?m)^Private-Lines: [0-9]+\n((?:[A-Za-z0-9+/=]+\n?)+)", 0),  # PuTTY
         (rf"(?<![\w.-])(?:{'|'.join(_TOKENS)})", 0),
+        *COMMANDS,
         # A word of prose ("basic indexing=true") has neither a digit nor a capital letter.
         (
             r"\b(?i:bearer|basic|token|negotiate|digest)\s+"
             r"((?=[a-z._~+/-]{0,512}[A-Z0-9])[A-Za-z0-9._~+/-]{12,}={0,2})(?![\w=])",
             0,
         ),
-        (r"(?<=://)([^/\s@\"'<>]{0,512}:[^/\s@\"'<>]{0,512})(?=@)", 0),
+        (r"(?<=://)((?=[^/\s@\"'<>]{0,512}:)[^/\s\"'<>]{0,512})(?=@)", 0),
         (r"\bhttps?://([^/\s@:\"'<>]{1,512})(?=@)", 0),
         (r"(?<=://)((?=[^/\s@:]{0,63}[A-Z0-9])[^/\s@:\"'<>]{16,512})(?=@)", 0),
         (r"hooks\.slack\.com/(?:services|workflows)/([\w/]{8,200})", 0),
@@ -147,6 +152,9 @@ _MATERIAL = tuple(
         (r"(?:authorization|cookie)[\"']?\s{0,9}[:=]\s{0,9}([^\n\"']+)", re.IGNORECASE),
     )
 )
+#: Sentences are looked at where one of their words is there: most texts have none.
+_TELLING = re.compile("pass|kenn|wacht|contrase|secret|token|key|pin|seed|recovery|mnemonic", re.I)
+_PROSE = tuple(re.compile(text, flags) for text, flags in PROSE)
 _SEPARATOR = r"\\?[\"']?(?:\[\$[a-z]{1,8}\])?\s{0,20}(?:=>|[=:]|%3[Dd])\s{0,20}"
 #: A name and its value: to the end of the line where the line begins with the name.
 _ENTRY = re.compile(
@@ -174,6 +182,9 @@ def _secrets(value: str) -> str:
     value = value.replace(HIDDEN, _MARK)  # one word, so that a second time changes nothing
     for pattern in _MATERIAL:
         value = pattern.sub(_hide, value)
+    if _TELLING.search(value):
+        for pattern in _PROSE:
+            value = pattern.sub(_hide, value)
     assigned = (_ENTRY, _ASSIGNMENT) if re.search("[=:]|%3[Dd]", value) else ()
     for pattern in (*assigned, _FLAG):
         value = pattern.sub(rf"\g<1>{_MARK}", value)
