@@ -55,6 +55,7 @@ class Recorded:
             self._run(one, Tried(one))
         finally:
             one.off()
+            one.close()
 
     def _run(self, one: Machine, tried: Tried) -> None:
         self.before = digests(one)
