@@ -22,7 +22,7 @@ system_places_alone() {
     export PATH
 }
 for_another=no
-if [ "$(id -u)" = 0 ] && [ "${SUDO_UID:-0}" != 0 ]; then
+if [ "${SUDO_UID:-0}" != 0 ] && [ "$(system_places_alone && id -u)" = 0 ]; then
     for_another=yes
     system_places_alone
     # Nor does it read what the user has set up, where sudo passed that on: Nix's own settings name
@@ -30,7 +30,7 @@ if [ "$(id -u)" = 0 ] && [ "${SUDO_UID:-0}" != 0 ]; then
     HOME=/root
     export HOME
     unset XDG_CONFIG_HOME XDG_CONFIG_DIRS XDG_DATA_HOME XDG_STATE_HOME XDG_CACHE_HOME
-    unset NIX_CONFIG NIX_USER_CONF_FILES NIX_PATH
+    unset NIX_CONFIG NIX_USER_CONF_FILES NIX_PATH TMPDIR
 else
     PATH=$PATH:/run/wrappers/bin:$HOME/.nix-profile/bin
     PATH=$PATH:${XDG_STATE_HOME:-$HOME/.local/state}/nix/profile/bin
@@ -117,6 +117,15 @@ unsettled() {
 reason() { # reason TEXT: the system's own words in what a program complained
     first_=${1%%"$newline"*}
     say "${first_##*: }"
+}
+# by_root -n|-- COMMAND ARGUMENT...: by sudo, with nothing of this environment, whatever sudo is set up
+# to keep. Through sh, which is all that sudo has to allow.
+by_root() {
+    ask_=$1
+    shift
+    # shellcheck disable=SC2016 # filled in by root's own shell
+    sudo "$ask_" sh -c 'cd / && PATH=/run/current-system/sw/bin:/usr/bin:/bin && export PATH &&
+        exec env -i PATH="$PATH" HOME=/root SUDO_UID="$SUDO_UID" SUDO_GID="$SUDO_GID" "$@"' sh "$@"
 }
 # place DIRECTORY: the directory RUNS/RUN of a run's record, for its owner alone; else "why". What
 # root keeps for a user can be read by that user's group: whoever is not root must see how it stands.
@@ -238,7 +247,8 @@ state_of() { # state_of PART OLD_WORD: from the status of a record that has no l
 # leave_git_alone: git, also where Nix calls it, neither refreshes the index of a repository that is
 # only looked at, nor runs a program that the repository names.
 leave_git_alone() {
-    unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_EXTERNAL_DIFF
+    unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_EXTERNAL_DIFF GIT_EXTERNAL_DIFF_TRUST_EXIT_CODE
+    unset GIT_CONFIG_PARAMETERS GIT_COMMON_DIR GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES
     GIT_OPTIONAL_LOCKS=0 GIT_CONFIG_COUNT=4
     GIT_CONFIG_KEY_0=diff.autoRefreshIndex GIT_CONFIG_VALUE_0=false
     GIT_CONFIG_KEY_1=core.fsmonitor GIT_CONFIG_VALUE_1=false
@@ -251,56 +261,90 @@ leave_git_alone() {
 # fetch_nothing: git speaks to no other repository. It would for an object that a partial clone lacks,
 # by programs that the clone names; before 2.45 it has no switch for that, but one for each protocol.
 fetch_nothing() { export GIT_NO_LAZY_FETCH=1 GIT_ALLOW_PROTOCOL=none; }
-git_with() { # git_with KEY VALUE: all that git is asked from here on
-    export "GIT_CONFIG_KEY_$GIT_CONFIG_COUNT=$1" "GIT_CONFIG_VALUE_$GIT_CONFIG_COUNT=$2"
-    GIT_CONFIG_COUNT=$((GIT_CONFIG_COUNT + 1))
-}
-# run_nothing_of DIRECTORY: nor a filter, an external diff or a credential helper, of the user's own
-# configuration, of the repository at DIRECTORY, or of one on this machine that its flake names: Nix
-# before 2.20 lets git look at their files as well; nor what such a repository names to fetch with.
-# "" for none.
-run_nothing_of() {
-    export GIT_TERMINAL_PROMPT=0 GIT_ASKPASS=false SSH_ASKPASS=false GIT_NO_LAZY_FETCH=1
-    export GIT_PROXY_COMMAND=
-    git_with credential.helper ''
-    git_with protocol.ext.allow never
-    [ -n "$1" ] || return 0
-    set -f
-    IFS=$newline
-    # The directory itself comes first: no number of inputs pushes it out. The way to fetch that the
-    # user has chosen for all repositories (scope global, system) is the user's.
-    for key in $({ say "$1" && with_inputs "$1" | sort -u; } | head -n 256 |
-        while IFS= read -r repository_; do
-            git -C "$repository_" config --show-scope --name-only --get-regexp \
-                '^filter\.|^core\.sshcommand$|^remote\..*\.(uploadpack|vcs)$' 2>/dev/null
-        done | sed -e "/^[gsc][a-z]*${tab}core.sshcommand\$/d" -e "s/^[a-z]*$tab//" | sort -u); do
-        case $key in
-            *.required) git_with "$key" false ;;
-            remote.*.uploadpack) git_with "$key" git-upload-pack ;;
-            core.sshcommand) git_with "$key" ssh ;;
-            *) git_with "$key" '' ;;
+# guarded_git: the text of a program that calls git with nothing of the repository at hand that would
+# run a program: no filter, also of the user's own configuration, no monitor, hook or helper, nor what
+# a repository names to fetch with. The way to fetch that the user has chosen for all repositories
+# (scope global, system) is the user's. It asks git itself, at each call, with the call's own options
+# before the command: so it knows what counts for that repository, wherever it is written.
+guarded_git() {
+    cat <<'GUARDED'
+count=0 valued=no
+for word do
+    if [ "$valued" = yes ]; then
+        valued=no
+    else
+        case $word in
+            -C | -c | --git-dir | --work-tree | --namespace | --super-prefix) valued=yes ;;
+            --config-env | --attr-source) valued=yes ;;
+            -*) ;;
+            *) break ;;
         esac
+    fi
+    count=$((count + 1))
+done
+tab=$(printf '\t')
+keys=$(
+    [ "$count" -lt "$#" ] || exit 0 # no command, as git --version
+    at=0
+    for word do
+        at=$((at + 1))
+        if [ "$at" = 1 ]; then set --; fi
+        if [ "$at" -le "$count" ]; then set -- "$@" "$word"; fi
     done
-    unset IFS
-    set +f
+    "$WORKSPACE_GIT" "$@" config --show-scope --name-only --get-regexp \
+        '^filter\.|^core\.sshcommand$|^remote\..*\.(uploadpack|vcs)$|^diff\..*trustexitcode$' 2>/dev/null
+    [ "$?" != 129 ] || echo "l${tab}too.old"
+)
+number=${GIT_CONFIG_COUNT:-0}
+with() {
+    export "GIT_CONFIG_KEY_$number=$1" "GIT_CONFIG_VALUE_$number=$2"
+    number=$((number + 1))
 }
-# with_inputs DIRECTORY: itself, the inputs of its flake, and theirs.
-with_inputs() {
-    say "$1"
-    inputs_of "$1" | while IFS= read -r input_; do
-        say "$input_"
-        inputs_of "$input_"
-    done
+with core.fsmonitor false
+with core.hooksPath /dev/null
+with credential.helper ''
+with protocol.ext.allow never
+with diff.trustExitCode false
+set -f
+IFS='
+'
+for key in $(printf '%s\n' "$keys" |
+    sed -e "/^[gsc][a-z]*${tab}core.sshcommand\$/d" -e "s/^[a-z]*$tab//" | sort -u); do
+    case $key in
+        too.old) echo "git is older than 2.26, and would run programs of a repository" >&2 && exit 128 ;;
+        *.required | *.trustexitcode) with "$key" false ;;
+        remote.*.uploadpack) with "$key" git-upload-pack ;;
+        core.sshcommand) with "$key" ssh ;;
+        *) with "$key" '' ;;
+    esac
+done
+export GIT_CONFIG_COUNT="$number" GIT_TERMINAL_PROMPT=0 GIT_ASKPASS=false SSH_ASKPASS=false
+export GIT_NO_LAZY_FETCH=1 GIT_PROXY_COMMAND=
+exec "$WORKSPACE_GIT" "$@"
+GUARDED
 }
-# inputs_of DIRECTORY: the flakes and repositories of this machine that a flake there names, as text
-# or locked; at most 64, since each is asked. Any other directory, as /nix/store, is not looked into.
-inputs_of() {
-    find "$1" -xdev -maxdepth 3 \( -name flake.nix -o -name flake.lock \) -type f -size -2048k \
-        -exec grep -hoE '"[^"]*"' {} + 2>/dev/null |
-        sed -n -e 's|^"||' -e 's|[?#"].*||' -e 's|^git+||' -e 's|^path:||' -e 's|^file:||' \
-            -e 's|%20| |g' -e 's|^//*|/|p' | sort -u | head -n 64 | while IFS= read -r named_; do
-        if [ -e "$named_/.git" ] || [ -e "$named_/flake.nix" ]; then say "$named_"; fi
+# run_nothing_of_git: Nix, which is started from here on, finds that program as its git, and git as its
+# own: for a submodule git starts itself anew. Before 2.20 Nix lets git look at files, of any
+# repository that a flake names. Sets "guard", a directory that the caller removes.
+run_nothing_of_git() {
+    guard=''
+    WORKSPACE_GIT=$(command -v git) || return 0
+    for place_ in "${XDG_RUNTIME_DIR:-/nowhere}" "${TMPDIR:-/tmp}" /var/tmp "$HOME"; do
+        guard=$(mktemp -d "$place_/workspace-git.XXXXXX" 2>/dev/null) || continue
+        export WORKSPACE_GIT
+        ln -s "$("$WORKSPACE_GIT" --exec-path)"/* "$guard"
+        rm -f -- "$guard/git"
+        { say '#!/bin/sh' && guarded_git; } >"$guard/git"
+        chmod 700 -- "$guard/git"
+        if "$guard/git" --version >/dev/null 2>&1; then # not where programs may not be started
+            PATH=$guard:$PATH GIT_EXEC_PATH=$guard
+            export PATH GIT_EXEC_PATH
+            return 0
+        fi
+        rm -rf -- "$guard"
     done
+    rm -rf -- "$guard"
+    stop 70 "git cannot be kept from programs of your repositories: there is no place for a program"
 }
 flakes() { nix --extra-experimental-features 'nix-command flakes' "$@"; }
 cm() { # cm ARGUMENT...: chezmoi, which then asks nobody and fetches nothing

@@ -77,7 +77,7 @@ elif [ -z "$chosen" ]; then
     exit 0
 fi
 as=''
-if [ ! -O "$chosen" ]; then as=sudo; fi
+if [ ! -O "$chosen" ]; then as=by_root; fi
 if ! usable "$chosen"; then
     if [ -n "$as" ]; then # the same as root may be enough
         why="$why; before that: sudo tar -xpzf $(quoted "$chosen/programs.spare") -C $(quoted "$chosen")"
@@ -90,7 +90,7 @@ if ! grep -q plasma+session "$chosen/transact.sh"; then # a record of an older v
     set -- $(printf '%s\n' "$@" |
         sed 's/^nixos$/system/; s/^home-manager$/home/; s/^plasma+session$/live/')
 fi
-said=$(${as:+"$as"} sh "$chosen/transact.sh" undo "$chosen" "$@") || :
+said=$(${as:+"$as" --} sh "$chosen/transact.sh" undo "$chosen" "$@") || :
 say "$said"
 case $said in
     "status broken"* | '') exit 4 ;;

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -68,7 +68,7 @@ class Answer:
 #: What a program needs besides ``common.sh``.
 PARTS = {
     "read": ("places",),
-    "managed": ("places",),
+    "managed": ("places", "sources"),
     "build": ("difference",),
     "write": ("kdelock", "replace", "seal"),
     "transact": ("seal", "record"),
@@ -128,6 +128,20 @@ def read_command(root: str, arguments: Sequence[str]) -> StringCommand:
     return _sh(_SNAPSHOT, "workspace-snapshot", common, *programs, root, *arguments)
 
 
+#: What sudo starts first, in words of sh alone: nothing of the user's environment goes on to root's
+#: part, whatever sudo is set up to keep, and no program is looked for where the user may write.
+_ROOTS = (
+    "cd / && PATH=/run/current-system/sw/bin:/usr/bin:/bin && export PATH && exec env -i "
+    'PATH="$PATH" HOME=/root SUDO_UID="$SUDO_UID" SUDO_GID="$SUDO_GID" SUDO_USER="$SUDO_USER"'
+)
+
+
+def as_root(given: StringCommand, environment: Mapping[str, str]) -> StringCommand:
+    """The command with these variables and no others. ``environment`` is the inventory's."""
+    named = (QuoteString(f"{name}={value}") for name, value in environment.items())
+    return StringCommand(_ROOTS, *named, given)
+
+
 def _sh(*arguments: str) -> StringCommand:
     return StringCommand("sh", "-c", *(QuoteString(text) for text in arguments))
 
@@ -168,13 +182,13 @@ def send(
     Never raises for what happens on the workspace or on the way there."""
     limit: int | None = timeout or host.data.get("_timeout")
     options: dict[str, Any] = {"_timeout": limit}
-    environment = host.data.get("_env")
-    if environment:
+    environment = host.data.get("_env") or {}
+    if sudo:
+        given, options["_sudo"] = as_root(given, environment), True
+    elif environment:
         options["_env"] = environment
     if stdin:
         options["_stdin"] = stdin
-    if sudo:
-        options["_sudo"] = True
     try:
         with limited(limit):
             ok, output = host.run_shell_command(

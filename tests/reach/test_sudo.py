@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.connectors.util import make_unix_command
 
 import sandbox
+from tasks.reach import remote
 from tests import sshd
 from tests.conftest import PROJECT, PYINFRA, Cli, tree
 from tests.tools import need
@@ -161,3 +164,63 @@ def test_a_password_for_sudo_is_refused_because_it_would_show_in_ps(
     assert word in run.err
     assert "secret" not in run.out + run.err
     assert ssh_server.connections == connections
+
+
+#: What sudo can be set up to keep, each of it something that the user may choose.
+PERMISSIVE = {
+    "env_reset off": (f"Defaults:{USER} !env_reset, !secure_path",),
+    "all names kept": (f'Defaults:{USER} env_keep += "*", !secure_path',),
+    "setenv": (f"Defaults:{USER} setenv, !env_reset, !secure_path",),
+}
+THEIRS = {
+    **dict.fromkeys(("NIX_REMOTE", "NIX_STORE_DIR", "NIX_STATE_DIR", "NIX_CONFIG"), "theirs"),
+    **dict.fromkeys(("NIX_USER_CONF_FILES", "NIX_PATH", "NIX_CONF_DIR", "LD_BIND_NOW"), "theirs"),
+    **dict.fromkeys(("GCONV_PATH", "LOCPATH", "PYTHONPATH", "PYTHONSTARTUP", "PERL5LIB"), "theirs"),
+    **dict.fromkeys(("GIT_SSH_COMMAND", "GIT_EXEC_PATH", "XDG_CONFIG_HOME", "TMPDIR"), "/theirs"),
+    **dict.fromkeys(("XDG_DATA_DIRS", "ENV", "BASH_ENV", "SYSTEMD_UNIT_PATH", "CDPATH"), "/theirs"),
+    **dict.fromkeys(("IFS", "LANG", "POSIXLY_CORRECT", "TAR_OPTIONS", "GREP_OPTIONS"), "x"),
+    "HOME": "/theirs",
+}
+
+
+@pytest.mark.parametrize("how", PERMISSIVE)
+def test_nothing_of_the_users_environment_reaches_roots_part(
+    ssh_server: sshd.Server, rule: Callable[[str], None], how: str
+) -> None:
+    need("sudo")
+    rule("\n".join((f"{USER} ALL=(ALL) NOPASSWD: ALL", *PERMISSIVE[how])))
+    home = ssh_server.homes[USER]
+    theirs, ran = home / "theirs", home / "ran"
+    theirs.mkdir(exist_ok=True)
+    ran.unlink(missing_ok=True)
+    for name in ("sh", "env", "id", "sed", "cat", "printf", "test", "mv", "nix-store"):
+        program = theirs / name
+        body = f'[ "$(/usr/bin/id -u)" != 0 ] || echo "$0" >>{ran}'
+        program.write_text(f'#!/bin/sh\n{body}\nexec /usr/bin/{name} "$@"\n')
+        program.chmod(0o755)
+    sshd.own(theirs, USER)
+    part = remote.text(remote.PROGRAMS / "common.sh") + "own /; start_time $$ >/dev/null; env\n"
+    given = StringCommand("sh", "-c", QuoteString(part), "part")
+    asked = make_unix_command(remote.as_root(given, {"INVENTORYS": "a b"}), _sudo=True)
+    before = "".join(f"export {name}='{value}'\n" for name, value in THEIRS.items())
+    # The first sh is the one that sudo starts, by the name that its rule allows.
+    line = f"{before}export PATH={theirs}:/usr/bin:/bin\n{asked.get_raw_value()}"
+    line = line.replace("sudo -H -n sh", "sudo -H -n /bin/sh")
+    assert "/bin/sh -c" in line
+    done = subprocess.run(
+        [
+            *("ssh", "-F", "none", "-i", str(ssh_server.directory / "client")),
+            *("-o", f"UserKnownHostsFile={ssh_server.directory}/known_hosts"),
+            *("-p", str(ssh_server.port), f"{USER}@127.0.0.1", line),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    found = dict(one.split("=", 1) for one in done.stdout.splitlines())
+    assert found.pop("INVENTORYS") == "a b", done.stderr
+    assert (found["SUDO_USER"], found["HOME"], found["LC_ALL"]) == (USER, "/root", "C")
+    ours = {"SUDO_UID", "SUDO_GID", "SUDO_USER", "HOME", "LC_ALL", "PATH", "PWD", "_", "SHLVL"}
+    assert set(found) <= ours | {"OLDPWD"}, set(found) - ours
+    assert str(home) not in done.stdout
+    assert not ran.exists(), ran.read_text()

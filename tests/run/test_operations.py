@@ -67,8 +67,10 @@ class Host:
         return answer is not False, SimpleNamespace(stdout_lines=lines, stderr_lines=[])
 
     def words(self, number: int = -1) -> list[str]:
-        """The arguments of a command, without ``sh -c PROGRAM``."""
-        shell, flag, text, *rest = self.commands[number][0]
+        """The arguments of a command, without ``sh -c PROGRAM``, nor what root begins with."""
+        given, options = self.commands[number]
+        assert (given[:2] == ["cd", "/"]) is options.get("_sudo", False)
+        shell, flag, text, *rest = given[given.index("sh") :]
         assert (shell, flag) == ("sh", "-c")
         assert text == program(rest[0].removeprefix("workspace-"))
         return rest

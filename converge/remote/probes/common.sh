@@ -61,10 +61,7 @@ variables() {
     return 0
 }
 # as_root test|cat|ls ARGUMENT...: through sh, which is all that sudo has to allow for a run.
-as_root() {
-    # shellcheck disable=SC2016 # expanded by root's shell
-    sudo -n sh -c 'PATH=/run/current-system/sw/bin:/usr/bin:/bin && export PATH && "$@"' sh "$@"
-}
+as_root() { by_root -n "$@"; }
 # peek FILE: its text, as far as the user may read it. Of the loader's files, which are often for root
 # alone and among which nobody else can put a link, also what sudo shows without a password: whether
 # it does was found out when the workspace was read.
