@@ -33,6 +33,8 @@ def test_three_programs_are_run_as_root_and_no_other() -> None:
                 never = [one for one in sudo if isinstance(one, ast.Constant) and not one.value]
                 if sudo and not never and node.func.attr == "remote":
                     (first, *_) = node.args
+                    if isinstance(first, ast.Starred) and isinstance(first.value, ast.Tuple):
+                        first = first.value.elts[0]
                     assert isinstance(first, ast.Constant), f"{path}:{node.lineno}"
                     programs.add(first.value)
                 elif sudo and not never:

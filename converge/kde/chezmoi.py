@@ -28,6 +28,10 @@ FLAGS = (
 _FILES_ONLY = "--exclude=scripts,externals"
 
 
+#: What is said where chezmoi, or a source of its, would run a program of the user's to answer.
+NOTHING_RUN = "nothing of yours is run unasked; --data chezmoi_programs=run lets chezmoi run it"
+
+
 class ChezmoiError(Exception):
     """chezmoi answered something else than it should."""
 

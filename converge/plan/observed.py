@@ -211,6 +211,9 @@ def _parse(rows: list[str]) -> Snapshot:
             case "chezmoi_base":
                 path, _, encoded = rest.partition("\t")
                 bases[path] = base64.b64decode(encoded, validate=True)
+            case "chezmoi_runs":
+                path, _, encoded = rest.partition("\t")
+                managed[path] = Managed(trouble=f"{_plain(encoded)}; {chezmoi.NOTHING_RUN}")
             case "follows":
                 path, _, target = rest.partition("\t")
                 follows[path] = target

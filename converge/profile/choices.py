@@ -54,6 +54,7 @@ class Choices:
     exclude: frozenset[str] = frozenset()
     plan: str = ""
     prefer: str = ""  # live or source: whose entry stays where both sides of chezmoi changed it
+    chezmoi_programs: str = "left"  # what chezmoi would run to answer: left alone, or run
     rollout: str = "all"
     soak_hours: int = 48
     deadline_s: int = 300

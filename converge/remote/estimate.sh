@@ -2,20 +2,21 @@
 # again afterwards. Nix itself keeps what it evaluated (derivations, its cache), nothing else stays.
 # No program that the user's repository names is run.
 #
-# usage: estimate.sh ATTRIBUTE BASE IMPURE DIRECTORY [INPUT REFERENCE]... <payload
-#   IMPURE  --impure, or empty; DIRECTORY  of BASE, or empty; INPUT  of BASE, taken from REFERENCE
+# usage: estimate.sh ATTRIBUTE BASE IMPURE [INPUT REFERENCE]... <payload
+#   IMPURE  --impure, or empty; INPUT  of BASE, taken from REFERENCE
 # Prints Nix's own list of what would be built and fetched (standard error); of a home "in_the_way PATH"
 # for each of the user's own files at a target of home-manager, or "targets FRAME" (common.sh) where Nix
 # does not tell the targets; with INPUT, "metadata" of BASE as JSON; then "estimated".
 leave_git_alone
 attribute=$1 base=$2 impure=$3
-run_nothing_of "$4"
-layer=$(mktemp -d "${XDG_RUNTIME_DIR:-${TMPDIR:-/tmp}}/workspace-tuning.XXXXXX") || exit 70
-trap 'rm -rf -- "$layer"' EXIT
+layer='' guard=''
+trap 'rm -rf -- "$layer" "$guard"' EXIT
 trap 'exit 129' HUP INT TERM
+run_nothing_of_git
+layer=$(mktemp -d "${XDG_RUNTIME_DIR:-${TMPDIR:-/tmp}}/workspace-tuning.XXXXXX") || exit 70
 base64 -d | tar -xf - -C "$layer" || exit 70
 rmdir -- "$layer/new" 2>/dev/null
-shift 4
+shift 3
 given=$#
 # Nix before 2.26 says nothing of an input that is not there.
 if [ "$given" -gt 0 ]; then

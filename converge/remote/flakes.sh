@@ -162,7 +162,9 @@ modules() { git -C "$1" -c core.quotePath=false ls-files -s | sed -n "s/^160000 
 # left out, since they are programs: what counts is whether it is the same as before.
 state() (
     git -C "$1" rev-parse --verify --quiet HEAD || git -C "$1" symbolic-ref HEAD || exit 1
-    run_nothing_of "$1"
+    WORKSPACE_GIT=$(command -v git) guard=$(guarded_git)
+    export WORKSPACE_GIT
+    git() { sh -c "$guard" git "$@"; }
     set -- "$1" --binary --no-ext-diff --no-textconv --ignore-submodules=dirty
     here=$1
     shift

@@ -3,11 +3,25 @@
 # errors, so that a failure is never taken for "not managed". A part of the reading that takes longer
 # than everything else there, so it runs beside the rest; read.sh takes the lines on standard input.
 #
-# usage: managed.sh ROOT [-k KDE_FILE]... [-f FILE]... [-d DIRECTORY]...
+# usage: managed.sh ROOT [-k KDE_FILE]... [-f FILE]... [-d DIRECTORY]... [-c run]
+#   -c run    chezmoi may run what its configuration and its templates name. Without it, a file whose
+#             source cannot be asked for without that is said: "chezmoi_runs TARGET WHY".
 
+managed() {
+    what_runs
+    if [ -z "$runs" ] || [ "$programs" = run ]; then
+        asked_about
+        return
+    fi
+    runs=$(printf '%s' "$runs" | base64 -w 0)
+    each left_alone "$targets"
+}
+left_alone() { # left_alone TARGET
+    if may_have "$1"; then printf 'chezmoi_runs %s\t%s\n' "$1" "$runs"; fi
+}
 # Starting chezmoi is what takes long: the files that seem to have a source where chezmoi has its
 # sources are asked for in one go, each of the others alone. If that fails, each is asked alone.
-managed() {
+asked_about() {
     likely='' alone=''
     set -f
     IFS=$newline
@@ -34,7 +48,7 @@ each() {
     }
 }
 has_source() { # has_source TARGET: at most a guess, the answer is chezmoi's
-    [ -n "$(find "${XDG_DATA_HOME:-$HOME/.local/share}/chezmoi" -name .git -prune -o \
+    [ -n "$(find "$sources/" -name .git -prune -o \
         -path "*dot_config/*${1##*/}*" -type f -print -quit 2>/dev/null)" ]
 }
 # together TARGETS: a line each. chezmoi answers in the order of the targets' names; a source that has
@@ -122,9 +136,12 @@ without_chezmoi() {
 
 leave_git_alone
 fetch_nothing
-targets=''
+targets='' programs=left
 while [ "$#" -gt 1 ]; do
-    if [ "$1" = -k ]; then targets=$targets$(absolute "$2")$newline; fi
+    case $1 in
+        -k) targets=$targets$(absolute "$2")$newline ;;
+        -c) programs=$2 ;;
+    esac
     shift 2
 done
 if command -v chezmoi >/dev/null 2>&1; then managed; else without_chezmoi; fi

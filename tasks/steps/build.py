@@ -67,7 +67,6 @@ def dry_run(work: Planned, build: Build, *inputs: str, timeout: int = 300) -> An
         build.nix.attribute,
         build.base.url,
         _impure(build),
-        build.base.directory,
         *inputs,
         stdin=pack_tree(_layer_files(work, build)),
         timeout=timeout,

@@ -10,6 +10,7 @@ from dataclasses import replace
 from converge.exits import Exit, Outcome
 from converge.journal.journal import controller_state
 from converge.journal.kinds import SnapshotRecord, TrialRecord
+from converge.kde import chezmoi
 from converge.limits import frame
 from converge.plan import cascade, desired, held, layers, planning, saved, unread
 from converge.plan.observed import SnapshotError, parse
@@ -42,7 +43,7 @@ def arguments(work: Given) -> list[str]:
             found += ["-f", desired.session_file(setting)[0]]
     for directory in (layers.HOME_LAYER, layers.system_layer(choices.root)):
         found += ["-d", directory]
-    return found
+    return [*found, "-c", choices.chezmoi_programs]
 
 
 def snapshot(work: Given) -> Read:
@@ -266,6 +267,10 @@ def plan_for(work: Given, found: Snapshot) -> Plan:
 def _with_modified(work: Given, found: Snapshot, stands: Iterable[Standing]) -> Snapshot:
     """The snapshot, with what the user's modify_ sources would make of our entries."""
     modified: dict[str, bytes | str] = {}
+    if work.choices.chezmoi_programs != "run":
+        why = f"{chezmoi.NOTHING_RUN}, --data prefer=live writes the live file alone"
+        modified = {path: why for path, _ in held.to_modify(found, stands)}
+        return replace(found, modified=modified) if modified else found
     for path, text in held.to_modify(found, stands):
         answer = work.remote("modified", path, stdin=base64.encodebytes(text).decode(), timeout=60)
         try:

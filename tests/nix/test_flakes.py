@@ -4,6 +4,7 @@ build over it."""
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -166,6 +167,7 @@ def test_a_flake_that_reads_outside_of_itself_needs_the_choice(
 PROGRAMS = (
     *("core.fsmonitor", "diff.external", "filter.x.clean", "filter.x.smudge", "filter.x.process"),
     *("filter.x y.clean", "diff.x.textconv", "credential.helper", "core.askPass", "core.pager"),
+    *("diff.x.command", "filter.x=y.clean", "gpg.program", "core.alternateRefsCommand"),
 )
 
 
@@ -195,7 +197,7 @@ def test_a_dry_run_runs_no_program_that_the_users_repository_names(
     payload = pack_tree([("flake.nix", LAYER.encode())])
     nix = Nix(tmp_path / "nix")
     (tmp_path / "nix/home").mkdir(parents=True)
-    words = (need("dash"), "-c", program("estimate"), "estimate", "x", found.url, "", str(place))
+    words = (need("dash"), "-c", program("estimate"), "estimate", "x", found.url, "")
     done = subprocess.run(
         words, input=payload, env=nix.environment, capture_output=True, text=True, check=False
     )
@@ -204,7 +206,7 @@ def test_a_dry_run_runs_no_program_that_the_users_repository_names(
 
 
 @pytest.mark.parametrize("scheme", ["git", "path"])
-@pytest.mark.parametrize("url", ["git+file://{}", "{}", "git+file://{}?ref=master"])
+@pytest.mark.parametrize("url", ["git+file://{}", "{}", "git+file://{}?ref=master", "escaped"])
 def test_a_dry_run_runs_no_program_of_a_repository_that_is_an_input(
     reader: Reader, tmp_path: Path, scheme: str, url: str
 ) -> None:
@@ -221,6 +223,9 @@ def test_a_dry_run_runs_no_program_of_a_repository_that_is_an_input(
         git(other, "config", key, str(evil))
     (other / "a.txt").write_text("2\n")
     named = url.format(other)
+    if url == "escaped":  # no text says where it is
+        named = "git+file://" + "".join(f"%{one:02x}" for one in os.fsencode(other))
+        named = named.replace("%2f", "/")
     outputs = "outputs = { self, other }: { inherit (other) x; };"
     text = f'{{ inputs.other.url = "{named}"; {outputs} }}\n'
     place = tmp_path / "flake"
@@ -236,7 +241,7 @@ def test_a_dry_run_runs_no_program_of_a_repository_that_is_an_input(
     (tmp_path / "nix/home").mkdir(parents=True)
     words = (need("dash"), "-c", program("estimate"), "estimate", "x", found.url, "")
     done = subprocess.run(
-        (*words, found.directory),
+        words,
         input=pack_tree([("flake.nix", LAYER.encode())]),
         env=nix.environment,
         capture_output=True,

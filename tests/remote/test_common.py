@@ -101,63 +101,6 @@ def test_a_user_of_a_domain_keeps_the_name_and_the_records(tmp_path: Path, user:
         assert (found[1:] == ["other"]) is different, found
 
 
-def test_only_flakes_and_repositories_are_taken_for_inputs(tmp_path: Path) -> None:
-    """A flake names other directories too, and the store is large."""
-    for name in ("flake", "a repository/.git", "plain"):
-        (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other/flake.nix").write_text('{ inputs.x.url = "path:/nowhere"; }\n')
-    named = ("git+file://{}/a%20repository?ref=main", "{}/plain", "/nix/store", "/", "{}/other")
-    text = " ".join(f'"{one.format(tmp_path)}"' for one in named)
-    (tmp_path / "flake/flake.nix").write_text(f"[ {text} ]\n")
-    script = joined() + 'with_inputs "$1"\n'
-    done = subprocess.run(
-        [need("dash"), "-c", script, "sh", str(tmp_path / "flake")], capture_output=True, text=True
-    )
-    assert done.stdout.splitlines() == [
-        f"{tmp_path}/{name}" for name in ("flake", "a repository", "other")
-    ], done.stderr
-
-
-@pytest.mark.parametrize("number", [1, 320])
-def test_no_number_of_inputs_brings_a_program_of_the_repository_back(
-    tmp_path: Path, number: int
-) -> None:
-    """What is asked of inputs is limited. A repository may name more, in a spelling that sorts
-    before its own."""
-    top = tmp_path / "tree"
-    # Outside of it: git finds the configuration of the repository from a directory within.
-    groups = [f"{tmp_path}/of/many/{at}" for at in range(-(-number // 64))]
-    top.mkdir()
-    for group in groups:
-        inputs = [f"{group}/its/own/one/{at}" for at in range(min(number, 64))]
-        for place in inputs:
-            Path(place).mkdir(parents=True)
-            Path(place, "flake.nix").touch()
-        Path(group, "flake.nix").write_text(" ".join(f'"path:/.{one}"' for one in inputs))
-    (top / "flake.nix").write_text(" ".join(f'"path:/.{one}"' for one in groups))
-    (tmp_path / "evil").write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\ncat\n")
-    (tmp_path / "evil").chmod(0o755)
-    script = """
-    cd "$HOME/tree" && git init -q && echo "a filter=x" >.gitattributes && echo 1 >a || exit
-    git add . && git config filter.x.clean "$HOME/evil" && echo 2 >a || exit
-    leave_git_alone && run_nothing_of "$HOME/tree" && git diff
-    """
-    assert "+2" in run(script, tmp_path, GIT_CONFIG_GLOBAL="/dev/null")
-    assert not (tmp_path / "ran").exists()
-
-
-def test_the_users_own_way_to_fetch_is_kept_and_that_of_a_repository_is_not(tmp_path: Path) -> None:
-    script = """
-    git config --global core.sshCommand "ssh -i mine" && git init -q "$HOME/tree" || exit
-    leave_git_alone
-    (run_nothing_of "$HOME/tree" && git -C "$HOME/tree" config core.sshCommand)
-    git -C "$HOME/tree" config core.sshCommand "ssh -i theirs"
-    (run_nothing_of "$HOME/tree" && git -C "$HOME/tree" config core.sshCommand)
-    """
-    assert run(script, tmp_path, GIT_CONFIG_NOSYSTEM="1") == "ssh -i mine\nssh\n"
-
-
 def test_root_for_another_reads_no_settings_of_the_users(tmp_path: Path) -> None:
     """Where sudo keeps HOME and more, Nix as root would load the plugins that the user names."""
     if os.getuid() != 0:

@@ -295,6 +295,9 @@ MODIFIES = {
 }
 
 
+ASKED = ("--data", "chezmoi_programs=run")
+
+
 def modify(box: Box, name: str, text: str) -> Path:
     """kwinrc by a modify_ source that has left its mark in the live file."""
     source = box.source("kwinrc").with_name(name)
@@ -311,8 +314,8 @@ def test_u8_a_source_that_makes_our_entry_otherwise_is_shown_before_anything_is_
     source = modify(box, *MODIFIES[kind])
     live = box.config("kwinrc")
     before, text = live.read_bytes(), source.read_bytes()
-    dry = cli(box.inventory, "deploy.py", "--dry")
-    run = cli(box.inventory, "deploy.py", "-y")
+    dry = cli(box.inventory, "deploy.py", "--dry", *ASKED)
+    run = cli(box.inventory, "deploy.py", "-y", *ASKED)
     assert run.code == 0, run.out
     for one in (dry, run):
         held = {s["setting"]: s["why"] for s in one.kinds("plan")[-1]["settings"]}
@@ -336,7 +339,7 @@ def test_u8_a_source_that_makes_our_entry_otherwise_is_shown_before_anything_is_
 
 def test_u8_a_source_that_leaves_our_entries_alone_is_no_conflict(cli: Cli, box: Box) -> None:
     modify(box, "modify_private_kwinrc", "#!/bin/sh\nsed 's/^MaxFPS=.*/MaxFPS=60/'\n")
-    run = cli(box.inventory, "deploy.py", "-y")
+    run = cli(box.inventory, "deploy.py", "-y", *ASKED)
     assert run.code == 0, run.out
     assert list(values(box.config("kwinrc").read_bytes(), BACKEND).values()) == ["OpenGL"]
     assert chezmoi(box, "verify", str(box.config("kwinrc"))).returncode == 0

@@ -62,8 +62,7 @@ def report_ask(context: Context, layer: Layer) -> Ask | None:
         return None
     base = context.snapshot.flakes[nix.base]
     impure = "--impure" if base.impure else ""
-    words = (nix.directory, base.url, impure, base.directory)
-    return Ask("nix-report", words, limit=REPORT_LIMIT)
+    return Ask("nix-report", (nix.directory, base.url, impure), limit=REPORT_LIMIT)
 
 
 def report(context: Context, answers: Answers, layer: Layer) -> LibrariesReport:

@@ -12,10 +12,13 @@ probe_build() { # one derivation that no machine has built before
     nix-store --delete "$path" >/dev/null 2>&1
     return 0
 }
-probe_nix_report() { # nix-report LAYER BASE IMPURE DIRECTORY: what the evaluated derivations say
+probe_nix_report() { # nix-report LAYER BASE IMPURE: what the evaluated derivations say
     need nix
     leave_git_alone
-    run_nothing_of "$4"
+    guard=''
+    trap 'rm -rf -- "$guard"' EXIT
+    trap 'exit 129' HUP INT TERM
+    run_nothing_of_git
     flakes eval --json "path:$1#report" --override-input base "$2" --no-write-lock-file ${3:+--impure}
 }
 probe_closure() { # closure PATH: the hash parts of the derivations of all that PATH needs
