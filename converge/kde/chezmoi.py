@@ -1,10 +1,9 @@
-"""What chezmoi's names and answers mean, and how it is asked.
+"""What chezmoi's names and answers mean.
 
 In: what ``chezmoi source-path`` and ``chezmoi state get`` answered. Out: which kind of source a
-target has, the stamp of what chezmoi last wrote, and the argument lists of the calls. Nothing is
-run here.
+target has, and the stamp of what chezmoi last wrote.
 
-Facts are those of chezmoi 2.62 and 2.70; docs/kconfig.md says why the calls are these.
+Facts are those of chezmoi 2.62 and 2.70; remote/managed.sh asks.
 """
 
 from __future__ import annotations
@@ -15,18 +14,6 @@ from enum import Enum
 from posixpath import basename
 
 from converge.limits import document
-
-#: For every call: no terminal, no colours, no network, no tool of the user's choice.
-FLAGS = (
-    "--no-tty",
-    "--no-pager",
-    "--color=false",
-    "--progress=false",
-    "--refresh-externals=never",
-    "--use-builtin-diff",
-)
-_FILES_ONLY = "--exclude=scripts,externals"
-
 
 #: What is said where chezmoi, or a source of its, would run a program of the user's to answer.
 NOTHING_RUN = "nothing of yours is run unasked; --data chezmoi_programs=run lets chezmoi run it"
@@ -172,32 +159,3 @@ def read_last_written(returncode: int, stdout: str, stderr: str) -> str | None:
         case {"type": str(kind)} if kind != "file":
             return None
     raise ChezmoiError(f"chezmoi state get answered no entry state: {stdout[:80]!r}")
-
-
-def source_path(target: str) -> tuple[str, ...]:
-    """Print the source of a target. Exit 1: not managed, or an error (``read_source_path``).
-
-    Every ``target`` is an absolute path that begins with ``$HOME`` as the user has it: chezmoi
-    knows its targets by that spelling, not by where a symlinked home leads to.
-    """
-    return (*FLAGS, "source-path", target)
-
-
-def entry_state(target: str) -> tuple[str, ...]:
-    """Print what chezmoi last wrote to a target as JSON, or nothing (``read_last_written``)."""
-    return (*FLAGS, "state", "get", "--bucket=entryState", f"--key={target}")
-
-
-def apply(target: str) -> tuple[str, ...]:
-    """Make one target what its source says, without a question. A run does not call it: it would
-    overwrite what KDE wrote a moment ago.
-
-    Without ``--parent-dirs``: that would give ``~/.config`` the mode that ``dot_config`` spells,
-    and open to everybody a directory that the user keeps 0700.
-    """
-    return (*FLAGS, "apply", "--force", _FILES_ONLY, target)
-
-
-def verify(target: str) -> tuple[str, ...]:
-    """Exit 0 if a target has the content and mode that its source says, else 1; errors, too."""
-    return (*FLAGS, "verify", _FILES_ONLY, target)

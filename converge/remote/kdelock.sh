@@ -1,12 +1,13 @@
 # KConfig's lock on a file: a QLockFile beside it, taken and cleared by Qt's own rules.
-# Read by write.sh and restore.sh behind common.sh. converge/kde/lock.py has the protocol.
+# Read by write.sh and restore.sh behind common.sh.
 #
 # A lock is made exclusively, flocked as long as it is held, and holds five lines: process, name of
 # its executable, host, machine, boot. It is stale when its boot is another one, its process is gone
 # or runs something else, or its age is over 30 seconds either way. Whoever removes a stale one
 # holds LOCK.rmlock while it looks once more, and must be able to flock it: a live holder has it
-# flocked, and a fresh lock can only come once the stale one is gone.
-# Source: qtbase, qlockfile.cpp and qlockfile_unix.cpp.
+# flocked, and a fresh lock can only come once the stale one is gone. KDE waits for a live one: KF5
+# for ever, KF6 45 seconds, after which it drops what it had to write.
+# Source: qtbase, qlockfile.cpp and qlockfile_unix.cpp; KDE/kconfig, KConfigIniBackend::lock.
 # shellcheck shell=sh disable=SC2034,SC2154
 kde_fd=3 # of the last lock; a shell has single digits to give, so six at once are the most
 kde_taken='' kde_why=''

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from converge.kde import chezmoi
 from converge.kde.chezmoi import (
     ChezmoiError,
     SourceKind,
@@ -22,11 +21,39 @@ from converge.kde.chezmoi import (
     read_source_path,
 )
 from converge.kde.heal import Healed, heal
-from converge.kde.lock import SUFFIX
 from converge.kde.merge import Desired
 
+SUFFIX = ".lock"  # of the lock that KDE takes on a file
+#: For every call: no terminal, no colours, no network, no tool of the user's choice.
+FLAGS = (
+    "--no-tty",
+    "--no-pager",
+    "--color=false",
+    "--progress=false",
+    "--refresh-externals=never",
+    "--use-builtin-diff",
+)
+FILES_ONLY = "--exclude=scripts,externals"
 DESIRED: Desired = {("Windows",): {"FocusPolicy": "ClickToFocus"}}
 TEXT = b"# mine\n[Windows]\nFocusPolicy=ClickToFocus\nPlacement=Smart\n"
+
+
+def source_path(target: str) -> tuple[str, ...]:
+    """Every ``target`` is absolute and begins with ``$HOME`` as the user spells it: chezmoi knows
+    its targets by that, not by where a symlinked home leads to."""
+    return (*FLAGS, "source-path", target)
+
+
+def entry_state(target: str) -> tuple[str, ...]:
+    return (*FLAGS, "state", "get", "--bucket=entryState", f"--key={target}")
+
+
+def apply(target: str) -> tuple[str, ...]:
+    return (*FLAGS, "apply", "--force", FILES_ONLY, target)
+
+
+def verify(target: str) -> tuple[str, ...]:
+    return (*FLAGS, "verify", FILES_ONLY, target)
 
 
 class Home:
@@ -61,18 +88,18 @@ class Home:
         return done.returncode, done.stdout, done.stderr
 
     def apply(self) -> None:
-        assert self.run(chezmoi.apply(str(self.live)))[::2] == (0, "")
+        assert self.run(apply(str(self.live)))[::2] == (0, "")
 
     def verify(self) -> int:
-        return self.run(chezmoi.verify(str(self.live)))[0]
+        return self.run(verify(str(self.live)))[0]
 
     def status(self) -> str:
-        returncode, stdout, stderr = self.run((*chezmoi.FLAGS, "status", str(self.live)))
+        returncode, stdout, stderr = self.run((*FLAGS, "status", str(self.live)))
         assert (returncode, stderr) == (0, "")
         return stdout
 
     def last_written(self) -> str | None:
-        return read_last_written(*self.run(chezmoi.entry_state(str(self.live))))
+        return read_last_written(*self.run(entry_state(str(self.live))))
 
     def heal(self) -> Healed:
         live = self.live.read_bytes() if self.live.exists() else None
@@ -160,13 +187,13 @@ def test_a_live_file_that_chezmoi_never_wrote_is_overwritten_without_a_question(
     home.live.write_bytes(b"[Tiling]\npadding=4\n")
     assert home.last_written() is None
     assert home.status() == " M .config/kwinrc\n"
-    assert home.run((*chezmoi.FLAGS, "apply", str(home.live))) == (0, "", "")
+    assert home.run((*FLAGS, "apply", str(home.live))) == (0, "", "")
     assert home.live.read_bytes() == TEXT
 
 
 def test_a_live_file_changed_since_is_not_overwritten_unless_forced(settled: Home) -> None:
     settled.live.write_bytes(TEXT + b"x=1\n")
-    returncode, _, stderr = settled.run((*chezmoi.FLAGS, "apply", str(settled.live)))
+    returncode, _, stderr = settled.run((*FLAGS, "apply", str(settled.live)))
     assert returncode == 1
     assert "EOF" in stderr
     assert settled.live.read_bytes() == TEXT + b"x=1\n"
@@ -197,7 +224,7 @@ def test_apply_leaves_a_private_directory_private(home: Home) -> None:
     home.source.write_bytes(TEXT)
     home.apply()
     assert home.config.stat().st_mode & 0o777 == 0o700
-    arguments = (*chezmoi.apply(str(home.live))[:-1], "--parent-dirs", str(home.live))
+    arguments = (*apply(str(home.live))[:-1], "--parent-dirs", str(home.live))
     umask = os.umask(0o022)
     try:
         assert home.run(arguments)[0] == 0
@@ -225,23 +252,23 @@ def test_a_target_is_known_by_the_home_that_the_user_has(home: Home, tmp_path: P
     home.live = home.root / ".config/kwinrc"
     home.apply()
     assert home.last_written() == sha256(TEXT).hexdigest()
-    assert read_last_written(*home.run(chezmoi.entry_state(str(real)))) is None
+    assert read_last_written(*home.run(entry_state(str(real)))) is None
     with pytest.raises(ChezmoiError, match="not in destination directory"):
-        read_source_path(*home.run(chezmoi.source_path(str(real))))
+        read_source_path(*home.run(source_path(str(real))))
 
 
 # --- its answers ---------------------------------------------------------------------------------
 
 
 def test_a_target_without_a_source_is_not_managed(home: Home) -> None:
-    assert read_source_path(*home.run(chezmoi.source_path(str(home.live)))) is None
+    assert read_source_path(*home.run(source_path(str(home.live)))) is None
 
 
 def test_a_broken_configuration_is_an_error_and_not_an_unmanaged_target(settled: Home) -> None:
     (settled.config / "chezmoi").mkdir(exist_ok=True)
     (settled.config / "chezmoi/chezmoi.toml").write_text("= broken")
     with pytest.raises(ChezmoiError, match="exit 1"):
-        read_source_path(*settled.run(chezmoi.source_path(str(settled.live))))
+        read_source_path(*settled.run(source_path(str(settled.live))))
 
 
 def test_a_running_chezmoi_is_an_error_and_not_a_file_never_written(settled: Home) -> None:
@@ -303,7 +330,7 @@ def test_chezmoi_takes_a_source_for_what_we_take_it(
     source.write_text(
         {SourceKind.MODIFY: script, SourceKind.SYMLINK: "/elsewhere"}.get(kind, "{{ 1 }}")
     )
-    found = read_source_path(*home.run(chezmoi.source_path(str(home.live))))
+    found = read_source_path(*home.run(source_path(str(home.live))))
     assert found is not None
     assert (found.path, found.kind) == (str(source), kind)
     beside = (SourceKind.PLAIN, SourceKind.CREATE, SourceKind.MODIFY)
@@ -331,7 +358,7 @@ def test_an_attribute_out_of_order_belongs_to_the_name(home: Home) -> None:
     source = home.sources / "readonly_private_kwinrc"
     source.write_bytes(TEXT)
     target = home.config / "private_kwinrc"
-    assert read_source_path(*home.run(chezmoi.source_path(str(target)))) == classify(str(source))
+    assert read_source_path(*home.run(source_path(str(target)))) == classify(str(source))
     assert not classify(str(source)).private
     assert classify(str(source)).readonly
 

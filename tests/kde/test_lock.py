@@ -7,16 +7,15 @@ import os
 import select
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from converge.kde.lock import SUFFIX, owner
 from converge.kde.merge import merge
 from tests.kde.oracle import KDE
 
+SUFFIX = ".lock"  # what KConfig adds to the name of the file
 LIBC = ctypes.CDLL(None, use_errno=True)
 IN_OPEN = 0x20
 ONE_EVENT = 16  # a struct inotify_event without a name
@@ -24,7 +23,7 @@ EXECUTABLE = Path("/proc/self/exe").readlink().name
 
 
 def ours(pid: int | None = None, executable: str = EXECUTABLE) -> bytes:
-    return owner(pid=pid or os.getpid(), executable=executable, host=socket.gethostname())
+    return f"{pid or os.getpid()}\n{executable}\n{socket.gethostname()}\n".encode()
 
 
 def wait_until_opened_twice(path: Path) -> None:
@@ -101,8 +100,3 @@ def test_the_lock_lies_beside_the_file_that_a_symlink_leads_to(writer: Writer) -
     assert process.wait() == 0
     assert writer.file.is_symlink()
     assert real.read_bytes() == b"[A]\nx=kde\n"
-
-
-def test_a_lock_names_the_executable_and_not_how_it_was_called() -> None:
-    assert Path(sys.executable).resolve().name == EXECUTABLE
-    assert owner(pid=7, executable="dash", host="shoshin") == b"7\ndash\nshoshin\n"
