@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -45,14 +46,15 @@ def in_fish(typed: str, script: str, **environment: str) -> set[str]:
 
 
 def _said(argv: list[str], environment: Mapping[str, str]) -> set[str]:
-    done = subprocess.run(
-        argv,
-        cwd=PROJECT,
-        env={"PATH": "/usr/bin:/bin", "HOME": "/nowhere", **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    with TemporaryDirectory() as home:  # fish makes directories in it
+        done = subprocess.run(
+            argv,
+            cwd=PROJECT,
+            env={"PATH": "/usr/bin:/bin", "HOME": home, **environment},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     assert done.stderr == ""
     return set(done.stdout.split())
 
