@@ -24,7 +24,7 @@ from converge.gate.gate import gate
 from converge.journal.form import plain
 from converge.journal.kinds import FindingRecord
 from converge.kde import back, chezmoi, heal, lower, merge, taken, text
-from converge.measure import memory, samples
+from converge.measure import choice, felt, memory, samples
 from converge.measure.history import History
 from converge.plan import flakes, observed, snapshot, unread
 from converge.plan.written import LastWritten
@@ -298,6 +298,9 @@ def _measured(data: bytes) -> None:
     _ = samples.parse(rows).gain
     with contextlib.suppress(memory.UnknownMemory):
         memory.parse(["workspace-memory 1", *rows, "end"])
+    _ = choice.propose(choice.parse(rows), in_use="lzo-rle")
+    with contextlib.suppress(felt.UnknownFelt):
+        felt.parse(["workspace-felt 1", *rows, "end"])
 
 
 def _measured_seeds() -> Iterator[bytes]:
@@ -346,7 +349,12 @@ READERS: Mapping[str, Reader] = {
     "measured": Reader(
         read=_measured,
         seeds=_measured_seeds,
-        called=("converge.measure.samples.parse", "converge.measure.memory.parse"),
+        called=(
+            "converge.measure.samples.parse",
+            "converge.measure.memory.parse",
+            "converge.measure.choice.parse",
+            "converge.measure.felt.parse",
+        ),
     ),
     "words": Reader(
         read=words,
@@ -366,6 +374,7 @@ ANSWERS: Mapping[str, tuple[str, ...]] = {
     "check": (*_ALWAYS, "findings", "check"),
     "measure": (*_ALWAYS, "measured"),
     "memory": (*_ALWAYS, "measured", "records"),
+    **dict.fromkeys(("felt", "choose"), (*_ALWAYS, "measured")),
     # These say a few words, one a line.
     **dict.fromkeys(("write", "transact", "release", "remove", "pair", "elsewhere"), _ALWAYS),
     **dict.fromkeys(("build", "estimate", "modified", "origin"), _ALWAYS),
