@@ -85,7 +85,8 @@ class Host:
     asked: list[str] = field(default_factory=list)
 
     def run_shell_command(self, given: Any, **_: Any) -> tuple[bool, Any]:
-        self.asked.append(shlex.split(given.get_raw_value())[3].removeprefix("workspace-"))
+        words = shlex.split(given.get_raw_value())  # what root begins with stands before the shell
+        self.asked.append(words[words.index("sh") + 3].removeprefix("workspace-"))
         assert len(self.asked) < 200, "it asks without end"
         if isinstance(self.reply, BaseException):
             raise self.reply

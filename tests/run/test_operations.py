@@ -9,6 +9,7 @@ import ast
 import base64
 import importlib
 import io
+import os
 import shlex
 import subprocess
 import tarfile
@@ -82,7 +83,9 @@ class Host:
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Any:
+def make(tmp_path: Path) -> Iterator[Any]:
+    journals: list[Journal] = []
+
     def make(
         *answers: tuple[str, ...] | BaseException | bool,
         snapshot: Snapshot | None = None,
@@ -96,6 +99,7 @@ def make(tmp_path: Path) -> Any:
         checked = check_choices("shoshin", given, known_settings=BY_ID)
         run.inputs["shoshin"] = (checked, profile())
         run.journal = Journal(tmp_path / "runs", run.id)
+        journals.append(run.journal)
         here = snapshot or found()
         host = Host(list(answers))
         return stage(
@@ -108,7 +112,9 @@ def make(tmp_path: Path) -> Any:
             **known,
         )
 
-    return make
+    yield make
+    for journal in journals:  # a run has one, and its process ends with it
+        os.close(journal._fd)
 
 
 # ---- commands ------------------------------------------------------------------------------------
