@@ -114,14 +114,14 @@ def test_a_wrong_profile_a_dying_workspace_and_a_good_one_each_get_their_verdict
 def test_a_slow_workspace_does_not_hold_up_the_others(
     cli: Cli, ssh_server: sshd.Server, box: Callable[..., dict[str, object]]
 ) -> None:
-    """Who activates slowly is held at the question whether that is over, until the other ended."""
+    """Who activates slowly is held where that is begun and waited for, until the other ended."""
     slow, quick = box(sshd.ONE, "slow"), box(sshd.TWO, "quick")
     hold, shell = ssh_server.directory / "hold", ssh_server.directory / "shell"
     hold.touch()
     hold.chmod(0o666)
     shell.write_text(
         '#!/bin/sh\ncase "$(printf %s "$*" | tail -c 200)" in\n'
-        f"*wait*20*) while [ -e {hold} ]; do echo >{hold}; sleep 0.1; done ;;\nesac\n"
+        f"*transaction\\ 20*) while [ -e {hold} ]; do echo >{hold}; sleep 0.1; done ;;\nesac\n"
         'exec /bin/sh "$@"\n'
     )
     shell.chmod(0o755)
