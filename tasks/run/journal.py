@@ -32,6 +32,10 @@ class JournalError(Exception):
     """The journal cannot be written: nothing may be changed without a record of it."""
 
 
+class JournalTaken(JournalError):
+    """Another run has this id: both began in one second, and drew the same four digits."""
+
+
 def new_run_id(clock: Callable[[], float] = time.time) -> str:
     """``YYYYMMDDThhmmss-xxxx``: sorts by time, safe as a file name on both sides."""
     stamp = datetime.fromtimestamp(clock(), UTC).strftime("%Y%m%dt%H%M%S")
@@ -81,7 +85,10 @@ class Journal:
         self.listeners: list[Callable[[Line], None]] = []
         try:
             private(directory)
-            self.path.parent.mkdir(mode=0o700)
+            try:
+                self.path.parent.mkdir(mode=0o700)
+            except FileExistsError as error:
+                raise JournalTaken(f"{self.path.parent}: {error.strerror}") from error
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
             self._fd = os.open(self.path, flags, 0o600)
             prune(directory, run)

@@ -24,6 +24,7 @@ from converge.journal.kinds import (
     StepRecord,
 )
 from tasks.run.journal import KEPT, Journal, JournalError, new_run_id, private
+from tasks.run.run import Run
 from tests.conftest import PROJECT
 from tests.tools import missing
 
@@ -58,6 +59,18 @@ def test_two_runs_never_share_a_journal(made: Journal) -> None:
     with pytest.raises(JournalError, match="File exists"):
         Journal(made.path.parent.parent, RUN)
     assert len(journal.read(made.path)) == 1
+
+
+def test_a_run_whose_id_is_taken_gets_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    one, other = (Run({"dry": True, "diff": False, "yes": True, "operations": ["a"]}) for _ in "12")
+    other.id = one.id
+    for run in (one, other):
+        run.start()
+    assert one.journal and other.journal and one.journal.path != other.journal.path
+    assert other.journal.path.parent.name == other.journal.run == other.id
 
 
 def test_torn_at_every_length_it_gives_the_records_before(made: Journal) -> None:

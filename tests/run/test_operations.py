@@ -98,7 +98,7 @@ def make(tmp_path: Path) -> Iterator[Any]:
         run = Run({"dry": False, "diff": False, "yes": True, "operations": ["deploy.py"]})
         checked = check_choices("shoshin", given, known_settings=BY_ID)
         run.inputs["shoshin"] = (checked, profile())
-        run.journal = Journal(tmp_path / "runs", run.id)
+        run.journal = Journal(tmp_path / f"runs{len(journals)}", run.id)  # 4 digits a second repeat
         journals.append(run.journal)
         here = snapshot or found()
         host = Host(list(answers))
