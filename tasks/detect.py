@@ -2,7 +2,6 @@
 
 ``pyinfra INVENTORY tasks/detect.py`` shows the differences.
 ``--data write=inventory/hardware/<workspace>.yaml`` writes a new file; one that is there stays.
-``--data facter=facter.json`` adds a report of nixos-facter, for what a user cannot see.
 Changes nothing on the workspace, and needs no root. Exit: 0 nothing differs, or written; 1
 something differs, or could not be read, or the file is there already; 5 bad input.
 """

@@ -154,7 +154,7 @@ def _gpus(machine: Machine) -> list[str]:
     found = [] if machine.platform == "wsl" else list(machine.gpus or ())
     if not found:
         why = "Windows drives what there is" if machine.platform == "wsl" else "none was seen"
-        why = "there is no PCI bus to look at" if machine.gpus is None else why
+        why = "none could be seen; see above" if machine.gpus is None else why
         why = "a container has none; its host drives them" if machine.container else why
         return [f"gpus: [] # {why}"]
     lines = ["gpus:"]
@@ -270,7 +270,8 @@ def _storage(machine: Machine) -> list[str]:
 
 
 def _why_unknown(disk: BlockDevice) -> str:
-    return "" if disk.kind != "unknown" else ": from another machine, or behind a USB bridge"
+    why = ": from another machine, behind a USB bridge, or of a kind that no rule finds"
+    return why if disk.kind == "unknown" else ""
 
 
 def _session(machine: Machine) -> list[str]:

@@ -1,7 +1,7 @@
 """The output of ``remote/detect.sh`` goes in, a ``Machine`` comes out.
 
 What a machine prints is not trusted: only known lines with values of the expected form are taken,
-control characters are dropped, sizes are capped. A line that is missing leaves its fact unseen.
+control characters are replaced, sizes are capped. A line that is missing leaves its fact unseen.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
+from dataclasses import replace
 
 from converge.gate import pools
 from converge.gate.machine import BlockDevice, FoundGpu, Machine, NvidiaGpu, SwapArea, ZramDevice
 from converge.gate.roles import UNKNOWN, roles
+from converge.gate.rows import Rows, field, one, pairs, word
+from converge.gate.sessions import session
+from converge.hardware import memory_kind
 from converge.hardware.cpus import missing_flags
-from converge.hardware.graphics import NONE, UNSEEN
+from converge.hardware.graphics import NONE, OTHER, UNSEEN
 from converge.limits import count
 
 FORMAT = "1"
@@ -28,15 +31,16 @@ _VIRTUAL_MODEL = re.compile(
     r"virtual|vbox|qemu|vmware|amazon elastic|persistentdisk|nvme_card|msft nvme", re.IGNORECASE
 )
 #: iSCSI, Fibre Channel and NVMe over fabrics: what keeps the data is on another machine.
-_FROM_ELSEWHERE = re.compile(r"/session\d+/|/rport-\d|/nvme-fabrics/|/nbd\d")
+_FROM_ELSEWHERE = re.compile(r"/session\d+/|/rport-\d|/nvme-fabrics/")
+#: PCI classes of cards that the firmware can draw on: VGA, and XGA. Others, as "3D controller" or
+#: plain "display controller", may have no way to a display: their connectors tell.
+_DISPLAYS = ("0x0300", "0x0301")
 _SLOT = re.compile(r"[0-9a-f]{4,6}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 
 _OF_THE_HOST = frozenset(
     {"disk", "part", "dm", "dev", "member", "mount", "pci", "pci-bus", "connector"}
     | {"nvidia", "nvidia-smi", "device", "zram", "swap", "module"}
 )
-
-Rows = Mapping[str, Sequence[Sequence[str]]]
 
 
 class NotDetected(Exception):
@@ -46,7 +50,7 @@ class NotDetected(Exception):
 def parse(output: str) -> Machine:
     """Make a machine of what ``detect.sh`` printed. Raises NotDetected for anything else."""
     rows = _rows(output)
-    cpu, marks = _pairs(rows, "cpu"), {row[0] for row in rows["mark"] if row}
+    cpu, marks = pairs(rows, "cpu"), {row[0] for row in rows["mark"] if row}
     if "container" in marks:  # what lies below is the host's: its disks, cards, swap and modules
         rows = {key: [] if key in _OF_THE_HOST else found for key, found in rows.items()}
         rows = defaultdict(list, rows)
@@ -54,8 +58,8 @@ def parse(output: str) -> Machine:
         rows["module"] = []  # of the machine, most of whose memory is for other domains
     disks = _disks(rows)
     facts: dict[str, object] = {
-        "arch": _one(rows, "arch", r"[a-z0-9_]{1,16}"),
-        "kernel": _one(rows, "kernel", r"[0-9][A-Za-z0-9._+~-]{0,80}"),
+        "arch": one(rows, "arch", r"[a-z0-9_]{1,16}"),
+        "kernel": one(rows, "kernel", r"[0-9][A-Za-z0-9._+~-]{0,80}"),
         "platform": _platform(rows, marks),
         **_cpu(cpu),
         **_memory(rows),
@@ -63,7 +67,7 @@ def parse(output: str) -> Machine:
         **_nvidia(rows),
         "disks": tuple(disks.values()),
         "system_disks": pools.system_disks(rows, disks),
-        **_session(rows),
+        **session(rows),
         "container": "container" in marks,
     }
     machine = Machine(**facts)  # type: ignore[arg-type]  # the helpers return the fields' types
@@ -82,30 +86,11 @@ def _rows(output: str) -> dict[str, list[list[str]]]:
     rows: dict[str, list[list[str]]] = defaultdict(list)
     for line in lines[1 : lines.index("detected")]:
         key, *values = line.split("\t")
-        rows[key].append(["".join(c for c in value if c.isprintable()) for value in values])
+        # What cannot be shown spoils its word: the rest of the word is no fact.
+        rows[key].append(
+            ["".join(c if c.isprintable() else "\ufffd" for c in value) for value in values]
+        )
     return rows
-
-
-def _pairs(rows: Rows, key: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for row in rows[key]:
-        if len(row) >= 2:
-            found[row[0]].append(row[1].strip())
-    return found
-
-
-def _one(rows: Rows, key: str, form: str = r".+") -> str | None:
-    return next((row[0] for row in rows[key] if row and re.fullmatch(form, row[0])), None)
-
-
-def _field(row: Sequence[str], index: int) -> str:
-    return row[index].strip() if index < len(row) else ""
-
-
-def _word(row: Sequence[str], index: int) -> str:
-    """Return a name of the kernel's own: a device, a driver, a slot."""
-    text = _field(row, index)
-    return text if re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", text) else ""
 
 
 def _only(values: Sequence[str]) -> str | None:
@@ -137,25 +122,31 @@ def _few(text: str | None) -> int | None:
 
 
 def _memory(rows: Rows) -> dict[str, object]:
-    memory = _pairs(rows, "memory")
-    sizes = [size for row in rows["module"] if (size := count(_field(row, 1)))]
-    types = {_field(row, 0) for row in rows["module"] if count(_field(row, 1))}
+    memory = pairs(rows, "memory")
+    modules = [
+        (kind, size)
+        for row in rows["module"]
+        if (size := count(field(row, 1))) and memory_kind.is_main(kind := field(row, 0))
+    ]
+    types, total = {kind for kind, _ in modules}, sum(size for _, size in modules)
     kernel = count(memory["MemTotal"][0]) if memory["MemTotal"] else None
+    if total >> 10 < (kernel or 0):  # the table lacks modules, or was made before some were added
+        total = 0
     swaps = []
     for row in rows["swap"]:
-        size, priority = count(_field(row, 2)), _field(row, 3)
+        size, priority = count(field(row, 2)), field(row, 3)
         if size is not None and re.fullmatch(r"-?[0-9]{1,6}", priority):
-            swaps.append(SwapArea(file=_field(row, 0), size_kib=size, priority=int(priority)))
+            swaps.append(SwapArea(file=field(row, 0), size_kib=size, priority=int(priority)))
     return {
         "memory_kib": kernel if kernel and kernel >> 20 < MOST_GB else None,
-        "module_bytes": sum(sizes) if 0 < sum(sizes) >> 20 <= MOST_GB << 10 else None,
+        "module_bytes": total if 0 < total >> 20 <= MOST_GB << 10 else None,
         "module_type": types.pop() if len(types) == 1 else None,
         "swaps": tuple(swaps),
         "zram": tuple(
             ZramDevice(
-                name=_word(row, 0),
-                size_bytes=count(_field(row, 1)) or 0,
-                algorithm=_bracketed(_field(row, 2)),
+                name=word(row, 0),
+                size_bytes=count(field(row, 1)) or 0,
+                algorithm=_bracketed(field(row, 2)),
             )
             for row in rows["zram"]
         ),
@@ -170,8 +161,8 @@ def _bracketed(text: str) -> str:
 
 
 def _platform(rows: Rows, marks: set[str]) -> str | None:
-    version = _one(rows, "proc-version") or ""
-    system = {row[0] for row in rows["os"] if row}
+    version = one(rows, "proc-version") or ""
+    system = {re.sub(r"[\"']", "", row[0]) for row in rows["os"] if row}
     if "wsl" in marks or "microsoft" in version.lower():
         return "wsl"
     if "container" in marks:
@@ -183,43 +174,57 @@ def _platform(rows: Rows, marks: set[str]) -> str | None:
     return "linux" if system else None
 
 
+def _driver(row: Sequence[str]) -> str:
+    """The driver of a card; ``other`` for a name that could be no name or another one."""
+    name = word(row, 4)
+    return OTHER if field(row, 4) and name in {"", NONE, UNSEEN} else name
+
+
 def _gpus(rows: Rows) -> tuple[FoundGpu, ...] | None:
     found = []
     slots: set[str] = set()
     connectors: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for row in rows["connector"]:
-        name, status = _word(row, 1), _word(row, 2)
+        name, status = word(row, 1), word(row, 2)
         if name and status and not name.startswith("Writeback"):
-            connectors[_word(row, 0)].append((name, status))
+            connectors[word(row, 0)].append((name, status))
     for row in rows["pci"]:
         vendor, device = (
-            re.fullmatch(r"0x([0-9a-f]{4})", _field(row, 1)),
-            re.fullmatch(r"0x([0-9a-f]{4})", _field(row, 2)),
+            re.fullmatch(r"0x([0-9a-f]{4})", field(row, 1)),
+            re.fullmatch(r"0x([0-9a-f]{4})", field(row, 2)),
         )
-        slot = _word(row, 0)
-        if vendor and device and _SLOT.fullmatch(slot) and slot not in slots:
+        slot = word(row, 0)
+        known = vendor and device and re.fullmatch(r"0x03[0-9a-f]{4}", field(row, 3))
+        if not (known and vendor and device and _SLOT.fullmatch(slot)):
+            return None  # the card that draws may be the one that cannot be read
+        if slot not in slots:
             slots.add(slot)
             found.append(
                 FoundGpu(
                     slot=slot,
                     vendor=vendor.group(1),
                     device=device.group(1),
-                    driver="" if _word(row, 4) in {NONE, UNSEEN} else _word(row, 4),
-                    removable=_field(row, 6) == "removable",
-                    is_display=not _field(row, 3).startswith("0x0302"),
-                    boot_vga={"0": False, "1": True}.get(_field(row, 5)),
+                    driver=_driver(row),
+                    removable=field(row, 6) == "removable",
+                    is_display=field(row, 3).startswith(_DISPLAYS),
+                    boot_vga={"0": False, "1": True}.get(field(row, 5)),
                     connectors=tuple(sorted(connectors[slot])),
                 )
             )
+    if any(status == "connected" for _, status in connectors["vmbus"]):
+        # Hyper-V's own card shows the session, unless one that was handed through has a display.
+        found = [
+            one if one.connected else replace(one, is_display=False, connectors=()) for one in found
+        ]
     return tuple(found) if found or rows["pci-bus"] else None
 
 
 def _nvidia(rows: Rows) -> dict[str, object]:
-    said = _pairs(rows, "nvidia")
+    said = pairs(rows, "nvidia")
     line = said["proc"][0] if said["proc"] else ""
     version = re.search(r"\b([0-9]{3,4}\.[0-9.]+)\b", line)
     module = re.fullmatch(r"[0-9]{3,4}(?:\.[0-9]+)+", said["module"][0] if said["module"] else "")
-    smi = _pairs(rows, "nvidia-smi")
+    smi = pairs(rows, "nvidia-smi")
     gpus = []
     for text in smi["out"] if smi["rc"] == ["0"] else []:
         cells = [cell.strip() for cell in text.split(",")]
@@ -244,18 +249,20 @@ def _nvidia(rows: Rows) -> dict[str, object]:
 def _disks(rows: Rows) -> dict[str, BlockDevice]:
     disks = {}
     for row in rows["disk"]:
-        name, sectors = _word(row, 0), count(_field(row, 1))
-        if not name or not sectors:
+        name, sectors = field(row, 0), count(field(row, 1))
+        if not re.fullmatch(r"[A-Za-z0-9_.:!-]{1,64}", name):  # ! stands for a slash in sysfs
             continue
-        schedulers = _field(row, 4)
+        if not sectors:
+            continue
+        schedulers = field(row, 4)
         disks[name] = BlockDevice(
             name=name,
-            kind=_kind(name, _field(row, 2), _field(row, 5), _field(row, 6), _field(row, 7)),
+            kind=_kind(name, field(row, 2), field(row, 5), field(row, 6), field(row, 7)),
             size_gb=max(1, round(sectors * 512 / 1e9)),
             schedulers=tuple(re.findall(r"[a-z][a-z0-9-]*", schedulers)),
             scheduler=_bracketed(schedulers),
-            removable=_field(row, 3) == "1",
-            model=_field(row, 6),
+            removable=field(row, 3) == "1",
+            model=field(row, 6),
         )
     return disks
 
@@ -273,75 +280,9 @@ def _kind(name: str, rotational: str, link: str, model: str, transport: str) -> 
         return "nvme"
     if name.startswith("mmcblk"):
         return "emmc"
-    return "hdd" if rotational == "1" else "ssd"
-
-
-#: Desktops and window managers by the program that makes them, where the names differ.
-_PROGRAMS = {
-    "plasmashell": "plasma",
-    "gnome-shell": "gnome",
-    "xfce4-session": "xfce",
-    "mate-session": "mate",
-    "lxqt-session": "lxqt",
-    "budgie-wm": "budgie",
-    "cosmic-comp": "cosmic",
-    "cosmic-session": "cosmic",
-    "enlightenment": "enlightenment",
-    "gala": "pantheon",
-}
-#: What XDG_SESSION_DESKTOP says of some.
-_SESSIONS = {"kde": "plasma", "plasmax11": "plasma", "plasmawayland": "plasma", "ubuntu": "gnome"}
-
-
-def _desktop_name(program: str) -> str:
-    """Name a desktop by its program, whose name the kernel cut at 15 characters; "" for no name."""
-    plain = re.sub(r"-(?:wrapp?e?d?|wra?|w)?$", "", program)
-    for known, name in _PROGRAMS.items():
-        if plain and (plain == known or (len(plain) > 8 and known.startswith(plain))):
-            return name
-    return _session_name(plain)
-
-
-def _session_name(text: str) -> str:
-    """Name a desktop by what its session calls itself; "" for what is no name."""
-    name = text.strip().lower().replace(" ", "-")
-    name = re.sub(r"-(?:wayland|x11|xorg|session)$", "", name)
-    name = _SESSIONS.get(name, re.sub(r"^(gnome|xfce|plasma)[-_0-9].*$", r"\1", name))
-    known = re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,30}", name) and name not in {"none", "unknown"}
-    return name if known else ""
-
-
-def _session(rows: Rows) -> dict[str, object]:
-    session = _pairs(rows, "session")
-    processes = {_field(row, 0): _field(row, 1) for row in rows["process"]}
-    types = [*session["type"], *processes.values()]
-    kind = next((text for text in types if text in {"x11", "wayland"}), None)
-    offered = {_field(row, 0) for row in rows["offered"]}
-    programs = {_field(row, 0) for row in rows["program"]}
-    # KWin alone is no Plasma: other desktops run it too.
-    programs_of = [program for program in processes if not program.startswith("kwin_")]
-    running = [name for program in programs_of if (name := _desktop_name(program))]
-    said = [name for text in session["desktop"] if (name := _session_name(text))]
-    there = [_desktop_name(one) for one in ("plasmashell", "gnome-shell") if one in programs]
-    alone = {_session_name(PurePosixPath(name).stem) for name in offered}
-    names = sorted(running, key=lambda name: name not in {"plasma", "gnome"}) or said or there
-    if not names and len(alone) == 1:
-        names = [name for name in alone if name]
-    desktop = names[0] if names else None
-    if desktop == "plasma":
-        # Plasma 5 called its X11 session plasma; Plasma 6 gave that name to the Wayland one.
-        five = any(
-            name.endswith(("xsessions/plasma.desktop", "plasmawayland.desktop")) for name in offered
-        )
-        desktop = "plasma5" if five else "plasma6"
-    if desktop is None and kind is None and not offered and (programs or session["type"]):
-        desktop = "none"
-    return {
-        "session_type": kind,
-        "desktop": desktop,
-        "plasma": _one(rows, "plasma", r"[0-9]{1,2}(?:\.[0-9]{1,3}){1,3}"),
-        "x11_offered": any("/xsessions/" in name for name in offered) if offered else None,
-    }
+    # All others, as those of Ceph or DRBD, have no kind that a rule could find them by.
+    of_scsi = re.fullmatch(r"[sh]d[a-z]+", name)
+    return {"0": "ssd", "1": "hdd"}.get(rotational, "unknown") if of_scsi else "unknown"
 
 
 def _unseen(machine: Machine, rows: Rows) -> tuple[str, ...]:
@@ -352,9 +293,13 @@ def _unseen(machine: Machine, rows: Rows) -> tuple[str, ...]:
     if machine.cpu_flags is None:
         found.append("CPU features: /proc/cpuinfo has none that can be read")
     if machine.module_type is None:
-        found.append("kind of memory: no record of udev, and the firmware's table is for root only")
+        why = "no record of udev, and the firmware's table is for root only"
+        why = "the modules are of different kinds" if rows["module"] else why
+        found.append(f"kind of memory: {why}")
     if machine.gpus is None and not machine.container:
-        found.append("GPUs: there is no PCI bus to look at")
+        why = "there is no PCI bus to look at"
+        why = "a device of the PCI bus cannot be read" if rows["pci"] else why
+        found.append(f"GPUs: {why}")
     elif machine.gpus is not None:
         if any(gpu.driver == "nvidia" for gpu in machine.gpus) and not machine.nvidia:
             found.append("memory and compute capability of the GPU: nvidia-smi gives no answer")

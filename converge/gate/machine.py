@@ -18,7 +18,7 @@ class FoundGpu:
     device: str
     driver: str = ""  # kernel driver that holds it now, empty: none
     removable: bool = False  # behind a port that is for cables, such as Thunderbolt
-    is_display: bool = True  # for the bus; False: a "3D controller", PCI class 0302
+    is_display: bool = True  # for the bus: PCI class 0300 (VGA) or 0301
     boot_vga: bool | None = None  # whether the firmware drew on it; None: it does not say
     connectors: tuple[tuple[str, str], ...] = ()  # name, and connected, disconnected, unknown
 

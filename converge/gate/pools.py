@@ -6,21 +6,22 @@ or on a pool of several disks. All of them are followed down to the whole disks.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from converge.gate.machine import BlockDevice
-
-Rows = Mapping[str, Sequence[Sequence[str]]]
+from converge.gate.rows import Rows
 
 #: Mount points that hold a system: the first group of which one leads to a disk counts. On ostree
 #: the root is an overlay; with a root in memory the system is /nix.
 _POINTS = (("/sysroot",), ("/", "/nix", "/nix/store"), ("/var",))
 _DEPTH = 12
-#: File systems that lie in memory, over others, in an image, or on another machine.
-_NO_DISK = frozenset(
-    ("tmpfs", "ramfs", "overlay", "squashfs", "erofs", "nfs", "nfs4", "cifs", "9p", "virtiofs")
-)
+#: File systems that lie on the block device which their mount names.
+_ON_ONE = frozenset(("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "jfs", "nilfs2", "reiserfs"))
+_ON_SEVERAL = frozenset(("zfs", "bcachefs"))
+#: Names of a device that are no name of the kernel's: they say nothing of where it is.
+_ANOTHER_NAME = re.compile(r"/dev/root|/dev/disk/by-[a-z]+/.+|(?:PART)?(?:UUID|LABEL)=.+")
 
 
 def system_disks(rows: Rows, disks: Mapping[str, BlockDevice]) -> tuple[BlockDevice, ...]:
@@ -40,16 +41,23 @@ def system_disks(rows: Rows, disks: Mapping[str, BlockDevice]) -> tuple[BlockDev
         }
         if found:
             return tuple(disks[name] for name in sorted(found))
-    # Without a hint the only disk is the one, unless the system lies in memory, in a file or on
-    # another machine: beside a live medium it is somebody else's.
-    if any(_elsewhere(mounts[point]) for points in _POINTS for point in points if point in mounts):
+    # Where the mount names its device by a name that udev made and nothing else tells it, the only
+    # disk is the one. A root in memory, in a file, on the network or behind a device that leads to
+    # no disk is on no disk that is here.
+    mounted = [mounts[point] for points in _POINTS for point in points if point in mounts]
+    if not mounted or not all(_nameless(mount, rows, below) for mount in mounted):
         return ()
     fixed = [disk for disk in disks.values() if not disk.removable]
     return (fixed[0],) if len(fixed) == 1 else ()
 
 
-def _elsewhere(mount: Sequence[str]) -> bool:
-    return mount[1] in _NO_DISK or mount[2].startswith("/dev/loop")
+def _nameless(mount: Sequence[str], rows: Rows, below: Mapping[str, set[str]]) -> bool:
+    """Say whether a file system lies on a disk, and nothing tells on which one."""
+    kind, source = mount[1], mount[2]
+    if kind == "zfs":
+        return not any(row[1:2] == ["zfs_member"] for row in rows.get("member", ()))
+    local = kind in _ON_ONE | _ON_SEVERAL and _ANOTHER_NAME.fullmatch(source)
+    return bool(local) and not below.keys() & set(_sources(mount, rows))
 
 
 def _below(rows: Rows) -> Mapping[str, set[str]]:
@@ -66,7 +74,7 @@ def _below(rows: Rows) -> Mapping[str, set[str]]:
 
 def _sources(mount: Sequence[str], rows: Rows) -> Iterator[str]:
     """Yield the block devices that a mounted file system names, or is spread over."""
-    kind, source, number = mount[1], mount[2], mount[3] if len(mount) > 3 else ""
+    kind, source, number = mount[1], _plain(mount[2]), mount[3] if len(mount) > 3 else ""
     devices = {row[1]: row[0] for row in rows.get("dev", ()) if len(row) >= 2}
     mapped = {row[1]: row[0] for row in rows.get("dm", ()) if len(row) >= 3}
     members = [(*row, "", "", "")[:4] for row in rows.get("member", ()) if row]
@@ -80,10 +88,22 @@ def _sources(mount: Sequence[str], rows: Rows) -> Iterator[str]:
         names.append(mapped.get(name, name))
     if number in devices:
         names.append(devices[number])
+    said = re.sub(r"^/dev/disk/by-(uuid|label)/", lambda found: f"{found[1].upper()}=", source)
+    names += [
+        name
+        for name, fs, uuid, label in members
+        if fs == kind and said in {f"UUID={uuid}", f"LABEL={label}"}
+    ]
     yield from names
     own = {uuid for name, fs, uuid, _ in members if name in names and fs == kind and uuid}
     own |= {names[0].upper(), names[0].lower(), names[0]} if kind == "bcachefs" else set()
     yield from (name for name, fs, uuid, _ in members if fs == kind and uuid in own)
+
+
+def _plain(source: str) -> str:
+    """Undo the octal numbers that mountinfo and udev write for a blank and the like."""
+    found = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), source)
+    return re.sub(r"\\x([0-9a-f]{2})", lambda digits: chr(int(digits[1], 16)), found)
 
 
 def _down(name: str, below: Mapping[str, set[str]], disks: Mapping[str, BlockDevice]) -> set[str]:

@@ -9,7 +9,7 @@ Found from the machine, never from a vendor's name:
 3. Where no display is seen (switched off, or reached from elsewhere), a card that is alone draws;
    of several the one that the firmware drew on. Both rules end where a card that shows no
    connectors (NVIDIA's driver without mode setting) could be the one. One that is no display
-   controller for the bus (a "3D controller") and has none cannot.
+   for the bus (a "3D controller", or one for computing) and has none cannot.
 4. A server's console chip draws only what nobody else does: its driver calls the connector of its
    remote console connected, whether anybody looks or not. Where it would draw by rule 3 alone, with
    no display on it, its role is not known; whatever is driven beside it is there for offload.

@@ -135,8 +135,10 @@ _BY_NUMBER: tuple[tuple[str, int, str, frozenset[int]], ...] = tuple(
         ("hygon", 24, "znver1", "0-255"),
         ("Shanghai", 7, "lujiazui", "59"),
         ("Shanghai", 7, "yongfeng", "91"),
+        ("Shanghai", 7, "shijidadao", "107"),
         ("CentaurHauls", 7, "lujiazui", "59"),
         ("CentaurHauls", 7, "yongfeng", "91"),
+        ("CentaurHauls", 7, "shijidadao", "107"),
     )
 )
 
@@ -156,7 +158,7 @@ def _candidates(vendor: str | None, family: int | None, number: int | None) -> t
 
 def vendor_of_march(march: str) -> str | None:
     """Return who makes CPUs of a march; None for a level of x86-64 and for rarer makers."""
-    if march.startswith(("x86-64", "lujiazui", "yongfeng")):
+    if march.startswith(("x86-64", "lujiazui", "yongfeng", "shijidadao", "nano", "eden")):
         return None
     makers = ("k8", "amdfam", "barcelona", "btver", "bdver", "znver")
     return "amd" if march.startswith(makers) else "intel"

@@ -119,8 +119,8 @@ def _generation(
     )
 
 
-#: The ranges are those of desktop and workstation cards in the public PCI id list. A device that
-#: lies in none of them is unknown, never guessed.
+#: The ranges are those of the chips in the public PCI id list of 2026-08-22. A device that lies in
+#: none of them is unknown, never guessed.
 GENERATIONS: tuple[GpuGeneration, ...] = (
     _generation(
         name="kepler",
@@ -134,7 +134,7 @@ GENERATIONS: tuple[GpuGeneration, ...] = (
         name="maxwell",
         chips="GM",
         capabilities="5.0 5.2 5.3",
-        devices=((0x1340, 0x1436), (0x1617, 0x1667), (0x174D, 0x17FD)),
+        devices=((0x1340, 0x1436), (0x1613, 0x1676), (0x174D, 0x17FD)),
         last_branch=580,
         open_modules="never",
     ),
@@ -142,7 +142,7 @@ GENERATIONS: tuple[GpuGeneration, ...] = (
         name="pascal",
         chips="GP",
         capabilities="6.0 6.1 6.2",
-        devices=((0x15F0, 0x15F9), (0x1B00, 0x1D56)),
+        devices=((0x15C2, 0x15C2), (0x15F0, 0x15FF), (0x1B00, 0x1D56)),
         last_branch=580,
         open_modules="never",
     ),
@@ -166,7 +166,7 @@ GENERATIONS: tuple[GpuGeneration, ...] = (
         name="ampere",
         chips="GA",
         capabilities="8.0 8.6 8.7",
-        devices=((0x2082, 0x20FD), (0x2200, 0x228E), (0x2414, 0x25FB)),
+        devices=((0x2080, 0x20FF), (0x2200, 0x228E), (0x2414, 0x25FB)),
         last_branch=None,
         open_modules="possible",
     ),
@@ -174,7 +174,7 @@ GENERATIONS: tuple[GpuGeneration, ...] = (
         name="hopper",
         chips="GH",
         capabilities="9.0",
-        devices=((0x2302, 0x2345),),
+        devices=((0x2302, 0x23F0),),
         last_branch=None,
         open_modules="possible",
     ),
@@ -190,7 +190,7 @@ GENERATIONS: tuple[GpuGeneration, ...] = (
         name="blackwell",
         chips="GB",
         capabilities="10.0 10.3 12.0 12.1",
-        devices=((0x2901, 0x2F80),),
+        devices=((0x2900, 0x2F80), (0x3180, 0x3340)),
         last_branch=None,
         open_modules="required",
     ),

@@ -5,8 +5,16 @@ from __future__ import annotations
 import re
 
 #: What SMBIOS calls kinds that a profile sums up as ``other``.
-_OTHER = {"DRAM", "EDRAM", "SDRAM", "SGRAM", "RDRAM", "RAM", "SRAM", "FBD2", "Other"}
+_OTHER = {"DRAM", "EDRAM", "SDRAM", "SGRAM", "RDRAM", "RAM", "SRAM", "FBD2", "MRDIMM", "Other"}
+#: What the same table lists beside main memory: what keeps the firmware or the picture, and
+#: persistent memory, beside which there are modules of DRAM (SMBIOS, memory device: type).
+_NOT_MAIN = {"ROM", "Flash", "EPROM", "EEPROM", "FEPROM", "VRAM", "Logical non-volatile device"}
 _KNOWN = re.compile(r"DDR[2-5]?|DDR3L|LPDDR[2-5]?|LPDDR[45]X|HBM[23]?")
+
+
+def is_main(found: str) -> bool:
+    """Say whether a module of the firmware's table is one of main memory."""
+    return found.strip() not in _NOT_MAIN
 
 
 def declared(found: str | None) -> str:
@@ -14,7 +22,7 @@ def declared(found: str | None) -> str:
     text = (found or "").strip()
     if _KNOWN.fullmatch(text):
         return text
-    other = text in _OTHER or text.startswith(("DDR", "LPDDR", "HBM"))
+    other = text in _OTHER or re.fullmatch(r"(?:DDR|LPDDR|HBM)[A-Za-z0-9 -]{0,12}", text)
     return "other" if other else "unknown"
 
 

@@ -12,7 +12,7 @@
 #   memory MemTotal KIB · memory SwapTotal KIB · swap FILE TYPE KIB PRIORITY
 #   dmi NAME VALUE · module TYPE BYTES  (memory modules as udev saw them at boot)
 #   pci-bus seen · pci SLOT VENDOR DEVICE CLASS DRIVER BOOT_VGA REMOVABLE
-#   connector SLOT NAME STATUS
+#   connector SLOT NAME STATUS  (SLOT "vmbus": the card that Hyper-V shows, which is on no PCI bus)
 #   disk NAME SECTORS ROTATIONAL REMOVABLE SCHEDULERS LINK MODEL TRANSPORT · dev NAME MAJOR:MINOR
 #   part NAME DISK · dm NAME MAPPED LOWER · mount POINT FSTYPE SOURCE MAJOR:MINOR
 #   member NAME FSTYPE UUID LABEL  (what udev found on a disk or partition)
@@ -117,9 +117,10 @@ fi
 # ---- GPUs ----
 there /sys/bus/pci/devices && row pci-bus seen
 for path in "$root"/sys/bus/pci/devices/*; do
+    [ -d "$path" ] || continue
     first "$path/class"
     case $line in
-    0x03*) ;;
+    0x03* | '') ;; # one that cannot be read may be a card
     *) continue ;;
     esac
     class=$line
@@ -137,6 +138,11 @@ for path in "$root"/sys/bus/pci/devices/*; do
         name=${connector##*/}
         [ -n "$line" ] && row connector "${path##*/}" "${name#card*-}" "$line"
     done
+done
+for connector in "$root"/sys/bus/vmbus/drivers/hyperv_drm/*/drm/card*/card*-*; do
+    first "$connector/status"
+    name=${connector##*/}
+    [ -n "$line" ] && row connector vmbus "${name#card*-}" "$line"
 done
 first "$root/proc/driver/nvidia/version"
 [ -n "$line" ] && row nvidia proc "$line"
@@ -282,8 +288,8 @@ for path in "$root"/proc/[0-9]*/comm; do
     kwin_wayland*) name=kwin_wayland ;;
     plasmashell*) name=plasmashell ;;
     gnome-shell* | xfce4-session* | cinnamon | cinnamon-sess* | mate-session* | lxqt-session* | \
-        budgie-wm* | sway | sway-* | Hyprland | Hyprland-* | hyprland | niri | niri-* | river | \
-        labwc | wayfire | cosmic-comp* | cosmic-session* | i3 | i3-* | awesome | bspwm | openbox | \
+        lxsession | budgie-wm* | sway | sway-* | Hyprland | Hyprland-* | hyprland | niri | niri-* | \
+        river | labwc | wayfire | cosmic-comp* | cosmic-session* | i3 | i3-* | awesome | bspwm | openbox | \
         dwm | xmonad* | qtile* | enlightenment* | gala | weston) ;;
     *) continue ;;
     esac

@@ -54,9 +54,9 @@ def cards(look: Look) -> Iterator[FactVerdict]:
             fact="gpus",
             outcome=FactOutcome.BLOCKS if needed else FactOutcome.UNKNOWN,
             declared=_names(look.profile.gpus),
-            found="no PCI bus",
+            found="none that could be seen",
             why="no card could be seen, so nobody knows which driver holds it",
-            fix="look why /sys/bus/pci is not there",
+            fix="look at /sys/bus/pci/devices: it is not there, or a device of it cannot be read",
             settings=look.ids(needed),
             overridable=not look.nvidia_driver,
         )
