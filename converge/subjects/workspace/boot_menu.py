@@ -176,12 +176,25 @@ def _entries(lines: Sequence[str]) -> Iterator[BootEntry]:
         word, _, rest = line.partition(" ")
         if word in {"entry", "uki"}:
             if name:
-                yield _entry(name, content)
+                yield from (_entry(name, one) for one in _profiles(content))
             name, content = rest.strip(), []
         elif word == "text" and name:
             content.append(rest)
 
 
+def _profiles(content: Sequence[str]) -> Iterator[list[str]]:
+    """Yield what each profile of an image says: its own sections, then those that all of them have
+    (UAPI.5; systemd-boot shows an entry for each since 257). Others have none, and one entry."""
+    begins = [at for at, line in enumerate(content) if line.split(None, 1)[:1] == ["profile"]]
+    if not begins:
+        yield list(content)
+        return
+    for first, end in zip(begins, [*begins[1:], len(content)], strict=True):
+        yield [*content[first:end], *content[: begins[0]]]
+
+
+#: Processors whose entries systemd-boot does not show on this one.
+_OTHER_PROCESSOR = re.compile(r"aa64|arm|ia64|rv\w+|riscv\w*|loongarch\w*", re.IGNORECASE)
 _FILE = re.compile(
     r"nixos-generation-(\d+)(-specialisation[^+]*)?(?:-[A-Za-z0-9_-]+)?(?:\+\d+(?:-\d+)?)?"
     r"\.(?:conf|efi)",
@@ -196,6 +209,7 @@ def _entry(name: str, content: Sequence[str]) -> BootEntry:
         if len(words) == 2:
             keys.setdefault(words[0], words[1])
     system, boots = _system(keys.get("options", "")), "missing" not in keys
+    boots = boots and not _OTHER_PROCESSOR.fullmatch(keys.get("architecture", ""))
     title, version = keys.get("title", ""), keys.get("version", "")
     if _OTHER_PROFILE.match(name) or re.search(r"\[[^\]]+\]", title):
         return BootEntry(name=name, system=system, boots=boots)
@@ -271,7 +285,9 @@ def _refind(place: str, lines: Sequence[str]) -> Listing:
         for titles, content in _braces(lines)
         if not re.search(r"^\s*disabled\s*$", content, re.MULTILINE)
     )
-    return Listing(loader="rEFInd", timeout=seconds, entries=entries, place=place)
+    more = [line.split()[1] for line in lines if re.match(r"\s*include\s+\S", line)]
+    doubt = f"{', '.join(more)}, which it includes, is not read" if more else ""
+    return Listing(loader="rEFInd", timeout=seconds, entries=entries, place=place, doubt=doubt)
 
 
 def _limine(place: str, lines: Sequence[str]) -> Listing:

@@ -47,16 +47,25 @@ partition() { # partition PLACE KEY: what udev knows of the partition that is mo
 entries() {
     names "$1/loader/entries" '\.conf' | while IFS= read -r name; do
         say entry "$name"
-        seen "$1/loader/entries/$name" || say text unread yes
-        peek "$1/loader/entries/$name" 2>/dev/null |
-            grep -E '^[[:space:]]*(title|version|linux|efi|uki|options)[[:space:]]' |
-            while read -r key value; do
-                case $key in
-                    options) value=$(init "$value") ;;
-                    linux | efi | uki) exists "$1/${value#/}" || say text missing "$value" ;;
-                esac
-                if [ -n "$value" ]; then say text "$key" "$value"; fi
-            done
+        if ! seen "$1/loader/entries/$name"; then
+            say text unread yes
+            continue
+        fi
+        # The loader ends a line at \r as well, takes \ for /, and shows nothing that loads nothing.
+        said=$(peek "$1/loader/entries/$name" 2>/dev/null | tr '\r\0' '\n ' | cut -c -8192 |
+            grep -aE '^[[:space:]]*(title|version|linux|efi|uki|options|architecture)[[:space:]]')
+        printf '%s\n' "$said" | grep -qE '^[[:space:]]*(linux|efi|uki)[[:space:]]' ||
+            say text missing "$name: linux, efi or uki"
+        printf '%s\n' "$said" | while read -r key value; do
+            case $key in
+                options) value=$(init "$value") ;;
+                linux | efi | uki)
+                    value=$(printf '%s' "$value" | tr '\134' '/')
+                    exists "$1/${value#/}" || say text missing "$value"
+                    ;;
+            esac
+            if [ -n "$value" ]; then say text "$key" "$value"; fi
+        done
     done
 }
 # init LINE: of a kernel's parameters the one that says which system it boots. The first one is NixOS'
@@ -80,6 +89,7 @@ images() {
                         -e 's/^PRETTY_NAME=/text title /p' | tr -d '"'
                     ;;
                 .cmdline) printf 'text options %s\n' "$(init "$text")" ;;
+                .profile) say text profile "$(printf '%s' "$text" | sed -n 's/^ID=//p')" ;;
                 .linux) # a stub loads its kernel from a file, with \ for /
                     kernel=$(printf '%s' "$text" | tr '\134' '/')
                     exists "$directory/${kernel#/}" || say text missing "$kernel"
@@ -111,6 +121,7 @@ sections() {
             '46 111 115 114 101 108 0 0') name=.osrel ;;
             '46 99 109 100 108 105 110 101') name=.cmdline ;;
             '46 108 105 110 117 120 0 0') name=.linux ;;
+            '46 112 114 111 102 105 108 101') name=.profile ;;
             *) name='' ;;
         esac
         # A kernel is no text; a path to one is.
@@ -146,7 +157,8 @@ systemd_boot() {
         say loader systemd-boot "$loader"
         if exists "$loader/loader/loader.conf"; then
             if seen "$loader/loader/loader.conf"; then
-                peek "$loader/loader/loader.conf" | sed 's/^/conf /'
+                { peek "$loader/loader/loader.conf" && say; } | tr '\r' '\n' |
+                    sed -n '/./s/^/conf /p'
             else
                 say unreadable "$loader/loader/loader.conf"
             fi
@@ -231,7 +243,7 @@ menus() { # menus PLACE...
             done
         fi
         if wanted refind; then
-            of_file refind '^[[:space:]]*((sub)?menuentry|timeout|options|disabled|\})|\{[[:space:]]*$' \
+            of_file refind '^[[:space:]]*((sub)?menuentry|timeout|options|disabled|include|\})|\{[[:space:]]*$' \
                 "$place/EFI/refind/refind.conf" "$place/EFI/BOOT/refind.conf"
         fi
         if wanted extlinux; then
