@@ -69,11 +69,14 @@ widgetStyle=Breeze
 KDE_FILES = {"kwinrc": KWINRC, "baloofilerc": BALOOFILERC, "kdeglobals": KDEGLOBALS}
 
 
-def data(root: Path, *, workspace: str = "sandbox", user: str = "") -> dict[str, object]:
-    """Host data of the sandbox in ``root``, made first where it is missing."""
+def data(
+    root: Path, *, workspace: str = "sandbox", user: str = "", within: bool = False
+) -> dict[str, object]:
+    """Host data of the sandbox in ``root``, made first where it is missing. ``within``: the home is
+    a part of the system, by home-manager as a module of it."""
     root = root.resolve()
     if not (root / MADE).exists():
-        make(root, host=workspace, user=user or getpass.getuser())
+        make(root, host=workspace, user=user or getpass.getuser(), within=within)
     return {
         "workspace": workspace,
         "profile": "inventory/hardware/shoshin.yaml",
@@ -107,7 +110,7 @@ def environment(root: Path) -> Iterator[tuple[str, str]]:
     yield "NIX_REMOTE", "local"
 
 
-def make(root: Path, *, host: str, user: str) -> None:
+def make(root: Path, *, host: str, user: str, within: bool = False) -> None:
     """Set the sandbox up. What is there already is left as it is."""
     home = root / "home"
     for directory in (
@@ -127,8 +130,11 @@ def make(root: Path, *, host: str, user: str) -> None:
         "experimental-features = nix-command flakes\n"
     )
     grow(PROJECT / "sandbox" / "shoshin.tree", root, without="run/current-system/")
-    for flake, as_git in ((root / "etc" / "nixos", False), (home / ".config/home-manager", True)):
-        _flake(flake, root=root, home=home, host=host, user=user, as_git=as_git)
+    own = root / "etc" / "nixos", home / ".config" / "home-manager"
+    for flake in own[:1] if within else own:
+        _flake(flake, root=root, home=home, host=host, user=user, within=within)
+        if flake is own[1]:
+            _as_git(flake)
     for name, text in KDE_FILES.items():
         live = home / ".config" / name
         live.write_text(text)
@@ -181,7 +187,7 @@ def _generations(root: Path, *, host: str, user: str) -> None:
     run = functools.partial(
         subprocess.run, check=True, env=environment_, capture_output=True, text=True
     )
-    for flake, attribute, profile, activation in (
+    own = (
         (
             f"path:{root}/etc/nixos",
             f'nixosConfigurations."{host}".config.system.build.toplevel',
@@ -194,7 +200,10 @@ def _generations(root: Path, *, host: str, user: str) -> None:
             home / ".local/state/nix/profiles/home-manager",
             ("activate",),
         ),
-    ):
+    )
+    for flake, attribute, profile, activation in own:
+        if flake.startswith("git") and not (home / ".config/home-manager").exists():
+            continue  # the system has the home within
         profile.parent.mkdir(parents=True, exist_ok=True)
         build = ["nix", "build", "--no-write-lock-file", "--out-link", str(root / "nix" / "result")]
         run([*build, f"{flake}#{attribute}"])
@@ -204,27 +213,32 @@ def _generations(root: Path, *, host: str, user: str) -> None:
     (root / "nix" / "result").unlink()
 
 
-def _flake(directory: Path, *, root: Path, home: Path, host: str, user: str, as_git: bool) -> None:
+def _flake(directory: Path, *, root: Path, home: Path, host: str, user: str, within: bool) -> None:
     """A flake as a user would have it, on the miniature nixpkgs or on the named checkouts."""
     directory.mkdir(parents=True, exist_ok=True)
     inputs: Mapping[str, str] = {
         "@NIXPKGS@": os.environ.get("NIXPKGS", str(NIX / "nixpkgs")),
         "@HOME_MANAGER@": os.environ.get("HOME_MANAGER", str(NIX / "home-manager")),
     }
-    for source in sorted((NIX / "base").glob("*.nix")):
+    sources = sorted((NIX / "base").glob("*.nix"))
+    if within:
+        sources += sorted((NIX / "within").glob("*.nix"))
+    for source in sources:
         text = source.read_text()
         for mark, place in inputs.items():
             text = text.replace(mark, place)
         (directory / source.name).write_text(text)
     names = {"host": host, "user": user, "home": str(home), "root": str(root), "log": None}
     (directory / "host.json").write_text(json.dumps(names, indent=2) + "\n")
-    if as_git:
-        for command in (["init", "-q"], ["add", "-A"]):
-            subprocess.run(["git", "-C", str(directory), *command], check=True)
-        who = ["-c", "user.name=sandbox", "-c", "user.email=sandbox@localhost"]
-        subprocess.run(
-            ["git", "-C", str(directory), *who, "commit", "-qm", "The user's own flake"], check=True
-        )
+
+
+def _as_git(directory: Path) -> None:
+    for command in (["init", "-q"], ["add", "-A"]):
+        subprocess.run(["git", "-C", str(directory), *command], check=True)
+    who = ["-c", "user.name=sandbox", "-c", "user.email=sandbox@localhost"]
+    subprocess.run(
+        ["git", "-C", str(directory), *who, "commit", "-qm", "The user's own flake"], check=True
+    )
 
 
 def left_out() -> Iterator[str]:

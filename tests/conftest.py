@@ -134,14 +134,15 @@ class Box:
 
 @pytest.fixture
 def make_box(tmp_path: Path, cli: Cli) -> Callable[..., Box]:
-    """A fresh sandbox; keyword arguments are further choices."""
+    """A fresh sandbox; ``within``: its home is a part of the system; keyword arguments are further
+    choices."""
 
-    def make(name: str = "box", **choices: object) -> Box:
+    def make(name: str = "box", *, within: bool = False, **choices: object) -> Box:
         root = tmp_path / name
         with pytest.MonkeyPatch.context() as patch:
             if choices.get("layers") == DESKTOP:  # then nobody looks at generations of Nix
                 patch.setattr(sandbox, "_generations", lambda *_, **__: None)
-            data = {**sandbox.data(root), **choices}
+            data = {**sandbox.data(root, within=within), **choices}
         return Box(root, cli.inventory({"name": data.pop("workspace"), **data}, name=name))
 
     return make

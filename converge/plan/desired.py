@@ -75,14 +75,15 @@ def desired(
 ) -> Desired:
     """All files and entries for the layers that apply."""
     standings = tuple(stands)
+    within = layers.home_within(snapshot)
     directories = {
         Layer.NIXOS: layers.system_layer(root),
-        Layer.HOME_MANAGER: snapshot.expand(layers.HOME_LAYER),
+        Layer.HOME_MANAGER: layers.home_layer(snapshot, root=root),
     }
     files: list[WholeFile] = []
     for layer, directory in directories.items():
         if layer not in not_applicable:
-            as_root = layer is Layer.NIXOS
+            as_root = layer is Layer.NIXOS or within
             current = _settings_now(snapshot, f"{directory}/profile.json")
             data = {
                 "schemaVersion": 1,
@@ -94,6 +95,8 @@ def desired(
             }
             content = (json.dumps(data, indent=2, sort_keys=True) + "\n").encode()
             sources = dict(_sources(repository, layer))
+            if layer is Layer.HOME_MANAGER and within:
+                del sources["flake.nix"]  # of a home by itself
             sources["profile.json"] = content
             files += (
                 WholeFile(path=f"{directory}/{name}", layer=layer, content=text, root=as_root)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from converge.plan.snapshot import Snapshot
@@ -12,6 +12,8 @@ from converge.setting import NEEDS, Layer
 KDE_FILES = ("kwinrc", "baloofilerc", "kdeglobals")
 SYSTEM_LAYER = "/var/lib/workspace-tuning/nixos"
 HOME_LAYER = "~/.local/share/workspace-tuning/home-manager"
+#: The home-manager layer in the directory of the NixOS layer, where home-manager is a module of it.
+WITHIN = "home-manager"
 ENVIRONMENT = "~/.config/environment.d"
 USER_UNITS = "~/.config/systemd/user"
 
@@ -44,18 +46,45 @@ class NixLayer:
     base: str  # name of the user's flake in the snapshot
     profile: str  # name of the profile in the snapshot
     root: bool  # its files and its profile belong to root
+    within: str = ""  # its files below "directory", where another layer's generation has it
+
+    @property
+    def data(self) -> str:
+        """The file that carries its settings."""
+        return f"{self.directory}/{self.within and self.within + '/'}profile.json"
+
+    @property
+    def report(self) -> str:
+        """The attribute of its flake that checks read."""
+        return "home.report" if self.within else "report"
+
+
+def home_within(snapshot: Snapshot) -> bool:
+    """Whether the home is a part of the system: the running one activates it by a unit at each
+    boot (home-manager as a module of NixOS), and no flake of a home by itself is there."""
+    return "home_module" in snapshot.marks and snapshot.flakes["home"].scheme == "absent"
+
+
+def home_layer(snapshot: Snapshot, *, root: str) -> str:
+    """Directory of the home-manager layer."""
+    if home_within(snapshot):
+        return f"{system_layer(root)}/{WITHIN}"
+    return snapshot.expand(HOME_LAYER)
 
 
 def nix_layers(snapshot: Snapshot, *, root: str, host: str, user: str) -> tuple[NixLayer, NixLayer]:
+    system = NixLayer(
+        layer=Layer.NIXOS,
+        directory=system_layer(root),
+        attribute=f'nixosConfigurations."{host}".config.system.build.toplevel',
+        base="system",
+        profile="system",
+        root=True,
+    )
+    if home_within(snapshot):
+        return system, replace(system, layer=Layer.HOME_MANAGER, within=WITHIN)
     return (
-        NixLayer(
-            layer=Layer.NIXOS,
-            directory=system_layer(root),
-            attribute=f'nixosConfigurations."{host}".config.system.build.toplevel',
-            base="system",
-            profile="system",
-            root=True,
-        ),
+        system,
         NixLayer(
             layer=Layer.HOME_MANAGER,
             directory=snapshot.expand(HOME_LAYER),
@@ -74,11 +103,23 @@ FLAKES: Mapping[Layer, tuple[str, str]] = {
 }
 
 
-#: Such a home is activated again at each boot, so a layer over it would not last.
-HOME_MODULE = (
-    "home-manager is a module of the NixOS flake here (home-manager.users.{user}), which is not "
-    "extended; to have this layer, take the user out of home-manager.users and offer the home as "
-    "homeConfigurations in a flake that base_home names"
+#: The flake of a home and a unit of the system's that activates another: the unit would put its own
+#: in place at each boot, so what is built over the flake would not last.
+TWO_HOMES = (
+    "a flake of the home is here, and home-manager.users.{user} of the NixOS system activates "
+    "another home at each boot"
+)
+ONE_HOME = (
+    "take the user out of home-manager.users and switch, or have the layer in the system's home: "
+    "--data base_home=DIRECTORY with one that has no flake.nix; or leave it out: {narrower}"
+)
+#: Who else has a home by home-manager as a module.
+OTHERS = (
+    "home-manager is a module of the NixOS system here, and {user} is not in home-manager.users"
+)
+AT_LOGIN = (
+    "home-manager.startAsUserService is set: the home of {user} is activated at the next login, "
+    "where nothing tells whether that went well; switch it off in the NixOS flake"
 )
 
 
@@ -103,6 +144,8 @@ def faults(
     for layer, (name, key) in FLAKES.items():
         if _elsewhere(layer, snapshot, hardware):
             continue
+        if layer is Layer.HOME_MANAGER and home_within(snapshot):
+            continue  # what is wrong with the system's flake is said of the system
         flake, given = snapshot.flakes[name], key in named
         applied = _applied(layer, snapshot, root)
         narrower = f"--data layers={','.join(one for one in Layer if one is not layer)}"
@@ -114,12 +157,18 @@ def faults(
                 found[layer] = Fault(path="nix", what=what, fix=fix, given=False)
         elif flake.scheme == "absent":
             reason = "; ".join(flake.why) or "no flake is there"
+            if layer is Layer.HOME_MANAGER and (module := _other_module(snapshot)):
+                reason = f"{reason}; {module}"
             if given:
                 what = f"{reason}, and {key} names it"
                 found[layer] = Fault(path=flake.directory, what=what, fix=fix, given=True)
             elif applied:
                 what = f"{reason}, and the layer was applied over it before"
                 found[layer] = Fault(path=flake.directory, what=what, fix=fix, given=False)
+        elif layer is Layer.HOME_MANAGER and flake.present and "home_module" in snapshot.marks:
+            what = TWO_HOMES.format(user=snapshot.facts["user"])
+            fix = ONE_HOME.format(narrower=narrower)
+            found[layer] = Fault(path=flake.directory, what=what, fix=fix, given=given)
         elif flake.private:
             fix = f"{flake.remedy(f'{key}_with')}, or leave the layer out: {narrower}"
             found[layer] = Fault(path=flake.directory, what=flake.shown, fix=fix, given=given)
@@ -127,6 +176,14 @@ def faults(
             fix = f"mend that, or leave the layer out: {narrower}"
             found[layer] = Fault(path=flake.directory, what=what, fix=fix, given=given)
     return found
+
+
+def _other_module(snapshot: Snapshot) -> str:
+    """Why home-manager as a module of NixOS, which is there, gives no home to extend; or ""."""
+    for mark, text in (("home_module_at_login", AT_LOGIN), ("home_module_others", OTHERS)):
+        if mark in snapshot.marks:
+            return text.format(user=snapshot.facts["user"])
+    return ""
 
 
 def _applied(layer: Layer, snapshot: Snapshot, root: str) -> bool:
@@ -157,13 +214,16 @@ def not_applicable(
             why[layer] = elsewhere
         elif layer in faulty:
             continue
+        elif layer is Layer.HOME_MANAGER and home_within(snapshot):
+            if Layer.NIXOS in why:
+                why[layer] = f"the home is a part of the NixOS system: {why[Layer.NIXOS]}"
         elif "nix" not in snapshot.tools:
             why[layer] = "nix is not installed"
         elif not flake.present:
             reason = "; ".join(flake.why) or flake.scheme
             why[layer] = f"no flake can be read in {flake.directory} ({reason})"
-            if layer is Layer.HOME_MANAGER and "home_module" in snapshot.marks:
-                why[layer] = HOME_MODULE.format(user=snapshot.facts["user"])
+            if layer is Layer.HOME_MANAGER:
+                why[layer] = _other_module(snapshot) or why[layer]
 
     kde = any(snapshot.expand(f"~/.config/{name}") in snapshot.nodes for name in KDE_FILES)
     if not hardware.facts & {"kwin", "baloo"}:

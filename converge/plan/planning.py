@@ -86,18 +86,18 @@ def make_plan(
         refusals.append(in_place_of_the_record)
 
     files = {file.path: digest(file.content) for file in wanted.files}
-    changes += _gone(snapshot, wanted, files, not_applicable, warnings)
+    changes += _gone(snapshot, wanted, files, nix_layers, not_applicable, warnings)
     buildable = tuple(one for one in nix_layers if one.layer not in faults)
     builds = tuple(_builds(snapshot, wanted, buildable, not_applicable, warnings))
     warnings += _nothing_before(snapshot, builds)
     by_root = any(change.root for change in changes) or any(b.needed and b.nix.root for b in builds)
     if by_root and not _may_be_root(snapshot):
+        others = "plasma,session" if layers.home_within(snapshot) else "home-manager,plasma,session"
         refusals.append(
             Refusal(
                 path=layers.SYSTEM_LAYER,
                 what=f"{snapshot.facts['user']} cannot become root without a password",
-                fix="allow it (docs/ssh.md), or leave the layer out: "
-                "--data layers=home-manager,plasma,session",
+                fix=f"allow it (docs/ssh.md), or leave the layer out: --data layers={others}",
             )
         )
     if snapshot.written.damaged:
@@ -185,16 +185,18 @@ def _gone(
     snapshot: Snapshot,
     wanted: Desired,
     files: Mapping[str, str],
+    nix_layers: tuple[NixLayer, ...],
     not_applicable: Mapping[Layer, str],
     warnings: list[str],
 ) -> Iterator[Change]:
     """Files that we wrote once and that nothing calls for any more."""
     home = snapshot.expand(layers.HOME_LAYER)
+    within = f"{next((one.data.rpartition('/')[0] for one in nix_layers if one.within), home)}/"
     for path, last in sorted(snapshot.written.files.items()):
         node = snapshot.nodes.get(path)
         if path in files or path in wanted.kept or node is None or node.kind is not Kind.FILE:
             continue
-        if path.startswith(f"{home}/"):
+        if path.startswith((f"{home}/", within)):
             layer = Layer.HOME_MANAGER
         elif path.startswith(
             (snapshot.expand(layers.ENVIRONMENT), snapshot.expand(layers.USER_UNITS))
@@ -212,7 +214,7 @@ def _gone(
             layer=layer,
             before=node.content,
             after=None,
-            root=layer is Layer.NIXOS,
+            root=layer is Layer.NIXOS or (within != f"{home}/" and path.startswith(within)),
         )
 
 
@@ -224,8 +226,8 @@ def _builds(
     warnings: list[str],
 ) -> Iterator[Build]:
     for nix in nix_layers:
-        if nix.layer in not_applicable:
-            continue
+        if nix.layer in not_applicable or nix.within:
+            continue  # what lies within another is built with it
         base = snapshot.flakes[nix.base]
         for name in base.untracked:
             warnings.append(f"{base.directory}/{name} is not tracked by git: Nix does not see it")
@@ -236,8 +238,17 @@ def _builds(
                 f"--data {key}_with=submodules"
             )
         files = {
-            file.path: digest(file.content) for file in wanted.files if file.layer is nix.layer
+            file.path: digest(file.content)
+            for file in wanted.files
+            if file.path.startswith(f"{nix.directory}/")
         }
+        if layers.home_within(snapshot) and Layer.HOME_MANAGER in not_applicable:
+            # It stays as it is while it is no part of this run.
+            files |= {
+                path: digest(node.content)
+                for path, node in snapshot.nodes.items()
+                if path.startswith(f"{nix.directory}/{layers.WITHIN}/")
+            }
         inputs = sha256(
             json.dumps([files, base.seen, nix.attribute], sort_keys=True).encode()
         ).hexdigest()

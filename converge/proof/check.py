@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from converge.effect import Verdict, not_applicable, unanswered, unknown
-from converge.plan.layers import NixLayer
+from converge.plan.layers import NixLayer, home_within
 from converge.plan.snapshot import Snapshot
 from converge.plan.standing import Standing
 from converge.profile.profile import Profile
@@ -32,6 +32,10 @@ ANY = frozenset(Layer)
 BUILT = frozenset({Layer.NIXOS, Layer.HOME_MANAGER})
 #: What neither a file nor a generation of ours changes.
 NOTHING: frozenset[Layer] = frozenset()
+
+
+#: Below a generation of the system, the home that it has within (files/nixos/home.nix).
+HOME = "etc/workspace-tuning/home"
 
 
 class When(StrEnum):
@@ -123,7 +127,7 @@ class Context:
         if nix is None:
             return ""
         flake = self.snapshot.flakes[nix.base]
-        why = flake.fault(f"base_{'nixos' if layer is Layer.NIXOS else 'home'}_with")
+        why = flake.fault(f"base_{'nixos' if nix.base == 'system' else 'home'}_with")
         if not why and not flake.present:
             why = "; ".join(flake.why) or "no flake is there"
         return why and f"{flake.directory}: {why}"
@@ -134,11 +138,19 @@ class Context:
             s.setting for s in self.standings if s.in_force and s.setting.id.startswith(prefix)
         )
 
-    def generation(self, profile: str) -> str:
-        """Store path of the generation of ``system`` or ``home`` that is to be proved, or ""."""
-        layer = Layer.NIXOS if profile == "system" else Layer.HOME_MANAGER
-        current = self.snapshot.current(profile)
+    def generation(self, layer: Layer) -> str:
+        """Path of the generation of a Nix layer that is to be proved, or ""."""
+        if layer is Layer.HOME_MANAGER and home_within(self.snapshot):
+            system = self.generation(Layer.NIXOS)
+            return system and f"{system}/{HOME}"
+        current = self.snapshot.current("system" if layer is Layer.NIXOS else "home")
         return self.paths.get(layer.value) or (current.path if current else "")
+
+    def activated(self, layer: Layer) -> bool:
+        """Whether a generation of the layer was activated in this run, and is to be kept."""
+        nix = next((one for one in self.layers if one.layer is layer), None)
+        held = Layer.NIXOS if nix is not None and nix.within else layer
+        return held.value in self.paths
 
     @property
     def links(self) -> tuple[str, ...]:

@@ -359,6 +359,8 @@ asked() {
     return 1
 }
 
+# Below a generation of the system, the home that it has within (files/nixos/home.nix).
+HOME_WITHIN=etc/workspace-tuning/home
 # in_the_way [FILES]: of the names on standard input, each path in the home where something of the
 # user's own stands; home-manager would move it aside. With FILES, the directory of what it would put
 # there: the same bytes are not in the way.

@@ -13,8 +13,10 @@ difference() {
     else
         say closures "$1" "$(frame flakes store diff-closures "$2" "$3")"
     fi
-    if [ -d "$3/home-files" ]; then
-        (cd "$3/home-files" && find -L . -type f | sed 's,^\./,,') | in_the_way "$3/home-files"
-    fi
+    for files in "$3/home-files" "$3/$HOME_WITHIN/home-files"; do
+        if [ -d "$files" ]; then
+            (cd "$files" && find -L . -type f | sed 's,^\./,,') | in_the_way "$files"
+        fi
+    done
     if [ -x "$3/bin/switch-to-configuration" ]; then say units "$1" "$(frame units "$3")"; fi
 }

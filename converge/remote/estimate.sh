@@ -4,8 +4,8 @@
 #
 # usage: estimate.sh ATTRIBUTE BASE IMPURE [INPUT REFERENCE]... <payload
 #   IMPURE  --impure, or empty; INPUT  of BASE, taken from REFERENCE
-# Prints Nix's own list of what would be built and fetched (standard error); of a home "in_the_way PATH"
-# for each of the user's own files at a target of home-manager, or "targets FRAME" (common.sh) where Nix
+# Prints Nix's own list of what would be built and fetched (standard error); of a home, by itself or in
+# a system, "in_the_way PATH" for each of the user's own files at a target of home-manager, or "targets FRAME" (common.sh) where Nix
 # does not tell the targets; with INPUT, "metadata" of BASE as JSON; then "estimated".
 leave_git_alone
 attribute=$1 base=$2 impure=$3
@@ -29,12 +29,14 @@ while [ "$given" -gt 0 ]; do
 done
 set -- --override-input base "$base" "$@" --no-write-lock-file ${impure:+--impure}
 flakes build --dry-run "path:$layer#$attribute" --no-link "$@" || exit 70
-case $attribute in homeConfigurations.*)
-    targets=$(frame flakes eval --raw "path:$layer#targets" "$@")
+where=''
+case $attribute in homeConfigurations.*) where=targets ;; esac
+if [ -e "$layer/home-manager" ]; then where=home.targets; fi
+if [ -n "$where" ]; then
+    targets=$(frame flakes eval --raw "path:$layer#$where" "$@")
     case $targets in
         *' 0 ='*) targets=${targets#=} && say "${targets%% *}" | base64 -d | in_the_way ;;
         *) say targets "$targets" ;;
     esac
-    ;;
-esac
+fi
 echo estimated

@@ -36,8 +36,19 @@ say fact uptime_s "${uptime%%[. ]*}"
 say fact soak_boot "$(clock /proc/sys/kernel/random/boot_id)"
 if [ -e "$root/etc/NIXOS" ]; then
     say mark nixos
-    # home-manager as a module of NixOS activates a home by a unit of this name.
-    if [ -e "$root/etc/systemd/system/home-manager-$(id -un).service" ]; then say mark home_module; fi
+    # home-manager as a module of NixOS activates a home by a unit, in whose name a dash is \x2d. With
+    # startAsUserService it is one of the user's own, which a drop-in in the user's profile completes.
+    for units in "$root/run/current-system/etc/systemd/system" "$root/etc/systemd/system"; do
+        if [ -e "$units/home-manager-$(id -un | sed 's/-/\\x2d/g').service" ]; then
+            say mark home_module
+            break
+        fi
+        for unit in "$units"/home-manager-*.service; do
+            if [ -e "$unit" ]; then say mark home_module_others; fi
+        done
+    done
+    units=share/systemd/user/home-manager.service.d/10-user-activation.conf
+    if [ -e "$root/etc/profiles/per-user/$(id -un)/$units" ]; then say mark home_module_at_login; fi
     # A program for root is text for sh, so sh is what sudo has to allow.
     if [ "$owner" != "$(id -u)" ] && sudo -n sh -c : 2>/dev/null; then say mark sudo; fi
 fi

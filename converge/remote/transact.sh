@@ -132,11 +132,12 @@ activate() {
         esac
     fi
     if fields nixos; then
+        if ! move_aside; then why="files of the home could not be moved aside" && return 1; fi
         (umask 022 && "$new/bin/switch-to-configuration" test)
         code=$?
         case $code in
             0) ;;
-            4) why="the system was switched, but units failed (exit 4)" && return 1 ;;
+            4) why="the system was switched, but units failed (exit 4)$(home_not_activated)" && return 1 ;;
             *) why="switch-to-configuration test: exit $code" && return 1 ;;
         esac
     fi
@@ -380,6 +381,7 @@ case $verb in
             activat* | keeping | undoing)
                 word_before=$(word)
                 undo_home
+                give_home_back
                 undo_files
                 conclude "rebooted before it was confirmed" 2>/dev/null
                 ;;

@@ -7,56 +7,6 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 trouble='' left='' held_up=''
 
-# Without an older generation: take away the links that this one made.
-deactivate_home() {
-    of_home "$1" <<'EACH'
-files=$1
-shift
-for name in "$@"; do
-    link=$HOME/${name#./}
-    case $(readlink -- "$link") in "$files"/home-files/* | /nix/store/*-home-manager-files/*)
-        rm -f -- "$link" || failed=1 ;;
-    esac
-done
-exit "${failed:-0}"
-EACH
-}
-# of_home GENERATION <PROGRAM: as the user, for its files and links below home-files, whatever their
-# names: PROGRAM has GENERATION and the names as arguments, and "extension" of what was moved aside.
-of_home() {
-    each_=$(cat)
-    # shellcheck disable=SC2016 # expanded by the inner shell
-    as_user sh -c '
-        cd -- "$1/home-files" && extension=$3 \
-            find . \( -type f -o -type l \) -exec sh -c "$2" each "$1" {} +' \
-        home "$(readlink -f -- "$1")" "$each_" "before-$(plan run)"
-}
-# What home-manager moved aside for the generation that is gone comes back, as it was: the user's own
-# files. One in whose place the user made another meanwhile stays aside, and is named.
-give_files_back() {
-    kept_aside=$(
-        of_home "$1" <<'EACH'
-shift
-for name in "$@"; do
-    place=$HOME/${name#./} aside=$HOME/${name#./}.$extension
-    if [ ! -e "$aside" ] && [ ! -L "$aside" ]; then continue; fi
-    case $(readlink -- "$place") in
-        */home-files/* | *-home-manager-files/*) ;;
-        *) if [ -e "$place" ] || [ -L "$place" ]; then
-            printf "%s " "$aside"
-            continue
-        fi ;;
-    esac
-    # A directory takes the place of no link.
-    if [ -d "$aside" ] && [ ! -L "$aside" ]; then rm -f -- "$place"; fi
-    mv -fT -- "$aside" "$place" || failed=1
-done
-exit "${failed:-0}"
-EACH
-    ) || trouble="$trouble; by hand: put back the files that end in .before-$(plan run)"
-    if [ -n "$kept_aside" ]; then left="$left; another file is in the place of, left alone: $kept_aside"; fi
-}
-
 undo_home() {
     fields home-manager || return 0
     now=$(target_of "$profile")
@@ -107,6 +57,7 @@ undo_system() {
             *) switch_back switch ;;
         esac
     fi
+    case $left in *"$profile is somebody else's"*) ;; *) give_home_back ;; esac
 }
 go_back() { # go_back LAYER: to the old generation; its path becomes a new one where it was deleted
     if [ -L "$profile-$old_number-link" ]; then

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from converge.effect import Effect, Finding, summary
 from converge.plan import rollout
 from converge.plan.desired import session_file
+from converge.plan.layers import home_within
 from converge.plan.plan import Plan
 from converge.plan.snapshot import Snapshot
 from converge.plan.standing import Standing
@@ -32,8 +33,11 @@ def status(
     """Generations, layers, drift, what is open, the last proof, room for one more generation."""
     snapshot = context.snapshot
     yield "machine", f"{snapshot.facts['hostname']}, Linux {snapshot.facts.get('kernel', '?')}"
-    for name in ("system", "home"):
-        yield from _generations(snapshot, name)
+    yield from _generations(snapshot, "system")
+    if home_within(snapshot):
+        yield "home", "within the system's generations (home-manager as a module of NixOS)"
+    else:
+        yield from _generations(snapshot, "home")
     for finding in findings:
         text = finding.found or finding.reason
         if finding.found and finding.reason:
@@ -233,4 +237,4 @@ def _place(context: Context, setting: Setting) -> str:
     nix = context.layer(setting.layer)
     if nix is None:
         return f"nowhere: {context.not_applicable.get(setting.layer, 'its layer is not here')}"
-    return f"{nix.directory}/profile.json, settings.{setting.id}"
+    return f"{nix.data}, settings.{setting.id}"

@@ -96,6 +96,8 @@ def _layer(plan: Plan, layer: Layer, estimates: Mapping[str, str]) -> tuple[str,
     if build and build.needed:
         takes = estimates.get(layer.value, "")
         return files or "no file", f"build: {build.why}" + (f"; {takes}" if takes else "")
+    if not build and layer.value in estimates:  # it is built with another layer
+        return files or "no file", estimates[layer.value]
     if not files:
         return "no change", build.why if build else "as it should be"
     return files, build.why if build else ""

@@ -5,6 +5,7 @@
 {
   imports = [
     ./lib/set.nix
+    ./packageset.nix
     ./libraries.nix
     ./packages.nix
     ./runtimes.nix

@@ -10,12 +10,15 @@
       inherit (import ./lib/layer.nix { inherit base profile; }) pick extend;
       name = "${profile.user}@${profile.host}";
       userHome = pick "homeConfigurations" [ name profile.user ] "--override-input base";
+      overlay = import ./overlay.nix profile;
       extended = extend userHome self.homeModules.default overlay;
       home = extended.configuration;
-      librariesWith = lib: import ./lib/libraries.nix { inherit lib profile; layer = "home"; };
-      runtimesWith = lib: import ./lib/runtimes.nix { inherit lib profile; };
-      overlay = final: prev:
-        (librariesWith prev.lib).overlay final prev // (runtimesWith prev.lib).overlay final prev;
+      answers = import ./answers.nix {
+        inherit profile;
+        inherit (extended) basePkgs pkgs;
+        base = userHome.config;
+        home = home.config;
+      };
     in
     {
       homeConfigurations.${name} = home;
@@ -25,19 +28,7 @@
       overlays.default = overlay;
       hardwareProfiles.${profile.workspace} = profile.hardware;
 
-      # Read by a dry run: nix eval --raw .#targets, a line for each file that home-manager would make.
-      targets = extended.pkgs.lib.concatMapStrings (file: "${file.target}\n")
-        (builtins.filter (file: file.enable) (builtins.attrValues home.config.home.file));
-
-      # Read by checks: nix eval --json .#report
-      report = import ./lib/report.nix {
-        inherit (extended.pkgs) lib;
-        libraries = librariesWith extended.pkgs.lib;
-        inherit (extended) basePkgs pkgs;
-        baseInstalled = userHome.config.home.packages;
-        installed = home.config.home.packages;
-        adopts = package: (runtimesWith extended.pkgs.lib).of package != null;
-        more.runtimes = (runtimesWith extended.pkgs.lib).report extended.pkgs home.config.home.packages;
-      };
+      # Read by a dry run (nix eval --raw .#targets), and by checks (nix eval --json .#report).
+      inherit (answers) targets report;
     };
 }

@@ -16,7 +16,7 @@ in
   config = lib.mkMerge [
     {
       # Default: no overlay. New attributes only; nothing that exists is rebuilt.
-      nixpkgs.overlays = [ runtimes.overlay ];
+      nixpkgs.overlays = lib.mkIf (!config.workspaceTuning.systemPackages) [ runtimes.overlay ];
     }
 
     (lib.mkIf (inForce "runtimes.node.jemalloc") {

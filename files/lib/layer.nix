@@ -21,10 +21,25 @@ in
     else
       throw ("workspace-tuning: the flake given as `base` has no ${kind}.${quoted names}. "
         + (if module then
-        "It has home-manager as a module of nixosConfigurations.\"${profile.host}\", which is not extended: "
-          + "offer the home as homeConfigurations, and take the user out of home-manager.users."
+        "It has home-manager as a module of nixosConfigurations.\"${profile.host}\", and the NixOS layer extends that: "
+          + "switch to that system once, and let base_home name a place without a flake."
       else if exist == [ ] then "It has no ${kind} at all: is ${option} set to the right flake?"
       else "It has ${quoted exist}: set the workspace's host and user to one of them."));
+
+  # A system, which has to have the home of the profile's user by home-manager as a module.
+  withHome = system:
+    let users = system.config.home-manager.users; in
+    if !(system.options ? home-manager) then
+      throw
+        ("workspace-tuning: nixosConfigurations.\"${profile.host}\" has no home-manager as a module, although the "
+          + "running system activates a home by it. Switch to your flake first, or leave the home out: "
+          + "--data layers=nixos,plasma,session")
+    else if !(users ? ${profile.user}) then
+      throw
+        ("workspace-tuning: nixosConfigurations.\"${profile.host}\" has no home-manager.users.${profile.user}. It has "
+          + "${quoted (builtins.attrNames users)}: set the workspace's user to one of them, or leave the home out: "
+          + "--data layers=nixos,plasma,session")
+    else system;
 
   # The configuration with one more module, and the package sets without it and with it.
   #

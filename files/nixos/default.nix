@@ -13,7 +13,9 @@
     ./storage.nix
     ./builds.nix
     ./marker.nix
-  ];
+  ]
+  # Written beside only where home-manager is a module of this system (converge/plan/desired.py).
+  ++ (if builtins.pathExists ./home-manager/profile.json then [ ./home.nix ] else [ ]);
 
   _module.args.workspaceTuning = import ./lib/profile.nix ./profile.json;
 }

@@ -7,12 +7,33 @@
   outputs = { self, base }:
     let
       profile = import ./lib/profile.nix ./profile.json;
-      inherit (import ./lib/layer.nix { inherit base profile; }) pick extend;
-      userSystem = pick "nixosConfigurations" [ profile.host ] "--override-input base";
-      extended = extend userSystem self.nixosModules.default overlay;
-      system = extended.configuration;
+      inherit (import ./lib/layer.nix { inherit base profile; }) pick extend withHome;
+      picked = pick "nixosConfigurations" [ profile.host ] "--override-input base";
+      # The home-manager layer lies beside where home-manager is a module of the system.
+      homeProfile = import ./home-manager/lib/profile.nix ./home-manager/profile.json;
+      holdsHome = builtins.pathExists ./home-manager/profile.json;
+      userSystem = if holdsHome then withHome picked else picked;
+
       librariesWith = lib: import ./lib/libraries.nix { inherit lib profile; layer = "system"; };
       overlay = final: prev: (librariesWith prev.lib).overlay final prev;
+      homeOverlay = import ./home-manager/overlay.nix homeProfile;
+      # For a system that was handed its package set (lib/layer.nix), which a home can share.
+      both =
+        if holdsHome && userSystem.config.home-manager.useGlobalPkgs
+        then final: prev: let one = overlay final prev; in one // homeOverlay final (prev // one)
+        else overlay;
+      extended = extend userSystem self.nixosModules.default both;
+      system = extended.configuration;
+
+      homeOf = configuration: configuration.config.home-manager.users.${profile.user};
+      # Without the layer a home shows its package set nowhere.
+      userHome = homeOf (userSystem.extendModules {
+        modules = [{ home-manager.users.${profile.user} = ./home-manager/packageset.nix; }];
+      });
+      homePkgs =
+        let own = (homeOf system).workspaceTuning.pkgs; in
+        # One that was handed over in home-manager.extraSpecialArgs has no overlay of a module's.
+        if own ? optimized then own else own.extend homeOverlay;
     in
     {
       nixosConfigurations.${profile.host} = system;
@@ -34,5 +55,14 @@
           if !(profile.settings ? "video.driver") then null
           else { inherit (system.config.hardware.nvidia.package) version; inherit (system.config.hardware.nvidia) open; };
       };
-    };
+    } // (if !holdsHome then { } else {
+      # What the home-manager layer's own flake answers for a home by itself: .#home.report, and so on.
+      home = { pkgs = homePkgs; } // import ./home-manager/answers.nix {
+        profile = homeProfile;
+        base = userHome;
+        home = homeOf system;
+        basePkgs = userHome.workspaceTuning.pkgs;
+        pkgs = homePkgs;
+      };
+    });
 }

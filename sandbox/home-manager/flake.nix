@@ -4,5 +4,6 @@
   outputs = { self, ... }: {
     miniature = true;
     lib.homeManagerConfiguration = import ./lib/eval-config.nix;
+    nixosModules.home-manager = ./nixos;
   };
 }

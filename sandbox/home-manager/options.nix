@@ -1,11 +1,10 @@
 # The home-manager options that the layer and the test workspaces set: names, types and defaults as
 # in home-manager; user units, environment.d and shell aliases end up in home.file.
-{ config, lib, pkgs, initialPkgs, homeRelease, ... }:
+{ config, lib, pkgs, homeRelease, ... }:
 let
   since = lib.versionAtLeast homeRelease;
   inherit (lib) mkOption types;
   option = type: default: mkOption { inherit type default; };
-  overlay = lib.mkOptionType { name = "nixpkgs-overlay"; description = "nixpkgs overlay"; check = lib.isFunction; merge = lib.mergeOneOption; };
   fileIn = directory: types.submodule ({ name, config, ... }: {
     options = {
       enable = option types.bool true;
@@ -35,10 +34,6 @@ in
   options = {
     assertions = option (types.listOf types.unspecified) [ ];
     warnings = option (types.listOf types.str) [ ];
-    nixpkgs = {
-      overlays = option (types.nullOr (types.listOf overlay)) null;
-      config = option (types.nullOr types.attrs) null;
-    };
     home = {
       username = mkOption { type = types.str; };
       homeDirectory = mkOption { type = types.path; };
@@ -85,12 +80,6 @@ in
   };
 
   config = {
-    _module.args.pkgs = lib.mkForce (import initialPkgs.path {
-      inherit lib;
-      inherit (initialPkgs) release;
-      overlays = if config.nixpkgs.overlays == null then [ ] else config.nixpkgs.overlays;
-      config = if config.nixpkgs.config == null then { } else config.nixpkgs.config;
-    });
     programs = lib.genAttrs [ "bash" "zsh" "fish" ] (_: { shellAliases = lib.mapAttrs (_: lib.mkDefault) config.home.shellAliases; });
     xdg.configFile = lib.mkMerge [
       (lib.mapAttrs' (name: unit: lib.nameValuePair "systemd/user/${name}.slice" { text = ini unit; }) config.systemd.user.slices)

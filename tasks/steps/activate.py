@@ -31,7 +31,7 @@ from tasks.steps.write import record
 
 #: What decides where the user's programs look for their files, as ``remote/read.sh`` says it.
 HOMES = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
-UNDO = ("kdelock", "replace", "seal", "restore", "undo")  # what transact.sh reads to undo
+UNDO = ("kdelock", "replace", "seal", "restore", "home", "undo")  # what transact.sh reads to undo
 ATTEMPTS = 3  # the desktop may write between our reading and our writing
 #: Faults that are looked for before a change and end the run: it could not be undone safely.
 BLOCKING = frozenset({"disk.room", "before.boot-menu"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from converge.exits import Exit, Outcome
+from converge.plan.layers import home_within
 from converge.plan.snapshot import Transaction
 from converge.reason import spoken
 from converge.setting import Layer
@@ -61,6 +62,12 @@ def parts(work: Read) -> tuple[str, ...]:
         return ()
     if any(held & layers and not held <= layers for held in PARTS.values()):
         raise Over("plasma and session files are undone together: name both", Exit.INVALID)
+    if home_within(work.snapshot) and len(layers & {Layer.NIXOS, Layer.HOME_MANAGER}) == 1:
+        raise Over(
+            "the home is a part of the NixOS system here, and goes back with its generation: name "
+            "both nixos and home-manager",
+            Exit.INVALID,
+        )
     return tuple(name for name, held in PARTS.items() if held <= layers)
 
 

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from converge.journal.kinds import EstimateRecord
 from converge.limits import frame
-from converge.plan.layers import MOVED_ASIDE
+from converge.plan.layers import MOVED_ASIDE, home_within
 from converge.plan.plan import Build
 from converge.problem import count
 from converge.reason import reason_of
@@ -49,13 +49,19 @@ def estimate(work: Planned) -> Planned:
             text = f"does not evaluate: {answer.last_error}"
             failed = failed or f"{build.nix.layer}: {text}"
             tell(work, answer)
+        home = _in_the_way(answer.of("in_the_way")) + _targets(answer.of("targets"))
+        within = build.nix.layer is Layer.NIXOS and home_within(work.snapshot)
         work.record(
             EstimateRecord(
                 layer=build.nix.layer.value,
-                text=text + _in_the_way(answer.of("in_the_way")) + _targets(answer.of("targets")),
+                text=text if within else text + home,
                 derivations=tuple(line.strip() for line in said if line.strip().endswith(".drv")),
             )
         )
+        if within and Layer.HOME_MANAGER not in work.plan.not_applicable:
+            # It is built and activated with the system; what it puts into the home is its own.
+            name = Layer.HOME_MANAGER.value
+            work.record(EstimateRecord(layer=name, text=WITHIN + home, derivations=()))
     return Planned.of(work, unbuildable=failed) if failed else work
 
 
@@ -74,6 +80,7 @@ def dry_run(work: Planned, build: Build, *inputs: str, timeout: int = 300) -> An
     return _own_paths(work, build, answer)
 
 
+WITHIN = "a part of the NixOS system (home-manager.users): built and activated with it"
 #: nixpkgs reads the closure of the built system to know what refers to a grafted library.
 GRAFTED = (
     "not asked: libraries.graft.system makes Nix build the whole system while it evaluates; a run "

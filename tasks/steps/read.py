@@ -234,7 +234,10 @@ def plan_for(work: Given, found: Snapshot) -> Plan:
     stands = cascade.with_locks(found, _standings(work, found, now.phases))
     found = _with_modified(work, found, stands)
     stands = held.with_holds(found, stands, prefer=choices.prefer)
-    unselected = {layer: "not part of this run" for layer in Layer if layer not in choices.layers}
+    selected = choices.layers
+    if layers.home_within(found) and Layer.HOME_MANAGER in selected:
+        selected |= {Layer.NIXOS}  # which has the home; its own settings stay as they are
+    unselected = {layer: "not part of this run" for layer in Layer if layer not in selected}
     missing = {**unselected, **missing}
     identity = desired.Identity(workspace=choices.workspace, host=choices.host, user=choices.user)
     wanted = desired.desired(

@@ -267,10 +267,10 @@ def _pair(
     )
     if nix.layer in work.plan.not_applicable:
         return Pair(why=work.plan.not_applicable[nix.layer])
-    if f"{nix.directory}/flake.nix" not in snapshot.nodes:
+    if not {f"{nix.directory}/flake.nix", nix.data} <= snapshot.nodes.keys():
         return Pair(why=f"the {nix.layer} layer is not on the workspace yet: run deploy.py first")
     base = snapshot.flakes[nix.base]
-    if why := base.fault(f"{layers.FLAKES[nix.layer][1]}_with"):
+    if why := base.fault(f"base_{'nixos' if nix.base == 'system' else 'home'}_with"):
         return Pair(why=why)
     answer = work.remote(
         "pair",
@@ -307,6 +307,8 @@ def _of_library(benchmark: Benchmark, stock: str, optimized: str) -> Pair:
 
 def _sets(nix: NixLayer, work: Planned) -> tuple[str, ...]:
     """Attributes of the configuration: the layer's name for it first, then how others spell it."""
+    if nix.within:  # both have the nixpkgs of the system
+        return ("home", f'nixosConfigurations."{work.choices.host}"')
     if nix.layer is Layer.NIXOS:
         return (f'nixosConfigurations."{work.choices.host}"',)
     names = (f"{work.choices.user}@{work.choices.host}", work.choices.user)

@@ -192,10 +192,15 @@ def profile_data(profile: str = "shoshin", **choices: Iterable[str]) -> dict[Lay
     }
 
 
-def make_layers(directory: Path, data: Mapping[Layer, Mapping[str, Any]]) -> Path:
-    """``directory`` with both layer directories, as they lie on a workspace."""
+def make_layers(
+    directory: Path, data: Mapping[Layer, Mapping[str, Any]], *, within: bool = False
+) -> Path:
+    """``directory`` with both layer directories, as they lie on a workspace; ``within``: that of
+    the home in that of the system."""
     for layer, name in LAYERS.items():
         target = directory / name
+        if within and layer is Layer.HOME_MANAGER:
+            target = directory / "nixos" / name
         shutil.copytree(PROJECT / "files" / name, target, ignore=shutil.ignore_patterns("lib"))
         shutil.copytree(PROJECT / "files/lib", target / "lib")
         text = json.dumps(data[layer], indent=2, sort_keys=True) + "\n"
@@ -223,10 +228,12 @@ def make_base(
     home: Path | None = None,
     root: Path | None = None,
     copied: bool = False,
+    within: bool = False,
 ) -> Path:
     """A user's flake in ``directory``, on the miniatures or on the checkouts that are named.
 
-    ``copied``: with the miniatures beside it, for a user who may not read this project.
+    ``within``: the home is a part of the system. ``copied``: with the miniatures beside it, for a
+    user who may not read this project.
     """
     used = sources(directory.parent / "sources", build=True)
     if copied:
@@ -235,7 +242,8 @@ def make_base(
                 used[name] = shutil.copytree(place, directory.parent / "sources" / name)
     inputs = {"@NIXPKGS@": used["nixpkgs"], "@HOME_MANAGER@": used["homeManager"]}
     directory.mkdir(parents=True)
-    for source in sorted((MINIATURE / "base").glob("*.nix")):
+    parts = ("base", "within") if within else ("base",)
+    for source in (one for part in parts for one in sorted((MINIATURE / part).glob("*.nix"))):
         text = source.read_text()
         for mark, place in inputs.items():
             text = text.replace(mark, str(place))

@@ -174,12 +174,55 @@ def test_only_an_absent_flake_that_nobody_named_or_applied_means_that_a_layer_do
         assert Layer.HOME_MANAGER not in layers.not_applicable(bad, hardware, faulty=faulty)
 
 
-def test_home_manager_as_a_module_is_named_with_what_to_do() -> None:
-    snapshot = found()
-    marks = snapshot.marks | {"home_module"}
-    flakes = {**snapshot.flakes, "home": absent("/home/x")}
-    why = layers.not_applicable(replace(snapshot, flakes=flakes, marks=marks), plans.profile())
-    assert "home-manager.users.mitsio" in why[Layer.HOME_MANAGER]
+def test_a_home_that_the_system_activates_is_a_part_of_the_systems_layer() -> None:
+    snapshot, hardware = found(), plans.profile()
+    gone = {**snapshot.flakes, "home": absent("/home/x")}
+    within = replace(snapshot, flakes=gone, marks=snapshot.marks | {"home_module"})
+    assert Layer.HOME_MANAGER not in layers.not_applicable(within, hardware)
+    named = frozenset({"base_home"})  # which may name a place without a flake
+    assert layers.faults(within, hardware, named=named) == {}
+    system, home = layers.nix_layers(within, root="", host="box", user="me")
+    assert (home.directory, home.base, home.profile, home.root) == (
+        (system.directory, "system", "system", True)
+    )
+    assert home.data == "/var/lib/workspace-tuning/nixos/home-manager/profile.json"
+    made = plan(within, selected=EVERY)
+    assert [one.nix.layer for one in made.builds] == [Layer.NIXOS]
+    mine = {c.path: c.root for c in made.changes if c.layer is Layer.HOME_MANAGER}
+    assert all(path.startswith("/var/lib/workspace-tuning/nixos/home-manager/") for path in mine)
+    assert home.data in mine
+    assert all(mine.values())
+    assert not any(path.endswith("flake.nix") for path in mine)
+
+    elsewhere = replace(within, marks=within.marks - {"nixos"})
+    why = layers.not_applicable(elsewhere, hardware)[Layer.HOME_MANAGER]
+    assert "a part of the NixOS system: this machine is not NixOS" in why
+
+
+def test_a_home_that_the_system_activates_and_another_in_a_flake_are_refused() -> None:
+    snapshot, hardware = found(), plans.profile()
+    both = replace(snapshot, marks=snapshot.marks | {"home_module"})
+    for named in (frozenset({"base_home"}), frozenset()):
+        fault = layers.faults(both, hardware, named=named)[Layer.HOME_MANAGER]
+        assert "home-manager.users.mitsio of the NixOS system activates" in fault.what
+        assert "--data base_home=" in fault.fix
+        assert fault.given is bool(named)
+
+
+@pytest.mark.parametrize(
+    ("mark", "said"),
+    [
+        ("home_module_others", "mitsio is not in home-manager.users"),
+        ("home_module_at_login", "startAsUserService is set"),
+    ],
+)
+def test_home_manager_as_a_module_that_has_no_home_to_extend_is_named(mark: str, said: str) -> None:
+    snapshot, hardware = found(), plans.profile()
+    gone = {**snapshot.flakes, "home": absent("/home/x")}
+    one = replace(snapshot, flakes=gone, marks=snapshot.marks | {mark})
+    assert said in layers.not_applicable(one, hardware)[Layer.HOME_MANAGER]
+    fault = layers.faults(one, hardware, named=frozenset({"base_home"}))[Layer.HOME_MANAGER]
+    assert said in fault.what
 
 
 # ---- the id --------------------------------------------------------------------------------------

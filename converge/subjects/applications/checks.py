@@ -89,11 +89,11 @@ def _judge_score(context: Context, answers: Answers, setting: Setting) -> Verdic
 
 
 def _program(context: Context, app: Setting, program: str) -> Ask:
-    return Ask("file", (f"{context.generation('home')}/home-path/bin/{program}",))
+    return Ask("file", (f"{context.generation(Layer.HOME_MANAGER)}/home-path/bin/{program}",))
 
 
 def _entry(context: Context, identifier: str) -> Ask:
-    place = f"{context.generation('home')}/home-path/share/applications"
+    place = f"{context.generation(Layer.HOME_MANAGER)}/home-path/share/applications"
     return Ask("file", (f"{place}/{identifier}.desktop",))
 
 
@@ -203,7 +203,7 @@ def _electron_apps(context: Context, setting: Setting) -> tuple[Setting, ...]:
 
 def _wrapper(context: Context, app: Setting) -> Ask:
     program = value(app)["programs"][0]
-    return Ask("file", (f"{context.generation('home')}/home-path/bin/{program}",))
+    return Ask("file", (f"{context.generation(Layer.HOME_MANAGER)}/home-path/bin/{program}",))
 
 
 def _judge_flag(context: Context, answers: Answers, setting: Setting) -> Verdict:

@@ -40,7 +40,7 @@ def unit_files(context: Context, name: str) -> tuple[Ask, Ask]:
     inside = f".config/systemd/user/{name}"
     return (
         Ask("file", (context.home(inside),)),
-        Ask("file", (f"{context.generation('home')}/home-files/{inside}",)),
+        Ask("file", (f"{context.generation(Layer.HOME_MANAGER)}/home-files/{inside}",)),
     )
 
 

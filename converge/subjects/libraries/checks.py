@@ -56,13 +56,13 @@ def report_ask(context: Context, layer: Layer) -> Ask | None:
     """None where the layer does not apply, is not on the workspace yet, or has no flake below it
     that Nix can read."""
     nix = context.layer(layer)
-    if nix is None or f"{nix.directory}/flake.nix" not in context.snapshot.nodes:
+    if nix is None or not {f"{nix.directory}/flake.nix", nix.data} <= context.snapshot.nodes.keys():
         return None
     if context.flake_fault(layer):
         return None
     base = context.snapshot.flakes[nix.base]
     impure = "--impure" if base.impure else ""
-    return Ask("nix-report", (nix.directory, base.url, impure), limit=REPORT_LIMIT)
+    return Ask("nix-report", (nix.directory, base.url, impure, nix.report), limit=REPORT_LIMIT)
 
 
 def report(context: Context, answers: Answers, layer: Layer) -> LibrariesReport:
@@ -92,8 +92,7 @@ def report(context: Context, answers: Answers, layer: Layer) -> LibrariesReport:
 
 
 def _closure(context: Context, layer: Layer) -> Ask:
-    profile = "system" if layer is Layer.NIXOS else "home"
-    return Ask("closure", (context.generation(profile),), limit=60)
+    return Ask("closure", (context.generation(layer),), limit=60)
 
 
 def _asks(context: Context, setting: Setting) -> Iterable[Ask]:

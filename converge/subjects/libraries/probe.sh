@@ -12,19 +12,19 @@ probe_build() { # one derivation that no machine has built before
     nix-store --delete "$path" >/dev/null 2>&1
     return 0
 }
-probe_nix_report() { # nix-report LAYER BASE IMPURE: what the evaluated derivations say
+probe_nix_report() { # nix-report LAYER BASE IMPURE ATTRIBUTE: what the evaluated derivations say
     need nix
     leave_git_alone
     guard=''
     trap 'rm -rf -- "$guard"' EXIT
     trap 'exit 129' HUP INT TERM
     run_nothing_of_git
-    flakes eval --json "path:$1#report" --override-input base "$2" --no-write-lock-file ${3:+--impure}
+    flakes eval --json "path:$1#${4:-report}" --override-input base "$2" --no-write-lock-file ${3:+--impure}
 }
 probe_closure() { # closure PATH: the hash parts of the derivations of all that PATH needs
     need nix-store
     [ -e "$1" ] || stop 121 "$1"
-    paths=$(nix-store --query --requisites "$1") || return
+    paths=$(nix-store --query --requisites "$(readlink -f -- "$1")") || return
     derivers=$(printf '%s\n' "$paths" | xargs nix-store --query --deriver) || return
     printf '%s\n' "$derivers" | sed -n 's|^/.*/\([0-9a-z]\{32\}\)-.*\.drv$|\1|p' | sort -u
 }

@@ -46,7 +46,7 @@ _GO_OF_A_SHELL = 'unset __HM_SESS_VARS_SOURCED; . "$1"; PATH=$2:$PATH exec go en
 
 def _program(context: Context, name: str, *arguments: str) -> Ask:
     """A program of the home generation in use. In a sandbox its programs are stand-ins."""
-    path = f"{context.generation('home')}/home-path/bin/{name}"
+    path = f"{context.generation(Layer.HOME_MANAGER)}/home-path/bin/{name}"
     return Ask("program", (path, *arguments), machine=True)
 
 
@@ -60,7 +60,7 @@ def _node(context: Context) -> Ask:
 
 def _go_built(context: Context) -> Ask:
     """The level that the toolchain itself was built for: its own default, no file asked."""
-    path = f"{context.generation('home')}/home-path/bin/go"
+    path = f"{context.generation(Layer.HOME_MANAGER)}/home-path/bin/go"
     words = ("/usr/bin/env", "-u", "GOAMD64", "GOENV=off", path, "env", "GOAMD64")
     return Ask("program", words, machine=True)
 
@@ -71,7 +71,7 @@ def _go_file(context: Context) -> Ask:
 
 def _go_user(context: Context) -> Ask:
     """The level that builds of the user's shells get: variables, then the user's file."""
-    home = f"{context.generation('home')}/home-path"
+    home = f"{context.generation(Layer.HOME_MANAGER)}/home-path"
     words = ("/bin/sh", "-c", _GO_OF_A_SHELL, "sh", f"{home}/{_VARIABLES}", f"{home}/bin")
     return Ask("program", words, machine=True)
 
@@ -81,7 +81,7 @@ _VARIABLES = "etc/profile.d/hm-session-vars.sh"
 
 def _variables(context: Context) -> Ask:
     """What the home generation gives to every login shell."""
-    return Ask("file", (f"{context.generation('home')}/home-path/{_VARIABLES}",))
+    return Ask("file", (f"{context.generation(Layer.HOME_MANAGER)}/home-path/{_VARIABLES}",))
 
 
 def _cargo(context: Context) -> Ask:

@@ -16,6 +16,7 @@ from converge.effect import (
     unknown,
 )
 from converge.limits import document
+from converge.plan.layers import home_within
 from converge.proof.check import (
     BUILT,
     NOTHING,
@@ -49,8 +50,7 @@ class Marker:
 
 
 def _built(context: Context, layer: Layer) -> Ask:
-    profile = "system" if layer is Layer.NIXOS else "home"
-    return Ask("file", (f"{context.generation(profile)}/{_MARKERS[layer]}",))
+    return Ask("file", (f"{context.generation(layer)}/{_MARKERS[layer]}",))
 
 
 def _used(context: Context, layer: Layer) -> Ask:
@@ -83,22 +83,24 @@ def _marker(answers: Answers, ask: Ask) -> Marker | None:
 def stage(context: Context, answers: Answers, layer: Layer, setting: str = "") -> Verdict:
     """How far a Nix layer has come: in use (effective), built and not in use (pending), or not even
     built from what the workspace holds. With ``setting``: whether that one is part of it."""
-    profile = "system" if layer is Layer.NIXOS else "home"
     nix = context.layer(layer)
     if nix is None:
         return not_applicable(context.not_applicable.get(layer, "not a Nix layer"))
-    node = context.snapshot.nodes.get(f"{nix.directory}/profile.json")
+    node = context.snapshot.nodes.get(nix.data)
     if node is None:
-        return not_effective("no layer", expected="the layer", reason=f"{nix.directory} is empty")
-    current = context.snapshot.current(profile)
-    if not context.generation(profile):
+        where = nix.data.rpartition("/")[0]
+        return not_effective("no layer", expected="the layer", reason=f"{where} is empty")
+    current = context.snapshot.current(nix.profile)
+    if not context.generation(layer):
         return not_effective(
             "no generation", expected="a generation of this layer", reason="it was never built"
         )
     wanted = sha256(node.content).hexdigest()
     built = _marker(answers, _built(context, layer))
-    activated = layer.value in context.paths
+    activated = context.activated(layer)
     name = "the activated generation" if activated else f"generation {current and current.number}"
+    if nix.within:
+        name = f"the home in {name} of the system"
     if built is None:
         return not_effective(
             name, expected="a generation of this layer", reason="it was made without the layer"
@@ -116,6 +118,8 @@ def stage(context: Context, answers: Answers, layer: Layer, setting: str = "") -
     used = _marker(answers, _used(context, layer))
     if used != built:
         how = "the next switch or boot" if layer is Layer.NIXOS else "its activation"
+        if nix.within:
+            how = f"the system's unit home-manager-{context.snapshot.facts['user']} has run"
         return pending(f"{name} is built; it is in use after {how}", expected=name, found="built")
     return effective(name, expected=name)
 
@@ -182,13 +186,18 @@ def _judge_booted(context: Context, answers: Answers) -> Verdict:
 # -- the way back -----------------------------------------------------------------------------
 
 
+def _profiles(context: Context) -> Iterable[tuple[Layer, str]]:
+    """The layers that apply and have generations of their own, and the name of their profile."""
+    for layer, name in ((Layer.NIXOS, "system"), (Layer.HOME_MANAGER, "home")):
+        if layer not in context.not_applicable and not (
+            name == "home" and home_within(context.snapshot)
+        ):
+            yield layer, name
+
+
 def _kept(context: Context) -> tuple[str, ...]:
     """Store paths of all generations that the workspace lists, of layers that apply."""
-    names = {
-        name
-        for layer, name in ((Layer.NIXOS, "system"), (Layer.HOME_MANAGER, "home"))
-        if layer not in context.not_applicable
-    }
+    names = {name for _, name in _profiles(context)}
     found = context.snapshot.generations
     return tuple(one.path for name in sorted(names) for one in found.get(name, ()))
 
@@ -203,9 +212,7 @@ def _judge_kept(context: Context, answers: Answers, *, least: int) -> Verdict:
         if line.startswith("there ")
     }
     few, found, first = [], [], []
-    for layer, name in ((Layer.NIXOS, "system"), (Layer.HOME_MANAGER, "home")):
-        if layer in context.not_applicable:
-            continue
+    for layer, name in _profiles(context):
         kept = {g.path for g in context.snapshot.generations.get(name, ()) if g.path in there}
         if layer.value in context.paths:
             kept.add(context.paths[layer.value])  # becomes one when it is proved

@@ -79,7 +79,7 @@ def _meminfo(context: Context, answers: Answers) -> str:
 def _judge_flakes(context: Context, answers: Answers) -> Verdict:
     found, wrong = [], []
     for layer in context.layers:
-        if layer.layer in context.not_applicable:
+        if layer.layer in context.not_applicable or layer.within:
             continue
         flake = context.snapshot.flakes[layer.base]
         found.append(f"{layer.base}: {flake.url}")

@@ -2,8 +2,6 @@
 # `activationPackage`, `pkgs` and `extendModules` out.
 { pkgs, modules ? [ ], extraSpecialArgs ? { }, lib ? pkgs.lib, ... }:
 let
-  # Of the order only this is known here: linkGeneration, the layer's own entries, reloadSystemd.
-  dag.entryBetween = before: after: data: { inherit before after data; };
   withExtras = evaluated:
     let
       failed = map (assertion: assertion.message)
@@ -21,9 +19,10 @@ in
 withExtras (lib.evalModules {
   class = "homeManager";
   # Which options there are depends on the release, so the release cannot come from a module.
-  specialArgs = { lib = lib // { hm.dag = dag; }; homeRelease = pkgs.release; } // extraSpecialArgs;
+  specialArgs = { lib = import ./extended.nix lib; homeRelease = pkgs.release; } // extraSpecialArgs;
   modules = modules ++ [
     ../options.nix
+    ../nixpkgs.nix
     ../generation.nix
     {
       nixpkgs = { config = lib.mkDefault pkgs.config; inherit (pkgs) overlays; };

@@ -70,7 +70,7 @@ let
           ++ [{ _module.args.name = lib.last path; }]
           ++ map
           (definition:
-            if isAttrs definition.value then { _file = definition.file; config = definition.value; }
+            if isAttrs definition.value && shorthandOnlyDefinesConfig then { _file = definition.file; config = definition.value; }
             else { _file = definition.file; imports = [ definition.value ]; })
           definitions;
       }).config;
@@ -144,7 +144,7 @@ rec {
   oneOf = types: foldl' either (head types) (builtins.tail types);
   attrsOf = type: attrsOfWith { inherit type; lazy = false; };
   lazyAttrsOf = type: attrsOfWith { inherit type; lazy = true; };
-  submodule = modules: submoduleWith { modules = lib.toList modules; };
+  submodule = modules: submoduleWith { modules = lib.toList modules; shorthandOnlyDefinesConfig = true; };
   functionTo = type: mkOptionType {
     name = "functionTo";
     check = lib.isFunction;

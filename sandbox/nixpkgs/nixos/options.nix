@@ -19,10 +19,21 @@ let
     options = {
       sliceConfig = option (types.attrsOf types.anything) { };
       serviceConfig = option (types.attrsOf types.anything) { };
+      unitConfig = option (types.attrsOf types.anything) { };
+      environment = option (types.attrsOf (types.nullOr (types.oneOf [ types.str types.path types.package ]))) { };
+      stopIfChanged = option types.bool true;
       overrideStrategy = option (types.enum [ "asDropinIfExists" "asDropin" ]) "asDropinIfExists";
       description = option types.str "";
-    };
+    } // lib.genAttrs [ "wantedBy" "wants" "after" "before" ] (_: option (types.listOf types.str) [ ]);
   };
+  user = types.submodule ({ name, ... }: {
+    options = {
+      name = option types.str name;
+      home = option types.path "/var/empty";
+      uid = option (types.nullOr types.int) null;
+      packages = option (types.listOf types.package) [ ];
+    };
+  });
   number = option types.str;
 in
 {
@@ -36,7 +47,11 @@ in
       variables = option (types.attrsOf types.str) { };
       sessionVariables = option (types.attrsOf types.str) { };
       shellAliases = option (types.attrsOf (types.nullOr types.str)) { };
+      pathsToLink = option (types.listOf types.str) [ ];
     };
+    users.users = option (types.attrsOf user) { };
+    nix.enable = option types.bool true;
+    nix.package = option types.package pkgs.nix;
     nix.settings = option
       (types.submodule {
         freeformType = types.attrsOf types.anything;

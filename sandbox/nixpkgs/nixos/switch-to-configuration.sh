@@ -2,6 +2,9 @@
 # Activation of a miniature system. Enters: switch, boot, test or dry-activate. Leaves: links below
 # the root, a line in the log, exit 0, or 4 as NixOS gives it when units failed. Where it is the
 # system of a whole machine, that machine's own programs write the boot menu and activate.
+#
+# Of units it restarts those of home-manager that changed, as their user and without our variables:
+# its module activates each home that way.
 set -eu
 toplevel=@toplevel@
 root=${MINIATURE_ROOT-@root@}
@@ -24,9 +27,33 @@ place() {
     mv -T "$root/$2.new" "$root/$2"
 }
 
+before=$(readlink "$root/run/current-system" 2>/dev/null) || before=/nonexistent
+
+# changed: units of homes that are others than in the system that runs.
+changed() {
+    for unit in "$toplevel"/etc/systemd/system/home-manager-*.service; do
+        [ -e "$unit" ] || continue
+        cmp -s "$unit" "$before/etc/systemd/system/${unit##*/}" || echo "${unit##*/}"
+    done
+}
+of_unit() { sed -n "s/^$1=//p" "$toplevel/etc/systemd/system/$unit"; }
+start() {
+    set -- env -u HOME_MANAGER_BACKUP_EXT
+    for one in $(of_unit Environment); do set -- "$@" "$one"; done
+    user=$(of_unit User)
+    # In a sandbox whoever switches is the user; on a machine it is root.
+    [ "$(id -un)" = "$user" ] || set -- runuser -u "$user" -- "$@"
+    # shellcheck disable=SC2046 # a command with its argument
+    "$@" $(of_unit ExecStart) || {
+        echo "warning: the following units failed: $unit" >&2
+        return 1
+    }
+}
+
 [ -z "$log" ] || printf '%s %s\n' "$action" "$toplevel" >> "$log"
 if [ "$action" = dry-activate ]; then
     echo "would activate the configuration $toplevel"
+    for unit in $(changed); do echo "would restart the following units: $unit"; done
     exit 0
 fi
 if [ -n "$root" ]; then
@@ -48,4 +75,8 @@ if [ -n "$machine" ]; then
     switch | test) "$machine/activate" "$toplevel" || exit 4 ;;
     esac
 fi
-exit "${MINIATURE_EXIT:-0}"
+failed=0
+case $action in
+switch | test) for unit in $(changed); do start || failed=4; done ;;
+esac
+exit "${MINIATURE_EXIT:-$failed}"

@@ -18,8 +18,23 @@ let
       file = if value.overrideStrategy == "asDropin" || name == "user" then "${name}.slice.d/overrides.conf" else "${name}.slice";
     in
     { inherit file; source = pkgs.writeText "slice" (content + "\n"); };
+  # Of the services those that run something: the rest of a unit is nobody's here.
+  service = name: value: {
+    file = "${name}.service";
+    source = pkgs.writeText "service" (lib.concatLines ([ "[Unit]" "Description=${value.description}" "[Service]" ]
+      ++ lib.mapAttrsToList (key: setting: "Environment=${key}=${toString setting}") value.environment
+      ++ lib.mapAttrsToList (key: setting: "${key}=${toString setting}") value.serviceConfig));
+  };
+  profiles = lib.filterAttrs (_: user: user.packages != [ ]) config.users.users;
   etc = map (entry: { file = entry.target; inherit (entry) source; }) enabled
-    ++ map (unit: unit // { file = "systemd/system/${unit.file}"; }) (lib.mapAttrsToList slice config.systemd.slices)
+    ++ map (unit: unit // { file = "systemd/system/${unit.file}"; }) (lib.mapAttrsToList slice config.systemd.slices
+    ++ lib.mapAttrsToList service (lib.filterAttrs (_: one: one.serviceConfig ? ExecStart) config.systemd.services))
+    ++ lib.mapAttrsToList
+    (name: user: {
+      file = "profiles/per-user/${name}";
+      source = pkgs.buildEnv { name = "user-environment"; paths = user.packages; };
+    })
+    profiles
     ++ [
     {
       file = "sysctl.d/60-nixos.conf";

@@ -9,10 +9,13 @@ let
     { _module.args.release = release; }
   ] ++ lib.optional (system != null) { nixpkgs.hostPlatform = lib.mkDefault system; };
 
+  # Of nixpkgs' own: a name in a unit's name. A path has more signs than a user's name.
+  utils.escapeSystemdPath = builtins.replaceStrings [ "-" "/" ] [ "\\x2d" "-" ];
+
   withExtras = evaluated: evaluated // {
     inherit lib;
     inherit (evaluated._module.args) pkgs;
     extendModules = arguments: withExtras (evaluated.extendModules arguments);
   };
 in
-withExtras (lib.evalModules { class = "nixos"; inherit specialArgs; modules = miniature ++ modules; })
+withExtras (lib.evalModules { class = "nixos"; specialArgs = { inherit utils; } // specialArgs; modules = miniature ++ modules; })
