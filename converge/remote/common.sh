@@ -108,7 +108,11 @@ receive() { # receive PATH <CONTENT: the same for what comes on standard input
     why=$({ cat >"$path_.new" && settle "$path_"; } 2>&1) && return 0
     unsettled
 }
-settle() { sync -- "$1.new" && mv -fT -- "$1.new" "$1"; }
+settle() { # in the place of whatever is there; a directory of somebody's own stays beside it
+    sync -- "$1.new" || return 1
+    if [ -d "$1" ] && [ ! -L "$1" ]; then mv -T -- "$1" "$1.was-a-directory" || return 1; fi
+    mv -fT -- "$1.new" "$1"
+}
 unsettled() {
     rm -f -- "$path_.new" 2>/dev/null
     why="$path_: cannot be written: $(reason "$why")"

@@ -8,7 +8,10 @@
 # Output: lines "WORD VALUE...", then "files" and "directories", each a base64 tar.gz, then "end".
 # Values are data: nothing read here is ever evaluated. Needs POSIX sh, coreutils, GNU tar.
 
-first_line() { head -n 1 -- "$1" 2>/dev/null; }
+first_line() {
+    regular "$1"
+    head -n 1 -- "$file_" 2>/dev/null
+}
 
 say workspace-read 1
 say fact config "${config%/}"
@@ -107,7 +110,8 @@ for place in "$state/workspace-tuning/workspace/runs"/*/transaction \
     done 2>/dev/null <"$file_"
     case $place in "$runs"/*) [ "${user:-$me}" = "$me" ] || continue ;; esac
     case $number in '' | 0 | *[!0-9]*) # its plan is damaged
-        number=$(tar -xzOf "$place/programs.spare" plan 2>/dev/null | sed -n 's/^number //p')
+        regular "$place/programs.spare"
+        number=$(tar -xzOf "$file_" plan 2>/dev/null | sed -n 's/^number //p')
         case $number in '' | *[!0-9]*) number=0 ;; esac
         ;;
     esac
@@ -120,16 +124,18 @@ for place in "$state/workspace-tuning/workspace/runs"/*/transaction \
     fi 2>/dev/null
     say transaction "$place" "$number" "$alive" "$left" "$status"
     tried=${place%/transaction}/trial # remote/trial.sh
-    if [ -r "$tried/state" ]; then
+    if [ -f "$tried/state" ] && [ -r "$tried/state" ]; then
+        regular "$tried/plan"
         new='' number=0 since=- booted=no
         while IFS=' ' read -r word value; do
             case $word in new) new=$value ;; number) number=$value ;; boot) since=$value ;; esac
-        done 2>/dev/null <"$tried/plan"
+        done 2>/dev/null <"$file_"
         case $number in '' | *[!0-9]*) number=0 ;; esac
         case " $(first_line "$root/proc/cmdline") " in *" init=${new:-none}/init "*) booted=yes ;; esac
         say trial "$place" "${since:--}" "$number" "$booted" "$(first_line "$tried/state")"
         for what in found journal; do
-            head -n 80 -- "$tried/$what" 2>/dev/null | cut -c 1-200 |
+            regular "$tried/$what"
+            head -n 80 -- "$file_" 2>/dev/null | cut -c 1-200 |
                 while IFS= read -r line; do say trial_said "$place" "$what" "$line"; done
         done
     fi

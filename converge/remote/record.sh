@@ -148,7 +148,7 @@ roll_back() {
     set -- $(in_force | while IFS= read -r part; do if chosen "$part" $wanted_; then say "$part"; fi; done)
     set +f
     # A trial that did not prove itself is the reason, where there was one.
-    back_=$(sed -n 's/^undoing //p' "${T%/transaction}/trial/state" 2>/dev/null)
+    back_=$(text_of "${T%/transaction}/trial/state" | sed -n 's/^undoing //p')
     back_=${back_:-rolled back}
     if [ "$#" = 0 ] && [ -z "$wanted_" ] && [ -z "$(parts_of "$T")" ]; then
         undo "$back_" # its plan is damaged: that is said
@@ -231,8 +231,8 @@ later() {
     mine=$(plan number) || return 1
     for runs in "$@"; do
         for status in "$runs"/*/transaction/status; do
-            read -r word_ _ 2>/dev/null <"$status" || continue
-            case $word_ in kept | broken) ;; *) continue ;; esac
+            first_of "$status"
+            case $status_ in kept* | broken*) ;; *) continue ;; esac
             if number=$(number_in "${status%/transaction/status}") && [ "$number" -gt "$mine" ]; then
                 return 0
             fi
@@ -340,7 +340,8 @@ discard() { # every record that lies beside T, and directories of ours that are 
     case $base in */workspace-tuning/runs/*) ;; *) stop 64 "$base: not the records of a user" ;; esac
     for status in "$base"/*/transaction/status; do
         [ -e "$status" ] || continue
-        case $(head -n 1 -- "$status") in undone*) ;; *) stop 73 "$status: it is not undone" ;; esac
+        first_of "$status"
+        case $status_ in undone*) ;; *) stop 73 "$status: it is not undone" ;; esac
     done
     for old in "$base"/[0-9]*t[0-9]*-*; do
         rm -rf -- "$old" || stop 70 "$old: cannot be removed"

@@ -121,8 +121,8 @@ commands_of() { # commands_of RUN_DIRECTORY: what gives its files back, each wit
         done <"$record_"
     done
     for word_ in home-manager nixos; do
-        link_=$(sed -n "s|^$word_ [^ ]* \([^ ]*\) \([0-9][0-9]*\) .*|nix-env -p \1 --switch-generation \2|p" \
-            "$1/transaction/plan" 2>/dev/null)
+        link_=$(text_of "$1/transaction/plan" |
+            sed -n "s|^$word_ [^ ]* \([^ ]*\) \([0-9][0-9]*\) .*|nix-env -p \1 --switch-generation \2|p")
         if [ -n "$link_" ]; then printf '%s, then activate it; ' "$link_"; fi
     done
 }

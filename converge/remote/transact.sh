@@ -311,8 +311,10 @@ case $verb in
             ;;
         esac
         say "status $(text_of "$T/status")"
-        if tried=$(cat "${T%/transaction}/trial/state" 2>/dev/null); then say "trial $tried"; fi
-        if left=$(cat "$T/deadline" 2>/dev/null); then say "left $((left - $(uptime_s)))"; fi
+        tried=$(text_of "${T%/transaction}/trial/state")
+        if [ -n "$tried" ]; then say "trial $tried"; fi
+        left=$(text_of "$T/deadline")
+        case $left in '' | *[!0-9]*) ;; *) say "left $((left - $(uptime_s)))" ;; esac
         ;;
     decide)
         case $3 in confirm | undo) ;; *) exit 64 ;; esac
@@ -374,7 +376,7 @@ case $verb in
         # shellcheck source=converge/remote/undo.sh
         . "$T/undo.sh"
         # A change that is tried at this boot is decided about by its own unit.
-        case $(cat "${T%/transaction}/trial/state" 2>/dev/null) in
+        case $(text_of "${T%/transaction}/trial/state") in
             booting* | proving*) after_reboot disarm && exit ;;
         esac
         case $(word) in
@@ -413,7 +415,8 @@ case $verb in
     tried) # tried T SECONDS: how the trial stands, once it is decided or the time is over
         limit=$(($(uptime_s) + $3)) trial=${T%/transaction}/trial
         while :; do
-            IFS= read -r tried 2>/dev/null <"$trial/state" || tried=none
+            first_of "$trial/state"
+            tried=${status_:-none}
             case $tried in booting* | proving* | keeping* | undoing*) ;; *) break ;; esac
             [ "$(uptime_s)" -lt "$limit" ] || break
             sleep 1

@@ -146,6 +146,7 @@ undo() { # undo REASON [PART...]
 }
 conclude() { # conclude REASON: what became of it
     if [ -n "$trouble" ]; then
+        say_how
         status broken "$1$trouble$left"
     else
         status undone "$1$left" || not_written "$1"
@@ -153,7 +154,13 @@ conclude() { # conclude REASON: what became of it
 }
 not_written() { # not_written REASON: what is written nowhere is not known to the next run
     trouble="$trouble; $why"
+    say_how
     standing="broken $1$trouble$left"
+}
+say_how() { # where no command gives anything back, the record alone is in the way
+    case $trouble in *"by hand: "*) return ;; esac
+    trouble="$trouble; by hand: mend that and repeat the undo, or once all is as it was: "
+    trouble="${trouble}rm -r -- $(quoted "${T%/transaction}")"
 }
 
 # A unit of the user that undoes the home and the files when a reboot comes first; the system then

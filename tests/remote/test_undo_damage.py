@@ -21,7 +21,10 @@ from converge.setting import Layer
 from tasks.reach.payload import pack
 from tests.remote import recording
 from tests.remote.recording import Workspace, record, run_id
+from tests.remote.test_undo import immutable
 from tests.tools import need
+
+__all__ = ["immutable"]
 
 RUN = run_id(2)
 BEFORE = b"[A]\nx=1\n[B]\ny=2\n"
@@ -154,27 +157,81 @@ def test_u14_each_file_of_a_record_that_is_damaged_leaves_an_undo_whole_or_broke
     for path in chosen:
         if damage == "of mode 0" and os.getuid() == 0 and path.suffix == ".spare":
             continue
-        anew(workspace)
-        if spare == "gone":
-            for one in workspace.place(RUN).parent.rglob("*.spare"):
-                one.unlink()
-        whole, mode = path.read_bytes(), path.stat().st_mode
-        DAMAGE[damage](path)
-        done = workspace.script()
-        said = f"{path} {damage}: {done.returncode}\n{done.stdout}{done.stderr}"
-        assert not RAW.search(done.stdout + done.stderr), said
-        if done.returncode != 0:
-            assert done.returncode == 4, said
-            assert done.stdout.startswith("status broken"), said
-            assert "by hand: " in done.stdout and str(workspace.place(RUN).parent) in said, said
-            if path.is_dir():
-                shutil.rmtree(path)
-            path.unlink(missing_ok=True)
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(whole)
-            path.chmod(mode)
-            again = workspace.script(RUN)
-            assert again.returncode == 0, f"{said}\nthen: {again.stdout}{again.stderr}"
-        assert workspace.look() == before, said
-        if spare == "there":
-            assert done.returncode == 0 or path.name in ("status", "parts"), said
+        whole_or_broken(workspace, before, path, damage, spare)
+
+
+def whole_or_broken(
+    workspace: Recorded, before: dict[str, object], path: Path, damage: str, spare: str = "there"
+) -> None:
+    anew(workspace)
+    if spare == "gone":
+        for one in workspace.place(RUN).parent.rglob("*.spare"):
+            one.unlink()
+    whole, mode = path.read_bytes(), path.stat().st_mode
+    DAMAGE[damage](path)
+    done = workspace.script()
+    said = f"{path} {damage}: {done.returncode}\n{done.stdout}{done.stderr}"
+    assert not RAW.search(done.stdout + done.stderr), said
+    if done.returncode != 0:
+        assert done.returncode == 4, said
+        assert done.stdout.startswith("status broken"), said
+        assert "by hand: " in done.stdout and str(workspace.place(RUN).parent) in said, said
+        if path.is_dir():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(whole)
+        path.chmod(mode)
+        again = workspace.script(RUN)
+        assert again.returncode == 0, f"{said}\nthen: {again.stdout}{again.stderr}"
+    assert workspace.look() == before, said
+    if spare == "there":
+        assert done.returncode == 0 or path.name in ("status", "parts"), said
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "spare"),
+    [("plan", "a pipe", "gone"), ("status", "a directory", "there"), ("parts", "a pipe", "gone")],
+)
+def test_u14_what_is_no_file_in_a_transaction_holds_no_undo_up_and_is_never_without_a_way(
+    origin: tuple[Recorded, dict[str, object]], name: str, damage: str, spare: str
+) -> None:
+    workspace, before = origin
+    anew(workspace)
+    whole_or_broken(workspace, before, workspace.place(RUN) / name, damage, spare)
+
+
+def test_u14_pipes_in_a_record_hold_no_reading_and_no_undo_up(
+    origin: tuple[Recorded, dict[str, object]],
+) -> None:
+    workspace, before = origin
+    anew(workspace)
+    place = workspace.place(RUN)
+    trial = place.with_name("trial")
+    trial.mkdir()
+    other = workspace.place(run_id(9))  # of another run, whose status is no file
+    other.mkdir(parents=True)
+    for path in (other / "status", *(trial / name for name in ("state", "plan", "found"))):
+        os.mkfifo(path)
+    _pipe(place / "deadline")
+    (one,) = workspace.read().transactions
+    assert one.word == "kept"
+    assert "status kept" in workspace.transact("wait", RUN, "5")
+    assert workspace.script().returncode == 0
+    assert workspace.look() == before
+
+
+def test_u14_a_status_that_cannot_be_written_is_broken_with_what_to_do(
+    origin: tuple[Recorded, dict[str, object]], immutable: Callable[[Path], None]
+) -> None:
+    workspace, before = origin
+    anew(workspace)
+    status = workspace.place(RUN) / "status"
+    immutable(status)
+    done = workspace.script()
+    subprocess.run(["chattr", "-i", str(status)], check=True)
+    assert done.returncode == 4, done.stdout
+    assert "by hand: mend that and repeat the undo" in done.stdout
+    assert f"rm -r -- '{status.parents[1]}'" in done.stdout
+    assert workspace.script().returncode == 0
+    assert workspace.look() == before
