@@ -18,6 +18,16 @@ from converge.limits import document
 #: What is said where chezmoi, or a source of its, would run a program of the user's to answer.
 NOTHING_RUN = "nothing of yours is run unasked; --data chezmoi_programs=run lets chezmoi run it"
 
+#: Said of a target that chezmoi removes, and of one that chezmoi has from elsewhere.
+REMOVED = (
+    "chezmoi removes this file at each apply: it has no source in an exact_ directory, or "
+    ".chezmoiremove names it; give it a source, or name it in .chezmoiignore"
+)
+FETCHED = (
+    "chezmoi fetches this file (.chezmoiexternal), and writes it anew; take it out there, or make "
+    "it a plain file of the source"
+)
+
 
 class ChezmoiError(Exception):
     """chezmoi answered something else than it should."""
@@ -133,6 +143,8 @@ def read_source_path(returncode: int, stdout: str, stderr: str) -> Source | None
         return classify(path)
     if stderr.rstrip().endswith(": not managed"):
         return None
+    if stderr.rstrip().endswith(": not in source state"):
+        raise ChezmoiError(REMOVED)
     raise ChezmoiError(
         f"chezmoi source-path failed (exit {returncode}): {stderr.strip() or 'no answer'}"
     )

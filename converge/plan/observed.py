@@ -241,6 +241,11 @@ def _parse(rows: list[str]) -> Snapshot:
             managed.pop(path, None)  # chezmoi's link into its own source: that is the live file
         else:
             del follows[path]
+    for path, known in managed.items():
+        if (
+            known and known.source in absent and not known.trouble
+        ):  # it is in no source of chezmoi's
+            managed[path] = replace(known, trouble=chezmoi.FETCHED)
     missing = NEEDED_FACTS - facts.keys()
     missing |= {name for name in NUMBERS if limits.count(facts.get(name, "")) is None}
     missing |= {name for name in ("home", "state") if not facts.get(name, "").startswith("/")}

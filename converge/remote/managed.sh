@@ -22,7 +22,9 @@ left_alone() { # left_alone TARGET
 # Starting chezmoi is what takes long: the files that seem to have a source where chezmoi has its
 # sources are asked for in one go, each of the others alone. If that fails, each is asked alone.
 asked_about() {
-    likely='' alone=''
+    likely='' alone='' removes=no
+    if [ -z "$sources" ]; then sources=$(cm source-path 2>/dev/null); fi
+    if removes_some; then removes=yes; fi
     set -f
     IFS=$newline
     for target in $targets; do
@@ -48,7 +50,7 @@ each() {
     }
 }
 has_source() { # has_source TARGET: at most a guess, the answer is chezmoi's
-    [ -n "$(find "$sources/" -name .git -prune -o \
+    [ -n "$sources" ] && [ -n "$(find "$sources/" -name .git -prune -o \
         -path "*dot_config/*${1##*/}*" -type f -print -quit 2>/dev/null)" ]
 }
 # together TARGETS: a line each. chezmoi answers in the order of the targets' names; a source that has
@@ -79,8 +81,26 @@ answered() { # answered TARGET-TAB-SOURCE
     ask_record "$1"
 }
 ask_chezmoi() { # ask_chezmoi TARGET
+    if [ "$removes" = yes ] && [ ! -e "$1" ] && [ ! -L "$1" ] && ask_elsewhere "$1"; then return; fi
     answer_of chezmoi "$1" source-path "$1"
     if [ "$code" = 0 ]; then ask_record "$1$tab$(printf '%s' "$output" | base64 -d)"; fi
+}
+# ask_elsewhere TARGET: chezmoi tells what it would remove of what is there alone. So a file that is
+# not there yet is asked for in a directory of its own, and only that answer is taken.
+ask_elsewhere() {
+    case $1 in "$HOME"/*) name=${1#"$HOME"} ;; *) return 1 ;; esac
+    place=$(mktemp -d) || return 1
+    mkdir -p -- "$place${name%/*}" && : >"$place$name" &&
+        said=$(answer_of chezmoi "$1" source-path --destination "$place" "$place$name")
+    rm -rf -- "$place"
+    case $(printf '%s' "${said##*"$tab"}" | base64 -d) in
+        *": not in source state") say "$said" ;;
+        *) return 1 ;;
+    esac
+}
+removes_some() { # whether chezmoi removes files that it has no source of
+    [ -z "$sources" ] || [ -n "$(find "$sources/" -name .git -prune -o \
+        \( -type d -name '*exact_*' -o -name '.chezmoiremove*' \) -print -quit 2>/dev/null)" ]
 }
 ask_record() { # ask_record TARGET-TAB-SOURCE: what chezmoi wrote last, where the two are not the same
     target=${1%%"$tab"*} source=${1#*"$tab"}

@@ -93,7 +93,7 @@ def after(work: Planned) -> tuple[Finding, ...]:
     unseen = {
         one.setting.id
         for one in plan.standings
-        if one.stand is Stand.LOCKED or (one.in_force and one.setting.id not in known)
+        if one.stand in (Stand.LOCKED, Stand.HELD) or (one.in_force and one.setting.id not in known)
     }
     wanted = replace(by, settings=by.settings | unseen | {*plan.to_prove})
     return prove(work, frozenset(When) - {When.BEFORE}, wanted=wanted, settle=True)

@@ -19,7 +19,7 @@ from converge.kde.merge import KConfigError, merge
 from converge.kde.taken import taken_back
 from converge.setting import Layer
 from converge.subjects.settings import ALL
-from tests.run.test_homes import LINES
+from tests.run.furnish import LINES
 
 PURE_HOMES = int(os.environ.get("PURE_HOMES", "60"))
 LOCKS = (b"[Locked][$i]\nk=60\n", b"[KDE]\nOther[$i]=true\n", b"[General]\nx[$d]\n")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from converge.kde import chezmoi
 from tests.remote.reading import Reader
 from tests.tools import need
 
@@ -113,3 +115,59 @@ def test_no_program_that_the_repository_of_the_sources_names_is_run(
     assert not (tmp_path / "ran").exists()
     git("log", "-1")
     assert (tmp_path / "ran").exists(), "git runs it when left as it is"
+
+
+#: What makes chezmoi remove or fetch a file that has no source -> what beside the sources says so.
+WAYS = {
+    "exact": (("exact_dot_config/.keep", ""), chezmoi.REMOVED),
+    "removed": ((".chezmoiremove", ".config/kwinrc\n"), chezmoi.REMOVED),
+    "fetched": (
+        (
+            ".chezmoiexternal.toml",
+            '[".config/kwinrc"]\ntype = "file"\nurl = "https://example.invalid/k"\n',
+        ),
+        chezmoi.FETCHED,
+    ),
+}
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_file_that_chezmoi_removes_or_fetches_is_said_whether_it_is_there_or_not(
+    reader: Reader, way: str, there: bool, tmp_path: Path
+) -> None:
+    (name, text), why = WAYS[way]
+    sources = reader.home / ".local/share/chezmoi"
+    shutil.rmtree(sources)
+    (sources / name).parent.mkdir(parents=True)
+    (sources / name).write_text(text)
+    if not there:
+        reader.kwinrc.unlink()
+    reader.environment["TMPDIR"] = str(tmp_path)
+    reader.environment["XDG_CONFIG_DIRS"] = str(tmp_path / "none")
+    before = sorted(tmp_path.iterdir())
+    found = reader.read(*KDE, "-c", "run").chezmoi[str(reader.kwinrc)]
+    assert found.trouble == why
+    assert sorted(tmp_path.iterdir()) == before, "a directory of its own is left"
+    (sources / ".chezmoiignore").write_text(".config/kwinrc\n")
+    assert str(reader.kwinrc) not in reader.read(*KDE, "-c", "run").chezmoi
+
+
+def test_where_the_sources_are_is_asked_and_not_looked_for_on_the_whole_machine(
+    reader: Reader, tmp_path: Path
+) -> None:
+    """The configuration has hooks and sources elsewhere; the user lets chezmoi run."""
+    elsewhere = reader.home / "sources of mine"
+    (reader.home / ".local/share/chezmoi").rename(elsewhere)
+    configuration = reader.home / ".config/chezmoi/chezmoi.toml"
+    configuration.write_text(
+        f'sourceDir = "{elsewhere}"\n[hooks.read-source-state.pre]\ncommand = "true"\n'
+    )
+    log, find = tmp_path / "found", tmp_path / "bin/find"
+    find.parent.mkdir()
+    find.write_text(f'#!/bin/sh\necho "$1" >>{log}\nexec {shutil.which("find")} "$@"\n')
+    find.chmod(0o755)
+    reader.environment["PATH"] = f"{find.parent}:{reader.environment['PATH']}"
+    found = reader.read(*KDE, "-c", "run")
+    assert found.chezmoi[str(reader.kwinrc)].source == f"{elsewhere}/dot_config/kwinrc"
+    assert "/" not in log.read_text().splitlines()
