@@ -28,7 +28,7 @@ from converge.exits import Exit
 from converge.problem import InvalidInput
 from converge.report.arguments import Arguments
 from tasks.reach import connection, hostkeys, known_hosts, output
-from tasks.reach.address import parse
+from tasks.reach.address import parse, shown
 
 WAIT_S = 15
 
@@ -131,7 +131,9 @@ def trust(given: argparse.Namespace) -> str:
     try:
         address = parse(given.address)
     except ValueError as error:
-        raise CannotAsk(f"{given.address!r}: {error}; not of the form HOST[:PORT]") from error
+        raise CannotAsk(
+            f"{shown(given.address)!r}: {error}; not of the form HOST[:PORT]"
+        ) from error
     server = connection.servers(address["host"], port=int(address["port"] or 0))[-1]
     if not given.key and not server.direct:
         raise CannotAsk(

@@ -23,10 +23,6 @@
 #   plasma VERSION  (as its session files say)
 # Values are data: nothing read here is ever evaluated. Needs POSIX sh and coreutils, sed.
 root=${1-}
-if [ ! -d "${root:-/}" ]; then
-    say "there is no directory $root on the workspace" >&2
-    exit 1
-fi
 
 first() { # FILE: its first line in $line, empty where there is none; without a new process
     line=

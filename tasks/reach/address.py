@@ -29,9 +29,11 @@ def parse(address: str) -> Mapping[str, str]:
         raise ValueError(f"{scheme}:// is another way than SSH")
     head, at, place = (rest.removesuffix("/") if url else address).rpartition("@")
     if url:
-        head = unquote(head)
+        head, place = unquote(head), place.replace("%25", "%")  # RFC 6874: % before a zone
         if "/" in place:
             raise ValueError(f"{place.partition('/')[2]!r} behind the host is a path")
+    if ":" in head:
+        raise ValueError("a password stands before @, and none is used: leave it out")
     if at and not _USER.fullmatch(head):
         what = f"the user {head!r}" if head else "the user before @"
         raise ValueError(f"{what} is no name that ssh takes" if head else f"{what} is missing")
@@ -59,6 +61,10 @@ def _split(place: str) -> tuple[str, str]:
         raise ValueError("the host is missing")
     if not host.isascii() and (known := _known_to_servers(host)):
         raise ValueError(f"name servers know {host!r} as {known}: write that")
+    if re.fullmatch(r"[0-9]+(?:\.[0-9]+){3}", host) and not _is_ipv4(host):
+        raise ValueError(f"{host!r} is no IPv4 address: each part is 0 to 255")
+    if ".." in host:
+        raise ValueError(f"the host {host!r} has two dots in a row")
     if not _NAME.fullmatch(host):
         raise ValueError(f"the host {host!r} is neither a name nor an address")
     return host, port
@@ -73,12 +79,21 @@ def _known_to_servers(host: str) -> str:
     return name if _NAME.fullmatch(name) else ""
 
 
+def _is_ipv4(text: str) -> bool:
+    return all(len(part) <= 3 and int(part) <= 255 for part in text.split("."))
+
+
 def _is_ipv6(text: str) -> bool:
     try:
         ipaddress.IPv6Address(text)
     except ValueError:
         return False
     return re.fullmatch(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?", text) is not None
+
+
+def shown(address: str) -> str:
+    """An address as it may be printed: without a password."""
+    return re.sub(r"^([^@]*://)?([^:@]*):.+@", r"\1\2:***@", address, flags=re.DOTALL)
 
 
 def written(host: str, port: int) -> str:

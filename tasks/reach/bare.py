@@ -14,7 +14,7 @@ from typing import Any
 
 from converge.problem import InvalidInput, Problem
 from tasks.reach import connection
-from tasks.reach.address import FORM, parse
+from tasks.reach.address import FORM, parse, shown
 
 INVENTORY = '''\
 """{name}: written from what the machine shows; docs/profile.md has every key."""
@@ -47,7 +47,11 @@ def choices(host: Any) -> dict[str, object]:
             found = parse(host.name)
         except ValueError as error:
             raise InvalidInput(
-                [Problem(host.name, 0, 0, "", f"{error}; not of the form {FORM}", "me@host:22")]
+                [
+                    Problem(
+                        shown(host.name), 0, 0, "", f"{error}; not of the form {FORM}", "me@host:22"
+                    )
+                ]
             ) from error
         host.connector.data.update(connection.ssh(found))
         name, user = found["host"], found["user"] or getpass.getuser()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from converge.problem import InvalidInput, Problem
-from tasks.reach.address import FORM, parse, written
+from tasks.reach.address import FORM, parse, shown, written
 
 Host = tuple[str, dict[str, Any]]
 KNOWN_HOSTS = Path(__file__).parents[2] / "inventory" / "known_hosts"
@@ -64,10 +64,11 @@ def workspace(name: str, *, at: str = "", **choices: object) -> Host:
     try:
         found = parse(address)
     except ValueError as error:
+        hidden = shown(address)
         raise InvalidInput(
             [
                 Problem(
-                    file=f"{source}={address}" if own else f'workspace {name}: at="{address}"',
+                    file=f"{source}={hidden}" if own else f'workspace {name}: at="{hidden}"',
                     line=0,
                     column=0,
                     path="",

@@ -27,8 +27,6 @@ def look(work: Workspace) -> Machine:
         return detect.parse("\n".join(answer.lines) + "\n")
     except detect.NotDetected as error:
         why = f"{error}: {answer.last_error}" if not answer.ok else str(error)
-        if answer.last_error and not answer.lines:
-            why = answer.last_error
         raise Over(why, Exit.FAILED) from error
 
 

@@ -5,9 +5,7 @@ Lines of detect.sh of a recorded machine are replaced by those of the case.
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +15,6 @@ from converge.gate.gate import FactOutcome, gate
 from converge.gate.machine import FoundGpu, Machine
 from converge.gate.roles import roles
 from converge.hardware import cpus, graphics
-from tasks.reach.remote import program
 from tests.gate.machines import recorded
 from tests.gate.machines_page import in_force, profile_of
 from tests.gate.test_any_machine import assert_passes, printed
@@ -277,11 +274,3 @@ def test_a_card_of_hyper_v_that_is_on_no_bus_is_not_counted_as_one() -> None:
     assert [(card.slot, card.connected) for card in cards] == [("e1b2:00:00.0", ())]
     lit = FoundGpu(slot="0000:01:00.0", vendor="10de", device="2236", driver="nvidia")
     assert roles([lit]) == ("draws",)  # alone, and nothing else has the display
-
-
-def test_a_recorded_tree_that_is_not_there_is_said(tmp_path: Path) -> None:
-    missing = tmp_path / "typo"
-    argv = ["dash", "-c", program("detect"), "workspace-detect", str(missing)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"there is no directory {missing} on the workspace\n"

@@ -161,6 +161,9 @@ def test_every_way_has_time_limits() -> None:
         ("ssh://me@host/etc", "'etc' behind the host is a path"),
         ("ssh://a%20b@host", "the user 'a b' is no name"),
         ("ssh://", "the host is missing"),
+        ("256.1.1.1", "'256.1.1.1' is no IPv4 address"),
+        ("10.0.0.1234:22", "'10.0.0.1234' is no IPv4 address"),
+        ("host..lan", "'host..lan' has two dots in a row"),
     ],
 )
 def test_an_address_of_another_form_is_refused_for_what_is_wrong_with_it(
@@ -179,6 +182,22 @@ def test_an_address_of_another_form_is_refused_for_what_is_wrong_with_it(
     with pytest.raises(InvalidInput) as refused:
         workspace("box", at="fine")
     assert str(refused.value).startswith("AT_BOX=")
+
+
+@pytest.mark.parametrize(
+    "given_address",
+    ["me:hunter2@host", "ssh://me:hunter2@host:22", "me:hun@ter2@host", ":hunter2@h"],
+)
+def test_a_password_in_an_address_is_refused_and_shown_nowhere(
+    monkeypatch: pytest.MonkeyPatch, given_address: str
+) -> None:
+    for variable in (False, True):
+        if variable:
+            monkeypatch.setenv("AT_BOX", given_address)
+        with pytest.raises(InvalidInput) as refused:
+            workspace("box", at=given_address)
+        assert "a password stands before @" in str(refused.value)
+        assert "ter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -203,6 +222,7 @@ def test_an_address_of_another_form_is_refused_for_what_is_wrong_with_it(
         ("ssh://me@host:2222", "me", "host", 2222),
         ("SSH://host/", None, "host", None),
         ("ssh://DOMAIN%5Cme@[::1]:22", "DOMAIN\\me", "::1", 22),
+        ("ssh://me@[fe80::1%25eth0]:22", "me", "fe80::1%eth0", 22),
     ],
 )
 def test_addresses_are_taken_as_ssh_takes_them(
