@@ -63,10 +63,10 @@ def _split(place: str) -> tuple[str, str]:
         raise ValueError(f"name servers know {host!r} as {known}: write that")
     if re.fullmatch(r"[0-9]+(?:\.[0-9]+){3}", host) and not _is_ipv4(host):
         raise ValueError(f"{host!r} is no IPv4 address: each part is 0 to 255")
-    if ".." in host:
-        raise ValueError(f"the host {host!r} has two dots in a row")
     if not _NAME.fullmatch(host):
         raise ValueError(f"the host {host!r} is neither a name nor an address")
+    if ".." in host:
+        raise ValueError(f"the host {host!r} has two dots in a row")
     return host, port
 
 
