@@ -252,6 +252,21 @@ def test_before_plasma_68_it_is_said_what_becomes_of_an_x11_session(plasma: str 
     assert "write session.type: wayland" in verdict.fix
 
 
+@pytest.mark.parametrize("plasma", ["6.7.80", "6.8.0", "6.10.1"])
+@pytest.mark.parametrize("declared", ["wayland", "unknown", "none"])
+def test_nobody_is_told_to_declare_an_x11_session_that_the_update_took_away(
+    plasma: str, declared: str
+) -> None:
+    """The session was begun before the update, and runs on until the logout."""
+    machine = dataclasses.replace(recorded("shoshin"), plasma=plasma)
+    profile = profile_of("shoshin")
+    session = dataclasses.replace(profile.session, type=declared)
+    profile = dataclasses.replace(profile, session=session)
+    (verdict,) = [v for v in gate(profile, machine, ()) if v.fact == "session.type"]
+    assert "x11" not in verdict.fix
+    assert verdict.fix == "log out, and in to the Wayland session"
+
+
 @pytest.mark.parametrize("name", ["desktop-amd", "desktop-sandybridge", "laptop-gnome"])
 def test_who_has_wayland_or_another_desktop_is_told_nothing_of_it(name: str) -> None:
     verdicts = gate(profile_of(name), recorded(name), ())

@@ -58,6 +58,13 @@ def session(look: Look) -> Iterator[FactVerdict]:
             why="settings and flags for one session type have no effect in the other",
             settings=look.ids(look.x11),
         )
+    if of_plasma and found == "x11" and verdict.fix and without_x11(machine.plasma):
+        # It was begun before the update; nobody should declare what the next login does not have.
+        verdict = replace(
+            verdict,
+            found=f"x11, which Plasma {machine.plasma} does not have any more",
+            fix="log out, and in to the Wayland session",
+        )
     if of_plasma and declared.type == "x11" and verdict.outcome is FactOutcome.TRUE:
         verdict = replace(verdict, why=BEFORE_68, fix=STAY_OR_GO)
     yield verdict
