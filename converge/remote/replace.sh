@@ -34,14 +34,15 @@ ours() {
     return 1
 }
 # stage MODE BYTES PATH [LIKE]: the new file beside its target, with the group, the access list and
-# the attributes of LIKE. MODE "keep": those of the target, 600 for a new one. They are set while the
-# file is still empty: its bytes are never readable by others. It is open by then, because the mode
+# the attributes of LIKE, or of the target. MODE "keep": that of the target, and 600 for a new one;
+# then the target has the rest as well. They are set while the file is still empty: its bytes are never readable by others. It is open by then, because the mode
 # may forbid its owner to write.
 stage() {
     stage_=$(staged "$3")
     rm -f -- "$stage_"
-    like_=${4:-}
-    if [ "$1" = keep ] && [ -e "$3" ]; then like_=$3; fi
+    like_=${4:-$3}
+    if [ "$1" = keep ]; then like_=$3; fi
+    if [ ! -e "$like_" ]; then like_=''; fi
     # shellcheck disable=SC2094 # these two change its mode, and read nothing
     {
         if [ -n "$like_" ]; then

@@ -44,7 +44,17 @@ def test_mode_group_access_list_and_attributes_of_a_file_come_back_with_its_byte
     if os.getuid() != 0:
         missing("only root can give a file to another group: run as root")
     workspace = Workspace(tmp_path)
-    names = ("plain", "odd mode", "group", "list", "attributes", "sparse", "-n", "naïve ü")
+    names = (
+        "plain",
+        "odd mode",
+        "group",
+        "list",
+        "attributes",
+        "sparse",
+        "-n",
+        "naïve ü",
+        "as ours",
+    )
     for name in names:
         workspace.file(name).write_bytes(b"mine\n")
         workspace.file(name).chmod(0o640)
@@ -52,6 +62,10 @@ def test_mode_group_access_list_and_attributes_of_a_file_come_back_with_its_byte
     os.chown(workspace.file("group"), -1, GROUP)
     subprocess.run(["setfacl", "-m", "u:nobody:r", str(workspace.file("list"))], check=True)
     os.setxattr(workspace.file("attributes"), "user.xdg.origin.url", b"https://example.org")
+    as_ours = workspace.file("as ours")  # of the mode that the run gives
+    as_ours.chmod(0o644)
+    subprocess.run(["setfacl", "-m", "u:nobody:r", str(as_ours)], check=True)
+    os.setxattr(as_ours, "user.xdg.origin.url", b"https://example.org")
     os.truncate(workspace.file("sparse"), 1 << 20)
     workspace.file().parent.chmod(0o2755)  # a new file would get the directory's group
     before = {name: look(workspace.file(name)) for name in names}
@@ -60,6 +74,10 @@ def test_mode_group_access_list_and_attributes_of_a_file_come_back_with_its_byte
 
     said = workspace.begin(RUN, 1, dict.fromkeys(names, b"ours\n"), written=record(RUN))
     assert "status activated" in said, said
+    now = {name: look(workspace.file(name)) for name in names}
+    for name, (text, _, *kept, rules, extra) in now.items():
+        assert text == b"ours\n" and kept == list(before[name][2:4]) and extra == before[name][5]
+        assert ("user:nobody:r--" in rules) is (name in ("list", "as ours")), name
     assert "status undone" in workspace.transact("decide", RUN, "undo")
     assert {name: look(workspace.file(name)) for name in names} == before
     assert other.read_bytes() == b"mine\n"  # as any write of KDE's, a run parts the two names
