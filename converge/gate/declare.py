@@ -140,7 +140,7 @@ def _build(machine: Machine) -> list[str]:
         f"    mtune: {tune}",
         "    optimizationLevel: 3",
         f"  goamd64: {go}",
-        f"  rustTargetCpu: {march}",
+        f"  rustTargetCpu: {cpus.rust_cpu(march)}",
         "  parallelism: # as much as memory and threads bear: a choice, not a fact",
         "    tiers:",
         f"      heavy: {{ jobs: 1, cores: {most}, memoryGB: {max(1, memory * 7 // 8)} }}",

@@ -164,6 +164,39 @@ def vendor_of_march(march: str) -> str | None:
     return "amd" if march.startswith(makers) else "intel"
 
 
+#: Marches of GCC that LLVM 22.1 has no name for (rustc 1.95 --print target-cpus, 2026-11-26): rustc
+#: ignores such a name and builds for any x86-64.
+_NOT_OF_LLVM = frozenset(
+    (
+        "znver6",
+        "lujiazui",
+        "yongfeng",
+        "shijidadao",
+        "eden-x2",
+        "eden-x4",
+        "nano",
+        "nano-1000",
+        "nano-2000",
+        "nano-3000",
+        "nano-x2",
+        "nano-x4",
+    )
+)
+
+
+def rust_cpu(march: str) -> str:
+    """Return the largest CPU that rustc has a name for and whose code runs where ``march`` does."""
+    if march not in _NOT_OF_LLVM:
+        return march
+    maker = vendor_of_march(march)
+    fits = [
+        name
+        for name in marches().keys() - _NOT_OF_LLVM
+        if vendor_of_march(name) in {maker, None} and runs_on(name, march)
+    ]
+    return max(fits, key=lambda name: (len(marches()[name]), name))
+
+
 def family_march(
     vendor: str | None, family: int | None, number: int | None, flags: frozenset[str]
 ) -> str:

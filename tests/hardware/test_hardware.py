@@ -65,3 +65,21 @@ def test_generations_do_not_overlap() -> None:
     assert all(a[1] < b[0] for a, b in pairwise(ranges))
     capabilities = [c for g in graphics.GENERATIONS for c in g.capabilities]
     assert len(capabilities) == len(set(capabilities))
+
+
+@pytest.mark.parametrize(
+    ("march", "rust"),
+    [
+        ("znver6", "znver5"),
+        ("yongfeng", "x86-64-v3"),
+        ("shijidadao", "x86-64-v3"),
+        ("lujiazui", "x86-64-v2"),
+        ("nano-x4", "x86-64"),
+        ("znver5", "znver5"),
+        ("novalake", "novalake"),
+        ("x86-64-v4", "x86-64-v4"),
+    ],
+)
+def test_rustc_is_given_a_name_that_it_has(march: str, rust: str) -> None:
+    assert cpus.rust_cpu(march) == rust
+    assert cpus.runs_on(rust, march)
