@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis import settings
 import sandbox
 from converge.journal import journal
 from tests import sshd
+from tests.preloaded import Preloaded
 
 # A deadline for an example measures the machine, not the code.
 settings.register_profile("unhurried", parent=settings(), deadline=None)
@@ -55,6 +57,27 @@ class Outcome:
         return self.out.rstrip().rpartition("\n")[2]
 
 
+def _environment() -> dict[str, str]:
+    """What a run gets of the environment of the tests."""
+    ours = ("XDG_", "AT_", "NIX_")
+    return {
+        **{k: v for k, v in os.environ.items() if not k.startswith(ours)},
+        "PYINFRA_PROGRESS": "off",
+        "PATH": f"{PROJECT / '.tools/bin'}:{os.environ['PATH']}",
+    }
+
+
+@cache
+def _preloaded() -> Preloaded:
+    return Preloaded(PYINFRA, PROJECT, _environment())
+
+
+def pytest_unconfigure() -> None:
+    if _preloaded.cache_info().currsize:
+        _preloaded().close()
+        _preloaded.cache_clear()
+
+
 class Cli:
     """pyinfra in the project's directory, with its own controller state."""
 
@@ -63,12 +86,7 @@ class Cli:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.state = directory / "controller"
-        self.environment = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "AT_", "NIX_"))},
-            "XDG_STATE_HOME": str(self.state),
-            "PYINFRA_PROGRESS": "off",
-            "PATH": f"{PROJECT / '.tools/bin'}:{os.environ['PATH']}",
-        }
+        self.environment = {**_environment(), "XDG_STATE_HOME": str(self.state)}
 
     def inventory(self, *workspaces: dict[str, object], name: str = "some") -> Path:
         """An inventory file with these workspaces (arguments of ``connection.workspace``)."""
@@ -99,14 +117,22 @@ class Cli:
 
     def end(self, process: subprocess.Popen[str]) -> Outcome:
         out, err = process.communicate(timeout=self.patience_s)
+        return self.outcome(process.returncode, out, err)
+
+    def outcome(self, code: int, out: str, err: str) -> Outcome:
         journals = (self.state / "workspace-tuning/controller/runs").glob("*/journal.jsonl")
         # By time and not by name: two runs may begin within one second.
         runs = sorted(journals, key=lambda path: path.stat().st_mtime_ns)
         records = tuple(journal.objects(runs[-1].read_bytes())) if runs else ()
-        return Outcome(process.returncode, out, err, records)
+        return Outcome(code, out, err, records)
 
     def __call__(self, inventory: Path, *arguments: str, under: Sequence[str] = ()) -> Outcome:
-        return self.end(self.start(inventory, *arguments, under=under))
+        """A run to its end."""
+        preloaded = _preloaded()
+        if under or not preloaded.can(self.environment):
+            return self.end(self.start(inventory, *arguments, under=under))
+        given = [str(inventory), *arguments]
+        return self.outcome(*preloaded.run(given, self.environment, self.patience_s))
 
 
 @pytest.fixture
