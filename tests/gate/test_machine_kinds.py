@@ -239,6 +239,27 @@ def test_a_card_before_every_decoder_is_given_none(name: str) -> None:
     assert not any(fact.startswith("video") for fact in profile_of(name).facts)
 
 
+@pytest.mark.parametrize(
+    ("name", "driver", "outcome", "said"),
+    [
+        ("laptop-meteorlake", "xe", FactOutcome.DIFFERS, "by the same driver with both"),
+        ("laptop-meteorlake", "", FactOutcome.BLOCKS, "video is not decoded by it"),
+        ("desktop-amd", "vfio-pci", FactOutcome.BLOCKS, "kept for a virtual machine"),
+        ("desktop-kepler", "nouveau", FactOutcome.BLOCKS, "who drives the card"),
+    ],
+)
+def test_another_driver_stops_a_run_for_what_it_would_break(
+    name: str, driver: str, outcome: FactOutcome, said: str
+) -> None:
+    """No run changes the driver of an Intel or AMD card, so none is said to."""
+    profile = profile_of(name)
+    cards = tuple(dataclasses.replace(gpu, driver=driver) for gpu in recorded(name).gpus or ())
+    machine = dataclasses.replace(recorded(name), gpus=cards)
+    found = gate(profile, machine, in_force(profile))
+    (verdict,) = [one for one in found if one.fact == "gpus.driver"]
+    assert (verdict.outcome, said in verdict.why) == (outcome, True)
+
+
 # ---- sessions ------------------------------------------------------------------------------------
 
 

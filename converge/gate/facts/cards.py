@@ -185,21 +185,35 @@ def _driver(look: Look, one: MatchedCard) -> Iterator[FactVerdict]:
         yield replace(verdict, outcome=FactOutcome.UNKNOWN, fix=fix)
         return
     guest = graphics.kept(found)
+    decoder = graphics.DECODES.get(one.card.driver)
+    if decoder and decoder == graphics.DECODES.get(found):
+        needed = ()  # as i915 and xe: nothing that is set asks which of the two it is
     if guest:
         why = "the card is kept for a virtual machine: a driver here takes it away"
-    else:
+    elif _chooses(needed):
         why = "a run would change who drives the card; if that fails the display stays black"
+    else:
+        why = (
+            "what is set for the card that draws is for another driver: video is not decoded by it"
+        )
     fix = f"write {one.key}.driver: {one.driver}, role: {one.role} in {look.profile.file}"
     if needed and not guest:
         fix += "; or, where the change is wanted, --data accept=gpus.driver"
     yield replace(
         verdict,
         outcome=FactOutcome.BLOCKS if needed else FactOutcome.DIFFERS,
-        why=why if needed else "settings that need the driver do not apply or have no effect",
+        why=why if needed else _harmless(decoder, found),
         fix=fix,
         settings=look.ids(needed),
         overridable=not guest,
     )
+
+
+def _harmless(decoder: str | None, found: str) -> str:
+    """Say why nothing breaks where another driver than the declared one holds a card."""
+    if decoder and decoder == graphics.DECODES.get(found):
+        return "video is decoded by the same driver with both"
+    return "settings that need the driver do not apply or have no effect"
 
 
 def _role(look: Look, one: MatchedCard) -> Iterator[FactVerdict]:
