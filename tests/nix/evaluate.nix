@@ -9,6 +9,7 @@
 , release ? null
 , userSystem ? { }
 , userHome ? { }
+, within ? { useGlobalPkgs = true; useUserPackages = true; }
 , config ? { allowUnfree = true; }
 , host ? builtins.fromJSON (builtins.readFile (base + "/host.json"))
 }:
@@ -35,18 +36,39 @@ rec {
   system = baseSystem.extendModules { modules = [ (layers + "/nixos") ]; };
   home = baseHome.extendModules { modules = [ (layers + "/home-manager") ]; };
 
+  # The home as a part of the system, by home-manager as a module of it.
+  baseWithin = import (nixpkgs + "/nixos/lib/eval-config.nix") ({
+    system = "x86_64-linux";
+    specialArgs = { inherit host; };
+    modules = [
+      (base + "/configuration.nix")
+      (homeManager + "/nixos")
+      {
+        users.users.${host.user} = { inherit (host) home; } // lib.optionalAttrs (!miniature) { isNormalUser = true; };
+        home-manager = within // {
+          extraSpecialArgs = { inherit host; };
+          users.${host.user}.imports = [ (base + "/home.nix") userHome ];
+        };
+      }
+      userSystem
+    ] ++ lib.optional (!miniature) (base + "/hardware.nix");
+  } // released);
+  systemWithin = baseWithin.extendModules { modules = [ (layers + "/nixos") ]; };
+
   # Exactly what a layer's flake calls `report`.
   report = {
     nixos = reportOf "nixos" { nixosConfigurations.${host.host} = baseSystem; };
     home = reportOf "home-manager" { homeConfigurations."${host.user}@${host.host}" = baseHome; };
+    within = (outputs "nixos" { nixosConfigurations.${host.host} = baseWithin; }).home.report;
   };
-  reportOf = layer: baseFlake:
+  reportOf = layer: baseFlake: (outputs layer baseFlake).report;
+  outputs = layer: baseFlake:
     let
       flake = import (layers + "/${layer}/flake.nix");
       module = layers + "/${layer}";
       self = { nixosModules.default = module; homeModules.default = module; };
     in
-    (flake.outputs { inherit self; base = baseFlake; }).report;
+    flake.outputs { inherit self; base = baseFlake; };
 
   failed = config: map (assertion: assertion.message) (lib.filter (assertion: !assertion.assertion) config.assertions);
   # A value, or null where evaluating it throws.

@@ -109,6 +109,10 @@ in
     systemd.services = option (types.attrsOf unit) { };
     systemd.slices = option (types.attrsOf unit) { };
     systemd.user.slices = option (types.attrsOf unit) { };
+    systemd.user.services = option (types.attrsOf unit) { };
+    # home-manager's own modules look at these of the system that they are a part of.
+    fonts.fontconfig.enable = option types.bool true;
+    i18n.glibcLocales = option types.package pkgs.glibcLocales;
     systemd.oomd.enable = option types.bool true;
     systemd.tmpfiles.rules = option (types.listOf types.str) [ ];
     services.scx.enable = option types.bool false;
@@ -122,6 +126,7 @@ in
       stateVersion = option types.str release;
       nixos.version = option types.str "${release}.miniature";
       build = option (types.lazyAttrsOf types.unspecified) { };
+      userActivationScripts = option (types.attrsOf types.anything) { };
       replaceDependencies = {
         replacements = option
           (types.listOf (types.submodule {

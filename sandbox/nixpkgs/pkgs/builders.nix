@@ -5,6 +5,7 @@ let
   run = name: env: buildCommand: final.stdenv.mkDerivation (env // { inherit name buildCommand; });
 in
 {
+  runtimeShell = "/bin/sh";
   runCommand = run;
   runCommandLocal = run;
   runCommandWith = { name, derivationArgs ? { }, ... }: run name derivationArgs;
