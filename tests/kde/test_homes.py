@@ -19,9 +19,12 @@ from converge.kde.merge import KConfigError, merge
 from converge.kde.taken import taken_back
 from converge.setting import Layer
 from converge.subjects.settings import ALL
-from tests.run.furnish import LINES
+from tests.run.furnish import LINES, STRANGE
 
 PURE_HOMES = int(os.environ.get("PURE_HOMES", "60"))
+#: Without entries that come twice: of one that only the source had, the line that was not in force
+#: stays where somebody wrote since (docs/kconfig.md).
+ONCE = tuple(one for one in STRANGE if b"contrastEnabled" not in one and b"Backend" not in one)
 LOCKS = (b"[Locked][$i]\nk=60\n", b"[KDE]\nOther[$i]=true\n", b"[General]\nx[$d]\n")
 
 
@@ -42,7 +45,7 @@ WANTED = wanted()
 def text_of(random: Random) -> bytes | None:
     if random.random() < 0.15:
         return None
-    text = b"".join(random.sample(LINES + LOCKS, random.randint(0, 7)))
+    text = b"".join(random.sample(LINES + ONCE + LOCKS, random.randint(0, 7)))
     if random.random() < 0.2:
         text = text.replace(b"\n", b"\r\n")
     return text.removesuffix(b"\n") if random.random() < 0.2 else text
