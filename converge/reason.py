@@ -25,6 +25,31 @@ _PLACE = re.compile(r"\s*(?:… )?at (\S.*?:\d+:\d+):?\s*$")
 _EXCERPT = re.compile(r"\s*\d*\s*\|")
 _NOISE = re.compile(r"\s*\((?:use '--show-trace'|stack trace truncated|\d+ duplicate frames)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+#: Why nothing could be read from a place, by what curl, git, ssh and Nix say of it. A refusal comes
+#: first: git says of a repository that it does not show to everybody that there may be none.
+_TROUBLES = (
+    (
+        "refused",
+        r"HTTP error (?:401|403|407|429)|error: (?:401|403|407|429)|permission denied"
+        r"|authentication failed|could not read (?:username|password)|access denied"
+        r"|host key verification failed|rate limit|dubious ownership|not owned by",
+    ),
+    (
+        "unreachable",
+        r"resolve host|name resolution|name or service not known|failed to connect"
+        r"|couldn'?t connect"
+        r"|could not connect|connection (?:refused|reset|timed out|closed)|network is unreachable"
+        r"|no route to host|timed out|timeout was reached|internet access|SSL|certificate"
+        r"|HTTP error 5\d\d|unexpectedly disconnected|recv failure|remote end hung up",
+    ),
+    (
+        "absent",
+        r"does not exist|no such file|cannot find (?:flake|git revision)|HTTP error (?:404|410)"
+        r"|repository .*not found|not appear to be a git repository|not a git repository"
+        r"|couldn'?t find remote ref|does not contain a .*flake\.nix|is not a (?:flake|valid URL)"
+        r"|unknown revision|bad revision|not a tree object|not a directory",
+    ),
+)
 _LIMIT = 60  # lines of one reason
 _HEADINGS = 3  # a first line that ends with ":" takes what it announces
 
@@ -71,6 +96,16 @@ def reason_of(errors: str) -> str:
     said = [_COLOUR.sub("", line) for line in errors.splitlines()]
     found = reason(said)
     return found.first if found else last_line(said)
+
+
+def trouble(said: str) -> str:
+    """``refused``, ``unreachable`` or ``absent``: why a place could not be read, by what a program
+    says of it; the empty string where that is something else."""
+    lines = [line for line in said.splitlines() if not line.startswith("warning:")]
+    text = "\n".join(
+        lines
+    )  # a warning is no reason: it is of what was tried again, or of old things
+    return next((kind for kind, how in _TROUBLES if re.search(how, text, re.IGNORECASE)), "")
 
 
 def last_line(printed: Sequence[str]) -> str:

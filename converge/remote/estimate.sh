@@ -5,8 +5,10 @@
 # usage: estimate.sh ATTRIBUTE BASE IMPURE [INPUT REFERENCE]... <payload
 #   IMPURE  --impure, or empty; INPUT  of BASE, taken from REFERENCE
 # Prints Nix's own list of what would be built and fetched (standard error); of a home, by itself or in
-# a system, "in_the_way PATH" for each of the user's own files at a target of home-manager, or "targets FRAME" (common.sh) where Nix
-# does not tell the targets; with INPUT, "metadata" of BASE as JSON; then "estimated".
+# a system, "in_the_way PATH" for each of the user's own files at a target of home-manager, or "targets
+# FRAME" (common.sh) where Nix does not tell the targets; with INPUT, "metadata" of BASE as JSON and, one
+# after the other, "reference INPUT FRAME" of reading each REFERENCE, and of nixpkgs "nixpkgs FRAME" of
+# "true"; then "estimated".
 leave_git_alone
 attribute=$1 base=$2 impure=$3
 layer='' guard=''
@@ -23,6 +25,16 @@ if [ "$given" -gt 0 ]; then
     say metadata "$(flakes flake metadata --json "$base" --no-write-lock-file ${impure:+--impure})"
 fi
 while [ "$given" -gt 0 ]; do
+    # Each by itself first: what cannot be read says nothing of the plan.
+    read_=$(frame flakes flake metadata "$2" --no-write-lock-file ${impure:+--impure})
+    say reference "$1" "$read_"
+    case $read_ in *' 0 ='*) ;; *) exit 70 ;; esac
+    if [ "$1" = nixpkgs ]; then
+        is_=$(frame flakes eval --json "$2#lib.nixosSystem" --apply builtins.isFunction \
+            --no-write-lock-file ${impure:+--impure})
+        say nixpkgs "$is_"
+        case $is_ in *' 0 ='*) ;; *) exit 70 ;; esac
+    fi
     set -- "$@" --override-input "base/$1" "$2"
     shift 2
     given=$((given - 2))

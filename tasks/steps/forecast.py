@@ -8,12 +8,13 @@ the new release says about options that move. Nothing is built; Nix keeps what i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from converge.effect import Finding, Verdict, effective, not_effective, unknown
 from converge.journal.kinds import FindingRecord
-from converge.limits import document
+from converge.limits import document, frame
 from converge.plan.plan import Build
+from converge.reason import reason_of, trouble
 from converge.setting import Layer
 from tasks.reach.remote import Answer
 from tasks.run.stages import Planned
@@ -24,6 +25,15 @@ LIMIT_S = 1800
 #: The input that a reference without a name stands for.
 USUAL = "nixpkgs"
 _NAMED = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)=(.+)", re.DOTALL)
+#: Why a reference could not be read, and what to do (``converge.reason.trouble``).
+_KINDS = {
+    "absent": "it is not there; look at how it is written",
+    "unreachable": "there is no way to it now; try again with a connection",
+    "refused": "access is refused; it needs a key or a token of yours, or a later moment",
+}
+#: Nix answers from an earlier time where it reaches nobody, and only warns.
+_CACHED = re.compile(r"using cached version|don't have Internet access", re.IGNORECASE)
+_LOCAL = ("path:", "git+file:", "/")
 #: How evaluation speaks of what still works and will not for ever; Nix before 2.24 says "trace".
 _SAID = re.compile(r"\s*(?:trace|evaluation)(?: warning)?: (?:warning: )?(?P<text>.+)")
 
@@ -73,13 +83,52 @@ def _ask(work: Planned, one: Build) -> Verdict:
     if absent := sorted(set(given[::2]) - _inputs_of(answer)):
         why = f"your flake has no input {', '.join(absent)}; name one that it has: INPUT=REFERENCE"
         return not_effective("nothing was replaced", expected=expected, reason=why)
+    if why := _unreadable(answer, dict(zip(given[::2], given[1::2], strict=True))):
+        return unknown(why, expected=expected)
     if answer.of("estimated"):
         text = build.summary((*answer.lines, *answer.errors), where="here")
         return effective(f"it evaluates: {text}", expected=expected, reason="; ".join(said))
     if answer.lost:
         return unknown(answer.last_error, expected=expected)
+    if kind := trouble(answer.last_error):  # of another input, on the way
+        return unknown(f"{_KINDS[kind]}: {answer.last_error}", expected=expected)
     build.tell(work, answer)
     return not_effective(answer.last_error, expected=expected, reason="; ".join(said))
+
+
+def _unreadable(answer: Answer, given: Mapping[str, str]) -> str:
+    """Why nothing is known of the plan with these references (input -> reference), by kind; the
+    empty string where each was read, from where it is and not from an earlier time."""
+    read = dict(line.split(" ", 1) for line in answer.of("reference") if " " in line)
+    for name, reference in given.items():
+        ok, _, errors = _framed(read.get(name, ""))
+        if not ok:
+            return _told(reference, errors, answer, "it cannot be read")
+        if _CACHED.search(errors) and not reference.startswith(_LOCAL):
+            return f"{reference}: {_KINDS['unreachable']}: Nix has only what it fetched before"
+        if name == USUAL:
+            ok, printed, errors = _framed(answer.first("nixpkgs"))
+            if not ok or printed.strip() != b"true":
+                return _told(reference, errors, answer, "it is a flake, and no nixpkgs")
+    return ""
+
+
+def _told(reference: str, errors: str, answer: Answer, otherwise: str) -> str:
+    said = reason_of(errors) or " ".join(answer.errors[-1:]) or "it gave no reason"
+    what = _KINDS.get(trouble(errors), otherwise)
+    if "flake.nix" in said:
+        what = "it is no flake"
+    return f"{reference}: {what}: {said}"
+
+
+def _framed(text: str) -> tuple[bool, bytes, str]:
+    """Whether a program did it, what it printed, and its complaints; of no answer, that it did
+    not."""
+    try:
+        code, printed, errors = frame(text)
+    except ValueError:
+        return False, b"", ""
+    return code == 0, printed, errors
 
 
 def _inputs_of(answer: Answer) -> set[str]:

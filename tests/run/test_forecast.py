@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import http.server
+import io
+import os
 import shutil
+import socket
+import subprocess
+import tarfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import sandbox
+from tasks.reach.remote import Answer, program
 from tasks.steps import forecast
 from tests.conftest import Box, Cli, tree
 from tests.tools import need
@@ -96,3 +105,97 @@ def test_an_update_that_breaks_nothing_is_said_to_evaluate_and_a_wrong_input_by_
 def test_a_reference_without_a_name_is_for_nixpkgs() -> None:
     given = frozenset({"path:/a?rev=1", "home-manager=github:x/y"})
     assert forecast.inputs(given) == ("home-manager", "github:x/y", "nixpkgs", "path:/a?rev=1")
+
+
+NO_NIXPKGS = "{ outputs = { self }: { lib.x = 1; }; }"
+
+
+def flake(place: Path, text: str = "") -> str:
+    place.mkdir()
+    if text:
+        (place / "flake.nix").write_text(text)
+    return f"path:{place}"
+
+
+def test_a_reference_that_is_no_nixpkgs_is_neither_fine_nor_a_fault_of_the_plan(
+    cli: Cli, box: Box, tmp_path: Path
+) -> None:
+    reference = flake(tmp_path / "own", NO_NIXPKGS)
+    run = cli(box.inventory, "tasks/verify.py", "--data", f"against={reference}")
+    found = [one for one in run.kinds("finding") if one["check"].startswith("forecast.")]
+    assert [one["effect"] for one in found] == ["unknown"] * 2
+    assert "it is a flake, and no nixpkgs" in said(run.out)
+
+
+def asked(reference: str, base: Path, home: Path) -> Answer:
+    """What ``remote/estimate.sh`` says where ``reference`` takes the place of nixpkgs."""
+    with io.BytesIO() as empty:
+        tarfile.open(fileobj=empty, mode="w").close()
+        payload = base64.encodebytes(empty.getvalue())
+    for name in ("home", "run/user"):
+        (home / name).mkdir(parents=True)
+    url = flake(base, "{ outputs = { self }: { }; }")
+    done = subprocess.run(
+        ["sh", "-c", program("estimate"), "sh", "x", url, "", "nixpkgs", reference],
+        env={**os.environ, **dict(sandbox.environment(home))},
+        input=payload,
+        capture_output=True,
+        check=False,
+    )
+    lines, errors = (one.decode().splitlines() for one in (done.stdout, done.stderr))
+    return Answer(ok=done.returncode == 0, lines=tuple(lines), errors=tuple(errors))
+
+
+class Forbids(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_error(403)
+
+    do_HEAD = do_GET
+
+
+@pytest.mark.parametrize("what", ["absent", "no flake", "no nixpkgs", "unreachable", "refused"])
+def test_why_a_reference_cannot_be_read_is_said_by_its_kind(tmp_path: Path, what: str) -> None:
+    need("nix")
+    with (
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), Forbids) as server,
+        socket.socket() as nobody,
+    ):
+        nobody.bind(("127.0.0.1", 0))
+        port = server.server_port if what == "refused" else nobody.getsockname()[1]
+        reference = {
+            "absent": lambda: "path:/nowhere/next",
+            "no flake": lambda: flake(tmp_path / "bare"),
+            "no nixpkgs": lambda: flake(tmp_path / "own", NO_NIXPKGS),
+            "unreachable": lambda: f"git+http://127.0.0.1:{port}/x",
+            "refused": lambda: f"http://127.0.0.1:{port}/x.tar.gz",
+        }[what]()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        answer = asked(reference, tmp_path / "base", tmp_path)
+        server.shutdown()
+    assert answer.first("metadata"), answer.errors
+    assert not answer.of("estimated")
+    kind = {
+        "absent": "it is not there",
+        "no flake": "it is no flake",
+        "no nixpkgs": "it is a flake, and no nixpkgs",
+        "unreachable": "there is no way to it now",
+        "refused": "access is refused",
+    }[what]
+    assert forecast._unreadable(answer, {"nixpkgs": reference}).startswith(f"{reference}: {kind}")
+
+
+@pytest.mark.parametrize("warning", ["; using cached version", "you don't have Internet access"])
+def test_what_nix_fetched_at_an_earlier_time_is_no_answer_for_a_place_that_is_not_reached(
+    warning: str,
+) -> None:
+    def framed(text: str, errors: str = "") -> str:
+        return " 0 ".join(f"={base64.b64encode(one.encode()).decode()}" for one in (text, errors))
+
+    def unreadable(reference: str, errors: str) -> str:
+        lines = (f"reference nixpkgs {framed('', errors)}", f"nixpkgs {framed('true')}")
+        return forecast._unreadable(Answer(ok=True, lines=lines, errors=()), {"nixpkgs": reference})
+
+    said = unreadable("github:NixOS/nixpkgs", f"warning: unable to download 'x': {warning}")
+    assert "no way to it now" in said
+    assert not unreadable("github:NixOS/nixpkgs", "warning: Git tree is dirty")
+    assert not unreadable("path:/next", f"warning: {warning}")
