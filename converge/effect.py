@@ -13,6 +13,18 @@ from enum import StrEnum
 
 from converge.exits import Exit
 
+#: Whoever did what an effect waits for looks at it so.
+VERIFY = "then tasks/verify.py"
+#: What stands in the reason of a pending finding, and what makes its effect known.
+_REMEDIES = (
+    ("login", f"log out and in, {VERIFY}"),
+    ("log in", f"log out and in, {VERIFY}"),
+    ("boot", f"restart the machine, {VERIFY}"),
+    ("application", f"start one from the menu, {VERIFY}"),
+)
+#: Those of them that a restart of the machine has done as well.
+BY_A_RESTART = frozenset(how for word, how in _REMEDIES if word != "application")
+
 
 class Effect(StrEnum):
     """In the order in which a summary names them."""
@@ -56,6 +68,15 @@ class Finding:
     counts: bool = True  # False: shown, and left out of the exit code (a reminder to a person)
     faults: frozenset[str] = frozenset()  # as in ``Verdict``; neither of these two is recorded
     answered: bool = True
+
+
+def remedy(finding: Finding) -> str:
+    """What a person does so that the effect of a pending or unknown finding is known."""
+    if finding.effect is Effect.PENDING:
+        for word, how in _REMEDIES:
+            if word in finding.reason:
+                return how
+    return f"{finding.reason or 'it gave no answer'}; {VERIFY}"
 
 
 def effective(found: str, *, expected: str = "", reason: str = "") -> Verdict:

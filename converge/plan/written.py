@@ -33,13 +33,15 @@ NOT_LOOKED_AT = "unknown"
 @dataclass(frozen=True, kw_only=True)
 class SettingProof:
     """What was last found of one setting, and since when: the run, the boot, the seconds since
-    that boot. ``digest``: of the setting as it was then (``digest_of``)."""
+    that boot. ``digest``: of the setting as it was then (``digest_of``); ``waits``: what makes an
+    effect known that is pending or unknown (``converge.effect.remedy``)."""
 
     effect: str
     run: str
     boot: str
     uptime_s: int
     digest: str
+    waits: str = ""
 
     @property
     def holds(self) -> bool:
@@ -152,4 +154,5 @@ def _proved(item: tuple[str, Mapping[str, Any]]) -> tuple[str, SettingProof]:
         boot=str(one["boot"]),
         uptime_s=uptime_s,
         digest=str(one["digest"]),
+        waits=str(one.get("waits", "")),  # records until 2026-11 have none
     )

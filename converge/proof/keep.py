@@ -4,16 +4,18 @@ out; and what the workspace's record says of each setting afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from converge.effect import Effect, Finding
+from converge.effect import BY_A_RESTART, VERIFY, Effect, Finding, remedy
 from converge.plan.rollout import Clock, Stage
 from converge.plan.standing import Stand, Standing
-from converge.plan.written import NOT_LOOKED_AT, OWN, SettingProof, digest_of
+from converge.plan.written import NOT_LOOKED_AT, OWN, PROVEN, SettingProof, digest_of
 from converge.proof.touched import Touched
 
 #: What must be well for a staged rollout to go on.
 HEALTH = frozenset({"journal.crashes", "journal.memory", "system.state", "user.state"})
+NAMED = 3  # settings that are named with one reason: a run without changes is short
 
 
 def held_back(stage: Stage, known: Iterable[Finding]) -> str:
@@ -117,7 +119,11 @@ def proved(
     for one in findings:
         old = planned.get(one.setting)
         effect = one.effect.value if one.counts else OWN
-        if old is None or effect == old.effect:
+        waits = remedy(one) if effect in (Effect.PENDING, Effect.UNKNOWN) else ""
+        if old is None or (effect, waits) == (old.effect, old.waits):
+            continue
+        if effect == old.effect:
+            found[one.setting] = replace(old, waits=waits)
             continue
         apart = touched is None or not touched.has(one.check, one.setting)
         if old.holds and apart and one.effect in (Effect.PENDING, Effect.UNKNOWN):
@@ -128,5 +134,44 @@ def proved(
             boot=clock.boot,
             uptime_s=clock.uptime_s,
             digest=old.digest,
+            waits=waits,
         )
     return found
+
+
+def still_open(
+    recorded: Mapping[str, SettingProof],
+    standings: Iterable[Standing],
+    clock: Clock,
+    *,
+    newer: Iterable[Finding] = (),
+) -> str:
+    """What an earlier run left open of the settings in force, each with what makes it known; the
+    empty string where that is nothing. ``newer``: what was found after that record was written."""
+    now = {one.setting: one.effect for one in newer if one.counts and one.setting}
+    groups: dict[str, dict[str, list[str]]] = {}
+    for standing in standings:
+        name = standing.setting.id
+        one = recorded.get(name)
+        if not standing.in_force or one is None or one.holds or now.get(name) in PROVEN:
+            continue
+        what, how = f"{one.effect} since an earlier run", one.waits
+        if one.effect == NOT_LOOKED_AT and not one.waits:
+            what = "not looked at yet"
+        if how in BY_A_RESTART and one.boot != clock.boot:
+            how = "the machine was restarted since"
+        how = how.removesuffix(VERIFY).rstrip(",; ")
+        groups.setdefault(what, {}).setdefault(how, []).append(name)
+    parts = []
+    for what, hows in groups.items():
+        listed = ", ".join(
+            f"{how} ({_some(names)})" if how else _some(names) for how, names in hows.items()
+        )
+        parts.append(f"{sum(map(len, hows.values()))} {what}: {listed}")
+    return "; ".join([*parts, VERIFY] if parts else [])
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first names; tasks/verify.py has all of them."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more

@@ -10,21 +10,13 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from converge.effect import Effect, Finding, summary
+from converge.effect import Effect, Finding, remedy, summary
 from converge.exits import Exit, Outcome, kept
 from converge.journal.journal import Line, last_of_kind, of_kind
 from converge.journal.kinds import FindingRecord, PlanRecord, RunStartRecord
 from converge.problem import count
 
 PYINFRA = ".venv/bin/pyinfra"
-_VERIFY = "then tasks/verify.py"
-#: What stands in the reason of a pending finding, and what makes its effect known.
-_REMEDIES = (
-    ("login", f"log out and in, {_VERIFY}"),
-    ("log in", f"log out and in, {_VERIFY}"),
-    ("boot", f"restart the machine, {_VERIFY}"),
-    ("application", f"start one from the menu, {_VERIFY}"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +53,6 @@ def open_ends(findings: Sequence[Finding]) -> Iterator[EndingRow]:
                 yield EndingRow(word=effect.value, text=text, tone="waiting")
 
 
-def remedy(finding: Finding) -> str:
-    """What a person does so that the effect of the finding is known."""
-    if finding.effect is Effect.PENDING:
-        for word, how in _REMEDIES:
-            if word in finding.reason:
-                return how
-    return f"{finding.reason or 'it gave no answer'}; {_VERIFY}"
-
-
 def ineffective(findings: Iterable[Finding]) -> tuple[str, ...]:
     """Settings that are wanted and have not their effect, in a run that was kept: locked by
     somebody, or nothing that the run touched."""
@@ -85,14 +68,15 @@ def applied(
 ) -> Outcome:
     """The word of a run that kept what it did. ``not_known``: what its proof could not look at;
     ``earlier``: the effects that the workspace's record has of settings the run did not touch."""
-    held = {one.effect.value for one in findings} | set(earlier)
-    if ineffective(findings):
+    earlier = frozenset(earlier)
+    held = {one.effect.value for one in findings} | earlier
+    if ineffective(findings) or Effect.NOT_EFFECTIVE in earlier:
         return Outcome.INEFFECTIVE
     if not_known or Effect.UNKNOWN in held:
         return Outcome.UNPROVED
     if Effect.PENDING in held:
         return Outcome.PENDING
-    looked = {one.effect.value for one in findings if one.setting} | set(earlier)
+    looked = {one.effect.value for one in findings if one.setting} | earlier
     return Outcome.PROVED if Effect.EFFECTIVE in looked else Outcome.UNSEEN
 
 

@@ -84,7 +84,8 @@ def _proved(snapshot: Snapshot, plan: Plan) -> Iterator[Row]:
         text = f"phase {one.phase}: {', '.join(parts)}"
         if one.lacking:
             name, effect = next(iter(one.lacking.items()))
-            text += f"; {name} is {effect}"
+            waits = snapshot.written.settings[name].waits
+            text += f"; {name} is {effect}" + (f" ({waits})" if waits else "")
         elif one.out:
             text += f"; {one.out[0]} was not applied yet"
         yield "proof", text

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from converge.effect import Effect, Finding
+from converge.effect import Finding
 from converge.exits import Exit, Outcome
 from converge.journal.kinds import FindingRecord
+from converge.plan.written import SettingProof
 from converge.report.ending import applied, latest
 from tasks.run.operations import step
 from tasks.run.stages import Done, Kept, Over
-from tasks.steps import write
+from tasks.steps import show, write
 
 TRIAL = "restart the machine: it boots the change once, and comes back by itself if it fails"
 
@@ -31,22 +32,21 @@ def run(kept: Kept) -> Done:
             raise Over(f"the lock was not released: {answer.last_error}")
     findings = latest(kept.run.records(FindingRecord, kept.host.name))
     earlier = _earlier(kept, findings)
-    outcome = applied(findings, kept.not_known, earlier=earlier.values())
+    outcome = applied(findings, kept.not_known, earlier=[one.effect for one in earlier.values()])
     if kept.tried and outcome.exit is Exit.DONE:
         return Done.of(kept, code=Outcome.ON_TRIAL, why=TRIAL)
     if not kept.transacts and outcome.exit is Exit.DONE:
-        return Done.of(
-            kept, code=Outcome.UNCHANGED, why="the record of the workspace is up to date"
-        )
-    waiting = [name for name, effect in earlier.items() if effect == Effect.PENDING]
-    why = f"pending since an earlier run: {', '.join(waiting)}" if waiting else ""
+        left = show.waiting(kept, kept.proof)
+        why = "the record of the workspace is up to date" + (f"; {left}" if left else "")
+        return Done.of(kept, code=Outcome.UNCHANGED, why=why)
+    left = show.waiting(kept, earlier)
     # What is not known is no word for what the person has to do next.
-    because = (kept.not_known or why, TRIAL if kept.tried else "")
+    because = (kept.not_known, left, TRIAL if kept.tried else "")
     return Done.of(kept, code=outcome, why="; ".join(filter(None, because)))
 
 
-def _earlier(kept: Kept, findings: Iterable[Finding]) -> dict[str, str]:
+def _earlier(kept: Kept, findings: Iterable[Finding]) -> dict[str, SettingProof]:
     """What the workspace's record has of the settings in force that this run did not look at."""
     told = {one.setting for one in findings}
     wanted = {one.setting.id for one in kept.plan.standings if one.in_force} - told
-    return {name: one.effect for name, one in kept.proof.items() if name in wanted}
+    return {name: one for name, one in kept.proof.items() if name in wanted}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 
 from converge.exits import Exit, Outcome
 from converge.journal.form import copied
 from converge.journal.journal import controller_state
 from converge.journal.kinds import DriftRecord, EstimateRecord, VerdictRecord
+from converge.plan.written import SettingProof
 from converge.profile.choices import Choices
+from converge.proof import keep
+from converge.report import history
 from converge.report.record import plan_record
 from converge.report.show import show_gate, show_plan, stands
 from converge.setting import Layer
@@ -60,12 +64,27 @@ def nothing_to_do(work: Planned) -> Over:
     if not missing.keys() >= set(Layer):
         some = any(one.in_force for one in work.plan.standings) or work.plan.written.files
         word = Outcome.UNCHANGED if some else Outcome.NOWHERE
-        return Over(stands(work.plan.standings), word, said=False)
+        return Over(
+            "; ".join(filter(None, (stands(work.plan.standings), waiting(work)))), word, said=False
+        )
     why = "; ".join(dict.fromkeys(f"{layer}: {text}" for layer, text in missing.items()))
     written = work.snapshot.written
     if asked_for(work.choices) or written.files or written.entries:
         return Over(why, Outcome.MISSING)
     return Over(why, Outcome.NOWHERE, said=False)
+
+
+def waiting(work: Planned, recorded: Mapping[str, SettingProof] | None = None) -> str:
+    """What earlier runs left pending, not known or not effective, with what makes it known; without
+    what a later proof on this controller found. ``recorded``: the workspace's record, where it is
+    another one than that of the plan."""
+    found = work.plan.written.settings if recorded is None else recorded
+    last = max((one.run for one in found.values() if not one.holds), default="")
+    if not last:
+        return ""
+    newest = history.last(controller_state() / "runs", work.choices.workspace)
+    newer = newest.findings if newest and newest.run > last else ()
+    return keep.still_open(found, work.plan.standings, work.snapshot.clock, newer=newer)
 
 
 def asked_for(choices: Choices) -> bool:

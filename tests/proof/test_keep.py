@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from converge.effect import Effect, Finding
@@ -206,3 +208,68 @@ def test_health_is_asked_before_each_change_and_decides_only_about_a_next_phase(
     first = Stage(phases=frozenset({Phase.LIBRARIES}), entering=Phase.LIBRARIES)
     assert keep.held_back(first, bad) == ""
     assert keep.held_back(Stage(phases=frozenset(Phase)), bad) == ""
+
+
+# -- what is open since an earlier run ------------------------------------------------------------
+
+THEN = "then tasks/verify.py"
+AT_LOGIN = "log out and in, then tasks/verify.py"
+AT_BOOT = "restart the machine, then tasks/verify.py"
+
+
+def left(one: SettingProof, *, boot: str = CLOCK.boot, newer: tuple[Finding, ...] = ()) -> str:
+    clock = replace(CLOCK, boot=boot)
+    stands = [Standing(setting=BLUR, stand=Stand.IN_FORCE)]
+    return keep.still_open({BLUR.id: one}, stands, clock, newer=newer)
+
+
+@pytest.mark.parametrize("how", [AT_LOGIN, AT_BOOT])
+def test_what_is_pending_since_an_earlier_run_is_named_with_what_makes_it_effective(
+    how: str,
+) -> None:
+    waiting = proof("pending", boot=CLOCK.boot, waits=how)
+    act = how.partition(", then")[0]
+    assert left(waiting) == f"1 pending since an earlier run: {act} (kwin.blur); {THEN}"
+    restarted = "the machine was restarted since (kwin.blur)"
+    assert left(waiting, boot="later") == f"1 pending since an earlier run: {restarted}; {THEN}"
+
+
+def test_a_restart_starts_no_application_and_answers_no_question() -> None:
+    menu = "start one from the menu, then tasks/verify.py"
+    assert "start one from the menu (kwin.blur)" in left(proof("pending", waits=menu), boot="later")
+    silent = "vainfo is not installed; then tasks/verify.py"
+    assert "vainfo is not installed (kwin.blur)" in left(
+        proof("unknown", waits=silent), boot="later"
+    )
+
+
+def test_what_was_proved_meanwhile_is_not_named() -> None:
+    waiting = proof("pending", waits=AT_LOGIN)
+    assert not left(waiting, newer=(setting("kwin.blur", Effect.EFFECTIVE),))
+    assert left(waiting, newer=(setting("kwin.blur", Effect.PENDING, reason="login"),))
+    assert not left(proof("effective"))
+
+
+def test_what_nobody_looked_at_and_what_has_no_effect_is_named_too() -> None:
+    assert left(proof("unknown")) == f"1 not looked at yet: kwin.blur; {THEN}"
+    text = f"1 not effective since an earlier run: kwin.blur; {THEN}"
+    assert left(proof("not effective")) == text
+
+
+def test_the_record_says_what_an_effect_waits_for_and_another_wait_changes_no_time() -> None:
+    first = keep.proved(
+        planned(None),
+        [setting(BLUR.id, Effect.PENDING, reason="at the next login")],
+        EVERYTHING,
+        run="new",
+        clock=CLOCK,
+    )[BLUR.id]
+    assert first.waits == AT_LOGIN
+    later = keep.proved(
+        {BLUR.id: replace(first, run="old")},
+        [setting(BLUR.id, Effect.PENDING, reason="at the next boot")],
+        EVERYTHING,
+        run="new",
+        clock=CLOCK,
+    )[BLUR.id]
+    assert (later.waits, later.run) == (AT_BOOT, "old")
