@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from textwrap import wrap
 
 from converge.gate.facts.session import without_x11
 from converge.gate.machine import BlockDevice, FoundGpu, Machine
@@ -21,6 +22,7 @@ _REMOVED = ("noop", "deadline", "cfq", "anticipatory")
 _ALGORITHMS = ("zstd", "lz4", "lzo-rle", "lzo", "842", "lz4hc", "deflate")
 
 
+WIDTH = 80  # columns of a terminal
 #: The schema as seen from inventory/hardware.
 SCHEMA = "../../schemas/hardware-profile.schema.json"
 
@@ -44,7 +46,7 @@ def declare(machine: Machine, workspace: str, *, schema: str = SCHEMA) -> str:
     lines = [
         f"# yaml-language-server: $schema={schema}",
         f"# {workspace}: written from what the machine shows. Read it before it is used.",
-        *(f"# Not seen: {_comment(text)}." for text in machine.unseen),
+        *(line for text in machine.unseen for line in _wrapped(f"Not seen: {_comment(text)}.")),
         "schemaVersion: 1",
         f"workspace: {workspace}",
         "system: x86_64-linux",
@@ -63,7 +65,22 @@ def declare(machine: Machine, workspace: str, *, schema: str = SCHEMA) -> str:
         "",
         f"platform: {machine.platform or 'linux # not seen'}{_guest(machine)}",
     ]
-    return "\n".join(lines) + "\n"
+    return "".join(f"{each}\n" for line in lines for each in _narrow(line))
+
+
+def _narrow(line: str) -> list[str]:
+    """The line, with its comment above it where both together are too wide for a terminal."""
+    text, mark, comment = line.partition(" # ")
+    if len(line) <= WIDTH or not mark or not text.strip() or text.count('"') % 2:
+        return [line]
+    lead = text[: len(text) - len(text.lstrip())]
+    return [*(f"{lead}{each}" for each in _wrapped(comment)), text]
+
+
+def _wrapped(text: str) -> list[str]:
+    """A comment, in lines for a terminal."""
+    form = {"initial_indent": "# ", "subsequent_indent": "#   "}
+    return wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False, **form)  # type: ignore[arg-type]
 
 
 def _guest(machine: Machine) -> str:

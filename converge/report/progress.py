@@ -49,8 +49,9 @@ class Progress:
         except Exception as error:  # it is in the journal, and what it is about goes on
             text = f"{line.kind} {line.seq} cannot be shown: {type(error).__name__}"
         match record:
-            case ResultRecord():
-                self.terminal.wrapped(text, *style(record), always=True)
+            case ResultRecord() | StepRecord() | RunStartRecord():
+                if text:
+                    self.terminal.wrapped(text, *style(record), always=True)
             case ProblemRecord() if text:
                 self.terminal.wrapped(text, *style(record))
             case _ if text:

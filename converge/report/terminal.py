@@ -68,9 +68,12 @@ class Terminal:
         """A sentence. On a terminal it is wrapped at words; elsewhere it is one line to search,
         unless it is to be wrapped ``always``."""
         text = redact.secrets(text)
-        lines = wrap(text, self.width - 4) if always or self.stream.isatty() else [text]
-        for number, line in enumerate(lines):
-            self.line(f"    {line}" if number else line, *styles)
+        if not (always or self.stream.isatty()):
+            self.line(text, *styles)
+            return
+        lead = " " * (len(text) - len(text.lstrip(" ")))
+        for number, line in enumerate(wrap(text.lstrip(" "), self.width - 4)):
+            self.line(f"    {line}" if number else f"{lead}{line}", *styles)
 
     def passing(self, text: str) -> None:
         """On a terminal, a line that the next one takes the place of; elsewhere nothing."""

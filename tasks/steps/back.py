@@ -134,6 +134,6 @@ WHOLE = "rolled back"
 def release(work: Undone) -> Done:
     """Give the lock back; what was left alone makes it less than a full rollback."""
     work.remote("release", work.run.id, work.lock)
-    _, _, left = work.undone.partition("; ")
-    code = Outcome.LEFT if left and "left alone" in left else Outcome.UNDONE
-    return Done.of(work, code=code, why=work.undone.removeprefix("undone: ").removeprefix(WHOLE))
+    first, *left = work.undone.removeprefix("undone: ").split("; ")
+    code = Outcome.LEFT if any("left alone" in one for one in left) else Outcome.UNDONE
+    return Done.of(work, code=code, why="; ".join(left if first == WHOLE else [first, *left]))

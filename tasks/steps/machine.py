@@ -109,8 +109,8 @@ def offer(work: Workspace, machine: Machine) -> None:
     for line in text.splitlines():
         terminal.line(line)
     terminal.line()
-    again = f"pyinfra {work.host.name} tasks/detect.py --data write={path}"
-    terminal.line(f"to write it, and inventory/{work.choices.workspace}.py: .venv/bin/{again}")
+    terminal.line(f"to write it, and inventory/{work.choices.workspace}.py:")
+    terminal.line(f"  .venv/bin/pyinfra {work.host.name} tasks/detect.py --data write={path}")
     work.ends(Outcome.SHOWN, "nothing was written")
 
 

@@ -7,6 +7,7 @@ when it is over. ``ROWS`` is what all of them drive together, once their modules
 from __future__ import annotations
 
 import functools
+import io
 import os
 import pty
 import re
@@ -14,9 +15,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
 from converge.exits import Exit, Outcome
+from converge.journal.journal import Line
+from converge.journal.kinds import ProblemRecord
 from converge.report.junit import xml
 from converge.report.model import build, load
+from converge.report.progress import Progress
+from converge.report.terminal import Terminal, _words, plain
 from converge.report.words import outcome as shown_outcome
 from tests.conftest import Cli
 from tests.conftest import Outcome as Ended
@@ -66,11 +73,62 @@ COUNTED = re.compile(rf"(?<![\w.:/-])(?<!phase )(\d+) ({_NOUNS})(s?)\b")
 
 def well_said(text: str) -> None:
     """No debris of a sentence, and each noun in the number that stands before it."""
-    whole = " ".join(text.split())
-    for line in (*text.splitlines()[-1:], whole):
+    for line in (*text.splitlines()[-1:], " ".join(text.split())):
         assert not DEBRIS.search(line), line
-    for number, noun, plural in COUNTED.findall(whole):
-        assert (number == "1") == (not plural), f"{number} {noun}{plural}"
+    for line in text.splitlines():
+        for number, noun, plural in COUNTED.findall(line):
+            assert (number == "1") == (not plural), f"{number} {noun}{plural}: {line}"
+
+
+WIDTH, LEAD = 80, len("not effective")
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
+_PASSING = re.compile(r"[^\n]*\r\x1b\[K|[^\n]+ \.\.\.$")
+
+
+class Screen(io.StringIO):
+    """A terminal of ``WIDTH`` columns that keeps what is shown."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def since(self, moment: int) -> list[str]:
+        """The lines that stay of what was written since then: what is passing is taken away."""
+        written = _PASSING.sub("", self.getvalue()[moment:])
+        return [line.rstrip() for line in _STYLE.sub("", written).splitlines()]
+
+
+def _fits(line: str) -> bool:
+    """Whether a line is narrow enough, or holds one thing that is never broken: a path, an id, a
+    command to type, with no more before it than what it is."""
+    *before, _ = [one for one in _words(line.strip()) if one] or [""]
+    return len(line) <= WIDTH or len(" ".join(before)) <= LEAD
+
+
+def readable(ended: Ended) -> None:
+    """What a person reads: on a terminal of 80 columns each line fits, nothing is cut, and no
+    sentence has debris. Elsewhere only a problem is one long line, to search."""
+    assert not ended.err, ended.err
+    well_said(ended.out)
+    problems = {f"  {one['workspace']}: {one['text']}" for one in ended.kinds("problem")}
+    for line in ended.out.splitlines()[:-1]:
+        assert _fits(line) or plain(line) in problems, line
+    screen = Screen()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", str(WIDTH))
+        patch.setenv("LINES", "24")
+        told = Progress(Terminal(screen))
+        for record in ended.journal:
+            moment = screen.tell()
+            line = Line.of(record)
+            told.say(line)
+            for text in (str(record.get(name, "")) for name in ("text", "why")):
+                well_said(text)
+            shown = screen.since(moment)
+            for one in shown:
+                assert _fits(one) or record["kind"] == "run-end", one
+            if isinstance(line.record, ProblemRecord):
+                whole = " ".join(" ".join(shown).split())
+                assert " ".join(line.record.text.split()) in whole, "nothing is cut"
 
 
 def agree(ended: Ended, word: Outcome, *, verb: str, workspace: str = "") -> None:
@@ -79,6 +137,7 @@ def agree(ended: Ended, word: Outcome, *, verb: str, workspace: str = "") -> Non
     ``workspace``: of a run over several, the one that ended so; the run ends with the worst."""
     assert verb in word.verbs
     _driven.add((word, verb))
+    readable(ended)
     end = ended.journal[-1]
     (result,) = [
         one for one in ended.kinds("result") if not workspace or one["workspace"] == workspace

@@ -67,7 +67,9 @@ def test_the_days_of_a_desktop(cli: Cli, desktop: Box) -> None:
     assert "log out and in, then tasks/verify.py" in " ".join(applied.out.split())
     assert f"tasks/rollback.py --data run={run}" in applied.out
     for verb in ("deploy", "deploy --dry"):
-        go(Outcome.UNCHANGED, verb)
+        said = " ".join(go(Outcome.UNCHANGED, verb).out.split())
+        assert "pending since an earlier run: log out and in (kwin." in said
+        assert "; then tasks/verify.py" in said
     go(Outcome.AWAITED, "verify")
     go(Outcome.AS_DECLARED, "status")
     go(Outcome.EXPLAINED, "why", "--data", "setting=kwin.contrast")
