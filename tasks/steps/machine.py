@@ -52,10 +52,15 @@ def compare(work: Given, machine: Machine) -> None:
         work.ends(Outcome.AS_DECLARED, "nothing that could be seen differs")
 
 
-def _profile(machine: Machine, path: Path) -> str:
+def _profile(work: Workspace, machine: Machine, path: Path) -> str:
     """The text of a profile that will lie at ``path``. Raises CannotDeclare."""
     schema = os.path.relpath(PROJECT / "schemas/hardware-profile.schema.json", path.parent)
-    return declare.declare(machine, path.stem, schema=schema)
+    try:
+        return declare.declare(machine, path.stem, schema=schema)
+    except declare.CannotDeclare as error:
+        if root := work.choices.root:
+            raise declare.CannotDeclare(f"{error}; does {root} hold a whole machine?") from error
+        raise
 
 
 def write(work: Workspace, machine: Machine) -> None:
@@ -67,7 +72,7 @@ def write(work: Workspace, machine: Machine) -> None:
     """
     path = PROJECT / work.choices.write
     try:
-        text = _profile(machine, path)
+        text = _profile(work, machine, path)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".detect-") as directory:
             stage = Path(directory) / path.name
             stage.write_text(text, encoding="utf-8")
@@ -103,7 +108,7 @@ def offer(work: Workspace, machine: Machine) -> None:
     """Show a machine that no inventory names as the profile that would be written."""
     terminal, path = work.run.terminal, work.choices.profile
     try:
-        text = _profile(machine, PROJECT / path)
+        text = _profile(work, machine, PROJECT / path)
     except declare.CannotDeclare as error:
         raise Over(f"no profile can be made of it: {error}", Exit.FAILED) from error
     for line in text.splitlines():

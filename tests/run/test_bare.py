@@ -105,6 +105,13 @@ def test_the_command_makes_no_profile_of_another_processor(
     assert not (copy.project / "inventory/other.py").exists()
 
 
+def test_a_directory_that_holds_no_machine_is_named(copy: Copy, tmp_path: Path) -> None:
+    for place in (tmp_path / "missing", tmp_path):
+        refused = copy(Path("@local"), "tasks/detect.py", "--data", f"root={place}")
+        assert refused.code == 1, refused.out + refused.err
+        assert f"does {place} hold a whole machine?" in " ".join(refused.out.split())
+
+
 def test_another_machine_is_looked_at_by_its_address_and_only_where_its_key_is_known(
     cli: Cli, ssh_server: sshd.Server
 ) -> None:

@@ -120,8 +120,8 @@ def here() -> Snapshot:
         reason="",
         trial=Trial(state=TrialState.PROVING, boot="earlier", number=2, booted=True),
     )
-    layer = f"{HOME}/{layers.HOME_LAYER.removeprefix('~/')}/flake.nix"
-    read = found(file(layer, b"{ }\n"))
+    layer = f"{HOME}/{layers.HOME_LAYER.removeprefix('~/')}"
+    read = found(*(file(f"{layer}/{name}", b"{ }\n") for name in ("flake.nix", "profile.json")))
     clock = {"soak_boot": "b", "uptime_s": "5"}
     return replace(read, transactions=(one,), facts={**read.facts, **clock})
 
