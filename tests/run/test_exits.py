@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from converge.effect import Effect, Finding
 from converge.exits import FORMER, VERBS, Exit, Outcome, known, together, well, worst
+from converge.report.ending import applied
 from converge.report.words import exit_sentence, tone
 from tests.conftest import PROJECT
 from tests.run import exits_page
@@ -87,3 +89,14 @@ def test_the_word_of_several_workspaces_is_that_of_the_worst(outcomes: list[Outc
     assert together(outcomes) in outcomes
     assert together(outcomes).exit is worst(one.exit for one in outcomes)
     assert together(reversed(outcomes)) is together(outcomes)
+
+
+def test_a_run_beside_a_setting_on_record_as_not_effective_is_not_proved() -> None:
+    found = Finding(check="kwin.blur", setting="kwin.blur", effect=Effect.EFFECTIVE)
+    assert applied([found]) is Outcome.PROVED
+    for effect, word in (
+        (Effect.NOT_EFFECTIVE, Outcome.INEFFECTIVE),
+        (Effect.UNKNOWN, Outcome.UNPROVED),
+        (Effect.PENDING, Outcome.PENDING),
+    ):
+        assert applied([found], earlier=[effect.value]) is word
