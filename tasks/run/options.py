@@ -33,7 +33,9 @@ def problem(given: str, message: str, hint: str) -> Problem:
 
 
 def idle(params: Mapping[str, Any]) -> Iterator[Problem]:
-    """Options that would change nothing."""
+    """Options that would change nothing, and a number that is none of workspaces."""
+    if (at_once := params.get("parallel")) and int(at_once) < 0:
+        yield problem(f"--parallel {at_once}", "is no number of workspaces", "1 or more")
     for name, option in _IDLE.items():
         if params.get(name):
             root = any(part in name for part in ("sudo", "su_", "dzdo"))

@@ -96,6 +96,8 @@ def is_ours(params: Mapping[str, Any]) -> bool:
         return True
     if directory(params) != PROJECT or operations[0] in ("exec", "fact", "debug-inventory"):
         return False
+    if paths[0].is_dir():
+        return True
     if all(path.suffix.lower() == ".py" for path in paths):
         return not any(path.exists() for path in paths)
     return _stem(operations[0]) in {Path(one).stem for one in COMMANDS} or "/" in operations[0]

@@ -179,6 +179,8 @@ CHOICES = (
     ("W deploy.py -y --data plan=PLAN", "write the 12 hexadecimal digits that the dry run showed"),
     ("W tasks/detect.py --data write=README.md", "such as inventory/hardware/shoshin.yaml"),
     ("W tasks/why.py --data setting=kwin", "there is no setting kwin; did you mean kwin.blur?"),
+    ("W tasks", "tasks: is no command; the commands are deploy.py"),
+    ("W deploy.py --dry --parallel -1", "--parallel -1: is no number of workspaces"),
 )
 
 ROWS = [
