@@ -14,7 +14,7 @@ for transaction in "$state"/runs/*/transaction; do
     case $status in undone*) ;; *) stop 73 "$transaction/status: it is not undone" ;; esac
 done
 if [ -d "$layers" ] && [ ! -L "$layers" ]; then
-    find "$layers" -depth -type d -empty -exec rmdir -- {} +
+    find "$layers" -depth -type d -empty -exec rmdir -- {} \; # at once: the one above may be empty then
     find "$layers" -mindepth 1 ! -type d 2>/dev/null | while IFS= read -r name; do say left "$name"; done
 fi
 for one in "$state"/* "$state"/.[!.]* "$state"/runs/*; do

@@ -5,8 +5,8 @@ Nothing is removed that somebody changed since; what stays is named, with what t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from converge.exits import Exit, Outcome
 from converge.plan.layers import HOME_LAYER, system_layer
@@ -26,9 +26,11 @@ _LAYER = {"nixos": Layer.NIXOS, "home-manager": Layer.HOME_MANAGER, "plasma+sess
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Leaving(Read):
-    """``undoing``: the runs that are in force, the newest first; ``stays``: what nobody removes."""
+    """``undoing``: the runs that are in force, the newest first; ``wrote``: path -> digest of what
+    the last run knew as ours in a layer; ``stays``: what nobody removes."""
 
     undoing: tuple[Transaction, ...] = ()
+    wrote: Mapping[str, str] = field(default_factory=dict)
     stays: tuple[str, ...] = ()
 
 
@@ -39,8 +41,11 @@ def choose(work: Read) -> Leaving:
         if one.alive and not one.ended:
             raise Over(f"run {one.run} is {one.word} there: let it end first", Exit.LOCKED)
     undoing = tuple(reversed([one for one in found.transactions if back.held(one, ())]))
-    ours = tuple(_ours(work, found))
-    if not (undoing or ours or found.transactions or found.written.run):
+    ours = tuple(_ours(found, {}))
+    places = tuple(f"{one}/" for one in (found.expand(HOME_LAYER), system_layer(work.choices.root)))
+    wrote = {path: one for path, one in found.written.files.items() if path.startswith(places)}
+    layer = any(path.startswith(places) for path in found.nodes)
+    if not (undoing or ours or found.transactions or found.written.run or layer):
         raise Over("nothing of this is on the workspace", Outcome.UNCHANGED, said=False)
     for one in undoing:  # only a dry run sees one that was cut off
         word = one.word if one.ended else f"cut off while {one.word}"
@@ -50,13 +55,17 @@ def choose(work: Read) -> Leaving:
     work.problem(f"{found.state}: to be removed, with the records of every run")
     what = f"{count(len(undoing), 'run')} can be rolled back, then all of it goes"
     work.run.changes(work.host.name, what)
-    return Leaving.of(work, undoing=undoing)
+    return Leaving.of(work, undoing=undoing, wrote=wrote)
 
 
-def _ours(work: Read, found: Snapshot) -> Iterator[Change]:
-    """The files that this product wrote, and nobody changed since. A KDE file is the user's."""
+def _ours(found: Snapshot, wrote: Mapping[str, str]) -> Iterator[Change]:
+    """The files that this product wrote, and nobody changed since. A KDE file is the user's.
+
+    ``wrote``: of the record before the undo. A run that ended before it activated anything leaves
+    the files of its layers, and the undo of the next one goes back to them."""
+    known = found.written.files
     for path, node in sorted(found.nodes.items()):
-        if node.kind is Kind.FILE and found.written.files.get(path) == node.sha256:
+        if node.kind is Kind.FILE and node.sha256 in (known.get(path), wrote.get(path)):
             part = part_of(path, found.home)
             yield Change(
                 path=path,
@@ -101,7 +110,7 @@ def files(work: Leaving) -> Leaving:
     """What is left of the layers and the session files: of older runs, whose records are gone."""
     found = work.snapshot
     stays = (*work.stays, *_theirs(work, found))
-    changes = tuple(_ours(work, found))
+    changes = tuple(_ours(found, work.wrote))
     for root in (False, True):
         some = tuple(one for one in changes if one.root is root)
         if some:

@@ -108,3 +108,21 @@ def test_cargos_and_gos_files_written_by_hand_are_never_touched(
             assert path.read_bytes() == content
             assert (now.st_ino, now.st_mtime_ns) == (before[path].st_ino, before[path].st_mtime_ns)
     assert not _aside(box)
+
+
+def test_remove_takes_the_files_of_a_layer_whose_first_run_stopped_before_it_activated(
+    cli: Cli, make_box: Callable[..., Box]
+) -> None:
+    box = make_box(layers=["home-manager"])
+    own = _write(box, LAYERS)
+    layer = box.home / ".local/share/workspace-tuning"
+    assert cli(box.inventory, "deploy.py", "-y").code == 1
+    assert layer.exists()
+    left = cli(box.inventory, "tasks/remove.py", "-y")  # no run knows these files
+    assert left.code == 1, left.out
+    assert f"{layer}/home-manager/flake.nix: not of ours, left" in " ".join(left.out.split())
+    assert cli(box.inventory, "deploy.py", "-y", *CONSENT).code == 0
+    gone = cli(box.inventory, "tasks/remove.py", "-y")
+    assert gone.code == 0, gone.out
+    assert not layer.exists(), (gone.out, sorted(layer.rglob("*")))
+    assert own.read_bytes() == b"# mine\n"
