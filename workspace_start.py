@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
@@ -33,6 +34,20 @@ def concerns(arguments: Sequence[str]) -> bool:
     return False
 
 
+def _open_streams() -> None:
+    """Give a process that was started without one of its three streams a stream to nowhere.
+
+    pyinfra ends with a traceback then, and a file that is opened later gets the number of the
+    stream, so that what is printed goes into that file."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
 class _Finder(MetaPathFinder):
     """Finds ``pyinfra_cli.main`` once, and puts ``tasks.run.start`` around its ``main``."""
 
@@ -48,6 +63,7 @@ class _Finder(MetaPathFinder):
         execute = spec.loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
+            _open_streams()
             execute(module)
             if sys.modules.get("invoke", module) is _ABSENT:
                 del sys.modules["invoke"]

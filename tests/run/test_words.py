@@ -16,6 +16,20 @@ from tests.conftest import Box, Cli
 from tests.tools import need
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-", ">/dev/full"])
+def test_a_run_without_its_streams_does_and_records_all_the_same(
+    cli: Cli, desktop: Box, closed: str
+) -> None:
+    ended = cli(
+        desktop.inventory, "deploy.py", "-y", under=("sh", "-c", f'exec "$@" {closed}', "sh")
+    )
+    assert ended.code == 0, ended.out + ended.err
+    assert ended.journal[-1]["outcome"] == "applied, some pending"
+    assert "Traceback" not in ended.out + ended.err
+    again = cli(desktop.inventory, "deploy.py", "--dry")
+    assert again.code == 0, again.out
+
+
 @pytest.mark.parametrize("moment", [0.0, 0.1, 0.3, 0.6, 1.0, 1.5, 2.5, 4.0])
 def test_ctrl_c_from_the_first_line_on_ends_in_130(cli: Cli, desktop: Box, moment: float) -> None:
     """``moment``: seconds after the process began to answer signals by itself."""
