@@ -8,16 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.vm.image import Image
-from tests.vm.machine import Machine, machine
+from tests.vm.machine import Machine, machine, where_timers_go
 
 
-@pytest.mark.parametrize("loader", ["systemd-boot", pytest.param("grub", marks=pytest.mark.small)])
-def test_a_generation_that_was_started_once_is_not_the_default(
-    disks: Image, tmp_path: Path, loader: str
-) -> None:
-    """Started once, it runs; cut the power there, and the one before comes up by itself. One whose
-    kernel panics comes back by itself, by `panic=`."""
-    with machine(disks, loader, tmp_path) as one:
+def _started_once(disks: Image, loader: str, place: Path) -> None:
+    with machine(disks, loader, place) as one:
         first = one.ssh("readlink", "-f", "/run/booted-system")
         _is_real(one)
         good = one.add_generation()
@@ -38,6 +33,15 @@ def test_a_generation_that_was_started_once_is_not_the_default(
         one.run("systemctl", "reboot")
         one.wait_for("Kernel panic - not syncing")
         assert one.wait_booted().system == first
+
+
+@pytest.mark.parametrize("loader", ["systemd-boot", pytest.param("grub", marks=pytest.mark.small)])
+def test_a_generation_that_was_started_once_is_not_the_default(
+    disks: Image, tmp_path: Path, loader: str
+) -> None:
+    """Started once, it runs; cut the power there, and the one before comes up by itself. One whose
+    kernel panics comes back by itself, by `panic=`."""
+    where_timers_go(lambda place: _started_once(disks, loader, place), tmp_path)
 
 
 def test_a_start_that_hangs_ends_with_the_power_button(systemd_boot: Machine) -> None:
