@@ -59,8 +59,9 @@ rec {
   report = {
     nixos = reportOf "nixos" { nixosConfigurations.${host.host} = baseSystem; };
     home = reportOf "home-manager" { homeConfigurations."${host.user}@${host.host}" = baseHome; };
-    within = (outputs "nixos" { nixosConfigurations.${host.host} = baseWithin; }).home.report;
   };
+  # That of the home-manager layer within the NixOS layer, where it lies there.
+  reportWithin = (outputs "nixos" { nixosConfigurations.${host.host} = baseWithin; }).home.report;
   reportOf = layer: baseFlake: (outputs layer baseFlake).report;
   outputs = layer: baseFlake:
     let

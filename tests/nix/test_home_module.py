@@ -39,7 +39,7 @@ def test_a_home_within_has_the_files_and_values_of_the_same_home_by_itself(
           runs = systemWithin.config.systemd.services.home-manager-mitsio.serviceConfig.ExecStart;
           system = systemWithin.config.system.build.toplevel.drvPath;
           before = baseWithin.config.system.build.toplevel.drvPath;
-          march = report.within.packages.zstd.found;
+          march = reportWithin.packages.zstd.found;
         }}""",
         layers=layers,
         within=f"{{ {within} }}",
