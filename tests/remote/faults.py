@@ -35,14 +35,14 @@ Held = dict[Path, tuple[bytes, int, int]]
 
 
 def until(process: subprocess.Popen[str], text: str) -> None:
-    """Read what a run prints up to the line with ``text``."""
+    """Read what a run prints up to the line with ``text``, however that is wrapped."""
     assert process.stdout is not None
-    lines = []
+    said = ""
     for line in process.stdout:
-        lines.append(line)
-        if text in line:
+        said += line
+        if text in " ".join(said.split()):
             return
-    raise AssertionError(f"the run ended without {text!r}:\n{''.join(lines)}")
+    raise AssertionError(f"the run ended without {text!r}:\n{said}")
 
 
 def unmanaged(text: bytes) -> list[bytes]:

@@ -59,12 +59,12 @@ def seq(run: Outcome, workspace: str, step: str, status: str) -> int:
 
 
 def until(process: subprocess.Popen[str], text: str) -> list[str]:
-    """Read what a run prints up to the line with ``text``."""
+    """Read what a run prints up to the line with ``text``, however that is wrapped."""
     assert process.stdout is not None
-    lines = []
+    lines: list[str] = []
     for line in process.stdout:
         lines.append(line)
-        if text in line:
+        if " ".join(text.split()) in " ".join("".join(lines).split()):
             return lines
     raise AssertionError(f"the run ended without {text!r}:\n{''.join(lines)}")
 

@@ -13,6 +13,7 @@ from converge.journal.kinds import FindingRecord, StepRecord, TrialRecord
 from converge.plan.snapshot import Generation, LastBuild, Transaction
 from converge.report.html import page
 from converge.report.model import build, load
+from converge.setting import Layer
 from converge.trial import Trial, TrialState
 from tasks.run.stages import Kept, Over, Proved
 from tasks.steps import activate, finish, proof, read, trial
@@ -123,7 +124,7 @@ def test_what_is_looked_at_while_a_change_is_on_trial_is_the_generation_that_is_
     for transactions, path in (((), "/nix/store/old"), ((one,), "/nix/store/new")):
         now = replace(here, transactions=transactions)
         work = make(snapshot=now, made=plan(now, selected=EVERY))
-        assert proof.context(work).generation("system") == path
+        assert proof.context(work).generation(Layer.NIXOS) == path
 
 
 def test_an_answer_ends_as_the_workspace_says(make: Any) -> None:
