@@ -128,14 +128,18 @@ def origin(
     said = workspace.change(RUN, 2, b"")
     assert "status kept" in said, said
     assert workspace.look() != before
-    shutil.copytree(workspace.root, workspace.root.with_name("kept"), symlinks=True)
+    shutil.copytree(
+        workspace.root, workspace.root.with_name(f"{workspace.root.name}-kept"), symlinks=True
+    )
     yield workspace, before
 
 
 def anew(workspace: Recorded) -> None:
     """As the change has left it."""
     shutil.rmtree(workspace.root)
-    shutil.copytree(workspace.root.with_name("kept"), workspace.root, symlinks=True)
+    shutil.copytree(
+        workspace.root.with_name(f"{workspace.root.name}-kept"), workspace.root, symlinks=True
+    )
 
 
 def files(workspace: Recorded) -> list[Path]:

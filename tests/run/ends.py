@@ -104,10 +104,14 @@ def _fits(line: str) -> bool:
     return len(line) <= WIDTH or len(" ".join(before)) <= LEAD
 
 
+#: Asked on the stream that is no part of what a program would read (``tasks.reach.quiet``).
+QUESTION = "  Press enter to apply this, write no to leave it: "
+
+
 def readable(ended: Ended) -> None:
     """What a person reads: on a terminal of 80 columns each line fits, nothing is cut, and no
     sentence has debris. Elsewhere only a problem is one long line, to search."""
-    assert not ended.err, ended.err
+    assert ended.err in ("", QUESTION), ended.err
     well_said(ended.out)
     problems = {f"  {one['workspace']}: {one['text']}" for one in ended.kinds("problem")}
     for line in ended.out.splitlines()[:-1]:
