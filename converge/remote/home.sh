@@ -1,8 +1,8 @@
-# Files of the home that home-manager is in the way of: moved aside for a generation, and given back. Read by
-# transact.sh behind restore.sh, whose functions and variables it uses.
+# Files of the user's own where home-manager puts one: moved aside for a generation, and given back.
+# Read by undo.sh behind restore.sh, whose functions and variables these use.
 #
-# A home by itself is activated by transact.sh; a home within a system (home-manager as a module of NixOS)
-# by a unit of the system's, when the system is switched to.
+# A home by itself is activated by transact.sh; a home within a system (home-manager as a module of
+# NixOS) by a unit of the system's, when the system is switched to.
 # shellcheck shell=sh disable=SC2034,SC2154
 
 # of_home GENERATION <PROGRAM: as the user, for its files and links below home-files, whatever their

@@ -46,20 +46,6 @@ runs() { # whether the process of this transaction is still there
     regular "$T/process"
     IFS=' ' read -r pid start boot <"$file_" 2>/dev/null && lives "$pid" "$start" "$boot"
 }
-# link_of PROFILE, target_of PROFILE: root looks at the system's; the home's is the user's own.
-follow() { # follow PROFILE COMMAND...: without whatever the user's process adds to a line
-    case " $(plan nixos system) " in
-        *" $1 "*) shift && "$@" ;;
-        *) shift && told "$@" | head -n 1 ;;
-    esac 2>/dev/null
-}
-target_of() { follow "$1" readlink -f -- "$1"; }
-number_of() { # number_of PROFILE: its current generation, or "-"
-    link=$(follow "$1" readlink -- "$1")
-    link=${link%-link}
-    case ${link##*-} in '' | *[!0-9]*) say - ;; *) say "${link##*-}" ;; esac
-}
-
 # Let the user's running desktop read its files again; where none runs there is nobody to ask.
 reload_desktop() {
     bus=/run/user/$(id -u "$(plan user)")/bus
@@ -84,12 +70,6 @@ unit_manager() {
     fi
 }
 
-activate_home() { # activate_home GENERATION: the caller sets the profile where the release can
-    extension=before-$(plan run)
-    set -- "$1/activate"
-    if grep -q -e driver-version "$1"; then set -- "$1" --driver-version 1; fi
-    (umask 022 && as_user env HOME_MANAGER_BACKUP_EXT="$extension" "$@")
-}
 await() { # await: decision is confirm, undo, late, or failed with "why"
     end=$(($(uptime_s) + $(plan deadline)))
     decision=failed
@@ -102,17 +82,6 @@ await() { # await: decision is confirm, undo, late, or failed with "why"
         esac
         if [ "$(uptime_s)" -ge "$end" ]; then decision=late && return; fi
         sleep 0.2
-    done
-}
-
-# What may be gone back to stays: the garbage collector does not take it while the record is there.
-hold() {
-    mkdir -p -- "$T/roots"
-    for layer in nixos home-manager; do
-        if fields "$layer" && [ "$old_path" != - ]; then
-            nix-store --add-root "$T/roots/$layer" --indirect --realise "$old_path" >/dev/null ||
-                say "not held: $old_path"
-        fi
     done
 }
 
@@ -194,17 +163,6 @@ try_at_boot() { # failure where there is nothing to try, or it cannot be tried: 
     said=$(sh "$trial/trial.sh" prepare "$T" "$old_number" "$old_path" "$profile" | tail -n 1)
     case $said in "trial prepared "*) tried=${said#trial prepared } ;; *) return 1 ;; esac
 }
-PROFILE_S=300
-# set_profile LAYER ARGUMENTS...: as whoever the profile belongs to. Nix waits without end for whoever
-# holds the profile's lock, so the wait ends here.
-set_profile() {
-    layer_of=$1
-    shift
-    set -- timeout -k 10 "$PROFILE_S" nix-env --profile "$profile" "$@"
-    case $layer_of in home | home-manager) set -- as_user "$@" ;; esac
-    (umask 022 && "$@")
-}
-
 at_work() { # whoever undoes is this process now: another undo waits for its end, and a run for it
     runs || put "$T/process" "$$ $(start_time $$) $(boot_id)" || :
 }

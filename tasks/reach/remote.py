@@ -71,7 +71,7 @@ PARTS = {
     "managed": ("places", "sources"),
     "build": ("difference",),
     "write": ("kdelock", "replace", "seal"),
-    "transact": ("seal", "record"),
+    "transact": ("seal", "record", "profiles"),
     "rollback": ("seal",),
     "trial": ("record", "loader", "prove"),
 }
