@@ -32,7 +32,7 @@ class JournalError(Exception):
     """The journal cannot be written: nothing may be changed without a record of it."""
 
 
-class JournalTaken(JournalError):
+class _Taken(JournalError):
     """Another run has this id: both began in one second, and drew the same four digits."""
 
 
@@ -88,7 +88,7 @@ class Journal:
             try:
                 self.path.parent.mkdir(mode=0o700)
             except FileExistsError as error:
-                raise JournalTaken(f"{self.path.parent}: {error.strerror}") from error
+                raise _Taken(f"{self.path.parent}: {error.strerror}") from error
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
             self._fd = os.open(self.path, flags, 0o600)
             prune(directory, run)
@@ -133,3 +133,12 @@ class Journal:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._fd, size)
             raise
+
+
+def open_journal(directory: Path, run: str) -> Journal:
+    """The journal of a run, under another id where this one is taken. Raises ``JournalError``."""
+    while True:
+        try:
+            return Journal(directory, run)
+        except _Taken:
+            run = new_run_id()

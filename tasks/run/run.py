@@ -36,7 +36,7 @@ from converge.report.progress import STYLES, Progress
 from converge.report.terminal import Terminal
 from tasks.reach import bare, builder, connection, output, quiet, ssh_config
 from tasks.run import allowed, options, signals, start
-from tasks.run.journal import Journal, JournalError, JournalTaken, new_run_id
+from tasks.run.journal import Journal, JournalError, new_run_id, open_journal
 from tasks.run.options import problem as _problem
 from tasks.run.start import PROJECT, leave
 
@@ -79,12 +79,9 @@ class Run:
     # -- the record -------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Open the journal, under another id where this one is taken. Raises ``JournalError``."""
-        while self.journal is None:
-            try:
-                self.journal = Journal(controller_state() / "runs", self.id)
-            except JournalTaken:
-                self.id = new_run_id()
+        """Open the journal. Raises ``JournalError``."""
+        self.journal = open_journal(controller_state() / "runs", self.id)
+        self.id = self.journal.run
         self.journal.listeners.append(self.progress.say)
         self.journal.append(
             RunStartRecord(
