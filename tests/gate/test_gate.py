@@ -282,35 +282,6 @@ def test_every_fact_is_tested() -> None:
     assert tested == set(FACTS)
 
 
-# ---- consent -------------------------------------------------------------------------------------
-
-
-def test_what_would_stop_a_boot_cannot_be_consented_to() -> None:
-    profile = load_profile(SHOSHIN)
-    machine = but(recorded("shoshin"), cpu_flags=frozenset({"sse2"}), gpus=(KEPLER,), **NO_NVIDIA)
-    verdicts = gate(profile, machine, in_force(profile), accept=frozenset(FACTS))
-    assert {v.fact for v in blocking(verdicts)} == {"build.compiler.march", "gpus.architecture"}
-
-
-def test_a_block_that_only_wastes_or_fails_can_be_consented_to(tmp_path: Path) -> None:
-    profile = altered(tmp_path, ("totalGB: 16", "totalGB: 32"), ("memoryGB: 6", "memoryGB: 18"))
-    refused = gate(profile, recorded("shoshin"), in_force(profile))
-    assert [v.fact for v in blocking(refused)] == ["build.tiers"]
-    accept = frozenset({"build.tiers"})
-    verdicts = gate(profile, recorded("shoshin"), in_force(profile), accept=accept)
-    assert blocking(verdicts) == ()
-    assert "consented to" in str(verdict_on("build.tiers", verdicts))
-
-
-def test_home_programs_built_for_another_cpu_block_but_stop_no_boot() -> None:
-    profile = load_profile(SHOSHIN)
-    machine = but(recorded("shoshin"), cpu_flags=frozenset({"sse2"}))
-    settings = in_force(profile, layers=frozenset({Layer.HOME_MANAGER}))
-    (block,) = blocking(gate(profile, machine, settings))
-    assert block.overridable
-    assert not blocking(gate(profile, machine, settings, accept=frozenset({block.fact})))
-
-
 # ---- who is asked --------------------------------------------------------------------------------
 
 

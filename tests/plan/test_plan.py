@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from hashlib import sha256
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from converge.plan import layers
 from converge.plan.flakes import Flake
 from converge.plan.plan import Plan
-from converge.plan.snapshot import Generation, Kind, LastBuild, Managed, Node, Snapshot, Transaction
+from converge.plan.snapshot import Generation, LastBuild, Snapshot, Transaction
 from converge.plan.written import LastWritten, SettingProof
 from converge.setting import Layer, Phase
 from converge.subjects.settings import ALL
@@ -258,180 +255,6 @@ def test_the_id_is_another_when_anything_that_a_run_would_do_is_another(
 def test_the_id_says_nothing_of_what_a_plan_does_not_depend_on() -> None:
     other = replace(found(), machine=("detected",), tools={**found().tools, "git": "/usr/bin/git"})
     assert plan(other).id == plan(found()).id
-
-
-# ---- what stands in the way ----------------------------------------------------------------------
-
-
-KINDS = (
-    (Kind.SYMLINK, "/nix/store/abc-kwinrc", "let home-manager or NixOS give the file up"),
-    (Kind.SYMLINK, "elsewhere", "let its owner give the file up"),
-    (Kind.DIRECTORY, "", "move it away"),
-    (Kind.FIFO, "", "move it away"),
-    (Kind.DEVICE, "", "move it away"),
-)
-
-
-@pytest.mark.parametrize("path", [KWINRC, VARIABLES])
-@pytest.mark.parametrize(("kind", "target", "fix"), KINDS)
-def test_what_is_no_file_is_refused_with_its_name_and_the_way_out(
-    path: str, kind: Kind, target: str, fix: str
-) -> None:
-    node = Node(path=path, kind=kind, mode=0o777, uid=1000, owner="mitsio", target=target)
-    made = plan(found(node))
-    (refusal,) = made.refusals
-    assert refusal.path == path
-    assert (target or kind.value) in refusal.what
-    assert refusal.fix.startswith(fix)
-    assert path not in {change.path for change in made.changes}
-
-
-def test_a_file_where_a_directory_of_ours_belongs_is_refused() -> None:
-    blocked = f"{HOME}/{layers.HOME_LAYER[2:]}"
-    made = plan(found(file(blocked, b"")), selected=EVERY)
-    assert {one.path for one in made.refusals} == {blocked}
-    assert "regular file stands where a directory of ours belongs" in made.refusals[0].what
-
-
-@pytest.mark.parametrize("uid", [0, 1001])
-def test_a_file_of_somebody_else_is_refused_with_the_command_that_mends_it(uid: int) -> None:
-    made = plan(found(file(KWINRC, LIVED_IN, uid=uid)))
-    (refusal,) = made.refusals
-    assert refusal.fix == f"chown mitsio {KWINRC}"
-    assert "not to mitsio" in refusal.what
-
-
-def test_a_file_of_root_belongs_to_root() -> None:
-    path = f"{layers.SYSTEM_LAYER}/flake.nix"
-    assert not plan(found(file(path, b"old", uid=0)), selected=EVERY).refusals
-    (refusal,) = plan(found(file(path, b"old", uid=1000)), selected=EVERY).refusals
-    assert refusal.fix == f"chown root {path}"
-
-
-def test_without_sudo_the_files_of_root_are_refused_before_anything_is_written() -> None:
-    snapshot = replace(found(), marks=frozenset({"nixos", "systemd"}))
-    (refusal,) = plan(snapshot, selected=EVERY).refusals
-    assert "cannot become root without a password" in refusal.what
-    assert not plan(snapshot).refusals, "nothing of root is in this plan"
-
-
-def test_a_file_that_cannot_be_read_is_refused_not_taken_for_absent() -> None:
-    made = plan(replace(found(), nodes={}, unreadable=frozenset({VARIABLES})))
-    (refusal,) = [one for one in made.refusals if one.path == VARIABLES]
-    assert refusal.what == "it cannot be read"
-
-
-@pytest.mark.parametrize(
-    "kind", [Kind.DIRECTORY, Kind.SYMLINK, Kind.FIFO], ids=["directory", "link", "fifo"]
-)
-def test_what_stands_in_place_of_the_record_is_refused(kind: Kind) -> None:
-    """Else each run would write its record elsewhere, and never be done."""
-    path = f"{found().state}/written.json"
-    node = Node(path=path, kind=kind, mode=0o700, uid=1000, owner="mitsio", target="/x")
-    (refusal,) = plan(found(node)).refusals
-    assert refusal.path == path
-
-
-# ---- KDE files -----------------------------------------------------------------------------------
-
-
-def test_unmanaged_lines_stay_byte_for_byte() -> None:
-    text = change_of(plan(found()), KWINRC)
-    assert text is not None
-    for line in (b"# mine\n", b"my=1\n"):
-        assert line in text
-    assert b"contrastEnabled=false\n" in text
-
-
-def test_the_live_file_and_its_source_become_the_same_bytes() -> None:
-    stamp = sha256(LIVED_IN).hexdigest()
-    snapshot = replace(
-        found(file(SOURCE, LIVED_IN.replace(b"my=1", b"my=2"))),
-        chezmoi={KWINRC: Managed(source=SOURCE, last_written=stamp)},
-    )
-    made = plan(snapshot)
-    live = change_of(made, KWINRC)
-    assert live == change_of(made, SOURCE)
-    assert live is not None
-    assert b"my=2\n" in live, "the live file is untouched: the edit of the source gets through"
-    assert {one.chezmoi_target for one in made.changes if one.layer is Layer.PLASMA} >= {KWINRC}
-
-
-def test_u5_what_both_sides_changed_is_shown_with_both_values_and_stays_on_both() -> None:
-    snapshot = replace(
-        found(file(SOURCE, LIVED_IN.replace(b"my=1", b"my=2"))),
-        chezmoi={KWINRC: Managed(source=SOURCE, last_written="0" * 64)},
-    )
-    made = plan(snapshot)
-    assert b"my=1\n" in (change_of(made, KWINRC) or b"")
-    assert b"my=2\n" in (change_of(made, SOURCE) or b"")
-    (said,) = [text for text in made.warnings if "both changed" in text]
-    assert "[Plugins] my: the live file has my=1, the source my=2" in said
-    assert "--data prefer=live" in said
-    assert not any(one.chezmoi_target for one in made.changes if one.path in (KWINRC, SOURCE))
-
-
-def test_a_source_that_is_a_script_is_left_and_only_the_live_file_written() -> None:
-    source = f"{HOME}/.local/share/chezmoi/dot_config/modify_kwinrc"
-    snapshot = replace(
-        found(file(source, b"#!/bin/sh\n")),
-        chezmoi={KWINRC: Managed(source=source, last_written="")},
-    )
-    made = plan(snapshot)
-    assert source not in {one.path for one in made.changes}
-    assert change_of(made, KWINRC)
-
-
-def test_a_line_that_makes_an_entry_impossible_is_refused_with_its_number() -> None:
-    (refusal,) = plan(found(file(KWINRC, b"[Plugins]\nmy=1\ncontrastEnabled[de]=x\n"))).refusals
-    assert refusal.path == KWINRC
-    assert refusal.what.startswith(f"{KWINRC}:3: a translation of 'contrastEnabled'")
-
-
-def test_drift_is_what_somebody_changed_since_we_wrote_it() -> None:
-    rest = applied(found(), plan(found()))
-    held = rest.nodes[KWINRC].content
-    edited = held.replace(b"contrastEnabled=false", b"contrastEnabled=true")
-    assert edited != held
-    made = plan(replace(rest, nodes={**rest.nodes, KWINRC: file(KWINRC, edited)}))
-    (drift,) = made.drift
-    assert (drift.what, drift.old, drift.found, drift.wanted) == (
-        "[Plugins] contrastEnabled",
-        "false",
-        "true",
-        "false",
-    )
-    assert change_of(made, KWINRC) == held
-
-
-def test_a_first_run_finds_no_drift() -> None:
-    assert plan(found()).drift == ()
-
-
-LINES = (
-    *(b"[Plugins]", b"[Plugins", b"[Plugins][$i]", b"[Compositing]", b"[a][b]", b"[]"),
-    *(b"contrastEnabled=true", b"contrastEnabled[$i]=true", b"contrastEnabled", b"=x", b"Backend="),
-    *(
-        b"contrastEnabled[$d]",
-        b"contrastEnabled[de]=true",
-        b"# c",
-        b"",
-        b"\xff=\x00",
-        b"\r",
-        b"a=b",
-    ),
-)
-
-
-@given(st.lists(st.sampled_from(LINES), max_size=8), st.sampled_from([b"\n", b"\r\n"]))
-def test_any_kde_file_is_merged_or_refused_and_then_at_rest(lines: list[bytes], end: bytes) -> None:
-    snapshot = found(file(KWINRC, end.join(lines)))
-    made = plan(snapshot)
-    if made.refusals:
-        assert {one.path for one in made.refusals} == {KWINRC}
-        assert KWINRC not in {one.path for one in made.changes}
-    else:
-        assert plan(applied(snapshot, made)).empty
 
 
 # ---- files that were ours ------------------------------------------------------------------------

@@ -18,12 +18,12 @@ row  fault                                 tests
 11   Ctrl-C, once and twice                here, test_run_local.py
 12   two runs at once                      here, test_two_runs.py, test_run_local.py
 13   the desktop writes during a run       D
-14   corrupt KDE file                      tests/kde, test_plan.py; S: a refused line
+14   corrupt KDE file                      tests/kde, test_plan_kde.py; S: a refused line
 15   corrupt record, status, journal       S, test_read.py, test_snapshot.py, test_journal.py
-16   symbolic link in place of a file      test_run_local.py, test_read.py, test_plan.py
+16   symbolic link in place of a file      test_run_local.py, test_read.py, test_plan_refusals.py
 17   symbolic link above a file            F
 18   directory, FIFO, device               test_run_local.py, test_read.py, test_write.py
-19   owner, mode, setuid, immutable, ACL   F, test_run_local.py, test_plan.py
+19   owner, mode, setuid, immutable, ACL   F, test_run_local.py, test_plan_refusals.py
 20   read-only or missing directory        F, test_fleet.py (canary)
 21   malformed profile                     test_profile.py, test_document.py
 22   YAML traps                            test_document.py, test_profile.py
@@ -34,7 +34,7 @@ row  fault                                 tests
 27   reboot before it is proved            T
 28   switch exits with 4                   T
 29   old generation is gone                T
-30   sudo                                  test_run_sudo.py, test_plan.py
+30   sudo                                  test_run_sudo.py, test_plan_refusals.py
 31   locale and terminal                   test_show.py
 32   a tool is missing                     S, test_checks_wire.py
 33   one of two hosts is dead or slow      test_fleet.py, test_run_ssh.py

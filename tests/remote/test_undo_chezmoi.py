@@ -14,7 +14,8 @@ import sandbox
 from converge.kde.merge import values
 from tests.conftest import Box, Cli
 from tests.remote.faults import transaction
-from tests.remote.test_undo import ALL, DAMAGE, said, spare_gone, undo, write_key
+from tests.remote.test_undo import ALL, said, spare_gone, undo, write_key
+from tests.remote.test_undo_state import DAMAGE
 from tests.tools import need, path_without
 
 BACKEND = {("Compositing",): ["Backend"]}

@@ -13,7 +13,8 @@ import pytest
 
 from tests.remote.recording import run_id
 from tests.remote.test_record_parts import Homes, homes
-from tests.remote.test_undo import DAMAGE, immutable
+from tests.remote.test_undo import immutable
+from tests.remote.test_undo_state import DAMAGE
 from tests.tools import missing
 
 __all__ = ["homes", "immutable"]

@@ -38,7 +38,7 @@ from tests.fuzz.test_readers import programs
 from tests.plan.plans import EVERY, file, found, plan
 from tests.proof.checks import HOME
 from tests.proof.test_every_probe import UNASKED
-from tests.run.test_operations import make
+from tests.run.steps import make
 
 __all__ = ["make"]  # the fixture
 Reply = tuple[bool, list[str], list[str]]

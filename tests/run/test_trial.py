@@ -19,7 +19,7 @@ from tasks.run.stages import Kept, Over, Proved
 from tasks.steps import activate, finish, proof, read, trial
 from tests.boot.test_trial import finding
 from tests.plan.plans import EVERY, found, plan
-from tests.run.test_operations import make
+from tests.run.steps import make
 
 __all__ = ["make"]  # the fixture
 READY = ("trial ready systemd-boot",)

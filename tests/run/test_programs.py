@@ -1,0 +1,105 @@
+"""Commands and programs: arguments are data, and answers are read by their words."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from converge.effect import Effect, Finding
+from converge.plan.rollout import Stage
+from converge.profile.choices import check_choices
+from tasks.reach.remote import PARTS, Answer, command, program, read_command
+from tasks.reach.remote import text as plain
+from tasks.run.stages import Over
+from tasks.steps import activate, proof
+from tasks.steps import read as reading
+from tests.plan.plans import EVERY, found, plan
+from tests.proof.checks import PROJECT
+from tests.run.steps import make
+from tests.tools import need
+
+__all__ = ["make"]
+
+
+HOSTILE = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=30)
+
+
+@given(st.lists(HOSTILE, max_size=4))
+def test_every_argument_of_a_command_is_data(arguments: list[str]) -> None:
+    words = shlex.split(command("release", arguments).get_raw_value())
+    assert words == ["sh", "-c", program("release"), "workspace-release", *arguments]
+    words = shlex.split(read_command("/root", arguments).get_raw_value())
+    common = plain(PROJECT / "converge/remote/common.sh")
+    programs = [
+        program(name).removeprefix(common) for name in ("managed", "detect", "flakes", "read")
+    ]
+    assert words[3:] == ["workspace-snapshot", common, *programs, "/root", *arguments]
+
+
+def test_every_program_of_the_engine_is_plain_posix_shell() -> None:
+    """Each as it is sent: behind the text that all of them share."""
+    directory = PROJECT / "converge/remote"
+    common = (directory / "common.sh").read_text()
+    for path in sorted(directory.glob("*.sh")):
+        # transact.sh reads undo.sh, which the parts are joined before
+        alone = path.stem in ("common", "record", "places", "loader", "prove", *activate.UNDO)
+        parts = [(directory / f"{part}.sh").read_text() for part in PARTS.get(path.stem, ())]
+        joined = path.read_text() if alone else "".join((common, *parts, path.read_text()))
+        done = subprocess.run(
+            [need("shellcheck"), "-x", "-s", "sh", "-"],
+            input=joined,
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout == "", path.name
+        subprocess.run([need("dash"), "-n", "-c", joined], check=True)
+
+
+def test_a_program_loses_its_comments_and_nothing_else() -> None:
+    for name in ("read", "write", "transact", "undo", "build", "estimate", "origin", "check"):
+        parts = ("common", *PARTS.get(name, ()), name)
+        files = [PROJECT / f"converge/remote/{part}.sh" for part in parts]
+        whole = [line for file in files for line in file.read_text().splitlines()]
+        kept = program(name).splitlines()
+        assert kept == [line for line in whole if not line.lstrip().startswith("#")]
+
+
+def test_a_whole_command_stays_below_what_one_argument_may_hold() -> None:
+    """MAX_ARG_STRLEN of Linux: 128 KiB."""
+    work_arguments = reading.arguments(
+        SimpleNamespace(  # type: ignore[arg-type]
+            choices=check_choices(
+                "w", {"workspace": "w", "profile": "p.yaml", "user": "u"}, known_settings=()
+            )
+        )
+    )
+    assert len(read_command("", work_arguments).get_raw_value()) < 100_000
+    assert len(command("transact", ["start", "/x" * 100]).get_raw_value()) < 100_000
+    assert len(command("write", ["x"] * 20).get_raw_value()) < 100_000
+
+
+def test_room_for_another_generation_is_asked_for_only_where_one_is_made(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = Finding(check="disk.room", title="Room", effect=Effect.NOT_EFFECTIVE, found="1 MiB")
+    monkeypatch.setattr(proof, "before", lambda *_: (full,))
+    monkeypatch.setattr(reading, "stage_of", lambda *_: Stage(phases=frozenset()))
+    assert activate.preflight(make()).known == (full,)
+    with pytest.raises(Over, match="Room: found 1 MiB"):
+        activate.preflight(make(made=plan(found(), selected=EVERY)))
+
+
+def test_an_answer_is_read_by_its_words() -> None:
+    answer = Answer(ok=True, lines=("wrote /a", "wrote", "wrotes x", "done"), errors=(" ", "e "))
+    assert answer.of("wrote") == ("/a", "")
+    assert answer.first("absent") == ""
+    assert answer.last_error == "e"
+    assert Answer(ok=False, lines=("failed no room", "x")).last_error == "no room"
+    assert Answer(ok=False, lines=()).last_error == "it gave no reason"

@@ -1,0 +1,106 @@
+"""Writing, as steps of a run: what is sent, who holds the lock, what an answer means."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from converge.exits import Exit
+from tasks.run.stages import Kept, Looked, Over, Written
+from tasks.steps import activate, back, build, finish, write
+from tasks.steps import read as reading
+from tests.plan.plans import EVERY, found, plan
+from tests.proof.checks import HOME
+from tests.run.steps import DONE, make
+
+__all__ = ["make"]
+
+
+def test_a_plan_without_changes_has_no_step_to_do(make: Any) -> None:
+    work = make(made=replace(plan(found()), changes=(), builds=(), recorded=True))
+    for step in (
+        *(activate.preflight, write.layer_files, write.root_files, build.layers),
+        *(activate.begin, activate.prove, activate.decide, finish.run),
+    ):
+        assert step.idle(work)
+
+
+def test_the_lock_is_taken_with_the_users_layer_and_kept_for_what_follows(make: Any) -> None:
+    work = make(DONE, stage=Looked)
+    assert write.layer_files(work).holds_lock
+    name, run, place, lock, holder, keep = work.host.words()
+    assert (name, run, keep) == ("workspace-write", work.run.id, "keep")
+    assert place == f"{work.snapshot.state}/runs/{run}/layer"
+    assert lock == f"{work.snapshot.state}/lock"
+    assert len(holder.split(" ")) == 4
+    assert "_sudo" not in work.host.commands[0][1]
+    assert work.host.stdin()["manifest"].endswith(b"end\n")
+
+
+def test_a_run_that_only_brings_the_record_up_to_date_gives_the_lock_back_at_once(
+    make: Any,
+) -> None:
+    made = replace(plan(found()), changes=(), builds=(), recorded=False)
+    work = make(DONE, made=made, stage=Looked)
+    written = write.layer_files(work)
+    assert work.host.words()[-1] == "release"
+    assert f"{work.snapshot.state}/written.json" in work.host.stdin()["manifest"].decode()
+    finish.run(Kept.of(written))
+    assert len(work.host.commands) == 1, "the lock is not given back twice"
+
+
+@pytest.mark.parametrize(("uid", "sudo"), [("0", True), ("1000", False)])
+def test_files_of_root_are_written_with_sudo_where_it_is_needed_and_without_a_lock(
+    make: Any, uid: str, sudo: bool
+) -> None:
+    here = found()
+    here = replace(here, facts={**here.facts, "system_uid": uid})
+    work = make(DONE, snapshot=here, made=plan(here, selected=EVERY), stage=Written)
+    written = write.root_files(work)
+    _, _, place, lock, _, keep = work.host.words()
+    assert (place, lock, keep) == (
+        f"/var/lib/workspace-tuning/runs/{work.choices.user}/{work.run.id}/layer",
+        "",
+        "keep",
+    )
+    assert work.host.commands[0][1].get("_sudo", False) is sudo
+    assert written.records == ((place, "root" if sudo else "user", "nixos"),)
+
+
+def test_what_a_killed_run_left_beside_files_of_root_is_swept_by_root(make: Any) -> None:
+    left = "/var/lib/workspace-tuning/nixos/.flake.nix.wt-20260101t000000-abcd"
+    here = replace(found(), leftovers=(left, f"{HOME}/.config/.kwinrc.wt-1"))
+    work = make(DONE, snapshot=here, made=plan(here), stage=Written)
+    assert not write.root_files.idle(work)
+    write.root_files(work)
+    assert work.host.stdin()["manifest"].decode().startswith(f"sweep - - - {left}\nwhole")
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "why"),
+    [
+        (("stale /x",), None, "/x was changed since it was read; nothing was written"),
+        (("refused /x: is a link",), None, "/x: is a link"),
+        (("failed no room",), None, "no room"),
+        (("lock run r", "lock host h", "locked"), Exit.LOCKED, "locked by another run"),
+        (False, Exit.UNKNOWN, "connection lost: it gave no reason"),
+        (TimeoutError(), Exit.UNKNOWN, "connection lost: TimeoutError"),
+        (OSError("cut"), Exit.UNKNOWN, "connection lost: cut"),
+        (PermissionError("sudo asks"), None, "sudo asks"),
+    ],
+)
+@pytest.mark.parametrize("step", [write.layer_files, back.lock], ids=["write", "lock"])
+def test_every_answer_of_a_write_has_its_meaning(
+    make: Any,
+    step: Any,
+    answer: Any,
+    code: Exit | None,
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reading, "take_again", lambda _: None)
+    with pytest.raises(Over) as over:
+        step(make(answer, stage=Looked))
+    assert (over.value.short, over.value.code) == (why, code)
