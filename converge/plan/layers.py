@@ -54,6 +54,11 @@ class NixLayer:
         return f"{self.directory}/{self.within and self.within + '/'}profile.json"
 
     @property
+    def read_with(self) -> str:
+        """The choice of how the user's flake is read."""
+        return f"base_{'nixos' if self.base == 'system' else 'home'}_with"
+
+    @property
     def report(self) -> str:
         """The attribute of its flake that checks read."""
         return "home.report" if self.within else "report"

@@ -242,9 +242,8 @@ def _parse(rows: list[str]) -> Snapshot:
         else:
             del follows[path]
     for path, known in managed.items():
-        if (
-            known and known.source in absent and not known.trouble
-        ):  # it is in no source of chezmoi's
+        # A file that chezmoi fetches is in none of its sources.
+        if known and known.source in absent and not known.trouble:
             managed[path] = replace(known, trouble=chezmoi.FETCHED)
     missing = NEEDED_FACTS - facts.keys()
     missing |= {name for name in NUMBERS if limits.count(facts.get(name, "")) is None}

@@ -127,7 +127,7 @@ class Context:
         if nix is None:
             return ""
         flake = self.snapshot.flakes[nix.base]
-        why = flake.fault(f"base_{'nixos' if nix.base == 'system' else 'home'}_with")
+        why = flake.fault(nix.read_with)
         if not why and not flake.present:
             why = "; ".join(flake.why) or "no flake is there"
         return why and f"{flake.directory}: {why}"

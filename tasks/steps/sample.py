@@ -270,7 +270,7 @@ def _pair(
     if not {f"{nix.directory}/flake.nix", nix.data} <= snapshot.nodes.keys():
         return Pair(why=f"the {nix.layer} layer is not on the workspace yet: run deploy.py first")
     base = snapshot.flakes[nix.base]
-    if why := base.fault(f"base_{'nixos' if nix.base == 'system' else 'home'}_with"):
+    if why := base.fault(nix.read_with):
         return Pair(why=why)
     answer = work.remote(
         "pair",
