@@ -1,7 +1,7 @@
 """What a check found at run time: one of five effects, with what was expected and what was found.
 
-In: nothing but the findings themselves. Out: the summary that a person reads first, and the exit
-code that a verification ends with. What could not be looked at is unknown, and that never passes.
+In: the findings of a run. Out: the summary that a person reads first, and the exit code of a
+verification. A setting that no check could look at is *unknown*, and unknown never passes.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ from enum import StrEnum
 
 from converge.exits import Exit
 
-#: Whoever did what an effect waits for looks at it so.
+#: How a person looks again after the login or restart that an effect waited for.
 VERIFY = "then tasks/verify.py"
-#: What stands in the reason of a pending finding, and what makes its effect known.
+#: A word in the reason of a pending finding, and the action after which its effect is known.
 _REMEDIES = (
     ("login", f"log out and in, {VERIFY}"),
     ("log in", f"log out and in, {VERIFY}"),
     ("boot", f"restart the machine, {VERIFY}"),
     ("application", f"start one from the menu, {VERIFY}"),
 )
-#: Those of them that a restart of the machine has done as well.
+#: The actions that a restart of the machine includes: whoever restarts logs in again, too.
 BY_A_RESTART = frozenset(how for word, how in _REMEDIES if word != "application")
 
 
 class Effect(StrEnum):
-    """In the order in which a summary names them."""
+    """The five effects, in the order in which a summary names them."""
 
     EFFECTIVE = "effective"
     PENDING = "pending"  # in place, and in use after the next login or reboot
     NOT_EFFECTIVE = "not effective"
-    UNKNOWN = "unknown"  # no answer, no permission, no tool: not known, so not passed
+    UNKNOWN = "unknown"  # no answer, no permission or no tool; never passed
     NOT_APPLICABLE = "not applicable"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What one check says. ``reason`` is empty only for an effect that speaks for itself.
+    """What one check says. ``reason`` may be empty where the effect needs no explanation.
 
     ``faults``: names of the single faults, where a check can find several (units, crashes).
     ``answered`` is false where a question had no answer: no time, no line, no whole output.
-    ``own``: it is so by the user's own choice, so it is shown and decides nothing."""
+    ``own``: the user chose this value, so the verdict is shown and decides nothing."""
 
     effect: Effect
     expected: str = ""
@@ -66,12 +66,12 @@ class Finding:
     found: str = ""
     reason: str = ""
     counts: bool = True  # False: shown, and left out of the exit code (a reminder to a person)
-    faults: frozenset[str] = frozenset()  # as in ``Verdict``; neither of these two is recorded
+    faults: frozenset[str] = frozenset()  # as in ``Verdict``; this and ``answered``: not recorded
     answered: bool = True
 
 
 def remedy(finding: Finding) -> str:
-    """What a person does so that the effect of a pending or unknown finding is known."""
+    """What a person does to learn the effect of a pending or unknown finding."""
     if finding.effect is Effect.PENDING:
         for word, how in _REMEDIES:
             if word in finding.reason:
@@ -113,7 +113,7 @@ def not_applicable(reason: str) -> Verdict:
 
 
 def matches(found: str, expected: str, *, reason: str = "") -> Verdict:
-    """Effective where both are the same text, else not effective for ``reason``."""
+    """Effective where both texts are equal, else not effective with ``reason``."""
     if found == expected:
         return effective(found, expected=expected)
     return not_effective(found, expected=expected, reason=reason)
@@ -126,9 +126,10 @@ def counted(findings: Iterable[Finding]) -> dict[Effect, int]:
 
 
 def summary(findings: Iterable[Finding]) -> str:
-    """``7 effective, 1 not effective, 3 not applicable``; what there is none of is left out,
-    and so are reminders to a person: every count of a run is this one."""
-    counts = counted(one for one in findings if one.counts)
+    """``7 effective, 1 not effective, 3 not applicable``: all counts of a run are made here.
+
+    Left out are effects that no finding has, and findings that do not count (reminders)."""
+    counts = counted(finding for finding in findings if finding.counts)
     parts = [f"{number} {effect}" for effect, number in counts.items() if number]
     return ", ".join(parts) or "nothing was checked"
 
@@ -136,9 +137,8 @@ def summary(findings: Iterable[Finding]) -> str:
 def verdict(findings: Iterable[Finding]) -> Exit:
     """The exit code of a verification.
 
-    A known fault decides first (1), then anything unknown (4): neither can hide behind the other's
-    silence. Nothing at all that is effective or pending proves nothing, so that is unknown too,
-    unless everything is not applicable for a reason that is known."""
+    A setting that is not effective decides first (1), then an unknown one (4). No finding at all is
+    unknown (4) as well; findings that are all not applicable are done (0)."""
     counts = counted(finding for finding in findings if finding.counts)
     if counts[Effect.NOT_EFFECTIVE]:
         return Exit.FAILED

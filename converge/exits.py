@@ -31,12 +31,14 @@ class Exit(IntEnum):
 
     @property
     def outcome(self) -> str:
-        """The word of a run that says no more than its code."""
+        """The word of a run of which only the exit code is known."""
         return Outcome.of(self).value
 
 
 class Outcome(StrEnum):
-    """The word that the last line, the journal and the report use. Worst first among one code."""
+    """The word that the last line, the journal and the report use.
+
+    Among the outcomes of one exit code the worse ones come first."""
 
     DONE = "done"
     NOWHERE = "nothing applies here"
@@ -90,13 +92,13 @@ class Outcome(StrEnum):
 
     @classmethod
     def of(cls, code: Exit | Outcome) -> Outcome:
-        """The outcome of a run that says no more than its code."""
+        """The outcome of a run of which perhaps only the exit code is known."""
         return code if isinstance(code, Outcome) else cls[code.name]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. A verb is the name of a file that a person runs, with what of it."""
+    """One line of the table. A verb is the command that a person runs: ``deploy --dry``."""
 
     exit: Exit
     verbs: tuple[str, ...]
@@ -254,13 +256,13 @@ _MEANINGS = {
     Exit.INTERRUPTED: "interrupted, or declined",
 }
 
-#: Words of a run that kept what it did.
+#: Outcomes of a run whose changes stayed in force.
 _KEPT = (
     *(Outcome.PROVED, Outcome.ON_TRIAL, Outcome.PENDING, Outcome.UNSEEN),
     *(Outcome.UNPROVED, Outcome.INEFFECTIVE, Outcome.DONE),
 )
 
-#: Words of journals that were written before the table.
+#: Words in journals older than this table.
 FORMER = {"converged": Outcome.DONE}
 
 #: Worst first. "Unknown" is worse than any known state; "changes found" is hardly bad.
@@ -279,7 +281,7 @@ _ORDER = tuple(Outcome)
 
 
 def known(word: str) -> Outcome | None:
-    """The outcome of a word in a journal, of this version or of an earlier one."""
+    """The outcome for a word of a journal, also of an earlier version; None for an unknown word."""
     try:
         return FORMER.get(word) or Outcome(word)
     except ValueError:
@@ -288,12 +290,12 @@ def known(word: str) -> Outcome | None:
 
 def well(word: str) -> bool:
     """Whether a word of a journal says that the command did what it was for."""
-    found = known(word)
-    return found is not None and found.exit is Exit.DONE
+    outcome = known(word)
+    return outcome is not None and outcome.exit is Exit.DONE
 
 
 def kept(word: str) -> bool:
-    """Whether a word of a journal says that what was planned is in force now."""
+    """Whether a word of a journal says that the planned changes stayed in force."""
     return known(word) in _KEPT
 
 
@@ -306,6 +308,6 @@ def together(outcomes: Iterable[Outcome]) -> Outcome:
     """The outcome of a run over several workspaces: the worst of them."""
     return min(
         outcomes,
-        key=lambda one: (_WORST.index(one.exit), _ORDER.index(one)),
+        key=lambda outcome: (_WORST.index(outcome.exit), _ORDER.index(outcome)),
         default=Outcome.FAILED,
     )

@@ -1,8 +1,8 @@
-"""Limits on the words of a workspace: numbers, JSON, and archives that it sends.
+"""Limits on what a workspace answers: numbers, JSON, TOML, frames and archives.
 
-Every reader of a remote answer goes through these. What is beyond a limit raises ValueError with
-the limit in its text, as what is malformed does: it fails that workspace's part and nothing else.
-How many bytes of an answer arrive at all is limited by ``tasks.reach.limits``.
+Every reader of a remote answer uses these functions. They raise ValueError for a malformed answer
+and for one beyond a limit, with the limit in the text; the error fails the part of that workspace
+and nothing else. ``tasks.reach.limits`` limits how many bytes of an answer are read at all.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def number(text: str) -> int:
 
 
 def count(text: str) -> int | None:
-    """The same for one that cannot be negative; None where it is none."""
+    """A whole number that is not negative; None where the text is no such number."""
     return int(text) if re.fullmatch(rf"[0-9]{{1,{DIGITS}}}", text) else None
 
 
@@ -49,12 +49,12 @@ def decimal(text: str) -> float:
 
 
 def frame(text: str) -> tuple[int, bytes, str]:
-    """Exit code, output and errors of a program, as ``frame`` of ``remote/common.sh`` hands them
-    over. Raises ValueError."""
+    """The exit code, output and errors of a program, from the line that ``frame`` of
+    ``remote/common.sh`` prints. Raises ValueError."""
     output, code, errors = text.split(" ")
     if not output.startswith("=") or not errors.startswith("="):
         raise ValueError("not the frame of an answer")
-    printed, complaints = (base64.b64decode(one[1:], validate=True) for one in (output, errors))
+    printed, complaints = (base64.b64decode(part[1:], validate=True) for part in (output, errors))
     return number(code), printed, complaints.decode(errors="replace")
 
 
@@ -63,18 +63,18 @@ def document(text: str | bytes) -> Any:
     if len(text) > TEXT:
         raise ValueError(f"JSON of more than {TEXT} bytes")
     try:
-        found = json.loads(text, parse_int=number, parse_float=_float, parse_constant=_constant)
+        value = json.loads(text, parse_int=number, parse_float=_float, parse_constant=_constant)
     except RecursionError as error:
         raise ValueError(f"JSON nested deeper than {DEPTH}") from error
-    _check_depth(found)
-    return found
+    _check_depth(value)
+    return value
 
 
 def _float(text: str) -> float:
-    found = float(text) if len(text) <= 40 else float("inf")
-    if found in (float("inf"), float("-inf")):
+    value = float(text) if len(text) <= 40 else float("inf")
+    if value in (float("inf"), float("-inf")):
         raise ValueError("a number that is too large")
-    return found
+    return value
 
 
 def _constant(text: str) -> NoReturn:
@@ -85,11 +85,11 @@ def _check_depth(value: object) -> None:
     level = [value]
     for _ in range(DEPTH):
         level = [
-            one
+            child
             for parent in level
             if isinstance(parent, dict | list)
-            for one in (parent.values() if isinstance(parent, dict) else parent)
-            if isinstance(one, dict | list)
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, dict | list)
         ]
         if not level:
             return
@@ -99,7 +99,7 @@ def _check_depth(value: object) -> None:
 def toml(text: str) -> dict[str, Any]:
     """The value that a TOML text holds. Raises ValueError.
 
-    A key of many parts costs ``tomllib`` time that grows with the square of the text."""
+    The limit is low because ``tomllib`` takes quadratic time for a key of many parts."""
     if len(text) > TOML:
         raise ValueError(f"TOML of more than {TOML} characters")
     try:
@@ -115,7 +115,7 @@ _NAMES = {tarfile.GNUTYPE_LONGNAME: "path", tarfile.GNUTYPE_LONGLINK: "linkpath"
 
 
 def unpack(packed: bytes) -> bytes:
-    """What gzip compressed. Raises ValueError."""
+    """The bytes in a gzip file. Raises ValueError."""
     try:
         with gzip.open(io.BytesIO(packed)) as stream:
             data = stream.read(UNPACKED + 1)
@@ -127,18 +127,18 @@ def unpack(packed: bytes) -> bytes:
 
 
 def members(data: bytes) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
-    """Each member of a tar as GNU tar writes it, with the content where it is a file.
+    """Yield each member of an archive of GNU tar, with its content where it is a file.
 
-    ``tarfile`` reads the single headers, and no more than those: its reader of whole archives goes
-    round for ever on a negative size before Python 3.11.14 (CVE-2025-8194), calls itself for each
-    header that belongs to another, and takes time that grows with the square of some. Raises
-    ValueError. A hard link has the content of what it names, and counts with it."""
-    at, left, found = 0, UNPACKED, 0
-    given: dict[str, str] = {}  # what the headers before a member say of it
+    ``tarfile`` parses only the single headers here. Its reader of whole archives loops for ever on
+    a negative size before Python 3.11.14 (CVE-2025-8194), recurses for each extended header, and
+    takes quadratic time on some archives. A hard link yields the content of the file that it names;
+    that content counts towards the limit again. Raises ValueError."""
+    at, left, seen = 0, UNPACKED, 0
+    given: dict[str, str] = {}  # what extended headers say of the member after them
     contents: dict[str, bytes] = {}
     while any(header := data[at : at + tarfile.BLOCKSIZE]):
-        found += 1
-        if found > MEMBERS:
+        seen += 1
+        if seen > MEMBERS:
             raise ValueError(f"it has more than {MEMBERS} members")
         try:
             member = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
@@ -159,7 +159,7 @@ def members(data: bytes) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
                 raise ValueError(f"it has a member of the type {member.type!r}")
             member.name = given.get("path", member.name)
             if member.isdir():
-                member.name = member.name.rstrip("/")  # as tar ends the name of a directory
+                member.name = member.name.rstrip("/")  # tar writes a slash after a directory
             member.linkname = given.get("linkpath", member.linkname)
             given = {}
             if member.type == _HARD_LINK:
@@ -182,7 +182,7 @@ def _name(raw: bytes) -> str:
 
 def _pax(content: bytes) -> dict[str, str]:
     """Names and sizes in an extended header, ``LENGTH KEY=VALUE`` lines. Raises ValueError."""
-    found = {}
+    said = {}
     at = 0
     while at < len(content):
         digits, _, _ = content[at : at + DIGITS].partition(b" ")
@@ -192,8 +192,8 @@ def _pax(content: bytes) -> dict[str, str]:
             raise ValueError("it is damaged: an extended header is malformed")
         if key.startswith(b"GNU.sparse"):
             raise ValueError("it has a sparse member")
-        found[_name(key)] = _name(value)
+        said[_name(key)] = _name(value)
         at += length
-    if not found.get("size", "0").isdecimal() or len(found.get("size", "0")) > DIGITS:
+    if not said.get("size", "0").isdecimal() or len(said.get("size", "0")) > DIGITS:
         raise ValueError("it is damaged: an extended header has no size")
-    return {key: found[key] for key in ("path", "linkpath", "size") if key in found}
+    return {key: said[key] for key in ("path", "linkpath", "size") if key in said}

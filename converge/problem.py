@@ -1,7 +1,7 @@
-"""What is wrong with what was given: one sentence each, with its place and what to do.
+"""Faults of the input: one sentence for each, with its place and what to do.
 
-Every border of the project (YAML files, host data, detected facts) reports through these two
-nouns, so that a user meets one form: ``file:line:column: path: what is wrong; what to do``.
+All readers of input (YAML files, host data, detected facts) report through ``Problem`` and
+``InvalidInput``, so a user meets one form: ``file:line:column: path: what is wrong; what to do``.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with what was given, where it is, and what to do about it.
+    """One fault of the input, its place, and what to do about it.
 
-    ``line`` is 0 where there is no file to point into (host data of an inventory); ``file`` then
-    names what was read. ``rank`` orders problems: a specific one has a lower rank than one that may
-    only be its consequence.
+    ``line`` is 0 where no file was read (host data of an inventory); ``file`` then names what was
+    read. ``rank`` orders problems: a cause has a lower rank than a problem that may only follow
+    from the cause.
     """
 
     file: str
@@ -52,7 +52,7 @@ class Problem:
 
 
 class InvalidInput(Exception):
-    """What was given cannot be used. ``problems`` has every reason, the best one first."""
+    """The input cannot be used. ``problems`` has every reason, the most specific one first."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         unique = dict.fromkeys(problems)
@@ -87,24 +87,24 @@ def show_path(path: NodePath) -> str:
 
 
 def shown(value: object) -> str:
-    """Write a value for a message: short, on one line, nothing invisible in it."""
+    """Write a value for a message: on one line of about 80 characters, all of them visible."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     text = _visible(text)
     return text if len(text) <= 80 else f"{text[:76]}...{text[-1]}"
 
 
 def _visible(text: str) -> str:
-    """Write out what a terminal would obey or not show."""
+    """Write out each character that a terminal would obey or would not show."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
 def hidden_characters(text: str) -> Iterator[tuple[int, str]]:
-    """Yield index and description of each character that is not what it looks like.
+    """Yield index and description of each character that a reader would not see as it is.
 
-    Controls (C0, DEL, C1), tabs, line and paragraph separators, zero-width and bidirectional
-    marks, byte order marks, surrogates and noncharacters. A line feed is one of them as well.
+    These are controls (C0, DEL, C1), tabs, line feeds, line and paragraph separators, zero-width
+    and bidirectional marks, byte order marks, surrogates and noncharacters.
     """
     for index, char in enumerate(text):
         if " " <= char <= "~":
@@ -122,21 +122,21 @@ def hidden_characters(text: str) -> Iterator[tuple[int, str]]:
 
 
 def nearest(word: str, known: Iterable[str], *, exact: bool = False) -> str:
-    """Return the known word that ``word`` was probably meant to be, or nothing.
+    """Return the known word that ``word`` was probably meant to be, or the empty string.
 
-    ``exact``: a name of hardware. Only a misspelt one is guessed, with the digits that were
-    written: LPDDR3 is not LPDDR5.
+    ``exact`` is for names of hardware: only a known word with the same digits is returned, since
+    LPDDR3 is not LPDDR5.
     """
     digits = re.sub(r"\D", "", word)
     by_folded = {
         name.casefold(): name for name in known if not exact or re.sub(r"\D", "", name) == digits
     }
     cutoff = 0.8 if exact else 0.6
-    found = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=cutoff)
-    return by_folded[found[0]] if found else ""
+    close = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=cutoff)
+    return by_folded[close[0]] if close else ""
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str, *, exact: bool = False) -> str:
     """Write a hint that names the nearest known word, else ``otherwise``."""
-    found = nearest(word, known, exact=exact)
-    return f"did you mean {found}?" if found else otherwise
+    meant = nearest(word, known, exact=exact)
+    return f"did you mean {meant}?" if meant else otherwise

@@ -1,12 +1,12 @@
 """Why a tool failed, in its own words: the reason that Nix, git, chezmoi and others print.
 
-In: the lines that a program printed. Out: a ``Reason``: its first line, which alone says what is
-wrong and where, and all of its lines. Nix prints the reason in three forms:
+In: the lines that a program printed. Out: a ``Reason``, whose first line alone says what is wrong
+and where. Nix prints the reason in three forms:
 
-- up to 2.13: ``error: what`` with ``at file:line:column:`` and an excerpt below it;
-- from 2.14 on, where there is a trace: ``error:`` alone, the trace, and an indented ``error: what``
-  at its end, which is the reason;
-- a failed build, followed by one more error for everything that needed the result.
+- up to 2.13: ``error: what``, and below it ``at file:line:column:`` with an excerpt;
+- from 2.14 on, where it prints a trace: ``error:`` alone, the trace, and at its end an indented
+  ``error: what``, which is the reason;
+- for a failed build: the error of that build, then one error for everything that needed it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _PLACE = re.compile(r"\s*(?:… )?at (\S.*?:\d+:\d+):?\s*$")
 _EXCERPT = re.compile(r"\s*\d*\s*\|")
 _NOISE = re.compile(r"\s*\((?:use '--show-trace'|stack trace truncated|\d+ duplicate frames)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-#: Why nothing could be read from a place, by what curl, git, ssh and Nix say of it. A refusal comes
-#: first: git says of a repository that it does not show to everybody that there may be none.
+#: Kinds of failure to read from a place, by the words of curl, git, ssh and Nix. A refusal comes
+#: first: of a private repository that it does not show, git also says that it may not exist.
 _TROUBLES = (
     (
         "refused",
@@ -51,12 +51,12 @@ _TROUBLES = (
     ),
 )
 _LIMIT = 60  # lines of one reason
-_HEADINGS = 3  # a first line that ends with ":" takes what it announces
+_HEADINGS = 3  # a first line that ends with ":" is joined with the lines that it announces
 
 
 @dataclass(frozen=True)
 class Reason:
-    """``first`` is one line; ``lines`` are all, the place in a file among them."""
+    """``first`` is a summary in one line; ``lines`` are all lines, with the place in a file."""
 
     first: str
     lines: tuple[str, ...]
@@ -67,7 +67,7 @@ class Reason:
 
 
 def reason(printed: Iterable[str]) -> Reason | None:
-    """The reason among the lines a program printed; None where no line says that it is one."""
+    """The reason among the lines that a program printed; None where no line begins as an error."""
     lines = [_COLOUR.sub("", line).rstrip() for line in printed]
     lines = [line for line in lines if not _IGNORED.match(line)]
     begin = next((n for n, line in enumerate(lines) if _BEGINS.match(line)), None)
@@ -92,36 +92,34 @@ def reason(printed: Iterable[str]) -> Reason | None:
 
 
 def reason_of(errors: str) -> str:
-    """In one line, why a program failed that printed these errors; "" where it gave no reason."""
+    """Why a program failed, in one line: its reason, else its last line, else the empty string."""
     said = [_COLOUR.sub("", line) for line in errors.splitlines()]
-    found = reason(said)
-    return found.first if found else last_line(said)
+    given = reason(said)
+    return given.first if given else last_line(said)
 
 
 def trouble(said: str) -> str:
-    """``refused``, ``unreachable`` or ``absent``: why a place could not be read, by what a program
-    says of it; the empty string where that is something else."""
-    lines = [line for line in said.splitlines() if not line.startswith("warning:")]
-    text = "\n".join(
-        lines
-    )  # a warning is no reason: it is of what was tried again, or of old things
+    """Why a place could not be read, from the words of a program: ``refused``, ``unreachable`` or
+    ``absent``; the empty string for any other reason."""
+    # Warnings tell of retries and of deprecated things: they are not the reason.
+    text = "\n".join(line for line in said.splitlines() if not line.startswith("warning:"))
     return next((kind for kind, how in _TROUBLES if re.search(how, text, re.IGNORECASE)), "")
 
 
 def last_line(printed: Sequence[str]) -> str:
-    """The last line that says something; the empty string where none does."""
+    """The last line that is not blank; the empty string where all are."""
     return next((line.strip() for line in reversed(printed) if line.strip()), "")
 
 
 def spoken(text: str) -> str:
-    """A reason in parts (``one; other``) without those that a cut record left empty; that there is
-    none is said too."""
+    """A reason of several parts (``a; b``) without the empty parts that a cut record leaves. Where
+    no part is left, the text says so."""
     parts = [part.strip() for part in text.split("; ")]
     return "; ".join(part for part in parts if part.strip(" ;:.")) or "the reason is not recorded"
 
 
 def _block(lines: Sequence[str], begin: int) -> list[str]:
-    """One error with what is indented below it; the next one at the margin is another."""
+    """One error with the indented lines below it, without noise."""
     end = begin + 1
     while end < len(lines) and (not lines[end] or lines[end][0] in " \t"):
         end += 1
@@ -129,7 +127,7 @@ def _block(lines: Sequence[str], begin: int) -> list[str]:
 
 
 def _of_nix(block: list[str]) -> tuple[list[str], str]:
-    """The message of an error, and the place that it names."""
+    """The lines of an error's message, and the place ``file:line:column`` that it names, if any."""
     inner = [n for n, line in enumerate(block) if n and _ERROR.match(line)]
     start = inner[-1] if inner else 0
     message: list[str] = []

@@ -239,14 +239,14 @@ def record(value: Any) -> Any:
             for key, one in value.items()
         }
     if isinstance(value, list | tuple):
-        return [record(one) for one in _lines(value)]
+        return [record(line) for line in _lines(value)]
     return value
 
 
 def _lines(values: list[Any] | tuple[Any, ...]) -> list[Any]:
     """A list of lines is one text that was cut at its line ends."""
     lines = Lines()
-    return [lines(one) if isinstance(one, str) else one for one in values]
+    return [lines(value) if isinstance(value, str) else value for value in values]
 
 
 def _is_named(value: Mapping[Any, Any]) -> bool:
@@ -299,7 +299,7 @@ def _value(value: object, depth: int) -> object:
             for key, one in value.items()
         }
     if isinstance(value, list | tuple):
-        return [] if depth >= DEEPEST else [_value(one, depth + 1) for one in _lines(value)]
+        return [] if depth >= DEEPEST else [_value(line, depth + 1) for line in _lines(value)]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if value is None or isinstance(value, bool | int | float):

@@ -1,8 +1,7 @@
 """One row of the plan: what is set, where, at what risk, with which claim, proved by which check.
 
 A setting is data. Applicability, consent, the desired files, the checks, the report and the docs
-all walk the same rows (``converge.subjects.settings.ALL``); nothing about a
-setting is written twice.
+all read the same rows (``converge.subjects.settings.ALL``).
 """
 
 from __future__ import annotations
@@ -97,16 +96,16 @@ class Setting:
 
     @property
     def installable(self) -> bool:
-        """Whether it changes a package of the user's, which ``include=`` installs where there is
-        none: its value names attributes of nixpkgs."""
+        """Whether the value names attributes of nixpkgs: packages that the setting changes where
+        the user has them, and that ``include=`` installs where the user has none."""
         return isinstance(self.value, Mapping) and "attributes" in self.value
 
     def on(self, facts: frozenset[str]) -> Setting:
-        """Return the setting as it is on a machine of these facts: the plan's own machine, whose
-        card NVIDIA's driver draws with, goes first."""
+        """Return the setting with the first variant whose fact a machine has. On a machine with
+        ``video-nvidia``, for which the plan was written, no variant is used."""
         own = "video-nvidia" in facts
-        found = next((fields for fact, fields in self.variants.items() if fact in facts), None)
-        return replace(self, variants={}, **found) if found and not own else self
+        fields = next((fields for fact, fields in self.variants.items() if fact in facts), None)
+        return replace(self, variants={}, **fields) if fields and not own else self
 
 
 #: Facts a setting can need, and how their absence reads in "not applicable: ...".

@@ -1,7 +1,7 @@
-"""A trial: a change that needs a reboot, booted once, proved there, kept or gone back from.
+"""A trial: a change that needs a reboot is booted once, proved after the boot, and kept or undone.
 
-In: what the workspace's record says of one. Out: where it stands now, for a person and for a run.
-The record is written by ``remote/trial.sh``, which decides on the workspace without a controller.
+In: the record of a trial on the workspace. Out: where the trial stands, for a person and for a run.
+``remote/trial.sh`` writes the record; it decides on the workspace without a controller.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ GLANCE = 6  # lines of a journal that a person sees at once
 
 
 class TrialState(StrEnum):
-    """What a record says. ``none``: it was not tried, and why."""
+    """The state in a record. ``none``: the change was not tried; the reason says why."""
 
     NONE = "none"
     BOOTING = "booting"
@@ -28,12 +28,12 @@ class TrialState(StrEnum):
 
     @property
     def open(self) -> bool:
-        """Whether the workspace still has to decide about it."""
+        """Whether the workspace still has to decide about the change."""
         return bool(MOVES[self]) and self is not TrialState.NONE
 
     @property
     def refuted(self) -> bool:
-        """Whether the change was undone, since its generation did not prove itself."""
+        """Whether the change was undone because its generation was not proved."""
         return self in (TrialState.UNDONE, TrialState.WENT_BACK)
 
     @property
@@ -41,7 +41,7 @@ class TrialState(StrEnum):
         return _MEANINGS[self]
 
 
-#: From each state those that may follow. A power cut can come in any of them.
+#: The states that may follow each state. A power cut may come in any state.
 MOVES: Mapping[TrialState, frozenset[TrialState]] = {
     TrialState.NONE: frozenset({TrialState.BOOTING, TrialState.UNDONE}),
     TrialState.BOOTING: frozenset(
@@ -77,10 +77,12 @@ _MEANINGS: Mapping[TrialState, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """The record of one. ``boot``: the boot in which it was armed; ``number``: the generation that
-    is tried; ``booted``: whether that one runs now, as the workspace sees it; ``found``: what each
-    check found after the boot; ``journal``: of a boot that failed, what was wrong in it, then its
-    last lines behind a line ``--``."""
+    """The record of a trial.
+
+    ``boot``: the boot id in which the trial was armed; ``number``: the generation that is tried;
+    ``booted``: whether this generation runs now, as the workspace says; ``found``: one line for
+    each check after the boot; ``journal``: lines from the journal of a failed boot: its errors,
+    then a line ``--``, then its last lines."""
 
     state: TrialState
     reason: str = ""
@@ -96,12 +98,12 @@ class Trial:
 
     @property
     def worst(self) -> tuple[str, ...]:
-        """Of the journal of a failed boot, what was wrong first; else its last lines."""
+        """The first errors in the journal of a failed boot; without errors, its last lines."""
         at = self.journal.index("--") if "--" in self.journal else len(self.journal)
         return self.journal[:at][:GLANCE] or self.journal[at + 1 :][-GLANCE:]
 
     def stands(self, boot: str) -> str:
-        """Where it stands, in one line; ``boot`` is the boot that the workspace runs in now."""
+        """Where the trial stands, in one line. ``boot``: the id of the workspace's present boot."""
         generation = f"generation {self.number}" if self.number else "the new generation"
         if self.state is TrialState.BOOTING and self.boot == boot:
             return (
@@ -116,7 +118,7 @@ class Trial:
         return f"{word}: {self.reason or self.state.meaning}"
 
     def next_step(self, boot: str) -> str:
-        """What a person does about it, or the empty string."""
+        """What a person can do now, or the empty string. ``boot`` as in ``stands``."""
         match self.state:
             case TrialState.BOOTING if self.boot == boot:
                 return "restart the machine; tasks/rollback.py takes it back instead"
@@ -130,13 +132,13 @@ class Trial:
 
 
 def parse(rest: str) -> tuple[str, Trial]:
-    """A line of ``remote/read.sh``: the transaction's directory, and its trial.
+    """A line of ``remote/read.sh`` as the directory of a transaction and its trial.
 
-    ``DIRECTORY BOOT NUMBER yes|no STATE REASON``; raises ValueError for anything else."""
+    The line is ``DIRECTORY BOOT NUMBER yes|no STATE REASON``. Raises ValueError for any other."""
     directory, boot, number, booted, word, *reason = rest.split(" ", 5)
     if booted not in ("yes", "no") or not number.isascii() or not number.isdigit():
         raise ValueError(f"a trial has no such line: {rest[:80]!r}")
-    known = word in [one.value for one in TrialState]
+    known = word in [state.value for state in TrialState]
     why = reason[0] if reason else ""
     return directory, Trial(
         state=TrialState(word) if known else TrialState.BROKEN,
@@ -148,9 +150,8 @@ def parse(rest: str) -> tuple[str, Trial]:
 
 
 def parse_said(rest: str) -> tuple[str, str, str]:
-    """A line of what lies beside it: the transaction's directory, ``found`` or ``journal``, text.
-
-    Raises ValueError for anything else."""
+    """A line of ``remote/read.sh`` as the directory of a transaction, ``found`` or ``journal``, and
+    one line of the trial's file of that name. Raises ValueError for any other line."""
     directory, what, *text = rest.split(" ", 2)
     if what not in ("found", "journal"):
         raise ValueError(f"a trial has no such line: {rest[:80]!r}")

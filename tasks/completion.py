@@ -123,9 +123,9 @@ def values() -> dict[str, list[str]]:
         words = node.get("items", node).get("enum")
         if words:
             found[key] = [str(word) for word in words]
-    ids = [one.id for one in ALL]
-    wanted = [one.id for one in ALL if one.state in (State.WITHHELD, State.OFFERED)]
-    risky = [one.id for one in ALL if one.risk is Risk.HIGH]
+    ids = [setting.id for setting in ALL]
+    wanted = [setting.id for setting in ALL if setting.state in (State.WITHHELD, State.OFFERED)]
+    risky = [setting.id for setting in ALL if setting.risk is Risk.HIGH]
     found["setting"] = found["exclude"] = ids
     found["include"] = [OFFERED, *(one for one in wanted if _forcible(one))]
     found["accept"] = [*risky, *FACTS, MOVED_ASIDE]
@@ -133,7 +133,7 @@ def values() -> dict[str, list[str]]:
 
 
 def _forcible(name: str) -> bool:
-    return next(one for one in ALL if one.id == name).forcible
+    return next(setting for setting in ALL if setting.id == name).forcible
 
 
 def script(shell: str) -> str:

@@ -86,9 +86,9 @@ def decide(
     """Show the key; return once it is confirmed. Raises NotTrusted and CannotAsk."""
     print(f"{name} shows {describe(key)}")
     others = [one for one in known if one.blob != key.blob]
-    for one in others:
-        print(f"known until now {describe(one)} ({','.join(one.names)})")
-    if any(not one.is_exact for one in others):
+    for other in others:
+        print(f"known until now {describe(other)} ({','.join(other.names)})")
+    if any(not other.is_exact for other in others):
         raise NotTrusted("another key is known for it by a pattern: mend that line by hand first")
     if others and not in_place:
         raise NotTrusted(
@@ -142,7 +142,9 @@ def trust(given: argparse.Namespace) -> str:
         )
     file = Path(given.file)
     entries = known_hosts.read(file)
-    known = [one for one in entries if one.key and not one.marker and one.matches(server.name)]
+    known = [
+        entry for entry in entries if entry.key and not entry.marker and entry.matches(server.name)
+    ]
     key = from_file(given.key) if given.key else offered(server.address)
     if hostkeys.is_revoked(entries, key.blob, [server.name]):
         raise NotTrusted(f"{file} says that this key is revoked: {describe(key)}; do not connect")

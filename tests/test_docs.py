@@ -131,18 +131,18 @@ def test_every_setting_that_is_not_applied_as_written_is_named_with_its_correcti
     _, text = next(pages("docs/plan.md"))
     named = CODE.findall(text)
     missing = [
-        one.id
-        for one in ALL
-        if one.state in (State.CORRECTED, State.WITHHELD)
-        and one.id not in named
-        and not any(name.endswith(".*") and one.id.startswith(name[:-1]) for name in named)
+        setting.id
+        for setting in ALL
+        if setting.state in (State.CORRECTED, State.WITHHELD)
+        and setting.id not in named
+        and not any(name.endswith(".*") and setting.id.startswith(name[:-1]) for name in named)
     ]
     assert missing == []
 
 
 def test_the_plan_page_counts_its_statements_right() -> None:
     _, text = next(pages("docs/plan.md"))
-    count = {state: sum(1 for one in ALL if one.state is state) for state in State}
+    count = {state: sum(1 for setting in ALL if setting.state is state) for state in State}
     of_the_plan = len(ALL) - count[State.OFFERED]
     assert (
         f"{of_the_plan} statements, {count[State.APPLIED]} applied as written, "
@@ -152,10 +152,10 @@ def test_the_plan_page_counts_its_statements_right() -> None:
 
 def test_what_cannot_be_forced_is_said_to_be_so() -> None:
     _, text = next(pages("docs/plan.md"))
-    for one in ALL:
-        if not one.forcible:
-            around = [part for part in text.split("\n\n") if f"`{one.id}`" in part]
-            assert any("forced" in part for part in around), one.id
+    for setting in ALL:
+        if not setting.forcible:
+            around = [part for part in text.split("\n\n") if f"`{setting.id}`" in part]
+            assert any("forced" in part for part in around), setting.id
 
 
 @pytest.mark.parametrize("page", NAMES)

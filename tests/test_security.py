@@ -29,7 +29,9 @@ def test_three_programs_are_run_as_root_and_no_other() -> None:
     for path in (PROJECT / "tasks").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                sudo = [one.value for one in node.keywords if one.arg in ("sudo", "_sudo")]
+                sudo = [
+                    keyword.value for keyword in node.keywords if keyword.arg in ("sudo", "_sudo")
+                ]
                 never = [one for one in sudo if isinstance(one, ast.Constant) and not one.value]
                 if sudo and not never and node.func.attr == "remote":
                     (first, *_) = node.args

@@ -1,8 +1,7 @@
-"""What a trial asks after the boot, on the workspace alone: probes and rules, as data.
+"""What a trial asks after the boot: probes, and rules for their answers, as data.
 
-A check that needs a reboot to be effective is judged on the controller at any other time. After the
-boot nobody is there but the workspace, so what the answer has to be is written into the record
-beforehand, in the three words that ``remote/prove.sh`` knows.
+The controller judges all other answers. After the boot of a trial the workspace is alone, so the
+rules are written into the record beforehand, in the three words that ``remote/prove.sh`` knows.
 """
 
 from __future__ import annotations
@@ -14,18 +13,16 @@ from enum import StrEnum
 from converge.proof.check import Ask, Context
 from converge.setting import Setting
 
-DISPLAY_S = 900  # until a desktop session is there, where the inventory says nothing
-
 
 class Word(StrEnum):
-    IS = "is"  # the answer is this text, blanks around and between words left out
-    HAS = "has"  # one of its lines has this in it
-    LINES = "lines"  # a line fits the first pattern, and each that does fits the second
+    IS = "is"  # the answer is this text, apart from blanks
+    HAS = "has"  # a line of the answer contains this text
+    LINES = "lines"  # some line fits the first pattern, and every such line fits the second
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """What an answer has to be. ``text`` is one line; of LINES two patterns with a tab between."""
+    """What an answer has to be. ``text`` is one line; for LINES, two patterns and a tab between."""
 
     word: Word
     text: str
@@ -33,7 +30,7 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class BootCheck:
-    """One question after the boot. ``within_s``: how long another answer may come first."""
+    """One question after the boot; a wrong answer is asked again for ``within_s`` seconds."""
 
     name: str
     ask: Ask
@@ -53,7 +50,7 @@ def has(text: str) -> Rule:
 
 
 def lines(which: str, what: str) -> Rule:
-    """Extended regular expressions, POSIX."""
+    """Both arguments are extended regular expressions of POSIX."""
     return Rule(word=Word.LINES, text=f"{which}\t{what}")
 
 
@@ -63,13 +60,13 @@ def written(checks: Iterable[BootCheck]) -> str:
 
 
 def _lines(check: BootCheck) -> Iterator[str]:
-    found = [f"check {check.name}", f"within {check.within_s}", f"limit {check.ask.limit}"]
-    found += [f"word {word}" for word in (check.ask.probe, *check.ask.arguments)]
-    found += [f"{rule.word} {rule.text}" for rule in check.rules]
-    for line in found:
+    text = [f"check {check.name}", f"within {check.within_s}", f"limit {check.ask.limit}"]
+    text += [f"word {word}" for word in (check.ask.probe, *check.ask.arguments)]
+    text += [f"{rule.word} {rule.text}" for rule in check.rules]
+    for line in text:
         if "\n" in line or "\0" in line:
             raise ValueError(f"{check.name}: a line break in {line!r}")
-    return iter(found)
+    return iter(text)
 
 
 def display(*, within_s: int) -> BootCheck:

@@ -1,7 +1,7 @@
-"""Whether a run's change is tried at the next boot, and what the trial asks: pure.
+"""Whether the change of a run is tried at the next boot, and what the trial asks.
 
-In: the choices of the workspace and the findings of the proof before the boot. Out: what
-``remote/trial.sh`` is given, or why nothing is tried.
+In: the choices of the workspace and the findings of the proof before the boot. Out: the checks and
+the file ``options`` that ``remote/trial.sh`` gets.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ BOOTED = "system.booted"
 
 
 def due(choices: Choices, findings: Iterable[Finding]) -> bool:
-    """Whether the new system differs from the booted one in a part that only a boot brings in, on a
-    machine whose boot is its own."""
+    """Whether the new system differs from the booted one in a part that only a boot brings in.
+    Never for a workspace below a root directory of its own (``root``): it does not boot."""
     if choices.trial == "off" or choices.root:
         return False
-    return any(one.check == BOOTED and one.effect is Effect.PENDING for one in findings)
+    return any(finding.check == BOOTED and finding.effect is Effect.PENDING for finding in findings)
 
 
 def asked(
@@ -32,24 +32,27 @@ def asked(
     *,
     session_s: int,
 ) -> tuple[checks.BootCheck, ...]:
-    """What has to hold after the boot: of each setting that waits for it, or is effective before
-    it, what proves it, and that the desktop comes up again where there is one."""
+    """The checks after the boot: those of each NixOS setting that is pending or effective before
+    the boot, and, where the profile has KWin, that the desktop comes up within ``session_s``
+    seconds."""
     wanted = {
-        one.setting
-        for one in findings
-        if one.effect in (Effect.PENDING, Effect.EFFECTIVE) and one.setting and one.counts
+        finding.setting
+        for finding in findings
+        if finding.effect in (Effect.PENDING, Effect.EFFECTIVE)
+        and finding.setting
+        and finding.counts
     }
-    found: list[checks.BootCheck] = []
+    boot_checks: list[checks.BootCheck] = []
     for standing in context.standings:
         setting = standing.setting
         proof = proofs.get(setting.check)
         if setting.id not in wanted or setting.layer is not Layer.NIXOS:
             continue
         if standing.in_force and proof is not None and proof.after_boot is not None:
-            found += proof.after_boot(context, setting)
+            boot_checks += proof.after_boot(context, setting)
     if "kwin" in context.profile.facts:
-        found.append(checks.display(within_s=session_s))
-    return tuple(found)
+        boot_checks.append(checks.display(within_s=session_s))
+    return tuple(boot_checks)
 
 
 def options(choices: Choices, *, desktop: bool) -> str:

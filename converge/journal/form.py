@@ -55,14 +55,16 @@ def forms(kind: Any) -> tuple[FieldForm, ...]:
 def _forms(kind: type[Any]) -> tuple[FieldForm, ...]:
     hints = typing.get_type_hints(kind, include_extras=True)
     found = []
-    for one in dataclasses.fields(kind):
-        base, says = _split(hints[one.name])
-        made = None if one.default is dataclasses.MISSING else one.default
-        if one.default_factory is not dataclasses.MISSING:
-            made = one.default_factory()
-        required = one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
+    for field in dataclasses.fields(kind):
+        base, says = _split(hints[field.name])
+        made = None if field.default is dataclasses.MISSING else field.default
+        if field.default_factory is not dataclasses.MISSING:
+            made = field.default_factory()
+        required = (
+            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        )
         found.append(
-            FieldForm(name=one.name, type=base, says=says, required=required, default=made)
+            FieldForm(name=field.name, type=base, says=says, required=required, default=made)
         )
     return tuple(found)
 
@@ -81,7 +83,7 @@ def _split(hint: Any) -> tuple[Any, Says]:
 def plain(value: Any) -> Any:
     """A record, or a part of one, as JSON values."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {one.name: plain(getattr(value, one.name)) for one in forms(type(value))}
+        return {form.name: plain(getattr(value, form.name)) for form in forms(type(value))}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):
@@ -97,12 +99,12 @@ def plain(value: Any) -> Any:
 def taken(kind: type[R], value: object) -> R:
     """A record of this kind from what was read."""
     found = value if isinstance(value, Mapping) else {}
-    return kind(**{one.name: _field(one, found) for one in forms(kind)})
+    return kind(**{form.name: _field(form, found) for form in forms(kind)})
 
 
 def copied(kind: type[R], value: object) -> R:
     """A record from the fields of the same names of another value."""
-    return kind(**{one.name: getattr(value, one.name) for one in forms(kind)})
+    return kind(**{form.name: getattr(value, form.name) for form in forms(kind)})
 
 
 def _field(field: FieldForm, found: Mapping[str, object]) -> Any:
@@ -122,14 +124,14 @@ def _value(kind: Any, value: object) -> Any:
     """A value of this type; None where the type is an enumeration and the value none of it."""
     origin = get_origin(kind)
     if origin in (UnionType, typing.Union):
-        (inner,) = (one for one in get_args(kind) if one is not NoneType)
+        (inner,) = (argument for argument in get_args(kind) if argument is not NoneType)
         if value is None or (is_dataclass(inner) and not isinstance(value, Mapping)):
             return None
         return _number(inner, value) if inner in (int, float) else _value(inner, value)
     if origin is tuple:
         inner = _split(get_args(kind)[0])[0]
         rows = value if isinstance(value, list | tuple) else ()
-        wanted = [one for one in rows if not is_dataclass(inner) or isinstance(one, Mapping)]
+        wanted = [row for row in rows if not is_dataclass(inner) or isinstance(row, Mapping)]
         return tuple(_value(inner, one) for one in wanted)
     if origin is not None and issubclass(origin, Mapping):
         inner = _split(get_args(kind)[1])[0]
@@ -178,8 +180,8 @@ _NAMES = {str: "string", bool: "boolean", int: "integer", float: "number", NoneT
 def schema(kind: type) -> dict[str, object]:
     """JSON Schema of the fields of a record: ``properties`` and ``required``."""
     return {
-        "properties": {one.name: _described(one.type, one.says) for one in forms(kind)},
-        "required": [one.name for one in forms(kind) if one.required],
+        "properties": {form.name: _described(form.type, form.says) for form in forms(kind)},
+        "required": [form.name for form in forms(kind) if form.required],
     }
 
 
@@ -196,7 +198,7 @@ def _described(kind: Any, says: Says) -> dict[str, object]:
 def _type(kind: Any) -> dict[str, object]:
     origin = get_origin(kind)
     if origin in (UnionType, typing.Union):
-        (inner,) = (one for one in get_args(kind) if one is not NoneType)
+        (inner,) = (argument for argument in get_args(kind) if argument is not NoneType)
         form = _type(inner)
         return {**form, "type": [form["type"], "null"]}
     if origin is tuple:

@@ -274,7 +274,7 @@ class RunEndRecord:
 
     outcome: A[str, _OUTCOME]
     exit: A[
-        int | None, Says("Exit code of the process", rules={"enum": [int(one) for one in Exit]})
+        int | None, Says("Exit code of the process", rules={"enum": [int(code) for code in Exit]})
     ]
     journal: A[str, Says("Path of this file on the controller")]
 

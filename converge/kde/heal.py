@@ -174,13 +174,13 @@ def _with(
         text,
         [
             Back(
-                identity=one,
-                was=wanted.get(one),
-                ours=now.get(one),
+                identity=entry,
+                was=wanted.get(entry),
+                ours=now.get(entry),
                 default=None,
                 new_group=False,
             )
-            for one in entries
+            for entry in entries
         ],
     ).text
 

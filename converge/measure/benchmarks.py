@@ -158,7 +158,7 @@ def subjects(settings: Iterable[Setting]) -> Mapping[str, tuple[Setting, ...]]:
 
 
 def benchmarks(subject: str) -> tuple[Benchmark, ...]:
-    return tuple(one for one in BENCHMARKS if one.subject == subject)
+    return tuple(benchmark for benchmark in BENCHMARKS if benchmark.subject == subject)
 
 
 def why_not(subject: str) -> str:

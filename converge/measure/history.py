@@ -78,9 +78,9 @@ class History:
         self, records: Sequence[MeasurementRecord], *, run: str, time: str
     ) -> History:
         rows = (
-            {"run": run, "time": time, **{key: getattr(one, key) for key in _KEPT}}
-            for one in records
-            if one.n
+            {"run": run, "time": time, **{key: getattr(record, key) for key in _KEPT}}
+            for record in records
+            if record.n
         )
         return History(samples=self.samples, measurements=(*self.measurements, *rows))
 

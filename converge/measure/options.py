@@ -24,13 +24,13 @@ class Options:
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Options:
         """Raises ``ValueError`` with what is wrong and what to write instead."""
-        names = {f"MEASURE_{one.name.upper()}" for one in fields(cls)}
+        names = {f"MEASURE_{field.name.upper()}" for field in fields(cls)}
         for name in environment:
             if name.startswith("MEASURE_") and name not in names:
                 hint = did_you_mean(name, names, f"the variables are {', '.join(sorted(names))}")
                 raise ValueError(f"{name}: no such variable; {hint}")
         only = frozenset(filter(None, environment.get("MEASURE_ONLY", "").split(",")))
-        known = [one.id for one in BENCHMARKS]
+        known = [benchmark.id for benchmark in BENCHMARKS]
         if unknown := sorted(only.difference(known)):
             raise ValueError(f"MEASURE_ONLY: no benchmark {unknown[0]!r}; write {', '.join(known)}")
         stock = _place(environment, "MEASURE_STOCK")

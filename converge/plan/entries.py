@@ -58,9 +58,9 @@ def plan_kde(
         edits = merge.merge(source.content, kde.entries).changes
         drift += (_entry_drift(managed.source, one) for one in merge.drift(edits, before))
     warnings += (
-        f"{kde.path} and {managed.source if managed else ''} were both changed: {one}; "
+        f"{kde.path} and {managed.source if managed else ''} were both changed: {conflict}; "
         f"each keeps its own until --data prefer=live or --data prefer=source decides"
-        for one in healed.conflicts
+        for conflict in healed.conflicts
     )
     # Where the two stay different, chezmoi's own record of the live file stays as well.
     target = kde.path if source_is_ours and not healed.conflicts else ""

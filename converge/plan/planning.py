@@ -77,8 +77,8 @@ def make_plan(
         plan_kde(kde, snapshot, changes, drift, refusals, warnings, entries, prefer)
     faults = {layer: one for layer, one in (faults or {}).items() if layer not in not_applicable}
     refusals[:0] = (
-        Refusal(path=one.path, what=one.what, fix=one.fix, given=one.given)
-        for one in faults.values()
+        Refusal(path=fault.path, what=fault.what, fix=fault.fix, given=fault.given)
+        for fault in faults.values()
     )
     refusals += refuse_home(snapshot)
     in_place_of_the_record = refuse(snapshot, f"{snapshot.state}/written.json")

@@ -86,7 +86,9 @@ def progress(
     that the run would have in force if all of them were let in."""
     settings = tuple(in_force)
     return tuple(
-        _progress(recorded, phase, [one for one in settings if phase_of(one, wanted) is phase])
+        _progress(
+            recorded, phase, [setting for setting in settings if phase_of(setting, wanted) is phase]
+        )
         for phase in ORDER
         if phase in wanted
     )

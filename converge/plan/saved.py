@@ -113,8 +113,8 @@ def narrowed(choices: Choices, saved: Saved, given: Collection[str]) -> Choices:
     try:
         return replace(
             choices,
-            phases=frozenset(Phase(one) for one in _texts(saved.choices["phases"])),
-            layers=frozenset(Layer(one) for one in _texts(saved.choices["layers"])),
+            phases=frozenset(Phase(text) for text in _texts(saved.choices["phases"])),
+            layers=frozenset(Layer(text) for text in _texts(saved.choices["layers"])),
             accept=frozenset(_texts(saved.choices["accept"])),
             include=frozenset(_texts(saved.choices["include"])),
             exclude=frozenset(_texts(saved.choices["exclude"])),
@@ -130,7 +130,8 @@ def stale(saved: Saved, plan: Plan, *, home: str) -> str:
     """What is different now from the plan that was shown."""
     parts: list[str] = []
     then, now = (
-        {one.path: one for one in summary.changes} for summary in (saved.summary, plan.summary())
+        {change.path: change for change in summary.changes}
+        for summary in (saved.summary, plan.summary())
     )
     paths = [path for path in {**then, **now} if then.get(path) != now.get(path)]
     if paths:
@@ -141,7 +142,8 @@ def stale(saved: Saved, plan: Plan, *, home: str) -> str:
         more = [f"and {len(paths) - _NAMED} more"] if len(paths) > _NAMED else []
         parts.append(", ".join([*named, *more]))
     built, builds = (
-        {one.layer: one for one in summary.builds} for summary in (saved.summary, plan.summary())
+        {build.layer: build for build in summary.builds}
+        for summary in (saved.summary, plan.summary())
     )
     layers = [name for name in {**built, **builds} if built.get(name) != builds.get(name)]
     if layers:

@@ -168,11 +168,15 @@ class Snapshot:
 
     @property
     def open_transaction(self) -> Transaction | None:
-        return next((one for one in self.transactions if not one.ended), None)
+        return next(
+            (transaction for transaction in self.transactions if not transaction.ended), None
+        )
 
     @property
     def last_transaction(self) -> Transaction | None:
-        return next((one for one in reversed(self.transactions) if one.ended), None)
+        return next(
+            (transaction for transaction in reversed(self.transactions) if transaction.ended), None
+        )
 
     @property
     def trial(self) -> Transaction | None:
@@ -184,14 +188,24 @@ class Snapshot:
     def open_trial(self) -> Transaction | None:
         """The change of which the workspace still has to decide after a boot."""
         return next(
-            (one for one in reversed(self.transactions) if one.trial and one.trial.open), None
+            (
+                transaction
+                for transaction in reversed(self.transactions)
+                if transaction.trial and transaction.trial.open
+            ),
+            None,
         )
 
     @property
     def runs_on(self) -> Transaction | None:
         """The change that was undone while the generation that it brought runs until a restart."""
         last = next(
-            (one for one in reversed(self.transactions) if one.trial and one.trial.booted), None
+            (
+                transaction
+                for transaction in reversed(self.transactions)
+                if transaction.trial and transaction.trial.booted
+            ),
+            None,
         )
         return last if last and last.trial and last.trial.state.refuted else None
 

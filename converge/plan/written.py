@@ -84,8 +84,8 @@ class LastWritten:
                 files={str(path): str(digest) for path, digest in data["files"].items()},
                 entries={
                     str(path): {
-                        (tuple(map(str, one["group"])), str(one["key"])): str(one["value"])
-                        for one in entries
+                        (tuple(map(str, entry["group"])), str(entry["key"])): str(entry["value"])
+                        for entry in entries
                     }
                     for path, entries in data["entries"].items()
                 },

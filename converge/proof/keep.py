@@ -116,19 +116,19 @@ def proved(
     An effect that is the same as before keeps the time since when it is so. A proof that was had
     before stays where the run did not touch the setting and nobody was there to ask now."""
     found = dict(planned)
-    for one in findings:
-        old = planned.get(one.setting)
-        effect = one.effect.value if one.counts else OWN
-        waits = remedy(one) if effect in (Effect.PENDING, Effect.UNKNOWN) else ""
+    for finding in findings:
+        old = planned.get(finding.setting)
+        effect = finding.effect.value if finding.counts else OWN
+        waits = remedy(finding) if effect in (Effect.PENDING, Effect.UNKNOWN) else ""
         if old is None or (effect, waits) == (old.effect, old.waits):
             continue
         if effect == old.effect:
-            found[one.setting] = replace(old, waits=waits)
+            found[finding.setting] = replace(old, waits=waits)
             continue
-        apart = touched is None or not touched.has(one.check, one.setting)
-        if old.holds and apart and one.effect in (Effect.PENDING, Effect.UNKNOWN):
+        apart = touched is None or not touched.has(finding.check, finding.setting)
+        if old.holds and apart and finding.effect in (Effect.PENDING, Effect.UNKNOWN):
             continue
-        found[one.setting] = SettingProof(
+        found[finding.setting] = SettingProof(
             effect=effect,
             run=run,
             boot=clock.boot,

@@ -56,10 +56,10 @@ def touched(
     files = frozenset().union(*(group for group in TOGETHER if group & names))
     return Touched(
         settings=frozenset(
-            one.id
-            for one in settings
-            if one.layer in reached
-            or (isinstance(one.value, Mapping) and one.value.get("file") in files)
+            setting.id
+            for setting in settings
+            if setting.layer in reached
+            or (isinstance(setting.value, Mapping) and setting.value.get("file") in files)
         ),
-        items=frozenset(one.id for one in items if one.touched_by & layers),
+        items=frozenset(item.id for item in items if item.touched_by & layers),
     )

@@ -105,7 +105,7 @@ def choose(names: Sequence[str]) -> list[JournalFile]:
         raise NoRun(f"{controller_state()} has no run yet; run deploy.py first")
     newest = next((path for path in there if glance(path).task == "deploy"), there[0])
     first = load(newest)
-    workspaces = {one.workspace for one in first.lines} - {""}
+    workspaces = {line.workspace for line in first.lines} - {""}
     if any(of_kind(first.lines, MeasurementRecord)):
         return [first]
     seen = (glance(path) for path in there)

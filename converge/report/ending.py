@@ -42,10 +42,10 @@ def latest(records: Iterable[FindingRecord]) -> tuple[Finding, ...]:
 def open_ends(findings: Sequence[Finding]) -> Iterator[EndingRow]:
     """What is pending and what is unknown, by what makes it known."""
     groups: dict[tuple[Effect, str], list[str]] = {}
-    for one in findings:
-        if one.effect in (Effect.PENDING, Effect.UNKNOWN):
-            key = one.effect, remedy(one)
-            groups.setdefault(key, []).append(one.setting or one.check)
+    for finding in findings:
+        if finding.effect in (Effect.PENDING, Effect.UNKNOWN):
+            key = finding.effect, remedy(finding)
+            groups.setdefault(key, []).append(finding.setting or finding.check)
     for effect in (Effect.PENDING, Effect.UNKNOWN):
         for (which, how), names in groups.items():
             if which is effect:
@@ -56,7 +56,7 @@ def open_ends(findings: Sequence[Finding]) -> Iterator[EndingRow]:
 def ineffective(findings: Iterable[Finding]) -> tuple[str, ...]:
     """Settings that are wanted and have not their effect, in a run that was kept: locked by
     somebody, or nothing that the run touched."""
-    return tuple(one.setting for one in findings if one.setting and _wrong(one))
+    return tuple(finding.setting for finding in findings if finding.setting and _wrong(finding))
 
 
 def _wrong(finding: Finding) -> bool:
@@ -69,33 +69,33 @@ def applied(
     """The word of a run that kept what it did. ``not_known``: what its proof could not look at;
     ``earlier``: the effects that the workspace's record has of settings the run did not touch."""
     earlier = frozenset(earlier)
-    held = {one.effect.value for one in findings} | earlier
+    held = {finding.effect.value for finding in findings} | earlier
     if ineffective(findings) or Effect.NOT_EFFECTIVE in earlier:
         return Outcome.INEFFECTIVE
     if not_known or Effect.UNKNOWN in held:
         return Outcome.UNPROVED
     if Effect.PENDING in held:
         return Outcome.PENDING
-    looked = {one.effect.value for one in findings if one.setting} | earlier
+    looked = {finding.effect.value for finding in findings if finding.setting} | earlier
     return Outcome.PROVED if Effect.EFFECTIVE in looked else Outcome.UNSEEN
 
 
 def verified(findings: Sequence[Finding]) -> Outcome:
     """The word of a verification: a fault first, then what is not known, then what is pending."""
-    held = {one.effect for one in findings if one.counts}
+    held = {finding.effect for finding in findings if finding.counts}
     if Effect.NOT_EFFECTIVE in held:
         return Outcome.INEFFECTIVE
     if Effect.UNKNOWN in held or not held:
         return Outcome.NOT_KNOWN
     if Effect.PENDING in held:
         return Outcome.AWAITED
-    looked = any(one.setting and one.effect is Effect.EFFECTIVE for one in findings)
+    looked = any(finding.setting and finding.effect is Effect.EFFECTIVE for finding in findings)
     return Outcome.EFFECTIVE if looked else Outcome.NOWHERE
 
 
 def effects(findings: Iterable[Finding]) -> str:
     """``28 effective, 21 pending``: those that apply here, one count for every place."""
-    return summary(one for one in findings if one.effect is not Effect.NOT_APPLICABLE)
+    return summary(finding for finding in findings if finding.effect is not Effect.NOT_APPLICABLE)
 
 
 def rows(
@@ -108,16 +108,16 @@ def rows(
     wide: bool,
 ) -> Iterator[EndingRow]:
     """The end of one workspace's part. ``wide``: the run has other workspaces too."""
-    task = next((one.task for one in of_kind(lines, RunStartRecord)), "")
+    task = next((record.task for record in of_kind(lines, RunStartRecord)), "")
     plan = last_of_kind(lines, PlanRecord, workspace)
     findings = latest(of_kind(lines, FindingRecord, workspace))
     if task == "deploy" and kept(outcome):
         yield EndingRow(word="changed", text=_changed(plan), tone="good")
         yield EndingRow(word="effects", text=effects(findings))
-        for one in filter(_wrong, findings):
-            why = one.reason or f"found {one.found}"
+        for finding in filter(_wrong, findings):
+            why = finding.reason or f"found {finding.found}"
             yield EndingRow(
-                word="not effective", text=f"{one.setting or one.check}: {why}", tone="bad"
+                word="not effective", text=f"{finding.setting or finding.check}: {why}", tone="bad"
             )
         yield from open_ends(findings)
         undo = rerun(inventory, workspace, "tasks/rollback.py", run, wide)
@@ -141,15 +141,17 @@ def rows(
 
 
 def _faults(findings: Iterable[Finding]) -> Iterator[EndingRow]:
-    for one in filter(_wrong, findings):
-        why = one.reason or f"found {one.found}"
-        yield EndingRow(word="not effective", text=f"{one.setting or one.check}: {why}", tone="bad")
+    for finding in filter(_wrong, findings):
+        why = finding.reason or f"found {finding.found}"
+        yield EndingRow(
+            word="not effective", text=f"{finding.setting or finding.check}: {why}", tone="bad"
+        )
 
 
 def _changed(plan: PlanRecord | None) -> str:
     """What a run changed: files and layers of the plan that it kept."""
     files = len(plan.summary.changes) if plan else 0
-    builds = sum(one.needed for one in plan.summary.builds) if plan else 0
+    builds = sum(build.needed for build in plan.summary.builds) if plan else 0
     parts = [count(files, "file")] if files else []
     parts += [f"{count(builds, 'layer')} built and activated"] if builds else []
     return ", ".join(parts) or "the record of the workspace"

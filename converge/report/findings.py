@@ -44,7 +44,7 @@ def show(
         for phase, name in _PHASES.items()
     ]
     for name, rows in sections:
-        rows = [one for one in rows if whole or one.effect is not Effect.NOT_APPLICABLE]
+        rows = [row for row in rows if whole or row.effect is not Effect.NOT_APPLICABLE]
         if rows:
             terminal.line(name, "bold")
             for finding in rows:
@@ -56,7 +56,7 @@ def show(
 def _apart(terminal: Terminal, findings: Iterable[Finding]) -> None:
     """How many do not apply here, by their reasons."""
     effect = Effect.NOT_APPLICABLE
-    reasons = Counter(_short(one.reason) for one in findings if one.effect is effect)
+    reasons = Counter(_short(finding.reason) for finding in findings if finding.effect is effect)
     if reasons:
         terminal.line(f"{effect.value} here, by name with --diff", "bold")
     for reason, number in reasons.most_common():

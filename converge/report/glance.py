@@ -72,7 +72,7 @@ def _generations(snapshot: Snapshot, name: str) -> Iterator[Row]:
 
 def _proved(snapshot: Snapshot, plan: Plan) -> Iterator[Row]:
     """How far each phase is proved, by the workspace's own record of each setting in force."""
-    settings = [one.setting for one in plan.standings if one.in_force]
+    settings = [standing.setting for standing in plan.standings if standing.in_force]
     for one in rollout.progress(snapshot.written.settings, settings, frozenset(Phase)):
         apart = sum(each.effect == Effect.NOT_APPLICABLE for each in one.proofs)
         known = len(one.proofs) - len(one.lacking) - apart

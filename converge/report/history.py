@@ -23,7 +23,7 @@ class RunFindings:
     findings: tuple[Finding, ...]
 
     def of(self, setting: str) -> Finding | None:
-        return next((one for one in self.findings if one.setting == setting), None)
+        return next((finding for finding in self.findings if finding.setting == setting), None)
 
 
 def proofs(runs: Path, workspace: str) -> Iterable[RunFindings]:

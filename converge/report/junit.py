@@ -25,7 +25,7 @@ from converge.report.words import outcome, tone
 def xml(report: Report) -> str:
     """The document as text; write it as UTF-8."""
     document = Element("testsuites", name=f"workspace-tuning {report.run}")
-    document.extend(_suite(report, one) for one in report.workspaces)
+    document.extend(_suite(report, workspace) for workspace in report.workspaces)
     if not report.workspaces or report.cut:
         why = report.cut or "the journal names no workspace"
         end = _case("the run", "end", Element("error", message=why))

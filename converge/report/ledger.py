@@ -86,10 +86,14 @@ def ledger(found: Timeline) -> Ledger | None:
         wrote = turn.report.task == "deploy" and not turn.report.dry and kept(turn.part.outcome)
         if wrote and files:
             changes.append((at, turn.report.started, files))
-        for one in turn.part.measurements:
-            if one.value is not None and not one.control and one.run == turn.report.run:
-                point = _Point(time=turn.report.started, at=at, one=one)
-                courses.setdefault(one.label, []).append(point)
+        for measurement in turn.part.measurements:
+            if (
+                measurement.value is not None
+                and not measurement.control
+                and measurement.run == turn.report.run
+            ):
+                point = _Point(time=turn.report.started, at=at, one=measurement)
+                courses.setdefault(measurement.label, []).append(point)
     courses = {label: points for label, points in courses.items() if len(points) >= FEWEST}
     if not courses:
         return None

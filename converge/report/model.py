@@ -121,7 +121,7 @@ def load(path: Path) -> JournalFile:
     content = path.read_bytes()
     lines = tuple(Line.of(harmless(one)) for one in objects(content))
     start = next(of_kind(lines, RunStartRecord), None)
-    first = next((one for one in lines if one.record is start), None)
+    first = next((line for line in lines if line.record is start), None)
     cut = _cut(content, lines)
     return JournalFile(
         source=ReportedJournal(
@@ -157,9 +157,9 @@ def build(journals: Sequence[JournalFile]) -> Report:
     first = journals[0]
     start = next(of_kind(first.lines, RunStartRecord), taken(RunStartRecord, {}))
     end = next(of_kind(first.lines, RunEndRecord), taken(RunEndRecord, {}))
-    own = (one.workspace for one in first.lines if one.workspace)
+    own = (line.workspace for line in first.lines if line.workspace)
     names = dict.fromkeys([*start.workspaces, *own])
-    times = [one.time for one in first.lines if one.time]
+    times = [line.time for line in first.lines if line.time]
     return Report(
         run=first.source.run,
         version=start.version,
@@ -172,7 +172,7 @@ def build(journals: Sequence[JournalFile]) -> Report:
         exit=end.exit,
         cut=first.source.cut,
         workspaces=tuple(_workspace(name, journals, start) for name in names),
-        sources=tuple(one.source for one in journals),
+        sources=tuple(journal.source for journal in journals),
     )
 
 
@@ -180,12 +180,12 @@ def _workspace(
     name: str, journals: Sequence[JournalFile], start: RunStartRecord
 ) -> ReportedWorkspace:
     first = journals[0]
-    own = [one for one in first.lines if one.workspace == name]
+    own = [line for line in first.lines if line.workspace == name]
 
     def everywhere(kind: type[R]) -> tuple[tuple[str, R], ...]:
         """Records of a kind, from the first journal that has any, with the run they come from."""
-        for one in journals:
-            found = [(one.source.run, record) for record in of_kind(one.lines, kind, name)]
+        for journal in journals:
+            found = [(journal.source.run, record) for record in of_kind(journal.lines, kind, name)]
             if found:
                 return tuple(found)
         return ()
@@ -202,8 +202,8 @@ def _workspace(
         facts=facts,
         plan=plan.id,
         problems=tuple(dict.fromkeys(one.text for one in of_kind(own, ProblemRecord))),
-        changes=tuple(ReportedChange.of(one, home) for one in plan.summary.changes),
-        entries=tuple(ReportedEntry.of(one, home) for one in plan.entries),
+        changes=tuple(ReportedChange.of(change, home) for change in plan.summary.changes),
+        entries=tuple(ReportedEntry.of(entry, home) for entry in plan.entries),
         drift=tuple(drift(one, home) for one in of_kind(own, DriftRecord)),
         findings=newest(ReportedFinding.read(one, run) for run, one in everywhere(FindingRecord)),
         gates=tuple(ReportedFact.of(one) for one in of_kind(own, VerdictRecord)),
@@ -215,7 +215,7 @@ def _workspace(
             for run, one in everywhere(MemoryRecord)
             for memory in ReportedMemory.all_of(one, run)
         ),
-        settings=tuple(ReportedSetting.of(one) for one in plan.settings),
+        settings=tuple(ReportedSetting.of(setting) for setting in plan.settings),
         estimates=tuple(f"{one.layer}: {one.text}" for one in of_kind(own, EstimateRecord)),
         notes=plan.notes,
         steps=done,

@@ -85,7 +85,7 @@ def drawing(one: ReportedWorkspace) -> Picture | None:
 
 def describe(rows: Sequence[ReportedMeasurement]) -> str:
     """The picture in words, one sentence a row."""
-    return " ".join(f"{one.label}: {figures(one)}." for one in rows)
+    return " ".join(f"{row.label}: {figures(row)}." for row in rows)
 
 
 def figures(one: ReportedMeasurement) -> str:
@@ -110,8 +110,8 @@ def spread(one: ReportedMeasurement) -> str:
 def _scale(rows: Sequence[ReportedMeasurement]) -> tuple[float, float, float]:
     """Lowest and highest value of the axis, and the distance of its marks."""
     values = [0.0]
-    for one in rows:
-        found = (one.claimed_low, one.claimed_high, one.value, one.low, one.high)
+    for row in rows:
+        found = (row.claimed_low, row.claimed_high, row.value, row.low, row.high)
         values += (min(max(value, _CUT[0]), _CUT[1]) for value in found if value is not None)
     low, high = min(values), max(values)
     width = max(high - low, 1.0)

@@ -24,8 +24,10 @@ def plan_record(plan: Plan) -> PlanRecord:
             for key in change.keys
         ),
         settings=tuple(
-            PlannedSetting(setting=one.setting.id, stand=one.stand.value, why=one.why)
-            for one in plan.standings
+            PlannedSetting(
+                setting=standing.setting.id, stand=standing.stand.value, why=standing.why
+            )
+            for standing in plan.standings
         ),
         notes=plan.warnings,
     )

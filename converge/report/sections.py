@@ -103,7 +103,11 @@ def still_open(findings: Sequence[ReportedFinding]) -> Sequence[EndingRow]:
 
 
 def _wrong(findings: Iterable[ReportedFinding]) -> Iterator[EndingRow]:
-    names = [one.setting or one.check for one in findings if one.effect is Effect.NOT_EFFECTIVE]
+    names = [
+        finding.setting or finding.check
+        for finding in findings
+        if finding.effect is Effect.NOT_EFFECTIVE
+    ]
     if names:
         yield EndingRow(word=Effect.NOT_EFFECTIVE.value, text=", ".join(names), tone="bad")
 
@@ -122,7 +126,7 @@ def _drifted(one: ReportedWorkspace) -> Iterator[EndingRow]:
 
 
 def _open(findings: Iterable[ReportedFinding]) -> Iterator[EndingRow]:
-    return open_ends(tuple(one.finding for one in findings if one.finding.counts))
+    return open_ends(tuple(finding.finding for finding in findings if finding.finding.counts))
 
 
 def machine(one: ReportedWorkspace) -> str:

@@ -152,11 +152,11 @@ def _held(standings: Iterable[Standing]) -> Iterator[tuple[list[str], str]]:
     """Why settings are held back, each reason once: with all that it is true of, and the words that
     leave all of these out."""
     alike: dict[str, list[str]] = {}
-    for one in standings:
-        if one.stand is Stand.HELD:
-            alike.setdefault(one.why.replace(_leave_out([one.setting.id]), _LEAVE_OUT), []).append(
-                one.setting.id
-            )
+    for standing in standings:
+        if standing.stand is Stand.HELD:
+            alike.setdefault(
+                standing.why.replace(_leave_out([standing.setting.id]), _LEAVE_OUT), []
+            ).append(standing.setting.id)
     for why, names in alike.items():
         yield names, why.replace(_LEAVE_OUT, _leave_out(names))
 

@@ -31,8 +31,8 @@ def show(terminal: Terminal, report: Report) -> None:
         terminal.row(
             ("journal", f"{report.cut}; what follows is all that was recorded"), NAMES, "yellow"
         )
-    for one in report.workspaces:
-        _workspace(terminal, report, one)
+    for workspace in report.workspaces:
+        _workspace(terminal, report, workspace)
 
 
 def _workspace(terminal: Terminal, report: Report, one: ReportedWorkspace) -> None:

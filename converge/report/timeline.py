@@ -66,24 +66,24 @@ class Timeline:
     def undo_points(self) -> Sequence[Turn]:
         """The runs that kept a change, as many as a workspace keeps records of."""
         found = (
-            one
-            for one in self.turns
-            if one.report.task == "deploy"
-            and not one.report.dry
-            and kept(one.part.outcome)
-            and (one.part.changes or one.part.entries)
+            turn
+            for turn in self.turns
+            if turn.report.task == "deploy"
+            and not turn.report.dry
+            and kept(turn.part.outcome)
+            and (turn.part.changes or turn.part.entries)
         )
         return [one for one, _ in zip(found, range(KEPT), strict=False)]
 
     @property
     def findings(self) -> Sequence[ReportedFinding]:
         """What is known of each check and setting now."""
-        return [one.finding for one in self.standings]
+        return [standing.finding for standing in self.standings]
 
     @property
     def changed(self) -> Sequence[LastFinding]:
         """What did not always have the effect that it has now."""
-        return [one for one in self.standings if one.before]
+        return [standing for standing in self.standings if standing.before]
 
 
 def timeline(name: str, reports: Iterable[Report], *, left_out: int = 0) -> Timeline:

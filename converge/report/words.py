@@ -83,9 +83,9 @@ def duration(seconds: float | None) -> str:
 
 def total(report: Report) -> str:
     """What the run was about, in a few words."""
-    files = sum(len(one.changes) for one in report.workspaces)
+    files = sum(len(workspace.changes) for workspace in report.workspaces)
     measured = sum(bool(m.n) and not m.control for w in report.workspaces for m in w.measurements)
-    checks = sum(len(one.findings) for one in report.workspaces)
+    checks = sum(len(workspace.findings) for workspace in report.workspaces)
     if files:
         ended = "changed" if kept(report.outcome) else "in the plan"
         return f"{count(files, 'file')} {'would change' if report.dry else ended}"
@@ -98,7 +98,7 @@ def total(report: Report) -> str:
 
 def effects(findings: Iterable[ReportedFinding]) -> list[tuple[Effect, int]]:
     """How many settings have which effect, worst first, without those that nobody has."""
-    counts = Counter(one.effect for one in findings)
+    counts = Counter(finding.effect for finding in findings)
     return [(effect, counts[effect]) for effect in WORST_FIRST if counts[effect]]
 
 

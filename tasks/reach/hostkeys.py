@@ -42,7 +42,7 @@ def _lookups(name: str) -> Iterator[tuple[str, ...]]:
 def is_revoked(entries: Iterable[KnownKey], blob: bytes, names: Iterable[str]) -> bool:
     """Whether a line says that this key of a server is not to be believed any more."""
     names = tuple(names)
-    revoked = (one for one in entries if one.marker == REVOKED and one.blob == blob)
+    revoked = (entry for entry in entries if entry.marker == REVOKED and entry.blob == blob)
     return any(one.matches(name) for one in revoked for name in names)
 
 
@@ -93,7 +93,7 @@ class _OneOf(PKey):
         self.keys = keys
 
     def __eq__(self, other: object) -> bool:
-        return any(one == other for one in self.keys)
+        return any(key == other for key in self.keys)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -111,7 +111,7 @@ class Known(HostKeys):
 
     def lookup(self, hostname: str) -> Any:
         keys = standing(self._files, hostname, revoking=self._revoking).keys
-        types = dict.fromkeys(one.get_name() for one in keys)
+        types = dict.fromkeys(key.get_name() for key in keys)
         if not types:
             return None
         return _Types(

@@ -46,7 +46,7 @@ class KnownKey:
     @property
     def is_exact(self) -> bool:
         """Whether no name of the line is a pattern."""
-        return not any(set(one) & set("*?") or one.startswith("!") for one in self.names)
+        return not any(set(name) & set("*?") or name.startswith("!") for name in self.names)
 
     def matches(self, name: str) -> bool:
         """Whether the line is about the server ``name``, as OpenSSH understands it."""
@@ -144,7 +144,7 @@ def parse(line: str) -> KnownKey | None:
         pass  # such as a key that lives in a token
     except Exception as error:  # whatever a key that is cut or made up makes of its reader
         raise ValueError(f"the {kind} key is damaged: {error}") from error
-    if kind == "ssh-ed25519" and [len(one) for one in _strings(blob)] != [11, 32]:
+    if kind == "ssh-ed25519" and [len(string) for string in _strings(blob)] != [11, 32]:
         raise ValueError("the ssh-ed25519 key is damaged: it has not 32 bytes")
     return KnownKey(names=names, type=kind, blob=blob, marker=marker, key=key)
 

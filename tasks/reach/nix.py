@@ -204,8 +204,8 @@ def realise(
 def unconfined(store: Store | None = None) -> bool:
     """Whether Nix on this machine builds without its sandbox, so with the rights of who builds."""
     words = ("config", "show"), ("show-config",)
-    for one in words:
-        answer = run(["nix", *_FEATURES, *one], (store,), limit=60)
+    for word in words:
+        answer = run(["nix", *_FEATURES, *word], (store,), limit=60)
         if answer.ok:
             return any(line.replace(" ", "") == "sandbox=false" for line in answer.lines)
     return False

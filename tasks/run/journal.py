@@ -50,7 +50,7 @@ def private(directory: Path) -> None:
     for one in (*reversed(directory.parents), directory):
         with contextlib.suppress(FileExistsError):
             one.mkdir(mode=0o700)
-    above = [one.name for one in directory.parents]
+    above = [parent.name for parent in directory.parents]
     known = directory.parents[: above.index(OURS) + 1] if OURS in above else ()
     for one in (directory, *known):
         status = one.lstat()
@@ -66,10 +66,10 @@ def prune(directory: Path, own: str) -> None:
 
     Nothing else is touched: a directory of another name, a link, or one that holds more than a
     journal stays. What cannot be removed stays as well: the run is not about it."""
-    runs = sorted(one for one in directory.iterdir() if _RUN.fullmatch(one.name))
+    runs = sorted(path for path in directory.iterdir() if _RUN.fullmatch(path.name))
     for run in runs[:-KEPT]:
         with contextlib.suppress(OSError):
-            held = [one.name for one in run.iterdir()]
+            held = [path.name for path in run.iterdir()]
             if run.name != own and not run.is_symlink() and held == ["journal.jsonl"]:
                 (run / "journal.jsonl").unlink()
                 run.rmdir()

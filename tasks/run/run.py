@@ -276,8 +276,8 @@ def begin(state: Any, params: dict[str, Any]) -> None:
             connection.guard(host)
     chosen = {name: choices for name, (choices, _) in run.inputs.items()}
     problems += fleet_problems(chosen)
-    for one in builder.problems(state.inventory, chosen):
-        problems.append(replace(one, file="--data") if one.path in given else one)
+    for problem in builder.problems(state.inventory, chosen):
+        problems.append(replace(problem, file="--data") if problem.path in given else problem)
     waiting = _canary(
         chosen,
         at_once=state.config.PARALLEL,
@@ -327,7 +327,7 @@ def _no_workspace(state: Any, params: Mapping[str, Any]) -> Problem:
 
 def _canary(choices: Mapping[str, Choices], *, at_once: int, serial: bool) -> str:
     """Why workspaces cannot wait for a canary in this run, or the empty string."""
-    if not any(one.canary for one in choices.values()):
+    if not any(choice.canary for choice in choices.values()):
         return ""
     if serial:
         return "--serial goes through the workspaces in no order, so they cannot wait for a canary"

@@ -165,7 +165,7 @@ class Planned(Read):
     @property
     def root_changes(self) -> tuple[Change, ...]:
         """The files of the NixOS layer that a run changes."""
-        return tuple(one for one in self.plan.changes if one.root)
+        return tuple(change for change in self.plan.changes if change.root)
 
     @property
     def root_sweep(self) -> tuple[str, ...]:

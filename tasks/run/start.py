@@ -91,7 +91,7 @@ def is_ours(params: Mapping[str, Any]) -> bool:
         return directory(params) == PROJECT
     if _swapped(params):
         return True
-    paths = [(directory(params) / one).resolve() for one in operations]
+    paths = [(directory(params) / operation).resolve() for operation in operations]
     if any(p == PROJECT / "deploy.py" or PROJECT / "tasks" in p.parents for p in paths):
         return True
     if directory(params) != PROJECT or operations[0] in ("exec", "fact", "debug-inventory"):
@@ -100,7 +100,9 @@ def is_ours(params: Mapping[str, Any]) -> bool:
         return True
     if all(path.suffix.lower() == ".py" for path in paths):
         return not any(path.exists() for path in paths)
-    return _stem(operations[0]) in {Path(one).stem for one in COMMANDS} or "/" in operations[0]
+    return (
+        _stem(operations[0]) in {Path(command).stem for command in COMMANDS} or "/" in operations[0]
+    )
 
 
 def _swapped(params: Mapping[str, Any]) -> bool:
@@ -129,7 +131,7 @@ def problems(params: Mapping[str, Any]) -> Iterator[Problem]:
         first, rest = str(params["inventory"]), " ".join(operations)
         yield problem(first, "stands where the inventory has to be", f"pyinfra {rest} {first}")
         return
-    wrong = [one for one in operations if not _is_command(here, one)]
+    wrong = [operation for operation in operations if not _is_command(here, operation)]
     for one in wrong:
         yield problem(one, _what(here / one), _instead(one))
     if len(operations) > 1 and not wrong:
@@ -137,7 +139,7 @@ def problems(params: Mapping[str, Any]) -> Iterator[Problem]:
             " ".join(operations), "are several commands, and a call runs one", "a call for each"
         )
     given = str(params.get("inventory") or "")
-    looks = [_stem(one) for one in operations] == ["detect"]
+    looks = [_stem(operation) for operation in operations] == ["detect"]
     yield from inventory_word.problems(given, alone=looks or bool(wrong))
     yield from options.idle(params)
     named = [str(text) for text in params.get("data") or ()]
@@ -146,7 +148,7 @@ def problems(params: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _is_command(here: Path, operation: str) -> bool:
     path = (here / operation).resolve()
-    return path.is_file() and any(path == PROJECT / one for one in COMMANDS)
+    return path.is_file() and any(path == PROJECT / command for command in COMMANDS)
 
 
 def _what(path: Path) -> str:
@@ -156,10 +158,10 @@ def _what(path: Path) -> str:
 
 
 def _instead(operation: str) -> str:
-    same = [one for one in COMMANDS if Path(one).stem == _stem(operation)]
+    same = [command for command in COMMANDS if Path(command).stem == _stem(operation)]
     if _stem(operation) == "trust":
         return "it is a program of its own: .venv/bin/python -m tasks.trust HOST"
-    by_stem = {Path(one).stem: one for one in COMMANDS}
+    by_stem = {Path(command).stem: command for command in COMMANDS}
     close = same[:1] or [by_stem[name] for name in [nearest(_stem(operation), by_stem)] if name]
     listed = f"the commands are {', '.join(COMMANDS)}"
     return f"did you mean {close[0]}? {listed}" if close else listed
@@ -339,7 +341,7 @@ def _place(error: click.ClickException, inner: BaseException) -> str | None:
         return f"{inner.filename}:{inner.lineno or 1}:{inner.offset or 1}"
     named = str(getattr(error, "filename", ""))
     lines = _lines(getattr(inner, "_traceback", None) or inner.__traceback__)
-    given = [one for one in lines if named and one[0] == named]
+    given = [line for line in lines if named and line[0] == named]
     if given:
         return f"{named}:{given[-1][1]}"
     if _text(error, inner).startswith(("OSError", "FileNotFound", "Permission", "Unicode")):

@@ -45,7 +45,8 @@ def plan_lines(work: Built, attempt: int) -> Iterator[str]:
     """The transaction's plan: what is undone, from which state (``remote/transact.sh``)."""
     snapshot = work.snapshot
     yield f"run {work.run.id}"
-    yield f"number {1 + max((one.number for one in snapshot.transactions), default=0)}"
+    last = max((transaction.number for transaction in snapshot.transactions), default=0)
+    yield f"number {last + 1}"
     yield f"deadline {work.choices.deadline_s}"
     yield f"user {snapshot.facts['user']}"
     yield f"written {snapshot.state}/written.json"
@@ -96,7 +97,7 @@ def payload(work: Built, attempt: int) -> str:
 @step("look before the change", gives=Looked, idle=proves("nothing to activate"))
 def preflight(planned: Planned) -> Looked:
     """What has to hold before anything is written; the faults that are there are not this run's."""
-    if any(one.nix.root for one in planned.needed_builds) and (why := read.to_leave(planned)):
+    if any(build.nix.root for build in planned.needed_builds) and (why := read.to_leave(planned)):
         raise Over(why, Exit.LOCKED)
     known = proof.before(planned, BLOCKING | keep.HEALTH)
     blocking = BLOCKING if planned.needed_builds else ()  # of a generation, if one is made
@@ -130,8 +131,10 @@ def prove(active: Activated) -> Proved:
         disproved = f"{name}: expected {worst.expected}, found {worst.found}"
         if worst.effect is Effect.UNKNOWN:
             disproved = f"{name} could not be looked at: {worst.reason}"
-        proof.table(now, [one for one in findings if one.effect in proof.WRONG])
-    lacking = [one for one in findings if one.setting and one.effect is Effect.UNKNOWN]
+        proof.table(now, [finding for finding in findings if finding.effect in proof.WRONG])
+    lacking = [
+        finding for finding in findings if finding.setting and finding.effect is Effect.UNKNOWN
+    ]
     if lacking and not disproved:
         not_known = f"{lacking[0].setting}: {lacking[0].reason}"
     why = effects(latest(active.run.records(FindingRecord, active.host.name)))

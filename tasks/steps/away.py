@@ -40,7 +40,9 @@ def choose(work: Read) -> Leaving:
     for one in found.transactions:
         if one.alive and not one.ended:
             raise Over(f"run {one.run} is {one.word} there: let it end first", Exit.LOCKED)
-    undoing = tuple(reversed([one for one in found.transactions if back.held(one, ())]))
+    undoing = tuple(
+        reversed([transaction for transaction in found.transactions if back.held(transaction, ())])
+    )
     ours = tuple(_ours(found, {}))
     places = tuple(f"{one}/" for one in (found.expand(HOME_LAYER), system_layer(work.choices.root)))
     wrote = {path: one for path, one in found.written.files.items() if path.startswith(places)}
@@ -112,7 +114,7 @@ def files(work: Leaving) -> Leaving:
     stays = (*work.stays, *_theirs(work, found))
     changes = tuple(_ours(found, work.wrote))
     for root in (False, True):
-        some = tuple(one for one in changes if one.root is root)
+        some = tuple(change for change in changes if change.root is root)
         if some:
             done(
                 work.remote(
@@ -135,9 +137,9 @@ def records(work: Leaving) -> Done:
     found = work.snapshot
     # The files of the NixOS layer have their record there, whoever made the transaction.
     theirs = [
-        one
-        for one in found.transactions
-        if "nixos" in one.parts or not one.directory.startswith(found.state)
+        transaction
+        for transaction in found.transactions
+        if "nixos" in transaction.parts or not transaction.directory.startswith(found.state)
     ]
     ours = (f"{work.system_record}/", f"{system_layer(work.choices.root)}/")
     left: tuple[str, ...] = ()

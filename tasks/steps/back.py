@@ -40,9 +40,10 @@ def chosen(work: Read, parts: tuple[str, ...]) -> Transaction | None:
     """The change to roll back: the named run's, else the newest of which one of these parts is in
     force (any part where none is named)."""
     found = [
-        one
-        for one in work.snapshot.transactions
-        if one.ended and (one.run == work.choices.run if work.choices.run else held(one, parts))
+        transaction
+        for transaction in work.snapshot.transactions
+        if transaction.ended
+        and (transaction.run == work.choices.run if work.choices.run else held(transaction, parts))
     ]
     return found[-1] if found else None
 

@@ -91,7 +91,8 @@ GRAFTED = (
 def grafts(work: Planned) -> bool:
     """Whether the plan rewrites the references of a built system, which evaluation needs."""
     return any(
-        one.in_force and one.setting.id == "libraries.graft.system" for one in work.plan.standings
+        standing.in_force and standing.setting.id == "libraries.graft.system"
+        for standing in work.plan.standings
     )
 
 

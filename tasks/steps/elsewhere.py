@@ -103,7 +103,8 @@ def limits(work: Planned, machine: Any) -> tuple[str, str]:
     """Jobs and cores for a build on ``machine``: the heavy tier of its profile where a language
     runtime is built, which needs gigabytes for each job; else as Nix is set up there ("-")."""
     runtimes = any(
-        one.in_force and one.setting.id.startswith("runtimes.") for one in work.plan.standings
+        standing.in_force and standing.setting.id.startswith("runtimes.")
+        for standing in work.plan.standings
     )
     file = machine.data.get("profile")
     if not runtimes or not file:

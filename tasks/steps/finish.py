@@ -47,6 +47,6 @@ def run(kept: Kept) -> Done:
 
 def _earlier(kept: Kept, findings: Iterable[Finding]) -> dict[str, SettingProof]:
     """What the workspace's record has of the settings in force that this run did not look at."""
-    told = {one.setting for one in findings}
-    wanted = {one.setting.id for one in kept.plan.standings if one.in_force} - told
+    told = {finding.setting for finding in findings}
+    wanted = {standing.setting.id for standing in kept.plan.standings if standing.in_force} - told
     return {name: one for name, one in kept.proof.items() if name in wanted}

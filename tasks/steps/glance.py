@@ -50,7 +50,7 @@ def _declared(work: Planned) -> tuple[Outcome, str]:
     parts += [f"{count(len(plan.changes), 'file')} to change"] if plan.changes else []
     parts += [f"{count(len(plan.needed_builds), 'layer')} to build"] if plan.needed_builds else []
     parts += [f"{count(len(plan.refusals), 'thing')} in the way"] if plan.refusals else []
-    locked = [one.setting.id for one in plan.standings if one.stand is Stand.LOCKED]
+    locked = [standing.setting.id for standing in plan.standings if standing.stand is Stand.LOCKED]
     parts += [f"{', '.join(locked)} locked at another value"] if locked else []
     if parts:
         return Outcome.DIFFERS, f"{', '.join(parts)}; deploy.py --dry shows what"
@@ -68,7 +68,7 @@ def why(work: Planned) -> Planned:
         show_settings(terminal, work.plan.standings)
         work.ends(Outcome.EXPLAINED, f"{stands(work.plan.standings)}; --data setting=ID tells all")
         return work
-    found = {one.setting.id: one for one in work.plan.standings}
+    found = {standing.setting.id: standing for standing in work.plan.standings}
     if name not in found:
         raise Over(glance.no_such_setting(name, found), Exit.INVALID)
     newest = history.last_of(controller_state() / "runs", work.choices.workspace, name)

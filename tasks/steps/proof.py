@@ -67,7 +67,7 @@ def touched_by(work: Planned) -> Touched:
     changed = {change.layer for change in plan.live}
     changed |= {build.nix.layer for build in plan.needed_builds}
     files = (change.path.rpartition("/")[2] for change in plan.live if change.kde)
-    in_force = (one.setting for one in plan.standings if one.in_force)
+    in_force = (standing.setting for standing in plan.standings if standing.in_force)
     return touched(frozenset(changed), files, in_force, ITEMS)
 
 
@@ -91,9 +91,10 @@ def after(work: Planned) -> tuple[Finding, ...]:
     by, plan = touched_by(work), work.plan
     known = {name for name, one in plan.written.settings.items() if one.effect != NOT_LOOKED_AT}
     unseen = {
-        one.setting.id
-        for one in plan.standings
-        if one.stand in (Stand.LOCKED, Stand.HELD) or (one.in_force and one.setting.id not in known)
+        standing.setting.id
+        for standing in plan.standings
+        if standing.stand in (Stand.LOCKED, Stand.HELD)
+        or (standing.in_force and standing.setting.id not in known)
     }
     wanted = replace(by, settings=by.settings | unseen | {*plan.to_prove})
     return prove(work, frozenset(When) - {When.BEFORE}, wanted=wanted, settle=True)
@@ -159,10 +160,10 @@ def result(findings: tuple[Finding, ...]) -> tuple[Exit, str]:
     """The exit code of a verification and, in one line, why."""
     worst = next(
         (
-            one
+            finding
             for effect in (Effect.NOT_EFFECTIVE, Effect.UNKNOWN)
-            for one in findings
-            if one.effect is effect and one.counts
+            for finding in findings
+            if finding.effect is effect and finding.counts
         ),
         None,
     )

@@ -300,7 +300,7 @@ def stage_of(work: Given, found: Snapshot) -> Stage:
     stands = _standings(work, found, choices.phases)
     now = stage(
         found.written.settings,
-        (one.setting for one in stands if one.in_force),
+        (stand.setting for stand in stands if stand.in_force),
         choices.phases,
         found.clock,
         soak_s=choices.soak_hours * 3600,

@@ -198,11 +198,11 @@ def keep(work: Measured) -> Measured:
 
 def end(work: Measured) -> Measured:
     """The end of this workspace's part."""
-    claims = [one for one in work.records if one.subject != measure_samples.CONTROL]
+    claims = [record for record in work.records if record.subject != measure_samples.CONTROL]
     if work.run.dry:
         work.ends(Outcome.TO_MEASURE)
     else:
-        figures = sum(one.measured is not None for one in claims)
+        figures = sum(claim.measured is not None for claim in claims)
         work.ends(
             Outcome.MEASURED, f"memory in use, and {figures} of {count(len(claims), 'claim')}"
         )
@@ -259,11 +259,11 @@ def _pair(
         )
     choices, snapshot = work.choices, work.snapshot
     nix = next(
-        one
-        for one in layers.nix_layers(
+        layer
+        for layer in layers.nix_layers(
             snapshot, root=choices.root, host=choices.host, user=choices.user
         )
-        if one.layer is settings[0].layer
+        if layer.layer is settings[0].layer
     )
     if nix.layer in work.plan.not_applicable:
         return Pair(why=work.plan.not_applicable[nix.layer])

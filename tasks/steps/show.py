@@ -24,7 +24,9 @@ from tasks.steps import gate
 def plan(work: Planned) -> Planned:
     """Print and record the plan; it decides what the run ends with if nothing more happens."""
     run, made = work.run, work.plan
-    estimates = {one.layer: one.text for one in run.records(EstimateRecord, work.host.name)}
+    estimates = {
+        record.layer: record.text for record in run.records(EstimateRecord, work.host.name)
+    }
     work.record(plan_record(made))
     if work.blocks:
         show_gate(run.terminal, run.records(VerdictRecord, work.host.name))
@@ -62,7 +64,7 @@ def nothing_to_do(work: Planned) -> Over:
     or was applied before."""
     missing = work.plan.not_applicable
     if not missing.keys() >= set(Layer):
-        some = any(one.in_force for one in work.plan.standings) or work.plan.written.files
+        some = any(standing.in_force for standing in work.plan.standings) or work.plan.written.files
         word = Outcome.UNCHANGED if some else Outcome.NOWHERE
         return Over(
             "; ".join(filter(None, (stands(work.plan.standings), waiting(work)))), word, said=False
@@ -89,7 +91,7 @@ def waiting(work: Planned, recorded: Mapping[str, SettingProof] | None = None) -
 
 def asked_for(choices: Choices) -> bool:
     """Whether somebody named a layer, or what is in one."""
-    usual = {one.name: one.default for one in fields(Choices)}
+    usual = {field.name: field.default for field in fields(Choices)}
     named = ("base_nixos", "base_home")
     return (
         any(getattr(choices, name) != usual[name] for name in named)

@@ -58,7 +58,7 @@ def offer(proved: Proved) -> None:
     """Give the workspace what it needs to try the change at its next boot, where something of it
     waits for one. Where it cannot be tried, that is said, and the default changes at once."""
     findings = latest(proved.run.records(FindingRecord, proved.host.name))
-    if not any(one.nix.root for one in proved.needed_builds):
+    if not any(build.nix.root for build in proved.needed_builds):
         return
     if not wanted.due(proved.choices, findings):
         return
@@ -126,7 +126,7 @@ def _until_decided(work: Planned, before: str) -> tuple[TrialState, str]:
             gevent.sleep(2)
             continue
         word, _, why = answer.first("trial").partition(" ")
-        if word in [one.value for one in TrialState] and not TrialState(word).open:
+        if word in [state.value for state in TrialState] and not TrialState(word).open:
             return TrialState(word), why
         if answer.first("boot") != before and word != said:
             said = word

@@ -15,7 +15,7 @@ from converge.subjects.checks import PROOFS
 from converge.trial import MOVES, Trial, TrialState, parse
 from tests.conftest import PROJECT
 
-BY_ID = {one.id: one for one in PROOFS}
+BY_ID = {proof.id: proof for proof in PROOFS}
 CHOICES = Choices(workspace="w", profile="p.yaml", user="u", host="w")
 
 
@@ -44,14 +44,16 @@ def test_every_state_has_an_end_and_no_end_goes_on() -> None:
         assert any(not MOVES[one] for one in seen), state
     ends = {one for one in TrialState if not MOVES[one]}
     assert ends == {TrialState.KEPT, TrialState.UNDONE, TrialState.WENT_BACK, TrialState.BROKEN}
-    assert not any(one.open for one in ends)
+    assert not any(end.open for end in ends)
     assert not TrialState.NONE.open
 
 
 def test_nothing_is_kept_that_was_not_proving() -> None:
     """The only way to the default leads through the proof."""
-    assert {one for one in TrialState if TrialState.KEPT in MOVES[one]} == {TrialState.KEEPING}
-    before = {one for one in TrialState if TrialState.KEEPING in MOVES[one]}
+    assert {state for state in TrialState if TrialState.KEPT in MOVES[state]} == {
+        TrialState.KEEPING
+    }
+    before = {state for state in TrialState if TrialState.KEEPING in MOVES[state]}
     assert before == {TrialState.PROVING, TrialState.KEEPING}
 
 
@@ -62,7 +64,7 @@ def test_the_program_writes_the_states_of_the_table_alone() -> None:
     told = set(
         re.findall(r"^[^#\n]*?\b(?:state|ends|undo_all) ([a-z-]+) [\"$]", text, re.MULTILINE)
     )
-    assert told <= {one.value for one in TrialState}
+    assert told <= {state.value for state in TrialState}
     assert {"booting", "proving", "keeping", "kept", "undoing", "undone", "went-back"} <= told
 
 

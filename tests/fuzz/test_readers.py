@@ -70,7 +70,11 @@ def programs() -> set[str]:
         for call in calls(path):
             name = getattr(call.func, "attr", getattr(call.func, "id", ""))
             place = {"remote": 0, "command": 0, "run": 1}.get(name, len(call.args))
-            words = [one.value for one in call.args[place:][:1] if isinstance(one, ast.Constant)]
+            words = [
+                argument.value
+                for argument in call.args[place:][:1]
+                if isinstance(argument, ast.Constant)
+            ]
             found |= {word for word in words if word in there}
             if name == "read_command":
                 found |= {"detect", "flakes", "read"}
@@ -98,7 +102,7 @@ def test_whatever_gets_the_words_of_an_answer_is_fuzzed() -> None:
             function = call.func
             if not isinstance(function, ast.Attribute) or not isinstance(function.value, ast.Name):
                 continue
-            given = [sub for one in call.args for sub in ast.walk(one)]
+            given = [sub for argument in call.args for sub in ast.walk(argument)]
             words = any(isinstance(one, ast.Attribute) and one.attr in WORDS for one in given)
             if function.value.id in modules and (words or function.attr == "parse"):
                 called.add(f"{modules[function.value.id]}.{function.attr}")

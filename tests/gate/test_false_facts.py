@@ -169,7 +169,7 @@ def _too_new(profile: Profile, machine: Machine) -> tuple[Profile, Machine] | No
 
 def _legacy(profile: Profile) -> bool:
     generations = (graphics.generation(one.architecture or "") for one in profile.by_nvidia)
-    return any(one and one.last_branch for one in generations)
+    return any(generation and generation.last_branch for generation in generations)
 
 
 LIES: dict[str, Lie] = {
@@ -205,16 +205,16 @@ LIES: dict[str, Lie] = {
 def breaks(fact: str, profile: Profile, honest: Profile) -> bool:
     """Whether something in force would break over it, said here once more and in other words."""
     settings = in_force(profile)
-    nix = [one for one in settings if one.layer in (Layer.NIXOS, Layer.HOME_MANAGER)]
-    drawn = any(one.needs & DRAWN for one in settings) and profile.drawing is not None
-    nvidia = any("nvidia" in one.needs for one in settings) and profile.nvidia is not None
+    nix = [setting for setting in settings if setting.layer in (Layer.NIXOS, Layer.HOME_MANAGER)]
+    drawn = any(setting.needs & DRAWN for setting in settings) and profile.drawing is not None
+    nvidia = any("nvidia" in setting.needs for setting in settings) and profile.nvidia is not None
     match fact:
         case "system":
             return bool(nix)
         case "build.compiler.march":
             return any(one.phase in (Phase.LIBRARIES, Phase.RUNTIMES) for one in nix)
         case "build.tiers":
-            return any(one.id.startswith("build.") for one in settings)
+            return any(setting.id.startswith("build.") for setting in settings)
         case "gpus" | "gpus.driver":
             return drawn or nvidia
         case "gpus.role":  # of the card whose role is the lie
@@ -255,5 +255,5 @@ def test_a_false_fact_is_caught_on_every_machine(name: str, fact: str) -> None:
     blocks = [one for one in wrong if one.outcome is FactOutcome.BLOCKS]
     if fact not in ("gpus.architecture", "session.type"):  # tests/gate/test_gate.py has those
         assert bool(blocks) is breaks(fact, profile, profile_of(name)), wrong
-    assert all(one.settings and one.fix for one in blocks)
+    assert all(block.settings and block.fix for block in blocks)
     assert all(one.fix or one.why for one in wrong)

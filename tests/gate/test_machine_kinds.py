@@ -83,7 +83,7 @@ def test_a_build_of_all_modules_is_refused_where_the_gpu_has_half_of_them() -> N
     limits = dataclasses.replace(profile.build.parallelism, heavy=heavy)
     build = dataclasses.replace(profile.build, parallelism=limits)
     more = dataclasses.replace(profile, build=build)
-    wrong = {one.fact for one in differences(more, recorded("handheld-z1"))}
+    wrong = {difference.fact for difference in differences(more, recorded("handheld-z1"))}
     assert wrong == {"build.tiers"}
 
 

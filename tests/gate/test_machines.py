@@ -119,8 +119,8 @@ def test_nvidias_driver_for_a_card_that_does_not_use_it_is_never_set(name: str) 
             card, vendor="nvidia", architecture="maxwell", driver="nvidia", role="draws"
         )
         others = [
-            dataclasses.replace(one, role="offload") if one.role == "draws" else one
-            for one in profile.gpus
+            dataclasses.replace(gpu, role="offload") if gpu.role == "draws" else gpu
+            for gpu in profile.gpus
         ]
         claimed = _with(profile, (*others[:index], lie, *others[index + 1 :]))
         settings = in_force(claimed)

@@ -42,16 +42,16 @@ def test_a_plan_reads_a_long_file_three_times_at_most(readings: list[int], manag
         nodes.append(plans.file(SOURCE, LONG))
         known = {plans.KWINRC: Managed(source=SOURCE)}
     made = plans.plan(plans.found(*nodes, chezmoi=known))
-    changed = [one for one in made.changes if one.path in (plans.KWINRC, SOURCE)]
+    changed = [change for change in made.changes if change.path in (plans.KWINRC, SOURCE)]
     assert len(changed) == 1 + managed and all(one.entries for one in changed)
     assert 1 <= len(readings) <= 3
 
 
 def test_a_plan_that_changes_nothing_reads_a_long_file_once(readings: list[int]) -> None:
     made = plans.plan(plans.found(plans.file(plans.KWINRC, LONG)))
-    after = next(one.after for one in made.changes if one.path == plans.KWINRC)
+    after = next(change.after for change in made.changes if change.path == plans.KWINRC)
     assert after is not None
     readings.clear()
     again = plans.plan(plans.found(plans.file(plans.KWINRC, after)))
-    assert plans.KWINRC not in {one.path for one in again.changes}
+    assert plans.KWINRC not in {change.path for change in again.changes}
     assert len(readings) == 1

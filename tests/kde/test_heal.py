@@ -114,7 +114,7 @@ def test_a_file_that_chezmoi_never_wrote_takes_what_only_the_source_has_and_lose
     everything = {("Tiling",): ["padding"], ("Windows",): ["FocusPolicy", "Placement"]}
     assert list(values(healed.text, everything).values()) == ["4", "ClickToFocus", "Smart"]
     assert list(values(healed.source, everything).values()) == ["4", "ClickToFocus", "Smart"]
-    assert [one.name for one in healed.conflicts] == ["[Windows] FocusPolicy"]
+    assert [conflict.name for conflict in healed.conflicts] == ["[Windows] FocusPolicy"]
 
 
 def test_a_missing_live_file_comes_from_the_source() -> None:

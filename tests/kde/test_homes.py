@@ -31,10 +31,10 @@ LOCKS = (b"[Locked][$i]\nk=60\n", b"[KDE]\nOther[$i]=true\n", b"[General]\nx[$d]
 def wanted() -> dict[str, Desired]:
     """The entries that the plan declares, by file."""
     found: dict[str, dict[tuple[str, ...], dict[str, object]]] = {}
-    for one in ALL:
-        if one.layer is Layer.PLASMA and isinstance(one.value, dict):
-            file = found.setdefault(one.value["file"], {})
-            for group, keys in declared(one.value["entries"]).items():
+    for setting in ALL:
+        if setting.layer is Layer.PLASMA and isinstance(setting.value, dict):
+            file = found.setdefault(setting.value["file"], {})
+            for group, keys in declared(setting.value["entries"]).items():
                 file.setdefault(group, {}).update(keys)
     return found  # type: ignore[return-value]
 

@@ -239,7 +239,7 @@ def test_six_promises(kde: KDE, before: bytes, desired: Desired, data: st.DataOb
         return
     assume(wanted != "somebody's")
     healed = merge(changed, desired)
-    told = [(one.group, one.key, one.found) for one in healed.changes]
+    told = [(change.group, change.key, change.found) for change in healed.changes]
     assert told == [(group, key, "somebody's")]
     (one,) = drift(healed.changes, remembered(desired))
     assert (one.old, one.found) == (expected, "somebody's")

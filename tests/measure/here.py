@@ -69,7 +69,7 @@ def until_wanted(node: Path, together: int) -> float:
 @contextmanager
 def groups() -> Iterator[tuple[Path, Path]]:
     """A desktop and its builds, side by side; whatever else runs here gets little meanwhile."""
-    root = next(Path(one) for one in GROUPS if Path(one, "cpu.idle").exists())
+    root = next(Path(group) for group in GROUPS if Path(group, "cpu.idle").exists())
     top = root / "workspace-tuning-here"
     desktop, builds = top / "desktop", top / "builds"
     for one in (top, desktop, builds):

@@ -154,9 +154,9 @@ def test_every_claim_of_the_plan_is_measured_or_says_why_not() -> None:
     assert claims
     silent = [subject for subject in claims if rows.why_not(subject) == "no benchmark for it yet"]
     assert silent == []
-    subjects = {one.subject for one in rows.BENCHMARKS} | set(rows.NOT_MEASURED)
+    subjects = {benchmark.subject for benchmark in rows.BENCHMARKS} | set(rows.NOT_MEASURED)
     assert subjects <= set(claims), "a benchmark for a claim that no setting makes"
-    assert len({one.id for one in rows.BENCHMARKS}) == len(rows.BENCHMARKS)
+    assert len({benchmark.id for benchmark in rows.BENCHMARKS}) == len(rows.BENCHMARKS)
 
 
 def test_settings_with_the_same_claim_are_measured_once() -> None:

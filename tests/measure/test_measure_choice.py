@@ -56,14 +56,14 @@ def test_a_planted_winner_is_proposed_with_its_interval_and_nothing_is_changed(
     done = cli(desktop.inventory, "tasks/measure.py", "-y", "--data", "choose=zram.algorithm")
     assert done.code == 0, done.out + done.err
     assert tree(desktop.root) == before
-    records = {one["benchmark"]: one for one in done.kinds("measurement")}
+    records = {record["benchmark"]: record for record in done.kinds("measurement")}
     assert records.keys() == {"zram.lz4", "zram.lzo", "zram.lzo-rle"}
     lz4 = records["zram.lz4"]
     low, high = float(str(lz4["low"])), float(str(lz4["high"]))
     assert (lz4["verdict"], lz4["n"]) == ("met", 12)
     assert 0 < low <= 150 <= high, lz4
     assert {records[name]["verdict"] for name in ("zram.lzo", "zram.lzo-rle")} == {"no evidence"}
-    (said,) = [one for one in done.kinds("step") if one["step"] == "choose"]
+    (said,) = [record for record in done.kinds("step") if record["step"] == "choose"]
     assert str(said["why"]).startswith(
         'zram.algorithm: write zram_algorithm="lz4" into the inventory file: a page is back '
     )
@@ -74,8 +74,8 @@ def test_a_planted_null_keeps_what_is_in_use(cli: Cli, desktop: Box, tmp_path: P
     plant(cli, tmp_path, SECOND)
     done = cli(desktop.inventory, "tasks/measure.py", "-y", "--data", "choose=zram.algorithm")
     assert done.code == 0, done.out + done.err
-    assert {one["verdict"] for one in done.kinds("measurement")} == {"no evidence"}
-    (said,) = [one for one in done.kinds("step") if one["step"] == "choose"]
+    assert {record["verdict"] for record in done.kinds("measurement")} == {"no evidence"}
+    (said,) = [record for record in done.kinds("step") if record["step"] == "choose"]
     assert str(said["why"]) == "zram.algorithm: nothing is better than zstd; zstd stays"
 
 
@@ -84,9 +84,9 @@ def test_a_faster_one_that_holds_too_little_is_not_proposed(
 ) -> None:
     plant(cli, tmp_path, {**SECOND, "lz4": 0.4}, {**MB12, "lz4": 24_000_000})
     done = cli(desktop.inventory, "tasks/measure.py", "-y", "--data", "choose=zram.algorithm")
-    (lz4,) = [one for one in done.kinds("measurement") if one["benchmark"] == "zram.lz4"]
+    (lz4,) = [record for record in done.kinds("measurement") if record["benchmark"] == "zram.lz4"]
     assert lz4["verdict"] == "met" and "too little to propose it" in str(lz4["why"])
-    assert "zstd stays" in str([one["why"] for one in done.kinds("step")])
+    assert "zstd stays" in str([record["why"] for record in done.kinds("step")])
 
 
 def test_a_dry_run_names_the_alternatives_and_takes_no_sample(

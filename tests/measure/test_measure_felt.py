@@ -101,7 +101,7 @@ def test_the_start_beside_a_hog_runs_in_a_scope_that_holds_both(tmp_path: Path) 
     assert "--user --scope" in asked
     assert "MemoryMax=256M" in asked and "MemorySwapMax=1024M" in asked
     names = [path.read_text(errors="replace") for path in Path("/proc").glob("[0-9]*/cmdline")]
-    assert not [one for one in names if "awk" in one and "held[i]" in one]
+    assert not [name for name in names if "awk" in name and "held[i]" in name]
 
 
 @pytest.mark.parametrize(
@@ -173,15 +173,17 @@ def test_a_run_is_one_sample_and_is_told_before_the_benchmarks(
     history = desktop.home / HISTORY
     history.parent.mkdir(parents=True)
     before = [
-        {**one, "felt": {**one["felt"], "program": str(tmp_path / "app")}}
-        for one in runs(9000, 60, 10)
+        {**run, "felt": {**run["felt"], "program": str(tmp_path / "app")}}
+        for run in runs(9000, 60, 10)
     ]  # type: ignore[dict-item]
     history.write_text(json.dumps({"version": 1, "samples": before, "measurements": []}))
     done = cli(desktop.inventory, "tasks/measure.py", "-y")
     assert done.code == 0, done.out + done.err
     records = done.kinds("measurement")
-    assert [one["subject"] for one in records[: len(FELT)]] == [one for one, _ in FELT.values()]
-    warm = next(one for one in records if one["subject"] == FELT["warm"][0])
+    assert [record["subject"] for record in records[: len(FELT)]] == [
+        one for one, _ in FELT.values()
+    ]
+    warm = next(record for record in records if record["subject"] == FELT["warm"][0])
     assert warm["verdict"] == "met", warm
     kept = json.loads(history.read_bytes())["samples"]
     assert len(kept) == 21

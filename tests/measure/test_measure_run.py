@@ -34,8 +34,10 @@ def test_a_measurement_is_recorded_compared_with_its_claim_and_kept(
 ) -> None:
     done = cli(desktop.inventory, "tasks/measure.py", "-y")
     assert done.code == 0, done.out + done.err
-    found = {str(one["benchmark"]): one for one in done.kinds("measurement")}
-    control, zstd = [one for one in done.kinds("measurement") if one["benchmark"] == "zstd"]
+    found = {str(record["benchmark"]): record for record in done.kinds("measurement")}
+    control, zstd = [
+        record for record in done.kinds("measurement") if record["benchmark"] == "zstd"
+    ]
     assert (control["subject"], control["claimed"]) == ("control", None)
     assert (zstd["subject"], zstd["verdict"], zstd["n"]) == ("compression", "met", 8), zstd
     assert zstd["claimed"] == {"low": 15, "high": 30, "unit": "%"}
@@ -103,10 +105,10 @@ def test_without_a_layer_on_the_workspace_every_claim_says_why_it_has_no_figure(
     done = cli(desktop.inventory, "tasks/measure.py", "-y")
     assert done.code == 0, done.out + done.err
     records = done.kinds("measurement")
-    records = [one for one in records if one["benchmark"] != "felt"]
+    records = [record for record in records if record["benchmark"] != "felt"]
     assert len(records) > 10
-    assert {str(one["verdict"]) for one in records} == {"no evidence"}
-    assert all(str(one["why"]).startswith(("not measured: ", "cannot be")) for one in records)
+    assert {str(record["verdict"]) for record in records} == {"no evidence"}
+    assert all(str(record["why"]).startswith(("not measured: ", "cannot be")) for record in records)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +142,7 @@ def test_the_pair_is_the_users_own_package_and_the_copy_of_the_layer(
     cli.environment["MEASURE_ONLY"] = "zstd"
     done = cli(box.inventory, "tasks/measure.py", "-y")
     assert done.code == 0, done.out + done.err
-    (zstd,) = [one for one in done.kinds("measurement") if one["benchmark"] == "zstd"]
+    (zstd,) = [record for record in done.kinds("measurement") if record["benchmark"] == "zstd"]
     assert "it did not do the work" in str(zstd["why"])
     stock, optimized = str(zstd["stock"]), str(zstd["optimized"])
     assert stock != optimized

@@ -273,7 +273,7 @@ def test_the_work_of_the_interpreters_runs() -> None:
 
     from converge.measure.benchmarks import BENCHMARKS
 
-    python = next(one for one in BENCHMARKS if one.id == "python")
+    python = next(benchmark for benchmark in BENCHMARKS if benchmark.id == "python")
     made = subprocess.run([sys.executable, *python.arguments], capture_output=True, check=True)
     assert (
         hashlib.sha256(made.stdout).hexdigest()

@@ -17,7 +17,9 @@ def test_the_layers_can_be_built_by_hand_as_the_page_says(tmp_path: Path) -> Non
     nix = Nix(tmp_path / "nix")
     base = harness.make_base(tmp_path / "user/flake")
     layers = harness.make_layers(tmp_path / "layers", harness.profile_data())
-    found = [one.text for one in pages.commands("docs/nix.md") if "make real" not in one.text]
+    found = [
+        command.text for command in pages.commands("docs/nix.md") if "make real" not in command.text
+    ]
     assert len(found) == 6
     script = "\n".join(found).replace("git+file:///home/me/flake", f"path:{base}")
     script = re.sub(r"^cd .*workspace-tuning$", f"cd {layers}", script, flags=re.MULTILINE)

@@ -20,7 +20,7 @@ FLAGS = "-march=skylake -mtune=skylake -O3"
 
 def home_of(*packages: str) -> str:
     """A user's module with these packages, in the place of the base's own."""
-    listed = " ".join(f"({one})" for one in packages)
+    listed = " ".join(f"({package})" for package in packages)
     return f"({{ lib, pkgs, ... }}: {{ home.packages = lib.mkForce [ {listed} ]; }})"
 
 
@@ -244,7 +244,7 @@ def test_what_the_user_compiles_gets_the_cpu_and_no_file_of_the_users_is_touched
         *("nix-build", "--no-out-link", "-E", f"{made}.home.activationPackage"),
     ).strip()
     targets = {str(one.relative_to(f"{files}/home-files")) for one in _walk(Path(files))}
-    assert not {one for one in targets if "cargo" in one or "go/env" in one}
+    assert not {target for target in targets if "cargo" in target or "go/env" in target}
     variables = Path(files) / "home-path/etc/profile.d/hm-session-vars.sh"
 
     def shell(**more: str) -> list[str]:
@@ -264,9 +264,9 @@ def test_what_the_user_compiles_gets_the_cpu_and_no_file_of_the_users_is_touched
 
 
 def _walk(generation: Path) -> Iterator[Path]:
-    for one in (generation / "home-files").rglob("*"):
-        if not one.is_dir():
-            yield one
+    for path in (generation / "home-files").rglob("*"):
+        if not path.is_dir():
+            yield path
 
 
 def test_cargo_joins_the_variable_with_the_users_and_the_projects_own_flags(

@@ -120,7 +120,7 @@ def test_the_users_variable_reaches_shells_and_sessions(
             **sources,
         )
         assert found["NVD_BACKEND"] == "egl"
-        lines = [one for one in found["pam"].splitlines() if one.startswith("NVD_BACKEND")]
+        lines = [line for line in found["pam"].splitlines() if line.startswith("NVD_BACKEND")]
         assert len(lines) == 1
         assert lines[0].endswith('DEFAULT="egl"')
 

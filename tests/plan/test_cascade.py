@@ -33,7 +33,9 @@ def kwinrc(made: Plan) -> str:
 
 
 def stand(snapshot: Snapshot, name: str) -> Stand:
-    return next(one.stand for one in plan(snapshot).standings if one.setting.id == name)
+    return next(
+        standing.stand for standing in plan(snapshot).standings if standing.setting.id == name
+    )
 
 
 def test_a_lower_layer_that_sets_another_value_is_written_over() -> None:

@@ -125,7 +125,7 @@ def test_entries_of_kde_files_come_from_the_rows_in_force_alone() -> None:
 
 
 def test_every_setting_of_a_nix_layer_reaches_it_when_it_is_in_force() -> None:
-    forcible = [one.id for one in ALL if one.forcible and one.layer in DIRECTORIES]
+    forcible = [setting.id for setting in ALL if setting.forcible and setting.layer in DIRECTORIES]
     given = stands(found(), include=forcible)
     want = wanted(found(), given, selected=EVERY)
     reached = {
@@ -134,4 +134,4 @@ def test_every_setting_of_a_nix_layer_reaches_it_when_it_is_in_force() -> None:
         for name in data_of(want, layer)["settings"]  # type: ignore[attr-defined]
     }
     in_force = {one.setting.id for one in given if one.in_force}
-    assert {one.id for one in ALL if one.layer in DIRECTORIES} & in_force <= reached
+    assert {setting.id for setting in ALL if setting.layer in DIRECTORIES} & in_force <= reached

@@ -30,11 +30,11 @@ def stand_of(snapshot: Snapshot, setting: str, prefer: str = "") -> tuple[Stand,
 def setting_of(snapshot: Snapshot) -> str:
     """A setting that is in force in kwinrc."""
     return next(
-        one.setting.id
-        for one in stands(snapshot)
-        if one.in_force
-        and one.setting.layer == "plasma"
-        and "contrastEnabled" in str(one.setting.value)
+        stand.setting.id
+        for stand in stands(snapshot)
+        if stand.in_force
+        and stand.setting.layer == "plasma"
+        and "contrastEnabled" in str(stand.setting.value)
     )
 
 

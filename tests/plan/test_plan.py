@@ -184,7 +184,7 @@ def test_a_home_that_the_system_activates_is_a_part_of_the_systems_layer() -> No
     )
     assert home.data == "/var/lib/workspace-tuning/nixos/home-manager/profile.json"
     made = plan(within, selected=EVERY)
-    assert [one.nix.layer for one in made.builds] == [Layer.NIXOS]
+    assert [build.nix.layer for build in made.builds] == [Layer.NIXOS]
     mine = {c.path: c.root for c in made.changes if c.layer is Layer.HOME_MANAGER}
     assert all(path.startswith("/var/lib/workspace-tuning/nixos/home-manager/") for path in mine)
     assert home.data in mine
@@ -269,7 +269,7 @@ def test_a_file_that_is_no_longer_wanted_goes_and_a_changed_one_stays() -> None:
 
     edited = replace(rest, nodes={**rest.nodes, VARIABLES: file(VARIABLES, b"X=1\n", mode=0o644)})
     kept = plan(edited, exclude=["video.variables"])
-    assert VARIABLES not in {one.path for one in kept.changes}
+    assert VARIABLES not in {change.path for change in kept.changes}
     assert any(VARIABLES in text and "left alone" in text for text in kept.warnings)
 
 
@@ -281,14 +281,14 @@ def test_files_of_phases_that_are_not_part_of_a_run_stay() -> None:
 def test_files_of_a_layer_that_does_not_apply_any_more_stay() -> None:
     rest = applied(found(), plan(found(), selected=EVERY))
     gone = replace(rest, tools={})
-    assert not [one for one in plan(gone, selected=EVERY).changes if one.after is None]
+    assert not [change for change in plan(gone, selected=EVERY).changes if change.after is None]
 
 
 def test_a_record_that_names_files_of_others_removes_none_of_them() -> None:
     """Only what the snapshot read can be removed, and only what still is as we wrote it."""
     written = LastWritten(run="r", files={"/etc/passwd": "0" * 64, KWINRC: "1" * 64})
     made = plan(replace(found(), written=written))
-    assert not [one for one in made.changes if one.after is None]
+    assert not [change for change in made.changes if change.after is None]
 
 
 def test_the_mode_of_a_file_of_ours_is_healed() -> None:
@@ -343,5 +343,7 @@ def test_live_and_inert_together_are_all_changes() -> None:
 def test_every_setting_has_a_standing_in_every_plan() -> None:
     for selected in (EVERY, DESKTOP, frozenset({Layer.NIXOS})):
         made = plan(found(), selected=selected)
-        assert [one.setting.id for one in made.standings] == [one.id for one in ALL]
+        assert [standing.setting.id for standing in made.standings] == [
+            setting.id for setting in ALL
+        ]
     assert plans.profile().workspace == made.workspace

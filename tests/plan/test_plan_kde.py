@@ -34,7 +34,9 @@ def test_the_live_file_and_its_source_become_the_same_bytes() -> None:
     assert live == change_of(made, SOURCE)
     assert live is not None
     assert b"my=2\n" in live, "the live file is untouched: the edit of the source gets through"
-    assert {one.chezmoi_target for one in made.changes if one.layer is Layer.PLASMA} >= {KWINRC}
+    assert {change.chezmoi_target for change in made.changes if change.layer is Layer.PLASMA} >= {
+        KWINRC
+    }
 
 
 def test_u5_what_both_sides_changed_is_shown_with_both_values_and_stays_on_both() -> None:
@@ -48,7 +50,9 @@ def test_u5_what_both_sides_changed_is_shown_with_both_values_and_stays_on_both(
     (said,) = [text for text in made.warnings if "both changed" in text]
     assert "[Plugins] my: the live file has my=1, the source my=2" in said
     assert "--data prefer=live" in said
-    assert not any(one.chezmoi_target for one in made.changes if one.path in (KWINRC, SOURCE))
+    assert not any(
+        change.chezmoi_target for change in made.changes if change.path in (KWINRC, SOURCE)
+    )
 
 
 def test_a_source_that_is_a_script_is_left_and_only_the_live_file_written() -> None:
@@ -58,7 +62,7 @@ def test_a_source_that_is_a_script_is_left_and_only_the_live_file_written() -> N
         chezmoi={KWINRC: Managed(source=source, last_written="")},
     )
     made = plan(snapshot)
-    assert source not in {one.path for one in made.changes}
+    assert source not in {change.path for change in made.changes}
     assert change_of(made, KWINRC)
 
 
@@ -108,7 +112,7 @@ def test_any_kde_file_is_merged_or_refused_and_then_at_rest(lines: list[bytes], 
     snapshot = found(file(KWINRC, end.join(lines)))
     made = plan(snapshot)
     if made.refusals:
-        assert {one.path for one in made.refusals} == {KWINRC}
-        assert KWINRC not in {one.path for one in made.changes}
+        assert {refusal.path for refusal in made.refusals} == {KWINRC}
+        assert KWINRC not in {change.path for change in made.changes}
     else:
         assert plan(applied(snapshot, made)).empty

@@ -38,7 +38,7 @@ def test_what_is_no_file_is_refused_with_its_name_and_the_way_out(
 def test_a_file_where_a_directory_of_ours_belongs_is_refused() -> None:
     blocked = f"{HOME}/{layers.HOME_LAYER[2:]}"
     made = plan(found(file(blocked, b"")), selected=EVERY)
-    assert {one.path for one in made.refusals} == {blocked}
+    assert {refusal.path for refusal in made.refusals} == {blocked}
     assert "regular file stands where a directory of ours belongs" in made.refusals[0].what
 
 

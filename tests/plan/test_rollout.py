@@ -271,7 +271,7 @@ def test_a_phase_is_proved_when_it_is_in_use_and_verify_knows_which_are_in(
 
     verify = cli(box.inventory, "tasks/verify.py")  # T6: nobody says that the rollout is staged
     assert verify.code == 0, verify.out
-    (finding,) = [one for one in verify.kinds("finding") if one["setting"] == "video.variables"]
+    (finding,) = [kind for kind in verify.kinds("finding") if kind["setting"] == "video.variables"]
     assert finding["effect"] == "not applicable"
     assert "phase 5 is not let in yet" in str(finding["reason"])
 

@@ -23,8 +23,8 @@ NIX_LAYERS = (Layer.NIXOS, Layer.HOME_MANAGER)
 
 
 def of(*some: Layer) -> pytest.MarkDecorator:
-    rows = [one for one in ALL if one.layer in some]
-    return pytest.mark.parametrize("setting", rows, ids=[one.id for one in rows])
+    rows = [setting for setting in ALL if setting.layer in some]
+    return pytest.mark.parametrize("setting", rows, ids=[row.id for row in rows])
 
 
 def texts(value: object) -> list[str]:
@@ -40,12 +40,12 @@ def texts(value: object) -> list[str]:
 
 def test_ids_are_unique_and_none_is_the_family_of_another_in_other_letters() -> None:
     assert len(BY_ID) == len(ALL)
-    assert len({one.id.casefold() for one in ALL}) == len(ALL)
+    assert len({setting.id.casefold() for setting in ALL}) == len(ALL)
 
 
 def test_every_phase_and_every_layer_has_rows() -> None:
-    assert {one.phase for one in ALL} == set(Phase)
-    assert {one.layer for one in ALL} == set(Layer)
+    assert {setting.phase for setting in ALL} == set(Phase)
+    assert {setting.layer for setting in ALL} == set(Layer)
 
 
 @ROWS
@@ -78,7 +78,7 @@ def test_a_row_names_a_check_that_is_a_proof(setting: Setting) -> None:
 
 
 def test_every_proof_is_named_by_a_row() -> None:
-    assert {proof.id for proof in checks.PROOFS} == {one.check for one in ALL}
+    assert {proof.id for proof in checks.PROOFS} == {setting.check for setting in ALL}
 
 
 @ROWS
@@ -166,13 +166,13 @@ def test_variables_fit_into_environment_d_as_they_are(setting: Setting) -> None:
 
 
 def test_each_row_of_the_session_has_a_file_of_its_own_and_no_variable_two_owners() -> None:
-    rows = [one for one in ALL if one.layer is Layer.SESSION]
-    assert len({session_file(one)[0] for one in rows}) == len(rows)
+    rows = [setting for setting in ALL if setting.layer is Layer.SESSION]
+    assert len({session_file(row)[0] for row in rows}) == len(rows)
     names = [
-        (one.value.get("unit"), name)
-        for one in rows
-        if isinstance(one.value, Mapping)
-        for name in one.value["variables"]
+        (row.value.get("unit"), name)
+        for row in rows
+        if isinstance(row.value, Mapping)
+        for name in row.value["variables"]
     ]
     assert len(set(names)) == len(names)
 

@@ -15,7 +15,7 @@ from converge.setting import NEEDS, Layer, Phase, Risk, State
 from converge.subjects.settings import ALL, BY_ID
 
 IDS = sorted(BY_ID)
-FORCIBLE = [one.id for one in ALL if one.forcible]
+FORCIBLE = [setting.id for setting in ALL if setting.forcible]
 EVERY_FACT = frozenset(NEEDS)
 
 
@@ -39,17 +39,17 @@ def stands(
         include=frozenset(include),
         exclude=frozenset(exclude),
     )
-    assert [one.setting.id for one in found] == [one.id for one in ALL]
+    assert [one.setting.id for one in found] == [setting.id for setting in ALL]
     return {one.setting.id: one for one in found}
 
 
 def test_by_default_what_is_withheld_or_of_high_risk_is_not_in_force() -> None:
-    for one in stands().values():
-        asked = one.setting.state in (State.WITHHELD, State.OFFERED)
-        risky = one.setting.risk is Risk.HIGH or asked
-        risky = risky or bool(one.setting.rests_on)  # on one that is withheld
-        assert one.in_force is not risky
-        assert bool(one.why) is risky
+    for stand in stands().values():
+        asked = stand.setting.state in (State.WITHHELD, State.OFFERED)
+        risky = stand.setting.risk is Risk.HIGH or asked
+        risky = risky or bool(stand.setting.rests_on)  # on one that is withheld
+        assert stand.in_force is not risky
+        assert bool(stand.why) is risky
 
 
 def test_high_risk_asks_for_consent_by_name() -> None:
@@ -67,7 +67,7 @@ def test_what_is_withheld_can_be_included_by_name_with_its_reason_shown_until_th
 
 
 def test_rows_beyond_the_plan_come_by_their_name_or_all_by_one_word() -> None:
-    offered = [one.id for one in ALL if one.state is State.OFFERED]
+    offered = [setting.id for setting in ALL if setting.state is State.OFFERED]
     for name in offered:
         assert stands()[name].stand is Stand.OFFERED
         risky = BY_ID[name].risk is Risk.HIGH
@@ -82,7 +82,7 @@ def test_rows_beyond_the_plan_come_by_their_name_or_all_by_one_word() -> None:
 
 
 @pytest.mark.parametrize("way", ["accept", "include"])
-@pytest.mark.parametrize("name", [one.id for one in ALL if not one.forcible])
+@pytest.mark.parametrize("name", [setting.id for setting in ALL if not setting.forcible])
 def test_what_would_stop_a_boot_or_the_session_cannot_be_forced(name: str, way: str) -> None:
     with pytest.raises(ForbiddenSetting, match=name):
         stands(**{way: [name]})  # type: ignore[arg-type]
@@ -91,16 +91,16 @@ def test_what_would_stop_a_boot_or_the_session_cannot_be_forced(name: str, way: 
 def test_a_need_that_is_not_met_is_named() -> None:
     for fact, why in NEEDS.items():
         rest = EVERY_FACT - {fact}
-        for one in stands(facts=rest).values():
-            if fact in one.setting.needs:
-                assert (one.stand, one.why) == (Stand.NOT_APPLICABLE, why)
+        for stand in stands(facts=rest).values():
+            if fact in stand.setting.needs:
+                assert (stand.stand, stand.why) == (Stand.NOT_APPLICABLE, why)
 
 
 def test_a_layer_that_is_not_there_comes_before_every_other_reason() -> None:
     missing = {Layer.NIXOS: "this machine is not NixOS"}
-    for one in stands(missing=missing, facts=(), exclude=IDS).values():
-        if one.setting.layer is Layer.NIXOS:
-            assert (one.stand, one.why) == (Stand.NOT_APPLICABLE, missing[Layer.NIXOS])
+    for stand in stands(missing=missing, facts=(), exclude=IDS).values():
+        if stand.setting.layer is Layer.NIXOS:
+            assert (stand.stand, stand.why) == (Stand.NOT_APPLICABLE, missing[Layer.NIXOS])
 
 
 def test_what_is_not_part_of_a_run_stays_as_it_is() -> None:
@@ -162,8 +162,8 @@ def test_a_setting_without_the_one_that_it_rests_on_is_withheld_and_says_so() ->
 
 
 def test_every_setting_rests_on_settings_that_are_there() -> None:
-    names = {one.id for one in ALL}
-    assert all(one.rests_on <= names - {one.id} for one in ALL)
+    names = {setting.id for setting in ALL}
+    assert all(setting.rests_on <= names - {setting.id} for setting in ALL)
 
 
 def test_every_way_to_stand_has_a_word_in_the_table_of_a_fleet() -> None:

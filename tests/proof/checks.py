@@ -106,7 +106,7 @@ def context(*, root: str = "", profile: str = "shoshin", **changes: object) -> C
         profile=loaded,
         snapshot=found,
         standings=tuple(
-            Standing(setting=one.on(loaded.facts), stand=Stand.IN_FORCE) for one in ALL
+            Standing(setting=setting.on(loaded.facts), stand=Stand.IN_FORCE) for setting in ALL
         ),
         not_applicable={},
         layers=layers.nix_layers(found, root=root, host="shoshin", user="mitsio"),

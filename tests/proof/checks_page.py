@@ -34,9 +34,9 @@ def items() -> Iterator[str]:
     """What is judged once for a workspace."""
     for when, title in WHEN.items():
         yield from ("", f"## {title}", "", "| check | what is looked at |", "|---|---|")
-        for one in ITEMS:
-            if one.when is when:
-                yield f"| `{one.id}` | {one.title} |"
+        for item in ITEMS:
+            if item.when is when:
+                yield f"| `{item.id}` | {item.title} |"
 
 
 def proofs() -> Iterator[str]:
@@ -44,10 +44,10 @@ def proofs() -> Iterator[str]:
     for phase in Phase:
         head = "| check | what is looked at | settings |"
         yield from ("", f"## {TITLES[phase]}", "", head, "|---|---|---|")
-        for one in PROOFS:
-            if one.phase is phase:
-                proved = ", ".join(f"`{row.id}`" for row in ALL if row.check == one.id)
-                yield f"| `{one.id}` | {one.title} | {proved} |"
+        for proof in PROOFS:
+            if proof.phase is phase:
+                proved = ", ".join(f"`{row.id}`" for row in ALL if row.check == proof.id)
+                yield f"| `{proof.id}` | {proof.title} | {proved} |"
 
 
 def page() -> str:

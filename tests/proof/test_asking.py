@@ -104,7 +104,7 @@ def test_a_line_that_was_cut_is_asked_again_on_a_new_connection() -> None:
     findings = asked(line)
     assert line.asked == 2
     assert undone(findings) == set()
-    assert Effect.EFFECTIVE in {one.effect for one in findings}
+    assert Effect.EFFECTIVE in {finding.effect for finding in findings}
 
 
 @pytest.mark.parametrize("comes_back", [True, False])
@@ -113,7 +113,7 @@ def test_without_an_answer_the_change_is_undone(comes_back: bool) -> None:
     line = Line(iter([LOST, LOST]), comes_back=comes_back)
     findings = asked(line)
     assert {"kwin.contrast", "kwin.blur", "user.state"} <= undone(findings)
-    assert Effect.EFFECTIVE not in {one.effect for one in findings}
+    assert Effect.EFFECTIVE not in {finding.effect for finding in findings}
 
 
 @pytest.mark.parametrize("upto", range(1, len(lines(checks.context())) - 1))
@@ -121,7 +121,7 @@ def test_an_answer_that_is_cut_anywhere_proves_only_what_it_holds(upto: int) -> 
     """What stands behind the cut is not had, whatever stands before it."""
     line = Line(iter([whole(upto)]))
     findings = asked(line)
-    lacking = [one for one in findings if one.effect is Effect.UNKNOWN]
+    lacking = [finding for finding in findings if finding.effect is Effect.UNKNOWN]
     assert lacking and not any(one.answered for one in lacking)
     assert undone(findings) == {one.setting or one.check for one in lacking} - DEAD
     assert all("answer " not in one.reason for one in lacking), "no line of the wire is a reason"

@@ -78,7 +78,7 @@ def test_a_partition_that_only_root_may_look_into_is_not_called_empty(
 ) -> None:
     VARIANTS[kind](tmp_path, (42, 41))
     # /efi for root alone, as gpt-auto mounts it; /boot as NixOS' own manual says.
-    closed = [one for one in tmp_path.iterdir() if one.name.startswith(("boot", "efi"))]
+    closed = [path for path in tmp_path.iterdir() if path.name.startswith(("boot", "efi"))]
     for place in closed:
         place.chmod(0o700 if os.getuid() == 0 else 0)
     reply = as_nobody(tmp_path)

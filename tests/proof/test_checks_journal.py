@@ -90,7 +90,9 @@ class Journal:
             groups=str(READERS) if reader else "",
         )
         answers = inquiry.read(known, asked, text.splitlines())
-        found = [one for one in inquiry.findings(known, todo, answers) if not one.setting]
+        found = [
+            finding for finding in inquiry.findings(known, todo, answers) if not finding.setting
+        ]
         return found[0]
 
 

@@ -47,7 +47,10 @@ def findings(
         missing = Reply(status=MISSING, errors="kreadconfig6")
         replies = {a: missing if a.probe == "kde" else answers.reply(a) for a in wanted}
         answers = Answers(replies)
-    return {one.setting or one.check: one for one in inquiry.findings(known, todo, answers)}
+    return {
+        finding.setting or finding.check: finding
+        for finding in inquiry.findings(known, todo, answers)
+    }
 
 
 def context(session: kwin.Session) -> Context:

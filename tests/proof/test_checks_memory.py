@@ -74,7 +74,7 @@ def test_a_virtual_disk_is_called_as_the_machine_calls_it(
 ) -> None:
     """A disk that is declared as NVMe is not the virtual one too."""
     known = context()
-    disks = tuple(Disk(kind=kind, scheduler="mq-deadline") for kind in kinds)
+    disks = tuple(Disk(kind=record, scheduler="mq-deadline") for record in kinds)
     known = replace(known, profile=replace(known.profile, storage=Storage(disks=disks)))
     line = f"disk {disk} 0 none [mq-deadline]\n"
     finding = judge("storage.scheduler", {**IN_USE, "disks": line}, known=known)

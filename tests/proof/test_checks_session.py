@@ -64,10 +64,10 @@ def context() -> Context:
     """The workspace with two applications only, as the session has them."""
     known = checks.context()
     stands = tuple(
-        one
-        for one in known.standings
-        if not one.setting.id.startswith("electron.app.")
-        or one.setting.id.removeprefix("electron.app.") in APPS
+        standing
+        for standing in known.standings
+        if not standing.setting.id.startswith("electron.app.")
+        or standing.setting.id.removeprefix("electron.app.") in APPS
     )
     return replace(known, standings=stands)
 

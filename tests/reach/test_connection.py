@@ -86,7 +86,7 @@ def test_a_damaged_file_is_entries_or_problems(
         except InvalidInput as error:
             assert all(problem.line >= 1 for problem in error.problems)
         else:
-            assert all(one.blob for one in entries)
+            assert all(entry.blob for entry in entries)
 
 
 def test_a_key_that_any_file_revokes_is_not_accepted(tmp_path: Path) -> None:

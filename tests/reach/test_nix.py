@@ -194,7 +194,7 @@ def test_a_machine_called_localhost_is_reached_over_ssh_and_two_of_one_address_a
 ):
     """For "localhost" Nix runs the other side's program on this machine."""
     machines = (host(ssh_hostname="localhost"), host(ssh_hostname="localhost", ssh_port=2))
-    with nix.reached(*((one, "/bin/nix-daemon") for one in machines)) as stores:
+    with nix.reached(*((machine, "/bin/nix-daemon") for machine in machines)) as stores:
         names = [store.url.split("@")[1].partition("?")[0] for store in stores]
         config = Path(stores[0].environment["NIX_SSHOPTS"].split()[1]).read_text()
     assert len(set(names)) == 2

@@ -75,7 +75,7 @@ class Guard:
             assert (mode, uid) == self.held[path][1:], f"{path}: mode or owner changed"
         for directory in {path.parent for path in self.held}:
             stages = [one for one in directory.glob(".*.wt-*") if one.suffix != ".lock"]
-            targets = [one.name.partition(".wt-")[0] for one in stages]
+            targets = [stage.name.partition(".wt-")[0] for stage in stages]
             assert len(targets) == len(set(targets)), f"more than one stage of a file: {stages}"
         if run:
             assert run.code in set(Exit), run.err

@@ -111,7 +111,9 @@ def sources(reader: Reader) -> Path:
 def left(reader: Reader, *files: str) -> dict[str, str]:
     """Each file that is left, and why."""
     lines = reader.run("managed", str(reader.root), *(files or KDE))
-    words = (one.partition(" ")[2].split("\t") for one in lines if one.startswith("chezmoi_runs "))
+    words = (
+        line.partition(" ")[2].split("\t") for line in lines if line.startswith("chezmoi_runs ")
+    )
     return {Path(path).name: base64.b64decode(why).decode() for path, why in words}
 
 

@@ -219,7 +219,7 @@ def test_32_without_chezmoi_kreadconfig_and_nix_the_rest_is_done_and_said(
     # The rest is done: a KDE file without a source, and the files of the session.
     assert b"only basic indexing=true" in box.config("baloofilerc").read_bytes()
     assert (box.home / ".config/environment.d/60-video-variables.conf").is_file()
-    effects = {str(one["setting"]): one["effect"] for one in run.kinds("finding")}
+    effects = {str(record["setting"]): record["effect"] for record in run.kinds("finding")}
     assert effects["baloo.basic-indexing"] != "effective", "what nobody could look at is not proved"
     assert effects.get("kwin.contrast") != "effective"
 
@@ -234,7 +234,11 @@ def test_34_a_check_that_hangs_is_unknown_which_is_not_verified(
     hanging.chmod(0o755)
     environment = dict(sandbox.environment(tmp_path / "box"))
     environment["PATH"] = f"{programs}:{cli.environment['PATH']}"
-    others = [one.id for one in ALL if one.layer is Layer.PLASMA and one.id != "kwin.contrast"]
+    others = [
+        setting.id
+        for setting in ALL
+        if setting.layer is Layer.PLASMA and setting.id != "kwin.contrast"
+    ]
     choices = {"phases": ["4"], "exclude": others}
     assert cli(make_box(layers=DESKTOP, **choices).inventory, "deploy.py", "-y").code == 0
     box = make_box(layers=DESKTOP, _env=environment, **choices)

@@ -81,7 +81,7 @@ def test_2_a_line_that_is_cut_at_any_step_leaves_whole_files_and_no_false_succes
         kept = [r for r in run.kinds("step") if r["step"] == "kept"]
         assert [r["status"] for r in kept] == ["done"]
         # Kept is only what was looked at: no setting was left without an answer.
-        last = {str(one["setting"]): one["effect"] for one in run.kinds("finding")}
+        last = {str(record["setting"]): record["effect"] for record in run.kinds("finding")}
         assert last.pop("", "") and "unknown" not in last.values(), last
     else:
         assert not re.search(r"^(applied|nothing to change)", run.last_line)

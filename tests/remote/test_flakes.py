@@ -313,8 +313,8 @@ def _corrupt(*names: str) -> Callable[[Path], None]:
 
 
 def _no_objects(repository: Path) -> None:
-    for one in (repository / ".git/objects").glob("??/*"):
-        one.unlink()
+    for path in (repository / ".git/objects").glob("??/*"):
+        path.unlink()
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def _generations(nix: harness.Nix) -> dict[str, Path]:
     row = dict(data[Layer.HOME_MANAGER]["settings"][LIMIT])
     changed = harness.profile_data()
     changed[Layer.HOME_MANAGER]["settings"][LIMIT] = {**row, "memoryHighMB": 2560}
-    apps = [one.id for one in ALL if one.id.startswith("electron.")]
+    apps = [setting.id for setting in ALL if setting.id.startswith("electron.")]
     kinds = {
         "plan": data,
         "changed": changed,

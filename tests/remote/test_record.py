@@ -95,7 +95,7 @@ def test_u13_a_rollback_takes_and_shows_only_the_users_own_runs(workspace: Works
     shared = workspace.root / "var/lib/workspace-tuning/runs"
     theirs = old(shared, run_id(2), 9, user="somebody")
     old(shared / "somebody", run_id(3), 10, user="somebody")
-    assert [one.run for one in workspace.read().transactions] == [run_id(1)]
+    assert [transaction.run for transaction in workspace.read().transactions] == [run_id(1)]
     listed = workspace.script("--list").stdout
     assert run_id(1) in listed and run_id(2) not in listed and run_id(3) not in listed
     assert workspace.script(run_id(2)).returncode == 1

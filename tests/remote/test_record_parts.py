@@ -90,7 +90,7 @@ def test_u16_repeating_a_rollback_of_a_part_reaches_every_older_run_and_ends(hom
     assert script("home-manager").returncode == 0
     assert homes.home == "first"
     assert script().returncode == 0
-    words = [one.word for one in homes.workspace.read().transactions]
+    words = [transaction.word for transaction in homes.workspace.read().transactions]
     assert words == ["undone", "undone"]
     assert not homes.workspace.written.exists()
 

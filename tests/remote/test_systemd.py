@@ -17,7 +17,7 @@ from tests.remote.booted import USER, Booted, booted
 from tests.tools import need
 
 #: Limits need the kernel's controllers in one hierarchy, which not every host of this has.
-APPS = ",".join(one.id for one in ALL if one.id.startswith("electron."))
+APPS = ",".join(setting.id for setting in ALL if setting.id.startswith("electron."))
 LAYERS = {"root": "nixos,home-manager,plasma,session", "user": "home-manager,plasma,session"}
 UNDO = "home/.config/systemd/user/workspace-tuning-undo.service"
 PROFILES = ("nix/var/nix/profiles/system", "home/.local/state/nix/profiles/home-manager")

@@ -115,4 +115,4 @@ def test_what_home_manager_moved_aside_comes_back_whatever_its_name(
     assert back.returncode == 0, back.stdout + back.stderr
     assert not mine.is_symlink()
     assert (mine / "inside" if mine.is_dir() else mine).read_text() == "of the user\n"
-    assert [one.name for one in mine.parent.iterdir()] == [name]
+    assert [path.name for path in mine.parent.iterdir()] == [name]

@@ -243,7 +243,9 @@ def test_u14_what_chezmoi_remembered_is_damaged_broken_and_repeatable(
     before = chezmoi(box, "state", "dump").stdout
     assert cli(box.inventory, "deploy.py", "-y").code == 0
     spare_gone(box)
-    kept = {one: one.read_bytes() for one in (transaction(box).parent / "live-1/state").iterdir()}
+    kept = {
+        path: path.read_bytes() for path in (transaction(box).parent / "live-1/state").iterdir()
+    }
     for one in kept:
         DAMAGE[damage](one)
     status = undo(box)

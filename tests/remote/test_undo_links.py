@@ -88,7 +88,10 @@ def test_u23_a_link_that_is_not_written_through_holds_its_own_settings_back_alon
     assert os.readlink(link) == str(target)
     assert (box.root / "elsewhere").read_bytes() == held
     assert b"only basic indexing=true" in box.config("baloofilerc").read_bytes()
-    found = {one["setting"]: one for one in cli(box.inventory, "tasks/verify.py").kinds("finding")}
+    found = {
+        record["setting"]: record
+        for record in cli(box.inventory, "tasks/verify.py").kinds("finding")
+    }
     assert found[setting]["effect"] == "not effective"
     assert undo(box).startswith("undone")
     assert os.readlink(link) == str(target)

@@ -52,7 +52,7 @@ addEventListener("load", async () => {{
 def pages() -> dict[str, str]:
     """The pages of runs, and that of a workspace over all of them."""
     found = {
-        name: page(build([load(JOURNALS / f"{one}.jsonl") for one in journals]))
+        name: page(build([load(JOURNALS / f"{journal}.jsonl") for journal in journals]))
         for name, journals in CASES.items()
     }
     reports = [build([load(JOURNALS / f"{name}.jsonl")]) for name in ("proved", "measured", "dry")]

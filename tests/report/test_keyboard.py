@@ -82,7 +82,7 @@ def walk(browser: Browser) -> list[dict[str, Any]]:
         focus = browser.ask(FOCUS)
         if focus["stop"] in (
             -1,
-            *(one["stop"] for one in stops),
+            *(stop["stop"] for stop in stops),
         ):  # behind the last, or at the first again
             return stops
         stops.append(focus)
@@ -99,12 +99,12 @@ def test_the_keyboard_reaches_everything_in_order_and_is_seen_where_it_is(
     for name, file in files.items():
         browser.show(file, width=width, dark=dark)
         stops = walk(browser)
-        assert [one["stop"] for one in stops] == list(range(browser.ask(f"{STOPS}.length"))), name
+        assert [stop["stop"] for stop in stops] == list(range(browser.ask(f"{STOPS}.length"))), name
         assert len(stops) > 1, name
-        for one in stops:
-            style, thick = one["outline"]
-            assert (style, thick >= 2, one["seen"]) == ("solid", True, True), (name, one)
-            assert contrast(*map(hexadecimal, one["colours"])) >= 3, (name, one)
+        for stop in stops:
+            style, thick = stop["outline"]
+            assert (style, thick >= 2, stop["seen"]) == ("solid", True, True), (name, stop)
+            assert contrast(*map(hexadecimal, stop["colours"])) >= 3, (name, stop)
 
 
 def test_space_closes_a_fold_again_and_what_is_in_it_is_passed_by(

@@ -51,7 +51,7 @@ def test_a_record_of_a_kind_that_is_not_known_is_passed_over_and_named() -> None
 def test_any_json_is_read_as_each_kind_and_written_as_it_was_read(
     word: str, data: st.DataObject
 ) -> None:
-    names = [one.name for one in forms(KINDS[word])]
+    names = [form.name for form in forms(KINDS[word])]
     given = data.draw(st.dictionaries(st.sampled_from([*names, "other"]), VALUES))
     record = taken(KINDS[word], given)
     assert taken(KINDS[word], json.loads(json.dumps(plain(record)))) == record
@@ -74,6 +74,8 @@ def test_the_words_of_the_records_are_those_that_are_written() -> None:
 
 
 def test_a_drift_has_the_fields_of_its_record() -> None:
-    assert [one.name for one in fields(FileDrift)] == [one.name for one in fields(DriftRecord)]
+    assert [field.name for field in fields(FileDrift)] == [
+        field.name for field in fields(DriftRecord)
+    ]
     drift = FileDrift(path="/h/x", what="the file", old="a", found="b", wanted="c")
     assert vars(copied(DriftRecord, drift)) == vars(drift)

@@ -46,12 +46,12 @@ def compare(path: Path) -> Counter[str]:
     report = model.build([model.load(path)])
     suites = {one.get("name"): one for one in ElementTree.fromstring(junit.xml(report))}
     assert report.workspaces
-    for one in report.workspaces:
-        findings = ending.latest(journal.of_kind(lines, FindingRecord, one.name))
+    for workspace in report.workspaces:
+        findings = ending.latest(journal.of_kind(lines, FindingRecord, workspace.name))
         terminal = told(ending.effects(findings)) if findings else Counter()
-        reported = Counter(each.effect.value for each in one.findings if each.counts)
-        in_junit = of_junit(suites[one.name])
-        reminders = Counter(each.effect.value for each in one.findings if not each.counts)
+        reported = Counter(each.effect.value for each in workspace.findings if each.counts)
+        in_junit = of_junit(suites[workspace.name])
+        reminders = Counter(each.effect.value for each in workspace.findings if not each.counts)
         assert in_junit - reminders == reported
         del reported[Effect.NOT_APPLICABLE.value]  # of no use at the end of a run
         assert terminal == reported

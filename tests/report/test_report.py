@@ -134,7 +134,7 @@ def test_the_way_back_names_the_inventory_that_the_run_was_given(tmp_path: Path)
     other = tmp_path / "journal.jsonl"
     other.write_text("\n".join([json.dumps(start), *lines[1:]]) + "\n")
     report = build([load(other)])
-    said = [line for one in report.workspaces for line in one.undo if "pyinfra" in line]
+    said = [line for workspace in report.workspaces for line in workspace.undo if "pyinfra" in line]
     assert said, report
     for line in said:
         assert "pyinfra '../my machines/all.py' tasks/rollback.py --limit " in line
@@ -168,7 +168,7 @@ def test_how_to_undo_depends_on_what_the_task_did(task: str, says: str, tmp_path
 
 def test_each_workspace_of_a_fleet_has_its_own_verdict() -> None:
     report = case("fleet")
-    assert {one.name: one.outcome for one in report.workspaces} == {
+    assert {workspace.name: workspace.outcome for workspace in report.workspaces} == {
         "shoshin": "failed",
         "kinoite": "hardware gate refused",
         "gyakusatsu": "failed",

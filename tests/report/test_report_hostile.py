@@ -300,7 +300,7 @@ def test_a_plan_brings_no_secret_into_the_journal(tmp_path: Path) -> None:
     assert SECRET not in journal.path.read_text()
     assert SECRET not in json.dumps(line.fields())
     assert isinstance(line.record, PlanRecord)
-    assert [(one.key, one.before, one.after) for one in line.record.entries] == [
+    assert [(entry.key, entry.before, entry.after) for entry in line.record.entries] == [
         ("psk", redact.HIDDEN, redact.HIDDEN),
         ("SingleClick", "true", None),
     ]

@@ -90,10 +90,10 @@ def test_one_reason_holds_many_settings_back_and_is_said_once() -> None:
     where = f"{HOME}/.config/kwinrc is left as it is: no chezmoi"
     made = plan(found(), selected=EVERY)
     held = tuple(
-        replace(one, stand=Stand.HELD, why=f"{where}; or --data exclude={one.setting.id}")
-        if one.setting.id in ("kwin.blur", "kwin.contrast")
-        else one
-        for one in made.standings
+        replace(standing, stand=Stand.HELD, why=f"{where}; or --data exclude={standing.setting.id}")
+        if standing.setting.id in ("kwin.blur", "kwin.contrast")
+        else standing
+        for standing in made.standings
     )
     text = " ".join(shown(replace(made, standings=held)).split())
     assert text.count("left as it is") == 1
@@ -108,7 +108,7 @@ def test_a_diff_begins_with_the_users_own_files_and_shows_equal_bytes_once() -> 
     files = files[len(files) - files[::-1].index(files[0]) - 1 :]  # the diffs, behind the summary
     ours = [n for n, line in enumerate(files) if "/workspace-tuning/" in line]
     assert ours[0] > 0 and ours == list(range(ours[0], len(files))), files
-    again = len(made.changes) - len({(one.before, one.after) for one in made.changes})
+    again = len(made.changes) - len({(change.before, change.after) for change in made.changes})
     assert sum("the same bytes as" in line for line in lines) == again > 5
 
 

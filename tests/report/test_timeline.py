@@ -55,7 +55,7 @@ def test_the_last_word_of_each_setting_counts_with_the_time_since_it_is_so(tmp_p
         made(tmp_path, 4, finding("kwin.contrast", "not applicable")),
     ]
     found = timeline("w", reversed(runs))
-    stands = {one.finding.setting: one for one in found.standings}
+    stands = {standing.finding.setting: standing for standing in found.standings}
     blur, contrast = stands["kwin.blur"], stands["kwin.contrast"]
     assert (blur.finding.effect, blur.since[:10], blur.before) == (
         Effect.EFFECTIVE,
@@ -81,7 +81,7 @@ def test_only_runs_that_kept_a_change_are_undo_points_and_no_more_than_are_kept(
     proved, dry, disproved = report("proved"), report("dry"), report("disproved")
     name = proved.workspaces[0].name
     found = timeline(name, [disproved, dry, proved])
-    assert [one.report.run for one in found.undo_points] == [proved.run]
+    assert [point.report.run for point in found.undo_points] == [proved.run]
     many = timeline(name, [proved] * (KEPT + 5))
     assert len(many.undo_points) == KEPT
     text = section(timeline_page(found), "Undo points").text
@@ -94,7 +94,7 @@ def test_drift_and_figures_of_all_runs_are_on_the_page() -> None:
     name = reports[0].workspaces[0].name
     found = timeline(name, reports, left_out=7)
     page = timeline_page(found)
-    assert sum(len(one.part.drift) for one in found.turns) == len(found.drift)
+    assert sum(len(turn.part.drift) for turn in found.turns) == len(found.drift)
     for one in found.drift:
         assert one.record.what in section(page, "Drift").text
     for each in found.measurements:

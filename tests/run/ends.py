@@ -100,7 +100,7 @@ class Screen(io.StringIO):
 def _fits(line: str) -> bool:
     """Whether a line is narrow enough, or holds one thing that is never broken: a path, an id, a
     command to type, with no more before it than what it is."""
-    *before, _ = [one for one in _words(line.strip()) if one] or [""]
+    *before, _ = [word for word in _words(line.strip()) if word] or [""]
     return len(line) <= WIDTH or len(" ".join(before)) <= LEAD
 
 
@@ -113,7 +113,7 @@ def readable(ended: Ended) -> None:
     sentence has debris. Elsewhere only a problem is one long line, to search."""
     assert ended.err in ("", QUESTION), ended.err
     well_said(ended.out)
-    problems = {f"  {one['workspace']}: {one['text']}" for one in ended.kinds("problem")}
+    problems = {f"  {kind['workspace']}: {kind['text']}" for kind in ended.kinds("problem")}
     for line in ended.out.splitlines()[:-1]:
         assert _fits(line) or plain(line) in problems, line
     screen = Screen()
@@ -144,7 +144,9 @@ def agree(ended: Ended, word: Outcome, *, verb: str, workspace: str = "") -> Non
     readable(ended)
     end = ended.journal[-1]
     (result,) = [
-        one for one in ended.kinds("result") if not workspace or one["workspace"] == workspace
+        record
+        for record in ended.kinds("result")
+        if not workspace or record["workspace"] == workspace
     ]
     assert result["outcome"] == word.value
     assert end["kind"] == "run-end"

@@ -44,7 +44,7 @@ def test_a_workspace_that_cannot_build_gets_its_layers_from_one_that_is_not_part
 
     dry = cli(inventory, "deploy.py", "--dry", "--limit", "small")
     assert dry.code == 2, dry.out
-    assert all("to build on big" in str(one["text"]) for one in dry.kinds("estimate"))
+    assert all("to build on big" in str(record["text"]) for record in dry.kinds("estimate"))
     assert (small.built, big.built) == built
 
     run = cli(inventory, "deploy.py", "-y", "--limit", "small")

@@ -24,7 +24,7 @@ from tasks.run.start import COMMANDS
 from tests.conftest import PROJECT
 from tests.tools import need
 
-IDS = {one.id for one in ALL}
+IDS = {setting.id for setting in ALL}
 
 
 def in_bash(typed: str, script: str, **environment: str) -> set[str]:
@@ -137,7 +137,7 @@ def script() -> str:
 
 #: What was typed, and what fits.
 TYPED: tuple[tuple[str, set[str]], ...] = (
-    ("pyinfra inv", {f"inventory/{one.name}" for one in (PROJECT / "inventory").glob("*.py")}),
+    ("pyinfra inv", {f"inventory/{path.name}" for path in (PROJECT / "inventory").glob("*.py")}),
     ("pyinfra @l", {"@local"}),
     ("pyinfra inventory/shoshin.py tasks/", {one for one in COMMANDS if "/" in one}),
     ("pyinfra inventory/shoshin.py dep", {"deploy.py"}),
@@ -181,9 +181,9 @@ def test_every_key_and_every_setting_is_offered_and_what_cannot_be_forced_is_not
     assert keys == {f"{key}=" for key in load_schema("workspace")["properties"]}
     assert in_bash("pyinfra W tasks/why.py --data setting=", script) == IDS
     included = in_bash("pyinfra W deploy.py --data include=", script)
-    for one in ALL:
-        withheld = one.state in (State.WITHHELD, State.OFFERED)
-        assert (one.id in included) == (withheld and one.forcible), one.id
+    for setting in ALL:
+        withheld = setting.state in (State.WITHHELD, State.OFFERED)
+        assert (setting.id in included) == (withheld and setting.forcible), setting.id
 
 
 def test_plans_and_runs_of_the_controller_are_offered(script: str, tmp_path: Path) -> None:

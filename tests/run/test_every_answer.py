@@ -99,9 +99,9 @@ def steps() -> Iterator[str]:
     for path in (PROJECT / "deploy.py", *sorted((PROJECT / "tasks").glob("*.py"))):
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(call, ast.Call) and getattr(call.func, "id", "") in ("look", "change"):
-                for one in call.args[1:]:
-                    if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name):
-                        yield f"{one.value.id}.{one.attr}"
+                for argument in call.args[1:]:
+                    if isinstance(argument, ast.Attribute) and isinstance(argument.value, ast.Name):
+                        yield f"{argument.value.id}.{argument.attr}"
 
 
 #: With two builds that are named beforehand, for which no pair is asked.
@@ -187,7 +187,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def told(stage: Any, effect: Effect) -> set[tuple[str, str]]:
     records = stage.run.records(FindingRecord, "shoshin")
-    return {(one.check, one.setting) for one in records if one.effect == effect}
+    return {(record.check, record.setting) for record in records if record.effect == effect}
 
 
 @pytest.mark.parametrize("how", BROKEN)
@@ -204,7 +204,7 @@ def test_no_step_takes_a_broken_answer_for_a_proof_an_absence_or_a_success(
     assert told(stage, Effect.NOT_APPLICABLE) == told(same, Effect.NOT_APPLICABLE)
     if name not in LOCK_ALONE:
         assert stage.run.outcomes["shoshin"] not in PROUD
-    said = [one.text for one in stage.run.records(ProblemRecord, "shoshin")]
+    said = [record.text for record in stage.run.records(ProblemRecord, "shoshin")]
     for text in (stage.run.whys["shoshin"], *said):
         assert not PYTHONS.search(text.replace("error: it broke", "")), text
 

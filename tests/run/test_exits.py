@@ -40,7 +40,7 @@ def test_the_schema_of_the_journal_has_exactly_these_words() -> None:
     schema = json.loads((PROJECT / "schemas/journal.schema.json").read_text())
     for kind in ("result", "run-end"):
         words = schema["$defs"][kind]["properties"]["outcome"]["enum"]
-        assert words == [one.value for one in Outcome]
+        assert words == [outcome.value for outcome in Outcome]
 
 
 @pytest.mark.parametrize("outcome", Outcome)
@@ -54,7 +54,7 @@ def test_a_word_has_one_code_one_sentence_and_commands_that_end_with_it(outcome:
 
 
 def test_two_is_a_dry_run_that_found_changes_and_nothing_else() -> None:
-    (only,) = (one for one in Outcome if one.exit is Exit.CHANGES)
+    (only,) = (outcome for outcome in Outcome if outcome.exit is Exit.CHANGES)
     assert only is Outcome.CHANGES
     assert all(verb.endswith("--dry") for verb in only.verbs)
 
@@ -87,7 +87,7 @@ def test_the_order_of_the_workspaces_does_not_matter(codes: list[Exit]) -> None:
 @given(st.lists(st.sampled_from(Outcome), min_size=1, max_size=6))
 def test_the_word_of_several_workspaces_is_that_of_the_worst(outcomes: list[Outcome]) -> None:
     assert together(outcomes) in outcomes
-    assert together(outcomes).exit is worst(one.exit for one in outcomes)
+    assert together(outcomes).exit is worst(outcome.exit for outcome in outcomes)
     assert together(reversed(outcomes)) is together(outcomes)
 
 

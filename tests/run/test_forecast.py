@@ -61,11 +61,13 @@ def test_an_update_that_takes_x11_and_renames_an_option_is_foreseen_by_name(
     x11 = ("pkgs/programs.nix", '"6.7.3"', '"6.8.0"')
     run = cli(box.inventory, "tasks/verify.py", "--data", f"against={next_release(tmp_path, x11)}")
     assert run.code == 1, run.out
-    (found,) = (one for one in run.kinds("finding") if one["check"] == "forecast.nixos")
+    (found,) = (record for record in run.kinds("finding") if record["check"] == "forecast.nixos")
     assert found["effect"] == "not effective"
     assert "this update brings Plasma 6.8.0, which has no X11 session" in said(run.out)
     assert "write session.type: wayland in the profile" in said(run.out)
-    (home,) = (one for one in run.kinds("finding") if one["check"] == "forecast.home-manager")
+    (home,) = (
+        record for record in run.kinds("finding") if record["check"] == "forecast.home-manager"
+    )
     assert home["effect"] == "effective"
     assert "to build" in home["found"]
 
@@ -89,7 +91,9 @@ def test_an_update_that_breaks_nothing_is_said_to_evaluate_and_a_wrong_input_by_
     reference = next_release(tmp_path)
     run = cli(box.inventory, "tasks/verify.py", "--data", f"against={reference}")
     found = {
-        one["check"]: one for one in run.kinds("finding") if one["check"].startswith("forecast.")
+        record["check"]: record
+        for record in run.kinds("finding")
+        if record["check"].startswith("forecast.")
     }
     assert {one["effect"] for one in found.values()} == {"effective"}, run.out
     assert found.keys() == {"forecast.nixos", "forecast.home-manager"}
@@ -122,7 +126,7 @@ def test_a_reference_that_is_no_nixpkgs_is_neither_fine_nor_a_fault_of_the_plan(
 ) -> None:
     reference = flake(tmp_path / "own", NO_NIXPKGS)
     run = cli(box.inventory, "tasks/verify.py", "--data", f"against={reference}")
-    found = [one for one in run.kinds("finding") if one["check"].startswith("forecast.")]
+    found = [record for record in run.kinds("finding") if record["check"].startswith("forecast.")]
     assert [one["effect"] for one in found] == ["unknown"] * 2
     assert "it is a flake, and no nixpkgs" in said(run.out)
 

@@ -78,7 +78,7 @@ def test_one_generation_has_both_and_goes_back_whole(cli: Cli, box: Box) -> None
     assert current(box) == (running(box) / "etc/workspace-tuning/home").resolve()
     assert (box.home / MARKER).resolve().is_relative_to(running(box).parent)
     assert "alias sysmon=" in (box.home / ".bashrc").read_text()
-    effects = {one["setting"]: one for one in run.kinds("finding") if one["setting"]}
+    effects = {record["setting"]: record for record in run.kinds("finding") if record["setting"]}
     assert effects["monitoring.sysmon"]["effect"] == "effective"
     assert effects["runtimes.python"]["effect"] == "effective"
     assert effects["libraries.group.home.compression"]["effect"] == "effective"
@@ -103,7 +103,7 @@ def test_what_is_said_of_the_home_names_the_generation_that_has_it(cli: Cli, box
     assert verify.code == 0, verify.out
     (box.home / MARKER).unlink()
     lost = cli(box.inventory, "tasks/verify.py")
-    found = {one["check"]: one for one in lost.kinds("finding") if not one["setting"]}
+    found = {record["check"]: record for record in lost.kinds("finding") if not record["setting"]}
     assert found["generation.home"]["effect"] == "pending"
     assert "the system's unit home-manager-" in found["generation.home"]["reason"]
 
@@ -131,7 +131,7 @@ def test_a_file_of_the_users_own_is_shown_needs_consent_and_comes_back(
     own = write(box, TARGET)
     time = own.stat().st_mtime_ns
     look = cli(box.inventory, "deploy.py", "--dry")
-    (row,) = (one for one in look.kinds("estimate") if one["layer"] == "home-manager")
+    (row,) = (record for record in look.kinds("estimate") if record["layer"] == "home-manager")
     assert f"{own} is yours" in row["text"]
     assert "accept=home.files" in look.out
 

@@ -35,7 +35,9 @@ def _write(box: Box, name: str, content: bytes = b"# mine\n", mode: int = 0o640)
 
 
 def _aside(box: Box) -> list[str]:
-    return [str(one) for one in box.home.rglob("*.before-*") if "workspace-tuning" not in one.parts]
+    return [
+        str(path) for path in box.home.rglob("*.before-*") if "workspace-tuning" not in path.parts
+    ]
 
 
 def test_a_file_of_the_users_own_is_shown_before_consent_and_stops_the_run_without(

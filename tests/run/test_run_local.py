@@ -66,7 +66,7 @@ def test_a_dry_run_writes_nothing_and_shows_the_bytes_that_a_run_writes(
     assert dry.code == 2, dry.out
     assert tree(box.root, without=apart) == before
     assert "+contrastEnabled=false" in dry.out
-    assert any("derivations to build" in str(one["text"]) for one in dry.kinds("estimate"))
+    assert any("derivations to build" in str(record["text"]) for record in dry.kinds("estimate"))
 
     shown = digests(cli, plan_id(dry.out))
     assert len(shown) > 20

@@ -122,7 +122,7 @@ def test_why_without_a_setting_lists_each_of_them_by_how_it_stands(cli: Cli, des
     outcome = cli(desktop.inventory, "tasks/why.py")
     assert outcome.code == Exit.DONE, outcome.err
     listed = set(outcome.out.replace(",", " ").split())
-    assert {one.setting.id for one in checks.context().standings} <= listed
+    assert {standing.setting.id for standing in checks.context().standings} <= listed
     assert "explained (exit 0)" in outcome.last_line
 
 
@@ -146,7 +146,7 @@ def test_the_newest_proof_counts_and_within_it_the_last_finding(tmp_path: Path) 
     write(tmp_path, "20260103t000000-0000")
     proof = history.last(tmp_path, "a")
     assert proof is not None and proof.run == "20260102t000000-0000"
-    assert [one.effect for one in proof.findings] == ["effective"]
+    assert [finding.effect for finding in proof.findings] == ["effective"]
     older = history.last_of(tmp_path, "a", "other")
     assert older is not None and older[0].run == "20260101t000000-0000"
     assert history.last(tmp_path, "b") is None
@@ -184,7 +184,7 @@ def test_a_journal_that_was_cut_or_forged_proves_nothing_more_than_it_says(tmp_p
     (tmp_path / "20260103t000000-0000").mkdir()
     proof = history.last(tmp_path, "a")
     assert proof is not None and proof.run == "20260102t000000-0000"
-    assert [one.effect for one in proof.findings] == ["unknown"]
+    assert [finding.effect for finding in proof.findings] == ["unknown"]
 
 
 def test_a_broken_undo_is_a_difference_until_a_rollback_has_ended_it(

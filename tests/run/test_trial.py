@@ -86,7 +86,9 @@ def test_where_it_cannot_be_tried_that_is_said_and_it_is_kept_as_before(
     }[when]
     work = proved(make, offered, kept)
     assert not activate.decide(work).tried
-    (step, *_) = [one for one in work.run.records(StepRecord, "shoshin") if one.step == "trial"]
+    (step, *_) = [
+        record for record in work.run.records(StepRecord, "shoshin") if record.step == "trial"
+    ]
     assert step.why == f"not tried at the next boot: {why}; it is the default then"
 
 

@@ -32,7 +32,7 @@ def login(ssh_server: sshd.Server) -> Iterator[Path]:
 def look(cli: Cli, server: sshd.Server) -> tuple[int, str, str]:
     made = {**server.box(USER, "unread"), "layers": DESKTOP}
     run = cli(cli.inventory(made), "deploy.py", "--dry")
-    problems = " ".join(str(one["text"]) for one in run.kinds("problem"))
+    problems = " ".join(str(record["text"]) for record in run.kinds("problem"))
     return run.code, " ".join(run.out.split()), problems
 
 

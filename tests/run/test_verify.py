@@ -25,7 +25,8 @@ from tests.tools import need
 def effects(outcome: Outcome) -> dict[str, str]:
     """Setting or check -> effect, from the journal."""
     return {
-        str(one["setting"] or one["check"]): str(one["effect"]) for one in outcome.kinds("finding")
+        str(record["setting"] or record["check"]): str(record["effect"])
+        for record in outcome.kinds("finding")
     }
 
 
@@ -249,7 +250,7 @@ def test_findings_are_records_of_the_journal_in_the_form_that_reports_read(
     paths = sorted((cli.state / "workspace-tuning/controller/runs").glob("*/journal.jsonl"))
     records = [one for one in journal.read(paths[-1]) if isinstance(one.record, FindingRecord)]
     report = model.build([model.load(paths[-1])])
-    assert sum(len(one.findings) for one in report.workspaces) == len(records) > 90
+    assert sum(len(workspace.findings) for workspace in report.workspaces) == len(records) > 90
 
 
 def test_over_ssh_two_workspaces_are_verified_with_two_commands_each(
@@ -261,7 +262,9 @@ def test_over_ssh_two_workspaces_are_verified_with_two_commands_each(
     assert outcome.code == Exit.FAILED, outcome.out  # nothing was applied there
     assert {ssh_server.commands(user) - start[user] for user in sshd.USERS} == {2}
     for box in boxes:
-        found = [one for one in outcome.kinds("finding") if one["workspace"] == box["name"]]
+        found = [
+            record for record in outcome.kinds("finding") if record["workspace"] == box["name"]
+        ]
         assert {setting.id for setting in ALL} <= {str(one["setting"]) for one in found}
         assert not [one for one in found if one["effect"] == "unknown"]
 

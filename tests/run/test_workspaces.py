@@ -137,7 +137,7 @@ def test_a_run_changes_who_drives_a_card_only_where_that_is_asked_for(
     (device / "driver").symlink_to("../../../bus/pci/drivers/vfio-pci")
     guest = cli(box.inventory, "deploy.py", "--dry", "--data", "accept=gpus.driver")
     assert guest.code == 6, guest.out
-    (verdict,) = [one for one in guest.kinds("verdict") if one["outcome"] == "blocks"]
+    (verdict,) = [record for record in guest.kinds("verdict") if record["outcome"] == "blocks"]
     assert "kept for a virtual machine" in str(verdict["why"]), guest.out
 
     place = box.root / "guest.yaml"

@@ -23,12 +23,19 @@ def report(*, strategy: str = "leaf", **changes: Mapping[str, object]) -> str:
     names = sorted(
         {
             name
-            for one in ALL
-            if one.id.startswith(("libraries.group", "libraries.overlay", "libraries.graft"))
-            or one.id.startswith(("libraries.flag", "libraries.mold"))
-            for name in (one.value if isinstance(one.value, Mapping) else {}).get("packages", ())
+            for setting in ALL
+            if setting.id.startswith(("libraries.group", "libraries.overlay", "libraries.graft"))
+            or setting.id.startswith(("libraries.flag", "libraries.mold"))
+            for name in (setting.value if isinstance(setting.value, Mapping) else {}).get(
+                "packages", ()
+            )
         }
-        | {name for one in ALL if isinstance(one.value, Mapping) for name in installs(one.value)}
+        | {
+            name
+            for setting in ALL
+            if isinstance(setting.value, Mapping)
+            for name in installs(setting.value)
+        }
     )
     flags = ["-march=skylake", "-mtune=skylake", "-O3", "-pipe", "-fno-plt"]
     flags.append("-fno-semantic-interposition")

@@ -226,7 +226,7 @@ def test_a_good_change_is_kept_and_undone(case: Case) -> None:
     assert one.generations()[one.default_generation()] == new
     assert "was booted, proved and is the default now" in case.status()
     verified = case.cli(case.inventory, "tasks/verify.py", *CHANGE)
-    effects = {one["setting"]: one["effect"] for one in verified.kinds("finding")}
+    effects = {record["setting"]: record["effect"] for record in verified.kinds("finding")}
     assert effects["memory.swappiness"] == "effective", said(verified)
 
     undone = case.cli(case.inventory, "tasks/rollback.py", "-y")

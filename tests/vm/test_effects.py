@@ -49,7 +49,11 @@ def test_what_is_called_effective_acts_and_what_does_not_act_is_not(
 def effects(cli: Cli, inventory: object) -> dict[str, str]:
     """Setting -> effect, as tasks/verify.py finds it."""
     done = cli(inventory, "tasks/verify.py", *MEMORY)  # type: ignore[arg-type]
-    found = {one["setting"]: one["effect"] for one in done.kinds("finding") if one.get("setting")}
+    found = {
+        record["setting"]: record["effect"]
+        for record in done.kinds("finding")
+        if record.get("setting")
+    }
     return {name: found[name] for name in BROKEN}
 
 

@@ -142,7 +142,7 @@ def _judge(context: Context, answers: Answers, setting: Setting) -> Verdict:
 
 
 def _flags(setting: Setting, packages: Mapping[str, Package]) -> Verdict:
-    wanted = sorted({flag for one in packages.values() for flag in one.wanted})
+    wanted = sorted({flag for package in packages.values() for flag in package.wanted})
     own = value(setting).get("flag")
     if setting.id == "libraries.mold":
         return _linker(packages)
@@ -218,7 +218,7 @@ def _in_use(
             reason="as pkgs.optimized.<name>; the user has none of its commands",
         )
     built = set(answers.text(_closure(context, setting.layer)).split())
-    lacking = [n for n, paths in copies.items() if any(_hash(one) not in built for one in paths)]
+    lacking = [n for n, paths in copies.items() if any(_hash(path) not in built for path in paths)]
     if lacking:
         return not_effective(
             f"not in the generation: {' '.join(lacking)}",

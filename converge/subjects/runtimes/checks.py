@@ -195,14 +195,14 @@ def _judge_python(context: Context, answers: Answers, setting: Setting) -> Verdi
 def _judge_node(context: Context, answers: Answers, setting: Setting) -> Verdict:
     flag = f"-march={context.profile.build.compiler.march}"
     runtimes = _derivations(context, answers, "node", flag)
-    if plain := [one for one in runtimes if flag not in one["flags"].split()]:
+    if plain := [runtime for runtime in runtimes if flag not in runtime["flags"].split()]:
         found = plain[0]["flags"] or "no flags"
         verdict = not_effective(found, expected=flag, reason="the derivation lacks the flag")
         return _built(context, answers, setting, verdict, None)
     said = _started(answers, _node(context), "node")
     if said is not None:
         version = document(said)["version"]
-        if version not in {one["version"] for one in runtimes}:
+        if version not in {runtime["version"] for runtime in runtimes}:
             verdict = not_effective(
                 f"Node.js {version}",
                 expected=f"Node.js {_versions(runtimes)}",
@@ -214,7 +214,7 @@ def _judge_node(context: Context, answers: Answers, setting: Setting) -> Verdict
 
 
 def _versions(runtimes: Iterable[Mapping[str, Any]]) -> str:
-    return " and ".join(dict.fromkeys(str(one["version"]) for one in runtimes))
+    return " and ".join(dict.fromkeys(str(runtime["version"]) for runtime in runtimes))
 
 
 def _jemalloc(context: Context) -> Ask:
@@ -263,7 +263,7 @@ def _judge_go_builds(context: Context, answers: Answers, setting: Setting) -> Ve
             reason="a variable of the session decides",
         )
     file = answers.reply(_go_file(context))
-    own = [one for one in file.text.splitlines() if one.startswith("GOAMD64=")]
+    own = [line for line in file.text.splitlines() if line.startswith("GOAMD64=")]
     if file.status == 0 and own and own[-1] != expected:
         live = not_effective(
             own[-1], expected=expected, reason="by your own choice: ~/.config/go/env says so"
@@ -295,7 +295,7 @@ def _judge_rust(context: Context, answers: Answers, setting: Setting) -> Verdict
     cpu = f"target-cpu={context.profile.build.rust_target_cpu}"
     expected = f"{cpu} in every build by cargo"
     shell, file = answers.reply(_variables(context)), answers.reply(_cargo(context))
-    lines = [one for one in shell.text.splitlines() if "CARGO_BUILD_RUSTFLAGS=" in one]
+    lines = [line for line in shell.text.splitlines() if "CARGO_BUILD_RUSTFLAGS=" in line]
     where, found = "every login shell", " ".join(lines) if shell.status == 0 else ""
     if cpu not in found and file.status == 0:
         # home-manager makes the file where the user lets it.

@@ -63,34 +63,36 @@ class Menu:
 
     @property
     def loader(self) -> str:
-        return " or ".join(dict.fromkeys(one.loader for one in self.listings))
+        return " or ".join(dict.fromkeys(listing.loader for listing in self.listings))
 
     @property
     def timeout(self) -> int:
         """The shortest that it may be."""
-        waits = [one.timeout for one in self.listings]
+        waits = [listing.timeout for listing in self.listings]
         return min(waits, key=lambda seconds: seconds if seconds >= 0 else 1 << 30)
 
     @property
     def generations(self) -> frozenset[int]:
         """Numbers that every listing gives to an entry that boots."""
-        each = [{e.number for e in one.entries if e.number and e.boots} for one in self.listings]
+        each = [
+            {e.number for e in listing.entries if e.number and e.boots} for listing in self.listings
+        ]
         return frozenset(number for number in set.intersection(*each) if number is not None)
 
     def offers(self, kept: Iterable[Generation]) -> frozenset[int]:
         """The kept generations that are offered for certain."""
         kept = tuple(kept)
-        return frozenset.intersection(*(one.offers(kept) for one in self.listings))
+        return frozenset.intersection(*(listing.offers(kept) for listing in self.listings))
 
     def doubt(self, kept: Iterable[Generation]) -> str:
         """Why more may be offered, or another timeout hold, than is certain; "" where not."""
-        own = next((one.doubt for one in self.listings if one.doubt), "")
+        own = next((listing.doubt for listing in self.listings if listing.doubt), "")
         if own or self.closed:
             return own or f"{', '.join(self.closed)} cannot be read"
         kept = tuple(kept)
-        if len({(one.offers(kept), one.timeout) for one in self.listings}) == 1:
+        if len({(listing.offers(kept), listing.timeout) for listing in self.listings}) == 1:
             return ""
-        places = ", ".join(one.place or one.loader for one in self.listings)
+        places = ", ".join(listing.place or listing.loader for listing in self.listings)
         return f"nothing says which of these menus starts this machine: {places}"
 
 
@@ -101,9 +103,9 @@ def boot_menu(text: str) -> Menu:
         loader, _, place = head.partition(" ")
         if (read := _READERS.get(loader)) is None:
             continue
-        closed += [one.removeprefix("closed ") for one in lines if one.startswith("closed ")]
+        closed += [line.removeprefix("closed ") for line in lines if line.startswith("closed ")]
         listing = read(place, lines)
-        unread = [one.removeprefix("unreadable ") for one in lines if _UNREAD.match(one)]
+        unread = [line.removeprefix("unreadable ") for line in lines if _UNREAD.match(line)]
         if unread:
             doubt = f"{', '.join(unread)} cannot be read"
             listing = Listing(**{**vars(listing), "doubt": doubt})
@@ -150,7 +152,7 @@ def _system(line: str) -> str:
 
 def _systemd_boot(place: str, lines: Sequence[str]) -> Listing:
     entries = tuple(_entries(lines))
-    blind = [one.name for one in entries if not one.known]
+    blind = [entry.name for entry in entries if not entry.known]
     return Listing(
         loader="systemd-boot",
         timeout=_conf_timeout(lines),
@@ -176,7 +178,7 @@ def _entries(lines: Sequence[str]) -> Iterator[BootEntry]:
         word, _, rest = line.partition(" ")
         if word in {"entry", "uki"}:
             if name:
-                yield from (_entry(name, one) for one in _profiles(content))
+                yield from (_entry(name, profile) for profile in _profiles(content))
             name, content = rest.strip(), []
         elif word == "text" and name:
             content.append(rest)

@@ -72,7 +72,9 @@ def _marker(answers: Answers, ask: Ask) -> Marker | None:
         return None
     data = document(reply.text)
     theirs = {
-        setting: "; ".join(f"{', '.join(one['files'])} sets {one['option']}" for one in options)
+        setting: "; ".join(
+            f"{', '.join(option['files'])} sets {option['option']}" for option in options
+        )
         for setting, options in data.get("theirs", {}).items()
     }
     return Marker(

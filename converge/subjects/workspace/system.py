@@ -240,7 +240,7 @@ def gpu_processes(text: str) -> tuple[Process, ...]:
     first, _, rest = text.partition("\n")
     if first != "looked":
         raise Unreadable("the GPU processes were not looked for")
-    return tuple(one for one in processes(rest) if "--type=gpu-process" in one.flags)
+    return tuple(process for process in processes(rest) if "--type=gpu-process" in process.flags)
 
 
 def _tuple(value: object) -> tuple[str, ...]:

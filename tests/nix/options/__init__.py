@@ -32,7 +32,9 @@ MORE = (
 )
 #: Every setting that can be had, so that every option is asked about.
 EVERY = tuple(
-    one.id for one in ALL if one.forcible and one.state in (State.WITHHELD, State.OFFERED)
+    setting.id
+    for setting in ALL
+    if setting.forcible and setting.state in (State.WITHHELD, State.OFFERED)
 )
 
 
