@@ -1,15 +1,15 @@
-"""Keep secrets out of what this project writes down or shows: the one place that knows them.
+"""Keep secrets out of all that this project writes down or shows: no other module has such rules.
 
-Every record passes ``record`` on its way into the journal, every line ``Lines`` on its way to the
-terminal, and all that a report shows ``harmless`` once more: a journal may be older than a rule.
+Every record passes ``record`` on its way into the journal, and every line passes ``Lines`` on its
+way to the terminal. Reports pass all records through ``harmless`` again, since a journal may be
+older than a rule.
 
-  secrets      what a name gives away (password, token, ...) and what looks like key material is
-               replaced
-  invisibles   control characters, marks that turn the reading direction, halves of surrogate pairs
-               are written out in reports: they could hide text, and XML cannot hold them all
+  secrets      values under a telling name (password, token, ...) and key material are replaced
+  invisibles   reports write out control characters, marks that turn the reading direction, and
+               halves of surrogate pairs: these could hide text, and XML cannot hold them all
 
-Best effort: a secret under a name that does not tell, in a form that nobody knows, looks like any
-other value. Every expression takes time that grows with the length of the text and no faster.
+This is best effort: a secret of an unknown form under an innocent name looks like any other value.
+Every expression takes time that is linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from typing import Any
 from converge.secret_forms import COMMANDS, PROSE
 
 HIDDEN = "(not shown)"
-_MARK = "\ue000"  # in its place while a text is worked on
+_MARK = "\ue000"  # stands for HIDDEN while a text is worked on
 LONGEST = 4000  # characters of one text that a report shows
 EXAMINED = 200_000  # characters of one text that are looked at; the rest is left out
 DEEPEST = 12  # levels of a record in a report
 
-#: Words that say what stands behind them; those of the last line as words of their own only.
+#: Names of secrets; those of the last line count only as whole words.
 _NAME = (
     r"(?:(?<!NO)pass(?:word|wd|phrase|code|command)|passwort|kennwort|wachtwoord|contrase.a|pwd"
     r"|mot[-_ ]de[-_ ]passe|(?:ssh|remote|imap|smtp|mail|db|my|http|ftp|rpc)_?pass(?![a-z])"
@@ -39,7 +39,7 @@ _NAME = (
     r"|(?<![A-Za-z])(?:pass|psk|pat|auth|otp|sig|pw)(?![A-Za-z]))"
 )
 _SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
-#: Fields whose text names what the other fields of the same record hold.
+#: Fields whose text names what the fields of _VALUES in the same record hold.
 _NAMING = ("key", "name", "what", "variable", "entry")
 _VALUES = frozenset(("before", "after", "old", "found", "wanted", "expected", "value", "reason"))
 
@@ -92,7 +92,8 @@ _BLOCK = (
     rf"^[ \t-]{{0,80}}[\"']?[\w.-]{{0,64}}{_NAME}[\w.-]{{0,64}}[\"']?:[ \t]{{0,9}}"
     r"[|>][0-9+-]{0,2}[ \t]{0,9}"
 )
-#: Key material that shows itself. Where an expression has a group, only that is hidden.
+#: Key material that its own form gives away. Where an expression has a group, only the group is
+#: hidden.
 _MATERIAL = tuple(
     re.compile(text, flags)
     for text, flags in (
@@ -174,12 +175,12 @@ _FLAG = re.compile(
 
 
 def secrets(value: str) -> str:
-    """A text without the secrets in it. A text without any comes back as it was."""
+    """The text with each secret replaced by HIDDEN; a text without secrets is unchanged."""
     return _remembered(value) if len(value) < 400 else _secrets(value)
 
 
 def _secrets(value: str) -> str:
-    value = value.replace(HIDDEN, _MARK)  # one word, so that a second time changes nothing
+    value = value.replace(HIDDEN, _MARK)  # without blanks, so that a second pass changes nothing
     for pattern in _MATERIAL:
         value = pattern.sub(_hide, value)
     if _TELLING.search(value):
@@ -194,20 +195,19 @@ def _secrets(value: str) -> str:
 _remembered = lru_cache(maxsize=8192)(_secrets)  # reports say the same words again and again
 
 
-def _hide(found: re.Match[str]) -> str:
-    if not found.re.groups:
+def _hide(match: re.Match[str]) -> str:
+    if not match.re.groups:
         return _MARK
-    start, end = (place - found.start() for place in found.span(1))
-    return f"{found[0][:start]}{_MARK}{found[0][end:]}"
+    start, end = (place - match.start() for place in match.span(1))
+    return f"{match[0][:start]}{_MARK}{match[0][end:]}"
 
 
 class Lines:
-    """The same for lines that come one after the other: a private key goes over several, and so
-    does what YAML has below a name."""
+    """``secrets`` for lines that come one by one: a private key or a YAML block has several."""
 
     def __init__(self) -> None:
         self._within = False
-        self._below: int | None = None  # how far the name is indented
+        self._below: int | None = None  # indentation of the name that a YAML block belongs to
 
     def __call__(self, line: str) -> str:
         ends = re.search(_END, line) is not None
@@ -224,7 +224,8 @@ class Lines:
 
 
 def record(value: Any) -> Any:
-    """A record or a part of one without what a name gives away, and the secrets in each text."""
+    """A record, or a part of a record, without secrets: HIDDEN replaces the values of telling names
+    and the secrets in each text. A text is cut at EXAMINED characters."""
     if isinstance(value, str):
         if len(value) > EXAMINED:
             more = len(value) - EXAMINED
@@ -244,13 +245,13 @@ def record(value: Any) -> Any:
 
 
 def _lines(values: list[Any] | tuple[Any, ...]) -> list[Any]:
-    """A list of lines is one text that was cut at its line ends."""
+    """A list without secrets: its texts may be the lines of one text."""
     lines = Lines()
     return [lines(value) if isinstance(value, str) else value for value in values]
 
 
 def _is_named(value: Mapping[Any, Any]) -> bool:
-    """Whether a record says of itself that it is about a secret."""
+    """Whether a field of _NAMING says that the record is about a secret."""
     return any(
         isinstance(value.get(key), str) and _SECRET_NAME.search(str(value[key])) for key in _NAMING
     )
@@ -266,14 +267,14 @@ def _is_secret(key: object, value: object, *, named: bool) -> bool:
 
 
 def harmless(record: Mapping[str, object]) -> dict[str, object]:
-    """The record with every text made harmless, nested ones included."""
-    found = _value(record, 0)
-    assert isinstance(found, dict)
-    return found
+    """The record for a report: without secrets and invisible characters, and of limited depth."""
+    value = _value(record, 0)
+    assert isinstance(value, dict)
+    return value
 
 
 def text(value: str) -> str:
-    """One text made harmless."""
+    """One text for a report: without secrets and invisible characters, cut at LONGEST."""
     value = secrets(value[:EXAMINED])
     if len(value) > LONGEST:
         value = f"{value[:LONGEST]}... ({len(value) - LONGEST} more characters)"
@@ -281,7 +282,7 @@ def text(value: str) -> str:
 
 
 def visible(value: str) -> str:
-    """A text without what a reader could not see; line ends and tabs stay."""
+    """A text with each invisible character written out as ``\\uXXXX``; line ends and tabs stay."""
     if value.isprintable():
         return value
     return "".join(c if c.isprintable() or c in "\n\t" else f"\\u{ord(c):04x}" for c in value)

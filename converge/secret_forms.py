@@ -1,8 +1,8 @@
-"""Secrets that stand in a sentence or in a command line, without a name and a sign before them.
+"""Secrets in a sentence or in a command line, where no ``name=`` or ``name:`` stands before them.
 
-Regular expressions for ``converge.redact``, with their flags. Where one has a group, that is the
-secret. Each takes time that grows with the length of the text and no faster. A sentence is the
-harder part: "the password is wrong" tells none, "the password is swordfish" does.
+Regular expressions for ``converge.redact``, with their flags. Where an expression has a group, the
+group is the secret. Each takes time that is linear in the length of the text. Sentences are the
+harder part: "the password is wrong" has no secret, "the password is swordfish" has one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 _PASSWORD = r"(?:pass(?:word|wd|phrase|code)|passwort|kennwort|wachtwoord|mot de passe|contrase.a)"
-#: What is said of a password and is none.
+#: Words after "the password is" that are not the password.
 _SAID = (
     r"(?!(?:not|no|too|also|only|never|always|still|now|again|wrong|right|required|needed|missing"
     r"|set|unset|empty|blank|valid|invalid|correct|incorrect|expired|asked|refused|rejected"

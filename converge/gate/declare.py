@@ -1,7 +1,7 @@
-"""A ``Machine`` goes in, the text of a hardware profile comes out.
+"""Write a hardware profile. In: a ``Machine``. Out: the text of the profile, YAML.
 
-The profile passes the schema. What could not be seen is called unknown or left out, so that nothing
-is done because of it, and a comment says so. It is a first draft for a person to read.
+The profile passes the schema. A fact that could not be seen is written as unknown or left out, with
+a comment, so no setting acts on it. The profile is a draft that a person reads before its use.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from converge.hardware import cpus, graphics, memory_kind
 from converge.limits import count
 
 _CONNECTOR = re.compile(r"(?!card[0-9])[A-Za-z][A-Za-z0-9-]*-[1-9][0-9]*")
-#: Schedulers that Linux 5.0 removed, and with it what a rule for one would set.
+#: I/O schedulers that Linux 5.0 removed: a profile does not take them.
 _REMOVED = ("noop", "deadline", "cfq", "anticipatory")
 _ALGORITHMS = ("zstd", "lz4", "lzo-rle", "lzo", "842", "lz4hc", "deflate")
 
@@ -28,13 +28,13 @@ SCHEMA = "../../schemas/hardware-profile.schema.json"
 
 
 class CannotDeclare(Exception):
-    """The machine lacks what no profile can do without."""
+    """A fact that every profile needs could not be seen, or profiles are not for this machine."""
 
 
 def declare(machine: Machine, workspace: str, *, schema: str = SCHEMA) -> str:
     """Write the profile of ``machine`` as YAML. Raises CannotDeclare.
 
-    ``schema``: where the profile's schema lies, as seen from the file; editors read it."""
+    ``schema``: path of the profile's schema, relative to the profile; editors read it."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", workspace):
         raise CannotDeclare("a workspace's name has small letters, digits and - only, at most 63")
     if machine.arch not in {None, "x86_64"}:
@@ -69,7 +69,7 @@ def declare(machine: Machine, workspace: str, *, schema: str = SCHEMA) -> str:
 
 
 def _narrow(line: str) -> list[str]:
-    """The line, with its comment above it where both together are too wide for a terminal."""
+    """The line; its comment goes above the line where both are too wide for a terminal."""
     text, mark, comment = line.partition(" # ")
     if len(line) <= WIDTH or not mark or not text.strip() or text.count('"') % 2:
         return [line]
@@ -78,14 +78,14 @@ def _narrow(line: str) -> list[str]:
 
 
 def _wrapped(text: str) -> list[str]:
-    """A comment, in lines for a terminal."""
+    """A comment in lines of at most WIDTH columns."""
     form = {"initial_indent": "# ", "subsequent_indent": "#   "}
     return wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False, **form)  # type: ignore[arg-type]
 
 
 def _guest(machine: Machine) -> str:
-    """What a platform alone does not say. WSL 1 translates the calls of programs; its release ends
-    in -Microsoft, with a capital letter."""
+    """A comment on the platform: a container, or WSL 1, whose kernel release ends in -Microsoft
+    with a capital letter."""
     if machine.container:
         return " # a container: its host has the kernel, so the NixOS layer has no part in it"
     first = machine.platform == "wsl" and (machine.kernel or "").endswith("-Microsoft")
@@ -97,7 +97,7 @@ def _comment(text: str) -> str:
 
 
 def _text(value: str | None) -> str:
-    """Quote a name that the machine gave, without the characters a profile does not take."""
+    """Quote a name from the machine, without the characters that a profile does not take."""
     name = re.sub(r"[^A-Za-z0-9 ()\[\].,:+/_@&#'-]+", " ", value or "")
     name = re.sub(r" +", " ", name).strip().lstrip(" )[].,:+/_@&#'-")[:128].strip()
     return json.dumps(name or "not known")
@@ -144,7 +144,7 @@ def _build(machine: Machine) -> list[str]:
     level = cpus.best_march(flags)
     go = next(name for name, psabi in cpus.GO_LEVELS.items() if psabi == level)
     if go == "v4":
-        go = "v3"  # gains nothing in Go, and AVX-512 slows some of these CPUs down
+        go = "v3"  # v4 gains nothing in Go, and AVX-512 slows some of these CPUs down
     tune = "generic" if march.startswith("x86-64") else march
     threads, memory = min(256, _counts(machine)[1]), min(1024, machine.usable_gb or 1)
     most = max(1, threads - 1)  # one thread stays free for the person at the machine
@@ -186,13 +186,13 @@ def _card(machine: Machine, gpu: FoundGpu, role: str, *, twin: bool) -> list[str
     vendor, smi = graphics.vendor(gpu.vendor), machine.nvidia_of(gpu)
     said = graphics.generation_of_capability(smi.compute_capability) if smi else None
     known = graphics.architecture(gpu.pci_id)
-    # What nvidia-smi and the list of devices both say has to agree; one of them is enough.
+    # nvidia-smi and the list of device ids must agree where both know the card; one is enough.
     name = said.name if said and known in {None, said.name} else None if said else known
     driver = graphics.declared_driver(vendor, gpu.driver)
     note = "" if driver in {gpu.driver, graphics.NONE} else f" # {_comment(gpu.driver)}"
     why = " # no display and no mark of the firmware tells which card draws"
     if driver == "nvidia" and role != UNKNOWN and (name is None or not _loaded_for(machine, name)):
-        # Without its generation nobody knows which branch drives it, so no setting may ask for it.
+        # The driver branch follows from the generation: without it no setting may act on the card.
         role, why = UNKNOWN, f" # it {role}, but its generation, and so its driver, is not known"
         name = None
     lines = [f"vendor: {vendor}"]
@@ -220,7 +220,7 @@ def _card(machine: Machine, gpu: FoundGpu, role: str, *, twin: bool) -> list[str
 
 
 def _loaded_for(machine: Machine, name: str) -> bool:
-    """Say whether the loaded driver drives a generation: a card that is bound proves the driver."""
+    """Say whether the loaded driver drives a generation. True where either is not known."""
     generation, loaded = graphics.generation(name), machine.nvidia_driver
     last = generation.last_branch if generation else None
     return last is None or loaded is None or (count(loaded.partition(".")[0]) or 0) <= last
@@ -272,7 +272,7 @@ def _storage(machine: Machine) -> list[str]:
         ]
         own = {other.scheduler for other in machine.system_disks if other.kind == disk.kind}
         if disk.kind == "unknown":
-            continue  # a rule finds disks by their kind
+            continue  # a udev rule finds disks by their kind, so it finds none of these
         if len(own) > 1:
             lines.append(
                 f"      # disks of this kind have different schedulers: {_comment(disk.scheduler)}"

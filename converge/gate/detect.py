@@ -1,7 +1,7 @@
-"""The output of ``remote/detect.sh`` goes in, a ``Machine`` comes out.
+"""Read the output of ``remote/detect.sh``. In: the text. Out: a ``Machine``.
 
-What a machine prints is not trusted: only known lines with values of the expected form are taken,
-control characters are replaced, sizes are capped. A line that is missing leaves its fact unseen.
+The output is not trusted: only known lines with values of the expected form are taken, control
+characters are replaced, sizes have limits. Where a line is missing, its fact is not seen.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _VIRTUAL_DISK = re.compile(r"/(?:virtio|vmbus|xen|vbd)|VMBUS", re.IGNORECASE)
 _VIRTUAL_MODEL = re.compile(
     r"virtual|vbox|qemu|vmware|amazon elastic|persistentdisk|nvme_card|msft nvme", re.IGNORECASE
 )
-#: iSCSI, Fibre Channel and NVMe over fabrics: what keeps the data is on another machine.
+#: iSCSI, Fibre Channel and NVMe over fabrics: the disk itself is in another machine.
 _FROM_ELSEWHERE = re.compile(r"/session\d+/|/rport-\d|/nvme-fabrics/")
-#: PCI classes of cards that the firmware can draw on: VGA, and XGA. Others, as "3D controller" or
-#: plain "display controller", may have no way to a display: their connectors tell.
+#: PCI classes of cards that the firmware can draw on: VGA and XGA. A "3D controller" or plain
+#: "display controller" may have no way to a display: its connectors tell.
 _DISPLAYS = ("0x0300", "0x0301")
 _SLOT = re.compile(r"[0-9a-f]{4,6}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 
@@ -44,18 +44,18 @@ _OF_THE_HOST = frozenset(
 
 
 class NotDetected(Exception):
-    """The output is not that of ``detect.sh``, or it was cut off."""
+    """The text is not the output of ``detect.sh``, or the output was cut off."""
 
 
 def parse(output: str) -> Machine:
-    """Make a machine of what ``detect.sh`` printed. Raises NotDetected for anything else."""
+    """Make a ``Machine`` of the output of ``detect.sh``. Raises NotDetected for any other text."""
     rows = _rows(output)
     cpu, marks = pairs(rows, "cpu"), {row[0] for row in rows["mark"] if row}
-    if "container" in marks:  # what lies below is the host's: its disks, cards, swap and modules
+    if "container" in marks:  # disks, cards, swap and modules are those of the host
         rows = {key: [] if key in _OF_THE_HOST else found for key, found in rows.items()}
         rows = defaultdict(list, rows)
     if "dom0" in marks:
-        rows["module"] = []  # of the machine, most of whose memory is for other domains
+        rows["module"] = []  # all memory of the machine, most of which other domains have
     disks = _disks(rows)
     facts: dict[str, object] = {
         "arch": one(rows, "arch", r"[a-z0-9_]{1,16}"),
@@ -86,7 +86,7 @@ def _rows(output: str) -> dict[str, list[list[str]]]:
     rows: dict[str, list[list[str]]] = defaultdict(list)
     for line in lines[1 : lines.index("detected")]:
         key, *values = line.split("\t")
-        # What cannot be shown spoils its word: the rest of the word is no fact.
+        # U+FFFD fits no expected form, so a word with a character that cannot be shown is not seen.
         rows[key].append(
             ["".join(c if c.isprintable() else "\ufffd" for c in value) for value in values]
         )
@@ -94,7 +94,7 @@ def _rows(output: str) -> dict[str, list[list[str]]]:
 
 
 def _only(values: Sequence[str]) -> str | None:
-    """Return the value where all CPUs agree about it."""
+    """Return the value where there is one and the same for all CPUs, else None."""
     return values[0] if len(values) == 1 and values[0] else None
 
 
@@ -108,7 +108,7 @@ def _cpu(cpu: Mapping[str, list[str]]) -> dict[str, object]:
         "cpu_model": cpu["model"][0] if cpu["model"] else None,
         "cpu_family": count(_only(cpu["family"]) or ""),
         "cpu_number": count(_only(cpu["number"]) or ""),
-        # What lacks the first ones of all is no line of features.
+        # A line without the features of every x86-64 CPU is no line of features.
         "cpu_flags": None if missing_flags("x86-64", every) else every,
         "cores": None if cores and threads and cores > threads else cores,
         "threads": threads,
@@ -116,9 +116,9 @@ def _cpu(cpu: Mapping[str, list[str]]) -> dict[str, object]:
 
 
 def _few(text: str | None) -> int | None:
-    """A number of CPUs; None for what no x86 machine has (Linux: NR_CPUS is 8192 at most)."""
-    found = count(text or "") or 0
-    return found if 0 < found <= MOST_CPUS else None
+    """A number of CPUs; None beyond what Linux allows on x86 (NR_CPUS is 8192 at most)."""
+    number = count(text or "") or 0
+    return number if 0 < number <= MOST_CPUS else None
 
 
 def _memory(rows: Rows) -> dict[str, object]:
@@ -154,7 +154,7 @@ def _memory(rows: Rows) -> dict[str, object]:
 
 
 def _bracketed(text: str) -> str:
-    """Return the choice that sysfs shows in brackets, or the only one."""
+    """Return the choice that sysfs shows in brackets, else the only choice, else ""."""
     found = re.search(r"\[([a-z0-9-]+)\]", text)
     words = text.split()
     return found.group(1) if found else words[0] if len(words) == 1 else ""
@@ -166,7 +166,7 @@ def _platform(rows: Rows, marks: set[str]) -> str | None:
     if "wsl" in marks or "microsoft" in version.lower():
         return "wsl"
     if "container" in marks:
-        return "linux"  # whatever it is called: kernel, boot and disks are its host's
+        return "linux"  # even a container of NixOS: kernel, boot and disks are those of the host
     if "nixos" in marks or "ID=nixos" in system:
         return "nixos"
     if "ostree" in marks:
@@ -175,7 +175,7 @@ def _platform(rows: Rows, marks: set[str]) -> str | None:
 
 
 def _driver(row: Sequence[str]) -> str:
-    """The driver of a card; ``other`` for a name that could be no name or another one."""
+    """The driver of a card; ``other`` for a name that is malformed or a reserved word."""
     name = word(row, 4)
     return OTHER if field(row, 4) and name in {"", NONE, UNSEEN} else name
 
@@ -196,7 +196,7 @@ def _gpus(rows: Rows) -> tuple[FoundGpu, ...] | None:
         slot = word(row, 0)
         known = vendor and device and re.fullmatch(r"0x03[0-9a-f]{4}", field(row, 3))
         if not (known and vendor and device and _SLOT.fullmatch(slot)):
-            return None  # the card that draws may be the one that cannot be read
+            return None  # this unreadable card may be the one that draws
         if slot not in slots:
             slots.add(slot)
             found.append(
@@ -212,9 +212,9 @@ def _gpus(rows: Rows) -> tuple[FoundGpu, ...] | None:
                 )
             )
     if any(status == "connected" for _, status in connectors["vmbus"]):
-        # Hyper-V's own card shows the session, unless one that was handed through has a display.
+        # Hyper-V's own card shows the session, unless a card that was handed through has a display.
         found = [
-            one if one.connected else replace(one, is_display=False, connectors=()) for one in found
+            gpu if gpu.connected else replace(gpu, is_display=False, connectors=()) for gpu in found
         ]
     return tuple(found) if found or rows["pci-bus"] else None
 
@@ -268,8 +268,8 @@ def _disks(rows: Rows) -> dict[str, BlockDevice]:
 
 
 def _kind(name: str, rotational: str, link: str, model: str, transport: str) -> str:
-    """The kind of a disk. Not known of one that another machine serves, nor of one behind a USB
-    bridge that is called rotating: so are sticks and many bridges of flash."""
+    """The kind of a disk. It is unknown where another machine serves the disk, and where a USB
+    bridge says that the disk rotates: sticks and many bridges of flash say so too."""
     if _FROM_ELSEWHERE.search(link) or transport not in {"", "pcie", "sata", "sas", "spi"}:
         return "unknown"
     if "/usb" in link and rotational == "1":
@@ -280,13 +280,13 @@ def _kind(name: str, rotational: str, link: str, model: str, transport: str) -> 
         return "nvme"
     if name.startswith("mmcblk"):
         return "emmc"
-    # All others, as those of Ceph or DRBD, have no kind that a rule could find them by.
+    # No udev rule could find the others (Ceph, DRBD) by a kind.
     of_scsi = re.fullmatch(r"[sh]d[a-z]+", name)
     return {"0": "ssd", "1": "hdd"}.get(rotational, "unknown") if of_scsi else "unknown"
 
 
 def _unseen(machine: Machine, rows: Rows) -> tuple[str, ...]:
-    """Say what could not be seen, and why."""
+    """Sentences: what could not be seen, and why."""
     found: list[str] = []
     if machine.container:
         found.append("disks, cards and swap: this is a container, and they are its host's")

@@ -1,11 +1,12 @@
-"""A profile, the machine and the settings in force go in; a verdict per fact comes out.
+"""The hardware gate. In: a profile, the machine, the settings in force. Out: a verdict per fact.
 
-1. Each fact is looked at alone: is what the profile declares true of the machine?
-2. A false fact is harmless, unless something in force would break because of it.
-3. What would break a boot, the display, or every program that is built stops the run. It cannot be
-   consented to; a mere waste or a failing build can (``--data accept=<fact>``).
-4. A fact that cannot be seen is said to be unknown. It stops the run only where going wrong would
-   break a boot, because then nobody has checked at all.
+1. Each fact is compared alone: is the declaration true of the machine?
+2. A false fact is harmless, unless a setting in force would break because of it.
+3. A false fact that would break a boot, the display, or every built program blocks the run, and
+   no consent helps. One that wastes something or fails a build blocks the run until
+   ``--data accept=<fact>`` consents.
+4. A fact that cannot be seen is unknown. It blocks the run only where a setting in force could
+   break a boot, the display or programs without it.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ FACTS = (
     "session.type",
 )
 
-#: Names of facts that are those of settings: an id is one or the other.
+#: Former names of facts -> the present names. They were ids of settings too; now an id is one or
+#: the other.
 FORMER = {
     "build.parallelism": "build.tiers",
     "memory.zram": "memory.zramDevice",
@@ -65,7 +67,8 @@ def gate(
     *,
     accept: frozenset[str] = frozenset(),
 ) -> tuple[FactVerdict, ...]:
-    """Compare ``profile`` with ``machine``. ``accept`` names facts whose block is consented to."""
+    """Compare ``profile`` with ``machine``. A verdict that would block and is overridable differs
+    instead, where ``accept`` names its fact."""
     look = Look(profile, machine, tuple(settings_in_force))
     verdicts = [
         *cpu.system(look),
@@ -106,5 +109,5 @@ def blocking(verdicts: Iterable[FactVerdict]) -> tuple[FactVerdict, ...]:
 
 
 def differences(profile: Profile, machine: Machine) -> tuple[FactVerdict, ...]:
-    """Return what is not true of the machine, whatever it is needed for."""
+    """Return the verdicts that differ, without regard to any setting."""
     return tuple(v for v in gate(profile, machine, ()) if v.outcome is FactOutcome.DIFFERS)

@@ -1,7 +1,7 @@
-"""What a machine was found to have. ``None`` means that it could not be seen, not that it has none.
+"""The hardware that was found on a machine. ``None`` means: not seen. It never means: absent.
 
-Made by ``converge.gate.detect`` from the output of ``remote/detect.sh``; ``converge.gate.gate``
-compares the machine with a profile.
+``converge.gate.detect`` makes a ``Machine`` from the output of ``remote/detect.sh``;
+``converge.gate.gate`` compares it with a profile.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ class FoundGpu:
     slot: str
     vendor: str
     device: str
-    driver: str = ""  # kernel driver that holds it now, empty: none
-    removable: bool = False  # behind a port that is for cables, such as Thunderbolt
-    is_display: bool = True  # for the bus: PCI class 0300 (VGA) or 0301
-    boot_vga: bool | None = None  # whether the firmware drew on it; None: it does not say
-    connectors: tuple[tuple[str, str], ...] = ()  # name, and connected, disconnected, unknown
+    driver: str = ""  # kernel driver that holds the card now; empty: none
+    removable: bool = False  # behind a port for cables, such as Thunderbolt
+    is_display: bool = True  # PCI class 0300 (VGA) or 0301 (XGA)
+    boot_vga: bool | None = None  # whether the firmware drew on the card; None: not known
+    connectors: tuple[tuple[str, str], ...] = ()  # name; connected, disconnected or unknown
 
     @property
     def pci_id(self) -> str:
@@ -45,7 +45,8 @@ class NvidiaGpu:
 
 @dataclass(frozen=True, kw_only=True)
 class BlockDevice:
-    """A whole disk. ``size_gb`` in 10^9 bytes; ``schedulers``: those that the kernel offers."""
+    """A whole disk. ``size_gb`` in 10^9 bytes; the kernel offers ``schedulers`` and uses
+    ``scheduler``."""
 
     name: str
     kind: str  # nvme, ssd, hdd, emmc, virtual, unknown
@@ -58,7 +59,7 @@ class BlockDevice:
 
 @dataclass(frozen=True, kw_only=True)
 class ZramDevice:
-    """A zram device. ``size_bytes`` caps what it holds uncompressed; 0: not set up."""
+    """A zram device. ``size_bytes``: the limit of its uncompressed content; 0: not set up."""
 
     name: str
     size_bytes: int
@@ -118,14 +119,15 @@ class Machine:
 
     @property
     def usable_gb(self) -> int | None:
-        """Memory for programs in GiB: an integrated GPU can hold the larger part of what is there,
-        and the first domain of Xen has what the others leave."""
+        """Memory for programs in GiB: the kernel's figure where it is less than what is installed.
+        An integrated GPU, or the other domains of Xen, can hold the larger part."""
         kernel = None if self.memory_kib is None else -(-self.memory_kib // (1 << 20))
-        known = [one for one in (self.memory_gb, kernel) if one is not None]
+        known = [size for size in (self.memory_gb, kernel) if size is not None]
         return min(known) if known else None
 
     def nvidia_of(self, gpu: FoundGpu) -> NvidiaGpu | None:
-        """What nvidia-smi says of a card, where it names this one."""
+        """What nvidia-smi says of a card: the line with its PCI id, or a line without a PCI id
+        where the machine has one NVIDIA card only. None where it says nothing."""
         if gpu.vendor != "10de":
             return None
         own = [one for one in self.nvidia if one.pci_id == gpu.pci_id]

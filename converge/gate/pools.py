@@ -1,7 +1,7 @@
-"""The disks below a file system: mounts and block devices of a machine go in, its disks come out.
+"""The disks of the system. In: mounts and block devices of a machine. Out: its whole disks.
 
 A file system may lie on a partition of an array of partitions, on a volume on an encrypted device,
-or on a pool of several disks. All of them are followed down to the whole disks.
+or on a pool of several disks. This module follows all of them down to the whole disks.
 """
 
 from __future__ import annotations
@@ -13,22 +13,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from converge.gate.machine import BlockDevice
 from converge.gate.rows import Rows
 
-#: Mount points that hold a system: the first group of which one leads to a disk counts. On ostree
-#: the root is an overlay; with a root in memory the system is /nix.
+#: Groups of mount points of a system. The first group with a mount that leads to a disk counts: on
+#: ostree the root is an overlay; where the root is in memory, the system is in /nix.
 _POINTS = (("/sysroot",), ("/", "/nix", "/nix/store"), ("/var",))
 _DEPTH = 12
-#: File systems that lie on the block device which their mount names.
+#: File systems on the one block device that their mount names.
 _ON_ONE = frozenset(("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "jfs", "nilfs2", "reiserfs"))
 _ON_SEVERAL = frozenset(("zfs", "bcachefs"))
-#: Names of a device that are no name of the kernel's: they say nothing of where it is.
+#: Names of a device that the kernel did not give: they do not say which device it is.
 _ANOTHER_NAME = re.compile(r"/dev/root|/dev/disk/by-[a-z]+/.+|(?:PART)?(?:UUID|LABEL)=.+")
 
 
 def system_disks(rows: Rows, disks: Mapping[str, BlockDevice]) -> tuple[BlockDevice, ...]:
-    """Return the disks of the system, by name; else the only one that there is.
-
-    ``rows``: lines of ``detect.sh`` by their key.
-    """
+    """Return the disks of the system, sorted by name; where the mounts do not lead to a disk, the
+    only fixed disk of the machine; else nothing. ``rows``: lines of ``detect.sh`` by their key."""
     below = _below(rows)
     mounts = {row[0]: row for row in rows.get("mount", ()) if len(row) >= 3}
     for points in _POINTS:
@@ -41,9 +39,9 @@ def system_disks(rows: Rows, disks: Mapping[str, BlockDevice]) -> tuple[BlockDev
         }
         if found:
             return tuple(disks[name] for name in sorted(found))
-    # Where the mount names its device by a name that udev made and nothing else tells it, the only
-    # disk is the one. A root in memory, in a file, on the network or behind a device that leads to
-    # no disk is on no disk that is here.
+    # A mount may name its device by a name of udev's that no other line explains: then the only
+    # disk is meant. A root in memory, in a file, on the network or on a device that leads to no
+    # disk is not on a disk of this machine.
     mounted = [mounts[point] for points in _POINTS for point in points if point in mounts]
     if not mounted or not all(_nameless(mount, rows, below) for mount in mounted):
         return ()
@@ -52,7 +50,7 @@ def system_disks(rows: Rows, disks: Mapping[str, BlockDevice]) -> tuple[BlockDev
 
 
 def _nameless(mount: Sequence[str], rows: Rows, below: Mapping[str, set[str]]) -> bool:
-    """Say whether a file system lies on a disk, and nothing tells on which one."""
+    """Say whether a file system is on a disk of this machine, but no line tells on which."""
     kind, source = mount[1], mount[2]
     if kind == "zfs":
         return not any(row[1:2] == ["zfs_member"] for row in rows.get("member", ()))
@@ -101,9 +99,9 @@ def _sources(mount: Sequence[str], rows: Rows) -> Iterator[str]:
 
 
 def _plain(source: str) -> str:
-    """Undo the octal numbers that mountinfo and udev write for a blank and the like."""
-    found = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), source)
-    return re.sub(r"\\x([0-9a-f]{2})", lambda digits: chr(int(digits[1], 16)), found)
+    """Undo the escapes that mountinfo (octal) and udev (hexadecimal) write for blanks."""
+    plain = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), source)
+    return re.sub(r"\\x([0-9a-f]{2})", lambda digits: chr(int(digits[1], 16)), plain)
 
 
 def _down(name: str, below: Mapping[str, set[str]], disks: Mapping[str, BlockDevice]) -> set[str]:

@@ -1,20 +1,20 @@
-"""Who draws: the graphics cards of a machine go in, the role of each comes out.
+"""The role of each graphics card. In: the cards of a machine. Out: which one draws, and the rest.
 
-Found from the machine, never from a vendor's name:
+The machine's state decides, never a vendor's name:
 
-1. A card that a driver keeps for a virtual machine is a guest's; one without a driver is unused.
-2. Of the cards that are driven here, the one with a display on a connector draws. Where several
-   have one, the one that the firmware drew on (``boot_vga``) does, else the one with the built-in
-   panel.
-3. Where no display is seen (switched off, or reached from elsewhere), a card that is alone draws;
-   of several the one that the firmware drew on. Both rules end where a card that shows no
-   connectors (NVIDIA's driver without mode setting) could be the one. One that is no display
-   for the bus (a "3D controller", or one for computing) and has none cannot.
-4. A server's console chip draws only what nobody else does: its driver calls the connector of its
-   remote console connected, whether anybody looks or not. Where it would draw by rule 3 alone, with
-   no display on it, its role is not known; whatever is driven beside it is there for offload.
-5. Whatever else is driven is there for offload. Where nothing tells which one draws, no role is
-   known for any of them.
+1. A card whose driver keeps it for a virtual machine has the role guest; without a driver, unused.
+2. Of the driven cards, the card with a connected display draws. Where several have a display, the
+   card that the firmware drew on (``boot_vga``) draws, else the card with the built-in panel.
+3. Where no card has a connected display (it is off, or the machine is used from elsewhere), the
+   only driven card draws; of several, the card that the firmware drew on. A card that shows no
+   connectors (NVIDIA's driver without mode setting) may have a display that is not seen: where such
+   a card could be the one, no role is known. A card that is no display for the bus ("3D
+   controller") and shows no connectors cannot draw.
+4. The console chip of a server draws only where no other card has a display: its driver always
+   calls the connector of the remote console connected. Where it would draw by rule 3, with no
+   display, its role is unknown and the other driven cards are for offload.
+5. All other driven cards are for offload. Where rules 2 to 4 do not tell which card draws, the role
+   of every driven card is unknown.
 """
 
 from __future__ import annotations

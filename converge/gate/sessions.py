@@ -1,5 +1,5 @@
-"""The user's graphical session: processes, session files and what loginctl said go in, the desktop
-and its type come out."""
+"""The user's graphical session. In: processes, session files and the answer of loginctl (lines of
+``remote/detect.sh``). Out: the desktop and the session type."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from converge.gate.rows import Rows, field, one, pairs
 
-#: Desktops and window managers by the program that makes them, where the names differ.
+#: The program of a desktop or window manager -> its name here, where the two differ.
 _PROGRAMS = {
     "plasmashell": "plasma",
     "gnome-shell": "gnome",
@@ -24,14 +24,14 @@ _PROGRAMS = {
     "gala": "pantheon",
     "lxsession": "lxde",
 }
-#: What display managers call a session of no desktop: the user's own programs are started.
+#: Names that display managers give to a session without a desktop of its own.
 _NO_NAMES = {"none", "unknown", "default", "custom", "xsession", "home-manager", "failsafe"}
-#: What XDG_SESSION_DESKTOP says of some.
+#: XDG_SESSION_DESKTOP -> the name here, where the two differ.
 _SESSIONS = {"kde": "plasma", "plasmax11": "plasma", "plasmawayland": "plasma", "ubuntu": "gnome"}
 
 
 def _desktop_name(program: str) -> str:
-    """Name a desktop by its program, whose name the kernel cut at 15 characters; "" for no name."""
+    """Name the desktop of a program, whose name the kernel cuts at 15 characters; "" for none."""
     plain = re.sub(r"-(?:wrapp?e?d?|wra?|w)?$", "", program)
     for known, name in _PROGRAMS.items():
         if plain and (plain == known or (len(plain) > 8 and known.startswith(plain))):
@@ -40,7 +40,7 @@ def _desktop_name(program: str) -> str:
 
 
 def _session_name(text: str) -> str:
-    """Name a desktop by what its session calls itself; "" for what is no name."""
+    """Name the desktop of a session's own name; "" where this is no name of a desktop."""
     name = text.strip().lower().replace(" ", "-").removeprefix("none+")  # NixOS: no desktop + WM
     name = re.sub(r"-(?:wayland|x11|xorg|session)$", "", name)
     name = _SESSIONS.get(name, re.sub(r"^(gnome|xfce|plasma)[-_0-9].*$", r"\1", name))
@@ -49,21 +49,21 @@ def _session_name(text: str) -> str:
 
 
 def session(rows: Rows) -> dict[str, object]:
-    """Return the facts of ``Machine`` that are about the session."""
+    """Return the fields of ``Machine`` that are about the session."""
     session = pairs(rows, "session")
     processes = {field(row, 0): field(row, 1) for row in rows["process"]}
     types = [*session["type"], *processes.values()]
     kind = next((text for text in types if text in {"x11", "wayland"}), None)
     offered = {field(row, 0) for row in rows["offered"]}
     programs = {field(row, 0) for row in rows["program"]}
-    # KWin alone is no Plasma: other desktops run it too.
+    # KWin does not count: other desktops than Plasma run it too.
     programs_of = [program for program in processes if not program.startswith("kwin_")]
     running = [name for program in programs_of if (name := _desktop_name(program))]
     whole = set(_PROGRAMS.values())
     said = [name for text in session["desktop"] if (name := _session_name(text))]
     there = [_desktop_name(one) for one in ("plasmashell", "gnome-shell") if one in programs]
     alone = {_session_name(PurePosixPath(name).stem) for name in offered}
-    # A desktop may have one of the window managers that others use alone.
+    # A desktop may run a window manager that other people use alone: the desktop goes first.
     running.sort(key=lambda name: (name not in {"plasma", "gnome"}, name not in whole))
     names = running or said or there
     if not names and len(alone) == 1:

@@ -1,1 +1,1 @@
-"""What hardware is and can do, whoever has it: tables of processors, graphics and memory."""
+"""Tables of hardware: processors, graphics cards and memory, for any machine."""

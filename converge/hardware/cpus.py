@@ -1,7 +1,7 @@
-"""What a CPU can execute: instruction sets by march, marches by the numbers of a CPU.
+"""What a CPU can execute: CPU features by march, marches by the numbers of a CPU.
 
-A name goes in, facts come out. The table of CPU features lies in ``march.json``; it was read from
-GCC itself, so it says what compiled code may execute, not what a product name promises.
+The table of features is ``march.json``. It was read from GCC itself, so it says which instructions
+compiled code may contain.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ def marches() -> Mapping[str, frozenset[str]]:
 
 
 def hidden_features(march: str) -> frozenset[str]:
-    """Return what code for ``march`` may use besides, and Linux never prints in cpuinfo."""
+    """Return the features that code for ``march`` may use and that cpuinfo never shows."""
     return frozenset(_table()["hidden"].get(march, ()))
 
 
 def missing_flags(march: str, flags: frozenset[str]) -> frozenset[str]:
-    """Return what ``march`` needs and ``flags`` lack. Raises KeyError for an unknown march."""
+    """Return the flags of ``march`` that ``flags`` lack. Raises KeyError for an unknown march."""
     return marches()[march] - flags
 
 
 def runs_on(code: str, machine: str) -> bool:
-    """Say whether code for march ``code`` runs on every CPU that is a ``machine``."""
+    """Say whether code for the march ``code`` runs on every CPU of the march ``machine``."""
     return marches()[code] <= marches()[machine] and hidden_features(code) <= hidden_features(
         machine
     )
 
 
 def best_march(flags: frozenset[str]) -> str:
-    """Return the largest psABI level that ``flags`` allow; a product's own name is not guessed."""
+    """Return the largest psABI level (``x86-64-v3``) whose features are all in ``flags``."""
     for level in ("x86-64-v4", "x86-64-v3", "x86-64-v2"):
         if not missing_flags(level, flags):
             return level
@@ -70,9 +70,9 @@ def _numbers(text: str) -> frozenset[int]:
 
 
 #: The vendor's march by cpuinfo's family and model numbers (Linux: asm/intel-family.h and
-#: cpu/amd.c; GCC: common/cpuinfo.h). Where one number stands in several lines, the first one whose
-#: flags are there holds. Kaby to Comet Lake have the instructions of Skylake, Raptor and Meteor
-#: Lake those of Alder Lake; Arrow Lake-U (181) is Meteor Lake once more.
+#: cpu/amd.c; GCC: common/cpuinfo.h). Of several lines for one number, the first line whose flags
+#: the CPU has counts. Kaby Lake to Comet Lake have the instructions of Skylake, Raptor Lake and
+#: Meteor Lake those of Alder Lake; Arrow Lake-U (181) is a Meteor Lake.
 _BY_NUMBER: tuple[tuple[str, int, str, frozenset[int]], ...] = tuple(
     (vendor, family, march, _numbers(models))
     for vendor, family, march, models in (
@@ -144,7 +144,7 @@ _BY_NUMBER: tuple[tuple[str, int, str, frozenset[int]], ...] = tuple(
 
 
 def march_of_numbers(vendor: str | None, family: int | None, number: int | None) -> str | None:
-    """Return the largest march that a CPU of these numbers is known to have, before its flags."""
+    """Return the first march of the table for these numbers, whatever the CPU's flags."""
     return next(iter(_candidates(vendor, family, number)), None)
 
 
@@ -157,7 +157,7 @@ def _candidates(vendor: str | None, family: int | None, number: int | None) -> t
 
 
 def vendor_of_march(march: str) -> str | None:
-    """Return who makes CPUs of a march; None for a level of x86-64 and for rarer makers."""
+    """Return ``amd`` or ``intel``; None for a level of x86-64 and for marches of other makers."""
     if march.startswith(("x86-64", "lujiazui", "yongfeng", "shijidadao", "nano", "eden")):
         return None
     makers = ("k8", "amdfam", "barcelona", "btver", "bdver", "znver")
@@ -185,7 +185,8 @@ _NOT_OF_LLVM = frozenset(
 
 
 def rust_cpu(march: str) -> str:
-    """Return the largest CPU that rustc has a name for and whose code runs where ``march`` does."""
+    """Return ``march`` where rustc knows the name, else the largest known march whose code runs on
+    every CPU of ``march``."""
     if march not in _NOT_OF_LLVM:
         return march
     maker = vendor_of_march(march)
@@ -202,10 +203,10 @@ def family_march(
 ) -> str:
     """Return the march of a CPU.
 
-    1. By its numbers, if its flags bear that out; else, with a known number, its psABI level: a
-       virtual machine masks features.
-    2. A number that no table has: the largest march of its vendor whose features are all there and
-       none of whose features is hidden. Such code runs, whatever the product is called.
+    1. The march of its numbers whose features are all in ``flags``. Where the numbers are known but
+       features are missing (a virtual machine masks some), the psABI level of ``flags``.
+    2. For unknown numbers, the largest march of its vendor whose features are all in ``flags`` and
+       of which none is hidden: such code runs, whatever the product is called.
     """
     candidates = _candidates(vendor, family, number)
     for name in candidates:

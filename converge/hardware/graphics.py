@@ -1,6 +1,6 @@
 """What drives a graphics card: NVIDIA's driver branches by generation, architectures by device id.
 
-A name or a PCI device id goes in, facts come out. Ids of AMD and Intel lie in ``graphics.json``.
+The device ids of AMD and Intel are in ``graphics.json``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Literal
 #: PCI vendor ids of the vendors that a profile names; any other one is ``other``.
 VENDORS: Mapping[str, str] = {"10de": "nvidia", "1002": "amd", "8086": "intel"}
 #: Kernel drivers that show a picture or compute, by vendor, as /sys/bus/pci/drivers names them
-#: (Linux: drivers/gpu/drm and drivers/video/fbdev). A card of any vendor may have one of no list.
+#: (Linux: drivers/gpu/drm and drivers/video/fbdev). A card may also have a driver of no list.
 DRIVERS: Mapping[str, tuple[str, ...]] = {
     "nvidia": ("nvidia", "nouveau", "nova-core", "nvidiafb", "rivafb"),
     "amd": ("amdgpu", "radeon", "radeonfb", "aty128fb", "atyfb"),
@@ -31,9 +31,9 @@ GUEST_DRIVERS = ("vfio-pci", "pci-stub", "xen-pciback", "pciback", "uio_pci_gene
 _OF_A_VENDOR = re.compile(r"[a-z0-9_-]+[-_]vfio[-_]pci")  # xe-vfio-pci, nvgrace_gpu_vfio_pci
 #: Drivers of the console chips of server boards: they draw text for a remote console, in software.
 _CONSOLES = ("ast", "mgag200", "hibmc-drm")
-#: What a profile writes for nothing, for what was not seen, and for a driver of no list.
+#: A profile's words for no driver, for a driver that was not seen, and for a driver of no list.
 NONE, UNSEEN, OTHER = "none", "unknown", "other"
-#: Drivers that decode video through VA-API in this project's hands, and who does the work.
+#: Kernel drivers under which this project sets up video decoding (VA-API) -> the VA-API driver.
 DECODES: Mapping[str, str] = {
     "nvidia": "nvidia",
     "amdgpu": "mesa",
@@ -54,7 +54,7 @@ def kept(driver: str | None) -> bool:
 
 
 def is_console(driver: str | None) -> bool:
-    """Say whether a driver is one of a server's console chip."""
+    """Say whether a driver is that of a server's console chip."""
     return driver in _CONSOLES
 
 
@@ -64,19 +64,18 @@ def drives(driver: str | None) -> bool:
 
 
 def known_drivers(maker: str) -> tuple[str, ...]:
-    """Return what a profile may call the driver of a card of ``maker``."""
+    """Return the words that a profile may give as the driver of a card of ``maker``."""
     return (*DRIVERS.get(maker, ()), *GUEST_DRIVERS, NONE, UNSEEN, OTHER)
 
 
 def maker_of(driver: str) -> str | None:
-    """Return whose cards a driver drives; None where it is of no list."""
+    """Return the vendor whose list has the driver; None where no list has it."""
     return next((maker for maker, drivers in DRIVERS.items() if driver in drivers), None)
 
 
 def declared_driver(maker: str, driver: str) -> str:
-    """Return what a profile calls the kernel's ``driver`` of a card of ``maker``.
-
-    ``other`` stands for each driver that no list of that vendor has, whatever its name."""
+    """Return a profile's word for the kernel driver ``driver`` of a card of ``maker``; ``other``
+    for a driver that no list of that vendor has."""
     if not driver:
         return NONE
     if driver in DRIVERS.get(maker, ()) or driver in GUEST_DRIVERS:
@@ -90,7 +89,7 @@ OpenModules = Literal["never", "possible", "required"]
 
 @dataclass(frozen=True, kw_only=True)
 class GpuGeneration:
-    """An NVIDIA GPU generation and what its drivers are limited to."""
+    """An NVIDIA GPU generation, and which drivers support it."""
 
     name: str
     chips: str  # first two letters of its chips
@@ -119,8 +118,8 @@ def _generation(
     )
 
 
-#: The ranges are those of the chips in the public PCI id list of 2026-08-22. A device that lies in
-#: none of them is unknown, never guessed.
+#: The ranges are those of the chips in the public PCI id list of 2026-08-22. A device outside of
+#: all ranges is unknown; it is never guessed.
 GENERATIONS: tuple[GpuGeneration, ...] = (
     _generation(
         name="kepler",
@@ -203,7 +202,7 @@ def generation(name: str) -> GpuGeneration | None:
 
 
 def generation_of_device(device: int) -> GpuGeneration | None:
-    """Return the generation of a PCI device id of vendor 10de, where its range is known."""
+    """Return the generation of a PCI device id of vendor 10de; None for an unknown id."""
     for candidate in GENERATIONS:
         if any(first <= device <= last for first, last in candidate.devices):
             return candidate
@@ -211,8 +210,8 @@ def generation_of_device(device: int) -> GpuGeneration | None:
 
 
 #: Generations before Kepler: device ids in the public PCI id list of 2026-08-22, and the last
-#: branch of NVIDIA's driver for each (its page of legacy GPUs). 340 ended in 2019, 390 in 2022: no
-#: row of the plan is for them.
+#: branch of NVIDIA's driver for each (NVIDIA's page of legacy GPUs). 340 ended in 2019 and 390 in
+#: 2022, so no row of the plan is for these cards.
 _BEFORE_KEPLER: tuple[tuple[str, int, tuple[tuple[int, int], ...]], ...] = (
     (
         "tesla",
@@ -264,9 +263,9 @@ def _ranges() -> Mapping[str, Mapping[str, tuple[tuple[int, int], ...]]]:
 
 
 def architectures() -> Mapping[str, tuple[str, ...]]:
-    """Return the names of the architectures that are known, by vendor, oldest first."""
+    """Return the names of the known architectures by vendor, oldest first."""
     return {
-        "nvidia": tuple(one.name for one in GENERATIONS),
+        "nvidia": tuple(generation.name for generation in GENERATIONS),
         **{maker: tuple(names) for maker, names in _ranges().items()},
     }
 
@@ -286,8 +285,9 @@ def architecture(pci_id: str) -> str | None:
 def kernel_ceiling(branch: int, version: str = "") -> tuple[int, int] | None:
     """Return the newest Linux that a legacy branch is known to build with.
 
-    580 builds with 7.0, from 580.173 on with 7.1; 7.2 is not verified for any release of it
-    (nixpkgs issues 538659, 538400, 554125). ``version`` "": one that is not known, so the lower.
+    580 builds with 7.0, and from 580.173 on with 7.1; 7.2 is not verified for any release of 580
+    (nixpkgs issues 538659, 538400, 554125). ``version``: the release of the driver; for an unknown
+    one ("") the lower ceiling is returned. None: no ceiling is known.
     """
     if branch == 580 and _release(version) >= (580, 173):
         return (7, 1)

@@ -1,13 +1,13 @@
-"""Kinds of memory modules: as the firmware names them, as a profile does, do both agree."""
+"""Kinds of memory modules: the firmware's names, a profile's names, and whether the two agree."""
 
 from __future__ import annotations
 
 import re
 
-#: What SMBIOS calls kinds that a profile sums up as ``other``.
+#: SMBIOS names of the kinds that a profile calls ``other``.
 _OTHER = {"DRAM", "EDRAM", "SDRAM", "SGRAM", "RDRAM", "RAM", "SRAM", "FBD2", "MRDIMM", "Other"}
-#: What the same table lists beside main memory: what keeps the firmware or the picture, and
-#: persistent memory, beside which there are modules of DRAM (SMBIOS, memory device: type).
+#: SMBIOS names of modules that are not main memory: firmware, video and persistent memory (SMBIOS,
+#: memory device: type).
 _NOT_MAIN = {"ROM", "Flash", "EPROM", "EEPROM", "FEPROM", "VRAM", "Logical non-volatile device"}
 _KNOWN = re.compile(r"DDR[2-5]?|DDR3L|LPDDR[2-5]?|LPDDR[45]X|HBM[23]?")
 
@@ -18,7 +18,7 @@ def is_main(found: str) -> bool:
 
 
 def declared(found: str | None) -> str:
-    """Return the kind that a profile declares for what udev read from the firmware's table."""
+    """Return the profile's name of a kind that udev read from the firmware's table."""
     text = (found or "").strip()
     if _KNOWN.fullmatch(text):
         return text
@@ -27,5 +27,6 @@ def declared(found: str | None) -> str:
 
 
 def agree(profile: str, found: str) -> bool:
-    """Say whether a declared kind is what was found: SMBIOS has no name for DDR3L and LPDDR4X."""
+    """Say whether a declared kind is the found one. L and X at the end do not count, since SMBIOS
+    has no names for DDR3L and LPDDR4X."""
     return profile.rstrip("LX") == declared(found).rstrip("LX")

@@ -1,12 +1,12 @@
-"""One description of a record for all: its dataclass. Written, read and put into a schema by it.
+"""The dataclass of a record is its only description: it is written, read and documented by it.
 
 A field is ``name: Annotated[type, Says("what it is")]``. Types: text, numbers, bool, enumerations,
 ``None``, tuples of one type, mappings by text, and dataclasses of such fields.
 
-  plain    a record as JSON values
-  taken    a record from JSON values that nobody vouches for: a field that is missing or of another
-           type is empty, never something good, and never raises
-  schema   JSON Schema of a record; a field without a default is required
+  plain    a record -> JSON values
+  taken    JSON values that are not trusted -> a record; never raises. A field that is missing or of
+           another type becomes empty, or what ``Says.otherwise`` names: never a good word
+  schema   the JSON Schema of a record; a field without a default is required
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
-LARGEST = 1e12  # no figure of a record is larger
+LARGEST = 1e12  # the limit of a figure in a record
 
 R = TypeVar("R")
 
 
 @dataclass(frozen=True)
 class Says:
-    """What a field is. ``otherwise``: what an unreadable value of it counts as. ``rules``: further
-    words of JSON Schema."""
+    """What a field is. ``otherwise``: the value in place of one that cannot be read. ``rules``:
+    further keywords of JSON Schema."""
 
     text: str
     otherwise: Any = None
@@ -37,7 +37,7 @@ class Says:
 
 @dataclass(frozen=True, kw_only=True)
 class FieldForm:
-    """A field of a record: its type without ``Annotated``, what it says, whether it has to be."""
+    """A field of a record: its type without ``Annotated``, its description, its default."""
 
     name: str
     type: Any
@@ -81,7 +81,7 @@ def _split(hint: Any) -> tuple[Any, Says]:
 
 
 def plain(value: Any) -> Any:
-    """A record, or a part of one, as JSON values."""
+    """A record, or a part of a record, as JSON values."""
     if is_dataclass(value) and not isinstance(value, type):
         return {form.name: plain(getattr(value, form.name)) for form in forms(type(value))}
     if isinstance(value, Enum):
@@ -97,9 +97,9 @@ def plain(value: Any) -> Any:
 
 
 def taken(kind: type[R], value: object) -> R:
-    """A record of this kind from what was read."""
-    found = value if isinstance(value, Mapping) else {}
-    return kind(**{form.name: _field(form, found) for form in forms(kind)})
+    """A record of this kind from JSON values that are not trusted. Never raises."""
+    given = value if isinstance(value, Mapping) else {}
+    return kind(**{form.name: _field(form, given) for form in forms(kind)})
 
 
 def copied(kind: type[R], value: object) -> R:
@@ -121,7 +121,7 @@ def _field(field: FieldForm, found: Mapping[str, object]) -> Any:
 
 
 def _value(kind: Any, value: object) -> Any:
-    """A value of this type; None where the type is an enumeration and the value none of it."""
+    """A value of this type; None where the type is an enumeration without this value."""
     origin = get_origin(kind)
     if origin in (UnionType, typing.Union):
         (inner,) = (argument for argument in get_args(kind) if argument is not NoneType)
@@ -153,14 +153,14 @@ def _value(kind: Any, value: object) -> Any:
 
 
 def _number(kind: Callable[[Any], float], value: object) -> float | None:
-    """A figure; None for what is none, NaN and the infinite among them."""
+    """A figure; None for anything else: NaN, the infinite, and what is beyond LARGEST."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return kind(value) if abs(value) <= LARGEST else None
 
 
 def text(value: object) -> str:
-    """A value as text: numbers are written out, lists joined, nothing is ''."""
+    """A value as text: numbers are written out, lists are joined, None is the empty text."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -186,7 +186,7 @@ def schema(kind: type) -> dict[str, object]:
 
 
 def about(kind: type) -> str:
-    """What a record is about, as its docstring says."""
+    """The first line of a record's docstring."""
     return (kind.__doc__ or "").strip().partition("\n")[0].rstrip(".")
 
 

@@ -1,4 +1,4 @@
-"""The JSON Lines record of one run, as it is read: every message and every report comes from it.
+"""Read the journal of one run, JSON Lines: every message and every report comes from a journal.
 
 A line is a flat JSON object: ``run``, ``seq`` (from 1), ``time`` (UTC, ISO 8601), ``kind``,
 ``workspace`` ("" for the run itself) and the fields of its kind (``converge.journal.kinds``).
@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One record, and where it stands: ``seq`` is 0 where the line has no number."""
+    """One line of a journal. ``seq`` is 0 where the line has no number."""
 
     run: str
     seq: int
@@ -32,22 +32,22 @@ class Line:
     record: Record
 
     @classmethod
-    def of(cls, found: Mapping[str, object]) -> Line:
-        """From a JSON object that nobody vouches for."""
-        kind = text(found.get("kind"))
-        number = found.get("seq")
-        record = taken(KINDS[kind], found) if kind in KINDS else OtherRecord(kind=kind)
+    def of(cls, values: Mapping[str, object]) -> Line:
+        """The line of a JSON object that is not trusted. Never raises."""
+        kind = text(values.get("kind"))
+        number = values.get("seq")
+        record = taken(KINDS[kind], values) if kind in KINDS else OtherRecord(kind=kind)
         return cls(
-            run=text(found.get("run")),
+            run=text(values.get("run")),
             seq=number if isinstance(number, int) and not isinstance(number, bool) else 0,
-            time=text(found.get("time")),
-            workspace=text(found.get("workspace")),
+            time=text(values.get("time")),
+            workspace=text(values.get("workspace")),
             record=record,
         )
 
     @property
     def kind(self) -> str:
-        """The word of its kind."""
+        """The word for the kind of the record, as in KINDS."""
         if isinstance(self.record, OtherRecord):
             return self.record.kind
         return WORDS[type(self.record)]
@@ -61,36 +61,36 @@ class Line:
 def controller_state() -> Path:
     """Directory on the controller for journals and saved plans.
 
-    A relative XDG_STATE_HOME is none, as the XDG Base Directory Specification has it."""
+    A relative XDG_STATE_HOME is ignored, as the XDG Base Directory Specification asks."""
     given = Path(os.environ.get("XDG_STATE_HOME", ""))
     base = given if given.is_absolute() else Path.home() / ".local" / "state"
     return base / "workspace-tuning" / "controller"
 
 
 def read(path: Path) -> tuple[Line, ...]:
-    """The lines of a journal; a torn last line (the power failed in it) is left out."""
+    """The lines of a journal up to its first torn line (the power failed). Raises OSError."""
     return tuple(map(Line.of, objects(path.read_bytes())))
 
 
 def objects(content: bytes) -> Iterator[Mapping[str, object]]:
-    """The JSON objects of a journal, up to its first line that is none."""
+    """The JSON objects of a journal, up to its first line that is no JSON object."""
     for line in content.split(b"\n")[:-1]:
         try:
-            found = json.loads(line)
+            value = json.loads(line)
         except (ValueError, RecursionError):
             return
-        if not isinstance(found, dict):
+        if not isinstance(value, dict):
             return
-        yield found
+        yield value
 
 
 def of_kind(lines: Iterable[Line], kind: type[R], workspace: str | None = None) -> Iterator[R]:
-    """The records of one kind, in order; of one workspace, where one is named."""
+    """The records of one kind, in order; only those of ``workspace`` where it is given."""
     for line in lines:
         if isinstance(line.record, kind) and workspace in (None, line.workspace):
             yield line.record
 
 
 def last_of_kind(lines: Iterable[Line], kind: type[R], workspace: str | None = None) -> R | None:
-    """The last record of one kind."""
+    """The last record of one kind, or None; only of ``workspace`` where it is given."""
     return next(iter(deque(of_kind(lines, kind, workspace), maxlen=1)), None)

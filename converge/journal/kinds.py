@@ -1,4 +1,4 @@
-"""The records of a journal, one frozen value a kind: what a run writes and what reports read.
+"""The records of a journal, one frozen class a kind: what a run writes and what reports read.
 
 ``schemas/journal.schema.json`` is made from these (``converge.journal.schema``).
 """
@@ -16,7 +16,7 @@ from converge.journal.measured import MeasurementRecord, MemoryRecord
 from converge.setting import Layer
 from converge.trial import Trial, TrialState
 
-#: Words of a fact of the gate, worst first. Any other word is unknown, and unknown is not true.
+#: Words of a fact of the gate, worst first. Any other word is read as unknown.
 FACT_WORDS = ("blocks", "unknown", "differs", "true")
 
 _LAYER = Says("Where a change lands", rules={"enum": [one.value for one in Layer]})
@@ -241,15 +241,15 @@ class TrialRecord:
     ] = ()
 
     @classmethod
-    def of(cls, run: str, one: Trial, *, boot: str) -> TrialRecord:
-        """``boot``: the one that the workspace runs in now."""
+    def of(cls, run: str, trial: Trial, *, boot: str) -> TrialRecord:
+        """The record of a run's trial. ``boot``: the id of the workspace's present boot."""
         return cls(
             run=run,
-            state=one.state.value,
-            stands=one.stands(boot),
-            next=one.next_step(boot),
-            found=one.found,
-            journal=one.journal,
+            state=trial.state.value,
+            stands=trial.stands(boot),
+            next=trial.next_step(boot),
+            found=trial.found,
+            journal=trial.journal,
         )
 
 
@@ -305,7 +305,7 @@ Record = (
     | RunEndRecord
     | OtherRecord
 )
-#: The kinds by the word that a line of a journal has for them.
+#: The ``kind`` of a journal's line -> the class of its record.
 KINDS: Mapping[str, type[Record]] = {
     "run-start": RunStartRecord,
     "snapshot": SnapshotRecord,
@@ -324,5 +324,5 @@ KINDS: Mapping[str, type[Record]] = {
     "run-end": RunEndRecord,
 }
 WORDS = {kind: word for word, kind in KINDS.items()}
-#: Those of the run itself, which name no workspace.
+#: Records of the run itself: their lines name no workspace.
 OF_THE_RUN = (RunStartRecord, RunEndRecord)

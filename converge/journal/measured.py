@@ -1,6 +1,6 @@
 """The records of what was measured: memory in use, and the gain that a claim promises.
 
-Kinds of a journal as those of ``converge.journal.kinds``, which has the table of all of them.
+``converge.journal.kinds`` has the table of all kinds.
 """
 
 from __future__ import annotations

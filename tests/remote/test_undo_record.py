@@ -13,7 +13,6 @@ from tests.conftest import Box, Cli
 from tests.remote.faults import transaction
 from tests.remote.test_undo import (
     ALL,
-    DAMAGE,
     applied,
     before,
     box,
@@ -23,6 +22,7 @@ from tests.remote.test_undo import (
     undo,
     write_key,
 )
+from tests.remote.test_undo_state import DAMAGE
 
 __all__ = ["applied", "before", "box"]
 

@@ -1,1 +1,1 @@
-"""One module per subject: a look at profile and machine goes in, a verdict per fact comes out."""
+"""One module per subject. In: profile, machine, settings in force. Out: a verdict per fact."""

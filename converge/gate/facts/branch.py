@@ -9,10 +9,8 @@ from converge.hardware import graphics
 
 
 def branch(look: Look) -> Iterator[FactVerdict]:
-    """Yield verdicts where a card that NVIDIA's driver draws or offloads with needs an old branch.
-
-    The driver is one module for all of its cards: the oldest card decides.
-    """
+    """Yield verdicts on the loaded driver and the kernel, where a declared card needs a legacy
+    branch of NVIDIA's driver. One driver module serves all cards, so the oldest card decides."""
     generations = [
         found
         for card in look.profile.by_nvidia
@@ -20,7 +18,7 @@ def branch(look: Look) -> Iterator[FactVerdict]:
     ]
     if not generations:
         return
-    oldest = min(generations, key=lambda one: one.last_branch or 0)
+    oldest = min(generations, key=lambda generation: generation.last_branch or 0)
     last, loaded = oldest.last_branch or 0, look.machine.nvidia_driver
     if loaded:
         fits = int(loaded.partition(".")[0]) <= last
@@ -37,7 +35,8 @@ def branch(look: Look) -> Iterator[FactVerdict]:
 
 
 def _kernel(look: Look, last: int) -> FactVerdict:
-    """A legacy branch builds with kernels up to a ceiling, which depends on the release of it."""
+    """Judge the kernel. A legacy branch builds with kernels up to a ceiling, which depends on the
+    release of the branch."""
     loaded = look.machine.nvidia_driver or ""
     release = loaded if loaded.partition(".")[0] == str(last) else ""
     ceiling, kernel = graphics.kernel_ceiling(last, release), version(look.machine.kernel or "")
@@ -72,9 +71,9 @@ def _kernel(look: Look, last: int) -> FactVerdict:
 
 
 def _runs(look: Look, last: int) -> bool:
-    """Say whether that branch holds a card under the running kernel, which proves that it builds.
+    """Say whether the branch ``last`` drives a card under the running kernel: then it builds.
 
-    Later branches drive no card whose last one it is."""
+    A card of a generation whose last branch is ``last`` is driven by no later branch."""
     for gpu in look.machine.gpus or ():
         name = graphics.architecture(gpu.pci_id) if gpu.driver == "nvidia" else None
         generation = graphics.generation(name or "")

@@ -1,4 +1,4 @@
-"""Graphics cards: is each declared one there, held by the driver and in the role that it says."""
+"""Graphics cards: whether each declared card is there, with the declared driver and role."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from converge.hardware import graphics
 from converge.profile.profile import Gpu
 from converge.setting import Layer, Setting
 
-#: What settings need of the card that draws; with ``nvidia``, what they need of any card.
+#: The facts (``Setting.needs``) that are about the card that draws. ``nvidia`` is about any card.
 DRAWN = frozenset(
     {"video", "video-nvidia", "video-mesa", "video-r600", "video-intel", "video-i965"}
 )
@@ -20,7 +20,7 @@ DRAWN = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class MatchedCard:
-    """A declared card, its place in the profile, and the one of the machine that it is."""
+    """A declared card, its index in the profile, and the card of the machine that it is."""
 
     index: int
     card: Gpu
@@ -45,7 +45,8 @@ class MatchedCard:
 
 
 def cards(look: Look) -> Iterator[FactVerdict]:
-    """Yield a verdict for each fact of each card; one verdict where all cards are there."""
+    """Yield a verdict for each missing card, each undeclared card and each fact of a found card;
+    where no card is missing or undeclared, one verdict says that all are there."""
     machine = look.machine
     elsewhere = machine.platform == "wsl" or machine.container
     if machine.gpus is None and not elsewhere:
@@ -61,8 +62,8 @@ def cards(look: Look) -> Iterator[FactVerdict]:
             overridable=not look.nvidia_driver,
         )
         return
-    # What a WSL2 guest shows on its PCI bus is a way to the card of Windows, and no card; what a
-    # container shows is its host's.
+    # The PCI bus of a WSL2 guest shows a bridge to the card of Windows, and no card of its own; a
+    # container shows the cards of its host.
     found = () if elsewhere else machine.gpus or ()
     pairs, rest = pair(look.profile.gpus, found)
     yield from _there(look, pairs, rest)
@@ -75,7 +76,8 @@ def cards(look: Look) -> Iterator[FactVerdict]:
 def pair(
     declared: Sequence[Gpu], found: Sequence[FoundGpu]
 ) -> tuple[tuple[MatchedCard, ...], tuple[tuple[FoundGpu, str], ...]]:
-    """Return each declared card with the found one that it is, and the found ones left over."""
+    """Return each declared card with the matching found card, and the other found cards with their
+    roles. The same PCI id matches first, then the same vendor; the likest candidate wins."""
     left = dict(enumerate(zip(found, roles(found), strict=True)))
     taken: dict[int, int] = {}
 
@@ -108,7 +110,7 @@ def pair(
 
 
 def _needed(look: Look, card: Gpu) -> tuple[Setting, ...]:
-    """Return the settings in force that act on this card, because of its role."""
+    """Return the settings in force that act on a card of this role and driver."""
     facts: frozenset[str] = DRAWN if card.role == "draws" else frozenset()
     if card.driver == "nvidia" and card.role in {"draws", "offload"}:
         facts |= {"nvidia"}
@@ -128,7 +130,7 @@ def _shown(gpu: FoundGpu, role: str) -> str:
 
 
 def _chooses(settings: Sequence[Setting]) -> bool:
-    """Say whether a driver for the whole system is among them: a wrong one leaves no display."""
+    """Say whether a setting chooses the driver of the system: a wrong driver leaves no display."""
     return any(s.layer is Layer.NIXOS and "nvidia" in s.needs for s in settings)
 
 
@@ -173,7 +175,8 @@ def _pci_id(look: Look, one: MatchedCard) -> Iterator[FactVerdict]:
 
 
 def _driver(look: Look, one: MatchedCard) -> Iterator[FactVerdict]:
-    """A driver of the profile that the card does not use is never set by a run, unless asked."""
+    """Compare the driver. While the card uses another driver than the declared one, a run that
+    would set the declared driver is refused, unless ``accept=gpus.driver`` asks for the change."""
     assert one.found is not None
     found, needed = one.found.driver or graphics.NONE, _needed(look, one.card)
     verdict = look.same("gpus.driver", f"{one.card.driver} for {one.card.name}", found)
@@ -187,7 +190,7 @@ def _driver(look: Look, one: MatchedCard) -> Iterator[FactVerdict]:
     guest = graphics.kept(found)
     decoder = graphics.DECODES.get(one.card.driver)
     if decoder and decoder == graphics.DECODES.get(found):
-        needed = ()  # as i915 and xe: nothing that is set asks which of the two it is
+        needed = ()  # such as i915 and xe: every setting is the same for both
     if guest:
         why = "the card is kept for a virtual machine: a driver here takes it away"
     elif _chooses(needed):
@@ -219,7 +222,7 @@ def _harmless(decoder: str | None, found: str) -> str:
 def _role(look: Look, one: MatchedCard) -> Iterator[FactVerdict]:
     assert one.found is not None
     if not one.held:
-        return  # said already; a role follows from the driver
+        return  # _driver has said so already, and the role follows from the driver
     needed, fact = _needed(look, one.card), "gpus.role"
     declared = f"{one.card.name} {one.card.role}"
     if one.role == UNKNOWN:
@@ -259,7 +262,7 @@ def _role(look: Look, one: MatchedCard) -> Iterator[FactVerdict]:
 
 
 def _architecture(look: Look, one: MatchedCard) -> Iterator[FactVerdict]:
-    """The driver that follows from the declared generation must drive the one that is there."""
+    """Compare the generation: the driver chosen for the declared one must drive the found one."""
     assert one.found is not None
     card, found_id, fact = one.card, one.found.pci_id, "gpus.architecture"
     if card.architecture is None:
@@ -322,7 +325,7 @@ def _undriven(declared: graphics.GpuGeneration, found: graphics.GpuGeneration) -
 
 
 def _smi(look: Look, one: MatchedCard) -> Iterator[FactVerdict]:
-    """Compare what only nvidia-smi tells."""
+    """Compare the facts that only nvidia-smi tells."""
     assert one.found is not None
     smi, card = look.machine.nvidia_of(one.found), one.card
     if smi is None:

@@ -1,4 +1,4 @@
-"""Processor: may the code that is built run here, and is there room to build it."""
+"""Processor: whether the code that is built runs here, and whether the machine can build it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def cpu(look: Look) -> Iterator[FactVerdict]:
 
 
 def march(look: Look) -> Iterator[FactVerdict]:
-    """Every CPU must have each feature that compiled code may use."""
+    """Judge the march: every CPU must have each feature that compiled code may use."""
     fact, name = "build.compiler.march", look.profile.build.compiler.march
     needed, flags = look.compiled, look.machine.cpu_flags
     boots = any(s.layer is Layer.NIXOS for s in needed)
@@ -60,7 +60,7 @@ def march(look: Look) -> Iterator[FactVerdict]:
     numbers = look.machine.cpu_vendor, look.machine.cpu_family, look.machine.cpu_number
     own = cpus.march_of_numbers(*numbers)
     shown = cpus.hidden_features(own) if own else frozenset[str]()
-    hidden = cpus.hidden_features(name) - shown  # Linux prints none of them: the numbers decide
+    hidden = cpus.hidden_features(name) - shown  # not in cpuinfo, so the CPU's numbers decide
     missing = sorted(cpus.missing_flags(name, flags) | hidden)
     if not missing:
         yield FactVerdict(
@@ -82,7 +82,7 @@ def march(look: Look) -> Iterator[FactVerdict]:
 
 
 def parallelism(look: Look) -> Iterator[FactVerdict]:
-    """A build must not need more memory or threads than the machine has."""
+    """Judge the build tiers: a build must not need more memory or threads than the machine has."""
     fact, limits = "build.tiers", look.profile.build.parallelism
     memory, threads = look.machine.usable_gb, look.machine.threads
     needed = look.named("build.")

@@ -1,4 +1,4 @@
-"""Disks of the system: kind, size, and the scheduler that the kernel offers for each."""
+"""Disks of the system: kind, size, and the I/O scheduler of each kind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from converge.profile.profile import Disk
 
 
 def storage(look: Look) -> Iterator[FactVerdict]:
-    """Compare the disks one by one, sorted by kind and size: their names are the kernel's."""
+    """Compare the disks sorted by kind and size, since a profile does not name them."""
     needed = look.ids(look.named("storage.scheduler"))
     declared = sorted(look.profile.storage.disks, key=lambda disk: (disk.kind, disk.size_gb or 0))
     found = sorted(look.machine.system_disks, key=lambda disk: (disk.kind, disk.size_gb))
@@ -57,7 +57,7 @@ def _sizes(look: Look, declared: list[Disk], found: list[BlockDevice]) -> FactVe
         return replace(verdict, outcome=FactOutcome.UNKNOWN)
     sizes = sorted(disk.size_gb or 0 for disk in declared)
     there = sorted(disk.size_gb for disk in found)
-    # 500 GB as sold can be 512
+    # A disk that is sold as 500 GB can have 512.
     close = len(sizes) == len(there) and all(
         abs(a - b) <= a // 10 for a, b in zip(sizes, there, strict=True)
     )

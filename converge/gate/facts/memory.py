@@ -1,4 +1,4 @@
-"""Memory and compressed swap: do the limits fit what is there."""
+"""Memory and zram: whether the declared amount, kind and zram device are those of the machine."""
 
 from __future__ import annotations
 

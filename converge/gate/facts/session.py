@@ -1,4 +1,4 @@
-"""Desktop and session type: is there anybody to read what is written."""
+"""Desktop and session type: whether the programs that read the settings run on this machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from converge.gate.facts.verdict import FactOutcome, FactVerdict, Look
 
-#: Said while it is still true, so that nobody learns of it at the login after the update.
+#: Said while X11 still works, so that nobody learns of the end at the login after the update.
 BEFORE_68 = "the update to Plasma 6.8 takes the X11 session away, and with it what is set for X11"
 STAY_OR_GO = (
     "before it, stay on Plasma 6.7 (fixes for X11 until early 2027), or log in to the Wayland "
@@ -59,7 +59,8 @@ def session(look: Look) -> Iterator[FactVerdict]:
             settings=look.ids(look.x11),
         )
     if of_plasma and found == "x11" and verdict.fix and without_x11(machine.plasma):
-        # It was begun before the update; nobody should declare what the next login does not have.
+        # The session began before the update; the next login cannot be X11, so "declare x11" would
+        # be the wrong advice.
         verdict = replace(
             verdict,
             found=f"x11, which Plasma {machine.plasma} does not have any more",
@@ -71,6 +72,6 @@ def session(look: Look) -> Iterator[FactVerdict]:
 
 
 def without_x11(plasma: str | None) -> bool:
-    """Say whether a release of Plasma has no X11 session: 6.8, whose first beta is 6.7.80."""
+    """Say whether a release of Plasma has no X11 session: 6.8 (first beta: 6.7.80) and later."""
     numbers = [int(part) for part in (plasma or "").split(".") if part.isdecimal()]
     return numbers >= [6, 7, 80]

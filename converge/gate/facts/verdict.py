@@ -1,4 +1,4 @@
-"""The verdict on one fact, and what a look at the facts has at hand."""
+"""The verdict on one fact, and ``Look``: what every module of this room judges from."""
 
 from __future__ import annotations
 
@@ -12,26 +12,28 @@ from converge.setting import Layer, Phase, Setting
 
 
 class FactOutcome(StrEnum):
-    """What became of one fact."""
+    """How a declared fact compares with the machine."""
 
     TRUE = "true"
-    DIFFERS = "differs"  # but nothing in force breaks because of it
+    DIFFERS = "differs"  # and no setting in force breaks because of the difference
     UNKNOWN = "unknown"
-    BLOCKS = "blocks"
+    BLOCKS = "blocks"  # the run is refused
 
 
 @dataclass(frozen=True, kw_only=True)
 class FactVerdict:
-    """One fact: what is declared, what was found, what needs it, what to do."""
+    """One fact: what is declared, what was found, which settings need the fact, what to do."""
 
-    fact: str  # as it is called in the profile: "cpu.threads"; also what accept= names
+    fact: str  # its key in the profile, such as "cpu.threads"; accept= takes the same name
     outcome: FactOutcome
     declared: str
     found: str
-    why: str = ""  # what it means, where it is not true
+    why: str = ""  # what the difference means
     fix: str = ""
-    settings: tuple[str, ...] = ()  # ids of the settings in force that need it
-    overridable: bool = True  # False: would stop a boot or the display, no consent helps
+    settings: tuple[str, ...] = ()  # ids of the settings in force that need the fact
+    overridable: bool = (
+        True  # False: accept= cannot consent, since a boot or the display is at risk
+    )
 
     def __str__(self) -> str:
         text = f"{self.fact}: {self.outcome}; declared {self.declared}, found {self.found}"
@@ -49,7 +51,7 @@ class FactVerdict:
 
 @dataclass(frozen=True)
 class Look:
-    """What a look at the facts has at hand."""
+    """Profile, machine and settings in force, with the selections that several facts need."""
 
     profile: Profile
     machine: Machine
@@ -74,12 +76,12 @@ class Look:
 
     @property
     def nvidia_driver(self) -> tuple[Setting, ...]:
-        """Settings that choose or load the driver: a wrong one leaves no display."""
+        """Settings that choose or load NVIDIA's driver: a wrong driver leaves no display."""
         return tuple(s for s in self.nvidia if s.layer is Layer.NIXOS)
 
     @property
     def x11(self) -> tuple[Setting, ...]:
-        """Settings that need an X11 session, or hand a program a flag for one."""
+        """Settings that need an X11 session, or hand a program a flag for X11."""
         return tuple(
             s for s in self.settings if "x11" in s.needs or "--ozone-platform=x11" in str(s.value)
         )
@@ -95,7 +97,7 @@ class Look:
         return f"write {key}: {value} in {self.profile.file}"
 
     def same(self, fact: str, declared: object, found: object, fix: str = "") -> FactVerdict:
-        """Judge a fact that nothing breaks over."""
+        """Compare a fact whose difference breaks nothing: true, differs, or unknown (None)."""
         outcome = (
             FactOutcome.UNKNOWN
             if found is None
