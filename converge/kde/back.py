@@ -1,20 +1,19 @@
-"""What a run changes in a KDE file, entry by entry: the record that leads back.
+"""The record of what a run changes in a KDE file, entry by entry, so that an undo can go back.
 
 In: the bytes of a file before and after a run, and what was declared. Out: the entries whose
 meaning the run changed, and their record as ``remote/entries.awk`` reads it on the workspace.
 
-KDE rewrites its files all the time, so at an undo a file is seldom still the one that was written.
-Then each entry of the record goes back to its value from before, unless somebody changed it since:
+KDE rewrites its files all the time, so at an undo a file seldom has the bytes that the run wrote.
+Each entry of the record then goes back to its old value, unless somebody changed it since:
 
-1. The line in force says what it said before the run: nothing to do.
-2. It still says what the run wrote (by the rules of a merge: ``Reading.meets``; an entry that KDE
-   dropped because it equals its default counts too): the line from before comes back. An entry
-   that was not there is taken out, and with it the header of a group that was not there either and
-   holds nothing else.
-3. Anything else: somebody changed the entry. The line stays, and the entry is named.
+1. The line in force means what it meant before the run: nothing to do.
+2. The line in force still means what the run wrote (``Reading.meets``), or KDE dropped the entry
+   because it equals its default: the old line comes back. An entry that the run added is removed,
+   and so is the header of a group that the run added and that holds nothing else.
+3. Anything else: somebody changed the entry. The line stays, and the undo names the entry.
 
-One line of a record, fields parted by a blank, names and lines in hexadecimal so that any byte can
-stand in them::
+One line of a record; a blank separates the fields; names and lines are hexadecimal, so that they
+can have any byte::
 
     entry GROUP KEY LOCALE OURS DEFAULT WAS LINE LOCKED HEADER NEW NAME
 
@@ -39,11 +38,12 @@ from converge.kde.text import (
     SEPARATOR,
     EntryLine,
     HeaderLine,
+    inner_name,
     read_file,
     read_spelling,
 )
 
-#: Group, key, locale: what makes an entry one. Bytes as KConfig holds them.
+#: Group, key and locale identify an entry. Bytes as KConfig holds them.
 Identity = tuple[bytes, bytes, bytes | None]
 
 
@@ -53,12 +53,13 @@ class LineInForce:
 
     entry: EntryLine
     line: bytes  # without its ending
-    header: bytes  # that it stands below, without its ending
+    header: bytes  # the header above the line, without its ending
 
 
 @dataclass(frozen=True, kw_only=True)
 class Back:
-    """One entry that a run changed: None where there was, or is, no such entry."""
+    """One entry that a run changed. ``was``: its line before; ``ours``: its line after the run;
+    None for no such entry."""
 
     identity: Identity
     was: LineInForce | None
@@ -80,8 +81,8 @@ class Back:
     def line(self) -> str:
         """The entry in a record."""
         group, key, locale = self.identity
-        one = self.was or self.ours
-        assert one is not None
+        either = self.was or self.ours
+        assert either is not None
         was = self.was
         fields = (
             "entry",
@@ -93,7 +94,7 @@ class Back:
             reading(was),
             was.line.hex() if was else "-",
             locked(was).hex() if was else "-",
-            one.header.hex() or "-",
+            either.header.hex() or "-",
             "new" if self.new_group else "old",
             self.name,
         )
@@ -107,27 +108,27 @@ def in_force(text: bytes) -> Mapping[Identity, LineInForce]:
 
 @lru_cache(maxsize=4)  # a plan asks for the same bytes of a file again: live, source, before, after
 def _held(text: bytes) -> tuple[Mapping[Identity, LineInForce], frozenset[bytes]]:
-    """The same, and the groups that have a header, from one reading of the file."""
-    found: dict[Identity, LineInForce] = {}
+    """The lines in force, and the groups that have a header, from one reading of the file."""
+    lines: dict[Identity, LineInForce] = {}
     fixed: set[Identity] = set()
     groups = {ROOT.encode()}
     header = b""
-    for one in read_file(text):
-        line = one.raw.removesuffix(b"\n").removesuffix(b"\r")
-        if isinstance(one.read, HeaderLine):
+    for placed in read_file(text):
+        line = placed.raw.removesuffix(b"\n").removesuffix(b"\r")
+        if isinstance(placed.read, HeaderLine):
             header = line
-            groups.add(one.group)
-        elif isinstance(one.read, EntryLine):
-            identity = one.group, one.read.key, one.read.locale
+            groups.add(placed.group)
+        elif isinstance(placed.read, EntryLine):
+            identity = placed.group, placed.read.key, placed.read.locale
             if identity not in fixed:
-                found[identity] = LineInForce(entry=one.read, line=line, header=header)
-            if one.locked:
+                lines[identity] = LineInForce(entry=placed.read, line=line, header=header)
+            if placed.locked:
                 fixed.add(identity)
-    return MappingProxyType(found), frozenset(groups)
+    return MappingProxyType(lines), frozenset(groups)
 
 
 def changed(before: bytes | None, after: bytes, desired: Desired) -> tuple[Back, ...]:
-    """The entries whose meaning is another one in ``after``; ``before`` None: there was no file."""
+    """The entries whose meaning differs between ``before`` (None: no file) and ``after``."""
     old, groups = _held(before or b"")
     new = in_force(after)
     defaults = _defaults(desired)
@@ -140,7 +141,7 @@ def changed(before: bytes | None, after: bytes, desired: Desired) -> tuple[Back,
             new_group=identity[0] not in groups,
         )
         for identity in {**new, **old}
-        if old.get(identity) != new.get(identity)  # the same line means the same; most are
+        if old.get(identity) != new.get(identity)  # quick: most lines are the same
         and reading(old.get(identity)) != reading(new.get(identity))
     )
 
@@ -151,27 +152,27 @@ def encode(entries: Iterable[Back]) -> bytes:
 
 
 def locked(was: LineInForce) -> bytes:
-    """The line from before with the lock that somebody put on the entry since."""
+    """The old line with a lock, for an entry that somebody locked since."""
     if "i" in was.entry.options or "d" in was.entry.options:
         return was.line
     key, equals, value = was.line.partition(b"=")
     return key.rstrip(b" \t\r\v\f") + b"[$i]" + equals + value
 
 
-def reading(one: LineInForce | None) -> str:
-    """What KDE reads from a line, comparable: options, value, whether its releases agree."""
-    if one is None:
+def reading(line: LineInForce | None) -> str:
+    """What KDE reads from a line, to compare: options, value, and ``!`` where releases disagree."""
+    if line is None:
         return "-"
-    entry = one.entry
+    entry = line.entry
     return f"{entry.options}:{entry.value.hex()}{'!' * entry.broken}"
 
 
 def _defaults(desired: Desired) -> Mapping[Identity, str]:
-    """Entries that count as ours where they are absent, because the value is KDE's own default."""
-    found: dict[Identity, str] = {}
+    """Entries that are in force where they are absent, because the value is KDE's default."""
+    defaults: dict[Identity, str] = {}
     for group, keys in desired.items():
         for spelled, entry in keys.items():
             key, options = read_spelling(spelled)
             if isinstance(entry, Entry) and entry.default == entry.value and options in ("", "e"):
-                found[SEPARATOR.join(group).encode(), key.encode(), None] = entry.value
-    return found
+                defaults[inner_name(group), key.encode(), None] = entry.value
+    return defaults

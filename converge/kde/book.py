@@ -1,19 +1,19 @@
-"""A KDE config file held by ConfigObj, so that every byte nobody asked to change comes back.
+"""Set entries in a KDE config file with ConfigObj, and leave every other byte as it was.
 
 In: the text of a file. Out: the line in force for an entry, and the text with entries set.
 
-ConfigObj parses, places and writes, but it would reject or respell what KConfig allows (duplicate
-keys, ``key[$d]``, junk, CRLF, quotes, values in another encoding). So it never sees the lines
-themselves. Each line travels as a token that is plain text in ConfigObj's syntax::
+ConfigObj would reject or respell much that KConfig allows (duplicate keys, ``key[$d]``, junk, CRLF,
+quotes, values in another encoding). So ConfigObj never sees the lines themselves: each line is held
+as a token that is plain text in ConfigObj's syntax::
 
     in the file                       what ConfigObj holds
     # note, blank or skipped line     #7
     [Basic Settings]                  [Basic%20Settings@8]
     exclude folders[$e]=$HOME/a/      exclude%20folders@9 = kept
 
-The number makes every token its own, so duplicates cannot collide. A map leads from the token line
-that ConfigObj writes back to the bytes; setting an entry turns its ``kept`` into ``set``, which
-leads to the new bytes.
+The number makes every token unique, so duplicate keys cannot collide. ``Book._lines`` maps each
+token line that ConfigObj writes to its bytes. Setting an entry turns its ``kept`` into ``set``,
+which maps to the new bytes.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from configobj import ConfigObj
 from converge.kde.declared import Group
 from converge.kde.text import (
     ROOT,
-    SEPARATOR,
     EntryLine,
     HeaderLine,
     KConfigError,
     Skipped,
+    inner_name,
     print_entry,
     print_group,
     read_file,
@@ -43,7 +43,7 @@ ERROR_LIMIT = 100
 
 @dataclass(frozen=True)
 class BookLine:
-    """The line that KDE takes an entry from."""
+    """The line that KDE reads an entry from."""
 
     line: int
     entry: EntryLine
@@ -52,7 +52,7 @@ class BookLine:
 
 
 class Book:
-    """The lines of one file. ``KConfigError`` where KDE itself would not read all of it."""
+    """The lines of one file. Raises ``KConfigError`` where KDE itself would stop reading."""
 
     def __init__(self, text: bytes) -> None:
         self._final_newline = not text or text.endswith(b"\n")
@@ -84,8 +84,7 @@ class Book:
                 case EntryLine() as entry:
                     name = f"{quote(entry.key, safe='')}@{number}"
                     token = f"{name} = kept"
-                    found = BookLine(number, entry, section, name)
-                    self._note(group, found, locked=placed.locked)
+                    self._note(group, BookLine(number, entry, section, name), locked=placed.locked)
                     errors += entry.error
                 case Skipped() as skipped:
                     errors += skipped.counts
@@ -99,22 +98,23 @@ class Book:
             self._lines[token] = line
             yield token
 
-    def _note(self, group: bytes, found: BookLine, *, locked: bool) -> None:
-        """The last line of an entry is in force, or the first locked one."""
-        entry = group, found.entry.key
-        if found.entry.locale is not None:
-            self._translated.setdefault(entry, found.line)
+    def _note(self, group: bytes, line: BookLine, *, locked: bool) -> None:
+        """Note a line: the last line of an entry is in force, or the first locked one."""
+        entry = group, line.entry.key
+        if line.entry.locale is not None:
+            self._translated.setdefault(entry, line.line)
             return
-        if found.entry.rival is not None:
-            self._rivals.setdefault((group, found.entry.rival), found.line)
+        if line.entry.rival is not None:
+            self._rivals.setdefault((group, line.entry.rival), line.line)
         if entry not in self._locked:
-            self._in_force[entry] = found
+            self._in_force[entry] = line
         if locked:
             self._locked.add(entry)
 
     def in_force(self, group: Group, key: str) -> BookLine | None:
-        """The line that KDE reads this entry from, whatever its locale and its release."""
-        entry, shown = (_inner(group), key.encode()), print_group(group).decode()
+        """The line that KDE reads an entry from, or None. Raises ``KConfigError`` where this
+        depends on the locale or on the release of KDE."""
+        entry, shown = (inner_name(group), key.encode()), print_group(group).decode()
         if line := self._translated.get(entry):
             raise KConfigError(
                 f"a translation of {key!r} in {shown} takes precedence over the plain key",
@@ -130,7 +130,7 @@ class Book:
         return self._in_force.get(entry)
 
     def put(self, group: Group, key: str, options: str, value: str) -> None:
-        """Set an entry: in the line that is in force, else behind the last one of its group."""
+        """Set an entry: in the line in force, else after the last line of its group."""
         found = self.in_force(group, key)
         section = found.section if found else self._section(group)
         name = found.name if found else self._new(key.encode())
@@ -142,18 +142,18 @@ class Book:
         self._lines[f"{name} = set"] = line + (self._ending(found) if found else self._newline)
 
     def _ending(self, found: BookLine) -> bytes:
-        """A changed line keeps its own line ending."""
+        """The line ending of a line that is changed: the changed line keeps it."""
         old = self._lines[f"{found.name} = kept"]
         return b"\r\n" if old.endswith(b"\r\n") else b"\n" if old.endswith(b"\n") else self._newline
 
     def _new(self, name: bytes) -> str:
-        """The token of a name that is not in the file yet."""
+        """The token of a name that is new in the file."""
         self._added += 1
         return f"{quote(name, safe='')}@new{self._added}"
 
     def _section(self, group: Group) -> str:
-        """The token of a group; a new one begins at the end of the file, after a blank line."""
-        inner = _inner(group)
+        """The token of a group; a new group begins at the end of the file, after a blank line."""
+        inner = inner_name(group)
         if inner not in self._sections:
             config = self._config
             first = not (config.initial_comment or config.scalars or config.sections)
@@ -167,7 +167,7 @@ class Book:
         return self._sections[inner]
 
     def text(self) -> bytes:
-        """The file with the entries set; it ends with a newline only if it did so before."""
+        """The file with the entries set; the file ends with a newline only if it did before."""
         lines = [self._lines[token] for token in self._config.write()]
         if not lines:
             return b""
@@ -176,7 +176,3 @@ class Book:
             last = last.removesuffix(b"\n").removesuffix(b"\r")
         whole = (line if line.endswith(b"\n") else line + self._newline for line in lines)
         return b"".join((*whole, last))
-
-
-def _inner(group: Group) -> bytes:
-    return SEPARATOR.join(group).encode()

@@ -1,9 +1,7 @@
-"""What chezmoi's names and answers mean.
+"""Read the names and answers of chezmoi 2.62 and 2.70; ``remote/managed.sh`` asks for them.
 
-In: what ``chezmoi source-path`` and ``chezmoi state get`` answered. Out: which kind of source a
-target has, and the stamp of what chezmoi last wrote.
-
-Facts are those of chezmoi 2.62 and 2.70; remote/managed.sh asks.
+In: the answers of ``chezmoi source-path`` and ``chezmoi state get``. Out: the kind of a target's
+source, and the digest of what chezmoi wrote last.
 """
 
 from __future__ import annotations
@@ -15,10 +13,10 @@ from posixpath import basename
 
 from converge.limits import document
 
-#: What is said where chezmoi, or a source of its, would run a program of the user's to answer.
+#: Said where chezmoi would run a program of the user's to answer.
 NOTHING_RUN = "nothing of yours is run unasked; --data chezmoi_programs=run lets chezmoi run it"
 
-#: Said of a target that chezmoi removes, and of one that chezmoi has from elsewhere.
+#: Said of a target that chezmoi removes, and of a target that chezmoi fetches.
 REMOVED = (
     "chezmoi removes this file at each apply: it has no source in an exact_ directory, or "
     ".chezmoiremove names it; give it a source, or name it in .chezmoiignore"
@@ -30,11 +28,11 @@ FETCHED = (
 
 
 class ChezmoiError(Exception):
-    """chezmoi answered something else than it should."""
+    """An answer of chezmoi's is an error, or cannot be read. The text is for a person."""
 
 
 class SourceKind(Enum):
-    """What a source file is to chezmoi."""
+    """The kind of a source, as its name tells chezmoi."""
 
     PLAIN = "plain file"
     CREATE = "create_ file"
@@ -46,9 +44,9 @@ class SourceKind(Enum):
     SCRIPT = "run_ script"
 
 
-#: Why an entry cannot be kept beside a source of this kind, and the way out. Not in here: a create_
-#: file is written once and never again, a modify_ script makes the file anew from the live one, so
-#: beside these the live file alone is written.
+#: Kinds of sources beside which no entry can be kept: why, and the way out. With a create_ file,
+#: which chezmoi writes once, or a modify_ script, which makes the file from the live one, the run
+#: writes the live file alone.
 REFUSED: Mapping[SourceKind, str] = {
     SourceKind.TEMPLATE: "a template would be overwritten by its own output; make it a plain file",
     SourceKind.ENCRYPTED: "an encrypted source is not opened; make it a plain file",
@@ -69,7 +67,7 @@ _PREFIXED = {
 
 @dataclass(frozen=True)
 class Source:
-    """The source file of one target, and the attributes that its name spells."""
+    """The source file of one target, and the attributes in its name."""
 
     path: str
     kind: SourceKind
@@ -80,12 +78,12 @@ class Source:
 
     @property
     def plain(self) -> bool:
-        """Does it hold the target's content as it is, now and later?"""
+        """Whether the source holds the target's content as it is, at every apply."""
         return self.kind is SourceKind.PLAIN
 
     @property
     def refused(self) -> str:
-        """Why the entries cannot be kept beside this source, "" if they can."""
+        """Why entries cannot be kept beside this source, or the empty string."""
         why = REFUSED.get(self.kind, "")
         return why and f"{self.path} is a {self.kind.value}: {why}"
 
@@ -98,10 +96,10 @@ class Source:
 
 
 def classify(path: str) -> Source:
-    """The source that a path in chezmoi's source directory stands for.
+    """The source at a path in chezmoi's source directory, read from its name.
 
-    Attributes come in a fixed order; one out of order is part of the target's name. ``.literal``
-    ends them: ``a.tmpl.literal`` is the plain file ``a.tmpl``.
+    Attributes have a fixed order; an attribute out of order is a part of the target's name.
+    ``.literal`` ends the attributes: ``a.tmpl.literal`` is the plain file ``a.tmpl``.
     """
     name = basename(path)
     kind = SourceKind.PLAIN
@@ -133,10 +131,10 @@ def classify(path: str) -> Source:
 
 
 def read_source_path(returncode: int, stdout: str, stderr: str) -> Source | None:
-    """The source of a target from the answer of ``source_path``; None where it is not managed.
+    """The source of a target from the answer of ``chezmoi source-path``; None: not managed.
 
-    Exit 1 is "not managed" as well as every error (a broken configuration, a target outside of the
-    destination), so the words decide.
+    Exit 1 means "not managed" or any error (a broken configuration, a target outside of the
+    destination), so the words on stderr decide. Raises ChezmoiError.
     """
     path = stdout.removesuffix("\n")
     if returncode == 0 and path:
@@ -151,11 +149,11 @@ def read_source_path(returncode: int, stdout: str, stderr: str) -> Source | None
 
 
 def read_last_written(returncode: int, stdout: str, stderr: str) -> str | None:
-    """The sha256 of what chezmoi last wrote to a file, from the answer of ``entry_state``.
+    """The sha256 of what chezmoi wrote last to a file, from the answer of ``chezmoi state get``.
 
-    None: it never wrote there, or something else than a file. An error is not None, because a file
-    that chezmoi never wrote is healed by other rules: the state is locked for as long as another
-    chezmoi runs.
+    None: chezmoi never wrote a file there. Raises ChezmoiError for any failure: a file that chezmoi
+    never wrote is healed by other rules, so a failure (another chezmoi has the state locked) must
+    not be read as None.
     """
     if returncode != 0:
         raise ChezmoiError(f"chezmoi state get failed (exit {returncode}): {stderr.strip()}")

@@ -1,7 +1,7 @@
-"""What a declaration says of KDE config entries, and when a file meets it.
+"""Declared entries of KDE config files, and whether a file meets the declaration.
 
-In: entries as a setting or a test declares them. Out: the same entries, checked one by one
-(``KConfigError`` for what KConfig could not read back), comparable with what a file says.
+In: entries as a setting declares them. Out: the same entries, checked one by one, which can be
+compared with entries of a file. Raises ``KConfigError`` for what KConfig could not read back.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ Group = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Entry:
-    """A declared value, optionally with what KDE uses when the file has no such entry.
+    """A declared value, and optionally the value that KDE uses when the file has no such entry.
 
     Baloo and KWin drop an entry that equals their default, so a declared value can be in force
-    while the file does not show it. With ``default`` equal to ``value``, an absent or deleted entry
-    counts as in force: it is neither written nor reported. An entry with another value is healed by
-    writing the declared one, never by removing the line.
+    without a line in the file. Where ``default`` equals ``value``, an absent or deleted entry
+    counts as in force: it is neither written nor reported. An entry with another value gets the
+    declared value; its line is never removed.
 
-    Where a lower layer sets the entry, its value takes the place of the default
+    Where a lower file sets the entry, its value takes the place of the default
     (``converge.kde.lower``).
     """
 
@@ -44,7 +44,7 @@ class Reading:
     broken: bool = False
 
     def meets(self, wanted: Reading) -> bool:
-        """Would KDE behave the same? A lock that nobody declared is KDE's own business."""
+        """Whether KDE behaves the same with both. A lock that ``wanted`` lacks does not count."""
         if self.broken or ("i" in wanted.options and "i" not in self.options):
             return False
         if ("d" in self.options) != ("d" in wanted.options) or self.value != wanted.value:
@@ -69,7 +69,7 @@ class Declared:
 
 
 def remembered(desired: Desired) -> dict[tuple[Group, str], str]:
-    """What to keep of a declaration after a run that wrote it, for ``drift`` of the next run."""
+    """(group, declared key) -> value: what a run keeps for ``merge.drift`` of the next run."""
     return {
         (group, spelled): entry.value if isinstance(entry, Entry) else entry
         for group, keys in desired.items()
@@ -81,7 +81,7 @@ def declared(entries: Mapping[str, Mapping[str, object]]) -> dict[Group, dict[st
     """Desired entries from plain data (a setting's row, JSON).
 
     A group is a name, or ``[A][B]`` for a nested one; a value is a string, or
-    ``{"value": ..., "default": ...}``.
+    ``{"value": ..., "default": ...}``. Raises KConfigError.
     """
     desired: dict[Group, dict[str, str | Entry]] = {}
     for spelled, keys in entries.items():

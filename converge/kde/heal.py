@@ -1,17 +1,18 @@
-"""One text for a live KDE file and for its chezmoi source: who wins where they differ.
+"""Bring a live KDE file and its chezmoi source to one text, and find the conflicts between them.
 
-In: both files, the text that both were once (where it is still known), what chezmoi wrote last, and
-the declared entries. Out: what each of the two becomes, and the entries that both sides changed.
+In: both files, their last common text (where it is still known), the digest of what chezmoi wrote
+last, and the declared entries. Out: what each of the two files becomes, and the conflicts.
 
-1. The live file is absent, or is byte for byte what chezmoi wrote last: nothing in it can be lost,
-   so the source is the base, and an edit that was pulled there gets through.
-2. The source is what chezmoi wrote last: the live file wins, KDE changes it while nobody looks.
-3. Both were changed. Each entry that only one side changed goes to the other. An entry that both
-   changed, or of which that is not known, is a conflict (where chezmoi never wrote the live file,
-   what only one side has was added there): a person decides (``prefer``); until then
-   each side keeps its own.
+1. The live file is absent, or is byte for byte what chezmoi wrote last: the live file has no change
+   that could be lost, so both files become the source.
+2. The source is what chezmoi wrote last: both files become the live file, which KDE may change at
+   any time.
+3. Both files were changed. An entry that only one side changed is copied to the other side. An
+   entry that both sides changed, or where nobody knows which side did, is a conflict: ``prefer``
+   decides for one side, and without ``prefer`` each side keeps its own. Where chezmoi never wrote
+   the live file, an entry that only one side has was added on that side.
 
-The declared entries are merged into the results, always. docs/kconfig.md tells the rules in prose.
+The declared entries are always merged into both results. docs/kconfig.md has the rules in prose.
 """
 
 from __future__ import annotations
@@ -24,10 +25,7 @@ from converge.kde.back import Back, Identity, LineInForce, in_force, reading
 from converge.kde.declared import Desired
 from converge.kde.merge import EntryChange, KConfigError, merge
 from converge.kde.taken import taken_back
-from converge.kde.text import SEPARATOR, read_spelling
-
-#: What ``prefer`` may say.
-SIDES = ("live", "source")
+from converge.kde.text import inner_name, read_spelling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +44,9 @@ class Conflict:
 @dataclass(frozen=True, kw_only=True)
 class Healed:
     text: bytes  # what the live file becomes
-    source: bytes  # what the source becomes; the same, unless there is a conflict
-    changes: tuple[EntryChange, ...] = ()  # what was not in force in the live file
-    conflicts: tuple[Conflict, ...] = ()  # that nobody decided
+    source: bytes  # what the source becomes: the same text, unless there is a conflict
+    changes: tuple[EntryChange, ...] = ()  # declared entries that were not in force
+    conflicts: tuple[Conflict, ...] = ()  # those that ``prefer`` did not decide
 
 
 def heal(
@@ -62,9 +60,10 @@ def heal(
     live_name: str = "",
     source_name: str = "",
 ) -> Healed:
-    """What both files become. None: there is no such file, or it is not known.
+    """What both files become; ``live`` or ``source`` is None where there is no such file.
 
-    ``last_written``: sha256 of what chezmoi wrote last; ``base``: those bytes. Raises KConfigError.
+    ``last_written``: sha256 of the bytes that chezmoi wrote last, None if it never wrote; ``base``:
+    these bytes, None where they are not known; ``prefer``: live, source or "". Raises KConfigError.
     """
     if source is None:
         merged = merge(live or b"", desired, name=live_name)
@@ -73,31 +72,33 @@ def heal(
         both = merge(source, desired, name=source_name)
         try:
             changes = merge(live or b"", desired).changes
-        except KConfigError:  # the edit in the source is what repairs the live file
+        except KConfigError:  # the live file is malformed, and the source replaces it
             changes = both.changes
         return Healed(text=both.text, source=both.text, changes=changes)
     merged = merge(live, desired, name=live_name)
     changes = merged.changes
-    found = conflicts(live, source, last_written, base=base, prefer=prefer)
+    open_conflicts = conflicts(live, source, last_written, base=base, prefer=prefer)
     if _untouched(live, source, last_written):
         return Healed(text=merged.text, source=merged.text, changes=changes)
     base = _base(base, last_written)
-    undecided = {one.identity for one in found}
+    undecided = {conflict.identity for conflict in open_conflicts}
     old, new, before = in_force(live), in_force(source), in_force(base or b"")
-    differing = [one for one in {**old, **new} if reading(old.get(one)) != reading(new.get(one))]
+    differing = [
+        entry for entry in {**old, **new} if reading(old.get(entry)) != reading(new.get(entry))
+    ]
     to_live = [
-        one
-        for one in differing
-        if one not in undecided
-        and (_changed(one, old, new, None if base is None else before) or prefer) == "source"
+        entry
+        for entry in differing
+        if entry not in undecided
+        and (_changed(entry, old, new, None if base is None else before) or prefer) == "source"
     ]
     text = _with(live, to_live, old, new)
     text = merge(text, desired, name=live_name).text
     if not undecided:
         return Healed(text=text, source=text, changes=changes)
-    to_source = [one for one in differing if one not in undecided and one not in to_live]
+    to_source = [entry for entry in differing if entry not in undecided and entry not in to_live]
     other = merge(_with(source, to_source, new, old), desired, name=source_name).text
-    return Healed(text=text, source=other, changes=changes, conflicts=found)
+    return Healed(text=text, source=other, changes=changes, conflicts=open_conflicts)
 
 
 def conflicts(
@@ -108,40 +109,45 @@ def conflicts(
     base: bytes | None = None,
     prefer: str = "",
 ) -> tuple[Conflict, ...]:
-    """The entries that both sides changed, or may have changed, each in its own way."""
+    """The entries that differ and that both sides changed, or may have changed. None of them where
+    ``prefer`` decides."""
     if prefer or live is None or source is None or _sha256(live) == last_written:
         return ()
     if _untouched(live, source, last_written):
         return ()
     base = _base(base, last_written)
     old, new, before = in_force(live), in_force(source), in_force(base or b"")
-    found = []
-    for one in {**old, **new}:
-        if reading(old.get(one)) == reading(new.get(one)) or _changed(
-            one, old, new, None if base is None else before
+    open_conflicts = []
+    for entry in {**old, **new}:
+        live_line, source_line = old.get(entry), new.get(entry)
+        if reading(live_line) == reading(source_line) or _changed(
+            entry, old, new, None if base is None else before
         ):
             continue
-        name = Back(identity=one, was=None, ours=None, default=None, new_group=False).name
-        found.append(
+        open_conflicts.append(
             Conflict(
-                identity=one, name=name, live=_shown(old.get(one)), source=_shown(new.get(one))
+                identity=entry,
+                name=Back(identity=entry, was=None, ours=None, default=None, new_group=False).name,
+                live=_shown(live_line),
+                source=_shown(source_line),
             )
         )
-    return tuple(found)
+    return tuple(open_conflicts)
 
 
-def touched(found: Collection[Conflict], desired: Desired) -> tuple[Conflict, ...]:
-    """Those of the conflicts that are about a declared entry."""
+def touched(conflicts: Collection[Conflict], desired: Desired) -> tuple[Conflict, ...]:
+    """The conflicts that are about a declared entry."""
     mine = {
-        (SEPARATOR.join(group).encode(), read_spelling(spelled)[0].encode())
+        (inner_name(group), read_spelling(spelled)[0].encode())
         for group, keys in desired.items()
         for spelled in keys
     }
-    return tuple(one for one in found if one.identity[:2] in mine)
+    return tuple(conflict for conflict in conflicts if conflict.identity[:2] in mine)
 
 
 def _base(base: bytes | None, last_written: str | None) -> bytes | None:
-    """Where chezmoi never wrote the file, what only one side has was added there."""
+    """The base to compare with: empty where chezmoi never wrote the file, so that an entry of only
+    one side counts as added on that side."""
     return b"" if base is None and not last_written else base
 
 
@@ -150,15 +156,15 @@ def _untouched(live: bytes | None, source: bytes, last_written: str | None) -> b
 
 
 def _changed(
-    one: Identity,
+    entry: Identity,
     live: Mapping[Identity, LineInForce],
     source: Mapping[Identity, LineInForce],
     base: Mapping[Identity, LineInForce] | None,
 ) -> str:
-    """Which side changed an entry in which both differ; "" where both did, or nobody knows."""
-    if base is not None and reading(live.get(one)) == reading(base.get(one)):
+    """The side that changed an entry that differs: "live" or "source"; "" for both or unknown."""
+    if base is not None and reading(live.get(entry)) == reading(base.get(entry)):
         return "source"
-    if base is not None and reading(source.get(one)) == reading(base.get(one)):
+    if base is not None and reading(source.get(entry)) == reading(base.get(entry)):
         return "live"
     return ""
 
@@ -169,7 +175,8 @@ def _with(
     now: Mapping[Identity, LineInForce],
     wanted: Mapping[Identity, LineInForce],
 ) -> bytes:
-    """``text`` with these entries as the other side has them."""
+    """``text`` with these entries as the other side has them. ``now``: the lines in force in
+    ``text``; ``wanted``: those of the other side."""
     return taken_back(
         text,
         [
@@ -185,10 +192,10 @@ def _with(
     ).text
 
 
-def _shown(one: LineInForce | None) -> str:
-    if one is None:
+def _shown(line: LineInForce | None) -> str:
+    if line is None:
         return "no such entry"
-    return "".join(c if c.isprintable() else "?" for c in one.line.decode(errors="replace"))
+    return "".join(c if c.isprintable() else "?" for c in line.line.decode(errors="replace"))
 
 
 def _sha256(text: bytes) -> str:

@@ -1,7 +1,7 @@
-"""What a KDE program reads for an entry, all layers of its files together.
+"""What a KDE program reads for an entry from all its config files together, KConfig's cascade.
 
 In: the files of the cascade as bytes, the least important first, the user's own last. Out: the
-value in force with the file and line that it comes from, and who locks it.
+value in force, the file and line that it comes from, and the line that locks it.
 
 The order is KConfig's (KDE/kconfig, ``KConfig::reparseConfiguration``)::
 
@@ -10,13 +10,13 @@ The order is KConfig's (KDE/kconfig, ``KConfig::reparseConfiguration``)::
     the user's kdeglobals         not for kdeglobals itself, where it is the last
     the user's file
 
-1. A later file wins, entry by entry. ``key[$d]`` takes the entry away again.
-2. ``key[$i]`` locks an entry, ``[Group][$i]`` the entries of a group from the end of the file on,
-   also those that the file does not name. Nothing later changes what is locked.
+1. A later file wins, entry by entry. ``key[$d]`` deletes the entry of earlier files.
+2. ``key[$i]`` locks an entry. ``[Group][$i]`` locks a group from the end of the file on, also the
+   entries that the file does not name. No later line or file changes what is locked.
 3. ``[$i]`` alone locks all groups that follow it in its file, and no later file is read at all.
-4. In one file the last line of an entry wins, or the first locked one.
+4. In one file the last line of an entry wins, or the first locked line.
 
-A file that cannot be read is one that KDE cannot read either: it passes over it.
+KDE passes over a file that it cannot read, and so does the caller.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from io import BytesIO
 from converge.kde.declared import Desired, Entry, Group, Reading
 from converge.kde.text import (
     ROOT,
-    SEPARATOR,
     EntryLine,
     HeaderLine,
     Skipped,
+    inner_name,
     read_line,
     read_spelling,
 )
@@ -46,7 +46,7 @@ _Key = tuple[bytes, bytes]
 
 @dataclass(frozen=True, kw_only=True)
 class CascadeFile:
-    """One file of the cascade. ``own``: the file that we write."""
+    """One file of the cascade. ``own``: the user's file, which a run writes."""
 
     path: str
     text: bytes
@@ -64,7 +64,7 @@ class FileLine:
 
 @dataclass(frozen=True, kw_only=True)
 class InForce:
-    """``reading`` as KDE has it; an entry that was taken away has the option "d"."""
+    """The entry that KDE reads, and its line. A deleted entry has the option "d"."""
 
     reading: Reading
     place: FileLine
@@ -82,7 +82,7 @@ class _Line:
 
 @dataclass(frozen=True)
 class _File:
-    """``locks_file``: line of ``[$i]``, 0 without one."""
+    """The headers and entries of a file. ``locks_file``: line of ``[$i]``, or 0."""
 
     lines: tuple[_Line, ...]
     locks_file: int
@@ -122,40 +122,41 @@ def _locks_file(text: bytes) -> int:
 
 @dataclass
 class Cascade:
-    """The files together. ``locks``: group, or (group, key), -> where it is locked;
+    """All files of a cascade together. ``locks``: group, or (group, key), -> the locking line;
     ``translated``: entries with a translation that no later file overrides."""
 
     entries: dict[_Key, InForce] = field(default_factory=dict)
     locks: dict[bytes | _Key, FileLine] = field(default_factory=dict)
     translated: dict[_Key, FileLine] = field(default_factory=dict)
-    whole: FileLine | None = None  # the lock of a file, behind which nothing is read
+    whole: FileLine | None = None  # the lock of a file, after which no file is read
 
     def in_force(self, group: Group, key: str) -> InForce | None:
-        """What KDE reads, or None where no file has the entry: a program's own default. A
-        translation may come before the plain entry, so there the reading is broken."""
-        entry = _inner(group), key.encode()
-        found = self.entries.get(entry)
+        """What KDE reads, or None where no file has the entry: then the program's default counts.
+        The reading is broken where KDE may prefer a translation to the plain entry."""
+        entry = inner_name(group), key.encode()
+        held = self.entries.get(entry)
         if (place := self.translated.get(entry)) is not None:
             return InForce(reading=Reading("(translated)", broken=True), place=place, own=False)
-        return None if found is None or "d" in found.reading.options else found
+        return None if held is None or "d" in held.reading.options else held
 
     def lock(self, group: Group, key: str) -> FileLine | None:
-        """Who locks an entry: nothing that is written into the user's file changes it then."""
-        inner = _inner(group)
+        """The line that locks an entry, or None. While an entry is locked, the user's file cannot
+        change its value."""
+        inner = inner_name(group)
         return self.locks.get((inner, key.encode())) or self.locks.get(inner) or self.whole
 
 
 def cascade(sources: Iterable[CascadeFile]) -> Cascade:
-    """The files together, the least important first."""
-    found = Cascade()
+    """The cascade of these files, the least important first."""
+    files = Cascade()
     for source in sources:
-        if found.whole is not None:
+        if files.whole is not None:
             break
-        _lay_over(found, source)
-    return found
+        _lay_over(files, source)
+    return files
 
 
-def _lay_over(found: Cascade, source: CascadeFile) -> None:
+def _lay_over(below: Cascade, source: CascadeFile) -> None:
     held = _read(source.text)
     groups: dict[bytes, FileLine] = {}
     translated: dict[_Key, FileLine] = {}
@@ -167,25 +168,25 @@ def _lay_over(found: Cascade, source: CascadeFile) -> None:
         if entry is None:
             continue
         key = line.group, entry.key
-        # Above a locked group a system file still changes what was there before the lock.
-        if key in found.locks or (
-            line.group in found.locks and (source.own or key not in found.entries)
+        # A system file after the lock of a group still changes entries from before the lock.
+        if key in below.locks or (
+            line.group in below.locks and (source.own or key not in below.entries)
         ):
             continue
         if entry.locale is not None:
             translated[key] = place
             continue
-        found.translated.pop(key, None)
+        below.translated.pop(key, None)
         value = entry.value.decode("utf-8", "replace")  # as Qt does
         reading = Reading(value, entry.options, entry.broken or entry.rival is not None)
-        found.entries[key] = InForce(reading=reading, place=place, own=source.own)
+        below.entries[key] = InForce(reading=reading, place=place, own=source.own)
         if line.locked:
-            found.locks[key] = place
-    found.translated |= translated
+            below.locks[key] = place
+    below.translated |= translated
     for group, place in groups.items():
-        found.locks.setdefault(group, place)
+        below.locks.setdefault(group, place)
     if held.locks_file:
-        found.whole = FileLine(path=source.path, line=held.locks_file)
+        below.whole = FileLine(path=source.path, line=held.locks_file)
 
 
 def order(
@@ -193,7 +194,8 @@ def order(
 ) -> tuple[str, ...]:
     """Paths of the files of ``name`` in the order of a cascade, the user's own last.
 
-    ``home_directory``: XDG_CONFIG_HOME; ``directories``: XDG_CONFIG_DIRS, the first wins."""
+    ``home_directory``: XDG_CONFIG_HOME; ``directories``: XDG_CONFIG_DIRS, of which the first
+    directory wins; ``kderc``: path of /etc/kde5rc."""
     system = tuple(directories)[::-1]
     own = f"{home_directory}/{name}"
     globals_ = (
@@ -208,17 +210,17 @@ def order(
 
 
 def over(desired: Desired, below: Cascade) -> dict[Group, dict[str, str | Entry]]:
-    """The declaration as it stands above the lower layers (``below``: without the user's file).
+    """The declaration with the defaults that hold here (``below``: all but the user's file).
 
-    Where a lower layer has an entry, that is what an absent one falls back to, and not the
-    program's own default: an entry that the lower layer sets otherwise has to be written."""
-    found: dict[Group, dict[str, str | Entry]] = {}
-    for group, keys in desired.items():
-        found[group] = {
+    An entry that the user's file lacks falls back to the value of a lower file, and not to the
+    program's default. So an entry that a lower file sets otherwise has to be written."""
+    return {
+        group: {
             spelled: _over(entry, below.in_force(group, read_spelling(spelled)[0]))
             for spelled, entry in keys.items()
         }
-    return found
+        for group, keys in desired.items()
+    }
 
 
 def _over(entry: str | Entry, below: InForce | None) -> str | Entry:
@@ -229,8 +231,9 @@ def _over(entry: str | Entry, below: InForce | None) -> str | Entry:
 
 
 def locked(desired: Desired, whole: Cascade) -> Mapping[tuple[Group, str], FileLine]:
-    """The declared entries that a lock keeps at another value, by group and key."""
-    found = {}
+    """The declared entries that a lock keeps at another value: (group, key) -> the locking line.
+    ``whole``: the cascade with the user's file."""
+    places = {}
     for group, keys in desired.items():
         for spelled, entry in keys.items():
             key, options = read_spelling(spelled)
@@ -242,9 +245,5 @@ def locked(desired: Desired, whole: Cascade) -> Mapping[tuple[Group, str], FileL
             reading = Reading(wanted.value, options.replace("i", ""))
             if held.reading.meets(reading) if held else wanted.default == wanted.value:
                 continue
-            found[group, key] = place
-    return found
-
-
-def _inner(group: Group) -> bytes:
-    return SEPARATOR.join(group).encode()
+            places[group, key] = place
+    return places

@@ -1,8 +1,8 @@
 """Bring declared entries in force in a KDE config file, and leave every other byte as it was.
 
 In: the bytes of ``kwinrc``, ``baloofilerc``, ``kdeglobals`` ... as they are now, and the declared
-entries. Out: the bytes as they shall be, and what had to change, line by line. Nothing is read or
-written here. docs/kconfig.md tells the rules in prose.
+entries. Out: the new bytes, and each entry that had to change. docs/kconfig.md has the rules in
+prose.
 
 Entries are declared in KConfig's own spelling of keys, values in plain text::
 
@@ -50,13 +50,13 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class EntryChange:
-    """One entry that was not in force."""
+    """One declared entry that was not in force."""
 
     group: Group
     key: str  # without options
     found: str | None  # what KDE reads, variables unexpanded; None: no such entry, or deleted
     wanted: str | None  # None: deleted
-    line: int | None  # the line that KDE took it from
+    line: int | None  # the line that KDE reads the entry from; None: no such entry
     found_options: str = ""  # of "i", "e", "d"
     wanted_options: str = ""
     default: str | None = None
@@ -77,23 +77,24 @@ class Merged:
 
 @dataclass(frozen=True, kw_only=True)
 class Drift:
-    """A declared entry that somebody else changed since we last wrote it. None: deleted."""
+    """A declared entry that somebody else changed since a run wrote it. None: deleted."""
 
     group: Group
     key: str
-    old: str | None  # what we wrote
+    old: str | None  # what the last run wrote
     found: str | None
     wanted: str | None
     line: int | None
 
 
 def merge(text: bytes, desired: Desired, *, name: str = "") -> Merged:
-    """``text`` with the desired entries in force, and those that were not.
+    """``text`` with the desired entries in force, and the entries that were not in force before.
 
-    Where an entry is in force already, its line stays as it is, whatever its spelling. Else the
-    line that KDE reads it from is replaced, or a line is added behind the last one of its group, or
-    a group at the end. Raises KConfigError with the line that makes a desired entry impossible;
-    ``name`` is the file that the message names.
+    The line of an entry that is in force already stays as it is, whatever its spelling. For any
+    other entry, the line that KDE reads is replaced; without such a line, a new one is added after
+    the last line of the group; without the group, a new group is added at the end. Raises
+    KConfigError with the line that makes a desired entry impossible; ``name``: the file's name in
+    its message.
     """
     wanted = checked(desired)
     try:
@@ -109,19 +110,19 @@ def values(
 ) -> dict[tuple[Group, str], str | None]:
     """What KDE reads from ``text`` for these entries, by group and key without options.
 
-    Variables are left as they stand. None: there is no such entry, or it is deleted.
+    Variables are not expanded. None: no such entry, or deleted. Raises KConfigError.
     """
     try:
         book = Book(text)
-        found: dict[tuple[Group, str], str | None] = {}
+        read: dict[tuple[Group, str], str | None] = {}
         for group, keys in entries.items():
             check_group(group)
             for spelled in keys:
                 key, _ = read_spelling(spelled)
                 reading, _ = _found(book, group, key)
                 deleted = reading is None or "d" in reading.options
-                found[group, key] = None if reading is None or deleted else reading.value
-        return found
+                read[group, key] = None if reading is None or deleted else reading.value
+        return read
     except KConfigError as error:
         raise error.named(name) from None
 
@@ -129,23 +130,23 @@ def values(
 def drift(
     changes: Iterable[EntryChange], last_written: Mapping[tuple[Group, str], str]
 ) -> tuple[Drift, ...]:
-    """Those changes whose entry was in force as we last wrote it, and then somebody changed it.
+    """The changes whose entry a run wrote before and somebody else changed since.
 
-    ``last_written`` is ``remembered(desired)`` of the last run that wrote. A change that is not
-    drift is a plain one: a first run, or a declaration that has changed.
+    ``last_written``: ``remembered(desired)`` of the last run that wrote. The other changes come
+    from a first run or from a new declaration.
     """
     memory: dict[tuple[Group, str], Reading] = {}
     for (group, spelled), value in last_written.items():
         key, options = read_spelling(spelled)
         memory[group, key] = Reading(value, options)
-    found: list[Drift] = []
+    drifted: list[Drift] = []
     for change in changes:
         old = memory.get((change.group, change.key))
         if old is None:
             continue
         reading = None if change.line is None else Reading(change.found or "", change.found_options)
         if not Declared(change.group, change.key, old, change.default).met_by(reading):
-            found.append(
+            drifted.append(
                 Drift(
                     group=change.group,
                     key=change.key,
@@ -155,26 +156,26 @@ def drift(
                     line=change.line,
                 )
             )
-    return tuple(found)
+    return tuple(drifted)
 
 
 def _found(book: Book, group: Group, key: str) -> tuple[Reading | None, int | None]:
     """What KDE reads for one entry, and from which line."""
-    found = book.in_force(group, key)
-    if found is None:
+    line = book.in_force(group, key)
+    if line is None:
         return None, None
-    entry = found.entry
+    entry = line.entry
     value = entry.value.decode("utf-8", "replace")  # as Qt does
-    return Reading(value, entry.options, entry.broken), found.line
+    return Reading(value, entry.options, entry.broken), line.line
 
 
 def _apply(book: Book, entry: Declared) -> EntryChange | None:
-    """Set one entry in the book unless it is in force."""
+    """Set one entry in the book; None where the entry is in force already."""
     found, line = _found(book, entry.group, entry.key)
     if entry.met_by(found):
         return None
     wanted = entry.reading
-    lock = found is not None and "i" in found.options  # a lock stays, whoever put it there
+    lock = found is not None and "i" in found.options  # a lock stays, whoever made it
     options = "i" * (lock and "i" not in wanted.options) + wanted.options
     book.put(entry.group, entry.key, options, wanted.value)
     return EntryChange(

@@ -1,8 +1,8 @@
-"""Take entries of a run back in the bytes of a KDE file, whoever wrote it since.
+"""Take the entries of a run back in a KDE file that others may have written since.
 
-In: the file as it is now, and the record of a run (``back.Back``). Out: the file with those entries
-as they were before, each unless somebody changed it since; every other byte as it is. The rules are
-those of ``back.py``. On a workspace ``remote/entries.awk`` does the same without Python.
+In: the file as it is now, and the record of a run (``back.Back``). Out: the file with each entry as
+it was before the run, unless somebody changed the entry since; all other bytes stay. ``back.py``
+has the rules. On a workspace ``remote/entries.awk`` does the same without Python.
 """
 
 from __future__ import annotations
@@ -64,12 +64,12 @@ def taken_back(text: bytes, entries: Sequence[Back]) -> Taken:
             if entry.new_group:
                 _drop_empty_group(lines, entry)
     if back and text and not _blank(_split(text)[0]):
-        while lines and _blank(lines[0]):  # it stood between an entry of ours and the next group
+        while lines and _blank(lines[0]):  # blank lines between our entry and the next group
             del lines[0]
     if lines and not ended and text:
         if lines[-1].endswith(b"\n"):
             lines[-1] = lines[-1].removesuffix(b"\n").removesuffix(b"\r")
-        lines[:-1] = [one if one.endswith(b"\n") else one + newline for one in lines[:-1]]
+        lines[:-1] = [line if line.endswith(b"\n") else line + newline for line in lines[:-1]]
     return Taken(b"".join(lines), tuple(back), tuple(left))
 
 
@@ -78,22 +78,23 @@ def _blank(line: bytes) -> bool:
 
 
 def _split(text: bytes) -> list[bytes]:
-    return [one.raw for one in read_file(text)]
+    return [placed.raw for placed in read_file(text)]
 
 
 def _in_force(places: list[Placed], entry: Back) -> int | None:
-    found = None
-    for at, one in enumerate(places):
-        read = one.read
-        if isinstance(read, EntryLine) and (one.group, read.key, read.locale) == entry.identity:
-            found = at
-            if one.locked:
+    """Index of the line in force for an entry: the last line, or the first locked one."""
+    last = None
+    for at, placed in enumerate(places):
+        read = placed.read
+        if isinstance(read, EntryLine) and (placed.group, read.key, read.locale) == entry.identity:
+            last = at
+            if placed.locked:
                 break
-    return found
+    return last
 
 
-def _reading(one: EntryLine) -> Reading:
-    return Reading(one.value.decode("latin-1"), one.options)
+def _reading(entry: EntryLine) -> Reading:
+    return Reading(entry.value.decode("latin-1"), entry.options)
 
 
 def _meets(found: EntryLine | None, wanted: LineInForce | None) -> bool:
@@ -117,8 +118,8 @@ def _add(lines: list[bytes], places: list[Placed], entry: Back, newline: bytes) 
     ends = lines and not lines[-1].endswith(b"\n")
     headers = [
         at
-        for at, one in enumerate(places)
-        if isinstance(one.read, HeaderLine) and one.group == group
+        for at, placed in enumerate(places)
+        if isinstance(placed.read, HeaderLine) and placed.group == group
     ]
     new = entry.was.line + newline
     if group != ROOT.encode() and not headers:
@@ -145,8 +146,8 @@ def _add(lines: list[bytes], places: list[Placed], entry: Back, newline: bytes) 
 def _drop_empty_group(lines: list[bytes], entry: Back) -> None:
     while True:
         places = list(read_file(b"".join(lines)))
-        for at, one in enumerate(places):
-            if not isinstance(one.read, HeaderLine) or one.group != entry.identity[0]:
+        for at, placed in enumerate(places):
+            if not isinstance(placed.read, HeaderLine) or placed.group != entry.identity[0]:
                 continue
             inside = []
             for other in places[at + 1 :]:

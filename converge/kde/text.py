@@ -21,7 +21,7 @@ ROOT = "<default>"
 #: What KConfig puts between the parts of a nested group, ``[A][B]``.
 SEPARATOR = "\x1d"
 
-_SPACE = b" \t\r\n\v\f"  # what Qt trims; KF5 and KF6 before 6.10 leave \v and \f
+_SPACE = b" \t\r\n\v\f"  # trimmed by Qt; KF5 and KF6 before 6.10 do not trim \v and \f
 _ESCAPE = re.compile(rb"\\(x..|x.?\Z|.|\Z)", re.DOTALL)
 _NAMED = {b"s": b" ", b"t": b"\t", b"n": b"\n", b"r": b"\r", b"\\": b"\\"}
 _KEPT = {b",": b"\\,", b";": b"\\;"}  # separators inside a list: the reader of the list unescapes
@@ -31,7 +31,7 @@ _SPELLED = re.compile(r"(?P<key>.*?)(?:\[\$(?P<options>[^]]*)\])?", re.DOTALL)
 
 
 class KConfigError(Exception):
-    """Entries that cannot be brought in force in this file, with the line that is in the way."""
+    """An entry cannot be declared, or cannot be brought in force in this file; ``line``: why."""
 
     def __init__(self, what: str, *, line: int | None = None, name: str = "", do: str = "") -> None:
         place = ":".join(str(part) for part in (name, line) if part)
@@ -44,7 +44,7 @@ class KConfigError(Exception):
         self.name = name
 
     def named(self, name: str) -> KConfigError:
-        """The same error, told of the file it is about."""
+        """The same error with the name of its file."""
         return KConfigError(self.what, line=self.line, name=name, do=self.do)
 
 
@@ -65,9 +65,9 @@ class EntryLine:
     options: str  # of "i" locked, "e" expands variables, "d" deleted; in this order
     value: bytes
     locale: bytes | None = None
-    broken: bool = False  # KF5 and KF6 read different values, and this is the raw one
-    rival: bytes | None = None  # the other key that KF5 and KF6 before 6.14 take this for
-    error: bool = False  # KF6 counts an error
+    broken: bool = False  # KF5 and KF6 read different values; ``value`` is the raw text
+    rival: bytes | None = None  # the other key that KF5 and KF6 before 6.14 read from this line
+    error: bool = False  # KF6 counts the line as an error
 
 
 class Skipped(Enum):
@@ -80,19 +80,19 @@ class Skipped(Enum):
 
     @property
     def counts(self) -> bool:
-        """Is this one of the errors after a hundred of which KF6 since 6.21 stops reading?"""
+        """Whether KF6 counts the line as an error: since 6.21 it stops reading after a hundred."""
         return self is Skipped.INVALID
 
 
 @dataclass(frozen=True)
 class Placed:
-    """One line of a file, in its place."""
+    """One line of a file, with the group and the lock that hold for the line."""
 
     number: int  # from 1
     raw: bytes  # with its ending
     read: HeaderLine | EntryLine | Skipped
-    group: bytes  # that its entries belong to, in KConfig's inner form
-    locked: bool  # is an entry here locked, by itself or from above?
+    group: bytes  # in KConfig's inner form
+    locked: bool  # an entry that its own options, its header or its file locks
 
 
 def read_file(text: bytes) -> Iterator[Placed]:
@@ -113,10 +113,10 @@ def read_file(text: bytes) -> Iterator[Placed]:
 
 
 def decode(raw: bytes) -> tuple[bytes, bool]:
-    """The bytes that a printed name or value stands for, and whether every release agrees.
+    """The bytes that a printed name or value stands for, and whether all releases of KDE agree.
 
-    An unknown escape is where they do not: KF5 keeps the backslash and drops the letter (returned
-    here), KF6 leaves the rest as it is and counts an error.
+    They disagree about an unknown escape: KF5 keeps the backslash and drops the letter (returned
+    here), KF6 leaves the rest of the text as it is and counts an error.
     """
     if b"\\" not in raw:
         return raw, True
@@ -133,8 +133,8 @@ def decode(raw: bytes) -> tuple[bytes, bool]:
             sound = False
         return known or b"\\"
 
-    # KConfig trims here, and only where there is an escape: `[ a ]` keeps its spaces, `[ a\x5d ]`
-    # does not.
+    # KConfig trims a text with an escape, and no other: `[ a ]` keeps its spaces, `[ a\x5d ]` does
+    # not.
     return _ESCAPE.sub(plain, raw.strip(_SPACE)), sound
 
 
@@ -142,6 +142,11 @@ def _printed(text: str, special: str) -> str:
     """``text`` with control characters and ``special`` in their escaped form."""
     escaped = rf"[\x00-\x1f\x7f\\{special}]"
     return re.sub(escaped, lambda m: _PRINTED.get(m[0]) or f"\\x{ord(m[0]):02x}", text)
+
+
+def inner_name(group: tuple[str, ...]) -> bytes:
+    """The name of a group in KConfig's inner form."""
+    return SEPARATOR.join(group).encode()
 
 
 def print_group(parts: tuple[str, ...]) -> bytes:
@@ -163,7 +168,7 @@ def print_entry(key: str, options: str, value: str) -> bytes:
 
 
 def _edges(text: str) -> str:
-    """``text`` with a first and last space that survive trimming."""
+    """``text`` with its first and last space escaped, so that they survive trimming."""
     return re.sub(r"\A | \Z", r"\\s", text)
 
 
@@ -228,13 +233,14 @@ def _read_entry(line: bytes) -> EntryLine | Skipped:
 
 
 def _name(raw: bytes) -> bytes:
-    """The name printed as ``raw``; no text, so no declared name, where KDE releases disagree."""
+    """The name printed as ``raw``. Where KDE releases disagree, a name that is not UTF-8, so that
+    no declared name can equal it."""
     name, sound = decode(raw)
     return name if sound else b"\xff" + raw
 
 
 def _rival(raw: bytes, key: bytes) -> bytes | None:
-    """What KF5 makes of a key: it drops a carriage return inside a line, and decodes twice."""
+    """The key that KF5 reads instead, or None: KF5 drops a carriage return and decodes twice."""
     other = decode(decode(raw.replace(b"\r", b""))[0])[0]
     return None if other == key else other
 
@@ -244,7 +250,7 @@ def _ordered(options: set[str]) -> str:
 
 
 def read_spelling(spelled: str) -> tuple[str, str]:
-    """(key, options) of a declared key such as ``exclude folders[$e]``."""
+    """(key, options) of a declared key such as ``exclude folders[$e]``. Raises KConfigError."""
     match = _SPELLED.fullmatch(spelled)
     assert match is not None  # both parts may be empty
     key, options = match["key"], match["options"]
@@ -269,7 +275,7 @@ def read_spelling(spelled: str) -> tuple[str, str]:
 
 
 def check_group(parts: object) -> None:
-    """Refuse a declared group that KConfig could not read back."""
+    """Raise KConfigError for a declared group that KConfig could not read back."""
     if not isinstance(parts, tuple) or not all(isinstance(part, str) for part in parts):
         raise KConfigError(f"group {parts!r} is not a tuple of names", do="write ('A', 'B')")
     if not all(parts) or not parts:
@@ -289,7 +295,7 @@ def check_group(parts: object) -> None:
 
 
 def check_value(value: object) -> None:
-    """Refuse a declared value that is not text."""
+    """Raise KConfigError for a declared value that is not Unicode text."""
     if not isinstance(value, str):
         raise KConfigError(f"value {value!r} is not a string", do="write it as KDE does: 'true'")
     _check_text("value", value)

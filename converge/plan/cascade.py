@@ -1,7 +1,7 @@
-"""KDE's files of one workspace with their lower layers: what is in force there, what is locked.
+"""The KDE files of one workspace with the system's files below them, and the locks in these.
 
-In: a snapshot and where the settings stand. Out: the same with those that a lock keeps from having
-any effect, so that this is said before anything is written.
+In: a snapshot and the standings. Out: the standings, with each setting ``LOCKED`` that a lock keeps
+at another value, so that the plan says so before anything is written.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _text(snapshot: Snapshot, path: str) -> bytes | None:
 
 
 def below(snapshot: Snapshot, name: str) -> lower.Cascade:
-    """What lies below the user's own ``~/.config/NAME``."""
+    """The cascade of all files below the user's own ``~/.config/NAME``."""
     return lower.cascade(
         lower.CascadeFile(path=path, text=text)
         for path in _paths(snapshot, name)[:-1]
@@ -46,7 +46,7 @@ def below(snapshot: Snapshot, name: str) -> lower.Cascade:
 
 
 def whole(snapshot: Snapshot, name: str) -> lower.Cascade:
-    """All layers of ``~/.config/NAME``, the user's own file included."""
+    """The cascade of ``~/.config/NAME`` with all files below it."""
     *_, own = paths = _paths(snapshot, name)
     return lower.cascade(
         lower.CascadeFile(path=path, text=text, own=path == own)
@@ -56,14 +56,14 @@ def whole(snapshot: Snapshot, name: str) -> lower.Cascade:
 
 
 def entries(setting: Setting) -> tuple[str, Desired]:
-    """The KDE file of a row of the layer plasma, and its entries."""
+    """The name of the KDE file of a setting of the layer plasma, and its entries."""
     assert isinstance(setting.value, dict)
     return setting.value["file"], declared(setting.value["entries"])
 
 
 def with_locks(snapshot: Snapshot, standings: Iterable[Standing]) -> tuple[Standing, ...]:
-    """The standings, with those settings locked that a lock keeps at another value."""
-    found = []
+    """The standings, with each setting ``LOCKED`` that a lock keeps at another value."""
+    result = []
     layered: dict[str, lower.Cascade] = {}  # several settings are in one file
     for standing in standings:
         if standing.in_force and standing.setting.layer is Layer.PLASMA:
@@ -75,5 +75,5 @@ def with_locks(snapshot: Snapshot, standings: Iterable[Standing]) -> tuple[Stand
                 (_, key), place = next(iter(places.items()))
                 why = f"{place}, locks {key}"
                 standing = replace(standing, stand=Stand.LOCKED, why=why)
-        found.append(standing)
-    return tuple(found)
+        result.append(standing)
+    return tuple(result)

@@ -1,7 +1,7 @@
 """What a workspace should hold: whole files, and entries of files that the desktop also writes.
 
-Computed on the controller from the repository, the profile and the settings in force. Nix modules
-are copied byte for byte; the profile and the settings reach them as JSON beside them.
+In: the repository, the profile and the standings. Out: ``Desired``. Nix modules are copied byte for
+byte; they read the profile and the settings from ``profile.json`` beside them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from converge.setting import Layer, Setting
 
 @dataclass(frozen=True, kw_only=True)
 class WholeFile:
-    """A file that is ours from the first to the last byte."""
+    """A file of which a run writes every byte."""
 
     path: str
     layer: Layer
@@ -33,7 +33,7 @@ class WholeFile:
 
 @dataclass(frozen=True, kw_only=True)
 class KdeEntries:
-    """Entries of a KDE file: ours by key, in the form that ``converge.kde.merge`` takes."""
+    """The entries of a KDE file that a run writes, as ``converge.kde.merge`` takes them."""
 
     path: str
     entries: Mapping[Group, Mapping[str, str | Entry]]
@@ -44,12 +44,12 @@ class KdeEntries:
 class Desired:
     files: tuple[WholeFile, ...] = ()
     kde: tuple[KdeEntries, ...] = ()
-    kept: frozenset[str] = frozenset()  # of phases that are not part of this run: stay as they are
+    kept: frozenset[str] = frozenset()  # paths of settings that are not part of this run
 
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """Names of the workspace, as its Nix flakes spell them."""
+    """The names in ``profile.json``: of the workspace, and of host and user in the flakes."""
 
     workspace: str
     host: str
@@ -73,7 +73,8 @@ def desired(
     root: str,
     not_applicable: Mapping[Layer, str],
 ) -> Desired:
-    """All files and entries for the layers that apply."""
+    """All files and entries for the layers that apply. ``hardware``: the profile as JSON values;
+    ``root``: prefix of system paths, in a sandbox; ``not_applicable``: layer -> why not."""
     standings = tuple(stands)
     within = layers.home_within(snapshot)
     directories = {
@@ -96,7 +97,7 @@ def desired(
             content = (json.dumps(data, indent=2, sort_keys=True) + "\n").encode()
             sources = dict(_sources(repository, layer))
             if layer is Layer.HOME_MANAGER and within:
-                del sources["flake.nix"]  # of a home by itself
+                del sources["flake.nix"]  # the flake of the NixOS layer builds this home
             sources["profile.json"] = content
             files += (
                 WholeFile(path=f"{directory}/{name}", layer=layer, content=text, root=as_root)
@@ -137,9 +138,9 @@ def _settings_now(snapshot: Snapshot, path: str) -> Mapping[str, object]:
 def _nix_settings(
     layer: Layer, standings: Iterable[Standing], current: Mapping[str, object]
 ) -> Iterator[tuple[str, object]]:
-    """The layer's settings in force, and those of other phases as they are on the workspace now.
-
-    Session variables go along: NixOS hands them to PAM, home-manager to shells."""
+    """The layer's settings in force, and its settings that are not part of this run as they are on
+    the workspace now. Session variables are included: NixOS hands them to PAM, home-manager to
+    shells."""
     mine = {layer, Layer.SESSION}
     for standing in standings:
         setting = standing.setting
@@ -152,7 +153,7 @@ def _nix_settings(
 
 
 def session_file(setting: Setting) -> tuple[str, bytes]:
-    """Path and bytes of the file that sets the variables of one row of the session layer."""
+    """Path (with ``~``) and bytes of the file for one setting of the session layer."""
     value = setting.value
     assert isinstance(value, dict)
     name = setting.id.replace(".", "-")
@@ -168,7 +169,7 @@ def session_file(setting: Setting) -> tuple[str, bytes]:
 
 
 def kde_entries(snapshot: Snapshot, standings: Iterable[Standing]) -> Iterator[KdeEntries]:
-    """The entries of each KDE file that the settings in force call for."""
+    """The entries that the settings in force call for, by KDE file."""
     files: dict[str, dict[Group, dict[str, str | Entry]]] = {}
     for standing in standings:
         value = standing.setting.value

@@ -7,12 +7,12 @@ import re
 
 from converge.plan.plan import Change
 
-_LINES = re.compile(r"[^\n]*\n|[^\n]+")  # a line ends at \n only, as in these files
+_LINES = re.compile(r"[^\n]*\n|[^\n]+")  # only \n ends a line in these files
 BINARY = "(not text: {} bytes)"
 
 
 def unified(change: Change, *, home: str) -> list[str]:
-    """A unified diff of the very bytes that a run writes; a missing last newline is said."""
+    """A unified diff of the bytes that a run writes, which also shows a missing last newline."""
     try:
         before, after = ((b or b"").decode() for b in (change.before, change.after))
     except UnicodeDecodeError:
@@ -35,5 +35,5 @@ def unified(change: Change, *, home: str) -> list[str]:
 
 
 def short(path: str, home: str) -> str:
-    """A path with the home as ``~``; ``home`` is empty where no record told it."""
+    """A path with the home as ``~``; ``home`` is empty where no record has it."""
     return f"~{path[len(home) :]}" if home and path.startswith(f"{home}/") else path

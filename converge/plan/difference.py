@@ -1,5 +1,5 @@
-"""What a built layer changes, in the words of a report: the answers of Nix and of the system go in,
-lines "package TEXT", "unit TEXT" and "unknown TEXT" come out."""
+"""What a built layer changes. In: the answers of Nix and of the new system. Out: lines for a
+``DifferenceRecord``: "package TEXT", "unit TEXT" and "unknown TEXT"."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from converge.limits import frame
 from converge.reason import reason_of
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-#: That the configuration itself would be activated is no news, and no unit.
+#: A line that every dry-activate prints; it names no unit.
 _NO_UNIT = "would activate the configuration"
 
 
 def packages(answer: str) -> Iterator[str]:
-    """From the frame of ``nix store diff-closures``."""
+    """The lines for the answer of ``nix store diff-closures``, a frame."""
     code, output, errors = _frame(answer)
     if code == 0:
         for line in _lines(output):
@@ -25,7 +25,8 @@ def packages(answer: str) -> Iterator[str]:
 
 
 def units(answer: str) -> Iterator[str]:
-    """From the frame of ``switch-to-configuration dry-activate``, with errors in its output."""
+    """The lines for the answer of ``switch-to-configuration dry-activate``, a frame whose output
+    has the errors too."""
     code, output, _ = _frame(answer)
     if code == 0:
         for line in _lines(output):

@@ -1,4 +1,4 @@
-"""Plan the entries of one KDE file: in the live file, and in its source with chezmoi."""
+"""Plan the entries of one KDE file: in the live file, and in its chezmoi source."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def plan_kde(
     entries: dict[str, Mapping[tuple[merge.Group, str], str]],
     prefer: str,
 ) -> None:
-    """Add what has to be done about one file to each of the lists."""
+    """Add the changes, drift, refusals, warnings and entries of one KDE file to the given lists."""
     managed = snapshot.chezmoi.get(kde.path)
     place = snapshot.follows.get(kde.path, kde.path)  # a link is kept, and written through
     paths = dict.fromkeys((kde.path, place, *([managed.source] if managed else [])))
@@ -33,7 +33,7 @@ def plan_kde(
         return
     live = snapshot.nodes.get(kde.path)
     source = snapshot.nodes.get(managed.source) if managed else None
-    # Beside a modify_ script or a create_ file the live one alone is written.
+    # With a modify_ script or a create_ file as its source, the live file alone is written.
     source_is_ours = managed is not None and chezmoi.classify(managed.source).plain
     try:
         healed = heal.heal(
@@ -52,17 +52,17 @@ def plan_kde(
         )
         return
     before = snapshot.written.entries.get(kde.path, {})
-    drift += (_entry_drift(kde.path, one) for one in merge.drift(healed.changes, before))
+    drift += (_entry_drift(kde.path, drifted) for drifted in merge.drift(healed.changes, before))
     entries[kde.path] = _memory(before, merge.remembered(kde.entries))
     if managed and source and source_is_ours and source.content != (live and live.content):
         edits = merge.merge(source.content, kde.entries).changes
-        drift += (_entry_drift(managed.source, one) for one in merge.drift(edits, before))
+        drift += (_entry_drift(managed.source, drifted) for drifted in merge.drift(edits, before))
     warnings += (
         f"{kde.path} and {managed.source if managed else ''} were both changed: {conflict}; "
         f"each keeps its own until --data prefer=live or --data prefer=source decides"
         for conflict in healed.conflicts
     )
-    # Where the two stay different, chezmoi's own record of the live file stays as well.
+    # While a conflict keeps the two files apart, chezmoi's own record of the live file stays too.
     target = kde.path if source_is_ours and not healed.conflicts else ""
     if live is None or live.content != healed.text:
         changes.append(
@@ -71,7 +71,7 @@ def plan_kde(
                 layer=Layer.PLASMA,
                 before=live.content if live else None,
                 after=healed.text,
-                # chezmoi would make a new file with the mode that its source spells.
+                # A new file gets the mode that chezmoi would give it.
                 mode=_mode(snapshot, managed) if managed and live is None else KEEP,
                 kde=True,
                 keys=healed.changes,
@@ -104,17 +104,17 @@ def _mode(snapshot: Snapshot, managed: Managed) -> int:
 def _memory(
     before: Mapping[tuple[merge.Group, str], str], now: Mapping[tuple[merge.Group, str], str]
 ) -> dict[tuple[merge.Group, str], str]:
-    """What was written before and now; a key in another spelling (``k``, ``k[$e]``) replaces it."""
+    """What was written before and now; ``k`` and ``k[$e]`` are the same key in two spellings."""
     known = {(group, key.partition("[$")[0]) for group, key in now}
     old = {k: v for k, v in before.items() if (k[0], k[1].partition("[$")[0]) not in known}
     return {**old, **now}
 
 
-def _entry_drift(path: str, one: merge.Drift) -> FileDrift:
+def _entry_drift(path: str, drift: merge.Drift) -> FileDrift:
     return FileDrift(
         path=path,
-        what=f"{''.join(f'[{part}]' for part in one.group)} {one.key}",
-        old="(deleted)" if one.old is None else one.old,
-        found="(absent)" if one.found is None else one.found,
-        wanted="(absent)" if one.wanted is None else one.wanted,
+        what=f"{''.join(f'[{part}]' for part in drift.group)} {drift.key}",
+        old="(deleted)" if drift.old is None else drift.old,
+        found="(absent)" if drift.found is None else drift.found,
+        wanted="(absent)" if drift.wanted is None else drift.wanted,
     )

@@ -1,8 +1,8 @@
-"""The user's own flakes as Nix reads them: by git, as a path, or why not at all.
+"""The user's own flakes: whether Nix reads each by git or as a path, or why it cannot.
 
-In: the lines of ``remote/flakes.sh``. Out: one frozen ``Flake`` for each. Absent, unreadable and
-failed are three things: only an absent flake, that nobody named and nothing was built from, means
-that a layer does not apply.
+In: the lines of ``remote/flakes.sh``. Out: one frozen ``Flake`` for each. A flake can be absent,
+unreadable or failed. A layer does not apply only where its flake is absent, nobody named the flake
+and the layer was never built.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from urllib.parse import quote
 from converge import limits
 
 BEGIN, END = "flakes-read 1", "flakes-end"
-#: What a path in a flake's url may hold as it is. Nix before 2.19 decodes no path of "path:".
+#: Characters that stay unescaped in a flake's URL. Nix before 2.19 does not decode "path:" URLs.
 _PLAIN = "/+@=,:~"
 SCHEMES = ("git", "path", "absent", "unreadable", "failed")
 _SHOWN = 6  # names of private files in a sentence
 
 
 class FlakesError(ValueError):
-    """The answer about the flakes is not whole, or not that program's."""
+    """The lines are incomplete, or they are not from ``remote/flakes.sh``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flake:
-    """The user's own flake; ``scheme``: git, path, absent, unreadable or failed."""
+    """One flake of the user's. ``scheme``: git, path, absent, unreadable or failed."""
 
     scheme: str
     digest: str
@@ -35,10 +35,10 @@ class Flake:
     within: str = ""  # sub-directory of the git repository
     untracked: tuple[str, ...] = ()  # *.nix files that Nix does not see
     marks: frozenset[str] = frozenset()  # shallow, submodules, other-submodules, impure
-    private: tuple[str, ...] = ()  # what "path:" would copy although others may not read it
-    private_more: int = 0
-    times: str = ""  # digest of sizes and times, where a path was read
-    why: tuple[str, ...] = ()  # the words of git or ours, where it cannot be read
+    private: tuple[str, ...] = ()  # files that "path:" would make readable for every user
+    private_more: int = 0  # how many more of them there are
+    times: str = ""  # digest of sizes and times, for the scheme path
+    why: tuple[str, ...] = ()  # why the flake cannot be read, in words of git or of the program
 
     @property
     def present(self) -> bool:
@@ -46,13 +46,13 @@ class Flake:
 
     @property
     def impure(self) -> bool:
-        """Whether Nix may read what lies outside of the flake (``--impure``)."""
+        """Whether Nix may read files outside of the flake (``--impure``)."""
         return "impure" in self.marks
 
     @property
     def url(self) -> str:
-        """What ``--override-input base`` takes, percent-encoded. Always with a scheme: a bare path
-        that lies in a git repository would silently become ``git+file:``."""
+        """The URL for ``--override-input base``, percent-encoded. It always has a scheme, because
+        Nix reads a bare path in a git repository as ``git+file:``."""
         place = quote(self.directory, safe=_PLAIN)
         if self.scheme != "git":
             return f"path:{place}"
@@ -62,20 +62,19 @@ class Flake:
 
     @property
     def seen(self) -> str:
-        """All that decides what Nix reads, for the digest of a build's inputs."""
+        """A text that changes whenever Nix would read something else: for a build's inputs."""
         return f"{self.url} {self.digest}" + (" impure" if self.impure else "")
 
     def fault(self, key: str) -> str:
-        """Why the flake cannot be built on, and what to do; empty where it can or is absent.
-
-        ``key``: the choice of the inventory that says how it is read."""
+        """Why no layer can be built on the flake, and what to do; empty where one can, and where
+        the flake is absent. ``key``: the choice that says how the flake is read."""
         if self.scheme in ("unreadable", "failed"):
             return "; ".join(line for line in map(str.strip, self.why) if line) or self.scheme
         return f"{self.shown}. To do: {self.remedy(key)}" if self.private else ""
 
     @property
     def shown(self) -> str:
-        """What a copy into the store would show to everybody."""
+        """A sentence: which private files a copy into the store would show to every user."""
         names = ", ".join(self.private[:_SHOWN])
         more = len(self.private) - len(self.private[:_SHOWN]) + self.private_more
         return (
@@ -86,7 +85,7 @@ class Flake:
         )
 
     def remedy(self, key: str) -> str:
-        """What to do about it."""
+        """What to do about private files. ``key``: the choice that says how the flake is read."""
         agree = "path,publish" if ".git" in self.private else "publish"
         return (
             f"move them away, or keep the flake in git without them, or agree: --data {key}={agree}"
@@ -101,17 +100,17 @@ class _Found:
     lists: dict[str, list[str]] = field(default_factory=dict)
 
     def flake(self) -> Flake:
-        one: dict[str, Any] = {name: values[-1] for name, values in self.lists.items() if values}
+        last: dict[str, Any] = {name: values[-1] for name, values in self.lists.items() if values}
         return Flake(
             scheme=self.scheme,
             digest=self.digest,
             directory=self.directory,
-            within=one.get("flake_within", ""),
-            times=one.get("flake_times", ""),
+            within=last.get("flake_within", ""),
+            times=last.get("flake_times", ""),
             untracked=tuple(self.lists.get("untracked", ())),
             marks=frozenset(self.lists.get("flake_mark", ())),
             private=tuple(self.lists.get("flake_private", ())),
-            private_more=limits.number(one.get("flake_private_more", "0")),
+            private_more=limits.number(last.get("flake_private_more", "0")),
             why=tuple(self.lists.get("flake_why", ())),
         )
 
@@ -125,7 +124,7 @@ _WORDS = frozenset(
 def parse(rows: Iterable[str]) -> Mapping[str, Flake]:
     """The flakes by name (system, home), from the lines between ``BEGIN`` and ``END``.
 
-    Raises ``FlakesError`` for any line that is not of ``remote/flakes.sh``."""
+    Raises ``FlakesError`` for a line that ``remote/flakes.sh`` does not print."""
     found: dict[str, _Found] = {}
     for row in rows:
         word, _, rest = row.partition(" ")
@@ -139,4 +138,4 @@ def parse(rows: Iterable[str]) -> Mapping[str, Flake]:
             found[name].lists.setdefault(word, []).append(value)
         else:
             raise FlakesError(f"an unknown line about flakes: {word[:40]!r}")
-    return {name: one.flake() for name, one in found.items()}
+    return {name: read.flake() for name, read in found.items()}

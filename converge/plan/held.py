@@ -1,9 +1,9 @@
-"""Settings that are left as they are because their file, or its chezmoi source, is in the way.
+"""Settings that a run leaves as they are because of their file or the file's chezmoi source.
 
-In: a snapshot and where the settings stand. Out: the same with those held back whose file is a link
-that is not written through, whose file cannot be kept in step with its source, or whose entry was
-changed on both sides and nobody decided; so that this is said before anything is written, and the
-rest of the run goes on.
+In: a snapshot and the standings. Out: the standings, with a setting ``HELD`` where its file is a
+link that is not written through, where its file cannot be kept in step with the source, or where
+both sides changed its entry and nobody decided. The plan says so before anything is written, and
+the rest of the run goes on.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from converge.setting import Layer
 
 
 def content(snapshot: Snapshot, path: str) -> bytes | None:
-    """The bytes of a regular file, None where there is none."""
+    """The bytes of the regular file at ``path``, or None."""
     node = snapshot.nodes.get(path)
     return node.content if node and node.kind is Kind.FILE else None
 
 
 def in_the_way(managed: Managed) -> str:
-    """Why a file that chezmoi manages, or may manage, is not written; "" if it is."""
+    """Why a file that chezmoi manages, or may manage, cannot be written, or the empty string."""
     return managed.trouble or chezmoi.classify(managed.source).refused
 
 
 def conflicts(snapshot: Snapshot, path: str, prefer: str) -> tuple[heal.Conflict, ...]:
-    """What both sides of a KDE file changed, each in its own way, and nobody decided."""
+    """The conflicts between a KDE file and its chezmoi source that ``prefer`` does not decide."""
     managed = snapshot.chezmoi.get(path)
     if managed is None or in_the_way(managed) or not chezmoi.classify(managed.source).plain:
         return ()
@@ -48,8 +48,8 @@ def conflicts(snapshot: Snapshot, path: str, prefer: str) -> tuple[heal.Conflict
 
 
 def to_modify(snapshot: Snapshot, standings: Iterable[Standing]) -> Iterator[tuple[str, bytes]]:
-    """Each KDE file that chezmoi makes with a modify_ source, and what it would hold after the run:
-    whether the source leaves our entries alone is to be asked."""
+    """Yield path and planned bytes of each KDE file with a modify_ source: the run has to ask
+    chezmoi whether the source leaves our entries alone (``remote/modified.sh``)."""
     for kde in kde_entries(snapshot, standings):
         managed = snapshot.chezmoi.get(kde.path)
         if managed is None or in_the_way(managed):
@@ -62,31 +62,32 @@ def to_modify(snapshot: Snapshot, standings: Iterable[Standing]) -> Iterator[tup
 def with_holds(
     snapshot: Snapshot, standings: Iterable[Standing], *, prefer: str
 ) -> tuple[Standing, ...]:
-    """The standings, with those settings held back that a link or a source is in the way of."""
-    found = []
+    """The standings, with each setting ``HELD`` whose file or source is in the way."""
+    result = []
     for standing in standings:
         if standing.in_force and standing.setting.layer in (Layer.PLASMA, Layer.SESSION):
             why = _linked(snapshot, standing) or _why(snapshot, standing, prefer)
             if why:
                 standing = replace(standing, stand=Stand.HELD, why=why)
-        found.append(standing)
-    return tuple(found)
+        result.append(standing)
+    return tuple(result)
 
 
 def _linked(snapshot: Snapshot, standing: Standing) -> str:
-    """A link that leads out of the home, nowhere, or to what is not the user's own file."""
+    """Why the file of a setting is not written because it, or its source, is a symbolic link; or
+    the empty string. (Links that a run follows are read as files: ``Snapshot.follows``.)"""
     setting = standing.setting
     if setting.layer is Layer.SESSION:
         path = snapshot.expand(session_file(setting)[0])
     else:
         path = snapshot.expand(f"~/.config/{entries(setting)[0]}")
     managed = snapshot.chezmoi.get(path)
-    for one in (path, *([managed.source] if managed else [])):
-        node = snapshot.nodes.get(one)
+    for place in (path, *([managed.source] if managed else [])):
+        node = snapshot.nodes.get(place)
         if node is not None and node.kind is Kind.SYMLINK:
-            target = PurePosixPath(one).parent / node.target
+            target = PurePosixPath(place).parent / node.target
             return (
-                f"{path} is left as it is: {one} is a symbolic link to {target}, which is not "
+                f"{path} is left as it is: {place} is a symbolic link to {target}, which is not "
                 f"written through; put a file in its place, or --data exclude={setting.id}"
             )
     return ""
@@ -112,7 +113,7 @@ def _why(snapshot: Snapshot, standing: Standing, prefer: str) -> str:
 
 
 def _fought(snapshot: Snapshot, path: str, wanted: Desired, prefer: str) -> str:
-    """Why a file with a modify_ source is not written; "" where the source leaves ours alone."""
+    """Why a file is not written whose modify_ source would change our entries; or ""."""
     made = snapshot.modified.get(path)
     if made is None or prefer == "live":
         return ""
@@ -125,10 +126,10 @@ def _fought(snapshot: Snapshot, path: str, wanted: Desired, prefer: str) -> str:
         return f"{path} is left as it is: {source} makes a file of it that is not KDE's: {error}"
     if not changes:
         return ""
-    one = changes[0]
-    name = f"{''.join(f'[{part}]' for part in one.group)} {one.key}"
-    theirs = "no such entry" if one.found is None else f"{one.key}={one.found}"
-    ours = "no such entry" if one.wanted is None else f"{one.key}={one.wanted}"
+    change = changes[0]
+    name = f"{''.join(f'[{part}]' for part in change.group)} {change.key}"
+    theirs = "no such entry" if change.found is None else f"{change.key}={change.found}"
+    ours = "no such entry" if change.wanted is None else f"{change.key}={change.wanted}"
     return (
         f"{path}: its source {source} has {theirs} where this run has {ours} ({name}), at each "
         "apply; mend the source, or --data prefer=live writes the live file alone"

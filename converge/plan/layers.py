@@ -1,4 +1,4 @@
-"""The four layers on one workspace: whether each applies there, and the paths that are its own."""
+"""The four layers on one workspace: whether each applies there, and its own paths."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from converge.setting import NEEDS, Layer
 KDE_FILES = ("kwinrc", "baloofilerc", "kdeglobals")
 SYSTEM_LAYER = "/var/lib/workspace-tuning/nixos"
 HOME_LAYER = "~/.local/share/workspace-tuning/home-manager"
-#: The home-manager layer in the directory of the NixOS layer, where home-manager is a module of it.
+#: Where home-manager is a module of NixOS: the home-manager layer's place in the NixOS layer.
 WITHIN = "home-manager"
 ENVIRONMENT = "~/.config/environment.d"
 USER_UNITS = "~/.config/systemd/user"
@@ -24,7 +24,7 @@ def system_layer(root: str) -> str:
 
 
 class Hardware(Protocol):
-    """What this module reads of a profile."""
+    """The part of a ``Profile`` that this module reads."""
 
     @property
     def platform(self) -> str: ...
@@ -41,32 +41,32 @@ class NixLayer:
     """How a Nix layer is built and where its generations are."""
 
     layer: Layer
-    directory: str  # of the layer flake
-    attribute: str
+    directory: str  # of the flake of the layer
+    attribute: str  # of that flake, which is built
     base: str  # name of the user's flake in the snapshot
     profile: str  # name of the profile in the snapshot
-    root: bool  # its files and its profile belong to root
-    within: str = ""  # its files below "directory", where another layer's generation has it
+    root: bool  # whether its files and its profile belong to root
+    within: str = ""  # sub-directory of "directory", for a layer that is a part of another one
 
     @property
     def data(self) -> str:
-        """The file that carries its settings."""
+        """Path of the layer's settings as JSON."""
         return f"{self.directory}/{self.within and self.within + '/'}profile.json"
 
     @property
     def read_with(self) -> str:
-        """The choice of how the user's flake is read."""
+        """Name of the choice that says how the user's flake is read."""
         return f"base_{'nixos' if self.base == 'system' else 'home'}_with"
 
     @property
     def report(self) -> str:
-        """The attribute of its flake that checks read."""
+        """The attribute of the layer's flake that checks read."""
         return "home.report" if self.within else "report"
 
 
 def home_within(snapshot: Snapshot) -> bool:
-    """Whether the home is a part of the system: the running one activates it by a unit at each
-    boot (home-manager as a module of NixOS), and no flake of a home by itself is there."""
+    """Whether the home is a part of the system: home-manager is a module of NixOS, so a unit of the
+    running system activates the home at each boot, and the home has no flake of its own."""
     return "home_module" in snapshot.marks and snapshot.flakes["home"].scheme == "absent"
 
 
@@ -101,15 +101,15 @@ def nix_layers(snapshot: Snapshot, *, root: str, host: str, user: str) -> tuple[
     )
 
 
-#: Nix layer -> its flake in the snapshot, and the choice of the inventory that names the flake.
+#: Nix layer -> name of the user's flake in the snapshot, and the choice that gives its directory.
 FLAKES: Mapping[Layer, tuple[str, str]] = {
     Layer.NIXOS: ("system", "base_nixos"),
     Layer.HOME_MANAGER: ("home", "base_home"),
 }
 
 
-#: The flake of a home and a unit of the system's that activates another: the unit would put its own
-#: in place at each boot, so what is built over the flake would not last.
+#: The home has a flake, and a unit of the system activates another home at each boot, so a home
+#: that is built from the flake would not last.
 TWO_HOMES = (
     "a flake of the home is here, and home-manager.users.{user} of the NixOS system activates "
     "another home at each boot"
@@ -118,7 +118,7 @@ ONE_HOME = (
     "take the user out of home-manager.users and switch, or have the layer in the system's home: "
     "--data base_home=DIRECTORY with one that has no flake.nix; or leave it out: {narrower}"
 )
-#: Who else has a home by home-manager as a module.
+#: home-manager is a module of NixOS, but for other users only.
 OTHERS = (
     "home-manager is a module of the NixOS system here, and {user} is not in home-manager.users"
 )
@@ -130,7 +130,8 @@ AT_LOGIN = (
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """Why a layer cannot be had although it should be; ``given``: because of what was given."""
+    """Why a layer that should apply cannot be built. ``given``: a choice of the user's is the
+    cause, such as a directory without a flake."""
 
     path: str
     what: str
@@ -141,19 +142,19 @@ class Fault:
 def faults(
     snapshot: Snapshot, hardware: Hardware, *, named: frozenset[str], root: str = ""
 ) -> Mapping[Layer, Fault]:
-    """The Nix layers that should apply here and cannot be built: a flake that cannot be read, and
-    what is absent although somebody named it or the layer was applied before.
+    """The Nix layers that should apply here and cannot be built: their flake cannot be read, or Nix
+    or the flake is absent although the flake was named or the layer was applied before.
 
-    ``named``: the choices that were given, such as base_home."""
+    ``named``: the choices that the inventory or ``--data`` gives, such as base_home."""
     found: dict[Layer, Fault] = {}
     for layer, (name, key) in FLAKES.items():
         if _elsewhere(layer, snapshot, hardware):
             continue
         if layer is Layer.HOME_MANAGER and home_within(snapshot):
-            continue  # what is wrong with the system's flake is said of the system
+            continue  # a fault of the system's flake is reported for the NixOS layer
         flake, given = snapshot.flakes[name], key in named
         applied = _applied(layer, snapshot, root)
-        narrower = f"--data layers={','.join(one for one in Layer if one is not layer)}"
+        narrower = f"--data layers={','.join(other for other in Layer if other is not layer)}"
         fix = f"name the right directory: --data {key}=..., or leave the layer out: {narrower}"
         if "nix" not in snapshot.tools:
             what = "nix is not installed or not in PATH, and the layer was applied here before"
@@ -184,7 +185,7 @@ def faults(
 
 
 def _other_module(snapshot: Snapshot) -> str:
-    """Why home-manager as a module of NixOS, which is there, gives no home to extend; or ""."""
+    """Why home-manager, although it is a module of NixOS here, has no home to extend; or ""."""
     for mark, text in (("home_module_at_login", AT_LOGIN), ("home_module_others", OTHERS)):
         if mark in snapshot.marks:
             return text.format(user=snapshot.facts["user"])
@@ -192,13 +193,13 @@ def _other_module(snapshot: Snapshot) -> str:
 
 
 def _applied(layer: Layer, snapshot: Snapshot, root: str) -> bool:
-    """Whether the record of the workspace has files of the layer."""
+    """Whether the record of the workspace says that files of the layer were written."""
     own = system_layer(root) if layer is Layer.NIXOS else snapshot.expand(HOME_LAYER)
     return any(path.startswith(f"{own}/") for path in snapshot.written.files)
 
 
 def _elsewhere(layer: Layer, snapshot: Snapshot, hardware: Hardware) -> str:
-    """Why the layer is none for this kind of machine, or the empty string."""
+    """Why this kind of machine cannot have the layer, or the empty string."""
     if layer is not Layer.NIXOS:
         return ""
     if hardware.platform != "nixos":
@@ -209,9 +210,9 @@ def _elsewhere(layer: Layer, snapshot: Snapshot, hardware: Hardware) -> str:
 def not_applicable(
     snapshot: Snapshot, hardware: Hardware, *, faulty: Collection[Layer] = ()
 ) -> Mapping[Layer, str]:
-    """Layer -> why it does not apply on this workspace; a layer that applies is not in it.
+    """Layer -> why it does not apply on this workspace; layers that apply are left out.
 
-    ``faulty``: those of ``faults``, which apply and cannot be had."""
+    ``faulty``: the layers of ``faults``, which apply although they cannot be built."""
     why: dict[Layer, str] = {}
     for layer, (name, _) in FLAKES.items():
         flake = snapshot.flakes[name]

@@ -1,8 +1,8 @@
-"""The answer of a reading becomes the observed state of a workspace.
+"""Read the answer of a workspace into a ``Snapshot``.
 
-In: the lines of ``remote/read.sh`` behind those of ``managed.sh``, ``detect.sh`` and ``flakes.sh``:
-one command prints them all. Out: a frozen ``Snapshot``. Whatever the output does not say is
-unknown, never absent: an incomplete answer raises ``SnapshotError``.
+In: the lines of ``remote/detect.sh``, ``flakes.sh`` and ``read.sh`` with ``managed.sh``, which one
+command prints. Out: a frozen ``Snapshot``. An incomplete answer raises ``SnapshotError``, so that a
+missing line is never taken for an absent file.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ NEEDED_FACTS = frozenset(
 )
 NUMBERS = ("uid", "system_uid", "uptime_s")
 LOWER_LIMIT = 1024 * 1024  # bytes of a KDE file of a lower layer; a larger one is passed over
-#: What remote/write.sh puts beside a target, or KConfig's lock in the making.
+#: A staged file that remote/write.sh puts beside a target, or a lock file of KConfig's while it is
+#: being made.
 _STAGED = re.compile(r".*/\.[^/\n]+\.wt-[0-9a-z.-]+")
 
 
@@ -73,7 +74,7 @@ def _nodes(encoded: str) -> Iterable[Node]:
 
 
 def _managed(known: Managed | None, word: str, answer: tuple[int, str, str]) -> Managed | None:
-    """What is known of a target after one more answer; None where chezmoi does not manage it."""
+    """What is known of a target after one more answer of chezmoi's; None: not managed."""
     try:
         if word == "chezmoi":
             source = chezmoi.read_source_path(*answer)
@@ -95,9 +96,9 @@ def _plain(encoded: str) -> str:
 
 
 def parse(lines: Iterable[str]) -> Snapshot:
-    """The snapshot in the output of ``remote/read.sh``.
+    """The snapshot from the lines that one reading prints.
 
-    Raises ``SnapshotError`` when the output is cut or is not that program's.
+    Raises ``SnapshotError`` where the lines are incomplete or malformed.
     """
     try:
         return _parse(list(lines))
@@ -137,9 +138,8 @@ def _parse(rows: list[str]) -> Snapshot:
     lower: dict[str, bytes] = {}
     parts: dict[str, dict[str, str]] = {}
     trials: dict[str, Trial] = {}
-    told: dict[
-        tuple[str, str], list[str]
-    ] = {}  # by a trial: what was found, a failed boot's journal
+    #: (directory, "found" or "journal") -> lines: what a trial found, a failed boot's journal.
+    told: dict[tuple[str, str], list[str]] = {}
     running = ""
     try:
         start, middle = rows.index("files"), rows.index("directories")
@@ -231,18 +231,18 @@ def _parse(rows: list[str]) -> Snapshot:
         else:
             nodes[node.path] = node
     for path, target in tuple(follows.items()):
-        one = managed.get(path)
+        target_of = managed.get(path)
         if (
             target in nodes
             and nodes[target].kind is Kind.FILE
-            and (not one or one.source == target)
+            and (not target_of or target_of.source == target)
         ):
             nodes[path] = replace(nodes[target], path=path)
-            managed.pop(path, None)  # chezmoi's link into its own source: that is the live file
+            managed.pop(path, None)  # a link into chezmoi's source: the source is the live file
         else:
             del follows[path]
     for path, known in managed.items():
-        # A file that chezmoi fetches is in none of its sources.
+        # chezmoi has no source file for a file that it fetches.
         if known and known.source in absent and not known.trouble:
             managed[path] = replace(known, trouble=chezmoi.FETCHED)
     missing = NEEDED_FACTS - facts.keys()
@@ -253,11 +253,11 @@ def _parse(rows: list[str]) -> Snapshot:
         raise SnapshotError(f"the snapshot lacks {sorted(missing)}")
     trials = {
         directory: replace(
-            one,
+            tried,
             found=tuple(told.get((directory, "found"), ())),
             journal=tuple(told.get((directory, "journal"), ())),
         )
-        for directory, one in trials.items()
+        for directory, tried in trials.items()
     }
     return Snapshot(
         facts=facts,
@@ -265,21 +265,23 @@ def _parse(rows: list[str]) -> Snapshot:
         tools=tools,
         profiles=profiles,
         generations={
-            name: tuple(sorted(found, key=lambda one: one.number))
-            for name, found in generations.items()
+            name: tuple(sorted(numbered, key=lambda generation: generation.number))
+            for name, numbered in generations.items()
         },
         flakes=read,
         nodes=nodes,
         absent=frozenset(absent),
         unreadable=frozenset(unreadable),
         leftovers=tuple(leftovers),
-        chezmoi={path: replace(one, base=bases.get(path)) for path, one in managed.items() if one},
+        chezmoi={
+            path: replace(known, base=bases.get(path)) for path, known in managed.items() if known
+        },
         follows=follows,
         machine=machine,
         built=built,
         transactions=tuple(
-            replace(one, parts=parts.get(one.directory, {}), trial=trials.get(one.directory))
-            for one in sorted(transactions, key=lambda one: (one.number, one.run))
+            replace(each, parts=parts.get(each.directory, {}), trial=trials.get(each.directory))
+            for each in sorted(transactions, key=lambda each: (each.number, each.run))
         ),
         running_system=running,
         lock=_lock(lock),
@@ -290,7 +292,7 @@ def _parse(rows: list[str]) -> Snapshot:
 
 
 def _written(facts: Mapping[str, str], nodes: Mapping[str, Node]) -> LastWritten:
-    """What was last written; for a part that was undone alone, what had been written before it."""
+    """What was written last; for a part that was undone by itself, what was written before it."""
     record = nodes.get(f"{facts['state']}/written.json")
     written = LastWritten.parse(record.content if record else None)
     for part in PARTS:

@@ -1,7 +1,7 @@
-"""The difference desired - snapshot: what a dry run shows and a run applies, byte for byte.
+"""The plan, desired - snapshot, as values: what a dry run shows and a run applies, byte for byte.
 
-In: a snapshot and what is desired. Out: a frozen ``Plan``. Its id is a digest of all that it would
-do, so a saved plan is either exactly the one computed now, or stale.
+``converge.plan.planning`` makes a ``Plan``. The id of a plan is a digest of all that the plan would
+do, so a saved plan is either exactly the plan computed now, or stale.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from converge.plan.written import LastWritten
 from converge.setting import Layer
 
 LIVE = (Layer.PLASMA, Layer.SESSION)
-KEEP = None  # mode of a file that stays as it is; 0600 for a new one
+KEEP = None  # the mode of an existing file stays; a new file gets 0600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +37,9 @@ class Change:
     root: bool = False
     kde: bool = False  # written under KConfig's own lock
     keys: tuple[merge.EntryChange, ...] = ()
-    entries: tuple[Back, ...] = ()  # what an undo takes back of a KDE file, or of its source
-    link: str = ""  # of the user's own, through which "path" is written: an undo looks at it
-    chezmoi_target: str = ""  # of a live file or its source: chezmoi takes note of the target
+    entries: tuple[Back, ...] = ()  # of a KDE file or its source: what an undo takes back
+    link: str = ""  # the user's own link to "path", if any; an undo looks at the link too
+    chezmoi_target: str = ""  # the live file, whose new bytes chezmoi's own record has to learn
 
     @property
     def verb(self) -> str:
@@ -50,7 +50,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class FileDrift:
-    """A file or an entry of ours that somebody else changed since we last wrote it."""
+    """A file or an entry that somebody else changed since a run wrote it."""
 
     path: str
     what: str  # "the file", or "[Group] key"
@@ -61,17 +61,17 @@ class FileDrift:
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """Something in place of a managed file that we do not touch, and what to do about it."""
+    """Something in the way of the plan that a run does not touch, and what to do about it."""
 
     path: str
     what: str
     fix: str
-    given: bool = False  # it is what the inventory or --data named
+    given: bool = False  # the inventory or --data named the path
 
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """A Nix layer: whether it has to be built, and why or why not."""
+    """A Nix layer that applies: whether it has to be built, and why or why not."""
 
     nix: NixLayer
     needed: bool
@@ -92,17 +92,17 @@ class Plan:
     standings: tuple[Standing, ...]
     not_applicable: Mapping[Layer, str]
     written: LastWritten  # the record after this plan
-    recorded: bool  # whether the workspace's record says so already
-    to_prove: tuple[str, ...] = ()  # settings of a staged rollout that wait for their proof
+    recorded: bool  # whether the workspace's record is the same as ``written`` already
+    to_prove: tuple[str, ...] = ()  # settings of a staged rollout that are not proved yet
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to do, not even to look at."""
+        """Whether the run has nothing to change, nothing to record and nothing to prove."""
         return self.quiet and self.recorded and not self.to_prove
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing changes on the workspace but our own record of it."""
+        """Whether the run changes nothing on the workspace except its own record."""
         return not (self.changes or self.sweep or self.needed_builds)
 
     @property
@@ -120,14 +120,14 @@ class Plan:
 
     @property
     def id(self) -> str:
-        """Twelve hex digits: the same for the same bytes before and after on the same workspace.
+        """Twelve hex digits, a digest of ``summary``.
 
-        The first is a letter, so that no command line takes an id for a number."""
+        The first digit is a letter, so that no command line parser reads an id as a number."""
         text = sha256(json.dumps(plain(self.summary()), sort_keys=True).encode()).hexdigest()
         return "abcdef"[int(text[0], 16) % 6] + text[1:12]
 
     def summary(self) -> PlanSummary:
-        """All that the plan does; bytes as digests."""
+        """All that the plan would do, with digests in place of bytes."""
         return PlanSummary(
             workspace=self.workspace,
             changes=tuple(

@@ -1,6 +1,6 @@
 """Make the plan: the difference between what a workspace holds and what it should hold.
 
-In: a snapshot and what is desired. Out: a ``Plan``. Pure: the same in, the same out.
+In: a snapshot and what is desired. Out: a ``Plan``. Equal input gives an equal plan.
 """
 
 from __future__ import annotations
@@ -38,12 +38,13 @@ def make_plan(
     faults: Mapping[Layer, Fault] | None = None,
     prefer: str = "",
 ) -> Plan:
-    """The plan that leads from ``snapshot`` to ``wanted``. Pure: the same in, the same out.
+    """The plan that leads from ``snapshot`` to ``wanted``.
 
     ``proved``: the record of each setting before this run's own proof
-    (``converge.proof.keep.intended``). Of a staged rollout: ``waits``, why the next phase is not
-    in it; ``to_prove``, settings that are in and not proved, so that the run looks at them.
-    ``faults``: the layers whose flakes cannot be built on."""
+    (``converge.proof.keep.intended``). ``staged``: the run is a part of a staged rollout; then
+    ``waits`` says why the next phase is not let in, and ``to_prove`` has the settings that are let
+    in and not proved. ``faults``: layers that apply and cannot be built. ``prefer``: the side that
+    wins a conflict between a KDE file and its chezmoi source, or ""."""
     changes: list[Change] = []
     drift: list[FileDrift] = []
     refusals: list[Refusal] = []
@@ -75,7 +76,7 @@ def make_plan(
 
     for kde in wanted.kde:
         plan_kde(kde, snapshot, changes, drift, refusals, warnings, entries, prefer)
-    faults = {layer: one for layer, one in (faults or {}).items() if layer not in not_applicable}
+    faults = {layer: why for layer, why in (faults or {}).items() if layer not in not_applicable}
     refusals[:0] = (
         Refusal(path=fault.path, what=fault.what, fix=fault.fix, given=fault.given)
         for fault in faults.values()
@@ -87,7 +88,7 @@ def make_plan(
 
     files = {file.path: digest(file.content) for file in wanted.files}
     changes += _gone(snapshot, wanted, files, nix_layers, not_applicable, warnings)
-    buildable = tuple(one for one in nix_layers if one.layer not in faults)
+    buildable = tuple(nix for nix in nix_layers if nix.layer not in faults)
     builds = tuple(_builds(snapshot, wanted, buildable, not_applicable, warnings))
     warnings += _nothing_before(snapshot, builds)
     by_root = any(change.root for change in changes) or any(b.needed and b.nix.root for b in builds)
@@ -135,7 +136,7 @@ def make_plan(
 
 
 def _nothing_before(snapshot: Snapshot, builds: Iterable[Build]) -> Iterator[str]:
-    """What an undo of this plan cannot give back, said before anybody consents."""
+    """Warnings: what an undo of this plan could not bring back."""
     for build in builds:
         if not build.needed or snapshot.current(build.nix.profile):
             continue
@@ -161,7 +162,7 @@ def _record(
     files: Mapping[str, str],
     entries: Mapping[str, Mapping[tuple[merge.Group, str], str]],
 ) -> LastWritten:
-    """The record after the changes: what is removed, by us or others, is no longer in it."""
+    """The record after the changes, without files that are gone."""
     gone = {change.path for change in changes if change.after is None}
     still = {
         path: last
@@ -189,7 +190,7 @@ def _gone(
     not_applicable: Mapping[Layer, str],
     warnings: list[str],
 ) -> Iterator[Change]:
-    """Files that we wrote once and that nothing calls for any more."""
+    """Remove the files that a run wrote once and that no setting calls for any more."""
     home = snapshot.expand(layers.HOME_LAYER)
     within = f"{next((one.data.rpartition('/')[0] for one in nix_layers if one.within), home)}/"
     for path, last in sorted(snapshot.written.files.items()):
@@ -227,7 +228,7 @@ def _builds(
 ) -> Iterator[Build]:
     for nix in nix_layers:
         if nix.layer in not_applicable or nix.within:
-            continue  # what lies within another is built with it
+            continue  # this layer is built together with the layer that contains it
         base = snapshot.flakes[nix.base]
         for name in base.untracked:
             warnings.append(f"{base.directory}/{name} is not tracked by git: Nix does not see it")
@@ -243,7 +244,7 @@ def _builds(
             if file.path.startswith(f"{nix.directory}/")
         }
         if layers.home_within(snapshot) and Layer.HOME_MANAGER in not_applicable:
-            # It stays as it is while it is no part of this run.
+            # The home's files stay as they are while the home is not part of this run.
             files |= {
                 path: digest(node.content)
                 for path, node in snapshot.nodes.items()

@@ -1,4 +1,4 @@
-"""What stands in the way of a plan, and is not ours to replace."""
+"""Refusals: what stands in place of a managed file and must not be replaced."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from converge.plan.snapshot import Kind, Snapshot
 
 
 def refuse_home(snapshot: Snapshot) -> Iterator[Refusal]:
-    """Homes that the programs on the workspace cannot work with."""
+    """Refuse homes that the programs on the workspace cannot work with."""
     if "homeless" in snapshot.marks:
         yield Refusal(
             path=snapshot.home,
@@ -26,10 +26,10 @@ def refuse_home(snapshot: Snapshot) -> Iterator[Refusal]:
 
 
 def refuse(snapshot: Snapshot, path: str, *, root: bool = False) -> Refusal | None:
-    """Why the thing at ``path`` is not ours to replace, or None."""
-    for one in (path, *map(str, PurePosixPath(path).parents)):
-        if one in snapshot.unreadable:
-            return Refusal(path=one, what="it cannot be read", fix="see who owns it: ls -ld")
+    """Why a run does not replace what is at ``path``, or None. ``root``: a file of root's."""
+    for place in (path, *map(str, PurePosixPath(path).parents)):
+        if place in snapshot.unreadable:
+            return Refusal(path=place, what="it cannot be read", fix="see who owns it: ls -ld")
     for parent in PurePosixPath(path).parents:
         node = snapshot.nodes.get(str(parent))
         if node and node.kind is not Kind.DIRECTORY:

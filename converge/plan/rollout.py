@@ -1,16 +1,16 @@
-"""A staged rollout: one phase at a time, the next one only when all before it are proved and the
-latest has soaked.
+"""A staged rollout: one phase at a time. The next phase waits until all phases before it are proved
+and the latest of them has soaked.
 
-In: what the workspace's record says of each setting (``LastWritten.settings``), the settings that
-the run wants in force by phase, and the workspace's clock now. Out: the phases of this run, and
-what the next one waits for. The clock is the machine's own time since boot: a wall clock that jumps
-changes nothing, and after a reboot only the present boot counts.
+In: the record of each setting on the workspace (``LastWritten.settings``), the settings that the
+run wants in force, and the workspace's clock. Out: the phases of this run, and what the next phase
+waits for. The clock counts the seconds since boot: a wall clock that jumps has no influence, and
+after a reboot only the time of the present boot counts.
 
-A phase is *in* when each of its settings in force was let in, and *proved* when each of them is
-effective (or has nothing to be effective on). So a setting that another run put in force alone, by
-``layers=``, ``phases=`` or ``exclude=``, neither lets its phase in nor proves it. What a narrowed
-rollout leaves out is stepped over; it is not proved by that, and a later run that is not narrowed
-begins with it.
+A phase is *let in* when each of its wanted settings is in the record with its present value, and
+*proved* when each of these is effective or not applicable. So a single setting that another run put
+in force (``layers=``, ``phases=``, ``exclude=``) neither lets its phase in nor proves it. A
+narrowed rollout steps over the phases that it leaves out; a later rollout that is not narrowed
+begins with them.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ ORDER = (
     Phase.VIDEO,
     Phase.MEMORY,
 )
-#: Settings that go with the first phase, whatever theirs: an NVIDIA driver that ignores the card
-#: would make every later phase untestable.
+#: Settings that are rolled out with the first phase instead of their own: under a wrong NVIDIA
+#: driver no later phase could be tested.
 FIRST = frozenset({"video.driver"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clock:
-    """The workspace's boot and its seconds since then."""
+    """The id of the workspace's present boot, and the seconds since that boot."""
 
     boot: str
     uptime_s: int
@@ -45,25 +45,23 @@ class Clock:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """``entering`` is let in by this run; ``waits`` says why the next one is not. ``unproved``:
-    settings of phases that are in, which a look may prove now."""
+    """The phases of a run, and how the rollout goes on."""
 
     phases: frozenset[Phase]
-    entering: Phase | None = None
-    after: Phase | None = None  # the last one that was proved before it
-    waits: str = ""
-    unproved: tuple[str, ...] = ()
+    entering: Phase | None = None  # the phase that this run lets in
+    after: Phase | None = None  # the latest phase that was let in before
+    waits: str = ""  # why the next phase is not let in
+    unproved: tuple[str, ...] = ()  # settings that are let in and not proved yet
 
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseProgress:
-    """How far one phase has come: ``proofs`` of the settings that are let in, ``out`` the names of
-    those that are not, ``lacking`` name -> effect of those that are in and not proved."""
+    """How far one phase has come."""
 
     phase: Phase
-    proofs: tuple[SettingProof, ...]
-    out: tuple[str, ...]
-    lacking: Mapping[str, str]
+    proofs: tuple[SettingProof, ...]  # of the settings that are let in
+    out: tuple[str, ...]  # ids of the wanted settings that are not let in
+    lacking: Mapping[str, str]  # id -> effect, of the settings that are let in and not proved
 
     @property
     def let_in(self) -> bool:
@@ -75,15 +73,15 @@ class PhaseProgress:
 
 
 def phase_of(setting: Setting, phases: Iterable[Phase]) -> Phase:
-    """The phase that a setting is rolled out with, where ``phases`` are wanted."""
+    """The phase that a setting is rolled out with. ``phases``: the wanted phases."""
     return ORDER[0] if setting.id in FIRST and ORDER[0] in phases else setting.phase
 
 
 def progress(
     recorded: Mapping[str, SettingProof], in_force: Iterable[Setting], wanted: frozenset[Phase]
 ) -> tuple[PhaseProgress, ...]:
-    """How far each of the ``wanted`` phases has come, in their order. ``in_force``: the settings
-    that the run would have in force if all of them were let in."""
+    """How far each of the ``wanted`` phases has come, in the plan's order. ``in_force``: the
+    settings that would be in force if all these phases were let in."""
     settings = tuple(in_force)
     return tuple(
         _progress(
@@ -99,13 +97,13 @@ def _progress(
 ) -> PhaseProgress:
     proofs, out, lacking = [], [], {}
     for setting in settings:
-        one = recorded.get(setting.id)
-        if one is None or one.digest != digest_of(setting):
+        proof = recorded.get(setting.id)
+        if proof is None or proof.digest != digest_of(setting):
             out.append(setting.id)
             continue
-        proofs.append(one)
-        if not one.holds:
-            lacking[setting.id] = one.effect
+        proofs.append(proof)
+        if not proof.holds:
+            lacking[setting.id] = proof.effect
     return PhaseProgress(phase=phase, proofs=tuple(proofs), out=tuple(out), lacking=lacking)
 
 
@@ -117,20 +115,23 @@ def stage(
     *,
     soak_s: int,
 ) -> Stage:
-    """Which of the ``wanted`` phases belong to this run (``progress`` has the arguments)."""
-    known = progress(recorded, in_force, wanted)
-    held = [one for one in known if one.let_in]
-    phases = frozenset(one.phase for one in held)
-    unproved = tuple(name for one in held for name in one.lacking)
-    following = next((one.phase for one in known if not one.let_in), None)
+    """Which of the ``wanted`` phases belong to this run. ``soak_s``: seconds that the workspace has
+    to run with a phase before the next one; the other arguments are those of ``progress``."""
+    all_phases = progress(recorded, in_force, wanted)
+    held = [each for each in all_phases if each.let_in]
+    phases = frozenset(each.phase for each in held)
+    unproved = tuple(name for each in held for name in each.lacking)
+    following = next((each.phase for each in all_phases if not each.let_in), None)
     if following is None:
         return Stage(phases=phases, unproved=unproved)
     last = max(
-        (one for one in held if one.proofs), key=lambda one: -_soaked(one, clock), default=None
+        (each for each in held if each.proofs),
+        key=lambda each: -_soaked(each, clock),
+        default=None,
     )
     after = last.phase if last else None
     waits = ""
-    if behind := next((one for one in held if one.lacking), None):
+    if behind := next((each for each in held if each.lacking), None):
         name, effect = next(iter(behind.lacking.items()))
         waits = f"phase {behind.phase} is not proved: {name} is {effect}"
     elif last and (soaked := _soaked(last, clock)) < soak_s:
@@ -141,14 +142,14 @@ def stage(
     return Stage(phases=phases | {following}, entering=following, after=after, unproved=unproved)
 
 
-def _soaked(one: PhaseProgress, clock: Clock) -> int:
-    """Seconds that the workspace has run with a phase, as far as its own clock tells."""
-    return min(_since(proof, clock) for proof in one.proofs)
+def _soaked(progress: PhaseProgress, clock: Clock) -> int:
+    """Seconds of the present boot that the workspace has run with a phase."""
+    return min(_since(proof, clock) for proof in progress.proofs)
 
 
-def _since(one: SettingProof, clock: Clock) -> int:
-    if one.boot == clock.boot:
-        return max(0, clock.uptime_s - one.uptime_s)
+def _since(proof: SettingProof, clock: Clock) -> int:
+    if proof.boot == clock.boot:
+        return max(0, clock.uptime_s - proof.uptime_s)
     return clock.uptime_s
 
 

@@ -1,8 +1,8 @@
-"""Plans that were shown, kept on the controller with the narrowing that they were made with.
+"""Plans that a dry run showed, kept on the controller with the choices that narrowed them.
 
-A plan is applied by its id only when the plan computed from the workspace as it is now has the
-same id, so nothing is ever applied from this file: it says with which choices to compute it, and,
-where the id is another one, what changed since.
+``--data plan=ID`` computes the plan again from the workspace as it is now, with the kept choices.
+The plan is applied where its id is the same. Where the id differs, the kept plan tells what changed
+since. Nothing is ever applied from the kept file itself.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from converge.problem import InvalidInput, Problem, nearest
 from converge.profile.choices import Choices
 from converge.setting import Layer, Phase
 
-#: The choices that decide what is in a plan; all of the others come from the inventory.
+#: The choices that narrow a plan; all other choices come from the inventory.
 NARROWING = ("phases", "layers", "accept", "include", "exclude", "rollout", "soak_hours")
 _NAMED = 3  # files that a reason names
 
 
 @dataclass(frozen=True, kw_only=True)
 class Saved:
-    """A plan that was shown. ``choices`` are those of ``NARROWING``, as JSON."""
+    """A plan that was shown. ``choices``: the choices of ``NARROWING`` as JSON values."""
 
     id: str
     workspace: str
@@ -37,16 +37,16 @@ class Saved:
 
 
 def narrowing(choices: Choices) -> dict[str, object]:
-    """The choices that a plan is narrowed by, as JSON."""
-    found: dict[str, object] = {}
+    """The choices of ``NARROWING`` as JSON values."""
+    values: dict[str, object] = {}
     for name in NARROWING:
         value = getattr(choices, name)
-        found[name] = sorted(map(str, value)) if isinstance(value, frozenset) else value
-    return found
+        values[name] = sorted(map(str, value)) if isinstance(value, frozenset) else value
+    return values
 
 
 def contents(plan: Plan, *, home: str, choices: Choices) -> dict[str, object]:
-    """What is kept of a plan: its summary, its narrowing, and its diffs without secrets."""
+    """The file of a plan: its summary, the choices of ``NARROWING``, its diffs without secrets."""
     return {
         **plain(plan.summary()),
         "id": plan.id,
@@ -58,13 +58,12 @@ def contents(plan: Plan, *, home: str, choices: Choices) -> dict[str, object]:
 
 
 def load(directory: Path, name: str) -> Saved:
-    """The plan of an id. Raises ``InvalidInput`` where none was shown, or cannot be read."""
-    shown = sorted(
-        (path for path in directory.glob("*.json")), key=lambda path: -path.stat().st_mtime
-    )
+    """The kept plan with the id ``name``. Raises ``InvalidInput`` where there is none, or where its
+    file cannot be read."""
+    shown = sorted(directory.glob("*.json"), key=lambda path: -path.stat().st_mtime)
     path = directory / f"{name}.json"
     if path not in shown:
-        ids = [one.stem for one in shown]
+        ids = [path.stem for path in shown]
         close = nearest(name, ids)
         hint = f"did you mean {close}?" if close else "a dry run shows one: deploy.py --dry"
         if ids and not close:
@@ -75,7 +74,7 @@ def load(directory: Path, name: str) -> Saved:
         return Saved(
             id=name,
             workspace=str(data["workspace"]),
-            choices={one: data["choices"][one] for one in NARROWING},
+            choices={key: data["choices"][key] for key in NARROWING},
             summary=taken(PlanSummary, data),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -84,9 +83,9 @@ def load(directory: Path, name: str) -> Saved:
 
 
 def narrowed(choices: Choices, saved: Saved, given: Collection[str]) -> Choices:
-    """The choices that the plan was shown with. ``given``: the keys of this command's ``--data``.
-
-    Raises ``InvalidInput`` where one of them says something else, or the plan is another's."""
+    """``choices`` with those that the plan was shown with. ``given``: the keys of this command's
+    ``--data``. Raises ``InvalidInput`` where one of these contradicts the plan, or where the plan
+    is that of another workspace."""
     if saved.workspace != choices.workspace:
         raise InvalidInput(
             [
@@ -127,7 +126,7 @@ def narrowed(choices: Choices, saved: Saved, given: Collection[str]) -> Choices:
 
 
 def stale(saved: Saved, plan: Plan, *, home: str) -> str:
-    """What is different now from the plan that was shown."""
+    """A sentence: what differs between the plan that was shown and the plan now."""
     parts: list[str] = []
     then, now = (
         {change.path: change for change in summary.changes}
@@ -162,7 +161,7 @@ def _change(then: PlannedFile | None, now: PlannedFile | None) -> str:
 
 
 def _texts(value: object) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, list) else []
+    return [str(text) for text in value] if isinstance(value, list) else []
 
 
 def _words(value: object) -> str:

@@ -1,6 +1,6 @@
-"""The observed state of a workspace, as values.
+"""The observed state of a workspace: a frozen ``Snapshot`` and its parts.
 
-A frozen ``Snapshot`` and what it is made of; ``converge.plan.observed`` reads it from the answer.
+``converge.plan.observed`` makes a ``Snapshot`` from the answer of the workspace.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """One thing at a managed path. ``content`` only for a file, ``target`` only for a link."""
+    """What is at a managed path. Only a file has ``content``, only a link has ``target``."""
 
     path: str
     kind: Kind
@@ -43,7 +43,7 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """A numbered link of a Nix profile and the store path behind it."""
+    """A numbered link of a Nix profile and the store path that it leads to."""
 
     number: int
     path: str
@@ -52,7 +52,7 @@ class Generation:
 
 @dataclass(frozen=True, kw_only=True)
 class Lock:
-    """Who holds the workspace's lock; ``alive`` is what the workspace itself could see."""
+    """Who holds the workspace's lock. ``alive``: the workspace found the holder's process."""
 
     run: str
     host: str
@@ -64,7 +64,7 @@ class Lock:
 
 @dataclass(frozen=True, kw_only=True)
 class LastBuild:
-    """What the last build of a layer made: digest of all that went in, store path."""
+    """The last build of a layer: the digest of all its inputs, and the store path."""
 
     inputs: str
     path: str
@@ -72,18 +72,15 @@ class LastBuild:
 
 @dataclass(frozen=True, kw_only=True)
 class Transaction:
-    """A change that was activated: how it stands. ``number``: how many there were on the workspace
-    before, so that no clock decides which is the newest; ``alive``: its process is there;
-    ``left_s``: seconds until it undoes itself; ``word``: activating, activated, keeping, kept,
-    undoing, undone or broken; ``parts``: nixos, home-manager, plasma+session -> in-force, undone or
-    broken, for those that the change has."""
+    """A change that was activated, and how it stands."""
 
     directory: str
-    number: int = 0
-    alive: bool
-    left_s: int
-    word: str
+    number: int = 0  # orders the transactions of a workspace, whatever its clock says
+    alive: bool  # its process runs
+    left_s: int  # seconds until it undoes itself
+    word: str  # activating, activated, keeping, kept, undoing, undone or broken
     reason: str
+    #: nixos, home-manager, plasma+session -> in-force, undone or broken; only the change's parts
     parts: Mapping[str, str] = field(default_factory=dict)
     trial: Trial | None = None  # of a change that needs a reboot
 
@@ -98,20 +95,19 @@ class Transaction:
 
     @property
     def ended(self) -> bool:
-        """Whatever its status says, or does not say any more: not while its process is there."""
+        """Whether the transaction has ended. While its process runs, it has not, whatever the
+        status says."""
         return self.word in ("kept", "undone", "broken") and not self.alive
 
 
 @dataclass(frozen=True, kw_only=True)
 class Managed:
-    """What chezmoi says of one target: the path of its source, and the digest of the bytes that
-    chezmoi wrote last ("" where it never did, and where both files hold the same). ``base``: those
-    bytes, where they are still known and both files are others. ``trouble``: why it cannot say."""
+    """What chezmoi says of one target."""
 
-    source: str = ""
-    last_written: str = ""
-    base: bytes | None = None
-    trouble: str = ""
+    source: str = ""  # path of the source file
+    last_written: str = ""  # sha256 of what chezmoi wrote last; "": never, or both files are equal
+    base: bytes | None = None  # these bytes, where they are known and neither file has them
+    trouble: str = ""  # why chezmoi cannot say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +123,7 @@ class Snapshot:
     unreadable: frozenset[str]
     leftovers: tuple[str, ...]  # staged files of a killed run
     chezmoi: Mapping[str, Managed] = field(default_factory=dict)
-    follows: Mapping[str, str] = field(default_factory=dict)  # link of the user's own -> its file
+    follows: Mapping[str, str] = field(default_factory=dict)  # the user's own link -> its file
     built: Mapping[str, LastBuild] = field(default_factory=dict)  # by layer
     machine: tuple[str, ...] = ()  # the lines of remote/detect.sh
     transactions: tuple[Transaction, ...] = ()  # the newest last
@@ -136,8 +132,8 @@ class Snapshot:
     written: LastWritten = field(default_factory=LastWritten)
     config_dirs: tuple[str, ...] = ()  # XDG_CONFIG_DIRS of the desktop, the first one wins
     lower: Mapping[str, bytes] = field(default_factory=dict)  # KDE's files there, and /etc/kde5rc
-    #: KDE file with a modify_ source -> what chezmoi would make of it with our entries, or why that
-    #: is not known. Asked once the entries are known (remote/modified.sh).
+    #: KDE file with a modify_ source -> the bytes that the source makes of the file with our
+    #: entries, or why they are not known. Read in a second command (remote/modified.sh).
     modified: Mapping[str, bytes | str] = field(default_factory=dict)
 
     @property
@@ -146,7 +142,7 @@ class Snapshot:
 
     @property
     def state(self) -> str:
-        """The directory on the workspace for all that outlives a run, 0700."""
+        """The directory on the workspace for what outlives a run; its mode is 0700."""
         return self.facts["state"]
 
     @property
@@ -155,12 +151,12 @@ class Snapshot:
 
     @property
     def needs_sudo(self) -> bool:
-        """Whether system files and the system profile are out of the user's own reach."""
+        """Whether only root can write system files and the system profile."""
         return self.facts["uid"] != self.facts["system_uid"]
 
     def expand(self, path: str) -> str:
-        """``~/x`` as an absolute path of the workspace's user; ``~/.config`` is where the user's
-        programs look for it (XDG_CONFIG_HOME)."""
+        """``~/x`` as an absolute path in the user's home; ``~/.config`` becomes the directory that
+        the user's programs read (XDG_CONFIG_HOME)."""
         config = self.facts.get("config")
         if config and (path == "~/.config" or path.startswith("~/.config/")):
             return config + path[len("~/.config") :]
@@ -180,13 +176,13 @@ class Snapshot:
 
     @property
     def trial(self) -> Transaction | None:
-        """The newest change that is tried at a boot, or was, unless a later one took its place."""
+        """The last transaction, if it has a trial; else the newest one whose trial is open."""
         last = self.last_transaction
         return last if last and last.trial else self.open_trial
 
     @property
     def open_trial(self) -> Transaction | None:
-        """The change of which the workspace still has to decide after a boot."""
+        """The newest transaction about whose trial the workspace still has to decide."""
         return next(
             (
                 transaction
@@ -198,7 +194,7 @@ class Snapshot:
 
     @property
     def runs_on(self) -> Transaction | None:
-        """The change that was undone while the generation that it brought runs until a restart."""
+        """A transaction that was undone although its generation still runs until a restart."""
         last = next(
             (
                 transaction
@@ -211,17 +207,17 @@ class Snapshot:
 
     @property
     def tried(self) -> Generation | None:
-        """The system's generation that is on trial: activated, not current yet."""
-        one = self.open_trial
-        if one is None or one.trial is None:
+        """The generation of the system that is on trial: activated, but not current yet."""
+        tried = self.open_trial
+        if tried is None or tried.trial is None:
             return None
         return next(
-            (g for g in self.generations.get("system", ()) if g.number == one.trial.number), None
+            (g for g in self.generations.get("system", ()) if g.number == tried.trial.number), None
         )
 
     def current(self, profile: str) -> Generation | None:
         return next((g for g in self.generations.get(profile, ()) if g.current), None)
 
     def activated(self, profile: str) -> Generation | None:
-        """What was switched to last: while a system is on trial, the profile stays behind it."""
+        """The generation that was activated last: the one on trial, else the profile's current."""
         return (self.tried if profile == "system" else None) or self.current(profile)

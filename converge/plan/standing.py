@@ -1,7 +1,7 @@
 """Where every setting stands on one workspace: in force, or why not.
 
-In: the rows, the facts of the profile, the workspace's choices, and which layers apply there.
-Out: one ``Standing`` for every row, so that the user always sees the whole plan.
+In: the settings, the facts of the profile, the workspace's choices, and the layers that do not
+apply. Out: one ``Standing`` for every setting, so that the user always sees the whole plan.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import StrEnum
 from converge.plan.rollout import FIRST, ORDER
 from converge.setting import NEEDS, Layer, Phase, Risk, Setting, State
 
-#: In ``include=``: every row beyond the plan.
+#: A word in ``include=`` and ``accept=``: every setting whose state is ``offered``.
 OFFERED = "offered"
 
 
@@ -27,7 +27,7 @@ class Stand(StrEnum):
     EXCLUDED = "excluded"
     NOT_APPLICABLE = "not applicable"
     LOCKED = "locked"  # the administrator or the user keeps it at another value
-    HELD = "held back"  # its file, or the user's own chezmoi source of it, would come to harm
+    HELD = "held back"  # its file, or the file's chezmoi source, is in the way (converge.plan.held)
     OTHER_PHASE = "not selected"  # not part of this run: stays as it is on the workspace
 
     @classmethod
@@ -51,8 +51,8 @@ class ForbiddenSetting(ValueError):
 
 
 def _asked(setting: Setting, include: frozenset[str]) -> Setting:
-    """A setting that ``include`` names installs its package where the user has none; else a setting
-    changes what the user has, and nothing more."""
+    """The setting; where ``include`` names it, its value also asks to install its package. Without
+    that a setting changes only what the user has."""
     if setting.id not in include or not setting.installable:
         return setting
     assert isinstance(setting.value, Mapping)
@@ -71,10 +71,11 @@ def standings(
     include: frozenset[str] = frozenset(),
     exclude: frozenset[str] = frozenset(),
 ) -> tuple[Standing, ...]:
-    """Where each of ``settings`` stands. ``not_applicable``: layer -> why it is not there;
-    ``later``: phases that a staged rollout has not come to.
+    """Where each of ``settings`` stands. ``not_applicable``: layer -> why it does not apply;
+    ``later``: phases that a staged rollout has not let in.
 
-    Raises ``ForbiddenSetting`` when ``include`` names a setting that may not be forced.
+    Raises ``ForbiddenSetting`` where ``include`` or ``accept`` names a setting that may not be
+    forced.
     """
 
     settings = tuple(settings)
@@ -108,7 +109,7 @@ def standings(
         return Stand.IN_FORCE, ""
 
     result = []
-    for setting in (_asked(one.on(facts), include) for one in settings):
+    for setting in (_asked(row.on(facts), include) for row in settings):
         if setting.id in include | accept and not setting.forcible:
             raise ForbiddenSetting(f"{setting.id} cannot be included: {setting.reason}")
         verdict, why = stand(setting)

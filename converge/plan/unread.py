@@ -1,7 +1,7 @@
-"""Why a workspace could not be read: what it printed goes in, a reason and what to do come out.
+"""Why a workspace could not be read. In: what it printed. Out: a reason, and what to do.
 
-The command prints ``BEGIN`` before anything else and ``end`` last. What a login prints by itself,
-before or behind, is passed over; a missing mark tells how far the command came.
+The command prints ``BEGIN`` first and ``END`` last. What the login prints before or after them is
+passed over; a missing mark tells how far the command came.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 BEGIN, END = "workspace-begin", "end"
 QUOTED = 160  # characters of what the workspace said that are shown
-#: What is said before the command begins -> what that looks like, and what to do.
+#: Words that are printed before the command begins, with their likely cause and what to do.
 _BEFORE = (
     (
         r"not available|nologin|account (?:is|has)",
@@ -50,7 +50,7 @@ _BETWEEN = (
 
 
 def framed(lines: Sequence[str]) -> list[str] | None:
-    """The lines of the command itself, or None where it did not come to its end."""
+    """The lines of the command itself, with ``END``; None where it did not come to its end."""
     if BEGIN not in lines or END not in lines:
         return None
     start = lines.index(BEGIN) + 1
@@ -59,7 +59,8 @@ def framed(lines: Sequence[str]) -> list[str] | None:
 
 
 def why(lines: Sequence[str], errors: Iterable[str], *, lost: bool = False) -> str:
-    """What it looks like, what was said there, and what to do."""
+    """A sentence: the likely cause, the last words of the workspace, and what to do. ``lost``: the
+    connection broke or the time ran out."""
     complaints = [line.strip() for line in errors if line.strip()]
     said = [*complaints, *(line.strip() for line in lines if line.strip())]
     if lost:

@@ -1,8 +1,7 @@
-"""What the last run wrote and proved on a workspace, kept there (``written.json``), so that any
-controller goes on.
+"""``written.json`` on a workspace: what the last run wrote and proved, for any controller.
 
-The record is no truth: a damaged one is set aside, and the machine itself is compared. A record of
-an older form is read for what was written; it proves nothing.
+The record is a help, and the machine itself is always compared: a damaged record is set aside. A
+record of an older form still tells what was written, but proves nothing.
 """
 
 from __future__ import annotations
@@ -17,58 +16,54 @@ from converge.limits import count, document
 from converge.setting import Setting
 
 VERSION = 2
-OLDER = 1  # kept proof by phase, which one setting in force was enough for
-#: What of a change can be undone by itself; plasma and session share the files of one step.
+OLDER = 1  # kept proof by phase, and one proved setting proved its whole phase
+#: Parts of a change that can be undone each by itself; plasma and session are written in one step.
 PARTS = ("nixos", "home-manager", "plasma+session")
 Group = tuple[str, ...]
 
 #: Effects (``converge.effect.Effect``) that leave nothing to prove.
 PROVEN = frozenset({"effective", "not applicable", "the user's own choice"})
-#: Of a setting that the user's own configuration sets otherwise.
+#: The effect of a setting that the user's own configuration sets otherwise.
 OWN = "the user's own choice"
-#: Of a setting that was changed and not looked at since.
+#: The effect of a setting that was changed and not looked at since.
 NOT_LOOKED_AT = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SettingProof:
-    """What was last found of one setting, and since when: the run, the boot, the seconds since
-    that boot. ``digest``: of the setting as it was then (``digest_of``); ``waits``: what makes an
-    effect known that is pending or unknown (``converge.effect.remedy``)."""
+    """What was found last of one setting, and since when."""
 
     effect: str
-    run: str
-    boot: str
-    uptime_s: int
-    digest: str
-    waits: str = ""
+    run: str  # that found the effect first
+    boot: str  # id of the boot in which it did
+    uptime_s: int  # seconds since that boot
+    digest: str  # of the setting at that time (``digest_of``)
+    waits: str = ""  # after what a pending or unknown effect is known (``converge.effect.remedy``)
 
     @property
     def holds(self) -> bool:
-        """Whether nothing is left to prove. What only waits for a login or a reboot does not."""
+        """Whether nothing is left to prove. A pending effect does not hold."""
         return self.effect in PROVEN
 
 
 def digest_of(setting: Setting) -> str:
-    """Sixteen hex digits: another value, layer or check of a setting has to be proved anew."""
+    """Sixteen hex digits over value, layer and check: where they change, the proof is void."""
     held = [setting.layer.value, setting.check, setting.value]
     return sha256(json.dumps(held, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LastWritten:
-    """``files``: path -> sha256. ``entries``: KDE file -> (group, key as declared) -> value.
-    ``settings``: setting -> what was last found of it; who is in there was let in. ``staged``: the
-    last run was part of a staged rollout. ``older``, ``damaged``: the record was there, and proves
-    nothing because of its form, or could not be read at all."""
+    """The record of a workspace."""
 
     run: str = ""
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)  # path -> sha256
+    #: KDE file -> (group, key as declared) -> value
     entries: Mapping[str, Mapping[tuple[Group, str], str]] = field(default_factory=dict)
-    settings: Mapping[str, SettingProof] = field(default_factory=dict)
-    staged: bool = False
-    older: bool = False
-    damaged: bool = False
+    settings: Mapping[str, SettingProof] = field(default_factory=dict)  # those that were let in
+    staged: bool = False  # the last run was part of a staged rollout
+    older: bool = False  # the record has an older form, so it proves nothing
+    damaged: bool = False  # the record could not be read
 
     @classmethod
     def parse(cls, content: bytes | None) -> LastWritten:
@@ -97,20 +92,21 @@ class LastWritten:
             return cls(damaged=True)
 
     def with_part(self, part: str, earlier: LastWritten, *, home: str) -> LastWritten:
-        """The same with what ``earlier`` says of one part. Of the settings those are still let in
-        that both know, with the same value."""
+        """The record with one part as ``earlier`` has it: the part was undone by itself. Settings
+        stay let in where both records have them with the same value."""
         entries = earlier.entries if part == "plasma+session" else self.entries
-        rest = {path: one for path, one in self.files.items() if part_of(path, home) != part}
-        theirs = {path: one for path, one in earlier.files.items() if part_of(path, home) == part}
+        rest = {path: sha for path, sha in self.files.items() if part_of(path, home) != part}
+        theirs = {path: sha for path, sha in earlier.files.items() if part_of(path, home) == part}
         settings = {
-            name: one
-            for name, one in self.settings.items()
-            if name in earlier.settings and earlier.settings[name].digest == one.digest
+            name: proof
+            for name, proof in self.settings.items()
+            if name in earlier.settings and earlier.settings[name].digest == proof.digest
         }
         return replace(self, files={**rest, **theirs}, entries=entries, settings=settings)
 
     def same(self, other: LastWritten, *, proof: bool) -> bool:
-        """Whether both say the same was written, and with ``proof`` found, whichever run it was."""
+        """Whether both records say that the same was written and, with ``proof``, that the same was
+        found. The run does not count."""
         return (
             self.files == other.files
             and self.entries == other.entries
@@ -129,7 +125,7 @@ class LastWritten:
                 ]
                 for path, entries in self.entries.items()
             },
-            "settings": {name: vars(one) for name, one in sorted(self.settings.items())},
+            "settings": {name: vars(proof) for name, proof in sorted(self.settings.items())},
             "staged": self.staged,
         }
         return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode()
@@ -144,15 +140,15 @@ def part_of(path: str, home: str) -> str:
 
 
 def _proved(item: tuple[str, Mapping[str, Any]]) -> tuple[str, SettingProof]:
-    name, one = item
-    uptime_s = count(str(one["uptime_s"]))
+    name, held = item
+    uptime_s = count(str(held["uptime_s"]))
     if uptime_s is None:
         raise ValueError("uptime_s")
     return str(name), SettingProof(
-        effect=str(one["effect"]),
-        run=str(one["run"]),
-        boot=str(one["boot"]),
+        effect=str(held["effect"]),
+        run=str(held["run"]),
+        boot=str(held["boot"]),
         uptime_s=uptime_s,
-        digest=str(one["digest"]),
-        waits=str(one.get("waits", "")),  # records until 2026-11 have none
+        digest=str(held["digest"]),
+        waits=str(held.get("waits", "")),  # records until 2026-11 have no such field
     )
