@@ -29,9 +29,14 @@ help:
 # Both ways install what uv.lock says, by hash; make requirements writes the file for pip.
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 $(BIN)/.made: pyproject.toml uv.lock requirements.txt
+	@echo "making .venv, once: about half a minute"
 	@if command -v uv >/dev/null; then \
 	    uv sync --quiet --locked --group dev; \
 	else \
+	    $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { \
+	        echo "$(PYTHON) is older than 3.11; nothing was made; make PYTHON=python3.11" >&2; \
+	        exit 1; \
+	    }; \
 	    $(PYTHON) -m venv .venv && \
 	    $(PIP) install --require-hashes --requirement requirements.txt && \
 	    $(PIP) install --no-deps --no-build-isolation --editable .; \

@@ -21,9 +21,10 @@ _REMEDIES = (
     ("log in", f"log out and in, {VERIFY}"),
     ("boot", f"restart the machine, {VERIFY}"),
     ("application", f"start one from the menu, {VERIFY}"),
+    ("Baloo is not installed", f"once Baloo is installed, {VERIFY}"),
 )
 #: The actions that a restart of the machine includes: whoever restarts logs in again, too.
-BY_A_RESTART = frozenset(how for word, how in _REMEDIES if word != "application")
+BY_A_RESTART = frozenset(how for word, how in _REMEDIES if word in ("login", "log in", "boot"))
 
 
 class Effect(StrEnum):

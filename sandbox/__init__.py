@@ -243,8 +243,8 @@ def _as_git(directory: Path) -> None:
 
 def left_out() -> Iterator[str]:
     """One line for everything that the sandbox does without on this machine."""
-    if "NIXPKGS" not in os.environ:
-        yield "nixpkgs, home-manager: miniatures (NIXPKGS and HOME_MANAGER name real checkouts)"
+    if "NIXPKGS" not in os.environ and shutil.which("nix"):
+        yield "real nixpkgs and home-manager: miniatures take their places"
     for tool, part in (
         ("nix", "both Nix layers are not applied"),
         ("chezmoi", "the KDE files have no source, and only the live ones are written"),

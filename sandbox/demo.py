@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -113,7 +114,7 @@ def main() -> None:
     place = Path(os.environ.get("SANDBOX", ".sandbox"))
     print(f"The sandbox is a complete workspace in {place}; nothing outside it is changed.")
     for line in sandbox.left_out():
-        print(f"  left out: {line}")
+        print(textwrap.fill(line, 80, initial_indent="  left out: ", subsequent_indent=" " * 12))
     fresh = not (place / sandbox.MADE).exists()
     sandbox.data(place)
     memory = place / "demo.json"

@@ -27,7 +27,8 @@ from pathlib import Path
 from converge.exits import Exit
 from converge.problem import InvalidInput
 from converge.report.arguments import Arguments
-from tasks.reach import connection, hostkeys, known_hosts, output
+from converge.report.terminal import Terminal
+from tasks.reach import connection, hostkeys, known_hosts, output, unreached
 from tasks.reach.address import parse, shown
 
 WAIT_S = 15
@@ -46,6 +47,8 @@ def offered(address: str) -> known_hosts.KnownKey:
     import paramiko
 
     where = parse(address)
+    screen = Terminal(sys.stderr)
+    screen.passing(f"asking {address} for its key ...")
     try:
         with socket.create_connection((where["host"], int(where["port"] or 22)), WAIT_S) as sock:
             transport = connection.transport(sock)
@@ -56,7 +59,12 @@ def offered(address: str) -> known_hosts.KnownKey:
             finally:
                 transport.close()
     except (OSError, EOFError, paramiko.SSHException) as error:
-        raise NotTrusted(f"{address} shows no host key: {error or type(error).__name__}") from error
+        why = unreached.why(
+            error, host=where["host"], port=int(where["port"] or 22), user="", place="the address"
+        )
+        raise NotTrusted(why) from error
+    finally:
+        screen.clear()
     return known_hosts.KnownKey(names=(), type=key.get_name(), blob=key.asbytes())
 
 

@@ -77,6 +77,11 @@ def why(lines: Sequence[str], errors: Iterable[str], *, lost: bool = False) -> s
     return f"the workspace could not be read: {what}{text}; to do: {do}"
 
 
+def lacks(errors: Iterable[str]) -> bool:
+    """Whether the workspace lacks something without which its answer is not whole."""
+    return _known(list(errors), _BETWEEN) is not None
+
+
 def _known(said: Sequence[str], table: Iterable[tuple[str, str, str]]) -> tuple[str, str] | None:
     text = "\n".join(said)
     return next(((what, do) for form, what, do in table if re.search(form, text)), None)

@@ -28,23 +28,30 @@ _TYPED = re.compile(
     rf"|{_TASK}(?: (?:{_OPTION}))+"
     r"|--(?:data|limit) \S+"
     r"|(?:(?:cp|rm|git|nix-env|nix-store|ssh-keygen|usermod|chsh|systemctl) -|sudo \S|"
-    r"ch(?:own|mod) \S+ \S|loginctl enable-|systemctl daemon-|cd /)"
+    r"ssh-copy-id \S|ssh -v \S|ch(?:own|mod) \S+ \S|loginctl enable-|systemctl daemon-|cd /)"
     r".*?(?=[;,)]|: | then | and |$)"
     r")"
 )
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "bold": 1, "dim": 2}
 
 
-class Terminal:
-    """Writes lines to ``stream``; ``width`` columns, 80 where it is not a terminal."""
+class _Screen:
+    """What the streams of one terminal share: the stream of the line that is passing, if any."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    passing: TextIO | None = None
+
+
+class Terminal:
+    """Writes lines to ``stream``; ``width`` columns, 80 where it is not a terminal. ``beside``:
+    another one, whose lines a person sees on the same screen."""
+
+    def __init__(self, stream: TextIO | None = None, *, beside: Terminal | None = None) -> None:
         self.stream = stream or sys.stdout
+        self._screen: _Screen = beside._screen if beside else _Screen()
         self.secrets = redact.Lines()
         self.colour = self.stream.isatty() and not os.environ.get("NO_COLOR")
         columns = shutil.get_terminal_size((80, 24)).columns if self.stream.isatty() else 80
         self.width = max(40, min(columns, 100))
-        self._passing = False
 
     def style(self, text: str, *names: str) -> str:
         if not self.colour or not names:
@@ -55,7 +62,7 @@ class Terminal:
     def line(self, text: str = "", *styles: str) -> None:
         """One line, in a style. A stream that is gone (``| head``) is no error, and what it
         cannot encode is written out."""
-        self._clear()
+        self.clear()
         shown = self.style(plain(self.secrets(text)), *styles)
         encoding = getattr(self.stream, "encoding", None) or "utf-8"
         shown = shown.encode(encoding, "backslashreplace").decode(encoding)
@@ -79,17 +86,19 @@ class Terminal:
         """On a terminal, a line that the next one takes the place of; elsewhere nothing."""
         if self.stream.isatty():
             with contextlib.suppress(OSError, ValueError):
-                self._clear()
+                self.clear()
                 self.stream.write(fit(plain(redact.secrets(text)), self.width - 1))
                 self.stream.flush()
-                self._passing = True
+                self._screen.passing = self.stream
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
         """Take the passing line away, past whatever makes the stream harmless."""
-        if self._passing:
-            self._passing = False
+        passing, self._screen.passing = self._screen.passing, None
+        if passing:
             with contextlib.suppress(OSError, ValueError):
-                getattr(self.stream, "stream", self.stream).write("\r\033[K")
+                bare = getattr(passing, "stream", passing)
+                bare.write("\r\033[K")
+                bare.flush()
 
     def row(self, cells: Sequence[str], widths: Sequence[int], *styles: str) -> None:
         """A line of a table; the last cell takes what is left of the width, and wraps. Where next

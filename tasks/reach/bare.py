@@ -7,6 +7,7 @@ the machine can be looked at, and a profile and an inventory file offered for it
 from __future__ import annotations
 
 import getpass
+import json
 import re
 import socket
 from pathlib import Path
@@ -17,15 +18,15 @@ from tasks.reach import connection
 from tasks.reach.address import FORM, parse, shown
 
 INVENTORY = '''\
-"""{name}: written from what the machine shows; docs/profile.md has every key."""
+"""{title}: written from what the machine shows; docs/keys.md has every key."""
 
 from tasks.reach.connection import workspace
 
 hosts = [
     workspace(
-        {name!r},
-{at}        profile={profile!r},
-        user={user!r},
+        {name},
+{at}        profile={profile},
+        user={user},
     )
 ]
 '''
@@ -69,5 +70,8 @@ def workspace_name(host: str) -> str:
 
 def inventory(host: Any, *, name: str, user: str, profile: str) -> str:
     """The inventory file of a machine that had none; ``profile`` is relative to the project."""
-    at = "" if host.name == "@local" else f"        at={host.name!r},\n"
-    return INVENTORY.format(name=name, user=user, profile=profile, at=at)
+    at = "" if host.name == "@local" else f"        at={json.dumps(host.name)},\n"
+    values = {"name": name, "user": user, "profile": profile}
+    return INVENTORY.format(
+        title=name, at=at, **{key: json.dumps(text) for key, text in values.items()}
+    )

@@ -6,15 +6,17 @@ pyinfra connects to it: pyinfra 3.10 asks or accepts where its settings say so, 
 
 from __future__ import annotations
 
+import getpass
 import os
-import re
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from converge.problem import InvalidInput, Problem
+from tasks.reach import unreached
 from tasks.reach.address import FORM, parse, shown, written
 
 Host = tuple[str, dict[str, Any]]
@@ -131,6 +133,7 @@ class Server:
     files: tuple[Path, ...]
     address: str  # for tasks.trust
     direct: bool  # neither a jump host nor a program stands in between
+    user: str  # as ~/.ssh/config has it, "" where that names nobody
 
 
 def servers(
@@ -172,6 +175,7 @@ def servers(
             files=(*(Path(file).expanduser() for file in files), *GLOBAL),
             address=written(real, port),
             direct=not way and "proxycommand" not in found,
+            user=found.get("user", ""),
         )
     )
     return way
@@ -255,48 +259,67 @@ def read_keys_here() -> None:
     vars(client)["get_host_keys"] = get_host_keys
 
 
-def guard(host: Any) -> None:
+def guard(host: Any, waiting: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
     """Make pyinfra connect to ``host`` only where each server on the way is known, and let no error
-    of one connection end the run of the others."""
+    of one connection end the run of the others. ``waiting``: says meanwhile what is waited for."""
     from pyinfra.api.exceptions import ConnectError
 
     connector, original = host.connector, host.connector.connect
 
     def connect() -> None:
+        why = ""
         try:
             if _is_ssh(host):
                 connector.data["ssh_strict_host_key_checking"] = "yes"  # whatever --data says
-                _check_known(host)
-            original()
+                why = _not_known(host)
+            if not why:
+                with waiting() if _is_ssh(host) else nullcontext():
+                    original()
         except ConnectError as error:
-            raise ConnectError(_explained(host, str(error))) from error
+            why = _explained(host, error)
         except Exception as error:
-            raise ConnectError(f"{type(error).__name__}: {error}") from error
+            why = f"{type(error).__name__}: {error}"
+        if why:
+            raise ConnectError(why)
 
     connector.connect = connect
 
 
-def _check_known(host: Any) -> None:
-    from pyinfra.api.exceptions import ConnectError
-
+def _not_known(host: Any) -> str:
+    """Why a server on the way is not connected to, or the empty string."""
     from tasks.reach import hostkeys
 
     for server in _way(host):
         found = hostkeys.standing(server.files, server.name, revoking=REVOKING)
         if found.why:
-            raise ConnectError(
+            return (
                 f"{found.why}; nothing was connected. To look at the fingerprint and trust it: "
                 f".venv/bin/python -m tasks.trust {server.address}"
             )
+    return ""
 
 
-def _explained(host: Any, said: str) -> str:
-    said = re.sub(r"\[Errno \w+\] ", "", said)  # paramiko's is None where several were tried
-    if "host key error" not in said:
+def _explained(host: Any, error: Exception) -> str:
+    """Why the connection failed, and what to do."""
+    said = str(error)
+    if not _is_ssh(host):
         return said
     server = _way(host)[-1]
-    again = f".venv/bin/python -m tasks.trust --replace {server.address}"
-    return (
-        f"{said} Either {server.name} was set up anew, or somebody sits in between: compare the "
-        f"fingerprint at its console, then {again}"
+    if "host key error" in said:
+        again = f".venv/bin/python -m tasks.trust --replace {server.address}"
+        return (
+            f"{said} Either {server.name} was set up anew, or somebody sits in between: compare "
+            f"the fingerprint at its console, then {again}"
+        )
+    user = host.connector.data["ssh_user"] or server.user or getpass.getuser()
+    if not server.direct:  # it may be another machine on the way that did not answer
+        look = f"look how ssh itself fares: ssh -v {user}@{server.address}"
+        return f"{unreached.words(error)}; {unreached.SAFE}; {look}"
+    address = parse(server.address)
+    return unreached.why(
+        error,
+        host=address["host"],
+        port=int(address["port"] or 22),
+        user=user,
+        place="at= in the inventory file" if host.data.get("workspace") else "the address",
     )

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import re
-import sys
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -18,6 +19,7 @@ from converge.report.terminal import Terminal
 
 _STYLE = re.compile(r"\033\[[0-9;]*m")
 _BUILDING = re.compile(r"building '/\S*/[a-z0-9]{32}-(.*)\.drv'")
+_PLANNED = re.compile(r"(?:these (\d+) derivations|this derivation) will be built")
 #: Of the messages of a build what a person should know; the rest is in Nix's own log.
 _WORTH = re.compile(r"(?:trace: )?((?:warning: workspace-tuning|error\b).*)")
 
@@ -62,29 +64,37 @@ def _confirm(question: str) -> bool:
     return not input().strip()
 
 
-class Building:
-    """What a program prints while it runs: on a terminal the derivation that is being built."""
+class Builds:
+    """What Nix prints while it builds, by the host that ran it: how many derivations there are, how
+    many have been begun. ``tell``: takes a host and how far its build has come."""
 
-    def __init__(self, terminal: Terminal) -> None:
-        self.terminal, self.built = terminal, 0
+    def __init__(self, terminal: Terminal, tell: Callable[[str, str], None]) -> None:
+        self.terminal, self.tell = terminal, tell
+        self.begun: Counter[str] = Counter()
+        self.of: dict[str, int] = {}
 
     def echo(self, message: Any = None, **options: Any) -> None:
-        text = _STYLE.sub("", str(message))
-        building = _BUILDING.search(text)
-        if building:
-            self.built += 1
-            self.terminal.passing(f"  building {self.built}: {building[1]} ...")
-        elif worth := _WORTH.match(text.partition("] ")[2]):
+        prefix, _, text = _STYLE.sub("", str(message)).partition("] ")
+        host = prefix.strip().removeprefix("[")
+        if planned := _PLANNED.match(text):
+            self.begun[host], self.of[host] = 0, int(planned[1] or 1)
+        elif building := _BUILDING.search(text):
+            self.begun[host] += 1
+            most = self.of.get(host, 0)
+            number = f"{self.begun[host]}" + (f" of {most}" if most >= self.begun[host] else "")
+            self.tell(host, f"{number}, {building[1]}")
+        elif worth := _WORTH.match(text):
             self.terminal.wrapped(f"  {worth[1]}")
 
 
-def install(*, whole: bool = False) -> None:
-    """Put this in the way of what pyinfra prints. ``whole``: only of its question."""
+def install(terminal: Terminal, tell: Callable[[str, str], None], *, whole: bool = False) -> None:
+    """Put this in the way of what pyinfra prints. ``whole``: only of its question; ``tell``: as of
+    ``Builds``."""
     from pyinfra_cli import cli
 
     cli._do_confirm = _confirm
     if not whole:
         hush()
-        set_echo(Building(Terminal(sys.stderr)).echo)
+        set_echo(Builds(terminal, tell).echo)
         cli.click = _Click()
         cli.print_meta = cli.print_results = lambda _state: None

@@ -36,7 +36,8 @@ def wait(state: Any, host: Any, work: Workspace) -> bool:
     work.step(step, "started")
     # A canary that could not be reached has no part in the execution, so nobody reports its end.
     if any(one.name == canary for one in state.activated_hosts):
-        _over[name].wait()
+        with work.waits(step):
+            _over[name].wait()
     if run.interrupted:
         return False
     outcome, why = run.outcomes[canary], run.whys[canary]

@@ -164,7 +164,8 @@ def perform(stage: Workspace, one: Step[Any, Any]) -> Workspace | None:
         stage.ends(Exit.UNKNOWN, f"ended during: {title}")
         reached = None if one.decides else stage
         try:
-            reached = after = one.act(stage)
+            with stage.waits(title):
+                reached = after = one.act(stage)
         except Over as error:
             over = error
         except JournalError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any
 
 from pyinfra.api.exceptions import NoGroupError
@@ -108,3 +109,25 @@ def _hosts(value: object) -> Iterator[tuple[str, Mapping[str, object]]]:
     for one in value if isinstance(value, list) else ():
         if isinstance(one, tuple) and len(one) == 2 and isinstance(one[1], Mapping):
             yield str(one[0]), one[1]
+
+
+def named(host: Any) -> str:
+    """The name of a host's workspace, as far as the inventory has one."""
+    return str(host.data.get("workspace") or host.name)
+
+
+def no_workspace(state: Any, params: Mapping[str, Any]) -> Problem:
+    """Why no workspace is left to work on."""
+    given = str(params["inventory"])
+    names = sorted(host.name for host in state.inventory)
+    if names:
+        return problem(
+            f"--limit {','.join(params['limit'] or ()) or params['exclude']}",
+            "leaves no workspace",
+            f"{given} has {', '.join(names)}",
+        )
+    if Path(given).exists():
+        return problem(given, "names no workspace", "see docs/new-workspace.md for its form")
+    return problem(
+        given, "is no inventory file, and no host of that name is known", "see inventory/"
+    )

@@ -14,6 +14,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,6 +40,7 @@ from tasks.run import allowed, options, signals, start
 from tasks.run.journal import Journal, JournalError, new_run_id, open_journal
 from tasks.run.options import problem as _problem
 from tasks.run.start import PROJECT, leave
+from tasks.run.waits import Waits
 
 R = TypeVar("R")
 __all__ = ["PROJECT", "Run", "begin", "install", "leave"]
@@ -65,6 +67,7 @@ class Run:
         self.task = Path(str(params["operations"][0])).stem
         self.terminal = Terminal(sys.stderr if params.get("json_output") else sys.stdout)
         self.progress = Progress(self.terminal, whole=self.verbose)
+        self.waits = Waits(Terminal(sys.stderr, beside=self.terminal))
         self.inputs: dict[str, tuple[Choices, Profile | None]] = {}  # by pyinfra's host name
         self.outcomes: dict[str, Outcome] = {}  # by pyinfra's host name
         self.whys: dict[str, str] = {}
@@ -258,7 +261,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     connection.never_ask()
     connection.read_keys_here()
     ssh_config.read_config_here()
-    quiet.install(whole=run.verbose)
+    quiet.install(run.waits.terminal, run.waits.progress, whole=run.verbose)
     problems: list[Problem] = list(_flags(params))
     allowed.recall(controller_state())
     before = frozenset(schema.allowed)
@@ -273,7 +276,8 @@ def begin(state: Any, params: dict[str, Any]) -> None:
             # After the input, by which an address alone is connected as one of ours.
             wrong = [*connection.problems(host), *wrong]
             problems += [_placed(one, host, given, run.inventory) for one in wrong]
-            connection.guard(host)
+            says = partial(run.waits.waiting, host.name, options.named(host), "connect")
+            connection.guard(host, says)
     chosen = {name: choices for name, (choices, _) in run.inputs.items()}
     problems += fleet_problems(chosen)
     for problem in builder.problems(state.inventory, chosen):
@@ -287,7 +291,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
         problems.append(_problem("--data canary", waiting, "or leave the canary out"))
     problems += options.picked(state.inventory, params)
     if not run.inputs and not problems:
-        problems.append(_no_workspace(state, params))
+        problems.append(options.no_workspace(state, params))
     if problems:
         start.refuse(problems, run.terminal)
     allowed.keep(controller_state(), before)
@@ -306,23 +310,6 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     atexit.register(run.finish)
     state.add_callback_handler(_Events(run))
     signals.hand_over(interrupts, run.interrupt)
-
-
-def _no_workspace(state: Any, params: Mapping[str, Any]) -> Problem:
-    """Why no workspace is left to work on."""
-    given = str(params["inventory"])
-    names = sorted(host.name for host in state.inventory)
-    if names:
-        return _problem(
-            f"--limit {','.join(params['limit'] or ()) or params['exclude']}",
-            "leaves no workspace",
-            f"{given} has {', '.join(names)}",
-        )
-    if Path(given).exists():
-        return _problem(given, "names no workspace", "see docs/new-workspace.md for its form")
-    return _problem(
-        given, "is no inventory file, and no host of that name is known", "see inventory/"
-    )
 
 
 def _canary(choices: Mapping[str, Choices], *, at_once: int, serial: bool) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
@@ -25,6 +26,7 @@ from converge.profile.profile import Profile
 from tasks.reach.remote import Answer, reconnect
 from tasks.reach.remote import run as remote
 from tasks.run import run as runs
+from tasks.run.waits import PROGRAMS
 
 
 class Over(Exception):
@@ -58,13 +60,20 @@ class Workspace:
         known = {one.name for one in fields(cls)}
         return cls(**{**{k: v for k, v in held.items() if k in known}, **more})
 
-    def remote(self, program: str, *arguments: str, **options: Any) -> Answer:
-        """Run one program on the workspace (``tasks.reach.remote.run``)."""
-        return remote(self.host, program, arguments, **options)
+    def remote(self, program: str, *arguments: str, what: str = "", **options: Any) -> Answer:
+        """Run one program on the workspace (``tasks.reach.remote.run``). ``what``: it is waited
+        for, where the program alone does not say that."""
+        with self.waits(what or PROGRAMS[program]):
+            return remote(self.host, program, arguments, **options)
+
+    def waits(self, what: str) -> AbstractContextManager[object]:
+        """Until the end of the block ``what`` is waited for here, and a person may see that."""
+        return self.run.waits.waiting(self.host.name, repr(self), what)
 
     def reconnect(self) -> bool:
         """Open a lost connection again (pyinfra does not). True when the workspace answers."""
-        return reconnect(self.host)
+        with self.waits("connect again"):
+            return reconnect(self.host)
 
     def ends(self, code: Exit | Outcome, why: str = "") -> None:
         """What the run ends with for this workspace unless something else happens."""

@@ -65,7 +65,8 @@ def _build(
 ) -> str:
     """From the workspace to the builder ``at`` (None: this machine), build, and back."""
     builder, limit = name(work.choices, work.host), work.choices.build_limit_s
-    sent = nix.copy(derivation, source=workspace, to=at, derivation=True, limit=limit)
+    with work.waits(f"send what is to be built to {builder}"):
+        sent = nix.copy(derivation, source=workspace, to=at, derivation=True, limit=limit)
     if not sent.ok:
         return f"{derivation} could not be sent to {builder}: {sent.last_error}"
     if at is None and nix.unconfined():
@@ -76,13 +77,15 @@ def _build(
         roots = controller_state() / "elsewhere"
         roots.mkdir(mode=0o700, parents=True, exist_ok=True)
         root = roots / f"{work.choices.workspace}-{one.nix.layer.value}"
-    made = nix.realise(derivation, at=at, jobs=jobs, cores=cores, root=root, limit=limit)
+    with work.waits(f"build on {builder}"):
+        made = nix.realise(derivation, at=at, jobs=jobs, cores=cores, root=root, limit=limit)
     if not made.ok or not made.lines:
         return f"on {builder}: {made.last_error}"
     store = nix.store_directory(work.host)
     last = made.lines[-1].strip()
     path = nix.store_path(os.path.realpath(last) if root else last, store)
-    back = nix.copy(path, source=at, to=workspace, derivation=False, limit=limit)
+    with work.waits(f"bring the result from {builder}"):
+        back = nix.copy(path, source=at, to=workspace, derivation=False, limit=limit)
     if back.ok:
         return ""
     why = back.last_error

@@ -88,8 +88,13 @@ def write(work: Workspace, machine: Machine) -> None:
         raise Over(f"no profile was written: {error}", Exit.FAILED) from error
     for why in machine.unseen:
         work.run.terminal.row(("not seen", why), (12,), "dim")
-    wrote = [str(path), *_inventory(work, os.path.relpath(path, PROJECT))]
-    work.ends(Outcome.WRITTEN, f"wrote {' and '.join(wrote)}; read it before you use it")
+    wrote = [os.path.relpath(path, PROJECT)]
+    wrote += _inventory(work, wrote[0])
+    read = "read both before you use them" if len(wrote) > 1 else "read it before you use it"
+    if wrote[1:]:
+        then = f".venv/bin/pyinfra {wrote[1]} deploy.py --dry --diff"
+        work.run.terminal.line(f"  {'then':<12}  {then}")
+    work.ends(Outcome.WRITTEN, f"wrote {' and '.join(wrote)}; {read}")
 
 
 def _inventory(work: Workspace, profile: str) -> Iterator[str]:
@@ -101,7 +106,7 @@ def _inventory(work: Workspace, profile: str) -> Iterator[str]:
     with contextlib.suppress(FileExistsError), path.open("x", encoding="utf-8") as stream:
         name, user = choices.workspace, choices.user
         stream.write(bare.inventory(work.host, name=name, user=user, profile=profile))
-        yield str(path)
+        yield os.path.relpath(path, PROJECT)
 
 
 def offer(work: Workspace, machine: Machine) -> None:

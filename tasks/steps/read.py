@@ -23,6 +23,7 @@ from converge.reason import reason_of, spoken
 from converge.setting import Layer, Phase
 from converge.subjects.settings import ALL
 from tasks.reach import remote
+from tasks.run import waits
 from tasks.run.run import PROJECT, READ_ONLY
 from tasks.run.stages import Given, Over, Planned, Read
 from tasks.steps.lock import take_lock
@@ -128,13 +129,16 @@ def take(work: Given) -> Snapshot:
 def attempt(work: Given) -> Snapshot | str:
     """Read the workspace, or why that did not succeed."""
     given = remote.read_command(work.choices.root, arguments(work))
-    answer = remote.send(work.host, given, timeout=LIMIT_S)
+    with work.waits(waits.PROGRAMS["read"]):
+        answer = remote.send(work.host, given, timeout=LIMIT_S)
     lines = unread.framed(answer.lines)
     if lines is None or not answer.ok:
         return unread.why(answer.lines, answer.errors, lost=answer.lost)
     try:
         return parse(lines)
     except Exception as error:  # a hostile answer ends this workspace's part, not the run
+        if unread.lacks(answer.errors):
+            return unread.why(answer.lines, answer.errors)
         said = (
             str(error) if isinstance(error, SnapshotError) else f"{type(error).__name__}: {error}"
         )
@@ -159,7 +163,8 @@ def _without_open_transaction(work: Given, found: Snapshot) -> Snapshot:
     one = found.open_transaction
     if one is None:
         last = found.last_transaction
-        if last and (last.run != found.written.run or last.word == "broken"):
+        by_a_person = last is not None and (last.word, last.reason) == ("undone", "rolled back")
+        if last and not by_a_person and (last.run != found.written.run or last.word == "broken"):
             work.problem(f"run {last.run} ended there: {last.word}: {spoken(last.reason)}")
         return found
     if one.alive and one.word in ("kept", "undone", "broken"):

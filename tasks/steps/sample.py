@@ -283,6 +283,7 @@ def _pair(
         benchmark.library or f"bin/{benchmark.program}",
         "--impure" if base.impure else "",
         *_sets(nix, work),
+        what=f"build what is compared for {benchmark.subject}",
         timeout=work.choices.build_limit_s,
     )
     stock, optimized = answer.first("stock"), answer.first("optimized")
@@ -329,6 +330,7 @@ def _samples(
         pair.stock_libraries,
         pair.optimized_libraries,
         *benchmark.arguments,
+        what=f"measure {benchmark.subject}",
         timeout=options.seconds + 600,
     )
     if answer.lines and not answer.lost:

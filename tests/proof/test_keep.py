@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from converge.effect import Effect, Finding
+from converge.effect import BY_A_RESTART, Effect, Finding, remedy
 from converge.plan.rollout import Clock, Stage
 from converge.plan.standing import Stand, Standing
 from converge.plan.written import SettingProof, digest_of
@@ -232,6 +232,18 @@ def test_what_is_pending_since_an_earlier_run_is_named_with_what_makes_it_effect
     assert left(waiting) == f"1 pending since an earlier run: {act} (kwin.blur); {THEN}"
     restarted = "the machine was restarted since (kwin.blur)"
     assert left(waiting, boot="later") == f"1 pending since an earlier run: {restarted}; {THEN}"
+
+
+def test_what_waits_for_a_program_that_is_not_installed_waits_for_it_and_for_no_login() -> None:
+    one = Finding(
+        check="baloo.config",
+        title="",
+        phase=Phase.DESKTOP,
+        effect=Effect.PENDING,
+        reason="Baloo is not installed; the file is right",
+    )
+    assert remedy(one) == "once Baloo is installed, then tasks/verify.py"
+    assert remedy(one) not in BY_A_RESTART
 
 
 def test_a_restart_starts_no_application_and_answers_no_question() -> None:

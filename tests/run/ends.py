@@ -106,12 +106,15 @@ def _fits(line: str) -> bool:
 
 #: Asked on the stream that is no part of what a program would read (``tasks.reach.quiet``).
 QUESTION = "  Press enter to apply this, write no to leave it: "
+#: Where the machine is slow: what is waited for (``tasks.run.waits``).
+WAITING = re.compile(r"  \S+: waiting, \d+ s so far: .+\n")
 
 
 def readable(ended: Ended) -> None:
     """What a person reads: on a terminal of 80 columns each line fits, nothing is cut, and no
     sentence has debris. Elsewhere only a problem is one long line, to search."""
-    assert ended.err in ("", QUESTION), ended.err
+    said = [line for line in ended.err.splitlines(keepends=True) if not WAITING.fullmatch(line)]
+    assert "".join(said) in ("", QUESTION), ended.err
     well_said(ended.out)
     problems = {f"  {kind['workspace']}: {kind['text']}" for kind in ended.kinds("problem")}
     for line in ended.out.splitlines()[:-1]:

@@ -96,6 +96,21 @@ def at_a_terminal(
     answers: Mapping[str, str] | None = None,
 ) -> tuple[int, str]:
     """Run a program at a terminal: its exit code, and what is on it, without control sequences."""
+    code, said = sent_to_a_terminal(argv, directory, environment, answers)
+    kept = re.sub(r"[^\n]*\r\x1b\[K", "", said)  # a line that was taken away
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", kept)
+    # What stays on a line that was written over: the last of it.
+    lines = [re.sub(r"^.*\r(?=.)", "", line) for line in text.replace("\r\n", "\n").split("\n")]
+    return code, "\n".join(lines)
+
+
+def sent_to_a_terminal(
+    argv: Sequence[str],
+    directory: Path,
+    environment: Mapping[str, str],
+    answers: Mapping[str, str] | None = None,
+) -> tuple[int, str]:
+    """The same, with every control sequence."""
     person, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (40, 80))
     process = subprocess.Popen(
@@ -123,10 +138,7 @@ def at_a_terminal(
         for question in [one for one in open_questions if one in said.decode(errors="replace")]:
             os.write(person, f"{open_questions.pop(question)}\n".encode())
     os.close(person)
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode(errors="replace"))
-    # What stays on a line that was written over: the last of it.
-    lines = [re.sub(r"^.*\r(?=.)", "", line) for line in text.replace("\r\n", "\n").split("\n")]
-    return process.wait(), "\n".join(lines)
+    return process.wait(), said.decode(errors="replace")
 
 
 def repository(place: Path) -> Path:

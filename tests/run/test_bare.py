@@ -38,7 +38,14 @@ def test_it_writes_a_profile_and_an_inventory_that_a_dry_run_takes(copy: Copy) -
     assert wrote.code == 0, wrote.out + wrote.err
     assert load_profile(profile).workspace == "mine"
     inventory = copy.project / "inventory/mine.py"
-    assert str(inventory) in wrote.out
+    said = " ".join(wrote.out.split())
+    assert "wrote inventory/hardware/mine.yaml and inventory/mine.py; read both" in said
+    assert "then .venv/bin/pyinfra inventory/mine.py deploy.py --dry --diff" in said
+    assert (
+        '        "mine",\n        profile="inventory/hardware/mine.yaml",\n'
+        in inventory.read_text()
+    )
+    assert "docs/keys.md has every key" in inventory.read_text()
     plan = copy(inventory, "deploy.py", "--dry")
     assert plan.code in (0, 2), plan.out + plan.err
 

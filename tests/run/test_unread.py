@@ -10,7 +10,7 @@ import pytest
 
 from converge.plan import unread
 from tests import sshd
-from tests.conftest import DESKTOP, Cli
+from tests.conftest import DESKTOP, Box, Cli
 from tests.tools import need
 
 USER = sshd.TWO
@@ -42,6 +42,21 @@ def test_u22_what_a_login_prints_by_itself_is_passed_over(
     login.write_text('#!/bin/sh\necho "3 updates"\nsh "$@"\ncode=$?\necho bye\nexit $code\n')
     code, out, _ = look(cli, ssh_server)
     assert code == 2, out
+
+
+def test_a_program_that_the_workspace_lacks_is_named_where_its_answer_has_holes(
+    cli: Cli, desktop: Box
+) -> None:
+    gzip = cli.directory / "bin/gzip"
+    gzip.parent.mkdir()
+    gzip.write_text('#!/bin/sh\necho "sh: 1: gzip: not found" >&2\nexit 127\n')
+    gzip.chmod(0o755)
+    cli.environment["PATH"] = f"{gzip.parent}:{cli.environment['PATH']}"
+    run = cli(desktop.inventory, "deploy.py", "--dry")
+    said = " ".join(str(one["text"]) for one in run.kinds("problem"))
+    assert run.code == 1
+    assert "a program is missing there" in said and "gzip: not found" in said
+    assert "to do: install it on the workspace" in said and "damaged" not in said
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from converge.proof.check import (
     Context,
     Item,
     Proof,
+    Reply,
     Unreadable,
     When,
     value,
@@ -205,7 +206,7 @@ def _judge_kwin(context: Context, answers: Answers, setting: Setting) -> Verdict
         )
     reply = answers.reply(KWIN)
     if reply.status in (MISSING, NOBODY):
-        return pending(f"at the next login: {reply.last_error}", expected=_shown(setting))
+        return pending(f"at the next login: {_nobody(reply)}", expected=_shown(setting))
     found, expected = reading(desktop.kwin(answers.text(KWIN)))
     if found == expected:
         return effective(f"KWin: {found}", expected=expected)
@@ -217,6 +218,12 @@ def _judge_kwin(context: Context, answers: Answers, setting: Setting) -> Verdict
 
 
 # -- Baloo --------------------------------------------------------------------------------------
+
+
+def _nobody(reply: Reply) -> str:
+    """Why nobody could be asked for KWin's answer."""
+    missing = reply.status == MISSING
+    return f"{reply.last_error} is not installed" if missing else reply.last_error
 
 
 def _is_baloo(setting: Setting) -> bool:
@@ -301,7 +308,7 @@ def _within(path: str, top: str) -> bool:
 def _judge_compositing(context: Context, answers: Answers) -> Verdict:
     reply = answers.reply(KWIN)
     if reply.status in (MISSING, NOBODY):
-        return not_applicable(f"no KWin to ask: {reply.last_error}")
+        return not_applicable(f"no KWin to ask: {_nobody(reply)}")
     support = desktop.kwin(answers.text(KWIN)).support
     if not support.compositing:
         return not_effective(
