@@ -24,6 +24,7 @@ from converge.problem import (
     shown,
 )
 from converge.profile.scalar import RefusedScalar, plain
+from converge.profile.unparsed import UNCLOSED, explained
 
 if TYPE_CHECKING:
     import yaml
@@ -201,8 +202,10 @@ class _Tree:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             place = _place(mark) if mark is not None else Place(1, 1)
-            reason = f"is not YAML: {error.problem or error.context}"
-            self._stop(place, reason, "look at this line and the one above it")
+            said = str(error.problem or error.context)
+            if "quoted" in str(error.context) and error.context_mark is not None:
+                place, said = _place(error.context_mark), UNCLOSED
+            self._stop(*explained(text.splitlines(), place, said))
         except yaml.YAMLError as error:
             self._stop(Place(1, 1), f"is not YAML: {shown(str(error))}", "save it as plain text")
         if not isinstance(self.root, dict):
@@ -258,7 +261,7 @@ class _Tree:
             return None
         for _, what in hidden_characters(event.value):
             what, hint = (
-                ("a line break", "write it on one line")
+                ("a line break", "write it on one line, with a quote at each end")
                 if what.endswith("U+000A")
                 else (what, "remove it")
             )

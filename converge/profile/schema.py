@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,8 @@ SCHEMAS = Path(__file__).parents[2] / "schemas"
 #: Digests of data that a schema allowed whole. What is in here is not validated again, and
 #: jsonschema, which takes long to import, is not imported. ``tasks/run/allowed.py`` keeps them.
 allowed: set[str] = set()
+
+MANY = 12  # names that a person still reads to find the right one
 
 _TYPES = {
     "string": "text",
@@ -162,11 +165,14 @@ def _wrong_value(error: Any, path: NodePath, source: Located) -> Problem:
         return source.problem(path, f"{value} is refused: {refused[value]}", hint)
     match error.validator:
         case "type":
+            hint = _number(value, rule) or hint
             return source.problem(path, f"is {_kind(value)}, expected {_expected(rule)}", hint)
         case "enum":
             names = [str(name) for name in error.validator_value]
             message = f"{shown(value)} is not known, expected one of {', '.join(names)}"
             exact = rule.get("x-exact", False)
+            if len(names) > MANY and nearest(str(value), names, exact=exact):
+                message = f"{shown(value)} is not known"
             hint = did_you_mean(str(value), names, rule.get("x-hint", ""), exact=exact)
             return source.problem(path, message, hint)
         case "const":
@@ -190,6 +196,14 @@ def _wrong_value(error: Any, path: NodePath, source: Located) -> Problem:
             return source.problem(path, "has keys that do not go together", hint, rank=1)
         case _:
             return source.problem(path, f"{shown(value)} does not have the form it needs", hint)
+
+
+def _number(value: object, rule: Mapping[str, Any]) -> str:
+    """What to write in place of a number with quotes or with its unit, or the empty string."""
+    found = re.fullmatch(r"\s*([0-9]{1,9})\s*[A-Za-z%]*(?: \w+)?", str(value))
+    if rule.get("type") != "integer" or not isinstance(value, str) or not found:
+        return ""
+    return f"write {int(found[1])}, without quotes and without a unit"
 
 
 def _kind(value: object) -> str:

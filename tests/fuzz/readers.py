@@ -57,6 +57,7 @@ def _snapshot(data: bytes) -> None:
     rows = lines(data)
     framed = unread.framed(rows)
     assert unread.why(rows, rows[:4]).startswith("the workspace could not be read")
+    assert unread.lacks(rows) in (True, False)
     with contextlib.suppress(observed.SnapshotError):
         _whole(observed.parse(framed if framed is not None else rows))
 
@@ -318,6 +319,7 @@ READERS: Mapping[str, Reader] = {
         called=(
             "converge.plan.observed.parse",
             "converge.plan.unread.framed",
+            "converge.plan.unread.lacks",
             "converge.plan.unread.why",
         ),
     ),
