@@ -8,8 +8,8 @@ Prints a script for the shell, made from the tables that the commands themselves
     eval "$(.venv/bin/python -m tasks.completion zsh)"
     .venv/bin/python -m tasks.completion fish | source
 
-Plans and runs are looked up by the shell when a word is completed, all else is in the script.
-Exit: 0 printed, 5 not a shell that is known.
+The shell looks plans and runs up when it completes a word; all else is in the script.
+Exit: 0 printed, 5 unknown shell.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tasks.run.start import COMMANDS
 OPTIONS = ("--data", "--diff", "--dry", "--limit", "-v", "-y")
 Words = Callable[[Iterable[str]], str]
 Cases = Callable[[Mapping[str, Iterable[str]]], Iterable[str]]
-#: In bash a word ends at = (COMP_WORDBREAKS) unless somebody took that away: both ways are known.
+#: bash ends a word at "=" unless COMP_WORDBREAKS was changed: the script handles both.
 BASH = r"""_workspace_tuning() {
     local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local key="" words="" lead=""
@@ -117,7 +117,7 @@ complete -c pyinfra -f -a '(__workspace_tuning)'
 
 
 def values() -> dict[str, list[str]]:
-    """Key of --data -> the words that it takes, where they are known before a run."""
+    """Key of --data -> its values, where they are known before a run."""
     found = {}
     for key, node in load_schema("workspace")["properties"].items():
         words = node.get("items", node).get("enum")
@@ -172,7 +172,7 @@ def _fish(known: Mapping[str, Iterable[str]]) -> Iterable[str]:
         yield f"                set list {_each(some)}"
 
 
-#: Key of --data -> what the controller has for it, looked up by the shell.
+#: Key of --data -> glob of the files on the controller that the shell looks up.
 KEPT = {
     "bash": r"""            plan | run)
                 words=${XDG_STATE_HOME:-$HOME/.local/state}/workspace-tuning/controller
@@ -195,7 +195,7 @@ KEPT = {
                 set list $kept/runs/*
                 set list (string replace -r -- '.*/' '' $list)""",
 }
-#: Shell -> its script, how a branch for a key's values is written, and how a list of words.
+#: Shell -> its script, a function that writes the branch of a key, and one that writes words.
 SHELLS: Mapping[str, tuple[str, Cases, Words]] = {
     "bash": (BASH, _bash, _one_word),
     "zsh": (ZSH, _zsh, _each),

@@ -1,7 +1,7 @@
-"""Keep what was booted on trial, or undo it: the person's answer, over the terminal.
+"""Keep the change that was booted on trial, or undo it: a person's answer.
 
-``pyinfra INVENTORY tasks/confirm.py`` shows what was found after the boot and asks; ``--data
-answer=undo`` says no at once. Without an answer in time the workspace undoes it by itself.
+``pyinfra INVENTORY tasks/confirm.py`` shows what was found after the boot, and asks. ``--data
+answer=undo`` undoes the change. Without an answer in time the workspace undoes it by itself.
 """
 
 from pyinfra import host

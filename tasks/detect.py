@@ -1,9 +1,9 @@
-"""Detect: where a machine is not what its profile says; or write a profile of it.
+"""Detect: compare a machine with its profile, or write a profile of the machine.
 
 ``pyinfra INVENTORY tasks/detect.py`` shows the differences.
-``--data write=inventory/hardware/<workspace>.yaml`` writes a new file; one that is there stays.
+``--data write=inventory/hardware/<workspace>.yaml`` writes a new file; an existing file stays.
 Changes nothing on the workspace, and needs no root. Exit: 0 nothing differs, or written; 1
-something differs, or could not be read, or the file is there already; 5 bad input.
+something differs or could not be read, or the file exists already; 5 bad input.
 """
 
 from pyinfra import host

@@ -1,7 +1,7 @@
-"""Take the product off a workspace: every run is rolled back, then files, layers and records go.
+"""Remove this product from a workspace: undo every run, then remove files, layers and records.
 
-``pyinfra INVENTORY tasks/remove.py``, with ``--dry`` to see what would go. What somebody changed
-since stays and is named, so do KDE entries of which the value before is not known any more.
+``pyinfra INVENTORY tasks/remove.py``; ``--dry`` shows what would go. What somebody changed since
+stays and is named; so do KDE entries whose old value is not known any more.
 """
 
 from pyinfra import host
@@ -13,12 +13,12 @@ from tasks.steps import away, read
 leaving = look(
     workspace(host),  # what was given, checked before anything was connected
     read.snapshot,  # all that is on the workspace, in one remote command
-    away.choose,  # which runs are in force, what else is ours
+    away.choose,  # which runs are in force, which other files are this product's
 )
 change(
     leaving,
     away.lock,
     away.undo,  # KDE entries, session files, generations: the newest run first
-    away.files,  # what is left of the layers and the session files
+    away.files,  # the rest of the layers and the session files
     away.records,
 )

@@ -1,8 +1,8 @@
-"""Undo what a run did: the last one, or ``--data run=<id>``; ``--data layers=`` for a part of it.
+"""Undo the last run, or ``--data run=<id>``; ``--data layers=`` undoes a part of the run.
 
-``pyinfra INVENTORY tasks/rollback.py``. It goes back to recorded generation numbers and bytes,
-never to "the previous one". What it could not restore is said, with the commands to do by hand.
-Without this controller: ``~/.local/state/workspace-tuning/workspace/rollback`` on the workspace.
+``pyinfra INVENTORY tasks/rollback.py``. It goes back to recorded generation numbers and bytes, and
+names what it could not restore, with the commands to do so by hand.
+Without a controller: ``~/.local/state/workspace-tuning/workspace/rollback`` on the workspace.
 """
 
 from pyinfra import host

@@ -1,4 +1,4 @@
-"""Status: a workspace at a glance. Changes nothing, waits for nobody.
+"""Status: a workspace at a glance. Changes nothing, and does not wait for a lock.
 
 ``pyinfra INVENTORY tasks/status.py``. Exit: 0 as declared, 1 something differs or is
 not effective, 4 something is not known.

@@ -1,4 +1,4 @@
-"""Trust the host key of a server, after its fingerprint was seen and compared.
+"""Trust the host key of a server, after a person compared its fingerprint.
 
 usage: python -m tasks.trust [--fingerprint SHA256:...] [--key FILE] [--replace] HOST[:PORT]
 
@@ -7,10 +7,10 @@ somebody answers yes. Compare it with what the server's own console says:
 
     ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
 
---fingerprint is that comparison made in advance: then nobody has to answer. --key takes the public
-key from a file (copied from there) instead of asking the server, as for one behind a jump host. A
-key that takes the place of another one needs --replace.
-Exit: 0 trusted, 1 not trusted, 5 not possible to ask.
+With --fingerprint the key has to have this fingerprint, and nobody is asked. --key reads the public
+key from a file (copied from the server) instead of asking the server, which may be behind a jump
+host. To put a key in place of another one, --replace is needed.
+Exit: 0 trusted, 1 not trusted, 5 could not ask.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class NotTrusted(Exception):
 
 
 class CannotAsk(Exception):
-    """What was given does not lead to a key that somebody could compare."""
+    """The arguments do not lead to a key that a person could compare."""
 
 
 def offered(address: str) -> known_hosts.KnownKey:
-    """The key that the server at ``host[:port]`` shows. Raises NotTrusted."""
+    """The key that the server at ``[user@]host[:port]`` shows. Raises NotTrusted."""
     import paramiko
 
     where = parse(address)
@@ -114,7 +114,7 @@ def decide(
 
 
 def remember(file: Path, name: str, key: known_hosts.KnownKey) -> None:
-    """Add the key to a file, in place of others for ``name``; the file is wholly old or new."""
+    """Add the key to a file, in place of other keys of ``name``; the file is wholly old or new."""
     lines = file.read_text().splitlines() if file.exists() else []
     kept = []
     for line in lines:
@@ -135,7 +135,7 @@ def remember(file: Path, name: str, key: known_hosts.KnownKey) -> None:
 
 
 def trust(given: argparse.Namespace) -> str:
-    """Do what the command says; the sentence for its success. Raises what ``main`` reports."""
+    """Carry out the command; returns a sentence. Raises NotTrusted, CannotAsk and InvalidInput."""
     try:
         address = parse(given.address)
     except ValueError as error:
@@ -178,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--replace", action="store_true", help="in place of the key known so far")
     parser.add_argument("--file", default=str(connection.KNOWN_HOSTS), help="known_hosts to add to")
     given = parser.parse_args(arguments)
-    output.cover()  # what the server says comes from nobody that is known
+    output.cover()  # the server is not known yet, so its words must be made harmless
     try:
         print(trust(given))
     except NotTrusted as error:

@@ -1,8 +1,8 @@
 """Verify: the effect of every setting and every item of the plan's checklists. Changes nothing.
 
-``pyinfra INVENTORY tasks/verify.py``; ``--data phases=1,4`` narrows, ``--diff`` tells every reason.
-Exit: 0 all that applies is effective, or named with what it waits for; 1 something is not
-effective; 4 something could not be looked at. ``docs/exit-codes.md`` has the words.
+``pyinfra INVENTORY tasks/verify.py``; ``--data phases=1,4`` narrows, ``--diff`` shows all reasons.
+Exit: 0 each setting that applies is effective, or pending and named; 1 something is not effective;
+4 something could not be looked at. ``docs/exit-codes.md`` has the words.
 """
 
 from pyinfra import host
@@ -14,5 +14,5 @@ from tasks.steps import proof
 look(
     workspace(host),  # what was given, checked before anything was connected
     proof.look,  # all that is on the workspace, in one remote command
-    proof.verify,  # everything that is asked, in one more
+    proof.verify,  # all questions of the checks, in one more remote command
 )

@@ -1,6 +1,6 @@
 """What is measured for which claim: benchmarks as rows, and processes whose memory counts.
 
-A benchmark is the same fixed work, done by the stock and by the optimized build of one program. Its
+A benchmark is fixed work, done by the stock and by the optimized build of one program. Its
 ``arguments`` are data: ``@text`` stands for a file of 8 MB that the workspace makes (words and
 numbers, the same everywhere), ``@prefix`` for the directory above the stock program's ``bin``.
 """
@@ -18,8 +18,8 @@ from converge.setting import Setting
 class Benchmark:
     """Work for one pair of builds.
 
-    ``stock`` and ``optimized``: attributes below ``pkgs``, best first. With ``library`` set, the
-    pair is that library, and ``program`` comes from the workspace, the same one for both.
+    ``stock`` and ``optimized``: attributes below ``pkgs``, best first. With ``library`` set, both
+    are builds of that library, and the same ``program`` of the workspace runs with each.
     """
 
     id: str
@@ -35,7 +35,7 @@ _WORK = Path(__file__).with_name("work")
 
 
 def _work(name: str) -> str:
-    """A program of ours for the measured program to run, as one argument."""
+    """The text of a file in ``work/``, as one argument for the measured program."""
     return (_WORK / name).read_text()
 
 
@@ -76,7 +76,8 @@ def _runtime(
     )
 
 
-#: A Mersenne prime of 2203 bits, so that its test runs to the end: the arithmetic of RSA and DH.
+#: A Mersenne prime of 2203 bits, in hexadecimal. Its primality test runs to the end, with the
+#: arithmetic of RSA and DH.
 _PRIME = "7" + "F" * 550
 
 BENCHMARKS: tuple[Benchmark, ...] = (
@@ -123,14 +124,14 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     ),
 )
 
-#: Processes (or slices of wrapped applications) whose memory is that of a claim's subject.
+#: Subject of a claim -> the processes, or slices of wrapped applications, whose memory counts.
 PROCESSES: Mapping[str, tuple[str, ...]] = {
     "kwin memory": ("kwin_x11", "kwin_wayland"),
     "plasmashell memory": ("plasmashell",),
     "baloo memory": ("baloo_file",),
 }
 
-#: Claims that are not measured, and why. They are reported as such, never left out.
+#: Subjects of claims that are not measured, and why. Reports name them with the reason.
 NOT_MEASURED: Mapping[str, str] = {
     "system calls and memory functions": "a second glibc only reaches programs that are built "
     "against it, so there is no program to run with both",
@@ -144,17 +145,17 @@ NOT_MEASURED: Mapping[str, str] = {
 
 
 def process_names(slices: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Every process and slice whose memory is read."""
+    """Names of all processes and slices whose memory is read."""
     return (*(name for names in PROCESSES.values() for name in names), *slices)
 
 
 def subjects(settings: Iterable[Setting]) -> Mapping[str, tuple[Setting, ...]]:
     """Subject of a claim -> the settings that claim it, in the order of the plan."""
-    found: dict[str, tuple[Setting, ...]] = {}
+    claims: dict[str, tuple[Setting, ...]] = {}
     for setting in settings:
         if setting.claim:
-            found[setting.claim.subject] = (*found.get(setting.claim.subject, ()), setting)
-    return found
+            claims[setting.claim.subject] = (*claims.get(setting.claim.subject, ()), setting)
+    return claims
 
 
 def benchmarks(subject: str) -> tuple[Benchmark, ...]:

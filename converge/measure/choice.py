@@ -1,8 +1,8 @@
-"""A choice that a machine can make by measurement: samples go in, a proposal comes out.
+"""Choose zram's compressor by measurement. In: output of ``remote/choose.sh``. Out: a proposal.
 
-The alternatives are tried in alternation on the same pages, so each round has one sample of each.
-One is proposed where the whole interval of its gain over the one in use lies above zero, and it
-holds enough; a tie keeps what is in use.
+Each round tries all compressors on the same pages. A compressor is proposed where the whole
+interval of its gain over the one in use lies above zero, and where enough fits into the same memory
+(LEAST_ROOM). Otherwise the compressor in use is proposed.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from converge.measure.gain import Gain, faster, judge
 from converge.measure.samples import figures
 from converge.setting import Claim
 
-#: What can be chosen: its name in ``choose=``, and the key of the inventory that holds the answer.
+#: Name of a choice in ``choose=`` -> key of the inventory that takes the answer.
 CHOICES: Mapping[str, str] = {"zram.algorithm": "zram_algorithm"}
-#: Compressors of the kernel that are worth a trial, whatever the kernel at hand has of them.
+#: Compressors to try, where the kernel of the workspace has them.
 COMPRESSORS = ("zstd", "lz4", "lzo-rle", "lzo")
-#: Share of what the one in use holds in the same memory, below which speed is no gain: less of what
-#: programs need fits, so more of them are ended.
+#: A compressor must hold at least this share of what the one in use holds in the same memory. Below
+#: this, speed does not help: less fits, so more programs are killed for memory.
 LEAST_ROOM = 0.7
 PAGE = 4096
 SUBJECT = "swap-in"
@@ -30,7 +30,7 @@ SUBJECT = "swap-in"
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """One compressor on all pages: seconds to store and to read them back, bytes that they took."""
+    """One compressor on all pages: seconds to store and to read them, bytes that they took."""
 
     write: float
     read: float
@@ -39,13 +39,13 @@ class Sampling:
 
     @property
     def room(self) -> float:
-        """Bytes that fit into one."""
+        """Uncompressed bytes per stored byte."""
         return self.pages * PAGE / self.held if self.held else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Samplings:
-    """``rounds``: of each, the trial of each compressor. ``lacking``: what the kernel has not."""
+    """``rounds``: each maps compressor -> its sample. ``lacking``: those that the kernel lacks."""
 
     rounds: tuple[Mapping[str, Sampling], ...] = ()
     lacking: tuple[str, ...] = ()
@@ -54,20 +54,20 @@ class Samplings:
     why: str = ""  # why there are no rounds
 
     def gain(self, name: str, over: str) -> Gain | None:
-        """How much faster pages come back with ``name``."""
-        return faster((one[over].read, one[name].read) for one in self.rounds)
+        """How much faster pages are read with the compressor ``name`` than with ``over``."""
+        return faster((trial[over].read, trial[name].read) for trial in self.rounds)
 
     def room(self, name: str) -> float:
         return median(one[name].room for one in self.rounds)
 
     def page(self, name: str) -> float:
-        """Microseconds until one page is back, the median of the rounds."""
-        return 1e6 * median(one[name].read / one[name].pages for one in self.rounds)
+        """Microseconds to read one page, the median of the rounds."""
+        return 1e6 * median(trial[name].read / trial[name].pages for trial in self.rounds)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Proposal:
-    """What to write into the inventory file; ``value`` is what is in use where nothing wins."""
+    """What to write into the inventory file. ``value``: the compressor in use where none wins."""
 
     value: str
     records: tuple[MeasurementRecord, ...]
@@ -75,7 +75,8 @@ class Proposal:
 
 
 def parse(lines: Iterable[str]) -> Samplings:
-    """What ``remote/choose.sh`` prints. What is cut or odd gives a ``why``."""
+    """The samples from the output of ``remote/choose.sh``. A cut or malformed output gives no
+    rounds and a ``why``. Never raises."""
     facts: dict[str, str] = {}
     rounds: list[dict[str, Sampling]] = []
     lacking: list[str] = []
@@ -118,7 +119,7 @@ def _sampling(write: str, read: str, pages: str, held: str) -> Sampling:
 
 
 def propose(trials: Samplings, *, in_use: str) -> Proposal:
-    """The compressor to write into the inventory, and what was measured of each other one."""
+    """The compressor to write into the inventory, and a sentence about each other one."""
     if trials.why or in_use not in (trials.rounds[0] if trials.rounds else ()):
         why = trials.why or f"the kernel has no {in_use}, so nothing is there to compare with"
         return Proposal(value=in_use, records=(), why=f"not measured: {why}")

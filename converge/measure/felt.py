@@ -1,8 +1,8 @@
-"""What a person waits for, in time and CPU: readings go in, one sample a run, what became of it.
+"""Times and CPU use that a person feels. In: readings of ``remote/felt.sh``. Out: records.
 
-A run of ``tasks/measure.py`` is one sample: its readings follow each other on one machine in one
-state, and five of them prove no more than one. So five runs before the first ``deploy.py`` and five
-after are the fewest that prove anything, as with the memory of programs.
+A run of ``tasks/measure.py`` is one sample: its readings come from one state of the machine, so
+five readings prove no more than one. The fewest samples that prove something are five runs before
+the first ``deploy.py`` and five runs after, as with the memory of programs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from converge.measure.gain import judge, smaller
 from converge.measure.samples import figures
 from converge.setting import Claim
 
-#: Name -> what it is, for a person, and the settings that are about it.
+#: Name of a figure -> what it is, for a person, and the settings that are about it.
 FELT: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "short": (
         "start of an application while memory is short",
@@ -27,15 +27,15 @@ FELT: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "warm": ("start of an application, warm", ("libraries.leaf.home",)),
     "video": ("CPU while a 1080p video plays", ("video.vaapi-driver",)),
 }
-#: What cannot be told by a sample of ours, and why: said, never left out.
+#: What these samples cannot measure, and why. Reports name it with the reason.
 NOT_FELT: Mapping[str, str] = {
     "time of a rebuild": "it depends on what an update changes: each journal has the seconds of "
     "its own build",
 }
-#: Programs to start, the first that is there: of the desktop, then what every workspace has.
+#: Programs to start: the first that the workspace has is used. python3 is everywhere.
 PROGRAMS = ("dolphin", "konsole", "kate", "firefox", "python3")
 BENCHMARK = "felt"
-#: Of a gain here, that there is one is all that is claimed.
+#: The claim for every figure: some gain, of any size.
 _ANY = Claim(subject=BENCHMARK, low=0, high=0)
 
 
@@ -45,8 +45,8 @@ class UnknownFelt(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Felt:
-    """``values``: the median of the readings, milliseconds, or percent of one CPU; ``why``: why a
-    figure is not there."""
+    """``values``: the median of the readings, in milliseconds or in percent of one CPU; ``why``:
+    why a figure is missing."""
 
     program: str = ""
     values: Mapping[str, float] = field(default_factory=dict)
@@ -90,7 +90,7 @@ def _figure(text: str) -> float:
 def before_and_after(
     samples: Iterable[Mapping[str, object]], name: str, program: str
 ) -> tuple[list[float], list[float]]:
-    """The samples of all runs of ``tasks/measure.py``, of the same program alone."""
+    """The samples of a figure before the first run and after it, only those of ``program``."""
     groups: dict[str, list[float]] = {"before": [], "after": []}
     for sample in samples:
         group, felt = groups.get(str(sample.get("when"))), sample.get("felt")
@@ -104,7 +104,7 @@ def before_and_after(
 
 
 def compared(felt: Felt, samples: Sequence[Mapping[str, object]]) -> list[MeasurementRecord]:
-    """The record of each: what it is now, and before the first run against after it."""
+    """A record for each figure: its value now, and before the first run against after it."""
     found = []
     for name, (subject, settings) in FELT.items():
         if name not in felt.values:

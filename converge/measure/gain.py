@@ -1,16 +1,16 @@
-"""Statistics of a measurement: samples go in, a gain with its interval and a verdict come out.
+"""Statistics of a measurement. In: samples. Out: a gain with its interval, and a verdict.
 
-The distribution of run times is not known and has a long tail, so nothing here assumes a normal
-one, and nothing is random: the same samples give the same answer. Both estimates are those of
-Hodges and Lehmann (1963), their intervals are exact.
+The distribution of run times is not known and has a long tail, so no normal distribution is
+assumed. Nothing is random: equal samples give equal answers. Both estimates are those of Hodges and
+Lehmann (1963); their intervals are exact.
 
   paired     stock and optimized, one right after the other: the median of all pairwise means of the
              log ratios, with the interval of the Wilcoxon signed-rank test
   unpaired   memory before and after: the median of all log ratios between the two groups, with the
              interval of the Mann-Whitney test
 
-The level is 99 %, not 95: a run makes about a dozen comparisons, and at 95 % every second run would
-find a difference where there is none. The smallest numbers that allow it are 8 pairs, or 5 and 5.
+The level is 99 %: a run makes about a dozen comparisons, so at 95 % every second run would find a
+difference that does not exist. This level needs at least 8 pairs, or 5 samples in both groups.
 """
 
 from __future__ import annotations
@@ -24,12 +24,11 @@ from statistics import median
 from converge.setting import Claim
 
 CONFIDENCE = 0.99
-FEWEST_PAIRS = 8
-FEWEST_EACH = 5
 
 
 class ClaimVerdict(StrEnum):
-    """What the samples say of a claim. Each but the second is carried by the whole interval."""
+    """What the samples say of a claim. Each verdict but "no evidence" holds for the whole
+    interval."""
 
     MET = "met"
     NO_EVIDENCE = "no evidence"
@@ -39,7 +38,8 @@ class ClaimVerdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Gain:
-    """A gain in percent, more is better; ``low`` and ``high`` are None when ``n`` is too small."""
+    """A gain in percent, more is better. ``low``, ``high``: its interval; None: ``n`` is too
+    small."""
 
     value: float
     low: float | None
@@ -66,7 +66,8 @@ def faster(pairs: Iterable[tuple[float, float]]) -> Gain | None:
 
 
 def smaller(before: Sequence[float], after: Sequence[float]) -> Gain | None:
-    """How much less than before, in percent. ``n`` of the result is that of the smaller group."""
+    """How much less than before, in percent; None where a group is empty. ``n`` of the result is
+    the size of the smaller group."""
     first, second = ([math.log(x) for x in group if x > 0] for group in (before, after))
     if not first or not second:
         return None
@@ -79,7 +80,7 @@ def smaller(before: Sequence[float], after: Sequence[float]) -> Gain | None:
 def judge(gain: Gain | None, claim: Claim) -> tuple[ClaimVerdict, str]:
     """The verdict on a claim, and the sentence that explains it.
 
-    ``low`` of the claim is what decides; a gain above its ``high`` meets it all the same.
+    The claim's ``low`` decides; a gain above the claim's ``high`` meets the claim too.
     """
     if gain is None:
         return ClaimVerdict.NO_EVIDENCE, "nothing was measured"
@@ -104,7 +105,7 @@ def judge(gain: Gain | None, claim: Claim) -> tuple[ClaimVerdict, str]:
 
 
 def middle(values: Sequence[float]) -> float:
-    """The median, 0 of nothing."""
+    """The median; 0 without values."""
     return median(values) if values else 0.0
 
 
@@ -118,7 +119,7 @@ def _gain(
 
 
 def _rank(counts: Sequence[int]) -> int:
-    """Which of the ordered estimates, from either end, bounds the interval; 0: none can.
+    """The rank, from either end, of the ordered estimates that bound the interval; 0: too few.
 
     ``counts``: in how many equally likely cases the test statistic takes the value of the index.
     """
@@ -131,7 +132,7 @@ def _rank(counts: Sequence[int]) -> int:
 
 
 def _signed_rank(n: int) -> list[int]:
-    """Of all 2**n choices of signs: how many have which sum of positive ranks."""
+    """For each sum of positive ranks (the index), how many of the 2**n choices of signs have it."""
     counts = [1]
     for rank in range(1, n + 1):
         counts = _add(counts, [0] * rank + counts)
@@ -139,8 +140,9 @@ def _signed_rank(n: int) -> list[int]:
 
 
 def _rank_sum(m: int, n: int) -> list[int]:
-    """Of all orders of two groups: in how many the one is ahead of the other how often."""
-    # ways[i][j]: counts for groups of i and j; the largest of all belongs to the one or the other.
+    """For each value of the Mann-Whitney statistic (the index), how many orders of two groups of
+    ``m`` and ``n`` samples have it."""
+    # ways[i][j]: the counts for groups of i and j; the largest sample is in one of the two groups.
     ways = [[[1] for _ in range(n + 1)] for _ in range(m + 1)]
     for i in range(1, m + 1):
         for j in range(1, n + 1):

@@ -1,6 +1,6 @@
-"""All measurements of one workspace, kept there (``measurements.json``), so that history shows.
+"""All measurements of one workspace, kept there (``measurements.json``).
 
-It is a record, not the truth: a damaged one is put aside under another name and a new one begun.
+A damaged history is put aside under another name, and a new one is begun.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from converge.measure.memory import MemoryUse
 
 VERSION = 1
 NAME = "measurements.json"
-LIMIT = 400  # of each kind; the oldest go first
+LIMIT = 400  # rows of each kind; the oldest are dropped
 SHOWN = 5  # earlier measurements that a record repeats
-#: What is kept of a measurement; its single samples stay in the journal of its run.
+#: Fields of a measurement that are kept; its single samples are in the journal of its run.
 _KEPT = ("subject", "benchmark", "measured", "low", "high", "unit", "n", "verdict", "cpu")
 
 Row = Mapping[str, object]
@@ -58,7 +58,8 @@ class History:
     def with_sample(
         self, memory: MemoryUse, felt: Felt, *, run: str, time: str, applied: bool
     ) -> History:
-        """``applied``: whether a run has written here, which is what before and after mean."""
+        """The history with one more sample. ``applied``: whether a run has written on the workspace
+        before, so that the sample counts as "after"."""
         sample = {
             "run": run,
             "time": time,
@@ -85,7 +86,7 @@ class History:
         return History(samples=self.samples, measurements=(*self.measurements, *rows))
 
     def earlier(self, subject: str, benchmark: str) -> tuple[EarlierMeasurement, ...]:
-        """What was measured of it before, newest last, at most ``SHOWN``."""
+        """Earlier measurements of a subject, newest last, at most ``SHOWN``."""
         rows = (
             row
             for row in self.measurements

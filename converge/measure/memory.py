@@ -1,4 +1,4 @@
-"""Memory of a workspace's programs: from what ``remote/memory.sh`` prints to comparable samples."""
+"""Memory of a workspace's programs. In: the output of ``remote/memory.sh``. Out: samples."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from converge.measure.gain import middle
 
 
 class UnknownMemory(Exception):
-    """The workspace's answer is incomplete or malformed: nothing is known of its memory."""
+    """The workspace's answer is incomplete or malformed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Used:
     """Memory of one program, all its processes together, as the median of the readings.
 
-    ``instance``: the boot and the start of its oldest process. Readings of one instance say the
-    same thing again; only another start is another sample.
+    ``instance``: the boot and the start time of its oldest process. All readings of one instance
+    are one sample; another start is another sample.
     """
 
     kb: float
@@ -41,7 +41,7 @@ class MemoryUse:
 def parse(lines: Iterable[str]) -> MemoryUse:
     """The memory in the output of ``remote/memory.sh``.
 
-    Raises ``UnknownMemory`` when the output is cut or is not that program's.
+    Raises ``UnknownMemory`` where the output is cut or malformed.
     """
     rows = list(lines)
     if not rows or rows[0] != "workspace-memory 1" or rows[-1] != "end":
@@ -91,7 +91,7 @@ def parse(lines: Iterable[str]) -> MemoryUse:
 def before_and_after(
     samples: Iterable[Mapping[str, object]], names: Sequence[str]
 ) -> tuple[list[float], list[float]]:
-    """KB of the named programs before the first run and after it, one value a start."""
+    """KB of the named programs before the first run and after it, one value for each start."""
     groups: dict[str, dict[str, float]] = {"before": {}, "after": {}}
     for sample in samples:
         group, used = groups.get(str(sample.get("when"))), sample.get("used")
@@ -101,7 +101,7 @@ def before_and_after(
             one = used.get(name)
             if isinstance(one, dict) and isinstance(one.get("kb"), int | float):
                 group[str(one.get("instance"))] = float(one["kb"])
-    # A start that was seen before the run and again after it is no sample of the new state.
+    # A process that was started before the run does not show the state after the run.
     for instance in groups["before"]:
         groups["after"].pop(instance, None)
     return list(groups["before"].values()), list(groups["after"].values())

@@ -1,4 +1,4 @@
-"""How a measurement is taken: from the environment of the controller, checked."""
+"""Options of a measurement, from environment variables of the controller."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from converge.problem import did_you_mean
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """``MEASURE_STOCK`` and so on: the name of the field in capitals."""
+    """Each option is a variable ``MEASURE_`` with the name of the field in capitals."""
 
     stock: str = ""  # directory on the workspace with bin/ and lib/, in place of Nix's packages
-    optimized: str = ""  # the same
+    optimized: str = ""  # the same for the optimized programs
     rounds: int = 30  # pairs of each benchmark
     seconds: int = 120  # after which no further pair of a benchmark begins
-    trial: str = ""  # a program on the workspace that does one trial of choose= in place of zram
-    start: str = ""  # a program on the workspace that is started, in place of one of the desktop
+    trial: str = ""  # a program on the workspace that replaces the zram device in trials of choose=
+    start: str = ""  # a program on the workspace whose start is timed, in place of felt.PROGRAMS
     only: frozenset[str] = frozenset()  # ids of benchmarks, with commas between; empty: all
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Options:
-        """Raises ``ValueError`` with what is wrong and what to write instead."""
+        """The options of an environment. Raises ``ValueError``, which says what to write."""
         names = {f"MEASURE_{field.name.upper()}" for field in fields(cls)}
         for name in environment:
             if name.startswith("MEASURE_") and name not in names:

@@ -1,4 +1,4 @@
-"""From what ``remote/measure.sh`` prints to a ``measurement`` record of the journal."""
+"""Records of measurements. In: the output of ``remote/measure.sh``. Out: ``MeasurementRecord``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from converge.measure.benchmarks import Benchmark
 from converge.measure.gain import ClaimVerdict, Gain, faster, judge
 from converge.setting import Claim, Setting
 
-#: Seconds below which a program cannot have done the work: starting it is all that was timed.
+#: Seconds. A shorter run cannot have done the work: it timed the start of the program only.
 SHORTEST = 0.02
 CONTROL = "control"
 
@@ -30,8 +30,8 @@ Pair = tuple[Sample, Sample]  # stock, optimized
 
 @dataclass(frozen=True, kw_only=True)
 class Samples:
-    """``compared``: cpu, since what other programs take from the CPU does not count in it; wall
-    where the workspace cannot tell CPU time finely enough. ``why``: why there are no ``pairs``."""
+    """``compared``: ``cpu``, because other programs do not disturb CPU time; ``wall`` where the
+    workspace's clock of CPU time is too coarse. ``why``: why there are no ``pairs``."""
 
     cpu: str = ""
     load: str = ""
@@ -47,7 +47,8 @@ class Samples:
 
 
 def parse(lines: Iterable[str]) -> Samples:
-    """The samples in the output of ``remote/measure.sh``. What is cut or odd gives a ``why``."""
+    """The samples in the output of ``remote/measure.sh``. A cut or malformed output gives no pairs
+    and a ``why``. Never raises."""
     cpu = load = why = ""
     compared = "wall"
     results: dict[str, str] = {}
@@ -117,9 +118,9 @@ def measurement(
     optimized: str,
     earlier: tuple[EarlierMeasurement, ...] = (),
 ) -> MeasurementRecord:
-    """The record of a benchmark. Without a claim it is the control: stock against itself.
+    """The record of a benchmark. Without a claim this is the control: stock against itself.
 
-    ``earlier``: what was measured of it before on this workspace (``History.earlier``)."""
+    ``earlier``: earlier measurements on this workspace (``History.earlier``)."""
     gain = samples.gain
     if samples.why:
         verdict, why = ClaimVerdict.NO_EVIDENCE, f"not measured: {samples.why}"
@@ -168,7 +169,7 @@ def memory(
     before: Sequence[float],
     after: Sequence[float],
 ) -> MeasurementRecord:
-    """The record of a memory claim; the samples are KB, one a start of the process."""
+    """The record of a memory claim. ``before``, ``after``: KB, one sample for each start."""
     claim = settings[0].claim if settings else None
     assert claim is not None
     verdict, why = judge(gain, claim)
@@ -193,7 +194,7 @@ def claimed(claim: Claim | None) -> ClaimedRange | None:
 
 
 def _control(gain: Gain | None) -> tuple[ClaimVerdict, str]:
-    """Stock against itself: whatever is found here is what the machine's noise can do."""
+    """Judge stock against itself: a difference here shows the noise of the machine."""
     if gain is None or gain.low is None or gain.high is None:
         return ClaimVerdict.NO_EVIDENCE, "too few samples to tell how noisy the machine is"
     if gain.low <= 0 <= gain.high:
@@ -206,7 +207,7 @@ def _control(gain: Gain | None) -> tuple[ClaimVerdict, str]:
 
 
 def figures(gain: Gain | None) -> dict[str, Any]:
-    """The fields of a record that say how much; none where nothing was measured."""
+    """The fields of a record with figures; empty where nothing was measured."""
 
     def number(value: float | None) -> float | None:
         return None if value is None else round(value, 2) + 0.0  # never -0.0

@@ -1,7 +1,7 @@
-"""What a person asked for that would change nothing, or cannot be had: said before a connection.
+"""Refuse choices that would change nothing or cannot be met, before any connection.
 
-In: checked choices, the command they are for, the settings and the facts. Out: problems. An id is
-a setting or a fact, so that a consent means one thing.
+In: checked choices, the command, the settings and the facts. Out: problems. An id is either a
+setting or a fact, so that a consent has one meaning.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from converge.problem import Problem, did_you_mean
 from converge.profile.choices import Choices
 from converge.setting import Risk, Setting, State
 
-#: Choices that one command alone reads.
+#: Choices that only one command reads.
 _OF_ONE = {
     "plan": "deploy",
     "run": "rollback",
@@ -33,9 +33,11 @@ def problems(
     facts: Collection[str],
     former: Mapping[str, str],
 ) -> Iterator[Problem]:
-    """``former``: facts by the name that they shared with a setting. ``given``: the keys of this
-    command's ``--data``; what an inventory says holds for every command, so only these can be for
-    the wrong one."""
+    """Yield a problem for each choice that cannot have an effect.
+
+    ``given``: the keys of this command's ``--data``; only these can be for the wrong command, since
+    an inventory is for all commands. ``former``: former name of a fact, now a setting's id -> the
+    fact's present name."""
     for key, only in _OF_ONE.items():
         if key in given and task != only:
             command = "deploy.py" if only == "deploy" else f"tasks/{only}.py"
@@ -56,7 +58,7 @@ def problems(
 
 
 def _useless(key: str, name: str, setting: Setting | None, *, is_fact: bool) -> tuple[str, str]:
-    """Why ``key=name`` cannot be had or changes nothing, and what to do; or two empty strings."""
+    """Why ``key=name`` cannot be met or changes nothing, and what to do; or two empty strings."""
     if setting is None:
         if is_fact and key != "accept":
             return "is a fact of the profile and no setting", "correct the profile instead"

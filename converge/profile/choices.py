@@ -1,7 +1,7 @@
-"""What a workspace's inventory file and ``--data`` ask for: host data goes in, checked choices out.
+"""The choices of a workspace. In: pyinfra's host data (inventory, ``--data``). Out: ``Choices``.
 
 pyinfra hands over ``--data`` values half parsed: ``phases=1`` arrives as a number, ``phases=1,4``
-as text, ``phases=[1,4]`` as a list. All three are understood. Everything else is as strict as a
+as text, ``phases=[1,4]`` as a list. All three are accepted. All else is checked as strictly as a
 profile, because these values become paths, unit names and Nix attributes.
 """
 
@@ -53,8 +53,8 @@ class Choices:
     include: frozenset[str] = frozenset()
     exclude: frozenset[str] = frozenset()
     plan: str = ""
-    prefer: str = ""  # live or source: whose entry stays where both sides of chezmoi changed it
-    chezmoi_programs: str = "left"  # what chezmoi would run to answer: left alone, or run
+    prefer: str = ""  # live or source: the side that wins a conflict with chezmoi's source
+    chezmoi_programs: str = "left"  # whether chezmoi may run programs of the user's: left or run
     rollout: str = "all"
     soak_hours: int = 48
     deadline_s: int = 300
@@ -65,18 +65,18 @@ class Choices:
     build_limit_s: int = 21_600
     write: str = ""
     trial: str = "on"  # whether a change that needs a reboot is booted once before it is kept
-    trial_confirm: str = "proof"  # who keeps it: proof, person or both
-    trial_session_s: int = 900  # for the desktop session after that boot
-    trial_answer_s: int = 300  # for a person's answer
-    answer: str = "keep"  # of tasks/confirm.py
-    trial_reboot: str = "asked"  # whether the machine may be rebooted for it: asked or allowed
-    choose: str = ""  # what tasks/measure.py tries and proposes a value for
-    zram_algorithm: str = ""  # in place of the profile's: what was measured to be better here
+    trial_confirm: str = "proof"  # what keeps a trial: proof, person or both
+    trial_session_s: int = 900  # seconds until the desktop session has to be up after that boot
+    trial_answer_s: int = 300  # seconds for a person's answer
+    answer: str = "keep"  # the answer that tasks/confirm.py gives
+    trial_reboot: str = "asked"  # whether the run may reboot the machine: asked or allowed
+    choose: str = ""  # the choice that tasks/measure.py measures the alternatives of
+    zram_algorithm: str = ""  # replaces the profile's: the better one, as measured here
     against: frozenset[str] = frozenset()  # INPUT=REFERENCE, or a reference for nixpkgs
 
     @property
     def flakes(self) -> tuple[str, str, str, str]:
-        """What ``remote/flakes.sh`` reads: for each of the user's flakes where and how."""
+        """The arguments of ``remote/flakes.sh``: directory and way of reading of each flake."""
         return (
             *(self.base_nixos, ",".join(sorted(self.base_nixos_with))),
             *(self.base_home, ",".join(sorted(self.base_home_with))),
@@ -85,7 +85,7 @@ class Choices:
 
 @dataclass
 class _HostData:
-    """Where host data comes from: no file to point into, so the inventory's host is named."""
+    """The source of host data for problems: a host of the inventory, since there is no file."""
 
     name: str
     damaged: set[NodePath] = field(default_factory=set)
@@ -125,38 +125,39 @@ def check_choices(
 
 
 def fleet_problems(choices: Mapping[str, Choices]) -> tuple[Problem, ...]:
-    """Return what is wrong between the hosts of one run: ``choices`` by pyinfra's host name."""
-    found: list[Problem] = []
+    """Return the problems between the hosts of one run. ``choices``: by pyinfra's host name."""
+    problems: list[Problem] = []
     names: dict[str, str] = {}
-    for name, one in choices.items():
+    for name, chosen in choices.items():
         source = _HostData(name)
-        if one.workspace in names:
-            found.append(
+        if chosen.workspace in names:
+            problems.append(
                 source.problem(
                     ("workspace",),
-                    f"{one.workspace} is also the workspace of host {names[one.workspace]}",
+                    f"{chosen.workspace} is also the workspace of host {names[chosen.workspace]}",
                     "give each host its own workspace",
                 )
             )
-        names.setdefault(one.workspace, name)
-    for name, one in choices.items():
-        if one.canary and one.canary not in names:
-            found.append(
+        names.setdefault(chosen.workspace, name)
+    for name, chosen in choices.items():
+        canary = chosen.canary
+        if canary and canary not in names:
+            problems.append(
                 _HostData(name).problem(
                     ("canary",),
-                    f"{one.canary} is not a workspace of this run",
-                    did_you_mean(one.canary, names, f"name one of {', '.join(names)}"),
+                    f"{canary} is not a workspace of this run",
+                    did_you_mean(canary, names, f"name one of {', '.join(names)}"),
                 )
             )
-        elif one.canary and choices[names[one.canary]].canary not in ("", one.canary):
-            found.append(
+        elif canary and choices[names[canary]].canary not in ("", canary):
+            problems.append(
                 _HostData(name).problem(
                     ("canary",),
-                    f"{one.canary} itself waits for {choices[names[one.canary]].canary}",
+                    f"{canary} itself waits for {choices[names[canary]].canary}",
                     "name one canary for all: --data canary=...",
                 )
             )
-    return tuple(found)
+    return tuple(problems)
 
 
 def _is_pyinfras(key: object) -> bool:
@@ -164,11 +165,11 @@ def _is_pyinfras(key: object) -> bool:
 
 
 def _normal(key: str, value: object) -> object:
-    """Undo what pyinfra's command line parser did to a value, and bring lists into one form."""
+    """Undo what pyinfra's command line parser did to a value, and make every list a list."""
     if key in _PATHS and isinstance(value, os.PathLike):
         return os.fspath(value)
     if key == "plan" and type(value) is int and value >= 0:
-        return f"{value:012d}"  # twelve decimal digits, the leading zeros lost
+        return f"{value:012d}"  # the parser dropped the leading zeros of twelve decimal digits
     if key not in _LISTS:
         return value
     if isinstance(value, str):
@@ -185,7 +186,7 @@ def _normal(key: str, value: object) -> object:
 
 
 def _unfit_texts(given: Mapping[str, object], source: _HostData) -> Iterator[Problem]:
-    """Refuse invisible characters and endless texts before anything else looks at them."""
+    """Refuse invisible characters and overlong texts before the schema looks at them."""
     for key, value in given.items():
         parts = value if isinstance(value, list) else [value]
         for index, part in enumerate(parts):

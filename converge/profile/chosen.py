@@ -1,4 +1,4 @@
-"""What an inventory has in place of the profile: values that were measured on the workspace."""
+"""Replace values of the profile by values of the inventory that were measured on the workspace."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from converge.profile.profile import Profile
 
 
 def chosen(profile: Profile, choices: Choices) -> Profile:
-    """The profile with the values that the inventory puts in their place.
+    """The profile with the zram algorithm of the choices, where they have one.
 
-    Raises ``InvalidInput`` where the profile has nothing that the value could be of."""
+    Raises ``InvalidInput`` where the profile declares no zram."""
     if not choices.zram_algorithm:
         return profile
     zram = profile.memory.zram

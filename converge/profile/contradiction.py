@@ -1,7 +1,7 @@
-"""Values of a hardware profile that cannot both be true: a document goes in, problems come out.
+"""Find values of a hardware profile that contradict each other. In: a document. Out: problems.
 
-The schema looks at one value at a time; here two or more meet. A check whose values are missing or
-wrong in themselves is left out, because that is reported already.
+The schema checks each value alone; this module compares two or more. A check is left out where one
+of its values is missing or has a problem already.
 """
 
 from __future__ import annotations
@@ -20,29 +20,28 @@ TIERS = ("heavy", "medium", "light")
 
 
 def contradictions(document: Document, known: Iterable[Problem] = ()) -> tuple[Problem, ...]:
-    """Return every pair of values that do not go together.
-
-    ``known``: what is wrong already; a value that was refused contradicts nothing."""
+    """Return a problem for each contradiction. ``known``: the problems that were found already;
+    their values are not compared."""
     values = Values(document, frozenset(problem.path for problem in known))
-    found: list[Problem] = []
+    problems: list[Problem] = []
     for check in _CHECKS:
         try:
-            found += check(values)
+            problems += check(values)
         except Unusable:
             continue
     try:
         for index in values.mappings("gpus"):
-            found += graphics_card.contradictions(values, index)
-        found += graphics_card.together(values)
+            problems += graphics_card.contradictions(values, index)
+        problems += graphics_card.together(values)
     except Unusable:
         pass
     for tier in TIERS:
         for tier_check in _TIER_CHECKS:
             try:
-                found += tier_check(values, tier)
+                problems += tier_check(values, tier)
             except Unusable:
                 continue
-    return tuple(found)
+    return tuple(problems)
 
 
 # ---- names and CPU -------------------------------------------------------------------------------
@@ -68,7 +67,7 @@ def _lacking(code: str, march: str) -> list[str]:
 
 
 def _family_differs(values: Values) -> bool:
-    """Say whether the family is what is wrong: the vendor and the march both name the other one."""
+    """Say whether the family is the wrong value: vendor and march agree against the family."""
     vendor = values.maybe("cpu", "vendor")
     try:
         family, march = values.march("cpu", "family"), values.march("build", "compiler", "march")
@@ -93,7 +92,8 @@ def _march_within_family(values: Values) -> Iterator[Problem]:
 
 
 def _code_within_march(values: Values) -> Iterator[Problem]:
-    """Code of other compilers; where the march is refused already, the family says what it may."""
+    """Rust and Go code has to run on the march. Where the march itself goes beyond the family, code
+    that fits the family is not reported."""
     march = values.march("build", "compiler", "march")
     family = values.maybe("cpu", "family") or ""
     above = family in cpus.marches() and bool(_lacking(march, family))
@@ -182,7 +182,7 @@ def _tier_fits_memory(values: Values, tier: str) -> Iterator[Problem]:
 
 
 def _one_scheduler_of_a_kind(values: Values) -> Iterator[Problem]:
-    """A rule finds disks by their kind, so two of one kind cannot have two schedulers."""
+    """A udev rule finds disks by their kind, so all disks of one kind have one scheduler."""
     seen: dict[str, str] = {}
     for index in values.mappings("storage", "disks"):
         kind, name = (values.maybe("storage", "disks", index, key) for key in ("kind", "scheduler"))

@@ -1,9 +1,9 @@
-"""Strict YAML: a file goes in, plain data with the place of every node comes out.
+"""Strict YAML. In: a file. Out: plain data with the place of every node.
 
-Only what reads the same in every YAML reader, and in JSON, is accepted: mappings, lists, text,
-decimal integers, ``true`` and ``false``. Everything that YAML would guess, expand or hide is
-refused with its line and column, and all of it at once. Nothing is ever constructed from a tag:
-the tree is built from parser events, so an alias cannot expand and a tag cannot name a class.
+Only what every YAML reader and JSON read alike is accepted: mappings, lists, text, decimal
+integers, ``true`` and ``false``. What YAML would guess, expand or hide is refused with its line and
+column, and all problems are reported at once. The tree is built from parser events, so an alias
+cannot expand and a tag cannot name a class.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MAX_PROBLEMS = 100
 
 @dataclass(frozen=True)
 class Document:
-    """The data of one file. ``damaged`` are the nodes whose value was refused."""
+    """The data of one file. ``damaged``: the nodes whose value was refused."""
 
     file: str
     data: dict[str, Any]
@@ -47,13 +47,13 @@ class Document:
     damaged: frozenset[NodePath] = frozenset()
 
     def place(self, path: NodePath) -> Place:
-        """Return where the value at ``path`` is, or the nearest node above that exists."""
+        """Return the place of the value at ``path``, or that of the nearest node above."""
         while path and path not in self.places:
             path = path[:-1]
         return self.places.get(path, Place(1, 1))
 
     def key(self, path: NodePath) -> Place:
-        """Return where the key at the end of ``path`` is written."""
+        """Return the place of the key at the end of ``path``."""
         return self.keys.get(path) or self.place(path)
 
     def problem(
@@ -70,7 +70,7 @@ class Document:
         return Problem(self.file, at.line, at.column, show_path(path), message, hint, rank)
 
     def is_damaged(self, path: NodePath) -> bool:
-        """Say whether ``path``, or a node above it, was refused already."""
+        """Say whether ``path`` or a node above was refused already."""
         return any(path[:length] in self.damaged for length in range(len(path) + 1))
 
 
@@ -86,9 +86,9 @@ def load(path: str | os.PathLike[str]) -> Document:
 
 
 def scan(path: str | os.PathLike[str]) -> tuple[Document, tuple[Problem, ...]]:
-    """Read like ``load`` but hand back the problems, so that a caller can add its own.
+    """Read like ``load``, but return the problems, so that a caller can add its own.
 
-    Raises InvalidInput where no tree can be made of the file at all.
+    Raises InvalidInput where the file cannot be read as a tree at all.
     """
     file = os.fspath(path)
     return parse(_decode(file, _read(path, file)), file)
@@ -105,7 +105,7 @@ def _fail(file: str, message: str, hint: str, line: int = 0, column: int = 0) ->
 
 
 def _read(path: str | os.PathLike[str], file: str) -> bytes:
-    # O_NONBLOCK and O_NOFOLLOW hold even if the file is exchanged after lstat looked at it.
+    # O_NONBLOCK and O_NOFOLLOW protect also against a file that is exchanged after lstat.
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         _refuse_special(file, os.lstat(path).st_mode)
@@ -170,12 +170,12 @@ class _Frame:
     into: dict[str, Any] | list[Any]
     path: NodePath
     key: str | None = None
-    dropped: bool = False  # the value of a repeated key: read for its problems, not kept
+    dropped: bool = False  # a repeated key: its value is read for problems and not kept
 
 
 @dataclass
 class _Tree:
-    """Builds plain data from parser events, and collects what is refused on the way."""
+    """Builds plain data from parser events, and collects the problems."""
 
     file: str
     problems: list[Problem] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Graphics cards of a profile: values of one entry, or of several, that cannot both be true."""
+"""Graphics cards of a profile: find values that contradict each other, in one entry or several."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from converge.profile.values import Unusable, Values
 
 
 def contradictions(values: Values, index: int) -> tuple[Problem, ...]:
-    """Return what does not go together in the entry ``gpus[index]``."""
-    found: list[Problem] = []
+    """Return the contradictions in the entry ``gpus[index]``."""
+    problems: list[Problem] = []
     for check in _CHECKS:
         try:
-            found += check(values, ("gpus", index))
+            problems += check(values, ("gpus", index))
         except Unusable:
             continue
-    return tuple(found)
+    return tuple(problems)
 
 
 def _role(values: Values, card: NodePath) -> Iterator[Problem]:
-    """The role follows from who holds the card: it is what the settings ask for."""
+    """The role has to fit the driver: a card that draws or offloads needs a driver of this system,
+    a guest's card needs none, an unused card has no driver at all."""
     role, driver = values.text(*card, "role"), _known_driver(values, card)
     used, kept = graphics.drives(driver), graphics.kept(driver)
     wrong = {
@@ -40,7 +41,7 @@ def _role(values: Values, card: NodePath) -> Iterator[Problem]:
 
 
 def _known_driver(values: Values, card: NodePath) -> str:
-    """The driver of an entry. Raises Unusable for a name of no list, which is reported alone."""
+    """The driver of an entry. Raises Unusable for an unknown name, which ``_driver`` reports."""
     driver = values.text(*card, "driver")
     known = graphics.known_drivers(graphics.maker_of(driver) or "")
     if driver not in known and not graphics.kept(driver):
@@ -49,7 +50,8 @@ def _known_driver(values: Values, card: NodePath) -> str:
 
 
 def _in_wsl(values: Values, card: NodePath) -> Iterator[Problem]:
-    """Said of the first card: the platform is one value, and its answer is for all of them."""
+    """In WSL2 no card has a driver. Reported for the first card only, since the platform is one
+    value for all cards."""
     driver = _known_driver(values, card)
     earlier = [i for i in values.mappings("gpus") if isinstance(card[1], int) and i < card[1]]
     if any(graphics.drives(values.maybe("gpus", i, "driver")) for i in earlier):
@@ -63,14 +65,14 @@ def _in_wsl(values: Values, card: NodePath) -> Iterator[Problem]:
 
 
 def _vendor(values: Values, card: NodePath) -> Iterator[Problem]:
-    """Driver, device and architecture tell the vendor. Where two of them name the same other one
-    and none names the one that is written, the vendor is what is wrong."""
+    """Driver, device id and architecture each tell the vendor. Where at least two of them agree on
+    another vendor and none tells the written vendor, the vendor is reported as wrong."""
     vendor = values.text(*card, "vendor")
     if vendor not in {"other", *graphics.VENDORS.values()}:
         raise Unusable
     told = _makers(values, card)
     others = {key: maker for key, maker in told.items() if maker != vendor}
-    # An id that an entry before has as well was likely copied with it; said once, here.
+    # A device id that an earlier entry has too was probably copied; this is reported here only.
     twin = _twin(values, card)
     copied = "" if twin is None else f"; gpus[{twin}] has that id as well"
     if len(others) > 1 and len(others) == len(told) and len(set(others.values())) == 1:
@@ -103,7 +105,7 @@ def _vendor(values: Values, card: NodePath) -> Iterator[Problem]:
 
 
 def _twin(values: Values, card: NodePath) -> int | None:
-    """The entry before with the same device in the same slot, or in none."""
+    """Index of an earlier entry with the same device id and the same slot (or both without one)."""
     index = card[1]
     own = [values.maybe(*card, key) for key in ("pciId", "slot")]
     if own[0] is None or not isinstance(index, int):
@@ -115,13 +117,13 @@ def _twin(values: Values, card: NodePath) -> int | None:
 
 
 def _of_its_vendor(values: Values, index: int) -> bool:
-    """Whether the device of an entry is one of its vendor; where not, that is said alone."""
+    """Whether the device id of an entry is one of its vendor; ``_vendor`` reports if not."""
     device, vendor = (values.maybe("gpus", index, key) for key in ("pciId", "vendor"))
     return device is None or vendor is None or graphics.vendor(device[:4]) == vendor
 
 
 def _makers(values: Values, card: NodePath) -> dict[str, str]:
-    """Whose card each key of an entry tells, as far as the key is there and tells one."""
+    """Key -> vendor, for those of driver, pciId and architecture that tell a vendor."""
     driver, device, name = (
         values.maybe(*card, key) or "" for key in ("driver", "pciId", "architecture")
     )
@@ -207,7 +209,7 @@ _CHECKS: tuple[Callable[[Values, NodePath], Iterator[Problem]], ...] = (
 
 
 def together(values: Values) -> Iterator[Problem]:
-    """Yield what does not go together in several entries."""
+    """Yield the contradictions between several entries."""
     cards = values.mappings("gpus")
     drawing = [i for i in cards if values.maybe("gpus", i, "role") == "draws"]
     if len(drawing) > 1:
@@ -219,7 +221,7 @@ def together(values: Values) -> Iterator[Problem]:
         )
     for index in cards:
         before, slot = _twin(values, ("gpus", index)), values.maybe("gpus", index, "slot")
-        if before is not None and all(_of_its_vendor(values, one) for one in (before, index)):
+        if before is not None and all(_of_its_vendor(values, each) for each in (before, index)):
             yield values.problem(
                 ("gpus", index, "slot" if slot else "pciId"),
                 f"is that of gpus[{before}] as well, so the two cannot be told apart",
@@ -230,10 +232,10 @@ def together(values: Values) -> Iterator[Problem]:
 
 
 def _somebody_draws(values: Values, cards: tuple[int, ...]) -> Iterator[Problem]:
-    """Where a session is drawn and a card is driven, one of the driven ones draws.
+    """Where the profile has a desktop and a card for offload, another card has to draw.
 
-    Without a session none has to. Cards that nothing drives, or that a guest has, say nothing: the
-    firmware's own frame buffer, a remote desktop or a card that is on no PCI bus may show it."""
+    Unused cards and cards of a guest do not count: the firmware's frame buffer, a remote desktop or
+    a card on no PCI bus may show the session."""
     all_roles = {values.maybe("gpus", index, "role"): index for index in reversed(cards)}
     desktop = values.maybe("session", "desktop")
     if desktop in {None, "none"} or "offload" not in all_roles:
@@ -248,7 +250,7 @@ def _somebody_draws(values: Values, cards: tuple[int, ...]) -> Iterator[Problem]
 
 
 def _one_driver(values: Values, cards: tuple[int, ...]) -> Iterator[Problem]:
-    """NVIDIA's driver is one module: one branch, open or closed, for all of its cards."""
+    """NVIDIA's driver is one module, so one release, open or closed, has to drive all its cards."""
     mine = []
     for index in cards:
         generation = graphics.generation(values.maybe("gpus", index, "architecture") or "")
@@ -256,15 +258,16 @@ def _one_driver(values: Values, cards: tuple[int, ...]) -> Iterator[Problem]:
         nvidia = values.maybe("gpus", index, "driver") == "nvidia"
         if nvidia and generation and role in {"draws", "offload"}:
             mine.append((index, generation))
-    legacy = next((one for one in mine if one[1].open_modules == "never"), None)
-    newer = next((one for one in mine if one[1].open_modules == "required"), None)
-    oldest = next((one for one in mine if one[1].last_branch == 470), None)
-    other = next((one for one in mine if one[1].last_branch != 470), None)
-    for one, two in ((legacy, newer), (oldest, other)):
-        if one and two:
+    legacy = next((card for card in mine if card[1].open_modules == "never"), None)
+    newer = next((card for card in mine if card[1].open_modules == "required"), None)
+    oldest = next((card for card in mine if card[1].last_branch == 470), None)
+    other = next((card for card in mine if card[1].last_branch != 470), None)
+    for first, second in ((legacy, newer), (oldest, other)):
+        if first and second:
+            (one, older), (two, younger) = first, second
             yield values.problem(
-                ("gpus", one[0], "driver"),
-                f"no release of NVIDIA's driver drives {one[1].name} and {two[1].name} at once",
-                f"write the driver that holds gpus[{one[0]}] or gpus[{two[0]}] now (lspci -k)",
+                ("gpus", one, "driver"),
+                f"no release of NVIDIA's driver drives {older.name} and {younger.name} at once",
+                f"write the driver that holds gpus[{one}] or gpus[{two}] now (lspci -k)",
             )
             return

@@ -1,7 +1,7 @@
-"""The declared hardware of a workspace: a YAML file goes in, a checked profile comes out.
+"""The declared hardware of a workspace. In: a YAML file. Out: a checked ``Profile``.
 
-Checked three times, and reported together: as strict YAML, against the schema, and for values that
-contradict each other. Everything after this trusts it.
+The file is checked as strict YAML, against the schema, and for values that contradict each other;
+all problems are reported together. Later code trusts the profile.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["InvalidInput", "Profile", "load_profile"]
 
 SCHEMA = "hardware-profile"
 _TERASCALE = frozenset({"terascale"})
-#: What intel-media-driver (iHD) does not know.
+#: Architectures that intel-media-driver (iHD) does not support.
 _BEFORE_BROADWELL = frozenset({"gen5", "gen6", "gen7", "gen7.5"})
 
 
@@ -74,8 +74,8 @@ class Compilation:
 
 @dataclass(frozen=True, kw_only=True)
 class Gpu:
-    """One graphics card. ``driver``: the kernel driver that holds it, ``none`` where nothing does;
-    ``role``: draws, offload, guest, unused, or unknown."""
+    """One graphics card. ``driver``: the kernel driver that holds the card, or ``none``; ``role``:
+    draws, offload, guest, unused or unknown."""
 
     vendor: str
     driver: str
@@ -91,13 +91,13 @@ class Gpu:
 
     @property
     def name(self) -> str:
-        """What messages call the card."""
+        """The name of the card in messages."""
         return self.model or self.pci_id or f"{self.vendor} card"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Zram:
-    """Compressed swap in memory. ``percent`` of memory caps the uncompressed bytes it holds."""
+    """Compressed swap in memory. ``percent`` of all memory: the limit of its uncompressed bytes."""
 
     algorithm: str
     percent: int
@@ -139,7 +139,7 @@ class Session:
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """One workspace's hardware. ``raw`` is the same as plain JSON data, for ``profile.json``."""
+    """One workspace's hardware. ``raw``: the same as JSON values, for ``profile.json``."""
 
     file: str
     workspace: str
@@ -155,12 +155,12 @@ class Profile:
 
     @property
     def drawing(self) -> Gpu | None:
-        """The card that draws the desktop; None where there is none, or nobody knows which."""
+        """The card that draws the desktop; None where no card has the role."""
         return next((gpu for gpu in self.gpus if gpu.role == "draws"), None)
 
     @property
     def by_nvidia(self) -> tuple[Gpu, ...]:
-        """The cards that draw or offload by NVIDIA's own driver; the one that draws first."""
+        """The cards that draw or offload by NVIDIA's own driver, the drawing card first."""
         mine = (g for g in self.gpus if g.driver == "nvidia" and g.role in {"draws", "offload"})
         return tuple(sorted(mine, key=lambda gpu: gpu.role))
 
@@ -171,7 +171,7 @@ class Profile:
 
     @property
     def facts(self) -> frozenset[str]:
-        """Return those of ``converge.setting.NEEDS`` that hold."""
+        """Return the facts of ``converge.setting.NEEDS`` that hold."""
         plasma = self.session.desktop == "plasma6"
         decoder = self._decoder()
         holds = {
@@ -195,10 +195,10 @@ class Profile:
         return frozenset(name for name, value in holds.items() if value)
 
     def _decoder(self) -> str | None:
-        """Who decodes video on the card that draws; None where nobody is known to.
+        """The VA-API driver of the card that draws; None where none is known.
 
-        i915 and radeon also drive cards that are older than every decoder, so for one of no known
-        architecture nothing follows. What amdgpu and xe drive decodes, whatever it is called."""
+        i915 and radeon also drive cards that are too old to decode, so such a card needs a known
+        architecture. Every card that amdgpu or xe drives decodes."""
         card = self.drawing
         if card is None or (card.driver in {"i915", "radeon"} and card.architecture is None):
             return None
@@ -209,7 +209,7 @@ class Profile:
 
 
 def load_profile(path: str | os.PathLike[str]) -> Profile:
-    """Read and check the profile at ``path``. Raises InvalidInput with everything wrong in it."""
+    """Read and check the profile at ``path``. Raises InvalidInput with all problems."""
     document, problems = scan(path)
     problems += schema_problems(SCHEMA, document.data, document)
     problems += rewrites(document)

@@ -1,7 +1,7 @@
-"""Parts of a profile that had another form: a document goes in, the exact new text comes out.
+"""Refuse the former forms of a profile. In: a document. Out: problems with the exact new text.
 
-The old form is refused, not guessed at: it did not say which driver holds a card and whether the
-card draws. What follows from what was written is carried over; the rest is marked to be looked up.
+The former form did not say which driver holds a card, nor whether the card draws. The new text has
+all that follows from the former one; what does not follow is written as unknown.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _WORDS = {"true", "false", "null", "yes", "no", "on", "off"}
 
 
 def rewrites(document: Document) -> tuple[Problem, ...]:
-    """Return a problem with the new text for each part that has the old form."""
+    """Return a problem with the new text for each part that has a former form."""
     data = document.data
     return tuple(_rewrites(document, data)) if isinstance(data, dict) else ()
 
@@ -36,11 +36,11 @@ def _rewrites(document: Document, data: Mapping[str, object]) -> Iterator[Proble
         )
     storage = data.get("storage")
     if isinstance(storage, dict) and storage.keys() & {"kind", "sizeGB", "scheduler"}:
-        one = {key: storage[key] for key in ("kind", "sizeGB", "scheduler") if key in storage}
+        disk = {key: storage[key] for key in ("kind", "sizeGB", "scheduler") if key in storage}
         yield document.problem(
             ("storage",),
             "has the form for one disk; each disk is now an entry of storage.disks",
-            f"write storage: {{ disks: [{_flow(one)}] }} in its place",
+            f"write storage: {{ disks: [{_flow(disk)}] }} in its place",
             at_key=True,
         )
 

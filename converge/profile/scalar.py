@@ -1,4 +1,4 @@
-"""Unquoted YAML scalars: text goes in, a value or the reason for refusing it comes out.
+"""Unquoted YAML scalars. In: the text. Out: a value, or why the text is refused.
 
 YAML 1.1 and 1.2 disagree about what ``on``, ``0755``, ``12:30:45`` or ``1_000`` mean, and a JSON
 reader may make ``3.0`` of ``3``. Such scalars are refused unless they are quoted.
@@ -13,7 +13,7 @@ from converge.problem import shown
 
 _INTEGER = re.compile(r"(?:0|-?[1-9][0-9]*)\Z")
 _INTEGER_LIMIT = 2**53  # exact in every JSON reader
-_LONGEST = 40  # no number or date that is meant is longer
+_LONGEST = 40  # characters; longer ones are not shown to a person
 _BOOLEAN_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false"})
 _OTHER_NUMBERS = re.compile(
     r"""[-+]?(?:0[0-7_]+|0o[0-7]+|0x[0-9A-Fa-f_]+|0b[01_]+   # other bases

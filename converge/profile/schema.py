@@ -1,10 +1,12 @@
-"""A JSON Schema as a set of sentences: data and its source go in, problems with places come out.
+"""Check data against a JSON Schema. In: data and its source. Out: problems with places.
 
-The schemas under ``schemas/`` hold the rules; their descriptions are what a message says was
-expected. Keys of our own are read beside the standard ones: ``x-refused`` gives the reason for a
-value that deserves more than "is not one of", ``x-hint`` what to do about any other; ``x-removed``
-says what became of a key that was one (without a message, another check says so); ``x-exact``
-marks names of hardware, for which a guess could be a lie.
+The schemas under ``schemas/`` have the rules, and the messages quote their descriptions. Four keys
+are this project's own:
+
+  x-refused   value -> why this value is refused, in place of "is not known"
+  x-hint      what to do about any other wrong value
+  x-removed   former key -> message and hint (an empty message: another check reports the key)
+  x-exact     the values are names of hardware: a hint guesses only names with the same digits
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ from converge.problem import NodePath, Problem, did_you_mean, nearest, shown
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 
-#: Digests of data that a schema allowed whole. What is in here is not validated again, and
-#: jsonschema, which takes long to import, is not imported. ``tasks/run/allowed.py`` keeps them.
+#: Digests of data that a schema allowed. Such data is not validated again, so that jsonschema,
+#: which takes long to import, is not imported. ``tasks/run/allowed.py`` keeps the digests.
 allowed: set[str] = set()
 
 MANY = 12  # names that a person still reads to find the right one
@@ -37,7 +39,7 @@ _TYPES = {
 
 
 class Located(Protocol):
-    """What can say where its nodes are: a document, or the data of a host."""
+    """A source that can make problems with places: a document, or the data of a host."""
 
     def problem(
         self,
@@ -65,20 +67,19 @@ def load_schema(name: str) -> Mapping[str, Any]:
 
 
 def _digest(name: str, data: Any) -> str:
-    """Of a schema and of data as YAML and inventories have them: ``repr`` tells 1, True, 1.0 and
-    "1" apart."""
+    """A digest of a schema and of data; ``repr`` tells 1, True, 1.0 and "1" apart."""
     return hashlib.sha256(_text(name) + b"\0" + repr(data).encode()).hexdigest()
 
 
 def schema_problems(name: str, data: Any, source: Located) -> tuple[Problem, ...]:
-    """Return everything in ``data`` that the schema called ``name`` does not allow."""
+    """Return a problem for all in ``data`` that the schema ``name`` does not allow."""
     digest = _digest(name, data)
     if digest in allowed:
         return ()
     errors = list(_validator(name).iter_errors(data))
     if not errors:
         allowed.add(digest)
-    meant: set[NodePath] = set()  # missing keys that a misspelt one was meant to be
+    meant: set[NodePath] = set()  # missing keys for which a misspelt key was found
     missing: list[tuple[NodePath, Problem]] = []
     found: list[Problem] = []
     for error in _first_of_each(errors):
@@ -96,7 +97,7 @@ def schema_problems(name: str, data: Any, source: Located) -> tuple[Problem, ...
 
 
 def _first_of_each(errors: Sequence[Any]) -> Iterator[Any]:
-    """Leave out what a value of the wrong type, or a text of the wrong form, violates besides."""
+    """Yield the errors; of a value with a wrong type, or a text of a wrong form, only this one."""
     for worse in ("type", "pattern"):
         named = {tuple(error.absolute_path) for error in errors if error.validator == worse}
         errors = [

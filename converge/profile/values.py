@@ -1,4 +1,4 @@
-"""Typed access to a document that may be wrong in other places, for checks of several values."""
+"""Typed access to the values of a document, for checks that compare several values."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Values:
-    """What the checks read. Each raises Unusable where the value is missing or was refused.
+    """The values of a document. ``text``, ``number``, ``march`` and ``mappings`` raise Unusable
+    where the value is missing, was refused, or is of another type.
 
-    ``refused``: the paths at which something is wrong already, as problems write them."""
+    ``refused``: paths that have a problem already, as problems write them."""
 
     document: Document
     refused: frozenset[str] = frozenset()
@@ -41,14 +42,14 @@ class Values:
         return name
 
     def maybe(self, *path: str | int) -> str | None:
-        """Return the text at ``path``, None where it is missing or no text."""
+        """Return the text at ``path``; None where ``text`` raises Unusable."""
         try:
             return self.text(*path)
         except Unusable:
             return None
 
     def mappings(self, *path: str | int) -> tuple[int, ...]:
-        """Return the indexes of those entries of a list that are mappings."""
+        """Return the indexes of the entries of a list that are mappings."""
         value = self._get(path)
         if not isinstance(value, list):
             raise Unusable

@@ -1,8 +1,8 @@
 """A check: what it asks a workspace, and how it judges the answers. Data and pure functions.
 
 In: a ``Context`` (what is known of a workspace before anything is asked) and the ``Answers``. Out:
-``Verdict``. A check never runs anything itself: it names probes of ``converge/remote/probes``, and
-those of all checks are asked in one remote command.
+a ``Verdict``. A check names probes (``converge/remote/probes``, ``converge/subjects/*/*probe.sh``);
+one remote command runs the probes of all checks.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ SANDBOX = "a sandbox has no kernel, no boot loader and no units of its own"
 MISSING, ABSENT, DENIED, NOBODY = 120, 121, 122, 123
 
 
-#: What has to hold after any change.
+#: ``Item.touched_by`` of an item that any change can touch.
 ANY = frozenset(Layer)
-#: What only a new generation can change.
+#: ``Item.touched_by`` of an item that only a new generation can touch.
 BUILT = frozenset({Layer.NIXOS, Layer.HOME_MANAGER})
-#: What neither a file nor a generation of ours changes.
+#: ``Item.touched_by`` of an item that no change of a run can touch.
 NOTHING: frozenset[Layer] = frozenset()
 
 
-#: Below a generation of the system, the home that it has within (files/nixos/home.nix).
+#: The home-manager generation within a generation of the system (files/nixos/home.nix).
 HOME = "etc/workspace-tuning/home"
 
 
@@ -50,7 +50,8 @@ class When(StrEnum):
 class Ask:
     """One question: a probe and its arguments. Equal questions are asked once.
 
-    ``limit``: seconds. ``machine``: about the running machine, so a sandbox cannot answer it."""
+    ``limit``: seconds. ``machine``: it is about the running machine, so it is not asked in a
+    sandbox."""
 
     probe: str
     arguments: tuple[str, ...] = ()
@@ -60,7 +61,8 @@ class Ask:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What came back. ``status`` is None where there is no answer; ``errors`` then says why."""
+    """The reply to a question. ``status``: exit status of the probe, one of the statuses above
+    included; None where no answer came, and ``errors`` then says why."""
 
     status: int | None
     output: bytes = b""
@@ -80,7 +82,8 @@ class Reply:
 
 
 class NoAnswer(Exception):
-    """A judge cannot go on; ``verdict`` says why. Raised by ``Answers``, caught by the runner."""
+    """A judge cannot go on, and ``verdict`` is its verdict. ``Answers`` raises it, ``inquiry``
+    catches it."""
 
     def __init__(self, verdict: Verdict) -> None:
         super().__init__(verdict.reason)
@@ -93,9 +96,10 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What is known of a workspace: profile, snapshot, where every setting stands, which layers do
-    not apply and why. ``paths``: layer -> generation that was activated and has to be proved before
-    it is kept. ``root``: prefix of system paths, in a sandbox."""
+    """What is known of a workspace before anything is asked.
+
+    ``not_applicable``: layer -> why it does not apply. ``paths``: layer -> store path that this run
+    activated and that has to be proved. ``root``: prefix of system paths, in a sandbox."""
 
     profile: Profile
     snapshot: Snapshot
@@ -116,13 +120,13 @@ class Context:
         return f"{self.snapshot.home}/{path}"
 
     def layer(self, layer: Layer) -> NixLayer | None:
-        """The Nix layer, where it applies."""
+        """The Nix layer; None where it does not apply."""
         if layer in self.not_applicable:
             return None
-        return next((one for one in self.layers if one.layer is layer), None)
+        return next((nix for nix in self.layers if nix.layer is layer), None)
 
     def flake_fault(self, layer: Layer) -> str:
-        """Why the layer cannot be evaluated over the user's flake, although it applies; or ""."""
+        """Why a layer that applies cannot be evaluated over the user's flake; or ""."""
         nix = self.layer(layer)
         if nix is None:
             return ""
@@ -139,7 +143,7 @@ class Context:
         )
 
     def generation(self, layer: Layer) -> str:
-        """Path of the generation of a Nix layer that is to be proved, or ""."""
+        """Store path of the generation of a Nix layer that is to be proved, or ""."""
         if layer is Layer.HOME_MANAGER and home_within(self.snapshot):
             system = self.generation(Layer.NIXOS)
             return system and f"{system}/{HOME}"
@@ -147,36 +151,35 @@ class Context:
         return self.paths.get(layer.value) or (current.path if current else "")
 
     def activated(self, layer: Layer) -> bool:
-        """Whether a generation of the layer was activated in this run, and is to be kept."""
-        nix = next((one for one in self.layers if one.layer is layer), None)
+        """Whether this run activated a generation of the layer."""
+        nix = next((nix for nix in self.layers if nix.layer is layer), None)
         held = Layer.NIXOS if nix is not None and nix.within else layer
         return held.value in self.paths
 
     @property
     def links(self) -> tuple[str, ...]:
-        """The newest of these links was made when the generations in use came into use. One that is
-        still to be kept is no generation yet: what the switch itself made has its time."""
-        found = [
+        """Links whose newest time is the time of the last switch. A generation that is not kept yet
+        has no link of a profile, so the links that the switch itself makes are asked too."""
+        paths = [
             f"{profile}-{current.number}-link"
             for name, profile in sorted(self.snapshot.profiles.items())
             if (current := self.snapshot.current(name))
         ]
         if self.paths:
-            found.append(self.path("/run/current-system"))
-            found.append(self.home(".local/state/home-manager/gcroots/current-home"))
-        return tuple(found)
+            paths.append(self.path("/run/current-system"))
+            paths.append(self.home(".local/state/home-manager/gcroots/current-home"))
+        return tuple(paths)
 
 
 class Answers:
-    """The replies, by question. What is not among them was not asked: in a sandbox that is every
-    question about the machine."""
+    """The replies, by question. In a sandbox no question about the machine was asked."""
 
     def __init__(self, replies: Mapping[Ask, Reply], *, sandbox: bool = False) -> None:
         self._replies = replies
         self._sandbox = sandbox
 
     def reply(self, ask: Ask) -> Reply:
-        """The reply to a question, whatever it is. Raises ``NoAnswer`` where none came in time."""
+        """The reply to a question, with any status. Raises ``NoAnswer`` without a whole reply."""
         reply = self._replies.get(ask)
         if reply is None and ask.machine and self._sandbox:
             raise NoAnswer(not_applicable(SANDBOX))
@@ -189,7 +192,7 @@ class Answers:
         return reply
 
     def good(self, ask: Ask, *, statuses: Iterable[int] = (0,)) -> Reply:
-        """The reply to a question that has to be answered. Raises ``NoAnswer`` with the reason."""
+        """The reply, if its status is one of ``statuses``. Raises ``NoAnswer`` with the reason."""
         reply = self.reply(ask)
         if reply.status in tuple(statuses):
             return reply
@@ -210,7 +213,7 @@ class Answers:
         return self.good(ask).text
 
     def has(self, ask: Ask) -> bool:
-        """Whether there is something at all: not a missing program, file, session or bus."""
+        """Whether the program, file, session or bus exists that the question is about."""
         return self.reply(ask).status not in (MISSING, ABSENT, NOBODY)
 
 
@@ -220,7 +223,7 @@ SettingJudge = Callable[[Context, Answers, Setting], Verdict]
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """What every check has. ``phase`` is None for what belongs to no phase."""
+    """What every check has. ``phase``: None for a check that belongs to no phase."""
 
     id: str
     title: str
@@ -234,24 +237,24 @@ class Item(Check):
     asks: Callable[[Context], Iterable[Ask]]
     judge: Judge
     when: When = When.ALWAYS
-    layer: Layer | None = None  # not applicable where this layer is not
+    layer: Layer | None = None  # the item is not applicable where this layer does not apply
     needs: frozenset[str] = frozenset()  # facts of the profile, as in ``converge.setting.NEEDS``
-    counts: bool = True  # False: only a person can answer it, so it decides nothing
-    touched_by: frozenset[Layer] = ANY  # layers whose change can change its answer
-    brought: bool = False  # the run itself brings it about: a fault before the run excuses nothing
+    counts: bool = True  # False: only a person can answer, so the item decides nothing
+    touched_by: frozenset[Layer] = ANY  # layers whose change can change the answer
+    brought: bool = False  # the run itself has to mend it: a fault from before does not excuse it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Proof(Check):
-    """What proves the effect of each setting that names it."""
+    """A check that proves the effect of each setting that names it in ``Setting.check``."""
 
     asks: Callable[[Context, Setting], Iterable[Ask]]
     judge: SettingJudge
-    #: What has to hold after a boot that it waited for (``converge.boot.checks.AfterBoot``).
+    #: What has to hold after the boot of a trial (``converge.boot.checks.AfterBoot``).
     after_boot: Callable[[Context, Setting], Iterable[Any]] | None = None
 
 
 def value(setting: Setting) -> Mapping[str, Any]:
-    """The value of a row that holds named parts."""
+    """The value of a setting whose value is a mapping."""
     assert isinstance(setting.value, Mapping)
     return setting.value

@@ -1,7 +1,8 @@
-"""Run checks: which questions, their frame on the wire, and a finding for every check.
+"""Run checks: choose the questions, encode them for the workspace, and make the findings.
 
 Three pure steps: ``jobs`` and ``questions`` (what to ask), ``arguments`` and ``read`` (the wire of
-``converge/remote/check.sh``), ``findings`` (the verdicts). The remote command lies between them.
+``converge/remote/check.sh``), ``findings`` (the verdicts). A caller runs the remote command between
+``arguments`` and ``read``.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ from converge.setting import NEEDS, Phase, Setting
 CAP = 256 * 1024  # bytes of output kept of one probe
 _CONVERGE = Path(__file__).parents[1]
 _SHARED = _CONVERGE / "remote" / "probes"
-#: The program text of the probes, in this order: what all share, the probes of each subject, and
-#: the frame around one of them.
+#: The files of the probes in their order: shared functions, the probes of each subject, and the
+#: lines that run one probe.
 PROBES = (
     _SHARED / "common.sh",
     _SHARED / "files.sh",
@@ -44,7 +45,8 @@ PROBES = (
 
 @dataclass(frozen=True)
 class Job:
-    """A check to judge: of the workspace, or of one setting. ``settled``: known without asking."""
+    """A check to judge, for the workspace or for one setting. ``settled``: its verdict, where this
+    is known without asking."""
 
     check: Check
     setting: Setting | None = None
@@ -62,10 +64,11 @@ def jobs(
     settings: bool = True,
     wanted: Touched | None = None,
 ) -> tuple[Job, ...]:
-    """Every item of these phases that is due and, with ``settings``, every setting of the plan;
-    what is not ``wanted`` is left out. ``chosen``: phases whose settings are told, also where a
-    staged rollout has not let them in."""
-    found = [
+    """A job for each item of these phases that is due and, with ``settings``, for each setting.
+
+    ``wanted``: leave out what it does not have. ``chosen``: the phases whose settings get a finding
+    although a staged rollout has not let them in; None: ``phases``."""
+    todo = [
         Job(item, settled=_inapplicable(context, item))
         for item in items
         if item.when in when
@@ -82,21 +85,21 @@ def jobs(
                 continue
             if wanted is not None and not wanted.has(setting.check, setting.id):
                 continue
-            # What is locked is looked at: it is wanted, and not effective.
+            # A locked setting is asked like one in force: it is wanted, and should be effective.
             if standing.stand is Stand.HELD:
-                # The run does not touch it, so it undoes nothing.
+                # The run does not touch this setting, so the setting must not undo the run.
                 held = not_effective("left as it is", expected="in force", reason=standing.why)
                 settled = replace(held, own=True)
-                found.append(Job(proof or _unproved(setting), setting, settled))
+                todo.append(Job(proof or _unproved(setting), setting, settled))
             elif not standing.in_force and standing.stand is not Stand.LOCKED:
                 settled = not_applicable(f"{standing.stand}: {standing.why}")
-                found.append(Job(proof or _unproved(setting), setting, settled))
+                todo.append(Job(proof or _unproved(setting), setting, settled))
             elif proof is None:
                 text = f"no check is called {setting.check}"
-                found.append(Job(_unproved(setting), setting, unknown(text)))
+                todo.append(Job(_unproved(setting), setting, unknown(text)))
             else:
-                found.append(Job(proof, setting))
-    return tuple(found)
+                todo.append(Job(proof, setting))
+    return tuple(todo)
 
 
 def _unproved(setting: Setting) -> Check:
@@ -111,15 +114,15 @@ def _inapplicable(context: Context, item: Item) -> Verdict | None:
 
 
 def questions(context: Context, todo: Iterable[Job]) -> tuple[Ask, ...]:
-    """What has to be asked for these jobs, each question once."""
-    found: dict[Ask, None] = {}
+    """The questions of these jobs, each once."""
+    unique: dict[Ask, None] = {}
     for job in todo:
         if job.settled is None:
-            # What a snapshot makes of a question is not asked, and so unknown, where it fails.
+            # Where a check cannot make its questions from the snapshot, its verdict is unknown.
             with contextlib.suppress(Exception):
                 asked = tuple(_asks(context, job))
-                found |= {ask: None for ask in asked if not (ask.machine and context.sandbox)}
-    return tuple(found)
+                unique |= {ask: None for ask in asked if not (ask.machine and context.sandbox)}
+    return tuple(unique)
 
 
 def _asks(context: Context, job: Job) -> Iterable[Ask]:
@@ -132,7 +135,7 @@ def _asks(context: Context, job: Job) -> Iterable[Ask]:
 
 
 def whole(lines: Sequence[str]) -> bool:
-    """Whether ``remote/check.sh`` came to its end: no line of its answers is missing."""
+    """Whether the output of ``remote/check.sh`` has its first and its last line."""
     return bool(lines) and lines[0] == "workspace-check 1" and lines[-1] == "end"
 
 
@@ -149,8 +152,8 @@ def arguments(context: Context, asked: Sequence[Ask]) -> list[str]:
 def read(
     context: Context, asked: Sequence[Ask], lines: Iterable[str], *, failure: str = ""
 ) -> Answers:
-    """The answers in the output of ``remote/check.sh``. A question without an intact answer is
-    unknown; ``failure`` then says what went wrong on the way."""
+    """The answers in the output of ``remote/check.sh``. A question without an intact answer gets
+    a reply without a status, with ``failure`` as its reason where this is given."""
     replies: dict[Ask, Reply] = {}
     missing = failure or "the workspace gave no answer"
     for line in lines:
@@ -176,7 +179,7 @@ def _reply(ask: Ask, words: Sequence[str]) -> Reply:
 
 
 def findings(context: Context, todo: Iterable[Job], answers: Answers) -> tuple[Finding, ...]:
-    """One finding for every job. What cannot be read is unknown; nothing is ever left out."""
+    """One finding for every job; unknown where an answer cannot be read."""
     return tuple(_finding(context, job, answers) for job in todo)
 
 
@@ -211,8 +214,8 @@ def _judge(context: Context, job: Job, answers: Answers) -> Verdict:
     except Unreadable as error:
         return unknown(str(error)[:200])
     except Exception:
-        # A program's output that is not what it was said to be: whatever it is, it proves nothing,
-        # and it ends nobody's run. What Python says of that helps no person.
+        # The output is not what the program should print: it proves nothing, and must not end the
+        # run. The text of Python's error would help nobody.
         asked = " and ".join(dict.fromkeys(ask.probe for ask in _asks(context, job)))
         return unknown(f"the answer cannot be read: {asked or job.check.id} said something else")
     return unknown(f"{job.check.id} is of no known kind")

@@ -1,5 +1,7 @@
-"""Whether a change is kept: the findings before and after it go in, what speaks against it comes
-out; and what the workspace's record says of each setting afterwards.
+"""Decide whether a change is kept, and make the workspace's record of each setting.
+
+In: the findings before and after the change. Out: the findings that speak against the change, and
+the new record.
 """
 
 from __future__ import annotations
@@ -13,23 +15,23 @@ from converge.plan.standing import Stand, Standing
 from converge.plan.written import NOT_LOOKED_AT, OWN, PROVEN, SettingProof, digest_of
 from converge.proof.touched import Touched
 
-#: What must be well for a staged rollout to go on.
+#: Items that must be effective before a staged rollout lets its next phase in.
 HEALTH = frozenset({"journal.crashes", "journal.memory", "system.state", "user.state"})
-NAMED = 3  # settings that are named with one reason: a run without changes is short
+NAMED = 3  # at most so many settings are named with one reason, to keep a run's output short
 
 
 def held_back(stage: Stage, known: Iterable[Finding]) -> str:
     """Why a staged rollout does not let its next phase in, or the empty string.
 
-    The phase before it must have run without a crash, a kill or a failed unit; a phase whose health
-    cannot be seen has not."""
+    The workspace must have run without a crash, a kill for memory or a failed unit since the phase
+    before; unknown health holds the rollout back too."""
     if stage.entering is None or stage.after is None:
         return ""
-    for one in known:
-        if one.check in HEALTH and one.effect in (Effect.NOT_EFFECTIVE, Effect.UNKNOWN):
+    for finding in known:
+        if finding.check in HEALTH and finding.effect in (Effect.NOT_EFFECTIVE, Effect.UNKNOWN):
             return (
                 f"phase {stage.entering} is not let in after phase {stage.after}: "
-                f"{one.title}: {one.effect}: {one.reason or one.found}"
+                f"{finding.title}: {finding.effect}: {finding.reason or finding.found}"
             )
     return ""
 
@@ -41,28 +43,33 @@ def against(
     *,
     brought: frozenset[str] = frozenset(),
 ) -> tuple[Finding, ...]:
-    """The findings for which a change is undone, in their order.
+    """The findings of ``after`` for which a change is undone, in their order.
 
-    1. What the change cannot have touched never undoes it.
-    2. A setting that is not effective does. So does an item, unless it was not effective before:
-       the same check, whatever its words, or where it names its single faults, no new one. What
-       the run itself has to bring about (``brought``) has no such excuse.
-    3. A question without an answer is a proof that was not had: it undoes the change as well. An
-       item that had no answer before either is left out.
+    1. A check that the change cannot have touched never undoes it.
+    2. A setting that is not effective undoes it. So does an item, unless the item was not effective
+       before; where an item names its single faults, a new fault undoes the change all the same.
+       The items ``brought``, which the run itself has to mend, are not excused.
+    3. A question without an answer proves nothing, so it undoes the change too. An item that had no
+       answer before is excused.
     """
-    known = {one.check: one for one in before if not one.setting}
+    items = {finding.check: finding for finding in before if not finding.setting}
     return tuple(
-        one
-        for one in after
-        if one.counts
-        and touched.has(one.check, one.setting)
-        and _is_fault(one)
-        and not (not one.setting and _excused(one, known.get(one.check), one.check in brought))
+        finding
+        for finding in after
+        if finding.counts
+        and touched.has(finding.check, finding.setting)
+        and _is_fault(finding)
+        and (
+            finding.setting
+            or not _excused(finding, items.get(finding.check), finding.check in brought)
+        )
     )
 
 
-def _is_fault(one: Finding) -> bool:
-    return one.effect is Effect.NOT_EFFECTIVE or (one.effect is Effect.UNKNOWN and not one.answered)
+def _is_fault(finding: Finding) -> bool:
+    if finding.effect is Effect.UNKNOWN:
+        return not finding.answered
+    return finding.effect is Effect.NOT_EFFECTIVE
 
 
 def _excused(now: Finding, before: Finding | None, brought: bool) -> bool:
@@ -78,18 +85,19 @@ def _excused(now: Finding, before: Finding | None, brought: bool) -> bool:
 def intended(
     recorded: Mapping[str, SettingProof], standings: Iterable[Standing], *, run: str, clock: Clock
 ) -> dict[str, SettingProof]:
-    """The record of a plan, before anything is proved: what is newly in force, or in force with
-    another value, was not looked at. What belongs to another phase or layer stays as it is."""
-    found = {}
+    """The record of a plan before its proof. A setting that is newly in force, or in force with
+    another value, is recorded as not looked at. A setting that is not part of this run keeps its
+    record."""
+    record = {}
     for standing in standings:
         setting = standing.setting
         old = recorded.get(setting.id)
         if standing.stand is Stand.OTHER_PHASE and old is not None:
-            found[setting.id] = old
+            record[setting.id] = old
         elif standing.in_force:
             digest = digest_of(setting)
             same = old is not None and old.digest == digest
-            found[setting.id] = (
+            record[setting.id] = (
                 old
                 if old is not None and same
                 else SettingProof(
@@ -100,7 +108,7 @@ def intended(
                     digest=digest,
                 )
             )
-    return found
+    return record
 
 
 def proved(
@@ -111,11 +119,11 @@ def proved(
     run: str,
     clock: Clock,
 ) -> dict[str, SettingProof]:
-    """The record after the proof. ``planned`` is from ``intended``.
+    """The record after the proof. ``planned``: from ``intended``.
 
-    An effect that is the same as before keeps the time since when it is so. A proof that was had
-    before stays where the run did not touch the setting and nobody was there to ask now."""
-    found = dict(planned)
+    An effect that did not change keeps its time. An earlier proof stays where the run did not touch
+    the setting and the present finding is only pending or unknown."""
+    record = dict(planned)
     for finding in findings:
         old = planned.get(finding.setting)
         effect = finding.effect.value if finding.counts else OWN
@@ -123,12 +131,12 @@ def proved(
         if old is None or (effect, waits) == (old.effect, old.waits):
             continue
         if effect == old.effect:
-            found[finding.setting] = replace(old, waits=waits)
+            record[finding.setting] = replace(old, waits=waits)
             continue
         apart = touched is None or not touched.has(finding.check, finding.setting)
         if old.holds and apart and finding.effect in (Effect.PENDING, Effect.UNKNOWN):
             continue
-        found[finding.setting] = SettingProof(
+        record[finding.setting] = SettingProof(
             effect=effect,
             run=run,
             boot=clock.boot,
@@ -136,7 +144,7 @@ def proved(
             digest=old.digest,
             waits=waits,
         )
-    return found
+    return record
 
 
 def still_open(
@@ -146,19 +154,21 @@ def still_open(
     *,
     newer: Iterable[Finding] = (),
 ) -> str:
-    """What an earlier run left open of the settings in force, each with what makes it known; the
-    empty string where that is nothing. ``newer``: what was found after that record was written."""
-    now = {one.setting: one.effect for one in newer if one.counts and one.setting}
+    """A sentence: the settings in force that earlier runs did not prove, and what makes each of
+    them known; or the empty string. ``newer``: findings that are later than the record."""
+    now = {
+        finding.setting: finding.effect for finding in newer if finding.counts and finding.setting
+    }
     groups: dict[str, dict[str, list[str]]] = {}
     for standing in standings:
         name = standing.setting.id
-        one = recorded.get(name)
-        if not standing.in_force or one is None or one.holds or now.get(name) in PROVEN:
+        proof = recorded.get(name)
+        if not standing.in_force or proof is None or proof.holds or now.get(name) in PROVEN:
             continue
-        what, how = f"{one.effect} since an earlier run", one.waits
-        if one.effect == NOT_LOOKED_AT and not one.waits:
+        what, how = f"{proof.effect} since an earlier run", proof.waits
+        if proof.effect == NOT_LOOKED_AT and not proof.waits:
             what = "not looked at yet"
-        if how in BY_A_RESTART and one.boot != clock.boot:
+        if how in BY_A_RESTART and proof.boot != clock.boot:
             how = "the machine was restarted since"
         how = how.removesuffix(VERIFY).rstrip(",; ")
         groups.setdefault(what, {}).setdefault(how, []).append(name)
@@ -172,6 +182,6 @@ def still_open(
 
 
 def _some(names: Sequence[str]) -> str:
-    """The first names; tasks/verify.py has all of them."""
+    """The first names, and how many more there are (tasks/verify.py names all)."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more

@@ -1,4 +1,4 @@
-"""What a change can have touched: only that is asked after it, and only that can undo it.
+"""What a change can have touched: only this is asked after the change, and only this can undo it.
 
 In: the layers and files that a plan changes. Out: ``Touched``, the ids of settings and items.
 
@@ -10,9 +10,9 @@ In: the layers and files that a plan changes. Out: ``Touched``, the ids of setti
 | ``kwinrc``, ``kdeglobals`` | the rows of both: KWin reads both again | those that name the layer |
 | ``baloofilerc`` | its rows | those that name the layer |
 
-An item names the layers that can change its answer (``Item.touched_by``). One that names all of
-them has to hold after any change: the two service managers run and have no new failed unit, nothing
-crashed or ran out of memory, KWin composites.
+An item names the layers that can change its answer (``Item.touched_by``). An item that names all
+layers has to hold after any change: the two service managers run and have no new failed unit,
+nothing crashed or ran out of memory, KWin composites.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def touched(
     settings: Iterable[Setting],
     items: Iterable[Item],
 ) -> Touched:
-    """``layers``: those that a run changes; ``kde_files``: names of the KDE files among that."""
+    """What a run can have touched. ``layers``: the layers that it changes; ``kde_files``: names of
+    the KDE files that it changes."""
     reached: frozenset[Layer] = frozenset().union(*(REACH[layer] for layer in layers))
     names = frozenset(kde_files)
     files = frozenset().union(*(group for group in TOGETHER if group & names))

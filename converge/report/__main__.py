@@ -59,17 +59,17 @@ def find(name: str) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Glance:
-    """What the first and the last line of a journal say, without the rest being read."""
+    """What the two ends of a journal say; the rest of the file is not read."""
 
     path: Path
     task: str
     mode: str
     workspaces: tuple[str, ...]
-    outcome: str  # "" where the run did not get to say
+    outcome: str  # "" where the run recorded no end
 
 
 def glance(path: Path) -> Glance:
-    """Look at the two ends of a journal. A journal that cannot be read says nothing."""
+    """Read the two ends of a journal. The fields are empty where it cannot be read."""
     first = last = b""
     with contextlib.suppress(OSError), path.open("rb") as file:
         first = file.readline(END)
@@ -97,7 +97,7 @@ def _line(content: bytes) -> Line:
 def choose(names: Sequence[str]) -> list[JournalFile]:
     """The journals of a report. Raises ``NoRun`` and ``OSError``.
 
-    A journal is read once it is known to matter: of the others the ends alone are looked at."""
+    Only journals that belong to the report are read wholly; of all others only the ends are."""
     if names:
         return [load(find(name)) for name in names]
     there = runs()
@@ -131,9 +131,8 @@ def show_list(terminal: Terminal) -> None:
 
 
 def write(path: Path, content: str) -> None:
-    """Replace a file wholly or not at all; only its owner reads it. Raises ``OSError``.
-
-    ``-`` is standard output."""
+    """Replace a file wholly or not at all, with mode 0600. ``-`` is standard output. Raises
+    ``OSError``."""
     if str(path) == "-":
         sys.stdout.write(content)
         return
@@ -252,6 +251,6 @@ if __name__ == "__main__":
     code = main()
     try:
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader has had enough (``| head``), which is no error
+    except BrokenPipeError:  # the reader has closed the pipe (``| head``), which is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)

@@ -10,7 +10,7 @@ from converge.exits import Exit
 
 
 class Arguments(argparse.ArgumentParser):
-    """argparse, ending a wrong call with our code: its own 2 is a dry run that found changes."""
+    """argparse, but a wrong call ends with exit code 5: argparse's own 2 means "changes found"."""
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)

@@ -12,6 +12,6 @@ VERSION = 1
 
 
 def data(report: Report) -> str:
-    """``report.json``. Its keys are the fields of ``model.Report`` and its parts."""
+    """The text of ``report.json``. Its keys are the fields of ``model.Report`` and its parts."""
     found = {"schemaVersion": VERSION, "result": outcome(report), **asdict(report)}
     return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,7 +1,7 @@
 """The end of a workspace's part for a person: what changed, what is pending, what to do next.
 
-In: the lines of its journal. Out: rows for the terminal. Pending and unknown are always named, each
-with what makes it known.
+In: the lines of a journal. Out: rows for the terminal. Each pending or unknown setting is named,
+with what makes its effect known.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ PYINFRA = ".venv/bin/pyinfra"
 
 @dataclass(frozen=True, kw_only=True)
 class EndingRow:
-    """A word, and what it says. ``tone`` as ``converge.report.words.tone`` has them; ``typed``: it
-    is a command, so it stands on one line of its own."""
+    """A word and its text. ``tone``: as in ``converge.report.words.tone``; ``typed``: the text is a
+    command, so it gets a line of its own."""
 
     word: str
     text: str
@@ -31,16 +31,16 @@ class EndingRow:
 
 
 def latest(records: Iterable[FindingRecord]) -> tuple[Finding, ...]:
-    """The last finding of each check and setting, without reminders to a person: what every count
-    of a run is made from."""
-    found: dict[tuple[str, str], Finding] = {}
+    """The last finding of each check and setting, without reminders to a person. Every count of a
+    run comes from these."""
+    last: dict[tuple[str, str], Finding] = {}
     for record in records:
-        found[record.check, record.setting] = record.finding
-    return tuple(one for one in found.values() if one.counts)
+        last[record.check, record.setting] = record.finding
+    return tuple(finding for finding in last.values() if finding.counts)
 
 
 def open_ends(findings: Sequence[Finding]) -> Iterator[EndingRow]:
-    """What is pending and what is unknown, by what makes it known."""
+    """Pending and unknown findings, grouped by what makes their effect known."""
     groups: dict[tuple[Effect, str], list[str]] = {}
     for finding in findings:
         if finding.effect in (Effect.PENDING, Effect.UNKNOWN):
@@ -54,8 +54,8 @@ def open_ends(findings: Sequence[Finding]) -> Iterator[EndingRow]:
 
 
 def ineffective(findings: Iterable[Finding]) -> tuple[str, ...]:
-    """Settings that are wanted and have not their effect, in a run that was kept: locked by
-    somebody, or nothing that the run touched."""
+    """Settings that are not effective although the run was kept: they are locked, or the run did
+    not touch them."""
     return tuple(finding.setting for finding in findings if finding.setting and _wrong(finding))
 
 
@@ -66,8 +66,8 @@ def _wrong(finding: Finding) -> bool:
 def applied(
     findings: Sequence[Finding], not_known: str = "", *, earlier: Iterable[str] = ()
 ) -> Outcome:
-    """The word of a run that kept what it did. ``not_known``: what its proof could not look at;
-    ``earlier``: the effects that the workspace's record has of settings the run did not touch."""
+    """The outcome of a run that was kept. ``not_known``: what its proof could not look at;
+    ``earlier``: effects that the workspace's record has of settings that the run did not touch."""
     earlier = frozenset(earlier)
     held = {finding.effect.value for finding in findings} | earlier
     if ineffective(findings) or Effect.NOT_EFFECTIVE in earlier:
@@ -81,7 +81,7 @@ def applied(
 
 
 def verified(findings: Sequence[Finding]) -> Outcome:
-    """The word of a verification: a fault first, then what is not known, then what is pending."""
+    """The outcome of a verification: a fault decides first, then unknown, then pending."""
     held = {finding.effect for finding in findings if finding.counts}
     if Effect.NOT_EFFECTIVE in held:
         return Outcome.INEFFECTIVE
@@ -94,7 +94,7 @@ def verified(findings: Sequence[Finding]) -> Outcome:
 
 
 def effects(findings: Iterable[Finding]) -> str:
-    """``28 effective, 21 pending``: those that apply here, one count for every place."""
+    """``28 effective, 21 pending``: the counts of the findings that apply here."""
     return summary(finding for finding in findings if finding.effect is not Effect.NOT_APPLICABLE)
 
 

@@ -1,4 +1,4 @@
-"""The table of findings: what was found for what is right, the whole why for what is not."""
+"""The table of findings: a short line for each right one, the whole reason for each other."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _WIDTHS = (14, 31)  # effect, setting or check
 def show(
     terminal: Terminal, workspace: str, findings: Iterable[Finding], *, whole: bool = False
 ) -> None:
-    """All findings of a workspace: what is not as it should be, then the rest by phase. What does
-    not apply here is counted by its reason, unless ``whole`` asks for each by name."""
+    """Print all findings of a workspace: first those that need a person, then the rest by phase.
+    Those that are not applicable are counted by reason; ``whole`` names each."""
     listed = tuple(findings)
     terminal.line()
     terminal.line(f"{workspace}: {summary(listed)}", "bold")
@@ -54,7 +54,7 @@ def show(
 
 
 def _apart(terminal: Terminal, findings: Iterable[Finding]) -> None:
-    """How many do not apply here, by their reasons."""
+    """Print how many findings are not applicable, by their reasons."""
     effect = Effect.NOT_APPLICABLE
     reasons = Counter(_short(finding.reason) for finding in findings if finding.effect is effect)
     if reasons:
@@ -64,7 +64,8 @@ def _apart(terminal: Terminal, findings: Iterable[Finding]) -> None:
 
 
 def _short(reason: str) -> str:
-    """A reason, without the word that the heading has said; the plan's own are counted as one."""
+    """A reason without the word of the heading. All withheld settings share one reason, and so do
+    all offered ones."""
     for word in ("withheld", "offered"):
         if reason.startswith(f"{word}: "):
             return f"{word}; tasks/why.py lists them"
@@ -74,7 +75,7 @@ def _short(reason: str) -> str:
 def _row(
     terminal: Terminal, finding: Finding, told: dict[tuple[str, ...], str], *, whole: bool
 ) -> None:
-    """One finding. ``told``: what was said at length already, and of which finding."""
+    """Print one finding. ``told``: long reasons that were printed already -> of which finding."""
     effect, name = finding.effect, finding.setting or finding.check
     style, texts = _STYLES[effect], lines(finding)
     first = told.setdefault((effect, *texts), name)
@@ -91,7 +92,7 @@ def _row(
 
 
 def lines(finding: Finding) -> list[str]:
-    """What is said of a finding, most important first."""
+    """The lines about a finding, most important first."""
     match finding.effect:
         case Effect.EFFECTIVE:
             told = [finding.found, finding.reason]

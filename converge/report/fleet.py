@@ -1,7 +1,7 @@
-"""What became of several workspaces: the lines of a journal go in, one table comes out.
+"""The summary of a run over several workspaces. In: the lines of a journal. Out: one table.
 
-First a line for each workspace, then the settings by workspace: applied, not applicable because...,
-blocked because... Settings that stand alike everywhere share a line, and reasons stand once below.
+First comes a line for each workspace, then the settings by workspace: applied, n/a, blocked and so
+on. Settings that stand alike on all workspaces share a line; each reason is given once, below.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _WORDS = {
     Stand.NOT_APPLICABLE: "n/a",
     Stand.OTHER_PHASE: Stand.OTHER_PHASE.value,
 }
-#: The other reasons are about a setting, whatever the workspace: they stand in the plan.
+#: Words whose reason depends on the workspace. The other reasons are in the plan.
 _EXPLAINED = frozenset({"n/a", "blocked", "not applied", "held back", "locked"})
 
 
@@ -43,7 +43,7 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One workspace of the run. ``cells`` by setting; none where it was not read."""
+    """One workspace of the run. ``cells``: by setting; empty where the workspace was not read."""
 
     workspace: str
     outcome: str
@@ -52,8 +52,8 @@ class Part:
 
 
 def parts(lines: Iterable[Line], *, dry: bool = False) -> tuple[Part, ...]:
-    """Each workspace that has a result, in the order of the results. A reason that was said as a
-    problem is not said again."""
+    """Each workspace that has a result, in the order of the results. A reason that was printed as a
+    problem is left out."""
     lines = tuple(lines)
     said = {
         (one.workspace, one.record.text) for one in lines if isinstance(one.record, ProblemRecord)
@@ -96,8 +96,8 @@ def _cell(row: PlannedSetting, outcome: str, why: str, *, dry: bool) -> Cell:
 
 
 def lines(settings: Sequence[str], columns: Sequence[Part]) -> list[tuple[str, tuple[Cell, ...]]]:
-    """The settings that stand alike on all ``columns``, named together where they are neighbours:
-    ``kwin.* (6)``."""
+    """The rows of the table. Neighbouring settings of one subject that stand alike on all
+    ``columns`` share a row, such as ``kwin.* (6)``."""
     nothing = Cell(word="unknown", why="it could not be read")
     groups: dict[tuple[str, tuple[Cell, ...]], list[str]] = {}
     for setting in settings:
@@ -119,7 +119,7 @@ def lines(settings: Sequence[str], columns: Sequence[Part]) -> list[tuple[str, t
 
 
 def show(terminal: Terminal, journal: Iterable[Line], *, dry: bool = False) -> None:
-    """The summary of a run over several workspaces; nothing for a single one."""
+    """Print the summary; nothing for a run over one workspace."""
     found = parts(journal, dry=dry)
     if len(found) < 2:
         return
@@ -127,7 +127,7 @@ def show(terminal: Terminal, journal: Iterable[Line], *, dry: bool = False) -> N
     terminal.line(f"fleet: {len(found)} workspaces", "bold")
     for part in found:
         style = () if well(part.outcome) else ("yellow",)
-        first = part.why.partition("; ")[0]  # what to do about it was said above
+        first = part.why.partition("; ")[0]  # the rest, what to do, was printed above
         terminal.row((part.workspace, part.outcome, first), (16, 24), *style)
     settings = list(dict.fromkeys(name for part in found for name in part.cells))
     if not settings:

@@ -19,7 +19,7 @@ from converge.report.history import RunFindings
 from converge.setting import NEEDS, Layer, Phase, Risk, Setting
 from converge.subjects.checks import BY_ID
 
-#: Items of a glance: what is running, how far each layer has come, whether one more would fit.
+#: Ids of the items that a glance asks.
 ITEMS = frozenset(
     {"generation.system", "generation.home", "flakes.readable"}
     | {"system.booted", "system.state", "disk.room"}
@@ -30,7 +30,7 @@ Row = tuple[str, str]
 def status(
     context: Context, plan: Plan, findings: Iterable[Finding], proof: RunFindings | None
 ) -> Iterator[Row]:
-    """Generations, layers, drift, what is open, the last proof, room for one more generation."""
+    """The rows of a glance: generations, layers, drift, open ends, the last proof, room."""
     snapshot = context.snapshot
     yield "machine", f"{snapshot.facts['hostname']}, Linux {snapshot.facts.get('kernel', '?')}"
     yield from _generations(snapshot, "system")
@@ -71,7 +71,7 @@ def _generations(snapshot: Snapshot, name: str) -> Iterator[Row]:
 
 
 def _proved(snapshot: Snapshot, plan: Plan) -> Iterator[Row]:
-    """How far each phase is proved, by the workspace's own record of each setting in force."""
+    """How far each phase is proved, from the workspace's record of each setting in force."""
     settings = [standing.setting for standing in plan.standings if standing.in_force]
     for one in rollout.progress(snapshot.written.settings, settings, frozenset(Phase)):
         apart = sum(each.effect == Effect.NOT_APPLICABLE for each in one.proofs)
@@ -115,7 +115,7 @@ def _transaction(snapshot: Snapshot) -> str:
 
 
 def _trial(snapshot: Snapshot) -> Iterator[Row]:
-    """The change that is tried at a boot, or the last one that was, and what to do about it."""
+    """The present trial, or the last one, and what a person can do about it."""
     one = snapshot.trial
     if one is None or one.trial is None:
         return
@@ -145,7 +145,7 @@ def _moment(time: str) -> str:
 
 
 def no_such_setting(name: str, known: Iterable[str]) -> str:
-    """What to say of an id that no setting has."""
+    """The message for an id that no setting has."""
     listed = list(known)
     if not name:
         return f"name one: --data setting=ID, such as {listed[0]}; tasks/verify.py lists them"
@@ -155,8 +155,8 @@ def no_such_setting(name: str, known: Iterable[str]) -> str:
 def why(
     context: Context, standing: Standing, newest: tuple[RunFindings, Finding] | None
 ) -> Iterator[Row]:
-    """All that is known of a setting: the plan's words, what becomes of them, where it lands, what
-    proves it, where it stands here, the last effect."""
+    """All that is known of a setting: the plan's words, its state, where its values land, its
+    check, where the setting stands here, and its last effect."""
     setting = standing.setting
     yield "title", setting.title
     yield "plan", setting.says
@@ -184,7 +184,7 @@ def why(
 
 
 def _values(setting: Setting) -> Iterator[tuple[int, str]]:
-    """What is set, a line each: entries of a file, variables, or options of the layer."""
+    """The values of a setting, one on a line: entries of a file, variables, or options."""
     value, found = setting.value, []
     if isinstance(value, Mapping) and isinstance(value.get("entries"), Mapping):
         for group, entries in value["entries"].items():
@@ -208,7 +208,7 @@ def _word(value: object) -> str:
     if isinstance(value, list | tuple):
         return " ".join(map(_word, value)) or "nothing"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}={_word(one)}" for name, one in value.items()) or "nothing"
+        return ", ".join(f"{name}={_word(part)}" for name, part in value.items()) or "nothing"
     return str(value)
 
 
@@ -230,7 +230,7 @@ def _needs(setting: Setting, facts: frozenset[str]) -> str:
 
 
 def _place(context: Context, setting: Setting) -> str:
-    """The file on the workspace that carries the setting."""
+    """The file on the workspace that the setting is written to."""
     if setting.layer is Layer.SESSION:
         return session_file(setting)[0]
     if setting.layer is Layer.PLASMA and isinstance(setting.value, Mapping):

@@ -1,4 +1,4 @@
-"""The last proof of a workspace: journals of earlier runs go in, their findings come out."""
+"""The last proofs of a workspace. In: journals of earlier runs. Out: their findings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RunFindings:
 
 
 def proofs(runs: Path, workspace: str) -> Iterable[RunFindings]:
-    """Newest first. A journal that cannot be read is passed over: it proves nothing."""
+    """The findings of earlier runs, newest first. A journal that cannot be read is left out."""
     for path in sorted(runs.glob("*/journal.jsonl"), reverse=True):
         try:
             if not _may_prove(path, workspace):
@@ -51,8 +51,8 @@ def proofs(runs: Path, workspace: str) -> Iterable[RunFindings]:
 
 
 def _may_prove(path: Path, workspace: str) -> bool:
-    """Whether a run looked at effects on a workspace, by the first line of its journal alone: so a
-    hundred dry runs, or runs elsewhere, cost a line each."""
+    """Whether the first line of a journal says that the run may have findings of the workspace. Dry
+    runs and runs elsewhere are left out without reading more of them."""
     with path.open("rb") as file:
         first = journal.objects(file.readline(FIRST))
         for start in journal.of_kind(map(journal.Line.of, first), RunStartRecord):
@@ -65,7 +65,7 @@ def last(runs: Path, workspace: str) -> RunFindings | None:
 
 
 def last_of(runs: Path, workspace: str, setting: str) -> tuple[RunFindings, Finding] | None:
-    """The newest proof that says something of a setting."""
+    """The newest run with a finding of the setting, and this finding; or None."""
     for proof in proofs(runs, workspace):
         if finding := proof.of(setting):
             return proof, finding

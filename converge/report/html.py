@@ -1,7 +1,7 @@
-"""One self-contained HTML page of a report: no script, no network, nothing but this text.
+"""One self-contained HTML page of a report, without scripts and without requests.
 
-The templates beside this module lay it out, with Jinja2. Every value is escaped where it is put
-in; nothing here or there marks a text as safe. ``sections`` says what is on the page.
+The Jinja2 templates beside this module lay the page out. Autoescape is on, and no text is marked as
+safe. ``sections`` makes the texts of the page.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from converge.report.words import duration, exit_sentence, outcome, proof, tone,
 
 STYLE = Path(__file__).with_name("report.css")
 TEMPLATES = Path(__file__).with_name("templates")
-#: Nothing is fetched and nothing runs, whatever a value in the page would like.
+#: The browser fetches and runs nothing, whatever a value in the page has.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
@@ -47,7 +47,7 @@ def page(report: Report) -> str:
 
 @lru_cache(maxsize=1)
 def environment() -> Environment:
-    """The templates, and what they may call."""
+    """The Jinja2 environment with the functions that the templates call."""
     made = Environment(
         loader=FileSystemLoader([TEMPLATES, STYLE.parent]),
         autoescape=True,

@@ -7,7 +7,8 @@
   a reminder to a person          skipped, unless effective
 
 The facts of the profile are test cases too: blocks is a failure, unknown an error, differs is
-skipped. So is each workspace's result, so that a run that was cut or failed is never green.
+skipped. The result of each workspace is a test case as well, so that a run that was cut or failed
+is never green.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def _suite(report: Report, one: ReportedWorkspace) -> Element:
 
 
 def _suite_of(name: str, cases: list[Element], timestamp: str = "") -> Element:
-    """A suite with its counts, which readers of the format trust."""
+    """A suite with its counts; readers of the format use the counts as they are."""
     found = Counter(verdict.tag for case in cases for verdict in case)
     counts = {
         "tests": str(len(cases)),

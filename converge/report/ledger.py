@@ -1,8 +1,8 @@
-"""Measurements of a workspace over its runs, as a picture: one band a claim, one mark a run.
+"""Measurements of a workspace over its runs, as a picture with one band for each claim.
 
-In: the runs of a timeline. Out: what the template draws: from left to right in time, the gain of
-each run with its interval, and a line where a run changed something. So a gain that fades is seen,
-and beside which change. The same stands in a table.
+In: the runs of a timeline. Out: what the template draws: time from left to right, the gain of each
+run with its interval, and a line where a run changed something, so that a reader sees a gain that
+fades and the change beside it. A table has the same values.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from converge.report.timeline import Timeline
 #: Pixels: height of a band, of the text in it, of the room below it, of the dates below all.
 BAND, TEXT, GAP, AXIS = 96, 26, 14, 24
 _CUT = (-100.0, 400.0)  # percent; a gain beyond is drawn at the edge, and written in full
-FEWEST = 2  # measurements of one claim that make a course
+FEWEST = 2  # a claim with fewer measurements is not drawn
 
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerMark:
-    """The gain of one run: places in percent of the width and in pixels from the top."""
+    """The gain of one run: its places, in percent of the width and in pixels from the top."""
 
     x: str
     y: str
-    low: str  # of its interval; "" where there are too few samples
+    low: str  # place of the lower end of the interval; "": too few samples
     high: str
     kind: str
 
@@ -122,7 +122,7 @@ def ledger(found: Timeline) -> Ledger | None:
 
 
 def _band(label: str, points: Sequence[_Point], top: int, x: Callable[[float], str]) -> LedgerBand:
-    """Gains from the bottom of the band to its top; zero is always on it."""
+    """The band of a claim. Its scale always has zero on it."""
     values = [0.0]
     for point in points:
         found = (point.one.value, point.one.low, point.one.high)
@@ -150,14 +150,14 @@ def _band(label: str, points: Sequence[_Point], top: int, x: Callable[[float], s
 
 
 def _fades(points: Sequence[_Point]) -> bool:
-    """Whether the newest gain is less than one before it, with both whole intervals."""
+    """Whether the newest interval lies wholly below an earlier one."""
     high = points[-1].one.high
     lows = [point.one.low for point in points[:-1] if point.one.low is not None]
     return high is not None and bool(lows) and high < max(lows)
 
 
 def _said(points: Sequence[_Point]) -> str:
-    """The course of a claim in words."""
+    """The band of a claim in words."""
     first, last = (
         f"{signed(point.one.value or 0.0)} % on {point.time[:10]}"
         for point in (points[0], points[-1])
@@ -169,7 +169,7 @@ def _said(points: Sequence[_Point]) -> str:
 def _rows(
     courses: Mapping[str, Sequence[_Point]], changes: Sequence[tuple[float, str, int]]
 ) -> tuple[LedgerRow, ...]:
-    """All of it in the order of time, the newest first."""
+    """Measurements and changes for the table, newest first."""
     rows = [
         LedgerRow(
             time=point.time,

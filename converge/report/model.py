@@ -1,7 +1,7 @@
-"""What a report says: the records of one or more journals go in, a frozen ``Report`` comes out.
+"""The report of a run. In: the lines of one or more journals. Out: a frozen ``Report``.
 
-A journal can be cut at any byte, and what is in it came from machines that others control: a field
-that is missing or of another type is shown as empty, never as something good, and never raises.
+A journal can be cut at any byte, and its values came from machines that others control. A field
+that is missing or of another type is read as empty, never as something good, and never raises.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class ReportedJournal:
     run: str
     task: str
     records: int
-    complete: bool  # it has the record of the run's end, and nothing unreadable after it
+    complete: bool  # the journal has the record of the run's end, and can be read wholly
     cut: str  # what is wrong with it, or ""
 
 
@@ -66,7 +66,7 @@ class ReportedWorkspace:
     """All that the journals say of one workspace."""
 
     name: str
-    outcome: str = ""  # "" when the run did not get to say
+    outcome: str = ""  # "": the run recorded none
     why: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     plan: str = ""
@@ -83,12 +83,12 @@ class ReportedWorkspace:
     notes: tuple[str, ...] = ()
     steps: tuple[ReportedStep, ...] = ()
     undo: tuple[str, ...] = ()
-    trial: TrialRecord | None = None  # of a change that is booted once, or was
+    trial: TrialRecord | None = None  # the last record of a trial
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """``exit`` is None when the run did not record its end."""
+    """The report of a run. ``exit``: None where the run recorded no end."""
 
     run: str
     version: str
@@ -117,7 +117,7 @@ class JournalFile:
 
 
 def load(path: Path) -> JournalFile:
-    """Read a journal. Raises ``OSError``; whatever is in the file is taken as it is."""
+    """Read a journal, with any content. Raises ``OSError``."""
     content = path.read_bytes()
     lines = tuple(Line.of(harmless(one)) for one in objects(content))
     start = next(of_kind(lines, RunStartRecord), None)
@@ -137,7 +137,7 @@ def load(path: Path) -> JournalFile:
 
 
 def _cut(content: bytes, found: Sequence[Line]) -> str:
-    """Why the journal is not whole."""
+    """Why a journal is not whole, or the empty string."""
     lines = content.split(b"\n")
     torn = len(lines[-1]) + sum(len(line) + 1 for line in lines[len(found) : -1])
     last = f"after record {len(found)}" if found else "before its first record"
@@ -183,7 +183,7 @@ def _workspace(
     own = [line for line in first.lines if line.workspace == name]
 
     def everywhere(kind: type[R]) -> tuple[tuple[str, R], ...]:
-        """Records of a kind, from the first journal that has any, with the run they come from."""
+        """Records of a kind from the first journal that has any, each with its run."""
         for journal in journals:
             found = [(journal.source.run, record) for record in of_kind(journal.lines, kind, name)]
             if found:
@@ -235,10 +235,10 @@ def _workspace(
 
 
 def clock(text: str) -> str:
-    """A time of a journal for a person, in UTC; as it is when it is none."""
+    """A time of a journal for a person, in UTC; any other text is returned unchanged."""
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         return text
-    found = found.astimezone(UTC) if found.tzinfo else found
-    return found.strftime("%Y-%m-%d %H:%M:%S UTC")
+    time = time.astimezone(UTC) if time.tzinfo else time
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC")

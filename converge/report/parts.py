@@ -77,20 +77,20 @@ class ReportedEntry:
 
 
 def drift(record: DriftRecord, home: str) -> DriftRecord:
-    """A managed value that somebody else changed, its path as a person writes it."""
+    """The record of drift with ``~`` for the home in its path."""
     return replace(record, path=short(record.path, home))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedFinding(FindingRecord):
-    """What a check found in ``run``. ``phase`` and ``title`` are those of the setting's row, if
-    the record has none."""
+    """What a check found in ``run``. ``phase`` and ``title`` come from the setting's row where the
+    record has none."""
 
     run: str
 
     @property
     def finding(self) -> Finding:
-        """What the check found, whichever run asked it."""
+        """The finding without its run."""
         return Finding(**{name: value for name, value in vars(self).items() if name != "run"})
 
     @classmethod
@@ -106,11 +106,11 @@ class ReportedFinding(FindingRecord):
 
 
 def newest(findings: Iterable[ReportedFinding]) -> tuple[ReportedFinding, ...]:
-    """The last finding of each check: a run looks before the change and again after it."""
-    found: dict[tuple[str, str], ReportedFinding] = {}
-    for one in findings:
-        found[one.check, one.setting] = one
-    return tuple(found.values())
+    """The last finding of each check: a run asks before its change and again after it."""
+    last: dict[tuple[str, str], ReportedFinding] = {}
+    for finding in findings:
+        last[finding.check, finding.setting] = finding
+    return tuple(last.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,7 @@ class ReportedFact:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedMeasurement:
-    """A claim and what was measured of it; gains in percent, more is better."""
+    """A claim and its measurement; gains in percent, more is better."""
 
     subject: str
     benchmark: str
@@ -151,7 +151,7 @@ class ReportedMeasurement:
 
     @property
     def short(self) -> str:
-        """What was run, or whose memory it is: unique within a run, as far as there is a figure."""
+        """The benchmark, or the subject of the claim; unique among the figures of a run."""
         own = self.benchmark not in ("", "memory", "felt") and not self.control
         return self.benchmark if own else self.subject
 
@@ -248,7 +248,7 @@ class ReportedSetting:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedStep:
-    """A step of the run; ``seconds`` is None for one that is a single moment or has no end."""
+    """A step of the run. ``seconds``: None for a step without an end, or of a single moment."""
 
     name: str
     status: str
@@ -258,7 +258,7 @@ class ReportedStep:
 
 
 def steps(lines: Sequence[Line]) -> tuple[ReportedStep, ...]:
-    """The steps of one workspace: what was started is joined with how it ended."""
+    """The steps of one workspace; the start and the end of a step are one value."""
     found: list[ReportedStep] = []
     running: dict[str, int] = {}
     for line in lines:
@@ -281,7 +281,7 @@ def steps(lines: Sequence[Line]) -> tuple[ReportedStep, ...]:
 
 
 def seconds(start: str, end: str) -> float | None:
-    """Seconds between two times of a journal, None when one is none."""
+    """Seconds between two times of a journal; None where one of them is malformed."""
     try:
         first, last = (datetime.fromisoformat(text) for text in (start, end))
         return max(0.0, (last - first).total_seconds())
@@ -301,7 +301,7 @@ def undo(
     wrote: bool,
     undone: bool,
 ) -> tuple[str, ...]:
-    """How to go back, as sentences; one that begins with ``$ `` is a command. ``wide``: the run had
+    """Sentences on how to go back; those that begin with ``$ `` are commands. ``wide``: the run had
     other workspaces too."""
     if dry:
         return ("This was a dry run: nothing was written, there is nothing to undo.",)

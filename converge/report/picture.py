@@ -1,7 +1,7 @@
-"""Claims and measurements as a picture: one row each, the claimed range, the gain, its interval.
+"""Claims and measurements as a picture: a row each, with claimed range, gain and interval.
 
-An SVG whose horizontal places are percentages and whose letters are pixels, so that it fits a phone
-and a wide window alike, and stays readable in both. The same is said in words: in ``describe``.
+The horizontal places of the SVG are percentages and its letters are pixels, so the picture fits and
+is readable on a phone and in a wide window. ``describe`` says the same in words.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ROW = 54  # height of one row in pixels
 AXIS = 26
 _STEPS = (1, 2, 5, 10, 20, 25, 50, 100, 200, 500)
 _CUT = (-100.0, 400.0)  # percent; a gain beyond is drawn at the edge, and written in full
-LABEL = 20  # characters of a name; that is what fits beside the verdict on a phone
+LABEL = 20  # characters of a name: so many fit beside the verdict on a phone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class PictureBox:
 
 @dataclass(frozen=True, kw_only=True)
 class PictureRow:
-    """One measurement. ``middle``: pixels from the top to the middle of what is drawn of it."""
+    """One measurement. ``middle``: pixels from the top of the picture to the middle of its bars."""
 
     middle: int
     label: str
@@ -55,7 +55,7 @@ class PictureRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """All of it, and the same in words."""
+    """The whole picture, and the same in words."""
 
     height: int
     words: str

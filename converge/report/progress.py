@@ -18,12 +18,12 @@ from converge.report.terminal import Terminal
 from converge.report.words import duration, tone
 
 STYLES = {"good": ("green",), "bad": ("red",), "waiting": ("yellow",), "plain": ()}
-#: Steps whose record is for the reports: the end of the run says it better.
+#: (step, status) of records that are not printed: the end of the run says the same.
 _SILENT = frozenset({("prove", "found"), ("kept", "done"), ("roll back", "found")})
 
 
 class Progress:
-    """Prints the lines of a journal as they are written. ``whole`` (``-v``): also what begins."""
+    """Prints the lines of a journal as they are written. ``whole`` (``-v``): also begun steps."""
 
     def __init__(self, terminal: Terminal, *, whole: bool = False) -> None:
         self.terminal, self.whole = terminal, whole
@@ -36,7 +36,7 @@ class Progress:
             key = line.workspace, record.step
             if record.status == "started":
                 self._begun[key] = line.time
-                if not self.whole:  # on a terminal, what is waited for: until the next line
+                if not self.whole:  # on a terminal, show the step that runs until the next line
                     self.terminal.passing(f"  {line.workspace}: {record.step} ...")
                     return
             took = _took(self._begun.get(key, ""), line)
@@ -46,7 +46,7 @@ class Progress:
             line = replace(line, record=replace(record, why=""))
         try:
             text = describe(line, took=took)
-        except Exception as error:  # it is in the journal, and what it is about goes on
+        except Exception as error:  # the line is in the journal; its step must go on
             text = f"{line.kind} {line.seq} cannot be shown: {type(error).__name__}"
         match record:
             case ResultRecord() | StepRecord() | RunStartRecord():
@@ -70,7 +70,7 @@ def _took(begun: str, line: Line) -> str:
 
 
 def describe(line: Line, *, took: str = "") -> str:
-    """The message of a line of the journal, or "" for one that only reports read."""
+    """The message of a line of the journal; "" for a line that is for reports only."""
     name = line.workspace
     match line.record:
         case RunStartRecord() as start:

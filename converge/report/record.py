@@ -1,4 +1,4 @@
-"""A plan as the record of the journal that every report of it is made from."""
+"""A plan as a record of the journal; every report of the plan is made from this record."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from converge.plan.plan import Plan
 
 
 def plan_record(plan: Plan) -> PlanRecord:
-    """The summary, entries of KDE files before and after, where every setting stands, the notes."""
+    """The record of a plan: summary, entries of KDE files, standings of all settings, notes."""
     return PlanRecord(
         id=plan.id,
         summary=plan.summary(),

@@ -1,4 +1,4 @@
-"""What the sections of a workspace on the page say; the templates lay it out."""
+"""The texts of a workspace's sections on the page; the templates lay them out."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ OPEN = (Effect.NOT_EFFECTIVE, Effect.UNKNOWN)
 
 
 def anchor(workspace: str, section: str) -> str:
-    """An id that no name of a workspace can break."""
+    """An HTML id for a section; a digest stands for the workspace, whose name may be anything."""
     return f"{section}-{hashlib.sha256(workspace.encode()).hexdigest()[:8]}"
 
 
 def files(report: Report, one: ReportedWorkspace) -> str:
-    """How many files changed, or would."""
+    """How many files the run changed, or would change."""
     if not one.plan:
         return "no plan was made"
     if not one.changes:
@@ -47,7 +47,7 @@ def files(report: Report, one: ReportedWorkspace) -> str:
 
 
 def problems(one: ReportedWorkspace) -> Sequence[str]:
-    """What went wrong, and why the run ended as it did where that says more."""
+    """The problems of the run, and the reason of its result where this is not among them."""
     why = "" if well(one.outcome) or one.outcome == Outcome.CHANGES else one.why
     return [*one.problems, *([why] if why and why not in one.problems else [])]
 
@@ -60,7 +60,7 @@ def untrue(one: ReportedWorkspace) -> Sequence[ReportedFact]:
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseFindings:
-    """The findings of one phase, worst first: ``open`` ones in full, the ``rest`` behind a fold."""
+    """The findings of one phase, worst first: ``open`` ones in full, the ``rest`` in a fold."""
 
     title: str
     counts: Sequence[tuple[Effect, int]]
@@ -69,7 +69,7 @@ class PhaseFindings:
 
     @property
     def summary(self) -> str:
-        """The line of the fold."""
+        """The visible line of the fold."""
         if self.open:
             return f"the other {len(self.rest)} in detail"
         return "this one in detail" if len(self.rest) == 1 else f"all {len(self.rest)} in detail"
@@ -98,7 +98,7 @@ def waits(one: ReportedWorkspace) -> Sequence[EndingRow]:
 
 
 def still_open(findings: Sequence[ReportedFinding]) -> Sequence[EndingRow]:
-    """The same of findings alone, whichever runs they come from."""
+    """``waits`` for findings alone, of any runs."""
     return [*_wrong(findings), *_open(findings)]
 
 
@@ -130,13 +130,13 @@ def _open(findings: Iterable[ReportedFinding]) -> Iterator[EndingRow]:
 
 
 def machine(one: ReportedWorkspace) -> str:
-    """Whose workspace it is, and on which machine."""
+    """User and machine of the workspace."""
     names = (one.facts.get(name, "") for name in ("user", "hostname"))
     return " on ".join(filter(None, names)) or "not read"
 
 
 def pieces(text: str) -> Sequence[str]:
-    """``text`` in parts that stay whole: a line may end behind a sign that joins words."""
+    """``text`` in parts: a line of the page may break after each of them."""
     return re.findall(r"[^/.,:;=@_-]*[/.,:;=@_-]+|[^/.,:;=@_-]+", str(text))
 
 

@@ -1,7 +1,7 @@
-"""What a person sees of a plan: what changes first, then what needs consent, then one line more.
+"""Show a plan to a person: first what changes, then what needs consent, then a count of the rest.
 
-In: a plan, or the records of a run. Out: lines on a terminal. Every line comes from the plan or
-from a journal record. ``whole`` (``-v``) lists what a run does not do as well.
+In: a plan, or the records of a run. Out: lines on a terminal. ``whole`` (``-v``) also lists what
+the run does not do.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from converge.report.terminal import Terminal, wrap
 from converge.setting import Layer
 
 _WIDTHS = (12, 20)
-#: How the standings that a run does nothing about read, in this order.
+#: The standings about which a run does nothing, in the order in which they are shown.
 _REST = tuple(one for one in Stand if one not in (Stand.IN_FORCE, Stand.CONSENT))
 
 
@@ -32,9 +32,9 @@ def show_plan(
     whole: bool = False,
     estimates: Mapping[str, str] | None = None,
 ) -> None:
-    """The plan of one workspace. ``estimates``: what Nix said that a layer takes, by layer.
+    """Print the plan of one workspace. ``estimates``: layer -> what Nix says that its build takes.
 
-    Of a plan that changes nothing only what somebody should look at: its result is one line."""
+    Of a plan that changes nothing, only what a person should look at is printed."""
     if not plan.empty or plan.refusals:
         terminal.line()
         title = f"{plan.workspace}: {_title(plan)}"
@@ -61,12 +61,12 @@ def show_plan(
 
 
 OLD = "of a run that was killed"
-#: Lines of notes where nothing is to be done: all of such a run has to fit into eight.
+#: Lines of notes in a run without changes, whose whole output has to fit into eight lines.
 _BRIEF = 4
 
 
 def _show_notes(terminal: Terminal, notes: Sequence[str], *, brief: bool) -> None:
-    """What somebody should know. ``brief``: where it is long, how many notes there are."""
+    """Print the notes. ``brief``: print only their number where the notes are long."""
     room = terminal.width - len("  note  ")
     if brief and sum(len(wrap(note, room)) for note in notes) > _BRIEF:
         text = f"{count(len(notes), 'note')}; -v shows"
@@ -96,7 +96,7 @@ def _layer(plan: Plan, layer: Layer, estimates: Mapping[str, str]) -> tuple[str,
     if build and build.needed:
         takes = estimates.get(layer.value, "")
         return files or "no file", f"build: {build.why}" + (f"; {takes}" if takes else "")
-    if not build and layer.value in estimates:  # it is built with another layer
+    if not build and layer.value in estimates:  # this layer is built as a part of another one
         return files or "no file", estimates[layer.value]
     if not files:
         return "no change", build.why if build else "as it should be"
@@ -104,8 +104,8 @@ def _layer(plan: Plan, layer: Layer, estimates: Mapping[str, str]) -> tuple[str,
 
 
 def _show_entries(terminal: Terminal, changes: Iterable[Change], *, home: str) -> None:
-    """The user's own files that change, each entry of them once: a live file and its source in
-    chezmoi get the same."""
+    """Print the entries of the user's files that change. A live file and its chezmoi source get the
+    same entries, so each is printed once."""
     live = [change for change in changes if change.layer in LIVE]
     for change in (one for one in live if one.keys):
         terminal.line(f"  {change.verb}  {short(change.path, home)}", "bold")
@@ -119,7 +119,7 @@ def _show_entries(terminal: Terminal, changes: Iterable[Change], *, home: str) -
 
 
 def _show_diffs(terminal: Terminal, changes: Iterable[Change], *, home: str) -> None:
-    """Every byte that changes: the user's own files first, and what two layers share once."""
+    """Print all diffs: the user's own files first; a file that two layers share is printed once."""
     told: dict[tuple[bytes | None, bytes | None], str] = {}
     for change in sorted(changes, key=lambda one: one.layer not in LIVE):
         name = short(change.path, home)
@@ -136,7 +136,8 @@ def _show_diffs(terminal: Terminal, changes: Iterable[Change], *, home: str) -> 
 def _show_settings(
     terminal: Terminal, standings: tuple[Standing, ...], *, home: str, whole: bool
 ) -> None:
-    """What needs consent with the words to type, how many are not done, and where to read why."""
+    """Print the settings that need consent with the words to type, and the number of the others
+    that are not done."""
     for standing in standings:
         if standing.stand is Stand.CONSENT:
             terminal.row(("consent", standing.why), (7,), "yellow")
@@ -149,8 +150,8 @@ def _show_settings(
 
 
 def _held(standings: Iterable[Standing]) -> Iterator[tuple[list[str], str]]:
-    """Why settings are held back, each reason once: with all that it is true of, and the words that
-    leave all of these out."""
+    """Settings that are held back, grouped by reason; the reason ends with the words that leave all
+    settings of its group out."""
     alike: dict[str, list[str]] = {}
     for standing in standings:
         if standing.stand is Stand.HELD:
@@ -170,7 +171,7 @@ LIST = "tasks/why.py lists them"
 
 
 def stands(standings: Iterable[Standing]) -> str:
-    """How many settings stand how: ``54 in force, 5 need consent, 27 withheld``."""
+    """The number of settings by stand: ``54 in force, 5 need consent, 27 withheld``."""
     counts = Counter(standing.stand for standing in standings)
     parts = []
     for stand in (Stand.IN_FORCE, Stand.CONSENT, *_REST):
@@ -183,7 +184,7 @@ def stands(standings: Iterable[Standing]) -> str:
 
 
 def show_settings(terminal: Terminal, standings: Iterable[Standing]) -> None:
-    """Every setting by how it stands, each reason once with all that it is true of."""
+    """Print all settings by stand; settings with the same reason share one."""
     order = (Stand.IN_FORCE, Stand.CONSENT, *_REST)
     rows = sorted(standings, key=lambda one: order.index(one.stand))
     for stand, some in groupby(rows, key=lambda one: one.stand):
@@ -198,7 +199,7 @@ def show_settings(terminal: Terminal, standings: Iterable[Standing]) -> None:
 
 
 def show_gate(terminal: Terminal, verdicts: Sequence[VerdictRecord]) -> None:
-    """The facts of the profile against the machine: how many are true, and each that is not."""
+    """Print the verdicts of the gate: how many facts are true, and each that is not."""
     if not verdicts:
         return
     counts = Counter(verdict.outcome for verdict in verdicts)

@@ -32,10 +32,10 @@ def show(terminal: Terminal, report: Report) -> None:
             ("journal", f"{report.cut}; what follows is all that was recorded"), NAMES, "yellow"
         )
     for workspace in report.workspaces:
-        _workspace(terminal, report, workspace)
+        _workspace(terminal, workspace)
 
 
-def _workspace(terminal: Terminal, report: Report, one: ReportedWorkspace) -> None:
+def _workspace(terminal: Terminal, one: ReportedWorkspace) -> None:
     terminal.line()
     result = one.outcome or "no result"
     terminal.line(f"{one.name}: {result}", "bold", _STYLES[tone(one.outcome)])

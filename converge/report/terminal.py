@@ -1,7 +1,7 @@
-"""Text for a person: colour only on a terminal, tables that fit the width, nothing hostile.
+"""Print text for a person: colour only on a terminal, tables that fit the width.
 
-What a workspace sends is untrusted, and may hold secrets: control characters never reach the
-terminal, and what ``converge.redact`` takes for a secret is hidden.
+Texts of a workspace are not trusted and may have secrets: control characters never reach the
+terminal, and ``converge.redact`` hides what it takes for a secret.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import TextIO
 
 from converge import redact
 
-NARROW = 16  # columns; words would stand one to a line
-#: What a person types as it stands: an option with its value; a task with its options; a program,
-#: known by its option or its verb, with all that follows up to the end of the clause.
+NARROW = 16  # columns; less would put each word on a line of its own
+#: Forms that a person types, which are never broken: an option with its value; a task with its
+#: options; a program, known by its option or verb, with the rest of the clause.
 _TASK = r"(?:deploy|tasks/\w+)\.py"
 _OPTION = r"--(?:data|limit) \S+|--?\w[\w-]*"
 _TYPED = re.compile(
@@ -60,8 +60,8 @@ class Terminal:
         return f"\033[{codes}m{text}\033[0m"
 
     def line(self, text: str = "", *styles: str) -> None:
-        """One line, in a style. A stream that is gone (``| head``) is no error, and what it
-        cannot encode is written out."""
+        """Print one line in these styles. A closed stream (``| head``) is no error; characters that
+        the stream cannot encode are escaped."""
         self.clear()
         shown = self.style(plain(self.secrets(text)), *styles)
         encoding = getattr(self.stream, "encoding", None) or "utf-8"
@@ -72,8 +72,8 @@ class Terminal:
             self.stream = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the process
 
     def wrapped(self, text: str, *styles: str, always: bool = False) -> None:
-        """A sentence. On a terminal it is wrapped at words; elsewhere it is one line to search,
-        unless it is to be wrapped ``always``."""
+        """Print a sentence. On a terminal, or with ``always``, it is wrapped at words; elsewhere it
+        stays one line, which can be searched."""
         text = redact.secrets(text)
         if not (always or self.stream.isatty()):
             self.line(text, *styles)
@@ -83,7 +83,7 @@ class Terminal:
             self.line(f"    {line}" if number else f"{lead}{line}", *styles)
 
     def passing(self, text: str) -> None:
-        """On a terminal, a line that the next one takes the place of; elsewhere nothing."""
+        """On a terminal, print a line that the next line replaces; elsewhere print nothing."""
         if self.stream.isatty():
             with contextlib.suppress(OSError, ValueError):
                 self.clear()
@@ -92,7 +92,7 @@ class Terminal:
                 self._screen.passing = self.stream
 
     def clear(self) -> None:
-        """Take the passing line away, past whatever makes the stream harmless."""
+        """Remove the passing line. The escape goes to the stream below a redacting wrapper."""
         passing, self._screen.passing = self._screen.passing, None
         if passing:
             with contextlib.suppress(OSError, ValueError):
@@ -101,8 +101,9 @@ class Terminal:
                 bare.flush()
 
     def row(self, cells: Sequence[str], widths: Sequence[int], *styles: str) -> None:
-        """A line of a table; the last cell takes what is left of the width, and wraps. Where next
-        to nothing is left, or a cell is wider than its column, it goes below: nothing is cut."""
+        """Print a row of a table. The last cell takes the rest of the width and wraps. It goes on
+        the next line where less than NARROW columns are left or another cell is too wide. No cell
+        is cut."""
         cells = [plain(redact.secrets(cell)) for cell in cells]
         wide = [len(c) > w for c, w in zip(cells, widths, strict=False)]
         if any(wide):
@@ -133,8 +134,8 @@ def fit(text: str, width: int) -> str:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Lines of at most ``width``; what is longer and has to stay whole, a path or a command to
-    type, stands on a line of its own."""
+    """Lines of at most ``width`` columns. A longer word, or a command to type, stays whole on a
+    line of its own."""
     lines = [""]
     for word in _words(plain(text)):
         if lines[-1] and len(lines[-1]) + 1 + len(word) > width:

@@ -1,7 +1,6 @@
-"""A workspace over its runs: the journals of a controller go in, a frozen ``Timeline`` comes out.
+"""A workspace over its runs. In: the reports of the runs. Out: a frozen ``Timeline``.
 
-Each run is read as its own report reads it. What was found last of a setting counts, whichever run
-found it, with the time since when it is so.
+The last finding of a setting counts, of whichever run, with the time since when its effect holds.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from converge.journal.kinds import DriftRecord
 from converge.report.model import Report, ReportedWorkspace
 from converge.report.parts import WORST_FIRST, ReportedFinding, ReportedMeasurement
 
-#: Runs that are read, the newest ones; and what a workspace keeps to be undone.
+#: How many of the newest runs are read; how many a workspace keeps so that they can be undone.
 RUNS, KEPT = 100, 10
 
 
@@ -28,14 +27,14 @@ class Turn:
 
     @property
     def command(self) -> str:
-        """What was run, in words."""
+        """The task and its mode."""
         return f"{self.report.task or 'unknown task'}{', dry run' if self.report.dry else ''}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LastFinding:
-    """What was found last of a check or setting. ``since``: the time of the first finding in a row
-    that says so; ``before``: the effect that it had before, or ""."""
+    """The last finding of a check or setting. ``since``: time of the first of the latest findings
+    with this effect; ``before``: the effect before them, or ""."""
 
     finding: ReportedFinding
     since: str
@@ -53,7 +52,7 @@ class Drifted:
 
 @dataclass(frozen=True, kw_only=True)
 class Timeline:
-    """All that the journals say of one workspace, the newest first."""
+    """All that the journals say of one workspace, newest first."""
 
     name: str
     turns: tuple[Turn, ...]
@@ -64,7 +63,7 @@ class Timeline:
 
     @property
     def undo_points(self) -> Sequence[Turn]:
-        """The runs that kept a change, as many as a workspace keeps records of."""
+        """The newest runs that kept a change, at most KEPT, since a workspace keeps no more."""
         found = (
             turn
             for turn in self.turns
@@ -77,12 +76,12 @@ class Timeline:
 
     @property
     def findings(self) -> Sequence[ReportedFinding]:
-        """What is known of each check and setting now."""
+        """The last finding of each check and setting."""
         return [standing.finding for standing in self.standings]
 
     @property
     def changed(self) -> Sequence[LastFinding]:
-        """What did not always have the effect that it has now."""
+        """The checks and settings whose effect has changed."""
         return [standing for standing in self.standings if standing.before]
 
 
@@ -111,7 +110,7 @@ def timeline(name: str, reports: Iterable[Report], *, left_out: int = 0) -> Time
 
 
 def _standings(turns: Sequence[Turn]) -> Sequence[LastFinding]:
-    """The last finding of each check, worst first; what does not apply is no finding."""
+    """The last finding of each check and setting, worst first, without "not applicable"."""
     found: dict[tuple[str, str], LastFinding] = {}
     for turn in reversed(turns):
         for one in turn.part.findings:

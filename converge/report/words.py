@@ -40,7 +40,7 @@ _TONES = dict.fromkeys((Outcome.NOWHERE, Outcome.UNSEEN, Outcome.DIFFERS), "wait
 
 
 def tone(word: str) -> str:
-    """good, bad, waiting or plain. A word that is not known is never good."""
+    """good, bad, waiting or plain. An unknown word is never good."""
     outcome = known(word)
     if outcome is not None:
         return _TONES.get(outcome, _CODES[outcome.exit])
@@ -59,7 +59,8 @@ def outcome(report: Report) -> str:
 
 
 def exit_sentence(code: int, word: str = "") -> str:
-    """What a code says, or the word that a run ended with where that belongs to the code."""
+    """A sentence on an exit code: the sentence of the outcome ``word`` where the word has this
+    code, else the meaning of the code."""
     try:
         outcome = known(word)
         says = outcome is not None and outcome is not Outcome.DONE and outcome.exit == code
@@ -82,7 +83,7 @@ def duration(seconds: float | None) -> str:
 
 
 def total(report: Report) -> str:
-    """What the run was about, in a few words."""
+    """The subject of the run, in a few words."""
     files = sum(len(workspace.changes) for workspace in report.workspaces)
     measured = sum(bool(m.n) and not m.control for w in report.workspaces for m in w.measurements)
     checks = sum(len(workspace.findings) for workspace in report.workspaces)
@@ -97,7 +98,7 @@ def total(report: Report) -> str:
 
 
 def effects(findings: Iterable[ReportedFinding]) -> list[tuple[Effect, int]]:
-    """How many settings have which effect, worst first, without those that nobody has."""
+    """The number of findings by effect, worst first, without effects that no finding has."""
     counts = Counter(finding.effect for finding in findings)
     return [(effect, counts[effect]) for effect in WORST_FIRST if counts[effect]]
 

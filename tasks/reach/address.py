@@ -1,8 +1,8 @@
-"""Addresses of workspaces: ``[user@]host[:port]`` goes in, its three parts come out.
+"""Addresses of workspaces. In: ``[user@]host[:port]``. Out: its three parts.
 
-Taken as ssh(1) takes them: the user ends at the last @ and may have dots, capitals and a domain;
-the host is a name, an IPv4 or an IPv6 address, the latter in brackets where a port follows. A URL,
-``ssh://[user@]host[:port]``, says the same.
+They are read as ssh(1) reads them: the user ends at the last @ and may have dots, capitals and a
+domain; the host is a name, an IPv4 address, or an IPv6 address, which needs brackets before a port.
+The URL ``ssh://[user@]host[:port]`` is accepted too.
 """
 
 from __future__ import annotations
@@ -19,10 +19,7 @@ _BRACKETS = re.compile(r"\[([^\[\]]*)\](?::(.*))?", re.DOTALL)
 
 
 def parse(address: str) -> Mapping[str, str]:
-    """Return ``user``, ``host`` and ``port``, each "" where it is not given.
-
-    Raises ValueError with what is wrong of what was written.
-    """
+    """Return ``user``, ``host`` and ``port``, each "" where it is not given. Raises ValueError."""
     scheme, slashes, rest = address.partition("://")
     url = bool(slashes) and scheme.lower() == "ssh"
     if slashes and not url:
@@ -71,7 +68,7 @@ def _split(place: str) -> tuple[str, str]:
 
 
 def _known_to_servers(host: str) -> str:
-    """The name of a host as name servers have it (RFC 3490), "" where it has none."""
+    """The name of a host for name servers (RFC 3490); "" where there is no such name."""
     try:
         name = host.encode("idna").decode("ascii")
     except UnicodeError:
@@ -97,7 +94,7 @@ def shown(address: str) -> str:
 
 
 def written(host: str, port: int) -> str:
-    """Write host and port as ``parse`` reads them; port 22 goes without saying."""
+    """Write host and port as ``parse`` reads them, without the port where it is 22."""
     if port == 22:
         return host
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

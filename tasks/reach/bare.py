@@ -1,7 +1,7 @@
 """A machine that no inventory names: ``pyinfra @local tasks/detect.py``, ``pyinfra HOST ...``.
 
-What a newcomer has is an address. A name, a user and the place of a profile follow from it, so that
-the machine can be looked at, and a profile and an inventory file offered for it.
+A newcomer has only an address. Name, user and the place of a profile follow from the address, so
+that the machine can be read, and a profile and an inventory file can be offered.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ hosts = [
 
 
 def is_bare(host: Any) -> bool:
-    """Whether no inventory says what pyinfra's ``host`` is."""
+    """Whether pyinfra's ``host`` has no choices of an inventory."""
     return not host.data.get("profile")
 
 
 def choices(host: Any) -> dict[str, object]:
-    """The choices that follow from the address of ``host``; it is connected as we connect.
+    """The choices that follow from the address of ``host``. Sets the connection data of ``host``.
 
-    Raises InvalidInput where the address is none."""
+    Raises InvalidInput where the address is malformed."""
     if host.name == "@local":
         name, user = socket.gethostname(), getpass.getuser()
     else:
@@ -56,14 +56,14 @@ def choices(host: Any) -> dict[str, object]:
             ) from error
         host.connector.data.update(connection.ssh(found))
         name, user = found["host"], found["user"] or getpass.getuser()
-    # The file that the person names for the profile names the workspace: a profile has its name.
+    # A profile is named after its workspace, so --data write=FILE also names the workspace.
     written = Path(str(host.data.get("write") or "")).stem
     name = host.data.get("workspace") or workspace_name(written or name)
     return {"workspace": name, "profile": f"inventory/hardware/{name}.yaml", "user": user}
 
 
 def workspace_name(host: str) -> str:
-    """The first label of a host's name, as a workspace can be called."""
+    """A name for the workspace: the first label of a host's name, in allowed characters."""
     label = host if re.fullmatch(r"[0-9a-f.:]+", host.lower()) else host.partition(".")[0]
     return re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:63] or "workspace"
 

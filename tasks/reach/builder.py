@@ -1,4 +1,4 @@
-"""Which machine builds for a workspace, and what is wrong with the choice."""
+"""Which machine builds for a workspace, and the problems of this choice."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ LOCAL = "local"
 
 
 def name(choices: Choices, host: Any) -> str:
-    """The machine that builds, where it is not the workspace itself; else the empty string."""
+    """The name of the machine that builds; empty where the workspace builds for itself."""
     here = choices.build_on == LOCAL and host.name == "@local"
     return "" if here or choices.build_on == choices.workspace else choices.build_on
 
 
 def problems(inventory: Any, chosen: Mapping[str, Choices]) -> Iterator[Problem]:
-    """What is wrong with the builders of a run, by pyinfra's host name. Connects to nothing."""
+    """Yield the problems with the builders of a run. ``chosen``: by pyinfra's host name. Connects
+    to nothing."""
     known = {str(host.data.get("workspace")): host for host in inventory}
     seen = set(chosen)
     for host_name, choices in chosen.items():
@@ -35,7 +36,7 @@ def problems(inventory: Any, chosen: Mapping[str, Choices]) -> Iterator[Problem]
             hint = did_you_mean(wanted, known, f"write local, or one of {', '.join(known)}")
             message = f"{wanted} is not a workspace of this inventory"
             yield Problem(f"inventory host {host_name}", 0, 0, "build_on", message, hint)
-        elif known[wanted].name not in seen:  # it builds without being part of the run
+        elif known[wanted].name not in seen:  # the builder itself is not part of the run
             seen.add(known[wanted].name)
             yield from connection.problems(known[wanted])
             connection.guard(known[wanted])

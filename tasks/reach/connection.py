@@ -1,7 +1,7 @@
 """How a workspace is reached: on this machine, or over SSH with host keys checked strictly.
 
 ``workspace`` is for inventory files. ``problems`` and ``guard`` look at each host of a run before
-pyinfra connects to it: pyinfra 3.10 asks or accepts where its settings say so, never here.
+pyinfra connects: pyinfra 3.10 alone could ask a person, or accept an unknown key.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from tasks.reach.address import FORM, parse, shown, written
 
 Host = tuple[str, dict[str, Any]]
 KNOWN_HOSTS = Path(__file__).parents[2] / "inventory" / "known_hosts"
-#: Files of which a line that revokes a key counts for every server.
+#: Files whose ``@revoked`` lines count for every server.
 REVOKING = (KNOWN_HOSTS,)
-LIMIT_S = 900  # of one remote command that names none of its own
-PATIENCE_S = 30  # for each of: banner, login, opening a channel
-LONGEST_WAY = 8  # jump hosts
+LIMIT_S = 900  # of a remote command without a limit of its own
+PATIENCE_S = 30  # for the banner, for the login, and for opening a channel
+LONGEST_WAY = 8  # jump hosts, at most
 #: Host data that makes pyinfra put a password on a remote command line, where ps shows it.
 _PASSWORDS = ("_sudo_password", "_use_sudo_password", "_su_password")
 
 
 def transport(sock: Any, **options: Any) -> Any:
-    """A paramiko transport without Nagle's delay (43 ms a command) that notices a dead peer and has
-    limits on what a server sends."""
+    """A paramiko transport without Nagle's delay (43 ms for each command), which notices a dead
+    peer and limits what a server sends."""
     import paramiko
 
     from tasks.reach.limits import Packets
@@ -52,15 +52,16 @@ def transport(sock: Any, **options: Any) -> Any:
 def workspace(name: str, *, at: str = "", **choices: object) -> Host:
     """The entry of one workspace for ``hosts``.
 
-    ``at`` is ``[user@]host[:port]``, or empty for this machine. The variable ``AT_<NAME>`` (the
-    name in capitals, ``-`` as ``_``) takes its place, so the same file works from elsewhere.
+    ``at`` is ``[user@]host[:port]``, or empty for this machine. The environment variable
+    ``AT_<NAME>`` (the name in capitals, ``-`` as ``_``) replaces ``at``, so the same file works on
+    another controller. Raises InvalidInput.
     """
     variable = f"AT_{name.upper().replace('-', '_')}"
     address = os.environ.get(variable, at)
     data: dict[str, Any] = {"workspace": name, **choices}
     if not address:
         return "@local", {"_timeout": LIMIT_S, **data}
-    # What the user wrote is blamed: the variable only where there is one.
+    # A problem names the variable only where the variable is set.
     own = variable in os.environ
     source, such = (variable, f"{variable}=me@{name}:22") if own else ("at", f'at="me@{name}:22"')
     try:
@@ -83,7 +84,7 @@ def workspace(name: str, *, at: str = "", **choices: object) -> Host:
 
 
 def fleet(*workspaces: Host) -> list[Host]:
-    """Several workspaces in one inventory: each has its own address."""
+    """The hosts of an inventory of several workspaces, each with its own address."""
     local = [data["workspace"] for address, data in workspaces if address == "@local"]
     if len(local) > 1:
         raise InvalidInput(
@@ -144,10 +145,10 @@ def servers(
     config_file: str | None = None,
     depth: int = 0,
 ) -> list[Server]:
-    """Every server on the way to ``hostname`` as ``~/.ssh/config`` has it; the last is itself.
+    """Every server on the way to ``hostname`` by ``~/.ssh/config``; the last is ``hostname``.
 
-    Raises ValueError where the way never ends: ``Host *`` with a ProxyJump also is for the jump
-    host, and pyinfra 3.10 would go round and round.
+    Raises ValueError where the way never ends: ``Host *`` with a ProxyJump holds for the jump host
+    too, and pyinfra 3.10 would loop for ever.
     """
     from pyinfra.connectors.sshuserclient import client
 
@@ -192,7 +193,7 @@ def _way(host: Any) -> list[Server]:
 
 
 def problems(host: Any) -> Iterator[Problem]:
-    """What is wrong with how ``host`` would be connected to. Connects to nothing."""
+    """Yield the problems of the connection to ``host``. Connects to nothing."""
     from tasks.reach import hostkeys
 
     place = f"inventory host {host.name}"
@@ -215,12 +216,13 @@ def problems(host: Any) -> Iterator[Problem]:
             hostkeys.standing(server.files, server.name, revoking=REVOKING)
     except InvalidInput as error:
         yield from error.problems
-    except Exception as error:  # whatever a hostile or broken ~/.ssh/config makes of its reader
+    except Exception as error:  # a broken ~/.ssh/config may raise anything
         yield Problem(place, 0, 0, "", f"~/.ssh/config cannot be used: {error}", "see docs/ssh.md")
 
 
 def _key_problems(place: str, file: str, password: str | None, cwd: str) -> Iterable[Problem]:
-    """pyinfra would ask for a passphrase on the terminal, or end the run for every workspace."""
+    """Yield the problems of a private key. With such a key pyinfra would ask for a passphrase on
+    the terminal, or end the run of every workspace."""
     from paramiko import SSHException
     from pyinfra.api.exceptions import PyinfraError
     from pyinfra.connectors.ssh_util import load_key_with_certificate
@@ -237,8 +239,8 @@ def _is_ssh(host: Any) -> bool:
 
 
 def never_ask() -> None:
-    """Keep pyinfra from asking for a sudo password in the middle of a run: what is typed would go
-    onto a remote command line, into its environment (3.10, ``connectors/util.py``)."""
+    """Keep pyinfra from asking for a sudo password in the middle of a run: it would put the
+    password into the environment of a remote command line (3.10, ``connectors/util.py``)."""
     from pyinfra.connectors import util
 
     def refuse(prompt: str = "", stream: object = None) -> str:
@@ -248,7 +250,7 @@ def never_ask() -> None:
 
 
 def read_keys_here() -> None:
-    """Let no known_hosts file be read by paramiko, whose reader is not OpenSSH's."""
+    """Keep paramiko from reading known_hosts files: its reader differs from OpenSSH's."""
     from pyinfra.connectors.sshuserclient import client
 
     from tasks.reach import hostkeys
@@ -260,8 +262,9 @@ def read_keys_here() -> None:
 
 
 def guard(host: Any, waiting: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
-    """Make pyinfra connect to ``host`` only where each server on the way is known, and let no error
-    of one connection end the run of the others. ``waiting``: says meanwhile what is waited for."""
+    """Make pyinfra connect to ``host`` only where each server on the way is known, and keep an
+    error of this connection from ending the run of the other hosts. ``waiting``: makes a context
+    that shows a person what the run waits for."""
     from pyinfra.api.exceptions import ConnectError
 
     connector, original = host.connector, host.connector.connect

@@ -1,8 +1,8 @@
-"""The keys that a server may show, by all known_hosts files that count, or why it has none.
+"""The keys that a server may show, from all known_hosts files that count, or why there are none.
 
-paramiko gets ``Known``, made of entries that ``tasks.reach.known_hosts`` read. ``@revoked`` counts
-in every file. ``@cert-authority`` is understood and vouches for nobody: paramiko asks no server for
-a certificate.
+paramiko gets a ``Known``, made from entries that ``tasks.reach.known_hosts`` read. ``@revoked``
+counts in every file. ``@cert-authority`` lines are read but allow no key, since paramiko cannot ask
+for a certificate.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from paramiko import HostKeys, PKey
 
 from tasks.reach.known_hosts import AUTHORITY, REVOKED, KnownKey, encode, read
 
-#: Read beside the files that a connection names, as OpenSSH does.
+#: Read in addition to the files that a connection names, as OpenSSH does.
 GLOBAL = (Path("/etc/ssh/ssh_known_hosts"), Path("/etc/ssh/ssh_known_hosts2"))
 USER = (Path("~/.ssh/known_hosts"), Path("~/.ssh/known_hosts2"))
 
 
 def revocations(files: Iterable[Path]) -> str:
-    """The lines of these files that revoke a key, as one file for OpenSSH. Raises InvalidInput."""
+    """The ``@revoked`` lines of these files, as one file for OpenSSH. Raises InvalidInput."""
     paths = dict.fromkeys(path.expanduser() for path in files)
-    found = [one for path in paths for one in read(path, only_revoked=True)]
-    return "".join(f"{REVOKED} {encode(','.join(one.names), one)}\n" for one in found)
+    revoked = [key for path in paths for key in read(path, only_revoked=True)]
+    return "".join(f"{REVOKED} {encode(','.join(key.names), key)}\n" for key in revoked)
 
 
 def _lookups(name: str) -> Iterator[tuple[str, ...]]:
-    """Under which names a server is looked up, one after the other: the last one of each is that of
-    the line with its key, a line that revokes it may have any. OpenSSH looks for a server on
-    another port than 22 without its port where it is not known with it."""
+    """The names of each lookup of a server, in order. The last name of a lookup is the name that a
+    line with the key has to have; a line that revokes the key may have any of the names. As OpenSSH
+    does, a server on another port than 22 is looked up without its port in a second lookup."""
     yield (name,)
     match = re.fullmatch(r"\[(.+)\]:[0-9]+", name)
     if match:
@@ -40,24 +40,24 @@ def _lookups(name: str) -> Iterator[tuple[str, ...]]:
 
 
 def is_revoked(entries: Iterable[KnownKey], blob: bytes, names: Iterable[str]) -> bool:
-    """Whether a line says that this key of a server is not to be believed any more."""
+    """Whether a line revokes this key for one of these names."""
     names = tuple(names)
     revoked = (entry for entry in entries if entry.marker == REVOKED and entry.blob == blob)
-    return any(one.matches(name) for one in revoked for name in names)
+    return any(entry.matches(name) for entry in revoked for name in names)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Allowed:
-    """What the files say of one server: the keys that it may show, or ``why`` it has none."""
+    """The keys that a server may show; without keys, ``why`` not."""
 
     keys: tuple[PKey, ...] = ()
     why: str = ""
 
 
 def standing(files: Iterable[Path], name: str, *, revoking: Iterable[Path] = ()) -> Allowed:
-    """What ``files`` say of the server ``name``. Raises InvalidInput.
+    """The keys that the server ``name`` may show by these files. Raises InvalidInput.
 
-    ``revoking``: further files of which the lines with ``@revoked`` count."""
+    ``revoking``: further files whose ``@revoked`` lines count."""
     files = tuple(files)
     entries = [entry for file in files for entry in read(file)]
     more = dict.fromkeys(path.expanduser() for path in (*USER, *GLOBAL, *revoking))
@@ -87,7 +87,7 @@ def standing(files: Iterable[Path], name: str, *, revoking: Iterable[Path] = ())
 
 
 class _OneOf(PKey):
-    """Several keys of one type, in the place of the single one that paramiko compares."""
+    """Several keys of one type in place of the single key that paramiko compares with."""
 
     def __init__(self, keys: tuple[PKey, ...]) -> None:
         self.keys = keys
@@ -102,7 +102,7 @@ class _OneOf(PKey):
 
 
 class Known(HostKeys):
-    """What pyinfra gives to paramiko in place of the files: the keys that a server may show."""
+    """The keys that a server may show; pyinfra hands them to paramiko in place of the files."""
 
     def __init__(self, files: Iterable[str], revoking: Iterable[Path]) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class Known(HostKeys):
 
 
 class _Types(dict[str, PKey]):
-    """Type of key -> the keys of that type. paramiko indexes the types, which a dict does not."""
+    """Type of key -> the keys of that type. paramiko also indexes the types by number."""
 
     def keys(self) -> Any:
         return list(super().keys())

@@ -1,12 +1,12 @@
-"""The lines of a known_hosts file (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT), read more strictly.
+"""Read a known_hosts file (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT), more strictly than OpenSSH.
 
-In: a file. Out: its keys, each with the names of the servers that may show it. Names are patterns
-with ``*``, ``?`` and ``!``, in any case, or hashed. OpenSSH passes over a line that it cannot read;
-here that is a problem, and nothing is connected.
+In: a file. Out: its keys, each with the names of the servers that may show the key. Names are
+patterns with ``*``, ``?`` and ``!``, in any case, or hashed. OpenSSH passes over a line that it
+cannot read; here such a line is a problem, and nothing is connected.
 
-paramiko decodes keys and hashes names. It never reads a file: 4.0 knows no patterns and no markers,
-and gives up the rest of a file at some lines (github.com/paramiko/paramiko/pull/1990), so that a
-host behind such a line counts as unknown.
+paramiko only decodes keys and hashes names here. Its own reader of files (4.0) knows no patterns
+and no markers, and stops at some lines (github.com/paramiko/paramiko/pull/1990), so that all hosts
+after such a line are unknown to it.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ ADVICE = "mend or remove the line; sshd(8) has the form under SSH_KNOWN_HOSTS FI
 
 @dataclass(frozen=True, kw_only=True)
 class KnownKey:
-    """One line. ``blob`` is the public key as SSH sends it; ``key`` is None where paramiko does not
-    know this type of key."""
+    """One line. ``blob``: the public key as SSH sends it; ``key``: the same for paramiko, None for
+    a type that paramiko does not know."""
 
     names: tuple[str, ...]
     type: str
@@ -49,11 +49,11 @@ class KnownKey:
         return not any(set(name) & set("*?") or name.startswith("!") for name in self.names)
 
     def matches(self, name: str) -> bool:
-        """Whether the line is about the server ``name``, as OpenSSH understands it."""
+        """Whether the line is about the server ``name``, by the rules of OpenSSH."""
         name = name.lower()
-        if any(one.startswith("!") and _alike(one[1:], name) for one in self.names):
+        if any(pattern.startswith("!") and _alike(pattern[1:], name) for pattern in self.names):
             return False
-        return any(_alike(one, name) for one in self.names)
+        return any(_alike(pattern, name) for pattern in self.names)
 
 
 def _alike(pattern: str, name: str) -> bool:
@@ -64,13 +64,13 @@ def _alike(pattern: str, name: str) -> bool:
 
 
 def fingerprint(blob: bytes) -> str:
-    """As ``ssh-keygen -l`` prints it."""
+    """The fingerprint of a public key, as ``ssh-keygen -l`` prints it."""
     digest = base64.b64encode(hashlib.sha256(blob).digest()).decode()
     return f"SHA256:{digest.rstrip('=')}"
 
 
 def host_name(host: str, port: int) -> str:
-    """The name of a server in known_hosts: with its port where that is not 22."""
+    """The name of a server in known_hosts, with its port where this is not 22."""
     return host if port == 22 else f"[{host}]:{port}"
 
 
@@ -82,7 +82,7 @@ def encode(name: str, key: KnownKey) -> str:
 def read(path: Path, *, only_revoked: bool = False) -> tuple[KnownKey, ...]:
     """The entries of a file; none where there is no file. Raises InvalidInput.
 
-    ``only_revoked``: nothing else of the file is used, so nothing else of it has to be right."""
+    ``only_revoked``: return only ``@revoked`` lines, and do not check the others."""
     try:
         with path.open("rb") as stream:
             status = os.fstat(stream.fileno())
@@ -121,14 +121,14 @@ def parse(line: str) -> KnownKey | None:
         return None
     for _, what in hidden_characters(line.replace("\t", " ")):
         raise ValueError(f"the line has {what}")
-    fields = re.split(r"[ \t]+", line)  # no other blank is one to OpenSSH
+    fields = re.split(r"[ \t]+", line)  # OpenSSH knows no other blanks
     marker = fields.pop(0) if fields[0].startswith("@") else ""
     if marker and marker not in MARKERS:
         raise ValueError(f"{shown(marker)} is not a marker, expected {' or '.join(MARKERS)}")
     if len(fields) < 3:
         raise ValueError("a line has names, type of key and key")
     if len(fields) >= 4 and all(field.isdigit() for field in fields[1:4]):
-        return None  # bits, exponent, modulus: nothing speaks SSH 1 any more
+        return None  # bits, exponent, modulus: a key of SSH 1, which no server speaks any more
     names = tuple(fields[0].split(","))
     for name in names:
         _check_name(name)
@@ -142,7 +142,7 @@ def parse(line: str) -> KnownKey | None:
         key = PKey.from_type_string(kind, blob)
     except UnknownKeyType:
         pass  # such as a key that lives in a token
-    except Exception as error:  # whatever a key that is cut or made up makes of its reader
+    except Exception as error:  # a malformed key may raise anything
         raise ValueError(f"the {kind} key is damaged: {error}") from error
     if kind == "ssh-ed25519" and [len(string) for string in _strings(blob)] != [11, 32]:
         raise ValueError("the ssh-ed25519 key is damaged: it has not 32 bytes")
@@ -173,7 +173,7 @@ def _decoded(text: str, what: str) -> bytes:
 
 
 def _strings(blob: bytes) -> list[bytes]:
-    """The length-prefixed strings that a key is made of. Raises ValueError."""
+    """The length-prefixed strings of a key. Raises ValueError."""
     found = []
     while blob:
         size = int.from_bytes(blob[:4], "big")

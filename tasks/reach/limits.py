@@ -1,7 +1,7 @@
-"""Limits on what a server sends, kept while it arrives: what never ends is cut, not collected.
+"""Limits on what a server sends, checked while it arrives, so that no memory fills up.
 
-``Packets`` is for the time before the host key is known, ``read_output_buffers`` for the answer of
-every program. pyinfra 3.10 and paramiko 4.0 have a limit on neither.
+``Packets`` limits what comes before the host key is known, ``read_output_buffers`` the output of
+every program. pyinfra 3.10 and paramiko 4.0 have no such limits.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ from converge.report.terminal import plain
 GREETING = 64 * 1024  # bytes before the SSH protocol begins; OpenSSH reads as many
 PACKET = 256 * 1024  # bytes of one packet, as OpenSSH
 ANSWER = 48 * 1024 * 1024  # bytes of one answer
-LINE = 200  # bytes that a line takes in memory besides its text
-SHOWN = 4000  # lines kept of the messages of a build, which may be long: the last ones
+LINE = 200  # bytes that a line takes in memory in addition to its text
+SHOWN = 4000  # lines: only the last ones of a build's messages are kept, which may be long
 CHUNK = 65536
 
 
 class TooMuch(OSError):
-    """A workspace said more than any answer of ours needs. What it did besides is not known."""
+    """A workspace sent more than any answer needs, so it is not known what its program did."""
 
 
 class Packets(Packetizer):
-    """paramiko's reader of packets, which would allocate the 4 GiB that a server announces."""
+    """paramiko's reader of packets with limits: it would allocate the 4 GiB that a server
+    announces."""
 
     _greeting = 0
 
@@ -43,7 +44,7 @@ class Packets(Packetizer):
         return bytes(super().read_all(n, check_rekey))
 
     def _read_timeout(self, timeout: float) -> bytes:
-        """Used for the lines before the protocol begins only."""
+        """paramiko reads only the lines before the protocol begins by this method."""
         data = bytes(super()._read_timeout(timeout))  # type: ignore[misc]
         self._greeting += len(data)
         if self._greeting > GREETING:
@@ -52,8 +53,8 @@ class Packets(Packetizer):
 
 
 class _Answer:
-    """What a program printed so far. ``shown``: its messages are for a person, so that the last of
-    them are enough."""
+    """What a program has printed so far. ``shown``: its errors are messages for a person, of which
+    the last lines are enough."""
 
     def __init__(self, shown: bool) -> None:
         self.left = ANSWER
@@ -68,7 +69,7 @@ class _Answer:
             raise TooMuch(f"it said more than {ANSWER >> 20} MiB, and was not listened to any more")
 
     def lines(self, name: str, stream: Any) -> Iterator[str]:
-        """The lines of a stream, decoded. One that does not end is cut as well."""
+        """The lines of a stream, decoded. Raises TooMuch, also for a line that does not end."""
         rest: list[bytes] = []
         held = 0
         for piece in iter(_reader(stream), b""):
@@ -110,7 +111,7 @@ def read_output_buffers(
 ) -> CommandOutput:
     """In place of pyinfra's function of this name: the same, with limits. ``timeout`` in seconds.
 
-    Raises TimeoutError and TooMuch; the program is not listened to any more then."""
+    Raises TimeoutError and TooMuch, after which nothing more of the program is read."""
     answer = _Answer(print_output)
     failed: list[Exception] = []
 
@@ -121,7 +122,7 @@ def read_output_buffers(
                 if print_output and name == "stderr":  # the rest is words for the controller
                     text = format_text(plain(line), "red")
                     echo(f"{print_prefix}{text}", err=True)
-        except Exception as error:  # told to the caller; gevent would print it
+        except Exception as error:  # raised in the caller; gevent would only print it
             failed.append(error)
 
     streams = {"stdout": stdout_buffer, "stderr": stderr_buffer}

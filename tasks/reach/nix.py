@@ -1,9 +1,9 @@
 """Nix's own tools on the controller, and the stores of other machines that they reach over SSH.
 
-The controller drives: every conversation is begun here, by ``nix copy`` or ``nix-store``, and the
-other machine's ``nix-daemon`` answers. A word that came from a machine reaches a command only as a
-store path that was looked at letter by letter (``store_path``), or as the place of a program that
-runs on that machine itself. ssh is OpenSSH's, with the known host keys and the identity of the run.
+The controller begins every connection, by ``nix copy`` or ``nix-store``, and the ``nix-daemon`` of
+the other machine answers. A word of a machine reaches a command only as a checked store path
+(``store_path``), or as the place of a program that runs on that machine itself. ssh is OpenSSH's,
+with the known host keys and the identity of the run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tasks.reach.remote import LOST, Answer, limited
 
 STORE = "/nix/store"
 KEPT = 400  # last lines of what a program says
-LONGEST = 4096  # bytes of one line: what is built says what it likes
+LONGEST = 4096  # bytes of one line: a program that is built may print anything
 PATIENCE_S = 30  # for a connection
 _PATH = re.compile(r"[0-9abcdfghijklmnpqrsvwxyz]{32}-[0-9A-Za-z+._?=-]{1,211}")
 _PROGRAM = re.compile(r"(/[A-Za-z0-9._+-]+)+")
@@ -40,22 +40,22 @@ _FEATURES = ("--extra-experimental-features", "nix-command flakes")
 
 
 class Refused(Exception):
-    """A word of a machine, or how it is reached, is none that may go into a command."""
+    """A word of a machine, or of its connection data, must not go into a command."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """The store of a machine as Nix on the controller names it. ``url`` is empty for a workspace on
-    the controller: it is then the store that ``environment`` says."""
+    """The store of a machine. ``url``: its name for Nix on the controller; empty for a workspace on
+    the controller itself, whose store ``environment`` names."""
 
     url: str
     environment: Mapping[str, str]
 
 
 def store_path(text: str, store: str = STORE, *, derivation: bool = False) -> str:
-    """``text`` where it is a path directly below ``store``, of Nix's own letters alone.
+    """``text``, checked to be a path directly below ``store`` in the letters of Nix.
 
-    Raises ``Refused``: what a machine says is not trusted to be one."""
+    Raises ``Refused`` for any other text, since machines are not trusted."""
     directory, _, name = text.rpartition("/")
     if directory != store or not _PATH.fullmatch(name) or name.endswith(".drv") is not derivation:
         kind = "derivation" if derivation else "store path"
@@ -64,12 +64,12 @@ def store_path(text: str, store: str = STORE, *, derivation: bool = False) -> st
 
 
 def store_directory(host: Any) -> str:
-    """Where the store of a machine is: /nix/store, or that of a sandbox."""
+    """The store directory of a machine: /nix/store, or that of a sandbox."""
     return str((host.data.get("_env") or {}).get("NIX_STORE_DIR", STORE))
 
 
 def missing() -> str:
-    """Why nothing can be built from here, or the empty string."""
+    """Why the controller cannot drive a build elsewhere, or the empty string."""
     for program in ("nix", "nix-store", "ssh"):
         if shutil.which(program) is None:
             return f"{program} is not installed on this machine, which drives builds elsewhere"
@@ -78,9 +78,9 @@ def missing() -> str:
 
 @contextlib.contextmanager
 def reached(*machines: tuple[Any, str]) -> Iterator[tuple[Store, ...]]:
-    """The stores of pyinfra's hosts; for each the place of its ``nix-daemon``, by its own word.
+    """The stores of machines, each given as pyinfra's host and the path of its ``nix-daemon``.
 
-    Raises ``Refused``. The configuration of ssh is there until the block ends."""
+    A context manager: the configuration of ssh exists until the block ends. Raises ``Refused``."""
     with tempfile.TemporaryDirectory(prefix="workspace-tuning-") as directory:
         config = Path(directory) / "ssh_config"
         stores: list[Store] = []
@@ -95,7 +95,7 @@ def reached(*machines: tuple[Any, str]) -> Iterator[tuple[Store, ...]]:
             blocks.append(block)
             url = _url(name, daemon, str(data.get("ssh_user") or ""), environment)
             own = {"NIX_SSHOPTS": f"-F {config}"}
-            if "NIX_STORE_DIR" in environment:  # a sandbox: paths are below its store, here too
+            if "NIX_STORE_DIR" in environment:  # a sandbox, whose paths are below its own store
                 own["NIX_STORE_DIR"] = environment["NIX_STORE_DIR"]
             stores.append(Store(url=url, environment=own))
         file = next((d for host, _ in machines if (d := host.data.get("ssh_config_file"))), "")
@@ -114,7 +114,8 @@ def _url(name: str, daemon: str, user: str, environment: Mapping[str, str]) -> s
 
 
 def _block(host: Any, data: Mapping[str, Any], *, taken: Collection[str]) -> tuple[str, str]:
-    """The name by which ssh is to reach a machine, and how: as the run does."""
+    """The name by which ssh reaches a machine, and the block of its configuration, as in the run.
+    ``taken``: names of other machines."""
     address, user = str(data["ssh_hostname"] or host.name), str(data.get("ssh_user") or "")
     if data.get("ssh_password"):
         raise Refused("Nix reaches it by key only: put one there, and leave ssh_password out")
@@ -139,7 +140,7 @@ def _block(host: Any, data: Mapping[str, Any], *, taken: Collection[str]) -> tup
 
 
 def _revoked() -> str:
-    """What is revoked for a run is revoked here, whichever file a machine is known by."""
+    """The revoked keys of a run as one file, so that ssh refuses them too. Raises ``Refused``."""
     try:
         return hostkeys.revocations((*connection.REVOKING, *hostkeys.USER))
     except InvalidInput as error:
@@ -147,14 +148,14 @@ def _revoked() -> str:
 
 
 def _rest(own: str, revoked: Path) -> str:
-    """What is so for every machine on the way. The first value counts, so the user's own file, at
-    the end, says the rest: jump hosts and further names."""
+    """The configuration of ssh for every machine on the way. In ssh the first value counts, so the
+    user's own file, included last, adds only the rest: jump hosts and further names."""
     known = " ".join(_quoted(str(path)) for path in (revoked, *hostkeys.GLOBAL))
     lines = (
         *("Host *", "StrictHostKeyChecking yes", "UpdateHostKeys no", "BatchMode yes"),
         *("PermitLocalCommand no", "ForwardAgent no", "ForwardX11 no", "ClearAllForwardings yes"),
         *("ControlMaster no", "ControlPath none", "LogLevel ERROR"),
-        # A certificate vouches for nobody here, as in the run itself.
+        # Certificates are not accepted, as in the run itself.
         *(f"GlobalKnownHostsFile {known}", "HostKeyAlgorithms -*-cert-v01@openssh.com"),
         f"ConnectTimeout {PATIENCE_S}",
         *("ServerAliveInterval 10", "ServerAliveCountMax 6"),
@@ -172,11 +173,11 @@ def _quoted(path: str) -> str:
 def copy(
     path: str, *, source: Store | None, to: Store | None, derivation: bool, limit: int
 ) -> Answer:
-    """Copy a store path with all it needs, as far as the other side lacks it; None: this machine.
-    ``limit`` in seconds.
+    """Copy a store path and all that it needs, where the other side lacks them. None as a store:
+    this machine. ``limit``: seconds.
 
-    A derivation is addressed by its content, so any side may take it from any other. A result is
-    not: whether it needs a signature is then what the side that takes it says of its own user."""
+    A derivation is addressed by its content, so every store accepts it. A result is not: the
+    receiving store decides whether its user may add a result without a signature."""
     words = ["copy", "--derivation"]
     if not derivation:
         words = ["copy", "--substitute-on-destination", "--no-check-sigs"]
@@ -189,7 +190,8 @@ def copy(
 def realise(
     derivation: str, *, at: Store | None, jobs: str, cores: str, root: Path | None, limit: int
 ) -> Answer:
-    """Build a derivation, here or in the store ``at``; ``root`` is a link that keeps the result."""
+    """Build a derivation, here or in the store ``at``. ``root``: path of a link that protects the
+    result from garbage collection. ``limit``: seconds."""
     words = ["nix-store", "--realise"]
     for option, value in (("--max-jobs", jobs), ("--cores", cores)):
         if value != "-":
@@ -202,7 +204,7 @@ def realise(
 
 
 def unconfined(store: Store | None = None) -> bool:
-    """Whether Nix on this machine builds without its sandbox, so with the rights of who builds."""
+    """Whether Nix builds without its sandbox, so that builds have the rights of the user."""
     words = ("config", "show"), ("show-config",)
     for word in words:
         answer = run(["nix", *_FEATURES, *word], (store,), limit=60)
@@ -214,9 +216,8 @@ def unconfined(store: Store | None = None) -> bool:
 def run(
     command: Sequence[str], stores: Sequence[Store | None] = (), *, limit: int, show: bool = False
 ) -> Answer:
-    """Run a program of Nix here. ``show`` prints what it says as it comes, made harmless.
-
-    Never raises for what happens there or on the way."""
+    """Run a program of Nix on the controller. ``limit``: seconds; ``show``: print its errors as
+    they come, made harmless. Never raises for a failure of the program or the connection."""
     environment = dict(os.environ)
     for store in stores:
         environment |= store.environment if store else {}

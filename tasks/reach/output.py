@@ -1,9 +1,9 @@
-"""What this process prints, made harmless: a server cannot move the cursor, hide a line or end it,
-and secrets are hidden.
+"""Make harmless what this process prints: a server cannot move the cursor or hide a line, and
+secrets are hidden.
 
-Lines of ours go through ``converge.report.terminal``; this is for all the rest, whoever prints it:
-pyinfra shows the output of programs and its own messages about them as they came, paramiko what a
-server says before its host key was looked at, Python the text of an error that nobody caught.
+The project's own lines pass ``converge.report.terminal``. This module is for all other output:
+pyinfra prints the output of programs, paramiko prints what a server says before its host key was
+checked, Python prints errors that nobody caught.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ OURS = re.compile(r"(\033\[(?:[0-2]|3[1-7])(?:;(?:[0-2]|3[1-7]))*m|\n)")
 
 
 def harmless(text: str) -> str:
-    """``text`` with its colours and lines, every other control character written out."""
+    """``text`` with every control character written out, except for colours and line ends."""
     parts = OURS.split(text)
     return "".join(part if number % 2 else plain(part) for number, part in enumerate(parts))
 
 
 def _hidden(lines: redact.Lines, text: str) -> str:
-    """``text`` without the secrets in it; ``lines`` remembers a key that is not over yet."""
+    """``text`` without secrets; ``lines`` remembers a key that has not ended."""
     return "\n".join(lines(line) for line in text.split("\n"))
 
 
 class Harmless:
-    """A stream in front of another one: what is written through it is harmless."""
+    """A stream that makes text harmless and writes it to another stream."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self.lines = redact.Lines()
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("buffer", "detach"):  # a way around; click takes it where it is there
+        if name in ("buffer", "detach"):  # click would write past this stream by these
             raise AttributeError(name)
         return getattr(self.stream, name)
 
@@ -55,17 +55,17 @@ class Harmless:
 
 
 def cover() -> None:
-    """Put this in the way of everything that this process prints from here on."""
+    """Make all that this process prints from now on pass ``Harmless``."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if not isinstance(stream, Harmless):
             setattr(sys, name, Harmless(stream))
-    # What paramiko logs is raised as well; without a handler it would be printed a second time.
+    # paramiko also raises what it logs; without a handler, Python would print the log as well.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 def install() -> None:
-    """The same for a run of pyinfra, and limits for what it reads."""
+    """``cover`` for a run of pyinfra, with limits on the output of programs."""
     from pyinfra.connectors import ssh, util
 
     cover()

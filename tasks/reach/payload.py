@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from converge.kde.back import encode
 from converge.plan.plan import Change, digest
 
-PRIVATE = (".config", ".local", ".local/share", ".local/state")  # 0700 where we have to make them
+PRIVATE = (".config", ".local", ".local/share", ".local/state")  # made with mode 0700
 
 
 def directories(paths: Iterable[str], home: str) -> Iterator[tuple[str, str]]:
@@ -40,7 +40,7 @@ def pack(
         for mode, path in directories((c.path for c in changes if c.after is not None), home)
     ]
     lines += (f"sweep - - - {path}" for path in sweep)
-    targets: dict[str, int] = {}  # chezmoi target -> a change with the bytes that it has now
+    targets: dict[str, int] = {}  # chezmoi target -> index of a change that has its new bytes
     contents: dict[str, bytes] = {}
     for number, change in enumerate(changes, 1):
         before = digest(change.before)

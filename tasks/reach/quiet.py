@@ -1,6 +1,6 @@
-"""Leave out what pyinfra tells about its own steps: a run has words of its own for that.
+"""Silence pyinfra's messages about its own steps, since a run has its own messages.
 
-``-v`` shows all of it. What is wrong is always said.
+``-v`` shows all of them. Errors are always shown.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from converge.report.terminal import Terminal
 _STYLE = re.compile(r"\033\[[0-9;]*m")
 _BUILDING = re.compile(r"building '/\S*/[a-z0-9]{32}-(.*)\.drv'")
 _PLANNED = re.compile(r"(?:these (\d+) derivations|this derivation) will be built")
-#: Of the messages of a build what a person should know; the rest is in Nix's own log.
+#: The messages of a build that a person should see; the others are in Nix's own log.
 _WORTH = re.compile(r"(?:trace: )?((?:warning: workspace-tuning|error\b).*)")
 
 
-#: What ``tasks.run.run`` says as well, with what to do.
+#: Messages that ``tasks.run.run`` replaces by its own, with what to do.
 _TOLD = ("is neither an inventory file", "No host matches found for --limit")
-#: What pyinfra says of its own operation: a run tells how each of its steps ended.
+#: pyinfra's message about its operation: a run says itself how each step ended.
 _OPERATION = re.compile(r"Error: .*executed \d+ commands")
 
 
 class _Ours(logging.Filter):
-    """Nothing that a run says itself: of an inventory, a connection, a step that failed."""
+    """Drops messages that a run says itself: about an inventory, a connection, a failed step."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         text = _STYLE.sub("", str(record.msg))
@@ -41,13 +41,13 @@ class _Ours(logging.Filter):
 
 
 def hush() -> None:
-    """From here on pyinfra's log says what is wrong, and nothing else."""
-    if not any(isinstance(one, _Ours) for one in logger.filters):
+    """From here on pyinfra's log shows nothing that a run says itself."""
+    if not any(isinstance(each, _Ours) for each in logger.filters):
         logger.addFilter(_Ours())
 
 
 class _Click:
-    """click, for ``pyinfra_cli.cli``, without what contradicts a run that shows every byte."""
+    """click for ``pyinfra_cli.cli``, without messages that contradict those of a run."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(click, name)
@@ -59,14 +59,14 @@ class _Click:
 
 
 def _confirm(question: str) -> bool:
-    """In place of pyinfra's question: what is asked about stands above it."""
+    """Ask in place of pyinfra; the changes are shown above the question."""
     click.echo("  Press enter to apply this, write no to leave it: ", err=True, nl=False)
     return not input().strip()
 
 
 class Builds:
-    """What Nix prints while it builds, by the host that ran it: how many derivations there are, how
-    many have been begun. ``tell``: takes a host and how far its build has come."""
+    """Reads what Nix prints while it builds, and counts the derivations of each host. ``tell``:
+    takes a host and how far its build has come."""
 
     def __init__(self, terminal: Terminal, tell: Callable[[str, str], None]) -> None:
         self.terminal, self.tell = terminal, tell
@@ -88,7 +88,7 @@ class Builds:
 
 
 def install(terminal: Terminal, tell: Callable[[str, str], None], *, whole: bool = False) -> None:
-    """Put this in the way of what pyinfra prints. ``whole``: only of its question; ``tell``: as of
+    """Silence pyinfra. ``whole`` (``-v``): replace only its question; ``tell``: as in
     ``Builds``."""
     from pyinfra_cli import cli
 

@@ -1,7 +1,7 @@
-"""Run one of ``converge/remote/*.sh`` on a workspace: the single place where commands are made.
+"""Run one of ``converge/remote/*.sh`` on a workspace: only this module makes remote commands.
 
-A program is one argument of ``sh -c``; what it works on comes as further quoted arguments, and data
-on standard input. Nothing is ever put into program text.
+A program is one argument of ``sh -c``; its data comes as further quoted arguments or on standard
+input, and never in the program's text.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from converge.reason import Reason, last_line, reason
 
 #: What pyinfra and paramiko raise where a connection breaks or a time limit ends.
 LOST = (TimeoutError, OSError, EOFError, SSHException)
-GRACE_S = 60  # for the connection itself: paramiko waits without limit for a request's answer
+GRACE_S = 60  # for the connection: paramiko waits for ever for the answer to a request
 PROGRAMS = Path(__file__).parents[2] / "converge" / "remote"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a program printed. ``lost``: the connection broke or the time ran out, so what it did
-    is not known."""
+    """What a program printed. ``lost``: the connection broke or the time ran out, so it is not
+    known what the program did."""
 
     ok: bool
     lines: tuple[str, ...]
@@ -49,12 +49,12 @@ class Answer:
 
     @property
     def reason(self) -> Reason | None:
-        """What the tool that the program ran says is wrong, in all its lines."""
+        """The reason of the tool that the program ran, in all its lines, or None."""
         return reason(self.errors) or (None if self.ok else reason(self.lines))
 
     @property
     def last_error(self) -> str:
-        """In one line: what the program says failed, and why in the words of the tool it ran."""
+        """One line: what failed in the program's words, and why in the words of its tool."""
         said, why = self.first("failed"), self.reason
         parts = [part for part in (said, why.first if why else "") if part]
         return (
@@ -65,7 +65,7 @@ class Answer:
         )
 
 
-#: What a program needs besides ``common.sh``.
+#: Program -> the parts that it needs in addition to ``common.sh``.
 PARTS = {
     "read": ("places",),
     "managed": ("places", "sources"),
@@ -79,7 +79,7 @@ PARTS = {
 
 @cache
 def program(name: str) -> str:
-    """The text of ``converge/remote/<name>.sh`` behind ``common.sh`` and its parts."""
+    """The text of ``common.sh``, the parts of a program, and ``converge/remote/<name>.sh``."""
     return text(PROGRAMS / "common.sh") + _without_common(name)
 
 
@@ -88,7 +88,7 @@ def _without_common(name: str) -> str:
 
 
 def joined(*paths: Path) -> str:
-    """The text of these parts of one program, behind ``common.sh``."""
+    """The text of ``common.sh`` and of these parts of one program."""
     return "".join(text(path) for path in (PROGRAMS / "common.sh", *paths))
 
 
@@ -121,15 +121,15 @@ sh -c "$managed" workspace-managed "$root" "$@" </dev/null | {
 
 
 def read_command(root: str, arguments: Sequence[str]) -> StringCommand:
-    """The snapshot of a workspace: its machine, its flakes and its managed files, in one remote
-    command. ``arguments``: both flakes and how they are read, then what ``read.sh`` takes."""
+    """The command that reads a workspace: its machine, its flakes and its managed files.
+    ``arguments``: ``Choices.flakes``, then the arguments of ``read.sh``."""
     programs = (_without_common(name) for name in ("managed", "detect", "flakes", "read"))
     common = text(PROGRAMS / "common.sh")
     return _sh(_SNAPSHOT, "workspace-snapshot", common, *programs, root, *arguments)
 
 
-#: What sudo starts first, in words of sh alone: nothing of the user's environment goes on to root's
-#: part, whatever sudo is set up to keep, and no program is looked for where the user may write.
+#: The first program that sudo starts, in builtins of sh: root's part gets nothing of the user's
+#: environment, whatever sudo is configured to keep, and runs no program from a user's directory.
 _ROOTS = (
     "cd / && PATH=/run/current-system/sw/bin:/usr/bin:/bin && export PATH && exec env -i "
     'PATH="$PATH" HOME=/root SUDO_UID="$SUDO_UID" SUDO_GID="$SUDO_GID" SUDO_USER="$SUDO_USER"'
@@ -148,7 +148,7 @@ def _sh(*arguments: str) -> StringCommand:
 
 @contextlib.contextmanager
 def limited(seconds: int | None) -> Iterator[None]:
-    """Raise TimeoutError some time after a remote command should have ended by itself."""
+    """Raise TimeoutError ``GRACE_S`` after a remote command should have ended by itself."""
     with gevent.Timeout(seconds and seconds + GRACE_S, TimeoutError):
         yield
 
@@ -163,7 +163,7 @@ def run(
     show: bool = False,
     timeout: int | None = None,
 ) -> Answer:
-    """Run a program on ``host``, see ``send``."""
+    """Run a program of ``converge/remote`` on ``host``, as ``send`` does."""
     given = command(name, arguments)
     return send(host, given, stdin=stdin, sudo=sudo, show=show, timeout=timeout)
 
@@ -177,9 +177,9 @@ def send(
     show: bool = False,
     timeout: int | None = None,
 ) -> Answer:
-    """Run a command on ``host``. ``show`` prints its errors as they come; ``timeout`` in seconds.
+    """Run a command on ``host``. ``show``: print its errors as they come; ``timeout``: seconds.
 
-    Never raises for what happens on the workspace or on the way there."""
+    Never raises for a failure on the workspace or of the connection."""
     limit: int | None = timeout or host.data.get("_timeout")
     options: dict[str, Any] = {"_timeout": limit}
     environment = host.data.get("_env") or {}
@@ -209,14 +209,15 @@ def send(
 
 
 def connected(host: Any) -> bool:
-    """Whether the connection is still there, as far as this side knows. This machine always is."""
+    """Whether the connection is still open, as far as this side knows; true for this machine."""
     client = getattr(host.connector, "client", None)
     transport = client.get_transport() if client else None
     return client is None or bool(transport and transport.is_active())
 
 
 def reconnect(host: Any, *, patience_s: int = 60) -> bool:
-    """Close what is left of a connection and open it again, with pauses up to 8 s in between."""
+    """Close the connection and open it again, trying for ``patience_s`` seconds with pauses of up
+    to 8 s. Returns whether it is open."""
     client = getattr(host.connector, "client", None)
     if client is None:
         return True  # this machine

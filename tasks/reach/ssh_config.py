@@ -1,8 +1,8 @@
-"""``~/.ssh/config`` as pyinfra 3.10 reads it, without what it takes otherwise than ssh does.
+"""Read ``~/.ssh/config`` by pyinfra 3.10, with corrections where pyinfra differs from ssh.
 
-``ProxyJump none`` and ``ProxyCommand none`` mean no jump, and not a host or a program of that name.
-A ``Match`` of a kind that paramiko does not know counts as met, and pyinfra hands the command of a
-``Match exec`` to the shell as the name of a script: where one would decide, nothing is connected.
+``ProxyJump none`` and ``ProxyCommand none`` mean: no jump. paramiko takes every ``Match`` of an
+unknown kind as met, and pyinfra hands the command of a ``Match exec`` to the shell as the name of a
+script. Where such a ``Match`` would decide, nothing is connected.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def get_ssh_config(file: str | None = None) -> Any:
 
 
 def read_config_here() -> None:
-    """Let pyinfra connect by the configuration as it is read here."""
+    """Make pyinfra use ``get_ssh_config`` of this module."""
     from pyinfra.connectors.sshuserclient import client
 
     if not hasattr(client.get_ssh_config, "original"):
@@ -36,7 +36,7 @@ def read_config_here() -> None:
 
 
 def _lookup(config: Any, hostname: str) -> dict[str, Any]:
-    """What the configuration says of a host. Raises ValueError where it cannot be told."""
+    """The configuration of a host. Raises ValueError where paramiko cannot tell it."""
     _decided(config, hostname, {})
     found: dict[str, Any] = type(config).lookup(config, hostname)
     _decided(config, hostname, found)

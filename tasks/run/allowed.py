@@ -1,4 +1,4 @@
-"""Keep on the controller which data the schemas allowed: profiles and choices seldom change."""
+"""Keep digests of data that the schemas allowed on the controller: such data seldom changes."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from converge.profile import schema
 from tasks.run.journal import private
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-#: More than the workspaces of a fleet have profiles and choices; older ones are forgotten.
+#: Digests that are kept, the newest: more than a fleet has profiles and choices.
 KEPT = 1000
 
 
 def recall(directory: Path) -> None:
-    """Take for allowed what was; whatever else is in the file, or no file, says nothing."""
+    """Read the digests. A missing or malformed file, or one of another user, has none."""
     with contextlib.suppress(OSError, UnicodeDecodeError):
         path = directory / "allowed"
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o022:
             return
         if status.st_uid != os.geteuid():
-            return  # what somebody else allowed is validated
+            return  # the file of another user is not trusted
         text = path.read_text(encoding="ascii")
         schema.allowed.update(line for line in text.splitlines() if _DIGEST.fullmatch(line))
 
 
 def keep(directory: Path, before: frozenset[str]) -> None:
-    """Write what was allowed since ``before``, if anything was. Without a place to write, the next
+    """Write the digests, if some are new since ``before``. Where they cannot be written, the next
     run validates again."""
     new = sorted(schema.allowed - before)
     if not new:

@@ -1,8 +1,8 @@
 """A canary first: until it has ended well, nothing is changed on the workspaces that name it.
 
-Every workspace is read and planned at once. Those with a canary then wait in front of their first
-step until the canary's part is over, and go on only where it ended with its changes proved and
-kept, or had none to make.
+Every workspace is read and planned at once. A workspace with a canary then waits before its first
+step until the part of the canary is over. It goes on only if the canary kept proved changes or had
+no changes to make.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _over: defaultdict[str, Event] = defaultdict(Event)  # by workspace
 
 
 def over(work: Workspace) -> None:
-    """The part of this workspace is over: its result stands."""
+    """Note that the part of this workspace is over and its result is set."""
     _over[work.choices.workspace].set()
 
 
@@ -34,8 +34,8 @@ def wait(state: Any, host: Any, work: Workspace) -> bool:
     canary = next(host for host, (one, _) in run.inputs.items() if one.workspace == name)
     step = f"wait for the canary {name}"
     work.step(step, "started")
-    # A canary that could not be reached has no part in the execution, so nobody reports its end.
-    if any(one.name == canary for one in state.activated_hosts):
+    # A canary that could not be connected executes no step, so its end is never noted.
+    if any(host.name == canary for host in state.activated_hosts):
         with work.waits(step):
             _over[name].wait()
     if run.interrupted:
@@ -43,7 +43,7 @@ def wait(state: Any, host: Any, work: Workspace) -> bool:
     outcome, why = run.outcomes[canary], run.whys[canary]
     if outcome.exit is Exit.DONE and outcome is not Outcome.ON_TRIAL:
         work.step(step, "done", f"it ended: {outcome}" + (f" ({why})" if why else ""))
-        return remote.connected(host) or work.reconnect()  # it may have been a long time
+        return remote.connected(host) or work.reconnect()  # the wait may have been long
     because = f"the canary {name} ended: {outcome}" + (f" ({why})" if why else "")
     work.step(step, "failed", because)
     raise Over(f"nothing was changed: {because}", Outcome.NOT_STARTED)

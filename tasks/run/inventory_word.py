@@ -1,6 +1,6 @@
-"""What a person typed where the inventory stands, before it is read.
+"""Check the word of a command line that names the inventory, before the inventory is read.
 
-In: a word of a command line. Out: problems, each with what to type instead.
+In: the word. Out: problems, each with what to type instead.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ PROJECT = Path(__file__).parents[2]
 
 
 def problems(given: str, *, alone: bool) -> Iterator[Problem]:
-    """An inventory that looks like a file has to be one; anything else may be a host. ``alone``:
-    the command needs no more than the host's name."""
+    """Yield the problems. A word that looks like a file has to be one; any other word may be a
+    host. ``alone``: the command needs only the name of a host."""
     if Path(given).suffix in (".yaml", ".yml"):
         what = "is a hardware profile, and stands where the inventory has to be"
         yield problem(given, what, f"its workspace's file is inventory/{Path(given).stem}.py")

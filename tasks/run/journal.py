@@ -1,4 +1,4 @@
-"""Write the record of one run, each line through to the disk before the next step begins.
+"""Write the journal of one run; each line is on the disk before the next step begins.
 
 Each record passes ``converge.redact`` first; ``converge.journal.journal`` reads it.
 """
@@ -21,7 +21,7 @@ from converge.journal.form import plain
 from converge.journal.journal import Line
 from converge.journal.kinds import WORDS, OtherRecord, Record
 
-OURS = "workspace-tuning"  # from this directory on, all belongs to this project
+OURS = "workspace-tuning"  # all in the directory of this name belongs to this project
 
 
 KEPT = 500  # runs of which the controller keeps the journal
@@ -29,7 +29,7 @@ _RUN = re.compile(r"[0-9]{8}t[0-9]{6}-[0-9a-f]{4}")
 
 
 class JournalError(Exception):
-    """The journal cannot be written: nothing may be changed without a record of it."""
+    """The journal cannot be written, so nothing may be changed."""
 
 
 class _Taken(JournalError):
@@ -43,10 +43,10 @@ def new_run_id(clock: Callable[[], float] = time.time) -> str:
 
 
 def private(directory: Path) -> None:
-    """Make a directory for its owner alone, whatever the umask. Raises OSError.
+    """Make a directory with mode 0700, whatever the umask. Raises OSError.
 
-    One that is there already has to be the user's own, and closed to the writing of others, and so
-    has each above it up to this project's."""
+    An existing directory has to belong to the user and must not be writable for others; so must
+    each directory above up to this project's own."""
     for one in (*reversed(directory.parents), directory):
         with contextlib.suppress(FileExistsError):
             one.mkdir(mode=0o700)
@@ -61,11 +61,11 @@ def private(directory: Path) -> None:
 
 
 def prune(directory: Path, own: str) -> None:
-    """Remove the journals of all but the newest ``KEPT`` runs, by the time in their names, and
-    never of the run ``own``: the clock may have been set back.
+    """Remove the journals of all but the newest ``KEPT`` runs, by the time in their names. The run
+    ``own`` always stays, since the clock may have been set back.
 
-    Nothing else is touched: a directory of another name, a link, or one that holds more than a
-    journal stays. What cannot be removed stays as well: the run is not about it."""
+    Links, directories of other names and directories with other files stay. What cannot be removed
+    stays too, without an error."""
     runs = sorted(path for path in directory.iterdir() if _RUN.fullmatch(path.name))
     for run in runs[:-KEPT]:
         with contextlib.suppress(OSError):
@@ -76,7 +76,8 @@ def prune(directory: Path, own: str) -> None:
 
 
 class Journal:
-    """Append-only. ``listeners`` get each line after it is on disk, as a reader would get it."""
+    """A journal that is only appended to. ``listeners`` get each line once it is on the disk, in
+    the form that a reader gets."""
 
     def __init__(self, directory: Path, run: str) -> None:
         self.run = run
@@ -96,9 +97,7 @@ class Journal:
             raise JournalError(f"{self.path}: {error.strerror}") from error
 
     def append(self, record: Record, *, workspace: str = "") -> Line:
-        """Write one record through to the disk.
-
-        Raises ``JournalError`` when it is not certain to be there."""
+        """Write one record to the disk. Raises ``JournalError`` where it may not be there."""
         assert not isinstance(record, OtherRecord), "a record of no kind is only ever read"
         fields = {
             "run": self.run,
@@ -111,9 +110,9 @@ class Journal:
         text = json.dumps(fields, ensure_ascii=False)
         line = Line.of(fields)
         try:
-            # A file name that is not UTF-8 arrives as lone surrogates; JSON can spell those.
+            # A file name that is not UTF-8 has lone surrogates, which JSON can escape.
             self._write((text + "\n").encode(errors="backslashreplace"))
-            # Before the sync: a signal that ends the run in there must not give a number twice.
+            # Before the sync: if a signal interrupts the sync, the next line needs another number.
             self.lines.append(line)
             os.fsync(self._fd)
         except OSError as error:
@@ -123,7 +122,7 @@ class Journal:
         return line
 
     def _write(self, line: bytes) -> None:
-        """The whole line or nothing of it, so that the journal can be read to its end."""
+        """Write the whole line or nothing, so that the journal can be read to its end."""
         size = os.fstat(self._fd).st_size
         try:
             written = os.write(self._fd, line)
@@ -136,7 +135,8 @@ class Journal:
 
 
 def open_journal(directory: Path, run: str) -> Journal:
-    """The journal of a run, under another id where this one is taken. Raises ``JournalError``."""
+    """Open the journal of a run, with another id where this id is taken. Raises
+    ``JournalError``."""
     while True:
         try:
             return Journal(directory, run)

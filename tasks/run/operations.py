@@ -1,9 +1,9 @@
-"""Do the steps of one workspace: ``look`` before anything is changed, ``change`` after it.
+"""Do the steps of one workspace: ``look`` for those that change nothing, ``change`` for the rest.
 
 All steps that change something are one operation of pyinfra, because pyinfra waits after every
-operation for the slowest workspace (3.10, ``api/operations.py``). A change that is activated would
-pass its deadline while another workspace still builds, and a workspace that waits for its canary
-would hold the canary up as well.
+operation for the slowest workspace (3.10, ``api/operations.py``). With several operations, an
+activated change would pass its deadline while another workspace still builds, and a workspace that
+waits for its canary would hold up the canary itself.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ from tasks.run import canary
 from tasks.run.journal import JournalError
 from tasks.run.stages import Activated, Done, Looked, Over, Planned, Read, Workspace
 
-NO_LIMIT_S = 7 * 24 * 3600  # pyinfra takes a number only, and 0 would end every step at once
+NO_LIMIT_S = 7 * 24 * 3600  # pyinfra needs a number, and 0 would end every step at once
 S = TypeVar("S", bound=Workspace)
 T = TypeVar("T", bound=Workspace)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step(Generic[S, T]):
-    """A step that changes something. ``title`` names it in the journal; ``idle`` says why there is
-    nothing to do, or the empty string; ``gives`` is the stage that it makes, also when idle;
-    ``decides``: whether what is in force is decided about here, so that nothing is taken back."""
+    """A step that changes something. ``title``: its name in the journal; ``idle``: a function that
+    says why the step has nothing to do, or returns the empty string; ``gives``: the stage that the
+    step makes, also when idle; ``decides``: the step decides about the activated change, so that a
+    failure does not undo it."""
 
     title: Callable[[Any], str]
     act: Callable[[S], T]
@@ -51,7 +52,7 @@ def step(
     idle: Callable[[Any], str] = lambda _: "",
     decides: bool = False,
 ) -> Callable[[Callable[[S], T]], Step[S, T]]:
-    """Make a step of a function from one stage to the next. It raises ``Over`` where it fails."""
+    """Make a step of a function from one stage to the next, which raises ``Over`` on failure."""
     named = (lambda _: title) if isinstance(title, str) else title
 
     def made(act: Callable[[S], T]) -> Step[S, T]:
@@ -61,8 +62,8 @@ def step(
 
 
 def look(workspace: S, *steps: Callable[[Any], Any]) -> Any:
-    """Take a workspace through the steps that change nothing. Returns the last stage, or None where
-    its part is over; whatever goes wrong ends the part of this workspace alone."""
+    """Take a workspace through steps that change nothing. Returns the last stage; None where the
+    part of the workspace is over. An error ends the part of this workspace only."""
     stage: Workspace | None = workspace
     try:
         for one in steps:
@@ -74,11 +75,11 @@ def look(workspace: S, *steps: Callable[[Any], Any]) -> Any:
         stage = None
     except JournalError:
         raise
-    except Exception as error:  # an answer that nobody thought of
+    except Exception as error:  # an unexpected answer of the workspace
         workspace.stop(Over(f"{type(error).__name__} while it was prepared: {error}"[:500]))
         stage = None
     if stage is None:
-        canary.over(workspace)  # nobody waits for what has no step to do
+        canary.over(workspace)  # this workspace has no step to do, so no other waits for it
     workspace.run.prepared(workspace.host.name)
     return stage
 
@@ -86,9 +87,9 @@ def look(workspace: S, *steps: Callable[[Any], Any]) -> Any:
 def change(stage: Workspace | None, *steps: Step[Any, Any]) -> None:
     """Do these steps when pyinfra executes, one after the other.
 
-    A step that fails ends this workspace's part: nothing after it is attempted there."""
+    A step that fails ends the part of this workspace: its later steps are not tried."""
     if stage is not None:
-        # Each command of a step has its own time limit, and a workspace may wait for its canary.
+        # Each remote command has its own time limit, and the wait for a canary may be long.
         _all(name="Converge", stage=stage, steps=steps, _timeout=NO_LIMIT_S)
 
 
@@ -103,7 +104,7 @@ class _Part:
 def _all(
     stage: Workspace, steps: tuple[Step[Any, Any], ...]
 ) -> Generator[FunctionCommand, None, None]:
-    """Do the steps. The plan is made by now, so change detection costs no remote command."""
+    """Do the steps, as one operation of pyinfra."""
     idle = [one.idle(stage) for one in steps]
     if not current_state.is_executing:
         if not all(idle):
@@ -142,13 +143,13 @@ def _do(state: Any, host: Any, part: _Part, one: Step[Any, Any]) -> bool:
     try:
         part.stage = perform(stage, one)
     finally:
-        if part.stage is None:  # pyinfra does no further step of this workspace
+        if part.stage is None:  # makes pyinfra do no further step of this workspace
             canary.over(stage)
     return part.stage is not None
 
 
 def perform(stage: Workspace, one: Step[Any, Any]) -> Workspace | None:
-    """Do one step, with a journal record before and after. None: the part is over."""
+    """Do one step, with a record in the journal before and after. None: the part is over."""
     run, title = stage.run, one.title(stage)
     if run.interrupted:
         _take_back(stage)
@@ -157,10 +158,10 @@ def perform(stage: Workspace, one: Step[Any, Any]) -> Workspace | None:
     over: Over | None = None
     unexpected = False
     after: Workspace | None = None
-    reached: Workspace | None = stage  # what is taken back where the journal ends
+    reached: Workspace | None = stage  # the stage to undo from where the journal fails
     try:
         stage.step(title, "started")
-        # From here on, what the workspace holds is known only from what the step reports.
+        # From here on, only the step's report tells what the workspace holds.
         stage.ends(Exit.UNKNOWN, f"ended during: {title}")
         reached = None if one.decides else stage
         try:
@@ -170,7 +171,7 @@ def perform(stage: Workspace, one: Step[Any, Any]) -> Workspace | None:
             over = error
         except JournalError:
             raise
-        except Exception as error:  # an answer that nobody thought of: how far it came is not known
+        except Exception as error:  # an unexpected answer: it is not known how far the step came
             unexpected = True
             code = Exit.UNKNOWN if isinstance(stage, Looked) else Exit.FAILED
             over = Over(f"{title}: {type(error).__name__}: {error}"[:500], code)
@@ -196,24 +197,24 @@ def perform(stage: Workspace, one: Step[Any, Any]) -> Workspace | None:
 
 
 def _take_back(stage: Workspace) -> None:
-    """Leave nothing in force that nobody will decide about: this run cannot go on."""
+    """Undo an activated change, since this run cannot go on and nobody would decide about it."""
     if isinstance(stage, Activated) and stage.take_back:
         with contextlib.suppress(JournalError):
             stage.take_back()
 
 
 def _give_back(stage: Workspace) -> None:
-    """Give the workspace's lock back, unless what is going on there is not known: it then shows
-    the next run who was there."""
+    """Release the workspace's lock. Where its state is unknown, the lock stays, so that it tells
+    the next run which run was there."""
     if isinstance(stage, Read) and stage.run.outcomes[stage.host.name].exit is not Exit.UNKNOWN:
         stage.remote("release", stage.run.id, stage.lock)
 
 
 def transacts(nothing: str) -> Callable[[Planned], str]:
-    """``idle`` of a step that is for changes that take effect."""
+    """``idle`` for a step that only changes with an effect need. ``nothing``: the reason."""
     return lambda stage: "" if stage.transacts else nothing
 
 
 def proves(nothing: str) -> Callable[[Planned], str]:
-    """``idle`` of a step that looks at effects."""
+    """``idle`` for a step that looks at effects. ``nothing``: the reason."""
     return lambda stage: "" if stage.proves else nothing

@@ -1,6 +1,7 @@
-"""What of a command line or an inventory would be dropped, or do nothing: said before a connection.
+"""Refuse parts of a command line or an inventory that would be dropped or do nothing.
 
-In: what click read of the command line, and what an inventory's file defines. Out: problems.
+In: the command line as click read it, and the names that an inventory's file defines. Out:
+problems, before any connection.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pyinfra.api.exceptions import NoGroupError
 
 from converge.problem import Problem, did_you_mean
 
-#: Options for operations of pyinfra's, which no command here has: name of click's -> the option.
+#: Options for operations of plain pyinfra, without effect here: click's name -> the option.
 _IDLE = {
     "sudo": "--sudo",
     "sudo_user": "--sudo-user",
@@ -34,7 +35,7 @@ def problem(given: str, message: str, hint: str) -> Problem:
 
 
 def idle(params: Mapping[str, Any]) -> Iterator[Problem]:
-    """Options that would change nothing, and a number that is none of workspaces."""
+    """Yield options that would change nothing, and a negative ``--parallel``."""
     if (at_once := params.get("parallel")) and int(at_once) < 0:
         yield problem(f"--parallel {at_once}", "is no number of workspaces", "1 or more")
     for name, option in _IDLE.items():
@@ -44,8 +45,8 @@ def idle(params: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def data(given: Sequence[str], *, alone: bool = False) -> Iterator[Problem]:
-    """What is no ``KEY=VALUE``, and what pyinfra would drop: of a key given twice all but one.
-    ``alone``: a machine was named without an inventory, so a name for it can be given."""
+    """Yield words that are no ``KEY=VALUE``, and keys that are given twice, of which pyinfra would
+    use one value. ``alone``: a machine is named without an inventory, so a name can be given."""
     for text in given:
         key, equals, _ = text.partition("=")
         if not key.strip():
@@ -65,7 +66,7 @@ def data(given: Sequence[str], *, alone: bool = False) -> Iterator[Problem]:
 
 
 def picked(inventory: Any, params: Mapping[str, Any]) -> Iterator[Problem]:
-    """Patterns that match no host: with ``--exclude`` of a wrong name nothing is left out."""
+    """Yield patterns of ``--limit`` and ``--exclude`` that match no host."""
     names = sorted(host.name for host in inventory)
     for option in ("limit", "exclude"):
         for pattern in params.get(option) or ():
@@ -89,9 +90,9 @@ def _matches(inventory: Any, pattern: str, names: Collection[str]) -> bool:
 
 
 def twice(inventory: str, defined: Mapping[str, object]) -> Iterator[Problem]:
-    """Hosts that an inventory defines by the same name with other data: the last alone would count.
+    """Yield hosts that an inventory defines twice with different data: pyinfra would use the last.
 
-    ``defined``: the names of the file, and what each is."""
+    ``defined``: the names that the file defines, and their values."""
     found: dict[str, Mapping[str, object]] = {}
     said = set()
     for name, one in (pair for value in defined.values() for pair in _hosts(value)):

@@ -13,7 +13,7 @@ from tasks.run.journal import private
 
 
 def save(directory: Path, plan: Plan, *, home: str, choices: Choices) -> Path:
-    """Write ``<id>.json``, for its owner only. Raises OSError; then nothing is left of it."""
+    """Write ``<id>.json`` with mode 0600. Raises OSError, and then leaves no file."""
     private(directory)
     path = directory / f"{plan.id}.json"
     temporary = path.with_suffix(f".{os.getpid()}")

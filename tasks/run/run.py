@@ -1,8 +1,8 @@
 """One run from the first check to the exit code: input, journal, signals, result.
 
-``config.py`` installs it before pyinfra connects to anything. It replaces what pyinfra 3.10 gets
-wrong for us: Ctrl-C and a declined or partly failed run end with 0 there, a dry run does not tell
-changes from none, and the first dead host ends the verdicts of the others.
+``config.py`` installs a run before pyinfra connects to anything. The run replaces behaviour of
+pyinfra 3.10: there, Ctrl-C and a declined or partly failed run end with 0, a dry run ends with the
+same code with and without changes, and the first dead host ends the verdicts of the others.
 """
 
 from __future__ import annotations
@@ -44,18 +44,18 @@ from tasks.run.waits import Waits
 
 R = TypeVar("R")
 __all__ = ["PROJECT", "Run", "begin", "install", "leave"]
-#: Tasks that change nothing: there is nothing to confirm, so nobody has to be there.
+#: Tasks that change nothing, so they ask nothing.
 READ_ONLY = frozenset({"verify", "status", "why", "detect"})
 
 
 def version() -> str:
-    """The version of this project, which stands in pyproject.toml alone."""
+    """The version of this project, from pyproject.toml."""
     data = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
     return str(data["project"]["version"])
 
 
 class Run:
-    """All that one process does. Per workspace: the exit code that holds if it ended now."""
+    """One process. It holds the outcome of each workspace that would count if it ended now."""
 
     def __init__(self, params: dict[str, Any]) -> None:
         self.id = new_run_id()
@@ -71,7 +71,7 @@ class Run:
         self.inputs: dict[str, tuple[Choices, Profile | None]] = {}  # by pyinfra's host name
         self.outcomes: dict[str, Outcome] = {}  # by pyinfra's host name
         self.whys: dict[str, str] = {}
-        # pyinfra has nothing to add to a dry run unless somebody asks it to.
+        # A dry run needs nothing more of pyinfra, unless these options ask for it.
         self.ends_here = not (params.get("json_output") or params.get("debug_operations"))
         self.pending: set[str] = set()  # hosts whose preparation has not ended
         self.to_do: set[str] = set()  # hosts on which something is to be changed
@@ -97,10 +97,10 @@ class Run:
         )
 
     def record(self, host: str, record: Record) -> None:
-        """One journal record for a workspace; the message follows from it.
+        """Write one record for a workspace into the journal, which also prints its message.
 
-        While the plans are made nothing is changed yet: without a journal the run ends there.
-        Raises ``JournalError`` afterwards."""
+        Where the journal fails before anything is changed, the run ends. Raises ``JournalError``
+        after that."""
         assert self.journal is not None
         try:
             self.journal.append(record, workspace=self.inputs[host][0].workspace)
@@ -118,7 +118,7 @@ class Run:
         return list(of_kind(self.journal.lines, kind, self.inputs[host][0].workspace))
 
     def _end(self, host: str, outcome: Outcome) -> None:
-        """What changed on a workspace, what is pending, what to do next."""
+        """Print the end of a workspace's part: what changed, what is pending, what to do next."""
         assert self.journal is not None
         for row in ending.rows(
             self.journal.lines,
@@ -136,7 +136,7 @@ class Run:
     # -- verdicts ---------------------------------------------------------------------------
 
     def set(self, host: str, outcome: Exit | Outcome, why: str = "") -> None:
-        """What the run ends with for this host unless something else happens."""
+        """Set the outcome of this host, which counts unless it is set again."""
         self.outcomes[host] = Outcome.of(outcome)
         self.whys[host] = why
 
@@ -146,8 +146,8 @@ class Run:
         return {host: outcome.exit for host, outcome in self.outcomes.items()}
 
     def changes(self, host: str, why: str) -> None:
-        """Something is to be changed there. A run that ends before it comes to that has failed;
-        where a person is asked, or in a dry run, there are changes."""
+        """Note that this host has something to change. A run that ends before the change has
+        failed; a dry run, or a run in which the person is still asked, has found changes."""
         self.to_do.add(host)
         if self.dry:
             self.set(host, Outcome.CHANGES, why)
@@ -157,13 +157,13 @@ class Run:
             self.set(host, Outcome.DECLINED, f"{why}; nothing was changed")
 
     def stop_host(self, host: str, code: Exit | Outcome, why: str) -> None:
-        """This host's part is over: nothing more is done there, the others go on."""
+        """End the part of this host; the other hosts go on."""
         self.set(host, code, why)
         self.record(host, ProblemRecord(text=why))
 
     def prepared(self, host: str) -> None:
-        """The plan of one host is known. When no host has anything to do, the run is over: there
-        is no question to ask and nothing to execute."""
+        """Note that the plan of one host is known. Where no host has anything to do, end the run
+        before pyinfra asks."""
         self.pending.discard(host)
         to_do = self.task not in READ_ONLY and bool(self.to_do)
         if not self.pending and (not to_do or (self.dry and self.ends_here)):
@@ -172,7 +172,7 @@ class Run:
     # -- the end ----------------------------------------------------------------------------
 
     def interrupt(self, number: int, _frame: object) -> None:
-        """Once: end after the step that is running. Twice: stop waiting for it."""
+        """Answer a signal: the first ends the run after the running step, the second at once."""
         name = signal.Signals(number).name
         if self.interrupted:
             self.terminal.line(
@@ -184,13 +184,13 @@ class Run:
         self.terminal.line(
             f"{name}: waiting for the running step, then ending. Again: do not wait."
         )
-        if not self.executing():  # else the steps look, and what was not decided is taken back
+        if not self.executing():  # running steps look at ``interrupted``, and undo what is open
             sys.exit(128 + number)
 
     def finish(self) -> None:
-        """Say the result and leave with its code: the journal, the last line and the code agree."""
+        """Write the result into the journal, print it, and leave with its exit code."""
         for number in signals.SIGNALS:
-            signal.signal(number, signal.SIG_IGN)  # the result is said once
+            signal.signal(number, signal.SIG_IGN)  # the end itself is not interrupted
         ends = []
         for host in self.inputs:
             end = self.outcomes[host]
@@ -211,7 +211,7 @@ class Run:
         except JournalError as error:
             end = together([end, Outcome.FAILED])
             self.terminal.line(f"{end} (exit {int(end.exit)}): {error}")
-        except Exception as error:  # an exit handler that raises would end in 0
+        except Exception as error:  # an exit handler that raises would end with code 0
             end = together([end, Outcome.FAILED])
             what = f"{type(error).__name__}: {error}"
             self.terminal.line(f"{end} (exit {int(end.exit)}): the end could not be told: {what}")
@@ -219,7 +219,7 @@ class Run:
 
 
 class _Events(BaseStateCallback):
-    """pyinfra's events, as records."""
+    """Notes pyinfra's events."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -251,11 +251,11 @@ def install(state: Any) -> None:
 
 
 def begin(state: Any, params: dict[str, Any]) -> None:
-    """Check all that was given. Bad input ends here: nothing connected, nothing written."""
+    """Check all input. Bad input ends the process before anything is connected or written."""
     global current
     output.install()
     run = Run(params)
-    # Failed hosts are counted by us: without this, pyinfra asks on the terminal at the first one.
+    # The run counts failed hosts; otherwise pyinfra asks on the terminal at the first one.
     state.should_raise_failed_hosts = None
     state.config.FAIL_PERCENT = None
     connection.never_ask()
@@ -273,7 +273,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
                 run.inputs[host.name] = _input(host, run.task, given)
             except InvalidInput as error:
                 wrong += error.problems
-            # After the input, by which an address alone is connected as one of ours.
+            # After _input, which sets the connection data of a bare address.
             wrong = [*connection.problems(host), *wrong]
             problems += [_placed(one, host, given, run.inventory) for one in wrong]
             says = partial(run.waits.waiting, host.name, options.named(host), "connect")
@@ -298,7 +298,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     for name in run.inputs:
         run.set(name, Exit.FAILED, "not reached")
     run.pending = set(run.inputs)
-    interrupts = signals.defer()  # else a journal that has begun would say no end
+    interrupts = signals.defer()  # so that a begun journal always gets its end
     try:
         run.start()
     except JournalError as error:
@@ -344,7 +344,7 @@ def _given(params: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _input(host: Any, task: str, given: frozenset[str]) -> tuple[Choices, Profile | None]:
-    """What was given for one workspace. Without a profile: tasks/detect.py is there to write it."""
+    """The checked choices and profile of one workspace; tasks/detect.py needs no profile."""
     from converge.gate.gate import FACTS, FORMER
     from converge.plan.standing import OFFERED
     from converge.subjects.settings import BY_ID
@@ -375,8 +375,7 @@ def _input(host: Any, task: str, given: frozenset[str]) -> tuple[Choices, Profil
 
 
 def _placed(problem: Problem, host: Any, given: frozenset[str], inventory: str) -> Problem:
-    """A problem of ``--data`` names ``--data``, not the inventory that it was put into; one of the
-    inventory names its file and the workspace in it."""
+    """The problem with its true source: ``--data``, or the inventory's file and workspace."""
     if not problem.file.startswith("inventory host "):
         return problem
     key = problem.path.partition(".")[0].partition("[")[0]

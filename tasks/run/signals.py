@@ -1,5 +1,5 @@
-"""An interrupt before a run has begun, and until the run answers to it. Nothing else is imported,
-so that it is there at once."""
+"""Answer interrupts before a run has begun. This module imports nothing else of the project, so
+that it works at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INTERRUPTED = 130  # converge.exits.Exit.INTERRUPTED; nothing is imported this e
 
 
 def hold_signals() -> None:
-    """From here on an interrupt ends with 130: nothing has been connected or written yet."""
+    """From here on an interrupt ends the process with 130. Only before any connection."""
     for number in SIGNALS:
         if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
             continue  # nohup
@@ -29,7 +29,7 @@ def _stop(number: int, _frame: FrameType | None) -> None:
 
 
 def defer() -> list[int]:
-    """From here on an interrupt waits: its number is in the list that ``hand_over`` takes."""
+    """From here on an interrupt waits: its number goes into the list for ``hand_over``."""
     waiting: list[int] = []
     for number in SIGNALS:
         signal.signal(number, lambda one, _: waiting.append(one))
@@ -37,7 +37,7 @@ def defer() -> list[int]:
 
 
 def hand_over(waiting: list[int], answer: Callable[[int, FrameType | None], None]) -> None:
-    """From here on ``answer`` is called for an interrupt, and now for each that has waited."""
+    """From here on ``answer`` is called for an interrupt, and at once for each that waits."""
     for number in SIGNALS:
         signal.signal(number, answer)
     while waiting:

@@ -1,8 +1,8 @@
 """What is known of one workspace, stage by stage: given → read → planned → written → built →
 activated → proved.
 
-Each stage is a frozen value that holds all of the stage before it. A step takes the stage that it
-needs and returns the one that it makes; ``Over`` ends this workspace's part and no other's.
+Each stage is a frozen value that has all fields of the stage before. A step takes the stage that it
+needs and returns the next one. ``Over`` ends the part of one workspace.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from tasks.run.waits import PROGRAMS
 
 
 class Over(Exception):
-    """The part of this workspace ends here with ``code``; without one, the step has failed.
+    """The part of a workspace ends here with ``code``; without a code, the step has failed.
 
-    ``short``: the reason in the step's own record, where ``why`` says more. ``said``: whether the
-    reason is said as a problem; an end that is none needs no such record."""
+    ``short``: the reason for the step's own record, where ``why`` is longer. ``said``: whether
+    ``why`` is printed as a problem."""
 
     def __init__(
         self, why: str, code: Exit | Outcome | None = None, *, short: str = "", said: bool = True
@@ -44,7 +44,7 @@ class Over(Exception):
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Workspace:
-    """A workspace that this run is about: pyinfra's ``host``, and what the person chose for it."""
+    """A workspace of this run: pyinfra's ``host``, and the workspace's choices."""
 
     host: Any
     run: runs.Run
@@ -55,9 +55,9 @@ class Workspace:
 
     @classmethod
     def of(cls, earlier: Workspace, **more: object) -> Self:
-        """This stage, from an earlier one and what is new."""
-        held = {one.name: getattr(earlier, one.name) for one in fields(earlier)}
-        known = {one.name for one in fields(cls)}
+        """This stage, from an earlier stage and new fields."""
+        held = {field.name: getattr(earlier, field.name) for field in fields(earlier)}
+        known = {field.name for field in fields(cls)}
         return cls(**{**{k: v for k, v in held.items() if k in known}, **more})
 
     def remote(self, program: str, *arguments: str, what: str = "", **options: Any) -> Answer:
@@ -76,11 +76,11 @@ class Workspace:
             return reconnect(self.host)
 
     def ends(self, code: Exit | Outcome, why: str = "") -> None:
-        """What the run ends with for this workspace unless something else happens."""
+        """Set the outcome of this workspace, which counts unless it is set again."""
         self.run.set(self.host.name, code, why)
 
     def stop(self, over: Over) -> None:
-        """The part of this workspace is over, for the reason that ``over`` gives."""
+        """End the part of this workspace for the reason in ``over``."""
         code = Exit.FAILED if over.code is None else over.code
         if over.said:
             self.run.stop_host(self.host.name, code, over.why)
@@ -91,17 +91,17 @@ class Workspace:
         self.record(StepRecord(step=name, status=status, why=why))
 
     def problem(self, text: str) -> None:
-        """Tell a person, and the journal."""
+        """Print a problem and write it into the journal."""
         self.record(ProblemRecord(text=text))
 
     def record(self, record: Record) -> None:
-        """A line of the journal about this workspace."""
+        """Write a record about this workspace into the journal."""
         self.run.record(self.host.name, record)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Given(Workspace):
-    """The input is checked; nothing is known of the machine yet."""
+    """The input is checked; the machine was not read yet."""
 
     profile: Profile
 
@@ -118,19 +118,19 @@ class Read(Given):
 
     @property
     def record_directory(self) -> str:
-        """Where the workspace keeps this run's new and old bytes, 0700."""
+        """The directory on the workspace for this run's new and old bytes; its mode is 0700."""
         return f"{self.snapshot.state}/runs/{self.run.id}"
 
     @property
     def system_record(self) -> str:
-        """The same for the files of root: each user of the machine has a directory there."""
+        """The same directory for files of root, below one that is this user's."""
         runs = f"{system_layer(self.choices.root).rpartition('/')[0]}/runs"
         return f"{runs}/{self.snapshot.facts['user']}/{self.run.id}"
 
     def undone_by_root(self, one: Transaction) -> bool:
-        """Whether the record of a transaction is root's. Raises ``Over`` for one that lies anywhere
-        but among root's records: a process of the user's can answer with any place, and root runs
-        what lies there."""
+        """Whether the record of a transaction is root's. Raises ``Over`` for a record outside both
+        the user's and root's directories: a process of the user's could answer with any directory,
+        and root would run the programs in it."""
         if not self.snapshot.needs_sudo or one.directory.startswith(f"{self.snapshot.state}/"):
             return False
         runs, user = f"{system_layer(self.choices.root).rpartition('/')[0]}/runs", self.choices.user
@@ -142,25 +142,25 @@ class Read(Given):
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Planned(Read):
-    """The difference between what is there and what should be is known."""
+    """The plan was made."""
 
     plan: Plan
-    blocks: tuple[FactVerdict, ...] = ()  # facts that are not true of the machine and end the run
+    blocks: tuple[FactVerdict, ...] = ()  # verdicts of the gate that refuse the run
     unbuildable: str = ""  # why Nix cannot evaluate a layer, in its own words
 
     @property
     def acts(self) -> bool:
-        """Whether there is anything to do."""
+        """Whether the run has anything to do."""
         return not self.plan.empty
 
     @property
     def transacts(self) -> bool:
-        """Whether anything takes effect in this run, and has to be proved."""
+        """Whether the run makes changes that take effect and have to be proved."""
         return self.acts and bool(self.live or self.needed_builds)
 
     @property
     def proves(self) -> bool:
-        """Whether effects are looked at: of a change, or of a staged rollout that waits for it."""
+        """Whether the run looks at effects: of its change, or for a staged rollout."""
         return self.transacts or bool(self.plan.to_prove)
 
     @property
@@ -178,28 +178,28 @@ class Planned(Read):
 
     @property
     def root_sweep(self) -> tuple[str, ...]:
-        """What a killed run left beside them."""
+        """The staged files that a killed run left beside files of the NixOS layer."""
         ours = f"{system_layer(self.choices.root)}/"
         return tuple(path for path in self.plan.sweep if path.startswith(ours))
 
     @property
     def as_root(self) -> bool:
-        """Whether the transaction is root's: the system is part of it."""
+        """Whether root carries out the transaction, because the system is a part of it."""
         return self.snapshot.needs_sudo and any(build.nix.root for build in self.needed_builds)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Looked(Planned):
-    """What held before the change was found: the faults that are not this run's."""
+    """The faults from before the change were recorded, so that they do not undo it."""
 
     known: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Written(Looked):
-    """The files without effect of their own are in place.
+    """The files that have no effect by themselves are written.
 
-    ``records``: where the old bytes are, whose they are, and the part that they belong to."""
+    ``records``: for each record of old bytes its directory, its owner and its part."""
 
     records: tuple[tuple[str, str, str], ...] = ()
     holds_lock: bool = False
@@ -207,8 +207,8 @@ class Written(Looked):
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Built(Written):
-    """``paths``: the store path that was built for a layer, by the layer's name; ``differs``: what
-    it changes, in the lines of ``remote/difference.sh``."""
+    """The layers are built. ``paths``: layer -> store path; ``differs``: the lines of
+    ``remote/difference.sh`` about what each changes."""
 
     paths: Mapping[str, str] = field(default_factory=dict)
     differs: tuple[str, ...] = ()
@@ -216,15 +216,16 @@ class Built(Written):
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Activated(Built):
-    """The change is in force and undecided. ``take_back`` undoes it; without it, nothing is."""
+    """The change is in force and undecided. ``take_back``: a function that undoes the change; None
+    where nothing was activated."""
 
     take_back: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Proved(Activated):
-    """The effects were looked at. ``disproved``: what is not as it should be, or the empty string;
-    ``not_known``: what could not be looked at; ``proof``: the record of each setting then."""
+    """The effects were looked at. ``disproved``: a sentence on what is wrong, or the empty string;
+    ``not_known``: what could not be looked at; ``proof``: the new record of each setting."""
 
     disproved: str = ""
     not_known: str = ""
@@ -233,7 +234,7 @@ class Proved(Activated):
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Kept(Proved):
-    """It was decided: the change is kept. ``tried``: it is on trial until the next boot."""
+    """The change is kept. ``tried``: it is on trial until the next boot."""
 
     tried: bool = False
 
@@ -247,7 +248,7 @@ class Done(Workspace):
 
 
 def addressed(host: Any) -> Workspace:
-    """The workspace of pyinfra's ``host``, whether its profile is there or not."""
+    """The workspace of pyinfra's ``host``, with or without a profile."""
     run = runs.current
     if run is None or host.name not in run.inputs:
         raise RuntimeError("run pyinfra in the project's directory, where config.py is")
@@ -257,7 +258,7 @@ def addressed(host: Any) -> Workspace:
 
 
 def workspace(host: Any) -> Given:
-    """The workspace of pyinfra's ``host``. Its input was checked before the connection was made."""
+    """The workspace of pyinfra's ``host``; its input was checked before the connection."""
     known = addressed(host)
     _, profile = known.run.inputs[host.name]
     if profile is None:

@@ -1,9 +1,9 @@
-"""How a command is started: every way that leads nowhere ends in 5, with one clear line.
+"""Check how a command is started: every wrong start ends with exit code 5 and one clear line.
 
-``workspace_start`` hands over pyinfra's ``main`` before it reads its arguments; ``config.py`` asks
-once more, for an environment in which the project is not installed. What pyinfra 3.10 itself says
-of a wrong start is a traceback, an exit code of 1 (an inventory) or 2 (an option), which is ours
-for changes found, and a file ``pyinfra-debug.log`` in the current directory.
+``workspace_start`` hands pyinfra's ``main`` over to this module before pyinfra reads its arguments;
+``config.py`` calls ``check`` again, for an environment where the project is not installed. pyinfra
+3.10 alone would answer with a traceback, exit code 1 (inventory) or 2 (option; here 2 means changes
+found), and a file ``pyinfra-debug.log`` in the current directory.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tasks.run.options import problem
 from tasks.run.signals import hold_signals
 
 PROJECT = Path(__file__).parents[2]
-#: What a person can name after the inventory.
+#: The commands, which a person names after the inventory.
 COMMANDS = (
     "deploy.py",
     "tasks/verify.py",
@@ -41,7 +41,7 @@ COMMANDS = (
     "tasks/detect.py",
     "tasks/measure.py",
 )
-#: Options of other tools that people try, and pyinfra's word for them.
+#: Options of other tools that people try -> pyinfra's option.
 _MEANT = {
     "--check": "--dry",
     "--dry-run": "--dry",
@@ -58,7 +58,7 @@ _MEANT = {
     "--inventory": "the inventory as the first word",
     "-i": "the inventory as the first word",
 }
-#: Set by ``tasks.run.run.begin``: from then on the run itself says how it ends.
+#: Set by ``tasks.run.run.begin``: from then on the run itself reports its end.
 begun = False
 
 
@@ -71,10 +71,10 @@ def leave(code: int) -> NoReturn:
 
 
 def refuse(problems: Iterable[Problem], terminal: Terminal | None = None) -> NoReturn:
-    """Say what is wrong with what was given and end: nothing connected, nothing written."""
+    """Print the problems and end the process with exit code 5."""
     errors = Terminal(sys.stderr)
-    for one in InvalidInput(problems).problems:
-        errors.wrapped(str(one))
+    for fault in InvalidInput(problems).problems:
+        errors.wrapped(str(fault))
     word = Outcome.INVALID
     (terminal or Terminal()).line(f"{word} (exit {int(word.exit)}): nothing was touched", "red")
     leave(word.exit)
@@ -84,8 +84,8 @@ def refuse(problems: Iterable[Problem], terminal: Terminal | None = None) -> NoR
 
 
 def is_ours(params: Mapping[str, Any]) -> bool:
-    """Whether this is one of the project's commands, or meant to be one: plain pyinfra (``exec``,
-    ``fact``, an operation, another deploy file) stays plain pyinfra."""
+    """Whether the command line is for one of the project's commands, or meant to be. Plain pyinfra
+    (``exec``, ``fact``, an operation, another deploy file) is left alone."""
     operations = [str(one) for one in params.get("operations") or ()]
     if not operations:
         return directory(params) == PROJECT
@@ -106,17 +106,17 @@ def is_ours(params: Mapping[str, Any]) -> bool:
 
 
 def _swapped(params: Mapping[str, Any]) -> bool:
-    """Whether a command of ours stands where the inventory has to be."""
+    """Whether a command stands in the place of the inventory."""
     return _is_command(directory(params), str(params.get("inventory") or ""))
 
 
 def directory(params: Mapping[str, Any]) -> Path:
-    """Where pyinfra works: it looks for config.py and relative paths there."""
+    """The directory in which pyinfra looks for config.py and relative paths."""
     return Path(params.get("chdir") or ".").resolve()
 
 
 def problems(params: Mapping[str, Any]) -> Iterator[Problem]:
-    """What is wrong with the command line, before an inventory is read."""
+    """Yield the problems of the command line, before an inventory is read."""
     operations = [str(one) for one in params.get("operations") or ()]
     here = directory(params)
     if here != PROJECT:
@@ -175,7 +175,7 @@ def _stem(operation: str) -> str:
 
 
 def take_over(module: ModuleType) -> None:
-    """Put ours around ``pyinfra_cli.main.main``, from ``workspace_start``."""
+    """Wrap ``pyinfra_cli.main.main``; ``workspace_start`` calls this."""
     original: Callable[[], None] = module.main
 
     def main() -> None:
@@ -208,7 +208,7 @@ def take_over(module: ModuleType) -> None:
 
 
 def _params(arguments: Sequence[str]) -> Mapping[str, Any]:
-    """The command line as far as click can read it; what is wrong with it click says later."""
+    """The command line as far as click can read it; click itself reports errors later."""
     from pyinfra_cli.cli import cli
 
     command: Any = cli
@@ -221,7 +221,7 @@ def _params(arguments: Sequence[str]) -> Mapping[str, Any]:
 
 
 class _Quiet:
-    """A module without the functions that are named."""
+    """A module in which the given functions replace its own."""
 
     def __init__(self, module: Any, **instead: Any) -> None:
         self.module, self.instead = module, instead
@@ -231,15 +231,15 @@ class _Quiet:
 
 
 def _keep_signals(module: Any) -> None:
-    """pyinfra's ``main`` answers Ctrl-C with "Exiting upon user request!" and 0."""
+    """Keep pyinfra's ``main`` from answering Ctrl-C with "Exiting upon user request!" and 0."""
     module.signal = _Quiet(module.signal, signal=lambda *_: None)
     module.gevent = _Quiet(module.gevent, signal_handler=lambda *_: None)
     hold_signals()
 
 
 def _take_addresses() -> None:
-    """pyinfra knows an address without ``@`` by its name alone: ``host:22`` and ``[::1]:22`` are
-    none to it."""
+    """Make pyinfra accept ``host:22`` and ``[::1]:22`` as hosts: by itself it only knows names and
+    words with ``@``."""
     from pyinfra_cli import inventory
 
     module: Any = inventory
@@ -258,8 +258,8 @@ def _take_addresses() -> None:
 
 
 def _take_interrupts() -> None:
-    """Ctrl-C never arrives as an exception (``hold_signals``): what is raised like one comes from
-    the inventory, and click would end with "Aborted!" and 1."""
+    """Report a KeyboardInterrupt of an inventory's code as a fault of the inventory. Ctrl-C itself
+    never arrives as an exception (``hold_signals``), and click would end with "Aborted!" and 1."""
     from pyinfra_cli import exceptions, inventory
 
     module: Any = inventory
@@ -280,7 +280,7 @@ def _take_interrupts() -> None:
 
 
 def take_errors() -> None:
-    """Say what pyinfra and click give up for in our words and with our code."""
+    """Report the errors of pyinfra and click in this project's words and with exit code 5."""
     from pyinfra_cli import exceptions
 
     for kind in (
@@ -296,12 +296,12 @@ def take_errors() -> None:
 
 
 def _show(error: click.ClickException, file: Any = None) -> None:
-    """In place of ``show`` of click's and pyinfra's errors."""
+    """The method ``show`` for errors of click and pyinfra."""
     inner = getattr(error, "exception", None)
     if begun:
         if not _ends_a_run(error, inner):
             Terminal(sys.stderr).line(_text(error, inner), "red")
-        return  # the run says how it ended
+        return  # the run reports its end itself
     if isinstance(inner, InvalidInput):
         refuse(inner.problems)
     if isinstance(error, click.UsageError):
@@ -318,7 +318,8 @@ def _show(error: click.ClickException, file: Any = None) -> None:
 
 
 def _ends_a_run(error: click.ClickException, inner: object) -> bool:
-    """Whether the run has said it already: its last host is over; nobody answered the question."""
+    """Whether the error is an end that the run reports itself: no host is left, or nobody answered
+    the question."""
     return isinstance(inner, EOFError) or "No hosts remaining!" in error.format_message()
 
 
@@ -336,7 +337,7 @@ def _said(error: BaseException) -> str:
 
 
 def _place(error: click.ClickException, inner: BaseException) -> str | None:
-    """File and line of what was given, where the error comes from it."""
+    """File and line in the input that the error comes from; None: the error is elsewhere."""
     if isinstance(inner, SyntaxError) and inner.filename:
         return f"{inner.filename}:{inner.lineno or 1}:{inner.offset or 1}"
     named = str(getattr(error, "filename", ""))
@@ -378,7 +379,8 @@ def _usage(error: click.UsageError) -> Problem:
 
 
 def check(params: Mapping[str, Any]) -> None:
-    """From ``config.py``: the same where pyinfra was started without ``workspace_start``."""
+    """Check the command line, for a pyinfra that was started without ``workspace_start``;
+    ``config.py`` calls this."""
     if is_ours(params):
         hold_signals()
         take_errors()

@@ -1,7 +1,8 @@
-"""Activate a change, prove it, then keep it; else it is undone. All of it happens on the workspace.
+"""Activate a change, prove it, and keep it; a change that is not proved is undone.
 
-The controller sends one transaction, asks how it stands, and says "confirm" or "undo". When it is
-gone, or the line is, the workspace undoes the change by itself after the deadline.
+The controller sends one transaction to the workspace, asks how it stands, and says "confirm" or
+"undo". Without the controller, or without a connection, the workspace undoes the change by itself
+after the deadline.
 """
 
 from __future__ import annotations
@@ -29,20 +30,20 @@ from tasks.steps import proof, read, trial, write
 from tasks.steps.transaction import ask, standing
 from tasks.steps.write import record
 
-#: What decides where the user's programs look for their files, as ``remote/read.sh`` says it.
+#: Variables that tell the user's programs where their files are; ``remote/read.sh`` reads them.
 HOMES = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
-UNDO = ("kdelock", "replace", "seal", "restore", "home", "undo")  # what transact.sh reads to undo
-ATTEMPTS = 3  # the desktop may write between our reading and our writing
-#: Faults that are looked for before a change and end the run: it could not be undone safely.
+UNDO = ("kdelock", "replace", "seal", "restore", "home", "undo")  # programs for a later undo
+ATTEMPTS = 3  # the desktop may write a file between our reading and our writing
+#: Items whose fault before a change ends the run, because the change could not be undone safely.
 BLOCKING = frozenset({"disk.room", "before.boot-menu"})
 NOTHING = "nothing was changed"  # how remote/transact.sh begins its reason then
-WAIT_S = 20  # how long one question waits for the activation's end
-DECISION_S = 660  # remote/transact.sh waits as long until it is carried out, and a little less
-ACTIVATION_S = 1800  # switching a system can take minutes; its deadline starts only after that
+WAIT_S = 20  # one question waits so long for the end of the activation
+DECISION_S = 660  # a little more than remote/transact.sh waits for a decision to be carried out
+ACTIVATION_S = 1800  # the switch of a system can take minutes; the deadline begins only after it
 
 
 def plan_lines(work: Built, attempt: int) -> Iterator[str]:
-    """The transaction's plan: what is undone, from which state (``remote/transact.sh``)."""
+    """The lines of the transaction's plan; ``remote/transact.sh`` documents them."""
     snapshot = work.snapshot
     yield f"run {work.run.id}"
     last = max((transaction.number for transaction in snapshot.transactions), default=0)
@@ -69,7 +70,7 @@ def plan_lines(work: Built, attempt: int) -> Iterator[str]:
         if build.nix.root:
             old = snapshot.running_system or "-"
         path, profile = work.paths[build.nix.layer.value], snapshot.profiles[build.nix.profile]
-        if build.nix.root:  # root sets no profile that the workspace's answer names
+        if build.nix.root:  # root must not take the path of a profile from the workspace's answer
             profile = f"{work.choices.root}/nix/var/nix/profiles/system"
         yield f"{build.nix.layer} {path} {profile} {number} {old}"
 
@@ -96,11 +97,11 @@ def payload(work: Built, attempt: int) -> str:
 
 @step("look before the change", gives=Looked, idle=proves("nothing to activate"))
 def preflight(planned: Planned) -> Looked:
-    """What has to hold before anything is written; the faults that are there are not this run's."""
+    """Look at what has to hold before anything is written, and record the faults from before."""
     if any(build.nix.root for build in planned.needed_builds) and (why := read.to_leave(planned)):
         raise Over(why, Exit.LOCKED)
     known = proof.before(planned, BLOCKING | keep.HEALTH)
-    blocking = BLOCKING if planned.needed_builds else ()  # of a generation, if one is made
+    blocking = BLOCKING if planned.needed_builds else ()  # these are about new generations
     for one in known:
         if one.effect is Effect.NOT_EFFECTIVE and one.counts and one.check in blocking:
             raise Over(f"{one.title}: found {one.found}")
@@ -111,9 +112,8 @@ def preflight(planned: Planned) -> Looked:
 
 @step("prove", gives=Proved, idle=proves("nothing was activated"))
 def prove(active: Activated) -> Proved:
-    """Look at the workspace as it is now: has every setting the effect that it should have?
-
-    A proof that could not be had is none: no answer, no keep."""
+    """Look at the workspace as it is now: whether every setting has its effect. Without an answer
+    the change is disproved."""
     now = active
     if active.transacts:
         found = read.take_again(active)
@@ -145,13 +145,13 @@ def prove(active: Activated) -> Proved:
 
 
 def _as_planned(active: Activated, found: Snapshot) -> Plan:
-    """The plan that was shown, with where the settings stand on the workspace now."""
+    """The plan that was shown, with the standings of the workspace as it is now."""
     return replace(active.plan, standings=read.plan_for(active, found).standings)
 
 
 def _as_if_kept(work: Built, found: Snapshot) -> Snapshot:
-    """The snapshot with what was activated as the current generations, which it becomes when kept:
-    the checks then look at what runs and not at what the profiles still point to."""
+    """The snapshot with the activated generations as the current ones, as if they were kept, since
+    the profiles still lead to the old ones."""
     generations = dict(found.generations)
     for build in work.needed_builds:
         path = work.paths[build.nix.layer.value]
@@ -178,7 +178,7 @@ def begin(built: Built) -> Activated:
         if word == "undone" and reason.startswith(f"{NOTHING}: stale"):
             now.step("activate", "stale", reason)
             now = _again(now)
-            if not now.transacts:  # another run has done it meanwhile
+            if not now.transacts:  # another run has made the same change meanwhile
                 return Activated.of(now)
         elif word == "kept":
             return Kept.of(now)
@@ -188,7 +188,8 @@ def begin(built: Built) -> Activated:
 
 
 def _wait(work: Built, answer: Answer) -> tuple[str, str]:
-    """How the activation ended. ``answer`` is that to ``start``, which has waited for a while."""
+    """How the activation ended: word and reason. ``answer``: the answer to ``start``, which waits
+    up to WAIT_S."""
     if not any(answer.of(word) for word in ("status", "gone", "none")):
         answer = ask(work, "wait", str(WAIT_S))
     for _ in range(ACTIVATION_S // WAIT_S):
@@ -200,7 +201,7 @@ def _wait(work: Built, answer: Answer) -> tuple[str, str]:
 
 
 def _again(work: Built) -> Built:
-    """The plan anew, because the workspace changed. Raises ``Over`` where it cannot be applied."""
+    """Make the plan again, because a file changed. Raises ``Over`` where it cannot be applied."""
     found = read.take_again(work)
     if found is None:
         raise Over("the workspace changed, and could not be read again")
@@ -229,14 +230,14 @@ def _unknown(work: Planned, answer: Answer) -> Over:
 
 
 def meaning(work: Planned, word: str, reason: str, *, disproved: str = "") -> tuple[str, Exit]:
-    """What the end of a transaction is for this run."""
+    """The reason and the exit code of this run for the end of its transaction."""
     match word:
         case "kept":
             return reason, Exit.DONE
         case "undone" if reason.startswith(NOTHING):
             return reason, Exit.FAILED
         case "undone":
-            because, _, left = reason.partition("; ")  # what stays is named, whatever the reason
+            because, _, left = reason.partition("; ")  # ``left``: what stays changed
             return "; ".join(filter(None, (f"undone: {disproved or because}", left))), (
                 Exit.ROLLED_BACK
             )
@@ -256,14 +257,14 @@ def meaning(work: Planned, word: str, reason: str, *, disproved: str = "") -> tu
 def decide(proved: Proved) -> Kept:
     """Keep what was proved: the built paths become generations, the system the boot default."""
     if not proved.transacts:
-        if proved.acts and not proved.proves:  # the record alone; finish.run has the other case
+        if proved.acts and not proved.proves:  # only the record changes; else finish.run writes it
             write.proof(proved, proved.proof, keep="keep")
         return Kept.of(proved)
     if proved.disproved:
         answer = ask(proved, "decide", "undo")
     else:
-        trial.offer(proved)  # what is pending for a boot is tried at the next one, where it can be
-        # With the word goes what was found: the record that the change leaves.
+        trial.offer(proved)  # where effects wait for a boot, the next boot is a trial
+        # The new record goes with the word "confirm".
         text = record(proved, proved.proof).after or b""
         answer = ask(
             proved,

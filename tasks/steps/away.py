@@ -1,6 +1,6 @@
-"""Take the product off a workspace: roll every run back, remove what is left of ours, the records.
+"""Remove this product from a workspace: undo every run, then remove its files and records.
 
-Nothing is removed that somebody changed since; what stays is named, with what to do by hand.
+A file that somebody changed since is not removed; it is named, with what to do by hand.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _LAYER = {"nixos": Layer.NIXOS, "home-manager": Layer.HOME_MANAGER, "plasma+sess
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Leaving(Read):
-    """``undoing``: the runs that are in force, the newest first; ``wrote``: path -> digest of what
-    the last run knew as ours in a layer; ``stays``: what nobody removes."""
+    """``undoing``: the runs in force, newest first; ``wrote``: path -> digest, of the files that
+    the record had before the undo; ``stays``: what is not removed, as sentences."""
 
     undoing: tuple[Transaction, ...] = ()
     wrote: Mapping[str, str] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Leaving(Read):
 
 
 def choose(work: Read) -> Leaving:
-    """Say what would go; it decides what the run ends with if nothing more happens."""
+    """Print what would go, and set the outcome that counts if nothing more happens."""
     found = work.snapshot
     for one in found.transactions:
         if one.alive and not one.ended:
@@ -49,7 +49,7 @@ def choose(work: Read) -> Leaving:
     layer = any(path.startswith(places) for path in found.nodes)
     if not (undoing or ours or found.transactions or found.written.run or layer):
         raise Over("nothing of this is on the workspace", Outcome.UNCHANGED, said=False)
-    for one in undoing:  # only a dry run sees one that was cut off
+    for one in undoing:  # only in a dry run can one of them be cut off
         word = one.word if one.ended else f"cut off while {one.word}"
         work.problem(f"run {one.run} ({word}): to be rolled back")
     for change in ours:
@@ -61,10 +61,11 @@ def choose(work: Read) -> Leaving:
 
 
 def _ours(found: Snapshot, wrote: Mapping[str, str]) -> Iterator[Change]:
-    """The files that this product wrote, and nobody changed since. A KDE file is the user's.
+    """Changes that remove the files that this product wrote and nobody changed since. KDE files
+    are the user's own.
 
-    ``wrote``: of the record before the undo. A run that ended before it activated anything leaves
-    the files of its layers, and the undo of the next one goes back to them."""
+    ``wrote``: files of the record before the undo. A run that ended before its activation leaves
+    files of its layers, and the undo of the next run goes back to these."""
     known = found.written.files
     for path, node in sorted(found.nodes.items()):
         if node.kind is Kind.FILE and node.sha256 in (known.get(path), wrote.get(path)):
@@ -79,7 +80,7 @@ def _ours(found: Snapshot, wrote: Mapping[str, str]) -> Iterator[Change]:
 
 
 def _theirs(work: Read, found: Snapshot) -> Iterator[str]:
-    """What stays although a run had to do with it."""
+    """Sentences: what stays although a run wrote it."""
     for path, last in sorted(found.written.files.items()):
         node = found.nodes.get(path)
         if node is not None and node.sha256 != last:
@@ -91,15 +92,15 @@ def _theirs(work: Read, found: Snapshot) -> Iterator[str]:
 
 @step("take the lock", gives=Leaving)
 def lock(work: Leaving) -> Leaving:
-    """Take the workspace's lock, with a write of nothing."""
+    """Take the workspace's lock."""
     take_lock(work)
     return work
 
 
 @step("roll every run back", gives=Leaving)
 def undo(work: Leaving) -> Leaving:
-    """The newest first. Raises ``Over`` where one could not be rolled back whole: its record is
-    what a second attempt needs."""
+    """Undo the runs, newest first. Raises ``Over`` where an undo is not whole: a second attempt
+    needs the run's record, so nothing more is removed."""
     stays = list(work.stays)
     for one in work.undoing:
         reason = back.undo_one(work, one)
@@ -109,7 +110,7 @@ def undo(work: Leaving) -> Leaving:
 
 @step("remove the files", gives=Leaving)
 def files(work: Leaving) -> Leaving:
-    """What is left of the layers and the session files: of older runs, whose records are gone."""
+    """Remove the other files of the layers and the session: those of runs without a record."""
     found = work.snapshot
     stays = (*work.stays, *_theirs(work, found))
     changes = tuple(_ours(found, work.wrote))
@@ -133,9 +134,9 @@ def files(work: Leaving) -> Leaving:
 
 @step("remove the records", gives=Done)
 def records(work: Leaving) -> Done:
-    """Root's first, because the user's hold the lock. What stays is said at the end."""
+    """Remove root's records, then the user's, which have the lock. Print what stays."""
     found = work.snapshot
-    # The files of the NixOS layer have their record there, whoever made the transaction.
+    # Files of the NixOS layer have their record among root's, also where the user transacted.
     theirs = [
         transaction
         for transaction in found.transactions

@@ -1,4 +1,4 @@
-"""Roll a run back: choose it, take the lock, undo it, say what could not be restored."""
+"""Roll a run back: choose the run, take the lock, undo, and name what could not be restored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.run.operations import step
 from tasks.run.stages import Done, Over, Read
 from tasks.steps.lock import take_lock
 
-#: Part of a change (``remote/transact.sh``) -> the layers that it undoes together.
+#: Part of a change (``remote/transact.sh``) -> the layers that are undone together.
 PARTS = {
     "nixos": frozenset({Layer.NIXOS}),
     "home-manager": frozenset({Layer.HOME_MANAGER}),
@@ -23,7 +23,7 @@ PARTS = {
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Chosen(Read):
-    """The run to roll back, and the parts of it; none: all of it."""
+    """The run to roll back, and the chosen parts; no parts: the whole run."""
 
     undoing: Transaction
     parts: tuple[str, ...] = ()
@@ -31,14 +31,14 @@ class Chosen(Read):
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Undone(Chosen):
-    """How the rollback ended on the workspace: word and reason."""
+    """The rollback has ended on the workspace. ``undone``: word and reason."""
 
     undone: str = ""
 
 
 def chosen(work: Read, parts: tuple[str, ...]) -> Transaction | None:
-    """The change to roll back: the named run's, else the newest of which one of these parts is in
-    force (any part where none is named)."""
+    """The transaction to roll back: that of the named run, else the newest one of which one of
+    these parts (without names: any part) is in force."""
     found = [
         transaction
         for transaction in work.snapshot.transactions
@@ -49,15 +49,15 @@ def chosen(work: Read, parts: tuple[str, ...]) -> Transaction | None:
 
 
 def held(one: Transaction, parts: tuple[str, ...]) -> bool:
-    """Whether something of ``parts`` is in force; of a record that has no parts its word tells."""
+    """Whether one of ``parts`` is in force. Where a record has no parts, its word tells."""
     if one.word == "undone" or not one.parts:
         return one.word != "undone"
     return bool(one.in_force & frozenset(parts)) if parts else bool(one.in_force)
 
 
 def parts(work: Read) -> tuple[str, ...]:
-    """The parts that the chosen layers name; all of it is empty. Raises ``Over`` where a part would
-    be torn in two."""
+    """The parts of the chosen layers; empty for the whole run. Raises ``Over`` where only a half of
+    a part is chosen."""
     layers = work.choices.layers
     if layers == frozenset(Layer):
         return ()
@@ -73,9 +73,9 @@ def parts(work: Read) -> tuple[str, ...]:
 
 
 def choose(work: Read) -> Chosen:
-    """Say what would be undone; it decides what the run ends with if nothing more happens."""
+    """Print what would be undone, and set the outcome that counts if nothing more happens."""
     some = parts(work)
-    cut = work.snapshot.open_transaction  # only a dry run sees one here
+    cut = work.snapshot.open_transaction  # a run has undone it before; a dry run has not
     if cut is not None and not cut.alive and work.choices.run in ("", cut.run):
         work.problem(f"run {cut.run} was cut off while {cut.word}: undo all of it")
         work.run.changes(work.host.name, f"run {cut.run} can be rolled back")
@@ -98,19 +98,20 @@ def choose(work: Read) -> Chosen:
 
 @step("take the lock", gives=Chosen)
 def lock(work: Chosen) -> Chosen:
-    """Take the workspace's lock, with a write of nothing."""
+    """Take the workspace's lock."""
     take_lock(work)
     return work
 
 
 @step("roll back", gives=Undone)
 def undo(work: Chosen) -> Undone:
-    """Undo it, on the workspace."""
+    """Undo the chosen run, on the workspace."""
     return Undone.of(work, undone=undo_one(work, work.undoing, work.parts))
 
 
 def undo_one(work: Read, one: Transaction, parts: tuple[str, ...] = ()) -> str:
-    """Undo a change, or parts of it: word and reason. Raises ``Over`` where that is not whole."""
+    """Undo a transaction, or parts of it. Returns word and reason. Raises ``Over`` where the undo
+    is not whole."""
     sudo = work.undone_by_root(one)
     answer = work.remote("transact", "undo", one.directory, *parts, sudo=sudo, timeout=1800)
     word, _, reason = answer.first("status").partition(" ")
@@ -127,14 +128,14 @@ def undo_one(work: Read, one: Transaction, parts: tuple[str, ...] = ()) -> str:
     return f"{word}: {reason}"
 
 
-#: What a transaction says of itself where nothing is left to be said (record.sh).
+#: The reason of a transaction of which nothing stays changed (record.sh).
 WHOLE = "rolled back"
 
 
 @step("release the lock", gives=Done)
 def release(work: Undone) -> Done:
-    """Give the lock back; what was left alone makes it less than a full rollback."""
+    """Release the lock. Where something was left alone, the outcome is "undone in part"."""
     work.remote("release", work.run.id, work.lock)
     first, *left = work.undone.removeprefix("undone: ").split("; ")
-    code = Outcome.LEFT if any("left alone" in one for one in left) else Outcome.UNDONE
+    code = Outcome.LEFT if any("left alone" in text for text in left) else Outcome.UNDONE
     return Done.of(work, code=code, why="; ".join(left if first == WHOLE else [first, *left]))

@@ -1,4 +1,4 @@
-"""Build the Nix layers: what Nix would build, and the build. No result is a generation yet."""
+"""Estimate and build the Nix layers. The result of a build is not a generation yet."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from tasks.run.stages import Built, Over, Planned, Workspace, Written
 from tasks.steps import elsewhere
 
 _BUILT = re.compile(r"these (\d+) derivations|this derivation")
-#: A file of a flake, as Nix names it: its copy in the store.
+#: The copy of a flake's file in the store, as Nix names it in messages.
 _COPY = re.compile(r"/[^\s'\"«»]*/[0-9a-z]{32}-source/[^\s:'\"«»]+")
 _COPIES = 20
 _FETCHED = re.compile(r"paths? will be fetched \(([^)]*)\)")
 
 
 def estimate(work: Planned) -> Planned:
-    """Ask Nix what the planned layers would build and fetch, without a file of them in place.
+    """Ask Nix what the planned layers would build and fetch, before any of their files is written.
 
-    Not of a system with grafts: to evaluate it is to build it, and a look builds nothing."""
+    A system with grafts is not estimated, because Nix has to build it in order to evaluate it."""
     if work.run.yes or work.blocks or work.plan.refusals:
         return work
     failed = ""
@@ -59,15 +59,15 @@ def estimate(work: Planned) -> Planned:
             )
         )
         if within and Layer.HOME_MANAGER not in work.plan.not_applicable:
-            # It is built and activated with the system; what it puts into the home is its own.
+            # The system builds and activates this home, which has its own files in the home.
             name = Layer.HOME_MANAGER.value
             work.record(EstimateRecord(layer=name, text=WITHIN + home, derivations=()))
     return Planned.of(work, unbuildable=failed) if failed else work
 
 
 def dry_run(work: Planned, build: Build, *inputs: str, timeout: int = 300) -> Answer:
-    """What Nix says it would build of a layer. ``inputs``: input, reference, ... of the user's own
-    flake, which take the place of what its lock file names."""
+    """What Nix says it would build of a layer. ``inputs``: input, reference, ... that replace the
+    inputs of the user's own flake."""
     answer = work.remote(
         "estimate",
         build.nix.attribute,
@@ -81,7 +81,7 @@ def dry_run(work: Planned, build: Build, *inputs: str, timeout: int = 300) -> An
 
 
 WITHIN = "a part of the NixOS system (home-manager.users): built and activated with it"
-#: nixpkgs reads the closure of the built system to know what refers to a grafted library.
+#: Why a system with grafts is not estimated.
 GRAFTED = (
     "not asked: libraries.graft.system makes Nix build the whole system while it evaluates; a run "
     "does that, after it has asked you"
@@ -89,7 +89,8 @@ GRAFTED = (
 
 
 def grafts(work: Planned) -> bool:
-    """Whether the plan rewrites the references of a built system, which evaluation needs."""
+    """Whether the plan grafts libraries into the system: nixpkgs then reads the closure of the
+    built system during evaluation."""
     return any(
         standing.in_force and standing.setting.id == "libraries.graft.system"
         for standing in work.plan.standings
@@ -97,19 +98,19 @@ def grafts(work: Planned) -> bool:
 
 
 def tell(work: Workspace, answer: Answer) -> None:
-    """Put all that a tool says about its failure into the journal, where it is more than a line."""
+    """Record all lines of a tool's reason as problems, where the reason has more than one line."""
     if answer.reason and len(answer.reason.lines) > 1:
-        for line in answer.reason.lines:  # a line break within a record would be written out
+        for line in answer.reason.lines:  # a line break within a record would be escaped
             work.problem(line)
 
 
 def _own_paths(work: Planned, build: Build, answer: Answer) -> Answer:
-    """What Nix says failed, with the user's own files in place of their copies in the store."""
+    """The answer, with the user's own paths in place of the copies in the store."""
     said = answer.reason.text if answer.reason and not answer.lost else ""
     copies = list(dict.fromkeys(_COPY.findall(said)))[:_COPIES]
     if not copies:
         return answer
-    directory = PurePosixPath(build.base.directory)  # or the flake is below its repository
+    directory = PurePosixPath(build.base.directory)  # the repository, for a flake in a git one
     places = [str(one) for one in (directory, *directory.parents[:2]) if one != one.parent]
     found = work.remote("origin", *places, "--", *copies, timeout=60)
     own = dict(zip(found.of("origin"), found.of("at"), strict=False))
@@ -127,7 +128,7 @@ def _impure(build: Build) -> str:
 
 
 def _in_the_way(paths: Sequence[str]) -> str:
-    """The user's own files that home-manager would move aside, each by its whole name."""
+    """A clause on the user's own files that home-manager would move aside, or the empty string."""
     if not paths:
         return ""
     what = f"{paths[0]} is yours" if len(paths) == 1 else f"{', '.join(paths)} are yours"
@@ -162,7 +163,7 @@ def summary(lines: tuple[str, ...], *, where: str = "here") -> str:
 
 
 def _layer_files(work: Planned, build: Build) -> list[tuple[str, bytes]]:
-    """The files of a layer as they would be: those in place, with the planned ones over them."""
+    """The files of a layer after the plan: the present ones with the planned changes."""
     prefix = f"{build.nix.directory}/"
     files = {
         path[len(prefix) :]: node.content

@@ -1,6 +1,6 @@
-"""Let the workspace choose by measurement: ``tasks/measure.py --data choose=zram.algorithm``.
+"""Measure the alternatives of a choice: ``tasks/measure.py --data choose=zram.algorithm``.
 
-Nothing is changed there. What wins is a value for a person to write into the inventory file.
+Nothing is changed on the workspace. A person may write the proposed value into the inventory file.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from tasks.run.stages import Over, Planned
 
 
 def measured(work: Planned) -> Planned:
-    """Try the alternatives where ``choose`` names a choice; that is all that this run then does.
+    """Measure the alternatives where ``choose`` names a choice, and end the run there.
 
-    Raises ``Over`` with what was found."""
+    Raises ``Over`` with the proposal."""
     name = work.choices.choose
     if not name:
         return work

@@ -1,4 +1,4 @@
-"""Show what the built layers change, before anything of them is activated."""
+"""Show what the built layers change, before they are activated."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tasks.reach.remote import Answer
 from tasks.run.operations import step
 from tasks.run.stages import Built, Over
 
-SHOWN = 4  # lines a layer on the terminal; the journal has all
+SHOWN = 4  # lines for each layer on the terminal; the journal has all
 
 
 @step(
@@ -19,10 +19,10 @@ SHOWN = 4  # lines a layer on the terminal; the journal has all
     idle=lambda planned: "" if planned.needed_builds else "no layer was built",
 )
 def show(built: Built) -> Built:
-    """Packages old and new with sizes, and the units that will restart, as the build told them.
+    """Print the packages that change, with sizes, and the units that will restart.
 
-    What Nix does not tell is no reason to stop. Files of the user's own at the targets of
-    home-manager are, without consent."""
+    Where Nix could not tell, the run goes on. Raises ``Over`` where files of the user's own are at
+    targets of home-manager and nobody consented to move them aside."""
     answer = Answer(ok=True, lines=built.differs)
     for build in built.needed_builds:
         layer = build.nix.layer.value
@@ -57,5 +57,5 @@ def _of(answer: Answer, layer: str) -> tuple[str, ...]:
 
 
 def _is_package(line: str) -> bool:
-    """What restarts comes before what is only another version."""
+    """Sort key: lines about units come before lines about packages."""
     return line.startswith("package ")

@@ -1,9 +1,9 @@
-"""Build the layers of a workspace on another machine: ``build_on`` names it.
+"""Build the layers of a workspace on another machine, which ``build_on`` names.
 
-The workspace evaluates: its flake, its lock and its layers stay where they are. What is to be built
-goes to the builder as derivations, the result comes back, each time only what the other side lacks.
-The controller drives all of it with its own Nix, and neither machine needs a key for the other:
-what a machine says is an answer, and no more than a store path of it gets into a command.
+The workspace evaluates its flake. The derivations are copied to the builder, and the result is
+copied back, each time only what the other side lacks. The controller drives all of this with its
+own Nix, so neither machine needs a key for the other. Of the answers of both machines, only checked
+store paths get into commands.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _connecting = BoundedSemaphore()
 
 
 def build(work: Planned, one: Build) -> str:
-    """Build a layer elsewhere and bring the result: ``build.sh`` then finds it in the workspace's
-    store. Returns why that did not succeed, or the empty string."""
+    """Build a layer elsewhere and copy the result to the workspace, where ``build.sh`` finds it in
+    the store. Returns why this failed, or the empty string."""
     builder = name(work.choices, work.host)
     limit = work.choices.build_limit_s
     try:
         machine = None if builder == LOCAL else _machine(work, builder)
-    except Exception as error:  # whatever a connection makes of it
+    except Exception as error:  # a connection may raise anything
         return f"{builder}, which is to build, cannot be reached: {error}"
     impure = "--impure" if one.base.impure else ""
     words = ("derive", one.nix.directory, one.nix.attribute, one.base.url, impure)
@@ -63,7 +63,7 @@ def build(work: Planned, one: Build) -> str:
 def _build(
     work: Planned, one: Build, derivation: str, *, workspace: nix.Store, at: nix.Store | None
 ) -> str:
-    """From the workspace to the builder ``at`` (None: this machine), build, and back."""
+    """Copy the derivation to the builder ``at`` (None: this machine), build, and copy back."""
     builder, limit = name(work.choices, work.host), work.choices.build_limit_s
     with work.waits(f"send what is to be built to {builder}"):
         sent = nix.copy(derivation, source=workspace, to=at, derivation=True, limit=limit)
@@ -103,8 +103,8 @@ def _daemon(machine: Any) -> str:
 
 
 def limits(work: Planned, machine: Any) -> tuple[str, str]:
-    """Jobs and cores for a build on ``machine``: the heavy tier of its profile where a language
-    runtime is built, which needs gigabytes for each job; else as Nix is set up there ("-")."""
+    """Jobs and cores for a build on ``machine``: those of the heavy tier of its profile where a
+    language runtime is built, which needs gigabytes for each job; else "-", Nix's own values."""
     runtimes = any(
         standing.in_force and standing.setting.id.startswith("runtimes.")
         for standing in work.plan.standings

@@ -1,4 +1,4 @@
-"""Time what a person waits for, before the benchmarks: it is what the page shows first."""
+"""Measure times and CPU use that a person feels, before the benchmarks, as on the page."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ LIMIT_S = 900
 
 
 def measured(work: Measuring) -> Measuring:
-    """Take one sample of each, and compare it with those of earlier runs.
+    """Take one sample of each figure, and compare it with samples of earlier runs.
 
-    An answer that cannot be read costs its figures, and nothing else."""
+    Where the answer cannot be read, these figures are missing and the run goes on."""
     if work.options.only:
         return work
     if work.memory is None:

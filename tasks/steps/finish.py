@@ -1,4 +1,4 @@
-"""The end of a workspace's part: the lock is released."""
+"""The end of a workspace's part: release the lock and set the outcome."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ TRIAL = "restart the machine: it boots the change once, and comes back by itself
     idle=lambda planned: "" if planned.acts else "nothing was written",
 )
 def run(kept: Kept) -> Done:
-    """Release the lock; the word of the run is what its proof found. A run that only looked writes
-    what it found."""
+    """Release the lock, and set the outcome by what the proof found. A run that only looked writes
+    its findings into the record."""
     if kept.plan.to_prove and not kept.transacts:
         write.proof(kept, kept.proof)
     elif kept.holds_lock:
@@ -40,13 +40,13 @@ def run(kept: Kept) -> Done:
         why = "the record of the workspace is up to date" + (f"; {left}" if left else "")
         return Done.of(kept, code=Outcome.UNCHANGED, why=why)
     left = show.waiting(kept, earlier)
-    # What is not known is no word for what the person has to do next.
+    # The reason of the outcome: what is not known, what earlier runs left open, the trial.
     because = (kept.not_known, left, TRIAL if kept.tried else "")
     return Done.of(kept, code=outcome, why="; ".join(filter(None, because)))
 
 
 def _earlier(kept: Kept, findings: Iterable[Finding]) -> dict[str, SettingProof]:
-    """What the workspace's record has of the settings in force that this run did not look at."""
+    """The records of settings in force that this run did not look at."""
     told = {finding.setting for finding in findings}
     wanted = {standing.setting.id for standing in kept.plan.standings if standing.in_force} - told
-    return {name: one for name, one in kept.proof.items() if name in wanted}
+    return {name: proof for name, proof in kept.proof.items() if name in wanted}

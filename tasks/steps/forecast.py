@@ -1,8 +1,8 @@
-"""What an update of the user's flakes would do to the plan, before anything is updated.
+"""Forecast what an update of the user's flakes would do to the plan, before the update.
 
-In: a planned workspace and ``against=``, references that take the place of inputs of the user's own
-flakes. Out: one finding a Nix layer: whether the plan evaluates with them, what breaks, and what
-the new release says about options that move. Nothing is built; Nix keeps what it fetched.
+In: a planned workspace and ``against=``, references that replace inputs of the user's own flakes.
+Out: a finding for each Nix layer: whether the plan evaluates with them, what breaks, and what the
+new release says about options that move. Nothing is built; Nix keeps what it fetched.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from tasks.reach.remote import Answer
 from tasks.run.stages import Planned
 from tasks.steps import build
 
-#: Nixpkgs is read whole, and may have to be fetched first.
+#: Seconds. All of nixpkgs is read, and may have to be fetched first.
 LIMIT_S = 1800
-#: The input that a reference without a name stands for.
+#: The input that a reference without a name replaces.
 USUAL = "nixpkgs"
 _NAMED = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)=(.+)", re.DOTALL)
 #: Why a reference could not be read, and what to do (``converge.reason.trouble``).
@@ -31,30 +31,30 @@ _KINDS = {
     "unreachable": "there is no way to it now; try again with a connection",
     "refused": "access is refused; it needs a key or a token of yours, or a later moment",
 }
-#: Nix answers from an earlier time where it reaches nobody, and only warns.
+#: Without a network, Nix answers from its cache and only warns.
 _CACHED = re.compile(r"using cached version|don't have Internet access", re.IGNORECASE)
 _LOCAL = ("path:", "git+file:", "/")
-#: How evaluation speaks of what still works and will not for ever; Nix before 2.24 says "trace".
+#: A warning of the evaluation, about options that will be removed; Nix before 2.24 says "trace".
 _SAID = re.compile(r"\s*(?:trace|evaluation)(?: warning)?: (?:warning: )?(?P<text>.+)")
 
 
 def inputs(against: frozenset[str]) -> tuple[str, ...]:
     """Arguments of ``remote/estimate.sh``: input, reference, input, reference, ..."""
     pairs: list[str] = []
-    for one in sorted(against):
-        named = _NAMED.fullmatch(one)
-        pairs += [named[1], named[2]] if named else [USUAL, one]
+    for text in sorted(against):
+        named = _NAMED.fullmatch(text)
+        pairs += [named[1], named[2]] if named else [USUAL, text]
     return tuple(pairs)
 
 
 def look(work: Planned) -> tuple[Finding, ...]:
-    """A finding for each Nix layer that the plan has; none where nothing is asked."""
+    """A finding for each Nix layer of the plan; none without ``against=``."""
     if not work.choices.against:
         return ()
-    found = tuple(_finding(work, one) for one in work.plan.builds)
-    for one in found:
-        work.record(FindingRecord.of(one))
-    return found
+    findings = tuple(_finding(work, build) for build in work.plan.builds)
+    for finding in findings:
+        work.record(FindingRecord.of(finding))
+    return findings
 
 
 def _finding(work: Planned, one: Build) -> Finding:
@@ -90,15 +90,15 @@ def _ask(work: Planned, one: Build) -> Verdict:
         return effective(f"it evaluates: {text}", expected=expected, reason="; ".join(said))
     if answer.lost:
         return unknown(answer.last_error, expected=expected)
-    if kind := trouble(answer.last_error):  # of another input, on the way
+    if kind := trouble(answer.last_error):  # another input could not be read
         return unknown(f"{_KINDS[kind]}: {answer.last_error}", expected=expected)
     build.tell(work, answer)
     return not_effective(answer.last_error, expected=expected, reason="; ".join(said))
 
 
 def _unreadable(answer: Answer, given: Mapping[str, str]) -> str:
-    """Why nothing is known of the plan with these references (input -> reference), by kind; the
-    empty string where each was read, from where it is and not from an earlier time."""
+    """Why the forecast is unknown: a reference of ``given`` (input -> reference) could not be read,
+    or came from Nix's cache. The empty string where all were read."""
     read = dict(line.split(" ", 1) for line in answer.of("reference") if " " in line)
     for name, reference in given.items():
         ok, _, errors = _framed(read.get(name, ""))
@@ -122,8 +122,7 @@ def _told(reference: str, errors: str, answer: Answer, otherwise: str) -> str:
 
 
 def _framed(text: str) -> tuple[bool, bytes, str]:
-    """Whether a program did it, what it printed, and its complaints; of no answer, that it did
-    not."""
+    """Whether a program succeeded, its output and its errors; a malformed frame is a failure."""
     try:
         code, printed, errors = frame(text)
     except ValueError:
@@ -132,7 +131,7 @@ def _framed(text: str) -> tuple[bool, bytes, str]:
 
 
 def _inputs_of(answer: Answer) -> set[str]:
-    """Names of the inputs of the user's flake; of one that Nix cannot read, those that it says."""
+    """Names of the inputs of the user's flake; none where Nix could not read the flake."""
     try:
         locks = document(answer.first("metadata"))["locks"]
         return set(locks["nodes"][locks["root"]].get("inputs", {}))

@@ -8,8 +8,8 @@ from tasks.run.stages import Over, Planned
 
 
 def hardware(work: Planned) -> Planned:
-    """Compare the profile with the machine that was read. What is a lie and would break something
-    ends the run once the plan was shown."""
+    """Compare the profile with the machine. The blocking verdicts end the run once the plan was
+    shown."""
     try:
         machine = detect.parse("\n".join(work.snapshot.machine) + "\n")
     except detect.NotDetected as error:
@@ -22,7 +22,7 @@ def hardware(work: Planned) -> Planned:
 
 
 def refused(work: Planned) -> Over:
-    """Why the gate does not let this plan through."""
+    """The ``Over`` of a run that the gate refuses."""
     first = work.blocks[0]
     needed = ", ".join(first.settings[:3])
     return Over(

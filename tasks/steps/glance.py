@@ -1,4 +1,4 @@
-"""What a person wants to know at a glance: the state of a workspace, or of one setting."""
+"""Show the state of a workspace at a glance, or all about one setting."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tasks.steps import proof, show
 
 
 def status(work: Planned) -> Planned:
-    """Generations, drift and the last proof; it decides the exit code."""
+    """Print generations, drift and the last proof, and set the outcome."""
     known = proof.context(work)
     todo = inquiry.jobs(
         known, [item for item in ITEMS if item.id in glance.ITEMS], (), settings=False
@@ -39,7 +39,7 @@ def status(work: Planned) -> Planned:
 
 
 def _declared(work: Planned) -> tuple[Outcome, str]:
-    """Whether what is there is what is declared, and in what it differs."""
+    """The outcome, and a sentence on what differs from the declaration."""
     cut, last = work.snapshot.open_transaction, work.snapshot.last_transaction
     if cut and not cut.alive:
         return Outcome.DIFFERS, f"run {cut.run} was cut off; the next run undoes it first"
@@ -61,7 +61,7 @@ def _declared(work: Planned) -> tuple[Outcome, str]:
 
 
 def why(work: Planned) -> Planned:
-    """Everything about one setting, or where each of them stands."""
+    """Print all about one setting, or where each setting stands."""
     name, terminal = work.choices.setting, work.run.terminal
     if not name:
         terminal.line()

@@ -1,4 +1,4 @@
-"""Take the lock of a workspace, and what a write says of it and of its success."""
+"""Take the lock of a workspace, and check how a write ended."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tasks.run.stages import Over, Read
 
 
 def take_lock(work: Read) -> None:
-    """Raises ``Over`` where another run holds it."""
+    """Take the lock of the workspace. Raises ``Over`` where another run holds it."""
     answer = work.remote(
         "write",
         work.run.id,
@@ -28,7 +28,7 @@ def take_lock(work: Read) -> None:
 
 
 def controller() -> str:
-    """Who runs this, for whoever finds the workspace locked."""
+    """Host, user, process and time of this run, for a person who finds the workspace locked."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a number without a name, as in a container
@@ -41,7 +41,7 @@ def _word(text: str) -> str:
 
 
 def done(answer: Answer) -> None:
-    """Raises ``Over`` where a write did not succeed."""
+    """Raise ``Over`` where a write failed."""
     if answer.of("done"):
         return
     if answer.of("locked"):

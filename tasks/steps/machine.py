@@ -1,4 +1,4 @@
-"""Look at a machine: say where it is not what its profile declares, or write a profile of it."""
+"""Compare a machine with its profile, or write a profile of the machine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def look(work: Workspace) -> Machine:
 
 
 def compare(work: Given, machine: Machine) -> None:
-    """Say each fact of the profile that is not true, and what could not be seen."""
+    """Print each fact of the profile that is not true, and what could not be seen."""
     terminal = work.run.terminal
     verdicts = gate.gate(work.profile, machine, ())
     for verdict in verdicts:
@@ -53,7 +53,7 @@ def compare(work: Given, machine: Machine) -> None:
 
 
 def _profile(work: Workspace, machine: Machine, path: Path) -> str:
-    """The text of a profile that will lie at ``path``. Raises CannotDeclare."""
+    """The text of a profile for the file ``path``. Raises CannotDeclare."""
     schema = os.path.relpath(PROJECT / "schemas/hardware-profile.schema.json", path.parent)
     try:
         return declare.declare(machine, path.stem, schema=schema)
@@ -66,9 +66,9 @@ def _profile(work: Workspace, machine: Machine, path: Path) -> str:
 def write(work: Workspace, machine: Machine) -> None:
     """Write the profile of the machine as a new file, once it has passed every check.
 
-    1. The text goes into a private directory under the name it will have, and is loaded from there
-       as any profile is.
-    2. It is linked to its place, which fails where something is there already.
+    1. The text is written into a private directory under its later name, and loaded from there like
+       any profile.
+    2. The file is linked to its place; the link fails where a file exists already.
     """
     path = PROJECT / work.choices.write
     try:
@@ -98,7 +98,7 @@ def write(work: Workspace, machine: Machine) -> None:
 
 
 def _inventory(work: Workspace, profile: str) -> Iterator[str]:
-    """Write an inventory file for a machine that none names; one that is there stays."""
+    """Write an inventory file for a machine that has none; an existing file stays."""
     if not bare.is_bare(work.host):
         return
     choices = work.choices
@@ -110,7 +110,7 @@ def _inventory(work: Workspace, profile: str) -> Iterator[str]:
 
 
 def offer(work: Workspace, machine: Machine) -> None:
-    """Show a machine that no inventory names as the profile that would be written."""
+    """Print the profile that would be written for a machine without an inventory."""
     terminal, path = work.run.terminal, work.choices.profile
     try:
         text = _profile(work, machine, PROJECT / path)
@@ -125,7 +125,7 @@ def offer(work: Workspace, machine: Machine) -> None:
 
 
 def answer(work: Workspace) -> Workspace:
-    """What was asked for: a new profile, or the differences to the one that is declared."""
+    """Write a profile, show one, or compare the machine with its profile: what was asked for."""
     machine = look(work)
     _, profile = work.run.inputs[work.host.name]
     if work.choices.write:

@@ -1,7 +1,7 @@
-"""Prove the effects: ask a workspace everything in one remote command, record what was found.
+"""Prove the effects: ask a workspace all questions in one remote command, and record the findings.
 
 ``before`` is for the time before anything is written, ``after`` for the time after. Nothing is
-changed on the workspace, and nothing is raised for what happens there: no answer means unknown.
+changed on the workspace. A failure there raises nothing: without an answer the effect is unknown.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tasks.run.stages import Built, Given, Over, Planned, Read
 from tasks.steps import read
 from tasks.steps.show import nothing_to_do
 
-#: What a run that does not keep its change shows: the rest is in the journal.
+#: Effects that a run without keeping its change shows; the others are in the journal only.
 WRONG = (Effect.NOT_EFFECTIVE, Effect.UNKNOWN)
 SETTLE_S = 3
 SLACK_S = 60  # for the connection, on top of the time limits of all probes together
@@ -51,8 +51,8 @@ def context(work: Planned) -> Context:
 
 
 def look(work: Given) -> Planned:
-    """Read a workspace and make its plan, for a task that changes nothing: it waits for nobody, and
-    leaves a change that another run left open as it is."""
+    """Read a workspace and make its plan, for a task that changes nothing: it waits for no lock,
+    and leaves open changes of other runs as they are."""
     found = read.take(work)
     read.seen(work, found)
     why = read.stranger(work, found)
@@ -62,7 +62,7 @@ def look(work: Given) -> Planned:
 
 
 def touched_by(work: Planned) -> Touched:
-    """What the change of this run can have touched; nothing where it changes nothing."""
+    """What the change of this run can have touched."""
     plan = work.plan
     changed = {change.layer for change in plan.live}
     changed |= {build.nix.layer for build in plan.needed_builds}
@@ -72,22 +72,20 @@ def touched_by(work: Planned) -> Touched:
 
 
 def before(work: Planned, always: frozenset[str]) -> tuple[Finding, ...]:
-    """What has to hold before anything is written, and ``always``: ids of items that decide whether
-    the run may begin.
-
-    The faults that the workspace has already are found for every item that is asked afterwards:
-    they are not the run's."""
+    """Findings of the items that have to hold before anything is written, of the items ``always``
+    (ids), and of all items that are asked again after the change, so that faults from before are
+    known."""
     first = {item.id for item in ITEMS if item.when is When.BEFORE}
     items = touched_by(work).items | always | first
     return prove(work, frozenset(When), wanted=Touched(settings=frozenset(), items=items))
 
 
 def after(work: Planned) -> tuple[Finding, ...]:
-    """What the change can have touched, what has to hold after any change, and what was not looked
-    at before. The snapshot and the plan of ``work`` are those of now.
+    """Findings of what the change can have touched, and of settings that were not looked at before.
+    ``work`` has the snapshot and the plan of now.
 
-    Something was changed a moment ago. What is not as it should be is asked once more: KWin follows
-    a file with a delay, and units take a moment to start."""
+    What is wrong is asked once more after a moment, because KWin reads a file with a delay, and
+    units take a moment to start."""
     by, plan = touched_by(work), work.plan
     known = {name for name, one in plan.written.settings.items() if one.effect != NOT_LOOKED_AT}
     unseen = {
@@ -103,8 +101,8 @@ def after(work: Planned) -> tuple[Finding, ...]:
 def prove(
     work: Planned, when: frozenset[When], *, wanted: Touched | None = None, settle: bool = False
 ) -> tuple[Finding, ...]:
-    """Ask, judge and record: one journal record of the kind ``finding`` each. ``wanted``: which
-    checks; None for all."""
+    """Ask, judge and record each check as a ``finding``. ``wanted``: which checks; None: all;
+    ``settle``: ask what is wrong once more after a moment."""
     known = context(work)
     phases = read.stage_of(work, work.snapshot).phases
     todo = inquiry.jobs(
@@ -128,8 +126,8 @@ def prove(
 
 
 def ask(work: Given, known: Context, todo: Iterable[inquiry.Job]) -> tuple[Finding, ...]:
-    """A finding for each of these jobs, from one remote command. Where the line was cut, all is
-    asked again on a new connection."""
+    """A finding for each of these jobs, from one remote command. Where the connection broke, the
+    command is sent again on a new one."""
     todo = tuple(todo)
     asked = inquiry.questions(known, todo)
     answer = _check(work, known, asked)
@@ -157,7 +155,7 @@ def table(work: Given, findings: Iterable[Finding], *, whole: bool = False) -> N
 
 
 def result(findings: tuple[Finding, ...]) -> tuple[Exit, str]:
-    """The exit code of a verification and, in one line, why."""
+    """The exit code of a verification, and its reason in one line."""
     worst = next(
         (
             finding
@@ -182,7 +180,7 @@ def against(
 
 
 def record_of(work: Planned, findings: Iterable[Finding]) -> dict[str, SettingProof]:
-    """What the workspace's record says of each setting after this proof."""
+    """The record of each setting after this proof."""
     return keep.proved(
         work.plan.written.settings,
         findings,
@@ -193,7 +191,7 @@ def record_of(work: Planned, findings: Iterable[Finding]) -> dict[str, SettingPr
 
 
 def verify(work: Planned) -> Planned:
-    """The effect of everything, now; it decides the exit code."""
+    """Print the effect of every setting and item, and set the outcome."""
     from tasks.steps import forecast
 
     findings = (*prove(work, frozenset(When) - {When.BEFORE}), *forecast.look(work))

@@ -28,13 +28,13 @@ from tasks.run.run import PROJECT, READ_ONLY
 from tasks.run.stages import Given, Over, Planned, Read
 from tasks.steps.lock import take_lock
 
-#: Tasks whose change would be mixed up with one that is on trial; a rollback gives it up instead.
+#: Tasks that do not begin while a change is on trial. A rollback may: it ends the trial.
 CHANGING = frozenset({"deploy", "measure"})
-LIMIT_S = 300  # a workspace that takes longer to be read is stopped
+LIMIT_S = 300  # of reading a workspace
 
 
 def arguments(work: Given) -> list[str]:
-    """What ``remote/read.sh`` reads of a workspace: its flakes and every managed path."""
+    """The arguments for reading a workspace: its flakes and every managed path."""
     choices = work.choices
     found = [*choices.flakes]
     for name in layers.KDE_FILES:
@@ -48,13 +48,13 @@ def arguments(work: Given) -> list[str]:
 
 
 def snapshot(work: Given) -> Read:
-    """Read everything in one remote command; refuse when another run is at work."""
+    """Read the workspace in one remote command. Raises ``Over`` where another run is at work."""
     found = take(work)
     seen(work, found)
     if not work.run.dry:
         if found.lock and found.lock.alive:
             raise Over(locked(found.lock), Exit.LOCKED)
-        if found.lock:  # of a run that was killed; this one may have no reason to take the lock
+        if found.lock:  # of a killed run; it is taken over even if this run needs no lock
             work.remote("release", found.lock.run, f"{found.state}/lock", "dead")
         found = _without_open_transaction(work, found)
         if work.run.task in CHANGING and (why := on_trial(found)):
@@ -68,11 +68,11 @@ def snapshot(work: Given) -> Read:
 
 
 def seen(work: Given, found: Snapshot) -> None:
-    """Put into the journal that the workspace was read, and how a trial stands there."""
+    """Record that the workspace was read, and how its trial stands."""
     work.record(SnapshotRecord(facts=found.facts, marks=tuple(sorted(found.marks))))
-    one = found.trial
-    if one is not None and one.trial is not None:
-        work.record(TrialRecord.of(one.run, one.trial, boot=found.facts["boot_id"]))
+    tried = found.trial
+    if tried is not None and tried.trial is not None:
+        work.record(TrialRecord.of(tried.run, tried.trial, boot=found.facts["boot_id"]))
 
 
 def on_trial(found: Snapshot) -> str:
@@ -88,8 +88,8 @@ def on_trial(found: Snapshot) -> str:
 
 
 def to_leave(work: Read) -> str:
-    """Why no system is made while one runs whose change was undone, or the empty string: it would
-    be proved by what a restart takes away."""
+    """Why no new system may be made now, or the empty string: a system runs whose change was
+    undone, and a proof under it would be void after the restart."""
     one = work.snapshot.runs_on
     if one is None or one.trial is None:
         return ""
@@ -100,7 +100,7 @@ def to_leave(work: Read) -> str:
 
 
 def any_state(work: Given) -> Read:
-    """Read everything, whatever is going on there: for an answer to what waits for one."""
+    """Read the workspace, even while another run is at work: for tasks/confirm.py."""
     found = take(work)
     seen(work, found)
     if why := stranger(work, found):
@@ -109,7 +109,7 @@ def any_state(work: Given) -> Read:
 
 
 def stranger(work: Given, found: Snapshot) -> str:
-    """Why the connected user is not the one of the workspace, or the empty string."""
+    """A sentence, where the connected user is not the workspace's user; or the empty string."""
     if found.facts["user"] == work.choices.user:
         return ""
     return (
@@ -119,7 +119,7 @@ def stranger(work: Given, found: Snapshot) -> str:
 
 
 def take(work: Given) -> Snapshot:
-    """Read the workspace. Raises ``Over`` where that does not succeed."""
+    """Read the workspace. Raises ``Over`` where this fails."""
     found = attempt(work)
     if isinstance(found, str):
         raise Over(found)
@@ -127,7 +127,7 @@ def take(work: Given) -> Snapshot:
 
 
 def attempt(work: Given) -> Snapshot | str:
-    """Read the workspace, or why that did not succeed."""
+    """The snapshot, or why the workspace could not be read."""
     given = remote.read_command(work.choices.root, arguments(work))
     with work.waits(waits.PROGRAMS["read"]):
         answer = remote.send(work.host, given, timeout=LIMIT_S)
@@ -146,8 +146,8 @@ def attempt(work: Given) -> Snapshot | str:
 
 
 def take_again(work: Given) -> Snapshot | None:
-    """Read the workspace in the middle of a change, on a new connection where the old one broke:
-    the change is still there to be decided about."""
+    """Read the workspace in the middle of a change, on a new connection where the old one broke.
+    None where this fails; the change still has to be decided about."""
     found = attempt(work)
     if isinstance(found, str) and not remote.connected(work.host) and work.reconnect():
         found = attempt(work)
@@ -158,8 +158,8 @@ def take_again(work: Given) -> Snapshot | None:
 
 
 def _without_open_transaction(work: Given, found: Snapshot) -> Snapshot:
-    """Wait for nobody: a change that is being proved blocks a run; one whose process is gone is
-    undone first. What became of the last one is said. Raises ``Over``."""
+    """The snapshot once no transaction is open: one whose process is gone is undone first. Raises
+    ``Over`` where a transaction still runs, or where its undo fails."""
     one = found.open_transaction
     if one is None:
         last = found.last_transaction
@@ -180,7 +180,7 @@ def _without_open_transaction(work: Given, found: Snapshot) -> Snapshot:
             Exit.LOCKED,
         )
     work.problem(f"run {one.run} was cut off while {one.word}: it is undone first")
-    # Under the lock: another run may have found it as well.
+    # The undo needs the lock, since another run may undo the same transaction.
     held = Read.of(work, snapshot=found)
     sudo = held.undone_by_root(one)
     take_lock(held)
@@ -194,7 +194,7 @@ def _without_open_transaction(work: Given, found: Snapshot) -> Snapshot:
             Exit.UNKNOWN,
         )
     if work.run.task == "rollback" and work.choices.run in ("", one.run):
-        # That was what was asked for. Going on would take back a run that nobody named.
+        # The rollback has what it asked for. To go on would undo a second run.
         left = "left alone" in reason
         raise Over(
             f"run {one.run} is undone: {spoken(reason)}",
@@ -206,7 +206,7 @@ def _without_open_transaction(work: Given, found: Snapshot) -> Snapshot:
 
 
 def _way_out(one: Transaction, answer: remote.Answer) -> str:
-    """What a person does about a change that an undo did not end."""
+    """A sentence: what a person can do where the undo of an open change failed."""
     if answer.lost:
         return "run it again: the record there tells how far the undo came"
     if answer.first("status"):
@@ -222,7 +222,7 @@ def _way_out(one: Transaction, answer: remote.Answer) -> str:
 
 
 def locked(lock: Lock) -> str:
-    """Who holds the workspace, for a person."""
+    """A sentence: which run holds the workspace."""
     minutes = max(0, int(time.time() - lock.since)) // 60
     return (
         f"run {lock.run} by {lock.user} on {lock.host} (process {lock.pid}) has held this "
@@ -231,7 +231,7 @@ def locked(lock: Lock) -> str:
 
 
 def plan_for(work: Given, found: Snapshot) -> Plan:
-    """The plan for what was read. Raises ``ForbiddenSetting``."""
+    """The plan for this snapshot. Raises ``ForbiddenSetting``."""
     choices, profile = work.choices, work.profile
     faults = layers.faults(found, profile, named=choices.named, root=choices.root)
     missing = layers.not_applicable(found, profile, faulty=faults)
@@ -241,7 +241,7 @@ def plan_for(work: Given, found: Snapshot) -> Plan:
     stands = held.with_holds(found, stands, prefer=choices.prefer)
     selected = choices.layers
     if layers.home_within(found) and Layer.HOME_MANAGER in selected:
-        selected |= {Layer.NIXOS}  # which has the home; its own settings stay as they are
+        selected |= {Layer.NIXOS}  # the NixOS layer has the home; its own settings stay
     unselected = {layer: "not part of this run" for layer in Layer if layer not in selected}
     missing = {**unselected, **missing}
     identity = desired.Identity(workspace=choices.workspace, host=choices.host, user=choices.user)
@@ -273,7 +273,7 @@ def plan_for(work: Given, found: Snapshot) -> Plan:
 
 
 def _with_modified(work: Given, found: Snapshot, stands: Iterable[Standing]) -> Snapshot:
-    """The snapshot, with what the user's modify_ sources would make of our entries."""
+    """The snapshot with ``modified``: what the user's modify_ sources make of our entries."""
     modified: dict[str, bytes | str] = {}
     if work.choices.chezmoi_programs != "run":
         why = f"{chezmoi.NOTHING_RUN}, --data prefer=live writes the live file alone"
@@ -290,15 +290,15 @@ def _with_modified(work: Given, found: Snapshot, stands: Iterable[Standing]) -> 
 
 
 def is_staged(work: Given, found: Snapshot) -> bool:
-    """Whether phases are let in one by one. A task that only looks follows the workspace's record:
-    what a rollout has not let in yet is no fault there."""
+    """Whether phases are let in one by one. Tasks that change nothing follow the workspace's
+    record, so that a phase that is not let in yet does not count as a fault."""
     if work.choices.rollout == "staged":
         return True
     return work.run.task in READ_ONLY and found.written.staged
 
 
 def stage_of(work: Given, found: Snapshot) -> Stage:
-    """The phases of this run: all that are chosen, or those that a staged rollout has come to."""
+    """The phases of this run: all chosen phases, or those that a staged rollout has let in."""
     choices = work.choices
     if not is_staged(work, found):
         return Stage(phases=choices.phases)
@@ -311,7 +311,7 @@ def stage_of(work: Given, found: Snapshot) -> Stage:
         soak_s=choices.soak_hours * 3600,
     )
     if work.run.task == "verify" and now.entering and found.written.settings:
-        # What a run would let in next is not in yet, so it cannot lack its effect.
+        # The next phase is not let in yet, so its settings need not be effective.
         return replace(now, phases=now.phases - {now.entering}, entering=None)
     return now
 
@@ -336,7 +336,7 @@ def _standings(work: Given, found: Snapshot, phases: frozenset[Phase]) -> tuple[
 
 
 def plan(work: Read) -> Planned:
-    """Compute the plan; a saved one that is named must be exactly this one. Raises ``Over``."""
+    """Make the plan. Raises ``Over``, also where ``plan=`` names a saved plan with another id."""
     try:
         made = plan_for(work, work.snapshot)
     except ForbiddenSetting as error:

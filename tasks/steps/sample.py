@@ -1,7 +1,7 @@
-"""Take the samples of ``tasks/measure.py`` on one workspace, and record what they say.
+"""Take the samples of ``tasks/measure.py`` on one workspace, and record the measurements.
 
-What a pair of builds is comes from Nix: the package of the user's own flake, and the one of the
-layer. Any two directories with ``bin`` and ``lib`` on the workspace can take their place.
+The two builds of a pair come from Nix: the package of the user's own flake, and that of the layer.
+Two directories with ``bin`` and ``lib`` on the workspace can replace them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Records = list[MeasurementRecord]
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """The two builds of a benchmark, or ``why`` there are none."""
+    """The two builds of a benchmark; without them, ``why``."""
 
     stock: str = ""
     optimized: str = ""
@@ -49,13 +49,13 @@ class Pair:
 
     @property
     def control(self) -> Pair:
-        """Stock against itself: whatever differs there is what the machine's noise can do."""
+        """Stock against itself: a difference shows the noise of the machine."""
         return replace(self, optimized=self.stock, optimized_libraries=self.stock_libraries)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Measuring(Planned):
-    """How to measure, and the memory in use with the history; no memory in a dry run."""
+    """The options, the memory in use with the history (None in a dry run), and what is felt."""
 
     options: Options
     memory: MemoryUse | None = None
@@ -65,11 +65,11 @@ class Measuring(Planned):
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Measured(Measuring):
-    """All was measured: ``records`` has what is in the journal of it."""
+    """All was measured. ``records``: the measurements, as they are in the journal."""
 
 
 def options(work: Given) -> Given:
-    """Whether MEASURE_... of the environment can be read, before anything is connected for it."""
+    """Check the variables MEASURE_... of the environment first. Raises ``Over``."""
     _options()
     return work
 
@@ -121,7 +121,7 @@ def memory(work: Planned) -> Measuring:
 
 
 def benchmarks(work: Measuring) -> Measured:
-    """Every claim that is about time: its benchmarks, or why there is no figure for it."""
+    """Measure every claim about time by its benchmarks, or record why it has no figure."""
     records: Records = [*work.records]
     options, memory = work.options, work.memory
     history = History.parse(memory.history) if memory else History()
@@ -147,7 +147,7 @@ def benchmarks(work: Measuring) -> Measured:
 
 
 def compare(work: Measured) -> Measured:
-    """Every claim that is about memory: what was read before the first run, and after it."""
+    """Compare, for every claim about memory, the samples before the first run and after it."""
     if work.memory is None:
         return work
     records = list(work.records)
@@ -166,7 +166,7 @@ def compare(work: Measured) -> Measured:
 
 
 def keep(work: Measured) -> Measured:
-    """Add this run to the workspace's history: wholly, or not at all."""
+    """Write the history with this run's samples and measurements to the workspace."""
     memory, records = work.memory, work.records
     if memory is None:
         return work
@@ -197,7 +197,7 @@ def keep(work: Measured) -> Measured:
 
 
 def end(work: Measured) -> Measured:
-    """The end of this workspace's part."""
+    """Set the outcome of this workspace."""
     claims = [record for record in work.records if record.subject != measure_samples.CONTROL]
     if work.run.dry:
         work.ends(Outcome.TO_MEASURE)
@@ -214,12 +214,12 @@ def _applied(work: Planned) -> bool:
 
 
 def samples_with(work: Measuring) -> Sequence[Row]:
-    """The samples of all runs on this workspace, this one's the last."""
+    """The samples of all runs on this workspace, that of this run last."""
     return _history(work).samples
 
 
 def _history(work: Measuring) -> History:
-    """What the workspace knew, and this run's reading of its memory and of what is felt."""
+    """The workspace's history with the sample of this run."""
     assert work.memory is not None
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return History.parse(work.memory.history).with_sample(
@@ -228,7 +228,7 @@ def _history(work: Measuring) -> History:
 
 
 def _claims(work: Planned) -> list[tuple[str, tuple[Setting, ...]]]:
-    """Every claim about time and the settings that make it; those in force stand first."""
+    """Every claim about time with the settings that make it, settings in force first."""
     standings = sorted(work.plan.standings, key=lambda standing: not standing.in_force)
     found = measure_benchmarks.subjects(standing.setting for standing in standings)
     return [item for item in found.items() if item[0] not in PROCESSES]
@@ -237,7 +237,7 @@ def _claims(work: Planned) -> list[tuple[str, tuple[Setting, ...]]]:
 def _why_not(work: Planned, subject: str, settings: tuple[Setting, ...], options: Options) -> str:
     """Why a claim is not measured on this workspace, or the empty string."""
     why = measure_benchmarks.why_not(subject)
-    standing = next(one for one in work.plan.standings if one.setting is settings[0])
+    standing = next(each for each in work.plan.standings if each.setting is settings[0])
     if why or standing.in_force or options.stock:
         return why
     reason = "" if standing.stand is Stand.WITHHELD else f": {standing.why}"
@@ -297,7 +297,7 @@ def _pair(
 
 
 def _of_library(benchmark: Benchmark, stock: str, optimized: str) -> Pair:
-    """The same program twice, with the one library and with the other."""
+    """A pair of the same program with the stock and with the optimized library."""
     return Pair(
         stock=benchmark.program,
         optimized=benchmark.program,
@@ -307,7 +307,7 @@ def _of_library(benchmark: Benchmark, stock: str, optimized: str) -> Pair:
 
 
 def _sets(nix: NixLayer, work: Planned) -> tuple[str, ...]:
-    """Attributes of the configuration: the layer's name for it first, then how others spell it."""
+    """Attributes of the configuration in the user's flake: the usual name first."""
     if nix.within:  # both have the nixpkgs of the system
         return ("home", f'nixosConfigurations."{work.choices.host}"')
     if nix.layer is Layer.NIXOS:
@@ -347,7 +347,7 @@ def _measured(
     history: History,
     settings: tuple[Setting, ...] = (),
 ) -> None:
-    """Record a benchmark; without settings it is the control."""
+    """Record a benchmark; without settings this is the control."""
     subject = benchmark.subject if settings else measure_samples.CONTROL
     record = measure_samples.measurement(
         benchmark,

@@ -22,7 +22,7 @@ from tasks.steps import gate
 
 
 def plan(work: Planned) -> Planned:
-    """Print and record the plan; it decides what the run ends with if nothing more happens."""
+    """Print and record the plan, and set the outcome that counts if nothing more happens."""
     run, made = work.run, work.plan
     estimates = {
         record.layer: record.text for record in run.records(EstimateRecord, work.host.name)
@@ -60,8 +60,8 @@ def plan(work: Planned) -> Planned:
 
 
 def nothing_to_do(work: Planned) -> Over:
-    """The end of a part that changes nothing. That no layer applies is a fault where one was named,
-    or was applied before."""
+    """The ``Over`` of a part that changes nothing. Where no layer applies although one was named
+    or applied before, the outcome is a fault."""
     missing = work.plan.not_applicable
     if not missing.keys() >= set(Layer):
         some = any(standing.in_force for standing in work.plan.standings) or work.plan.written.files
@@ -77,9 +77,9 @@ def nothing_to_do(work: Planned) -> Over:
 
 
 def waiting(work: Planned, recorded: Mapping[str, SettingProof] | None = None) -> str:
-    """What earlier runs left pending, not known or not effective, with what makes it known; without
-    what a later proof on this controller found. ``recorded``: the workspace's record, where it is
-    another one than that of the plan."""
+    """A sentence: which settings earlier runs did not prove, and what makes each of them known. A
+    later proof in a journal of this controller counts. ``recorded``: the workspace's record, where
+    it differs from that of the plan."""
     found = work.plan.written.settings if recorded is None else recorded
     last = max((one.run for one in found.values() if not one.holds), default="")
     if not last:
@@ -90,7 +90,7 @@ def waiting(work: Planned, recorded: Mapping[str, SettingProof] | None = None) -
 
 
 def asked_for(choices: Choices) -> bool:
-    """Whether somebody named a layer, or what is in one."""
+    """Whether the choices name a layer, or settings."""
     usual = {field.name: field.default for field in fields(Choices)}
     named = ("base_nixos", "base_home")
     return (

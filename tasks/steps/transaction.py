@@ -1,4 +1,4 @@
-"""Ask the transaction of a workspace something (``remote/transact.sh``), and read how it stands."""
+"""Ask the transaction of a workspace (``remote/transact.sh``), and read how it stands."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from tasks.run.stages import Planned
 
 
 def directory(work: Planned) -> str:
-    """The transaction's directory; it belongs to whoever activates."""
+    """The transaction's directory; it belongs to the user who activates, or to root."""
     base = work.system_record if work.as_root else work.record_directory
     return f"{base}/transaction"
 
 
 def ask(work: Planned, *arguments: str, stdin: str = "", timeout: int = 300) -> Answer:
-    """Ask the transaction something; a lost line is opened again, the question asked again.
+    """Ask the transaction. Where the connection breaks, it is opened and the question asked again.
 
-    Every question may be asked twice: only the first decision counts, and waiting changes nothing.
+    Every question may be asked twice, because only the first decision counts.
     """
     verb, *rest = arguments
     sudo = work.as_root
@@ -38,7 +38,7 @@ def ask(work: Planned, *arguments: str, stdin: str = "", timeout: int = 300) -> 
 
 
 def standing(answer: Answer) -> tuple[str, str]:
-    """Word and reason of the transaction's status; "lost" when it could not be asked."""
+    """Word and reason of the transaction's status; "lost" where it could not be asked."""
     if answer.of("none"):
         return "none", "the connection was lost before the change was begun"
     if answer.of("gone"):

@@ -1,6 +1,6 @@
-"""A change that needs a reboot: offer it to the workspace as a trial, boot it, see how it ends.
+"""A change that needs a reboot: offer it to the workspace as a trial, boot, and see how it ends.
 
-What decides after the boot is the workspace itself (``remote/trial.sh``); nobody here is needed.
+After the boot the workspace decides by itself (``remote/trial.sh``), without the controller.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tasks.steps import proof, read, write
 from tasks.steps.transaction import ask
 
 _BY_ID = {one.id: one for one in PROOFS}
-AWAY_S = 900  # until a machine that restarts answers again, twice where it comes back by itself
+AWAY_S = 900  # until a restarted machine answers; twice as long where it goes back by itself
 POLL_S = 20
 
 
@@ -55,8 +55,8 @@ def _payload(proved: Proved) -> bytes:
 
 
 def offer(proved: Proved) -> None:
-    """Give the workspace what it needs to try the change at its next boot, where something of it
-    waits for one. Where it cannot be tried, that is said, and the default changes at once."""
+    """Send the workspace what it needs to try the change at its next boot, where an effect waits
+    for a boot. Where the change cannot be tried, print why; it then becomes the default at once."""
     findings = latest(proved.run.records(FindingRecord, proved.host.name))
     if not any(build.nix.root for build in proved.needed_builds):
         return
@@ -72,7 +72,7 @@ def offer(proved: Proved) -> None:
 
 
 def untried(why: str) -> str:
-    """What becomes of a change that cannot be tried."""
+    """A sentence: why a change is not tried."""
     return f"not tried at the next boot: {why}; it is the default then"
 
 
@@ -91,7 +91,7 @@ def _boots(planned: Planned) -> str:
 @step("boot it once", gives=Kept, idle=_boots, decides=True)
 def boot(kept: Kept) -> Kept:
     """Restart the machine into the new generation, wait until the workspace has decided, and look
-    at all effects once more."""
+    at all effects again."""
     if not kept.tried:
         return kept
     before = kept.snapshot.facts["boot_id"]
@@ -144,13 +144,13 @@ def _until_decided(work: Planned, before: str) -> tuple[TrialState, str]:
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Waiting(Read):
-    """A trial that waits for what a person says."""
+    """A trial that waits for a person's answer."""
 
     waiting: Transaction
 
 
 def choose(work: Read) -> Waiting:
-    """Show what waits for an answer; it decides what the run ends with if nobody gives one."""
+    """Show the trial that waits, and set the outcome that counts without an answer."""
     one, boot = work.snapshot.open_trial, work.snapshot.facts["boot_id"]
     if one is None or one.trial is None:
         raise Over("no change is on trial there", Outcome.UNCHANGED, said=False)
@@ -167,7 +167,7 @@ def choose(work: Read) -> Waiting:
 
 @step("answer", gives=Done)
 def answer(work: Waiting) -> Done:
-    """Say it, and wait for what becomes of it."""
+    """Send the answer, and wait for the end of the trial."""
     one, word = work.waiting, work.choices.answer
     said = _ask(work, one, "answer", word)
     if not said.of("answer"):
@@ -189,6 +189,6 @@ def answer(work: Waiting) -> Done:
 
 
 def _ask(work: Read, one: Transaction, verb: str, *rest: str, timeout: int = 60) -> Answer:
-    """Ask the transaction that is on trial, as whoever has activated it."""
+    """Ask the transaction that is on trial, as root where root activated it."""
     sudo = work.undone_by_root(one)
     return work.remote("transact", verb, one.directory, *rest, sudo=sudo, timeout=timeout)

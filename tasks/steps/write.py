@@ -18,7 +18,7 @@ from tasks.steps.lock import controller, done
 
 
 def record(work: Planned, proof: Mapping[str, SettingProof] | None = None) -> Change:
-    """The record of what was last written, as one more file to write; ``proof``: what was found."""
+    """``written.json`` as one more file to write. ``proof``: the record of each setting."""
     path = f"{work.snapshot.state}/written.json"
     node = work.snapshot.nodes.get(path)
     written = replace(work.plan.written, run=work.run.id)
@@ -41,7 +41,7 @@ def record(work: Planned, proof: Mapping[str, SettingProof] | None = None) -> Ch
 def layer_files(looked: Looked) -> Written:
     """Take the workspace's lock and write the user's files that have no effect by themselves.
 
-    When the run changes nothing else, the record is written with them and the lock given back.
+    Where the run changes nothing else, the record is written too and the lock released.
     """
     changes = [change for change in looked.plan.inert if not change.root]
     last = not looked.proves
@@ -69,8 +69,8 @@ def layer_files(looked: Looked) -> Written:
 
 
 def _overtaken(looked: Looked, answer: Answer) -> Written:
-    """A file was changed after it was read, and nothing was written. Where another run has done all
-    of it, nothing is left to do. Raises ``Over``."""
+    """Read again after a file changed and nothing was written. Where another run has made the whole
+    change, nothing is left to do. Raises ``Over`` otherwise."""
     now = read.take_again(looked)
     if now is not None:
         plan = read.plan_for(looked, now)
@@ -90,8 +90,8 @@ def _overtaken(looked: Looked, answer: Answer) -> Written:
 
 
 def proof(work: Planned, found: Mapping[str, SettingProof], *, keep: str = "release") -> None:
-    """Write what was found into the record, and give the lock back unless it is to ``keep``. Raises
-    ``Over``."""
+    """Write the record with these findings. ``keep``: "release" releases the lock, "keep" keeps it.
+    Raises ``Over``."""
     done(
         work.remote(
             "write",
@@ -116,7 +116,7 @@ def proof(work: Planned, found: Mapping[str, SettingProof], *, keep: str = "rele
 )
 def root_files(written: Written) -> Written:
     """Write the NixOS layer as root; the lock is the user's."""
-    if not (written.root_changes or written.root_sweep):  # another run has done it meanwhile
+    if not (written.root_changes or written.root_sweep):  # another run has written them meanwhile
         return written
     place, sudo = f"{written.system_record}/layer", written.snapshot.needs_sudo
     answer = written.remote(
