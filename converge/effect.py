@@ -6,6 +6,7 @@ verification. A setting that no check could look at is *unknown*, and unknown ne
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ _REMEDIES = (
     ("application", f"start one from the menu, {VERIFY}"),
     ("Baloo is not installed", f"once Baloo is installed, {VERIFY}"),
 )
+#: What journald says to a user outside of the group that may read all of it.
+_NO_JOURNAL = r"not permitted to read .*\bjournal\b"
 #: The actions that a restart of the machine includes: whoever restarts logs in again, too.
 BY_A_RESTART = frozenset(how for word, how in _REMEDIES if word in ("login", "log in", "boot"))
 
@@ -77,6 +80,8 @@ def remedy(finding: Finding) -> str:
         for word, how in _REMEDIES:
             if word in finding.reason:
                 return how
+    if finding.effect is Effect.UNKNOWN and re.search(_NO_JOURNAL, finding.reason):
+        return f"add the user to the group systemd-journal, log in again, {VERIFY}"
     return f"{finding.reason or 'it gave no answer'}; {VERIFY}"
 
 

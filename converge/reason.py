@@ -50,6 +50,14 @@ _TROUBLES = (
         r"|unknown revision|bad revision|not a tree object|not a directory",
     ),
 )
+#: What a system says of a place that cannot be written, and what a person does about it.
+_PLACES = (
+    ("No space left on device", "make room there"),
+    ("Disk quota exceeded", "make room within the quota"),
+    ("Read-only file system", "make that file system writable"),
+    ("Permission denied", "let this user write there"),
+    ("Operation not permitted", "look at the attributes there (lsattr)"),
+)
 _LIMIT = 60  # lines of one reason
 _HEADINGS = 3  # a first line that ends with ":" is joined with the lines that it announces
 
@@ -116,6 +124,12 @@ def spoken(text: str) -> str:
     no part is left, the text says so."""
     parts = [part.strip() for part in text.split("; ")]
     return "; ".join(part for part in parts if part.strip(" ;:.")) or "the reason is not recorded"
+
+
+def with_remedy(why: str, safe: str) -> str:
+    """``why`` with what is ``safe`` and what to do, where it is a place that cannot be written."""
+    do = next((do for said, do in _PLACES if said.lower() in why.lower()), "")
+    return f"{why}; {safe}; {do}, then run it again" if do else why
 
 
 def _block(lines: Sequence[str], begin: int) -> list[str]:

@@ -12,7 +12,7 @@ from converge.limits import frame
 from converge.plan.layers import MOVED_ASIDE, home_within
 from converge.plan.plan import Build
 from converge.problem import count
-from converge.reason import reason_of
+from converge.reason import reason_of, with_remedy
 from converge.setting import Layer
 from tasks.reach.builder import name as builder_of
 from tasks.reach.payload import pack_tree
@@ -226,5 +226,6 @@ def layers(written: Written) -> Built:
         if not paths.get(build.nix.layer.value):
             answer = _own_paths(written, build, answer)
             tell(written, answer)
-            raise Over(f"{build.nix.layer}: {answer.last_error}")
+            why = with_remedy(answer.last_error, "nothing was activated")
+            raise Over(f"{build.nix.layer}: {why}")
     return Built.of(written, paths=paths, differs=answer.lines)

@@ -8,6 +8,7 @@ import socket
 import time
 
 from converge.exits import Exit
+from converge.reason import with_remedy
 from tasks.reach.payload import pack
 from tasks.reach.remote import Answer
 from tasks.run.stages import Over, Read
@@ -59,4 +60,6 @@ def done(answer: Answer) -> None:
         )
     if answer.of("stale"):
         raise Over(f"{answer.first('stale')} was changed since it was read; nothing was written")
-    raise Over(answer.first("refused") or answer.last_error)
+    if refused := answer.first("refused"):
+        raise Over(refused)
+    raise Over(with_remedy(answer.last_error, "no change is in force"))

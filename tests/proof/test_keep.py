@@ -234,7 +234,7 @@ def test_what_is_pending_since_an_earlier_run_is_named_with_what_makes_it_effect
     assert left(waiting, boot="later") == f"1 pending since an earlier run: {restarted}; {THEN}"
 
 
-def test_what_waits_for_a_program_that_is_not_installed_waits_for_it_and_for_no_login() -> None:
+def test_what_waits_for_a_program_or_for_a_group_says_so_and_waits_for_no_restart() -> None:
     one = Finding(
         check="baloo.config",
         title="",
@@ -244,6 +244,14 @@ def test_what_waits_for_a_program_that_is_not_installed_waits_for_it_and_for_no_
     )
     assert remedy(one) == "once Baloo is installed, then tasks/verify.py"
     assert remedy(one) not in BY_A_RESTART
+    closed = replace(
+        one,
+        effect=Effect.UNKNOWN,
+        reason="not permitted to read the kernel messages of the journal",
+    )
+    assert remedy(closed) == (
+        "add the user to the group systemd-journal, log in again, then tasks/verify.py"
+    )
 
 
 def test_a_restart_starts_no_application_and_answers_no_question() -> None:

@@ -15,6 +15,8 @@ from tests.tools import need
 
 #: Lines at 80 columns: a first dry run, a first apply, a run with nothing to do.
 DRY, FIRST, NOTHING = 50, 60, 8
+#: Where a user may not read the journal, its two checks are unknown, so no run ends in 0.
+KEPT = (0, 4)
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +83,10 @@ def test_a_workspace_of_ones_own_over_ssh_is_set_up_by_the_pages_commands(
     config = Path(person.environment["HOME"], ".ssh/config")
     config.parent.mkdir(mode=0o700)
     config.write_text(f"Host 127.0.0.1\n  IdentityFile {ssh_server.directory / 'client'}\n")
+    kwinrc = ssh_server.homes[sshd.ONE] / ".config/kwinrc"  # Plasma writes one at its first start
+    kwinrc.parent.mkdir(exist_ok=True)
+    kwinrc.write_text("[Plugins]\ncontrastEnabled=true\nmyOwn=1\n")
+    sshd.own(kwinrc.parent, sshd.ONE)
     person.words |= {"me@atelier.lan": f"{sshd.ONE}@{address}", "atelier.lan": address}
     own_keys = (ssh_server.directory / "host.pub").read_text().split()[1]
     shown = []
@@ -97,3 +103,35 @@ def test_a_workspace_of_ones_own_over_ssh_is_set_up_by_the_pages_commands(
     assert "profile shown (exit 0)" in looked and "profile written (exit 0)" in wrote
     assert "atelier" in dry and "atelier" in applied
     assert "as declared (exit 0)" in compared
+    assert "then          .venv/bin/pyinfra inventory/atelier.py" in wrote
+
+    # "Read both": nobody is logged in there, and this is a desktop.
+    profile = project / "inventory/hardware/atelier.yaml"
+    for seen, known in (("desktop", "plasma6"), ("type", "wayland")):
+        profile.write_text(re.sub(rf"  {seen}: none.*", f"  {seen}: {known}", profile.read_text()))
+    lived = kwinrc.read_bytes()
+    tuned = _does(person, "deploy.py", {"Press enter to apply": ""})
+    assert "[Plugins] contrastEnabled           true -> false" in tuned
+    assert b"contrastEnabled=false" in kwinrc.read_bytes() and b"myOwn=1" in kwinrc.read_bytes()
+    kwinrc.write_bytes(
+        kwinrc.read_bytes().replace(b"contrastEnabled=false", b"contrastEnabled=true")
+    )
+    assert "kwin.contrast" in _does(person, "tasks/verify.py", exits=(1,))
+    healed = _does(person, "deploy.py -y")
+    assert "we wrote false, found true, will be false" in healed
+    assert len(_does(person, "deploy.py -y").splitlines()) <= NOTHING
+    _does(person, "tasks/remove.py -y", exits=(0,))
+    assert kwinrc.read_bytes() == lived, "every byte, over SSH too"
+
+
+def _does(
+    person: pages.Person,
+    task: str,
+    answers: dict[str, str] | None = None,
+    exits: tuple[int, ...] = KEPT,
+) -> str:
+    """A command of the README's table on one's own workspace."""
+    argv = [".venv/bin/pyinfra", "inventory/atelier.py", *task.split()]
+    code, out = pages.at_a_terminal(argv, person.directory, person.environment, answers)
+    assert code in exits, out
+    return out

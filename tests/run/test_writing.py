@@ -79,6 +79,26 @@ def test_what_a_killed_run_left_beside_files_of_root_is_swept_by_root(make: Any)
 
 
 @pytest.mark.parametrize(
+    ("said", "do"),
+    [
+        ("No space left on device", "make room there"),
+        ("Read-only file system", "make that file system writable"),
+        ("Permission denied", "let this user write there"),
+        ("Disk quota exceeded", "make room within the quota"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_said_with_what_is_safe_and_what_to_do(
+    make: Any, said: str, do: str
+) -> None:
+    work = make((f"failed /home/me/lock: cannot be written: {said}",), stage=Looked)
+    with pytest.raises(Over) as over:
+        write.layer_files(work)
+    assert str(over.value) == (
+        f"/home/me/lock: cannot be written: {said}; no change is in force; {do}, then run it again"
+    )
+
+
+@pytest.mark.parametrize(
     ("answer", "code", "why"),
     [
         (("stale /x",), None, "/x was changed since it was read; nothing was written"),
