@@ -41,6 +41,15 @@ def test_nothing_is_wrong_with_a_profile_that_is_right(editor: Editor, profile: 
     assert editor.open(path, path.read_text(encoding="utf-8")) == []
 
 
+@pytest.mark.parametrize("machine", ["shoshin", "hybrid-prime", "container-docker"])
+def test_nothing_is_wrong_with_a_profile_that_a_machine_wrote(editor: Editor, machine: str) -> None:
+    path = PROJECT / f"inventory/hardware/written-{machine}.yaml"
+    written = declare(recorded(machine), path.stem)
+    assert editor.open(path, written) == []
+    at = written.splitlines().index("memory:") + 1
+    assert "totalGB" in editor.completions(path, at, 2), "and what it may have is offered"
+
+
 def test_a_key_that_is_not_known_is_underlined_at_its_place(editor: Editor) -> None:
     text = SHOSHIN.read_text(encoding="utf-8").replace("    march:", "    marhc:")
     (line,) = [i for i, one in enumerate(text.splitlines()) if "marhc" in one]
