@@ -149,6 +149,12 @@ place() {
     why="$1: cannot be made: $(reason "$why")"
     return 1
 }
+# drop DIRECTORY: a record goes as a whole, also where that is interrupted: half of one would be taken
+# for a damaged one. What is left of it then is ".gone-NAME".
+drop() {
+    gone_=${1%/*}/.gone-${1##*/}
+    rm -rf -- "$gone_" && { mv -T -- "$1" "$gone_" 2>/dev/null || [ ! -e "$1" ]; } && rm -rf -- "$gone_"
+}
 own() { # own DIRECTORY: whether the directory is ours alone to write, or not there yet; else "why"
     if [ -L "$1" ] || { [ -e "$1" ] && [ ! -d "$1" ]; }; then
         why="$1: is not a directory"

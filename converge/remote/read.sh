@@ -143,6 +143,12 @@ for place in "$state/workspace-tuning/workspace/runs"/*/transaction \
         while IFS=' ' read -r part standing; do say part "$part" "$standing" "$place"; done
 done
 
+# What a removal has yet to take off: it may have been interrupted behind the last record.
+if [ -e "$state/workspace-tuning/workspace" ] || [ -e "$HOME/.local/share/workspace-tuning" ]; then
+    say mark remains
+fi
+if [ -e "$runs/$me" ] || [ -e "${runs%/*}/nixos" ]; then say mark roots_remain; fi
+
 # The lock of a run: its text, and whether the session that took it is still there. Behind the
 # transactions: a change that began while they were read is under a lock.
 lock=$state/workspace-tuning/workspace/lock

@@ -297,8 +297,8 @@ number_in() { # number_in RUN_DIRECTORY: how many changes there had been before 
 }
 # prune RUNS: the records of the newest ten changes stay, by their numbers: no clock decides. One
 # whose number cannot be read stays as well, and so does this run's own, and what has a user's bytes
-# from before: of a run that was cut off before it became a change. The rest has nothing to go back
-# to.
+# from before, or a layer's files: of a run that was cut off before it became a change. The rest has
+# nothing to go back to.
 prune() {
     newest=0
     for old in "$1"/[0-9]*t[0-9]*-*; do
@@ -313,14 +313,16 @@ prune() {
             root_has "$1" "${old##*/}"; then
             continue
         fi
-        rm -rf -- "$old"
+        drop "$old"
     done
+    rm -rf -- "$1"/.gone-*
 }
 has_bytes() { # has_bytes RUN_DIRECTORY: of files that it replaced; a proof replaces our own record
     for bytes in "$1"/layer/before/* "$1"/live-*/before/*; do
         if [ -e "$bytes" ]; then return 0; fi
     done
-    return 1
+    # Nothing else knows the files of a layer that was never activated as ours.
+    grep -qE '^file .*/workspace-tuning/(home-manager|nixos)/' "$1/layer/manifest" 2>/dev/null
 }
 of_another() { # of_another RUN_DIRECTORY: root kept the records of all users in one place once
     [ -f "$T/plan" ] && [ -f "$1/transaction/plan" ] &&
@@ -334,20 +336,4 @@ root_has() { # root_has RUNS RUN: root may have the rest of this record, from an
 prune_all() { # of root's records those of this user; of the user's all, by the user's own process
     if written=$(plan written); then told sh "$self" prune "$T" "${written%/*}/runs"; fi
     case $T in "${written%/*}/runs"/*) ;; *) prune "${T%/*/transaction}" "$(plan run)" ;; esac
-}
-discard() { # every record that lies beside T, and directories of ours that are empty; "left PATH" stays
-    base=${T%/*/transaction}
-    case $base in */workspace-tuning/runs/*) ;; *) stop 64 "$base: not the records of a user" ;; esac
-    for status in "$base"/*/transaction/status; do
-        [ -e "$status" ] || continue
-        first_of "$status"
-        case $status_ in undone*) ;; *) stop 73 "$status: it is not undone" ;; esac
-    done
-    for old in "$base"/[0-9]*t[0-9]*-*; do
-        rm -rf -- "$old" || stop 70 "$old: cannot be removed"
-    done
-    find "${base%/runs/*}" -depth -type d -empty -exec rmdir -- {} \; 2>/dev/null
-    find "${base%/runs/*}" -mindepth 1 ! -type d \( -path "$base/*" -o ! -path "${base%/*}/*" \) 2>/dev/null |
-        while IFS= read -r name; do say left "$name"; done
-    say removed
 }

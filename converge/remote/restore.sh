@@ -1,7 +1,7 @@
 # Give the files of one record back, each by itself: read by undo.sh behind replace.sh.
 #
-# A file that still is what the run wrote becomes what it was, with its mode; one that the run made
-# goes. Of a KDE file that somebody wrote since, the entries of the run go back (entries.awk). A file
+# A file that still is what the run wrote, or what a run wrote that stopped before it came into force,
+# becomes what it was, with its mode; one that the run made goes. Of a KDE file that somebody wrote since, the entries of the run go back (entries.awk). A file
 # that changes under our hands is read again; after three times the merge is made while KConfig's
 # lock is held. What fails is said, and the next file is looked at: a second undo does the rest.
 #
@@ -21,7 +21,7 @@ restore() { # restore RECORD begun|written
             say trouble "$why$(quoted "${record%/*}")"
             ;;
     esac
-    if sound; then
+    if sound "$record"; then
         while IFS=' ' read -r kind number mode before path; do
             case $kind in
                 file | kde | gone)
@@ -47,15 +47,6 @@ restore() { # restore RECORD begun|written
     fi
     say restored
 }
-sound() { # whether the manifest is line for line what was sent
-    plain_file "$record/manifest" && [ "$(tail -n 1 -- "$record/manifest" 2>/dev/null)" = end ] &&
-        sum=$(sed '/^whole /,$d' "$record/manifest" | sha256sum) &&
-        grep -qx "whole - - ${sum%% *} -" "$record/manifest"
-}
-after() { # after NUMBER: the digest of what the run wrote, or "absent"
-    after_=$(sed -n "s/^after $1 - \([0-9a-f]*\) -$/\1/p" "$record/manifest")
-    say "${after_:-absent}"
-}
 remove_made() { # the directories that the run made, where nothing of anybody's is in them
     plain_file "$record/made" || return 0
     sort -ru -- "$record/made" | while IFS= read -r made; do
@@ -74,7 +65,7 @@ by_hand() { # by_hand: the command that gives the whole file back
 
 # restore_file: the one of kind, number, mode, before, path. 1: it could not be, and why says it.
 restore_file() {
-    attempt=0 written=$(after "$number")
+    attempt=0 written=$(after "$record" "$number")
     while :; do
         attempt=$((attempt + 1))
         if [ "$kind" = kde ] && [ "$attempt" -gt 3 ]; then
@@ -95,16 +86,24 @@ restore_file() {
         return 1
     done
 }
+clear_locks() { # clear_locks LOCK...: what a shell left that was killed while it held them, as ours are
+    for lock_ in "$@"; do
+        if [ ! -f "$lock_" ] || [ ! -O "$lock_" ]; then continue; fi
+        kde_read "$lock_"
+        if [ "$app" = "${executable##*/}" ] && kde_stale "$lock_"; then kde_clear "$lock_" || :; fi
+    done
+}
 restore_once() { # 0 done, 75 it changed meanwhile, 70 failed
     why='it kept changing'
     held=$(digest "$path")
     if [ "$held" = "$before" ]; then
+        if [ "$kind" = kde ]; then clear_locks "$path.lock" "$path.lock.rmlock"; fi
         restore_mode
         return
     elif [ "$held" = unreadable ]; then
         why='it cannot be read'
         return 70
-    elif [ "$held" != "$written" ]; then
+    elif [ "$held" != "$written" ] && ! of_stopped "${record%/*/*}" "$path" "$held"; then
         restore_entries
         return
     fi
@@ -208,7 +207,7 @@ restore_note() {
         why="what chezmoi remembers of it could not be asked: $why"
         return 1
     }
-    if [ "$(stamp_in "$answer")" != "$(after "$number")" ]; then return 0; fi
+    if [ "$(stamp_in "$answer")" != "$(after "$record" "$number")" ]; then return 0; fi
     known=$(text_of "$kept")
     case $known in
         absent) asked state delete --bucket=entryState --key="$path" ;;

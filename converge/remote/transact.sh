@@ -11,7 +11,6 @@
 #                                                 (default: all that is still in force)
 #        transact.sh run    T                     the process itself
 #        transact.sh reboot T                     the user's unit after a reboot in between
-#        transact.sh discard T                    root's records of this user, once all is undone
 #        transact.sh answer T keep|undo, restart T   to the trial
 #        transact.sh tried  T SECONDS             how the trial stands, once it is decided
 #        transact.sh trial  T SHA256 <payload     what is activated needs a reboot: try it (trial.sh)
@@ -355,7 +354,6 @@ case $verb in
         restore "$2" "$4"
         ;;
     remember | recall) "$verb" ;;
-    discard) discard ;;
     trial)
         trial=${T%/transaction}/trial
         rm -rf -- "$trial"

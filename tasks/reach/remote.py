@@ -72,6 +72,7 @@ PARTS = {
     "build": ("difference",),
     "write": ("kdelock", "replace", "seal"),
     "transact": ("seal", "record", "profiles"),
+    "remove": ("replace", "seal", "stopped"),
     "rollback": ("seal",),
     "trial": ("record", "loader", "prove"),
 }

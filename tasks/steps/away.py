@@ -46,8 +46,7 @@ def choose(work: Read) -> Leaving:
     ours = tuple(_ours(found, {}))
     places = tuple(f"{one}/" for one in (found.expand(HOME_LAYER), system_layer(work.choices.root)))
     wrote = {path: one for path, one in found.written.files.items() if path.startswith(places)}
-    layer = any(path.startswith(places) for path in found.nodes)
-    if not (undoing or ours or found.transactions or found.written.run or layer):
+    if not (undoing or ours or found.transactions or found.marks & {"remains", "roots_remain"}):
         raise Over("nothing of this is on the workspace", Outcome.UNCHANGED, said=False)
     for one in undoing:  # only in a dry run can one of them be cut off
         word = one.word if one.ended else f"cut off while {one.word}"
@@ -142,17 +141,16 @@ def records(work: Leaving) -> Done:
         for transaction in found.transactions
         if "nixos" in transaction.parts or not transaction.directory.startswith(found.state)
     ]
-    ours = (f"{work.system_record}/", f"{system_layer(work.choices.root)}/")
     left: tuple[str, ...] = ()
-    if theirs or any(path.startswith(ours) for path in found.nodes):
-        answer = work.remote(
-            "transact", "discard", f"{work.system_record}/transaction", sudo=found.needs_sudo
-        )
+    if theirs or "roots_remain" in found.marks:
+        roots = work.system_record.rpartition("/")[0]
+        layer = system_layer(work.choices.root)
+        answer = work.remote("remove", "root", roots, layer, sudo=found.needs_sudo)
         if not answer.of("removed"):
             raise Over(f"root's records: {answer.last_error}")
         left = answer.of("left")
     layers = found.expand(HOME_LAYER).rpartition("/")[0]
-    answer = work.remote("remove", work.run.id, work.lock, layers)
+    answer = work.remote("remove", "user", work.run.id, work.lock, layers)
     if not answer.of("removed"):
         raise Over(answer.last_error)
     stays = (*work.stays, *(f"{path}: not of ours, left" for path in (*left, *answer.of("left"))))

@@ -120,11 +120,29 @@ def test_remove_takes_the_files_of_a_layer_whose_first_run_stopped_before_it_act
     layer = box.home / ".local/share/workspace-tuning"
     assert cli(box.inventory, "deploy.py", "-y").code == 1
     assert layer.exists()
-    left = cli(box.inventory, "tasks/remove.py", "-y")  # no run knows these files
-    assert left.code == 1, left.out
-    assert f"{layer}/home-manager/flake.nix: not of ours, left" in " ".join(left.out.split())
+    at_once = cli(box.inventory, "tasks/remove.py", "-y")
+    assert at_once.code == 0, at_once.out
+    assert not layer.exists()
+    assert cli(box.inventory, "deploy.py", "-y").code == 1
     assert cli(box.inventory, "deploy.py", "-y", *CONSENT).code == 0
     gone = cli(box.inventory, "tasks/remove.py", "-y")
     assert gone.code == 0, gone.out
     assert not layer.exists(), (gone.out, sorted(layer.rglob("*")))
     assert own.read_bytes() == b"# mine\n"
+
+
+def test_what_a_run_wrote_into_a_layer_before_its_build_failed_is_nobody_elses(
+    cli: Cli, make_box: Callable[..., Box]
+) -> None:
+    """A rollback of the run before it gives the layer back as that run found it."""
+    box = make_box(layers=["home-manager"])
+    layer = box.home / ".local/share/workspace-tuning/home-manager"
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    ours = (layer / "profile.json").read_bytes()
+    flake = box.home / ".config/home-manager/home.nix"
+    flake.write_text(f"{flake.read_text()} garbage (")
+    stopped = cli(box.inventory, "deploy.py", "-y", "--data", "exclude=runtimes.go")
+    assert stopped.code == 1 and (layer / "profile.json").read_bytes() != ours
+    back = cli(box.inventory, "tasks/rollback.py", "-y")
+    assert back.code == 0, back.out
+    assert not layer.exists()

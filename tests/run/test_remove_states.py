@@ -98,14 +98,19 @@ def test_the_records_of_another_user_stay_and_what_lies_beside_ours_is_named(
     workspace = Workspace(tmp_path)
     runs = workspace.root / "var/lib/workspace-tuning/runs"
     ours = old(runs / "me", run_id(1), 1, user="me")
-    (ours / "status").write_text("undone rolled back\n")
+    shared = old(runs, run_id(3), 3, user="me"), old(runs, run_id(4), 4, user="somebody")
+    for one in (ours, shared[0]):
+        (one / "status").write_text("undone rolled back\n")
     theirs = old(runs / "somebody", run_id(2), 2, user="somebody")
     beside = [runs / "me/notes.txt", runs.parent / "nixos/mine.nix"]
     for path in beside:
         path.parent.mkdir(exist_ok=True)
         path.write_text("mine\n")
-    done: subprocess.CompletedProcess[str] = workspace.call("transact", "discard", str(ours))
+    done: subprocess.CompletedProcess[str] = workspace.call(
+        "remove", "root", str(runs / "me"), str(runs.parent / "nixos")
+    )
     said = done.stdout.splitlines()
     assert said[-1] == "removed"
     assert sorted(said[:-1]) == sorted(f"left {path}" for path in beside)
-    assert theirs.is_dir() and not ours.exists()
+    assert theirs.is_dir() and shared[1].is_dir()
+    assert not ours.exists() and not shared[0].exists(), "of an older version as well"
