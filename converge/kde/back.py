@@ -6,23 +6,30 @@ meaning the run changed, and their record as ``remote/entries.awk`` reads it on 
 KDE rewrites its files all the time, so at an undo a file seldom has the bytes that the run wrote.
 Each entry of the record then goes back to its old value, unless somebody changed it since:
 
-1. The line in force means what it meant before the run: nothing to do.
+1. The line in force means what it meant before the run: nothing to do. A lock or another option
+   that the run gave it is none from before.
 2. The line in force still means what the run wrote (``Reading.meets``), or KDE dropped the entry
    because it equals its default: the old line comes back. An entry that the run added is removed,
    and so is the header of a group that the run added and that holds nothing else.
 3. Anything else: somebody changed the entry. The line stays, and the undo names the entry.
 
+KConfig reads one line of an entry that stands more than once. While all of its lines are those of
+the run, all old lines take their place; else the rules above hold for the line in force, and a line
+of the run that would be in force behind it is removed.
+
 One line of a record; a blank separates the fields; names and lines are hexadecimal, so that they
 can have any byte::
 
-    entry GROUP KEY LOCALE OURS DEFAULT WAS LINE LOCKED HEADER NEW NAME
+    entry GROUP KEY LOCALE OURS DEFAULT WAS LINE LOCKED HEADER NEW OUR_LINES OLD_LINES NAME
 
 GROUP ``g``, KEY ``k`` and the name as KConfig holds it. LOCALE ``-``, or ``l`` and the locale.
 OURS, WAS: ``-`` for no such entry; else options, ``:``, value, and ``!`` where KDE releases read
 the value differently. DEFAULT ``-``, or ``v`` and the value. LINE from before without its ending,
 ``-`` where there was none; LOCKED the same with a lock. HEADER: the line of the group's header,
-``-`` above the first. NEW: ``new`` where the file had no such group, else ``old``. NAME: the entry
-for a person. The last line is ``end``.
+``-`` above the first. NEW: ``new`` where the file had no such group, else ``old``. OUR_LINES,
+OLD_LINES: all lines of an entry that stands more than once, after the run and before it, parted by
+commas; ``-`` for no line, and in both where no side has two. NAME: the entry for a person. The last
+line is ``end``.
 """
 
 from __future__ import annotations
@@ -66,6 +73,13 @@ class Back:
     ours: LineInForce | None
     default: str | None  # declared; equal to the declared value
     new_group: bool
+    our_lines: tuple[bytes, ...] = ()  # of an entry that stands more than once on one side
+    old_lines: tuple[bytes, ...] = ()
+
+    @property
+    def repeated(self) -> bool:
+        """Whether the entry stands more than once, after the run or before it."""
+        return max(len(self.our_lines), len(self.old_lines)) > 1
 
     @property
     def name(self) -> str:
@@ -96,6 +110,8 @@ class Back:
             locked(was).hex() if was else "-",
             either.header.hex() or "-",
             "new" if self.new_group else "old",
+            ",".join(line.hex() for line in self.our_lines) or "-",
+            ",".join(line.hex() for line in self.old_lines) or "-",
             self.name,
         )
         return " ".join(fields)
@@ -103,13 +119,26 @@ class Back:
 
 def in_force(text: bytes) -> Mapping[Identity, LineInForce]:
     """The line in force for every entry of a file: the last one, or the first locked one."""
-    return _held(text)[0]
+    return _held(text).in_force
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What one reading of a file finds; ``repeated``: all lines of an entry that has several."""
+
+    in_force: Mapping[Identity, LineInForce]
+    groups: frozenset[bytes]  # that have a header
+    repeated: Mapping[Identity, tuple[bytes, ...]]
+
+    def lines(self, identity: Identity) -> tuple[bytes, ...]:
+        one = self.in_force.get(identity)
+        return self.repeated.get(identity) or ((one.line,) if one else ())
 
 
 @lru_cache(maxsize=4)  # a plan asks for the same bytes of a file again: live, source, before, after
-def _held(text: bytes) -> tuple[Mapping[Identity, LineInForce], frozenset[bytes]]:
-    """The lines in force, and the groups that have a header, from one reading of the file."""
-    lines: dict[Identity, LineInForce] = {}
+def _held(text: bytes) -> _Held:
+    found: dict[Identity, LineInForce] = {}
+    lines: dict[Identity, tuple[bytes, ...]] = {}
     fixed: set[Identity] = set()
     groups = {ROOT.encode()}
     header = b""
@@ -120,30 +149,41 @@ def _held(text: bytes) -> tuple[Mapping[Identity, LineInForce], frozenset[bytes]
             groups.add(placed.group)
         elif isinstance(placed.read, EntryLine):
             identity = placed.group, placed.read.key, placed.read.locale
+            lines[identity] = (*lines.get(identity, ()), line)
             if identity not in fixed:
-                lines[identity] = LineInForce(entry=placed.read, line=line, header=header)
+                found[identity] = LineInForce(entry=placed.read, line=line, header=header)
             if placed.locked:
                 fixed.add(identity)
-    return MappingProxyType(lines), frozenset(groups)
+    repeated = {identity: all_ for identity, all_ in lines.items() if len(all_) > 1}
+    return _Held(MappingProxyType(found), frozenset(groups), MappingProxyType(repeated))
 
 
 def changed(before: bytes | None, after: bytes, desired: Desired) -> tuple[Back, ...]:
-    """The entries whose meaning differs between ``before`` (None: no file) and ``after``."""
-    old, groups = _held(before or b"")
-    new = in_force(after)
+    """The entries whose meaning is another one in ``after``, and those that stand more than once
+    whose lines are others; ``before`` None: there was no file."""
+    old, new = _held(before or b""), _held(after)
     defaults = _defaults(desired)
-    return tuple(
-        Back(
-            identity=identity,
-            was=old.get(identity),
-            ours=new.get(identity),
-            default=defaults.get(identity),
-            new_group=identity[0] not in groups,
-        )
-        for identity in {**new, **old}
-        if old.get(identity) != new.get(identity)  # quick: most lines are the same
-        and reading(old.get(identity)) != reading(new.get(identity))
-    )
+    found: list[Back] = []
+    for identity in {**new.in_force, **old.in_force}:
+        was, ours = old.in_force.get(identity), new.in_force.get(identity)
+        repeated = identity in old.repeated or identity in new.repeated
+        if repeated:
+            same = old.lines(identity) == new.lines(identity)
+        else:  # the same line means the same; most are
+            same = was == ours or reading(was) == reading(ours)
+        if not same:
+            found.append(
+                Back(
+                    identity=identity,
+                    was=was,
+                    ours=ours,
+                    default=defaults.get(identity),
+                    new_group=identity[0] not in old.groups,
+                    our_lines=new.lines(identity) if repeated else (),
+                    old_lines=old.lines(identity) if repeated else (),
+                )
+            )
+    return tuple(found)
 
 
 def encode(entries: Iterable[Back]) -> bytes:

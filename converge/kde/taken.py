@@ -32,33 +32,9 @@ def taken_back(text: bytes, entries: Sequence[Back]) -> Taken:
     back: list[str] = []
     left: list[str] = []
     for entry in entries:
-        done = False
-        while True:
-            places = list(read_file(b"".join(lines)))
-            at = _in_force(places, entry)
-            found = None if at is None else places[at].read
-            assert found is None or isinstance(found, EntryLine)
-            if _meets(found, entry.was):
-                break
-            if not _ours(found, entry):
-                left.append(entry.name)
-                done = False
-                break
-            done = True
-            if entry.was is None:
-                if at is None:
-                    break
-                del lines[at]
-                continue
-            if at is None:
-                _add(lines, places, entry, newline)
-            else:
-                assert found is not None
-                line = locked(entry.was) if "i" in found.options else entry.was.line
-                bare = lines[at].removesuffix(b"\n")
-                ending = bare[len(bare.removesuffix(b"\r")) :] + lines[at][len(bare) :]
-                lines[at] = line + ending
-            break
+        done, others = _take_back(lines, entry, newline)
+        if others:
+            left.append(entry.name)
         if done:
             back.append(entry.name)
             if entry.new_group:
@@ -71,6 +47,76 @@ def taken_back(text: bytes, entries: Sequence[Back]) -> Taken:
             lines[-1] = lines[-1].removesuffix(b"\n").removesuffix(b"\r")
         lines[:-1] = [line if line.endswith(b"\n") else line + newline for line in lines[:-1]]
     return Taken(b"".join(lines), tuple(back), tuple(left))
+
+
+def _take_back(lines: list[bytes], entry: Back, newline: bytes) -> tuple[bool, bool]:
+    """One entry: whether something was done, and whether what is in force is somebody else's."""
+    places = list(read_file(b"".join(lines)))
+    if entry.repeated and _bare(lines, _all(places, entry)) == list(entry.our_lines):
+        _exchange(lines, places, entry, newline)
+        return True, False
+    at = _in_force(places, entry)
+    found = None if at is None else places[at].read
+    assert found is None or isinstance(found, EntryLine)
+    if _as_before(found, entry):
+        return False, False
+    if not _ours(found, entry):
+        return False, True
+    if entry.was is not None and found is not None and at is not None:
+        lock = "i" in found.options and not (entry.ours and "i" in entry.ours.entry.options)
+        lines[at] = (locked(entry.was) if lock else entry.was.line) + _ending(lines[at])
+    elif entry.was is not None:
+        _add(lines, places, entry, entry.was.line, newline)
+    elif at is not None:
+        del lines[at]
+    while True:  # a line of the run behind it may be in force now
+        places = list(read_file(b"".join(lines)))
+        at = _in_force(places, entry)
+        found = None if at is None else places[at].read
+        assert found is None or isinstance(found, EntryLine)
+        if at is None or _as_before(found, entry):
+            return True, False
+        mine = _ours(found, entry) if entry.was is None else _meets(found, entry.ours)
+        if not mine and _bare(lines, [at])[0] not in entry.our_lines:
+            return True, True
+        del lines[at]
+
+
+def _all(places: list[Placed], entry: Back) -> list[int]:
+    """The lines of an entry, each by its place."""
+    return [
+        at
+        for at, one in enumerate(places)
+        if isinstance(one.read, EntryLine)
+        and (one.group, one.read.key, one.read.locale) == entry.identity
+    ]
+
+
+def _bare(lines: list[bytes], at: list[int]) -> list[bytes]:
+    return [lines[one].removesuffix(b"\n").removesuffix(b"\r") for one in at]
+
+
+def _ending(line: bytes) -> bytes:
+    bare = line.removesuffix(b"\n")
+    return bare[len(bare.removesuffix(b"\r")) :] + line[len(bare) :]
+
+
+def _exchange(lines: list[bytes], places: list[Placed], entry: Back, newline: bytes) -> None:
+    """All lines of the run's for all lines from before, place by place."""
+    held = _all(places, entry)
+    for at, line in zip(held, entry.old_lines, strict=False):
+        lines[at] = line + _ending(lines[at])
+    more = entry.old_lines[len(held) :]
+    if held and more:
+        last = held[-1]
+        if not lines[last].endswith(b"\n"):
+            lines[last] += newline
+        lines[last + 1 : last + 1] = [line + newline for line in more]
+    elif more:
+        for line in more:
+            _add(lines, list(read_file(b"".join(lines))), entry, line, newline)
+    for at in reversed(held[len(entry.old_lines) :]):
+        del lines[at]
 
 
 def _blank(line: bytes) -> bool:
@@ -101,9 +147,20 @@ def _meets(found: EntryLine | None, wanted: LineInForce | None) -> bool:
     if found is None or wanted is None:
         return found is None and wanted is None
     other = wanted.entry
-    same = (found.options, found.value, found.broken) == (other.options, other.value, other.broken)
     sound = not found.broken and not other.broken
-    return same or (sound and _reading(found).meets(_reading(other)))
+    return _says(found) == _says(other) or (sound and _reading(found).meets(_reading(other)))
+
+
+def _as_before(found: EntryLine | None, entry: Back) -> bool:
+    """Whether it says what it said before; a lock or an option that the run gave it does not."""
+    ours, was = (one.entry if one else None for one in (entry.ours, entry.was))
+    if _says(found) == _says(ours) != _says(was):
+        return False
+    return _meets(found, entry.was)
+
+
+def _says(one: EntryLine | None) -> tuple[str, bytes, bool] | None:
+    return (one.options, one.value, one.broken) if one else None
 
 
 def _ours(found: EntryLine | None, entry: Back) -> bool:
@@ -112,7 +169,9 @@ def _ours(found: EntryLine | None, entry: Back) -> bool:
     return entry.default is not None and (found is None or "d" in found.options)
 
 
-def _add(lines: list[bytes], places: list[Placed], entry: Back, newline: bytes) -> None:
+def _add(
+    lines: list[bytes], places: list[Placed], entry: Back, line: bytes, newline: bytes
+) -> None:
     assert entry.was is not None
     group = entry.identity[0]
     ends = lines and not lines[-1].endswith(b"\n")
@@ -121,7 +180,7 @@ def _add(lines: list[bytes], places: list[Placed], entry: Back, newline: bytes) 
         for at, placed in enumerate(places)
         if isinstance(placed.read, HeaderLine) and placed.group == group
     ]
-    new = entry.was.line + newline
+    new = line + newline
     if group != ROOT.encode() and not headers:
         if ends:
             lines[-1] += newline

@@ -5,7 +5,7 @@
 # usage: REPORT=PATH awk -f entries.awk RECORD BYTES
 #   BYTES   the file, one pair of digits a line (od -An -v -tx1 -w1)
 # Prints the file in pairs of digits. To REPORT: "set NAME" for each entry that went back, "left NAME"
-# for each that somebody changed, then "end".
+# for each of which somebody changed what is in force, then "end".
 
 function trim(h) {
     while (h ~ /^(20|09|0a|0b|0c|0d)/) h = substr(h, 3)
@@ -134,13 +134,44 @@ function meets(found, wanted,    f, w) { # would KDE behave the same?
     if ((w[1] ~ /d/) != (f[1] ~ /d/) || f[2] != w[2]) return 0
     return !find(w[2], "24", 1) || (w[1] ~ /e/) == (f[1] ~ /e/)
 }
+function as_before(found, e) { # a lock or an option that the run gave it is not from before
+    return (found != our[e] || found == was[e]) && meets(found, was[e])
+}
 function ours(found, e) {
     if (meets(found, our[e])) return 1
     return fallback[e] != "-" && (found == "-" || found ~ /^i?d:/)
 }
 function blank(n) { return trim(text[n]) == "" }
-function add(e,    n, first, last, body) { # behind the last entry of its group
-    body = line[e]
+function bare(n) { return text[n] ~ /0d$/ ? substr(text[n], 1, length(text[n]) - 2) : text[n] }
+function exchange(e,    n, i, held, place) { # all lines of the run's for all lines from before
+    for (n = 1; n <= lines; n++) {
+        if (kind[n] != "entry" || identity[n] != id_of[e]) continue
+        if (bare(n) != our_line[e, ++held]) return 0
+        place[held] = n
+    }
+    if (held + 0 != our_count[e]) return 0
+    for (i = 1; i <= held; i++) {
+        if (i <= old_count[e]) put(place[i], old_line[e, i])
+        else take_out(place[i])
+    }
+    for (; i <= old_count[e]; i++) {
+        if (held) behind[place[held]] = behind[place[held]] old_line[e, i] newline
+        else add(e, old_line[e, i])
+    }
+    return 1
+}
+function put(n, body,    ending) { # another line of an entry, in the place of one
+    ending = text[n] ~ /0d$/ ? "0d" : ""
+    text[n] = body ending
+    group = in_group[n]
+    header_locked = locked_above[n]
+    read_entry(trim(body), n)
+}
+function in_lines(e, n,    i) { # whether the run wrote this line of the entry
+    for (i = 1; i <= our_count[e]; i++) if (our_line[e, i] == bare(n)) return 1
+    return 0
+}
+function add(e, body,    n, first, last) { # behind the last entry of its group
     if (entry_group[e] == root) first = 0
     else {
         for (n = 1; n <= lines && !(kind[n] == "header" && in_group[n] == entry_group[e]); n++);
@@ -177,29 +208,26 @@ function drop_empty_group(e,    n, m, seen) { # a header that came with the run,
         if (m > 0 && blank(m)) kind[m] = "gone"
     }
 }
-function back(e,    id, n, found, done) {
-    id = entry_group[e] " " entry_key[e] " " entry_locale[e]
-    while (1) {
-        n = in_force(id)
+function back(e,    n, found) {
+    if (our_count[e] + old_count[e] == 0 || !exchange(e)) {
+        n = in_force(id_of[e])
         found = n ? says[n] : "-"
-        if (meets(found, was[e])) break
+        if (as_before(found, e)) return
         if (!ours(found, e)) {
             print "left " named[e] >report
             return
         }
-        done = 1
-        if (line[e] == "-") {
-            if (!n) break
+        if (line[e] != "-" && n) put(n, found ~ /^i/ && our[e] !~ /^i/ ? with_lock[e] : line[e])
+        else if (line[e] != "-") add(e, line[e])
+        else if (n) take_out(n)
+        while ((n = in_force(id_of[e])) && !as_before(says[n], e)) { # it was behind the one before
+            if (!(line[e] == "-" ? ours(says[n], e) : meets(says[n], our[e])) && !in_lines(e, n)) {
+                print "left " named[e] >report
+                break
+            }
             take_out(n)
-            continue
         }
-        if (n) {
-            text[n] = (found ~ /^i/ ? with_lock[e] : line[e]) (text[n] ~ /0d$/ ? "0d" : "")
-            says[n] = was[e]
-        } else add(e)
-        break
     }
-    if (!done) return
     if (is_new[e] == "new") drop_empty_group(e)
     changes++
     print "set " named[e] >report
@@ -215,8 +243,14 @@ NR == FNR {
     e = ++entries
     entry_group[e] = substr($2, 2); entry_key[e] = substr($3, 2); entry_locale[e] = $4
     our[e] = $5; fallback[e] = $6; was[e] = $7; line[e] = $8; with_lock[e] = $9; header[e] = $10; is_new[e] = $11
+    id_of[e] = entry_group[e] " " entry_key[e] " " entry_locale[e]
+    our_count[e] = old_count[e] = 0
+    if ($12 != "-") our_count[e] = split($12, row_, ",")
+    for (i = 1; i <= our_count[e]; i++) our_line[e, i] = row_[i]
+    if ($13 != "-") old_count[e] = split($13, row_, ",")
+    for (i = 1; i <= old_count[e]; i++) old_line[e, i] = row_[i]
     named[e] = $0
-    for (i = 1; i <= 11; i++) sub(/^[^ ]* /, "", named[e])
+    for (i = 1; i <= 13; i++) sub(/^[^ ]* /, "", named[e])
     next
 }
 {
@@ -238,6 +272,7 @@ END {
         if (substr(h, 1, 2) == "5b") read_header(h, n)
         else if (h != "" && substr(h, 1, 2) != "23") read_entry(h, n)
         in_group[n] = group
+        locked_above[n] = header_locked
     }
     top = blank(1)
     for (e = 1; e <= entries; e++) back(e)
@@ -246,9 +281,10 @@ END {
         # It stood between an entry of ours and the next group.
         if (changes && !top && out == "" && blank(n)) kind[n] = "gone"
         if (kind[n] != "gone") out = out text[n] (n < lines || ended ? "0a" : "")
-        last_stays = kind[n] != "gone" && after[n] == ""
-        if (n == lines && !ended && kind[n] != "gone" && after[n] tail != "") out = out newline
-        out = out after[n]
+        more = behind[n] after[n]
+        last_stays = kind[n] != "gone" && more == ""
+        if (n == lines && !ended && kind[n] != "gone" && more tail != "") out = out newline
+        out = out more
     }
     out = out tail
     # A file without a newline at its end stays one.

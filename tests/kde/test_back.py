@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from converge.kde.back import Back, changed
+from converge.kde.back import Back, changed, in_force, reading
 from converge.kde.merge import Desired, Entry, KConfigError, merge
 from converge.kde.taken import Taken, taken_back
 from converge.kde.text import print_group
@@ -111,6 +111,97 @@ def test_an_entry_that_came_with_the_live_file_goes_back_in_the_source(place: Pa
     entries = changed(source, live, {})
     theirs = live + b"[Theirs]\nz=1\n"
     assert by_awk(theirs, entries, place).text == b"[A]\nx=1\ngone=1\n[Theirs]\nz=1\n"
+
+
+#: Few names and values, so that most entries stand twice, also under a header that does.
+REPEATED = st.lists(
+    st.one_of(
+        st.builds(
+            "{}{}={}\n".format,
+            st.sampled_from(["k", "K"]),
+            st.sampled_from(["", "[$i]", "[$e]", "[$ie]", "[de]"]),
+            st.sampled_from(["a", "b", "$HOME"]),
+        ),
+        st.sampled_from(["k[$d]\n", "K[$d]\n", "[A]\n", "[A]\n", "[a]\n", "# x\n"]),
+    ),
+    max_size=9,
+).map(lambda lines: "".join(lines).encode())
+FOREIGN = b"[Theirs]\nn=1\n"
+
+
+@settings(HOSTILE, max_examples=2 * EXAMPLES)
+@given(
+    before=REPEATED,
+    desired=st.dictionaries(
+        st.sampled_from([("A",), ("a",)]),
+        st.dictionaries(
+            st.sampled_from(["k", "K", "k[$i]", "K[$e]"]), st.sampled_from(["a", "b"]), min_size=1
+        ),
+        min_size=1,
+    ),
+)
+def test_a_file_of_entries_that_stand_twice_is_back_byte_for_byte_beside_later_writes(
+    place: Path, before: bytes, desired: Desired
+) -> None:
+    try:
+        after, entries = run(before, desired)
+    except KConfigError:
+        assume(False)
+    taken = by_awk(after + FOREIGN, entries, place)
+    assert taken.left == ()
+    # A header that came with the run had a blank line in front of it.
+    assert taken.text in (before + FOREIGN, before + b"\n" + FOREIGN)
+
+
+@settings(HOSTILE, max_examples=2 * EXAMPLES)
+@given(before=REPEATED, after=REPEATED)
+def test_an_entry_that_stands_twice_on_either_side_means_again_what_it_meant(
+    place: Path, before: bytes, after: bytes
+) -> None:
+    """As where a live file took a source over, or a source a live file."""
+    taken = by_awk(after + FOREIGN, changed(before, after, {}), place)
+    assert taken == taken_back(after + FOREIGN, changed(before, after, {}))
+    assert taken.left == ()
+    means, meant = (in_force(text) for text in (taken.text, before + FOREIGN))
+    assert {one: reading(line) for one, line in means.items()} == {
+        one: reading(line) for one, line in meant.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "written", "wanted", "left"),
+    [
+        # Nothing, then twice with other values: both go.
+        (b"[A]\nx=1\n", b"[A]\nx=1\nk=a\nk=b\n", None, b"[A]\nx=1\n", False),
+        # Twice, then once: both are back.
+        (b"[A]\nk=a\nk=b\n[A]\nx=1\n", b"[A]\nk=c\n[A]\nx=1\n", None, None, False),
+        # A locked one is in force before a later one.
+        (b"[A]\nk=z\n", b"[A]\nk[$i]=a\nk=b\n", None, None, False),
+        # A lock that came with the run goes with it.
+        (b"[A]\nk=a\n", b"[A]\nk[$i]=a\n", None, None, False),
+        # Another case is another entry.
+        (b"[A]\nk=a\nK=a\n", b"[A]\nk=a\nK=b\nK=c\n", None, None, False),
+        # KDE has written: one line is left of ours, and one comes back.
+        (b"[A]\nk=a\nk=b\n", b"[A]\nk=a\nk=c\n", b"[A]\nk=c\n", b"[A]\nk=b\n", False),
+        # Somebody chose our first value, which was not in force: that is theirs.
+        (b"[A]\nx=1\n", b"[A]\nx=1\nk=a\nk=b\n", b"[A]\nx=1\nk=a\n", None, True),
+        # Somebody changed one of two lines: ours goes, theirs stays and is named.
+        (b"", b"[A]\nk=a\nk=b\n", b"[A]\nk=c\nk=b\n", b"[A]\nk=c\n", True),
+    ],
+)
+def test_of_an_entry_that_stands_twice_each_line_of_ours_goes_and_each_from_before_comes(
+    place: Path,
+    before: bytes,
+    after: bytes,
+    written: bytes | None,
+    wanted: bytes | None,
+    left: bool,
+) -> None:
+    now = (after if written is None else written) + FOREIGN
+    wanted = (now if left else before + FOREIGN) if wanted is None else wanted + FOREIGN
+    taken = by_awk(now, changed(before, after, {}), place)
+    assert taken == taken_back(now, changed(before, after, {}))
+    assert (taken.text, bool(taken.left)) == (wanted, left)
 
 
 @settings(HOSTILE, max_examples=4 * EXAMPLES)
