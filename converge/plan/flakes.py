@@ -7,7 +7,7 @@ and the layer was never built.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -34,9 +34,11 @@ class Flake:
     directory: str
     within: str = ""  # sub-directory of the git repository
     untracked: tuple[str, ...] = ()  # *.nix files that Nix does not see
-    marks: frozenset[str] = frozenset()  # shallow, submodules, other-submodules, impure
+    marks: frozenset[str] = frozenset()  # shallow, submodules, other-submodules, impure, config
     private: tuple[str, ...] = ()  # files that "path:" would make readable for every user
     private_more: int = 0  # how many more of them there are
+    also: tuple[str, ...] = ()  # files that git tracks, although they are not for every user
+    also_more: int = 0  # how many more of them there are
     times: str = ""  # digest of sizes and times, for the scheme path
     why: tuple[str, ...] = ()  # why the flake cannot be read, in words of git or of the program
 
@@ -75,14 +77,33 @@ class Flake:
     @property
     def shown(self) -> str:
         """A sentence: which private files a copy into the store would show to every user."""
-        names = ", ".join(self.private[:_SHOWN])
-        more = len(self.private) - len(self.private[:_SHOWN]) + self.private_more
         return (
             "Nix would copy all of the directory into its store, where every user can read it, "
-            f"also what git leaves out or others may not read: {names}"
-            + (f" and {more} more" if more else "")
-            + "; nothing was copied"
+            "also what git leaves out or others may not read: "
+            f"{_first(self.private, self.private_more)}; nothing was copied"
         )
+
+    def notes(self, key: str) -> Iterator[str]:
+        """What Nix does with the flake that its user may not expect, and what to do."""
+        for name in self.untracked:
+            yield f"{self.directory}/{name} is not tracked by git: Nix does not see it"
+        if "other-submodules" in self.marks:
+            yield (
+                f"{self.directory} has git submodules, which Nix leaves out; to have them read: "
+                f"--data {key}=submodules"
+            )
+        if self.also:
+            yield (
+                f"{self.directory}: git tracks {_first(self.also, self.also_more)}, so Nix copies "
+                "that into its store, where every user can read it, although git ignores or "
+                "encrypts it or others may not read it; to keep it out: git rm --cached FILE; to "
+                f"agree: --data {key}=publish"
+            )
+        if "config" in self.marks:
+            yield (
+                f"{self.directory}: the nixConfig of flake.nix is left out, since Nix reads that "
+                "of the one flake that it builds; put what it says into nix.settings or nix.conf"
+            )
 
     def remedy(self, key: str) -> str:
         """What to do about private files. ``key``: the choice that says how the flake is read."""
@@ -90,6 +111,11 @@ class Flake:
         return (
             f"move them away, or keep the flake in git without them, or agree: --data {key}={agree}"
         )
+
+
+def _first(names: tuple[str, ...], further: int) -> str:
+    more = len(names) - len(names[:_SHOWN]) + further
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more else "")
 
 
 @dataclass
@@ -111,13 +137,15 @@ class _Found:
             marks=frozenset(self.lists.get("flake_mark", ())),
             private=tuple(self.lists.get("flake_private", ())),
             private_more=limits.number(last.get("flake_private_more", "0")),
+            also=tuple(self.lists.get("flake_also", ())),
+            also_more=limits.number(last.get("flake_also_more", "0")),
             why=tuple(self.lists.get("flake_why", ())),
         )
 
 
 _WORDS = frozenset(
     {"flake_within", "flake_mark", "flake_times", "flake_private", "flake_private_more"}
-    | {"flake_why", "untracked"}
+    | {"flake_also", "flake_also_more", "flake_why", "untracked"}
 )
 
 

@@ -230,14 +230,7 @@ def _builds(
         if nix.layer in not_applicable or nix.within:
             continue  # this layer is built together with the layer that contains it
         base = snapshot.flakes[nix.base]
-        for name in base.untracked:
-            warnings.append(f"{base.directory}/{name} is not tracked by git: Nix does not see it")
-        if "other-submodules" in base.marks:
-            key = layers.FLAKES[nix.layer][1]
-            warnings.append(
-                f"{base.directory} has git submodules, which Nix leaves out; to have them read: "
-                f"--data {key}_with=submodules"
-            )
+        warnings += base.notes(nix.read_with)
         files = {
             file.path: digest(file.content)
             for file in wanted.files

@@ -285,7 +285,7 @@ for word do
     else
         case $word in
             -C | -c | --git-dir | --work-tree | --namespace | --super-prefix) valued=yes ;;
-            --config-env | --attr-source) valued=yes ;;
+            --config-env | --attr-source | --shallow-file) valued=yes ;;
             -*) ;;
             *) break ;;
         esac

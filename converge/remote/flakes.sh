@@ -9,10 +9,13 @@
 #   flake NAME SCHEME DIGEST DIRECTORY   SCHEME: git, path, absent, unreadable or failed. DIRECTORY:
 #                                        the top of the repository, or the one that holds flake.nix
 #   flake_within NAME DIRECTORY          where in the repository flake.nix is
-#   flake_mark NAME MARK                 shallow, submodules, impure; other-submodules: not asked for
+#   flake_mark NAME MARK                 shallow, submodules, impure; other-submodules: not asked for;
+#                                        config: flake.nix has a nixConfig
 #   flake_times NAME DIGEST              of sizes and times below a path
 #   flake_private NAME FILE              what others may not read and "path:" would show to them
 #   flake_private_more NAME COUNT        how many more
+#   flake_also NAME FILE                 tracked by git, so Nix shows it to everybody, although git
+#   flake_also_more NAME COUNT           ignores or encrypts it, or others may not read it
 #   flake_why NAME TEXT                  why it cannot be read, line by line
 #   untracked NAME FILE                  what Nix does not see
 #
@@ -106,6 +109,12 @@ by_git() {
         not_read failed "$1" "$words"
         return 0
     fi
+    if [ "$(git -C "$1" rev-parse --show-object-format 2>/dev/null)" = sha256 ]; then
+        not_read failed "$1" "$top has the object format sha256, which Nix does not read${newline}\
+Keep the flake in a repository of the usual format, or have the directory read as it is: \
+--data base_$key=path,publish"
+        return 0
+    fi
     # A directory that the repository around it ignores is no part of that repository.
     if git -C "$1" check-ignore -q -- "$1" 2>/dev/null; then
         top=''
@@ -132,6 +141,7 @@ not see it${newline}To have it seen, call:${newline}    git -C $(quoted "$1") ad
     esac
     say flake "$name" git "$digest" "$top"
     if [ -n "$within" ]; then say flake_within "$name" "${within%/}"; fi
+    case $with in *,publish,*) ;; *) listed flake_also "$(tracked_and_closed "$top")" ;; esac
     if [ "$(git -C "$top" rev-parse --is-shallow-repository)" = true ]; then
         say flake_mark "$name" shallow
     fi
@@ -141,6 +151,31 @@ not see it${newline}To have it seen, call:${newline}    git -C $(quoted "$1") ad
     esac
     git -C "$1" -c core.quotePath=false ls-files --others --exclude-standard -- '*.nix' |
         head -n "$SHOWN" | while IFS= read -r file; do say untracked "$name" "$file"; done
+}
+
+# listed WORD NAMES: the first of the lines, and how many more.
+listed() {
+    if [ -z "$2" ]; then return 0; fi
+    say "$2" | head -n "$SHOWN" | while IFS= read -r file; do say "$1" "$name" "$file"; done
+    count=$(say "$2" | wc -l)
+    if [ "$count" -gt "$SHOWN" ]; then say "${1}_more" "$name" "$((count - SHOWN))"; fi
+}
+
+# tracked_and_closed REPOSITORY: tracked files that git ignores (git add --force) or has encrypted
+# (a filter), and those that others may not read although flake.nix is open to them.
+tracked_and_closed() {
+    {
+        git -C "$1" -c core.quotePath=false ls-files --cached --ignored --exclude-standard
+        git -C "$1" ls-files -z | git -C "$1" -c core.quotePath=false check-attr --stdin -z filter |
+            tr '\n\0' '?\n' | sed -n 'N; N; s/\n/ /g; / filter lfs$/d; / filter un[a-z]*$/d; s/ filter [^ ]*$//p'
+        if [ -n "$(find "$real" -perm -004)" ]; then
+            git -C "$1" ls-files -z | sed -z 's:^:./:' | (
+                cd -- "$1" && xargs -0 -r sh -c \
+                    'find "$@" -maxdepth 0 -type f ! -perm -004 ! -path "*
+*"' find
+            ) | sed 's:^\./::'
+        fi
+    } 2>/dev/null | sort -u
 }
 
 # named_beyond_nix DIRECTORY: not read, since Nix before 2.19 takes the url of such a name for a
@@ -169,6 +204,12 @@ state() (
     here=$1
     shift
     git -C "$here" diff --cached "$@" && git -C "$here" diff "$@" || exit 1
+    # What git was told to take as unchanged, or to leave out, a diff passes over; Nix reads it.
+    if git -C "$here" ls-files -v | grep -q '^[a-zS] '; then
+        git -C "$here" ls-files -v -z | sed -zn 's/^[a-zS] //p' |
+            tar -C "$here" --null --verbatim-files-from -T - --no-recursion --mtime=@0 --owner=0 \
+                --group=0 --numeric-owner -cf - 2>/dev/null # what is left out is not there
+    fi
     case $with in *,submodules,*) ;; *) exit 0 ;; esac
     modules "$here" | {
         while IFS= read -r path; do
@@ -213,19 +254,15 @@ as_path() {
         cd -- "$1" && find . \( -type f ! -perm -004 -o -type d ! -perm -005 \) \
             ! -path "*$newline*" -print | sed 's:^\./::'
     } | sort -u)
-    if [ -z "$hidden" ]; then return 0; fi
-    say "$hidden" | head -n "$SHOWN" |
-        while IFS= read -r file; do say flake_private "$name" "$file"; done
-    count=$(say "$hidden" | wc -l)
-    if [ "$count" -gt "$SHOWN" ]; then
-        say flake_private_more "$name" "$((count - SHOWN))"
-    fi
+    listed flake_private "$hidden"
 }
 
 say flakes-read 1
 while [ "$#" -ge 3 ]; do
-    name=$1 with=,$3,
+    name=$1 with=,$3, real=''
+    case $name in system) key=nixos_with ;; *) key=home_with ;; esac
     flake "$2"
+    if grep -Eqs '^[^#]*nixConfig' -- "$real"; then say flake_mark "$name" config; fi
     case $with in *,impure,*) say flake_mark "$name" impure ;; esac
     shift 3
 done

@@ -43,23 +43,28 @@ in
 
   # The configuration with one more module, and the package sets without it and with it.
   #
-  # `pkgs` among the user's specialArgs wins over the one that options make, so no overlay of a module
-  # gets into it: the layer hands over the same set with its own overlay.
+  # `pkgs` among the user's specialArgs wins over the one that options make, and a system with nixpkgs'
+  # module readOnlyPkgs takes no overlay: the layer hands over the same set with its own overlay.
   extend = configuration: module: overlay:
     let
       given = configuration._module.specialArgs or { };
       handed = given ? pkgs;
+      closed = configuration.options.nixpkgs.hostPlatform.readOnly or false;
+      basePkgs = if handed then given.pkgs else configuration.pkgs;
       pkgs =
-        if given.pkgs ? extend then given.pkgs.extend overlay
+        if basePkgs ? extend then basePkgs.extend overlay
         else
           throw ("workspace-tuning: your configuration hands over `pkgs` in specialArgs, and that set has "
             + "no `extend`. Hand over the set that `import nixpkgs` gives, or leave `pkgs` out of specialArgs.");
-      extended = configuration.extendModules
-        ({ modules = [ module ]; } // (if handed then { specialArgs = { inherit pkgs; }; } else { }));
+      ours = { lib, ... }: { nixpkgs.pkgs = lib.mkForce pkgs; };
+      extended = configuration.extendModules {
+        modules = [ module ] ++ (if closed then [ ours ] else [ ]);
+        specialArgs = if handed then { inherit pkgs; } else { };
+      };
     in
     {
       configuration = extended;
-      basePkgs = if handed then given.pkgs else configuration.pkgs;
+      inherit basePkgs;
       pkgs = if handed then pkgs else extended.pkgs;
     };
 }

@@ -4,6 +4,7 @@
 let
   inherit (workspaceTuning) user;
   cfg = config.home-manager;
+  closed = options.nixpkgs.hostPlatform.readOnly or false; # see libraries.nix
   profile = import ./lib/profile.nix ./home-manager/profile.json;
 in
 {
@@ -13,7 +14,7 @@ in
       workspaceTuning.systemPackages = cfg.useGlobalPkgs;
     };
     # Default: the overlays of the system. A home with packages of its own has this one there.
-    nixpkgs.overlays = lib.mkIf cfg.useGlobalPkgs [ (import ./home-manager/overlay.nix profile) ];
+    nixpkgs.overlays = lib.mkIf (cfg.useGlobalPkgs && !closed) [ (import ./home-manager/overlay.nix profile) ];
 
     # Default: absent. By this a check, and the way back, know which home a generation of the system has.
     environment.etc."workspace-tuning/home".source = cfg.users.${user}.home.activationPackage;

@@ -1,10 +1,13 @@
 # Phase 1, system libraries. Settings: libraries.group.system.*, libraries.{graft,march,overlay}.system.
-{ config, lib, pkgs, workspaceTuning, ... }:
+{ config, lib, options, pkgs, workspaceTuning, ... }:
 let
   libraries = import ./lib/libraries.nix { inherit lib; profile = workspaceTuning; layer = "system"; };
   exceptions = import ./lib/exceptions.nix;
   inherit (workspaceTuning.hardware.build) compiler;
   inherit (libraries) strategy;
+  # With nixpkgs' module readOnlyPkgs nobody adds an overlay: ./lib/layer.nix hands over a set that has it.
+  closed = options.nixpkgs.hostPlatform.readOnly or false;
+  handed = closed || options.nixpkgs.pkgs.isDefined || config._module.specialArgs ? pkgs;
   absent = lib.filter (name: !(pkgs ? ${name})) (libraries.copies ++ libraries.grafted);
 in
 {
@@ -15,7 +18,7 @@ in
     {
       # Default: no overlay. `pkgs.optimized.<name>` are copies under new names; under the strategy
       # `overlay` the attributes themselves change and everything above them is rebuilt.
-      nixpkgs.overlays = [ libraries.overlay ];
+      nixpkgs.overlays = lib.mkIf (!closed) [ libraries.overlay ];
 
       assertions = [
         {
@@ -25,6 +28,10 @@ in
         {
           assertion = !lib.any (name: exceptions.overlayOnly ? ${name}) libraries.grafted;
           message = "workspace-tuning: glibc is never grafted: ${exceptions.overlayOnly.glibc}.";
+        }
+        {
+          assertion = strategy != "march" || !handed;
+          message = "workspace-tuning: your configuration hands over a set of packages (nixpkgs.pkgs, or pkgs in specialArgs), which no march of the system changes: write the march into that set, or leave libraries.march.system out.";
         }
       ];
       warnings = map (name: "workspace-tuning: this nixpkgs has no `${name}`; it is left out of the optimized libraries.") absent;
@@ -41,14 +48,15 @@ in
         (lib.filter (name: pkgs ? ${name}) libraries.grafted);
     })
 
-    (lib.mkIf (strategy == "march") {
+    # A read-only option counts a definition whose condition is false too.
+    (lib.optionalAttrs (!closed) (lib.mkIf (strategy == "march") {
       # Default: the plain system double. 900 wins over the `mkDefault` of a generated
       # hardware-configuration.nix and yields to a definition that the user wrote.
       nixpkgs.hostPlatform = lib.mkOverride 900 {
         inherit (workspaceTuning.hardware) system;
         gcc = { arch = compiler.march; tune = compiler.mtune; };
       };
-    })
+    }))
 
     (lib.mkIf (workspaceTuning.settings ? "libraries.march.feature") {
       # Default: none beside system-features, which nixpkgs sets by mkDefault and a definition of ours

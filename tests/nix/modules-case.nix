@@ -95,5 +95,13 @@ lib.mapAttrs (_: attempt) {
   howStrong = (run [{ count = lib.mkOverride 1250 3; } { count = lib.mkDefault 4; }]).options.count.highestPrio;
   whoSaysInside = map (definition: definition.value.a._type or "plain") (run [{ free.a = lib.mkDefault 1; } { free.a = 2; }]).options.free.definitionsWithLocations;
   applyBesideTheOption = (get [{ options.list = mkOption { apply = map (value: value + "!"); }; } { list = [ "a" ]; }]).list;
+  disabled = (get [{ imports = [{ key = "one"; list = [ "a" ]; imports = [{ list = [ "b" ]; }]; } { list = [ "c" ]; }]; } { disabledModules = [{ key = "one"; }]; }]).list;
+  disabledByTheDisabled = (get [{ imports = [{ key = "one"; list = [ "a" ]; disabledModules = [{ key = "two"; }]; } { key = "two"; list = [ "b" ]; }]; } { disabledModules = [{ key = "one"; }]; }]).list;
+  readOnlyOnce = (get [{ options.fixed = mkOption { readOnly = true; type = types.int; }; config.fixed = 1; }]).fixed;
+  readOnlyTwice = (get [{ options.fixed = mkOption { readOnly = true; type = types.int; }; config.fixed = 1; } { fixed = lib.mkForce 1; }]).fixed;
+  readOnlyTwiceOnPaper = (get [{ options.fixed = mkOption { readOnly = true; type = types.int; }; config.fixed = 1; } { config = lib.mkIf false { fixed = 1; }; }]).fixed;
+  uniqueOnce = (get [{ options.own = mkOption { type = types.unique { message = "x"; } types.anything; }; config.own = [ 1 ]; }]).own;
+  uniqueTwice = (get [{ options.own = mkOption { type = types.unique { message = "x"; } types.anything; }; config.own = [ 1 ]; } { own = [ 1 ]; }]).own;
+  uniqueForced = (get [{ options.own = mkOption { type = types.unique { message = "x"; } types.anything; }; config.own = [ 1 ]; } { own = lib.mkForce [ 2 ]; }]).own;
   nullOrBoth = (get [{ maybe = null; } { maybe = 3; }]).maybe;
 }

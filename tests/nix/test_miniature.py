@@ -30,7 +30,8 @@ def test_options_priorities_conditions_and_submodules(nix: Nix) -> None:
     assert throwing == {
         *("requiredIsMissing", "unknownOption", "wrongType", "conflict", "twoDefaults"),
         *("notInEnum", "unitUnknown", "freeList", "bothForms", "nullOrBoth"),
-        *("samePackageTwice", "sameRawTwice", "sameOnceTwice"),
+        *("samePackageTwice", "sameRawTwice", "sameOnceTwice", "readOnlyTwice", "uniqueTwice"),
+        "readOnlyTwiceOnPaper",
     }
     assert {name: found[name] for name in ("agreement", "userBeatsDefault", "forceBeatsUser")} == {
         "agreement": 3,

@@ -3,11 +3,16 @@ what would be shown to everybody, and what does not evaluate."""
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import Box, Cli, tree
+from tests.remote.test_flakes import WHO, git
 from tests.tools import need
 
 HOME_LAYER = {"layers": ["home-manager", "plasma", "session"]}
@@ -110,3 +115,96 @@ def test_a_syntax_error_names_the_users_own_file_and_not_its_copy_in_the_store(
     result = str(run.kinds("result")[0]["why"])
     assert f"(at {file}:1:" in result
     assert "-source" not in run.out
+
+
+def edit(file: Path, *changes: tuple[str, str]) -> None:
+    text = file.read_text()
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new)
+    file.write_text(text)
+
+
+HOST = "my-pc.example.org"
+OWN_HOMES = """\
+homeConfigurations."anna.b-c@${host.host}" = throw "another user's";
+      homeConfigurations.${host.user} = throw "of another host";
+      homeConfigurations."""
+OWN_VALUES = """\
+zramSwap.memoryPercent = lib.mkForce 30;
+  boot.kernel.sysctl."vm.swappiness" = lib.mkVMOverride 10;
+  zramSwap.priority = lib.mkOverride 1249 9;
+  system.stateVersion"""
+
+
+def dotfiles(box: Box) -> Path:
+    """Both flakes in sub-directories of one repository, a worktree of a shallow clone, reached by
+    links; a part of the home in a submodule, a host with dots, homes of others beside."""
+    system, home = box.root / "etc/nixos", box.config("home-manager")
+    (box.home / ".gitconfig").write_text('[protocol "file"]\nallow = always\n')
+    full, part, place = (box.home / name for name in ("full", "part", "my-dots"))
+    for one in (full, part):
+        one.mkdir()
+        git(one, "init", "-q")
+    (part / "part.nix").write_text('{ home.sessionVariables.PART = "1"; }\n')
+    shutil.rmtree(home / ".git")
+    shutil.move(system, full / "nixos.d")
+    shutil.move(home, full / "homes")
+    for flake in ("nixos.d", "homes"):
+        names = json.loads((full / flake / "host.json").read_text())
+        (full / flake / "host.json").write_text(json.dumps({**names, "host": HOST}))
+    edit(
+        full / "homes/flake.nix",
+        ("homeConfigurations.", OWN_HOMES),
+        ("[ ./home.nix ]", "[ ./home.nix ../part/part.nix ]"),
+    )
+    edit(
+        full / "nixos.d/configuration.nix",
+        ("{ pkgs,", "{ lib, pkgs,"),
+        ("system.stateVersion", OWN_VALUES),
+    )
+    for one in (part, full):
+        if one is full:
+            git(full, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(part))
+        git(one, "add", "-A")
+        git(one, *WHO, "commit", "-qm", "my own")
+    git(box.home, "clone", "-q", "--depth=1", f"file://{full}", "shallow")
+    git(box.home / "shallow", "worktree", "add", "-q", str(place))
+    git(place, "-c", "protocol.file.allow=always", "submodule", "update", "-q", "--init")
+    system.symlink_to(place / "nixos.d")
+    home.symlink_to("../my-dots/homes")
+    return place
+
+
+def test_a_repository_of_dotfiles_goes_through_a_run_and_back_and_stays_as_it_is(
+    cli: Cli, make_box: Callable[..., Box]
+) -> None:
+    with_ = {"base_nixos_with": ["submodules"], "base_home_with": ["submodules"]}
+    box = make_box(layers=["nixos", "home-manager"], host=HOST, **with_)
+    place = dotfiles(box)
+
+    def status() -> tuple[str, object]:
+        said = subprocess.run(
+            ["git", "-C", str(place), "status", "--porcelain", "--ignored"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return said.stdout, {k: v[1:] for k, v in tree(place).items()}
+
+    before = status()
+    look = cli(box.inventory, "deploy.py", "--dry")
+    assert look.code == 2, look.out
+    run = cli(box.inventory, "deploy.py", "-y")
+    assert run.code == 0, run.out
+    assert cli(box.inventory, "deploy.py", "--dry").code == 0
+    variables = "etc/profile.d/hm-session-vars.sh"
+    home = (box.home / ".local/state/nix/profiles/home-manager").resolve()
+    assert "PART" in (home / "home-path" / variables).read_text()
+    marker = json.loads(
+        (box.root / "run/current-system/etc/workspace-tuning/nixos.json").read_text()
+    )
+    assert {"memory.zram", "memory.swappiness"} <= marker["theirs"].keys()
+    back = cli(box.inventory, "tasks/rollback.py", "-y")
+    assert back.code == 0, back.out
+    assert status() == before

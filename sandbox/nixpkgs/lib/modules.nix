@@ -3,8 +3,8 @@
 # Enters: a list of modules (a path, a function or an attribute set). Leaves: `{ config, options,
 # extendModules, ... }`. It knows what the layers and the miniature modules need: imports,
 # `_module.args`, `mkIf`, `mkMerge`, priorities, order, `apply`, a free form type, unknown options
-# and missing definitions as errors. Documentation, `disabledModules` and option merging are left
-# out: the real library has them.
+# and missing definitions as errors, `disabledModules`. Documentation and option merging are left out:
+# the real library has them.
 { lib }:
 let
   inherit (builtins)
@@ -32,6 +32,7 @@ let
       file = body._file or file;
       key = if isPath value || isString value then toString value else body.key or null;
       imports = body.imports or [ ];
+      disabled = map (keyOf arguments) (body.disabledModules or [ ]);
       options = body.options or { };
       config =
         if structured then
@@ -40,6 +41,12 @@ let
           else body.config or { })
         else removeAttrs body meta;
     };
+
+  # By which a module is disabled: its path, below the modules of the system where that is relative.
+  keyOf = arguments: named:
+    if isAttrs named then toString (named.key or named)
+    else if isString named && builtins.substring 0 1 named != "/" then "${arguments.modulesPath or ""}/${named}"
+    else toString named;
 
   callModule = arguments: f:
     f (arguments // mapAttrs
@@ -50,10 +57,13 @@ let
       (lib.functionArgs f));
 
   collect = arguments: modules:
+    let disabled = concatMap (module: module.disabled) (collectWithout [ ] arguments modules); in
+    collectWithout disabled arguments modules;
+  collectWithout = disabled: arguments: modules:
     let
       visit = state: entry:
         let module = load arguments entry.file entry.value; in
-        if module.key != null && elem module.key state.keys then state
+        if module.key != null && elem module.key (disabled ++ state.keys) then state
         else
           foldl' visit
             {
@@ -100,7 +110,9 @@ let
       type = option.type or lib.types.unspecified;
       wrong = filter (definition: !type.check definition.value) kept;
       merged =
-        if kept == [ ] && type.emptyValue or { } ? value then type.emptyValue.value
+        if option.readOnly or false && length definitions > 1 then
+          throw "The option `${showPath path}' is read-only, but it's set multiple times."
+        else if kept == [ ] && type.emptyValue or { } ? value then type.emptyValue.value
         else if kept == [ ] then throw "The option `${showPath path}' was accessed but has no value defined."
         else if wrong != [ ] then
           throw "A definition for option `${showPath path}' is not of type `${type.description}'. Definition values: - In `${(head wrong).file}'"

@@ -158,5 +158,14 @@ rec {
     merge = path: definitions:
       to.merge path (map (d: d // { value = if from.check d.value then convert d.value else d.value; }) definitions);
   };
-  uniq = type: type // { merge = lib.mergeOneOption; };
+  uniq = lib.types.unique { message = ""; };
+  unique = { message }: type: type // {
+    merge = path: definitions:
+      if length definitions == 1 then type.merge path definitions
+      else throw "The option `${lib.showPath path}' is defined multiple times while it's expected to be unique. ${message}";
+  };
+  pkgs = lib.types.unique { message = "A set of packages cannot be joined with another one."; } lib.types.raw // {
+    description = "Nixpkgs package set";
+    check = value: builtins.isAttrs value && value ? extend;
+  };
 }

@@ -4,7 +4,7 @@
 let
   miniature = [
     ../options.nix
-    ../nixpkgs.nix
+    ../modules/misc/nixpkgs.nix
     ../toplevel.nix
     { _module.args.release = release; }
   ] ++ lib.optional (system != null) { nixpkgs.hostPlatform = lib.mkDefault system; };
@@ -18,4 +18,4 @@ let
     extendModules = arguments: withExtras (evaluated.extendModules arguments);
   };
 in
-withExtras (lib.evalModules { class = "nixos"; specialArgs = { inherit utils; } // specialArgs; modules = miniature ++ modules; })
+withExtras (lib.evalModules { class = "nixos"; specialArgs = { inherit utils; modulesPath = toString ../modules; } // specialArgs; modules = miniature ++ modules; })
