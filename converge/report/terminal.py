@@ -32,6 +32,8 @@ _TYPED = re.compile(
     r".*?(?=[;,)]|: | then | and |$)"
     r")"
 )
+#: A value that lists things, as one of KConfig; an option that does is to be typed.
+_LISTED = re.compile(r"(?!-)(?:[^\s,]+,){2,}[^\s,]+")
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "bold": 1, "dim": 2}
 
 
@@ -135,13 +137,27 @@ def fit(text: str, width: int) -> str:
 
 def wrap(text: str, width: int) -> list[str]:
     """Lines of at most ``width`` columns. A longer word, or a command to type, stays whole on a
-    line of its own."""
+    line of its own; a list without blanks is broken behind its commas."""
     lines = [""]
     for word in _words(plain(text)):
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
+        if len(word) > width and _LISTED.fullmatch(word):
+            lines += _broken(word, width)
+        elif lines[-1] and len(lines[-1]) + 1 + len(word) > width:
             lines.append(word)
         else:
             lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
+    return lines
+
+
+def _broken(listed: str, width: int) -> list[str]:
+    """A list without blanks in lines of at most ``width`` columns, as far as its parts allow."""
+    lines = [""]
+    *before, last = listed.split(",")
+    for part in [*(f"{one}," for one in before), last]:
+        if lines[-1] and len(lines[-1]) + len(part) > width:
+            lines.append(part)
+        else:
+            lines[-1] += part
     return lines
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 import tempfile
@@ -62,7 +63,8 @@ def at_a_terminal(state: Path) -> str:
     os.close(person)
     if process.wait() != 2:
         sys.exit(said.decode())
-    return said.decode().replace("\r\n", "\n").replace(str(state), "/home/you")
+    kept = re.sub(r"[^\n]*\r\x1b\[K", "", said.decode())  # what was waited for is gone again
+    return kept.replace("\r\n", "\n").replace(str(state), "/home/you")
 
 
 def main() -> None:

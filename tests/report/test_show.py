@@ -307,6 +307,12 @@ def test_texts_are_cut_and_wrapped_at_their_width() -> None:
     assert wrap("a bb ccc", 4) == ["a bb", "ccc"]
     assert wrap("/a/very/long/path x", 5) == ["/a/very/long/path", "x"]
     assert wrap("", 5) == [""]
+    assert wrap("x -> $HOME/.cache,/nix/store,/a,/b", 16) == [
+        "x ->",
+        "$HOME/.cache,",
+        "/nix/store,/a,/b",
+    ]
+    assert wrap("x --data exclude=a.b,c.d,e.f", 8) == ["x", "--data exclude=a.b,c.d,e.f"]
 
 
 # ---- as a process --------------------------------------------------------------------------------
