@@ -1,13 +1,13 @@
-# Build layers, one after the other, and say what each changes (difference.sh): nothing of the
-# running system changes, nothing becomes a generation.
+# Build layers, one after the other, and print what each changes (difference.sh), without activating
+# them or making a generation.
 #
 # usage: build.sh STATE [LAYER FLAKE ATTRIBUTE BASE INPUTS JOBS CORES IMPURE NAME TIMES DIGEST OLD]...
-#   FLAKE   directory of the layer flake; BASE  the url that takes the place of its input
-#   INPUTS  digest of all that goes into the build, kept with the result
-#   JOBS    builds at once, 0 where it was built elsewhere; CORES for each; "-": as Nix is set up
+#   FLAKE   directory of the layer flake; BASE  URL that replaces its input "base"
+#   INPUTS  digest of all inputs of the build, kept with the result
+#   JOBS    builds at once, 0 where it was built elsewhere; CORES for each; "-": Nix's own value
 #   IMPURE  --impure, or empty
 #   NAME, TIMES, DIGEST  of the user's flake (remote/flakes.sh), TIMES is empty for git
-#   OLD     the generation that is there now, or "-"
+#   OLD     path of the present generation, or "-"
 # Prints "path LAYER STORE_PATH" and the difference. Exit: 0 all built, 70 one failed.
 leave_git_alone
 state=$1
@@ -21,15 +21,15 @@ build() { # build LAYER ... DIGEST: one layer; "path" is the result
     if [ "$jobs" != - ]; then set -- "$@" --max-jobs "$jobs"; fi
     if [ "$cores" != - ]; then set -- "$@" --cores "$cores"; fi
 
-    # Neither nixos-rebuild nor home-manager is needed: the result is named, so exactly it is used.
-    # The path is what Nix itself says: a link in the home could be another one by then.
+    # nixos-rebuild and home-manager are not used, so that exactly this result is activated later. The
+    # path comes from Nix's output, because somebody could replace the link in the home.
     made=$(flakes build --json "path:$flake#$attribute" \
         --override-input base "$base" --no-write-lock-file --out-link "$state/roots/$layer" "$@") ||
         stop 70 "nix build of $attribute"
     path=$(say "$made" | tr -d ' \n' | sed -n 's/.*"out":"\([^"]*\)".*/\1/p')
     [ -n "$path" ] || stop 70 "the build left no result"
     put "$state/built/$layer" "$inputs $path" || stop 70 "$why"
-    # While sizes and times stay, nobody has to read the whole flake again. Without the stamp all do.
+    # With this stamp, the next reading compares sizes and times in place of the whole flake.
     rm -f -- "$state/flakes/$name"
     if [ -n "$times" ]; then
         mkdir -p -- "$state/flakes" && printf '%s %s\n' "$times" "$digest" >"$state/flakes/$name"

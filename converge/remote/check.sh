@@ -4,20 +4,20 @@
 # usage: check.sh ROOT CAP SUDO [ID LIMIT COUNT PROBE ARGUMENT...]... <probes
 #   ROOT   prefix of /proc, /sys, /run and /boot ("" except in a sandbox)
 #   CAP    bytes of output that are kept of each probe
-#   SUDO   "sudo" where it was found, when the workspace was read, to work without a password
-#   ID     what the answer is called; LIMIT seconds; COUNT words follow: the probe and its arguments
-# Standard input is the program text of the probes (remote/probes/*.sh). They run in sessions of their
-# own, which can be stopped together with all that was started in them: first in a few, side by side,
-# each with its share of the questions; then alone whichever got no answer there.
+#   SUDO   "sudo" where the reading found that it works without a password
+#   ID     name of the answer; LIMIT seconds; COUNT words follow: the probe and its arguments
+# Standard input is the program text of the probes (remote/probes/*.sh, subjects/*/*probe.sh). Each
+# session of probes can be stopped with all its processes. First a few sessions run side by side, each
+# with a share of the questions; then every question without an answer gets a session of its own.
 #
 # Output: "workspace-check 1", then a line "answer ID =OUTPUT STATUS =ERRORS" for each question, then
-# "end". OUTPUT and ERRORS are base64: whatever a program prints, it cannot write a line of ours. A
-# probe that does not end in time has the answer "answer ID timeout".
+# "end". OUTPUT and ERRORS are base64, so that no program can print a line of this protocol. A probe
+# that does not end in time has the line "answer ID timeout".
 leave_git_alone
 root=$1 cap=$2 may_sudo=$3
 export may_sudo
 shift 3
-# Who this is, is asked once and not for each question.
+# The user's id is asked once for all questions.
 check_uid=$(id -u) check_user=$(id -un)
 export check_uid check_user
 # shellcheck disable=SC2016 # expanded by the probe's own shell
@@ -38,8 +38,8 @@ for program in setsid timeout base64; do
     }
 done
 SHARES=4 SHARE_S=5 QUICK_S=10
-# probe SECONDS WORD...: the probes with these words, in a session of their own: its number, then what
-# they print. "timeout" ends with its own child; what ignores its signal is still there.
+# probe SECONDS WORD...: run the probes with these words in a session of their own; print the number of
+# the session, then their output. ("timeout" would leave processes that ignore its signal.)
 probe() {
     seconds=$1
     shift

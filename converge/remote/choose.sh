@@ -1,9 +1,8 @@
 # Try the compressors of zram in alternation, each on the same pages of the user's own, and print every
-# sample. Only ever as root, since the kernel lets nobody else make a device; nothing of the machine's own
-# swap is touched.
+# sample. It runs as root, because only root can make a device, and leaves the machine's swap alone.
 #
 # usage: choose.sh USER ROUNDS SECONDS TRIAL COMPRESSOR...
-#   USER        whose pages: the largest programs of this user lend a copy of theirs
+#   USER        pages are copied from the largest programs of this user
 #   ROUNDS      rounds to take; SECONDS  after which no further round begins
 #   TRIAL       a program that does one trial in place of a zram, or "": TRIAL COMPRESSOR prints
 #               "SECONDS_WRITE SECONDS_READ PAGES BYTES_HELD"
@@ -13,11 +12,11 @@
 # Exit: 0 done, 69 this kernel cannot, 70 failed.
 #
 # 1. Copy at most 32 MB of anonymous memory, of mappings that are in memory almost wholly: a page that
-#    nobody ever wrote is all zero, and every compressor is as fast with that. The copy lies in /run,
-#    which is memory, for root alone, and goes at the end.
-# 2. Make a zram device. The order turns with every round, so that what drifts favours no compressor.
-# 3. A trial: set it up anew, write the pages one by one past the page cache, read them back.
-# What is timed is what a swap-in does: one page through the block layer and the decompressor.
+#    nobody ever wrote is all zero, and every compressor is equally fast with it. The copy is in /run,
+#    which is memory, readable for root alone, and is removed at the end.
+# 2. Make a zram device. The order changes with every round, so that a drift favours no compressor.
+# 3. A trial: set the device up anew, write the pages one by one past the page cache, read them back.
+# The timed reads do what a swap-in does: one page through the block layer and the decompressor.
 user=$1 rounds=$2 seconds=$3 trial=$4
 shift 4
 most=8192 least=1024 # pages of 4 KB
@@ -49,7 +48,7 @@ own_pages() {
         say "$resident" "${directory#/proc/}"
     done | sort -rn | while read -r _ pid; do
         mappings "$pid" | while read -r start pages; do
-            [ "$pages" -le 1024 ] || pages=1024 # of many programs, not of one
+            [ "$pages" -le 1024 ] || pages=1024 # so that many programs have a share
             dd if="/proc/$pid/mem" bs=4096 skip=$((0x$start / 4096)) count="$pages" 2>/dev/null
         done
     done | dd of="$work/pages" bs=4096 count="$most" iflag=fullblock 2>/dev/null
@@ -64,7 +63,7 @@ prepare() {
     device=$(cat /sys/class/zram-control/hot_add) || stop 69 'the kernel makes no zram device'
     [ -b "/dev/zram$device" ] || stop 69 "/dev/zram$device is not there"
 }
-took() { # took COMMAND...: the seconds that dd says
+took() { # took COMMAND...: the seconds that dd prints
     answer=$(LC_ALL=C "$@" 2>&1) || stop 70 "$answer"
     answer=${answer##* copied, }
     say "${answer%% s*}"

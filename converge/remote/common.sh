@@ -1,4 +1,4 @@
-# What every program on a workspace begins with: this text is joined before each of them
+# The functions of all programs on a workspace: this text is put before each program
 # (tasks/reach/remote.py), also before the copies that a transaction keeps on the workspace.
 # shellcheck shell=sh disable=SC2034,SC2317,SC2119,SC2120
 set -u
@@ -7,15 +7,15 @@ export LC_ALL
 login_umask=$(umask) # the user's own, for programs that make files in the user's name
 umask 077
 
-# A directory that is not absolute is none, as the XDG Base Directory Specification has it.
+# A directory that is not absolute is ignored, as the XDG Base Directory Specification asks.
 case ${XDG_STATE_HOME:-/} in /*) ;; *) unset XDG_STATE_HOME ;; esac
 case ${XDG_CONFIG_HOME:-/} in /*) ;; *) unset XDG_CONFIG_HOME ;; esac
 case ${XDG_DATA_HOME:-/} in /*) ;; *) unset XDG_DATA_HOME ;; esac
 case ${XDG_CACHE_HOME:-/} in /*) ;; *) unset XDG_CACHE_HOME ;; esac
 case ${XDG_RUNTIME_DIR:-/} in /*) ;; *) unset XDG_RUNTIME_DIR ;; esac
 
-# Programs are looked for where people have them: a command over SSH is given little of PATH. Root
-# who acts for somebody else looks only where root alone may write, whatever PATH sudo passed on.
+# PATH gets the usual places of programs, because a command over SSH gets a short PATH. Root who acts
+# for another user gets only places where root alone can write, whatever PATH sudo passed on.
 system_places_alone() {
     PATH=/run/wrappers/bin:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin
     PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -25,8 +25,8 @@ for_another=no
 if [ "${SUDO_UID:-0}" != 0 ] && [ "$(system_places_alone && id -u)" = 0 ]; then
     for_another=yes
     system_places_alone
-    # Nor does it read what the user has set up, where sudo passed that on: Nix's own settings name
-    # programs to load. Where the user has things, the plan says.
+    # Root ignores the user's settings, even where sudo passed them on: Nix's settings can name
+    # programs to load. The plan says where the user's files are.
     HOME=/root
     export HOME
     unset XDG_CONFIG_HOME XDG_CONFIG_DIRS XDG_DATA_HOME XDG_STATE_HOME XDG_CACHE_HOME
@@ -51,8 +51,8 @@ row() { # row WORD VALUE...: one line, its parts with tabs between them
     say "$*"
     unset IFS
 }
-# frame COMMAND ARGUMENT...: what it prints, its exit code and its last complaints, as "=OUTPUT CODE
-# =ERRORS": both in base64, so that nothing in them is a line of ours. "cap": bytes of the output.
+# frame COMMAND ARGUMENT...: run it and print "=OUTPUT CODE =ERRORS". OUTPUT and ERRORS are base64, so
+# that they cannot have a line of their own. "cap" limits the bytes of the output; ERRORS are the last.
 frame() {
     printf '='
     {
@@ -69,7 +69,7 @@ frame() {
     if [ -n "$errors_" ]; then errors_=$(printf %s "$errors_" | base64 -w 0); fi
     printf ' %s =%s\n' "$code_" "$errors_"
 }
-at_end() { :; } # at_end CODE: what a program cleans up before it ends early
+at_end() { :; } # at_end CODE: a program overrides this to clean up before it ends early
 end_with() { # end_with CODE WORD TEXT...: end with a line that the controller reads
     code=$1
     shift
@@ -77,11 +77,11 @@ end_with() { # end_with CODE WORD TEXT...: end with a line that the controller r
     at_end "$code"
     exit "$code"
 }
-# with_first COUNT COMMAND ARGUMENT...: the command with so many of the arguments, and not the rest.
+# with_first COUNT COMMAND ARGUMENT...: run the command with the first COUNT of these arguments.
 with_first() {
     count_=$1 command_=$2 moved_=0
     shift 2
-    while [ "$moved_" -lt "$count_" ]; do # they go to the end of the list, in their order
+    while [ "$moved_" -lt "$count_" ]; do # move the first ones to the end of the list
         set -- "$@" "$1"
         shift
         moved_=$((moved_ + 1))
@@ -89,26 +89,26 @@ with_first() {
     shift "$(($# - count_))"
     "$command_" "$@"
 }
-stop() { # stop CODE TEXT...: the same, since something failed
+stop() { # stop CODE TEXT...: end with the line "failed TEXT"
     code=$1
     shift
     end_with "$code" failed "$*"
 }
 
-# put PATH LINE...: the file holds these lines, or is as it was. Where the file cannot be written, "why"
-# is the path with the system's own reason (a full disk is said as a full disk).
+# put PATH LINE...: write these lines to the file, wholly or not at all. On failure "why" is the path
+# with the system's own reason, such as a full disk.
 put() {
     path_=$1
     shift
     why=$({ printf '%s\n' "$@" | cat >"$path_.new" && settle "$path_"; } 2>&1) && return 0
     unsettled
 }
-receive() { # receive PATH <CONTENT: the same for what comes on standard input
+receive() { # receive PATH <CONTENT: as put, for the content on standard input
     path_=$1
     why=$({ cat >"$path_.new" && settle "$path_"; } 2>&1) && return 0
     unsettled
 }
-settle() { # in the place of whatever is there; a directory of somebody's own stays beside it
+settle() { # settle PATH: rename PATH.new to PATH; a directory there is moved beside it
     sync -- "$1.new" || return 1
     if [ -d "$1" ] && [ ! -L "$1" ]; then mv -T -- "$1" "$1.was-a-directory" || return 1; fi
     mv -fT -- "$1.new" "$1"
@@ -118,12 +118,12 @@ unsettled() {
     why="$path_: cannot be written: $(reason "$why")"
     return 1
 }
-reason() { # reason TEXT: the system's own words in what a program complained
+reason() { # reason TEXT: the system's own words in the error of a program
     first_=${1%%"$newline"*}
     say "${first_##*: }"
 }
-# by_root -n|-- COMMAND ARGUMENT...: by sudo, with nothing of this environment, whatever sudo is set up
-# to keep. Through sh, which is all that sudo has to allow.
+# by_root -n|-- COMMAND ARGUMENT...: run it by sudo without this environment, whatever sudo is
+# configured to keep. It runs through sh, so sudo has to allow sh alone.
 by_root() {
     ask_=$1
     shift
@@ -131,8 +131,8 @@ by_root() {
     sudo "$ask_" sh -c 'cd / && PATH=/run/current-system/sw/bin:/usr/bin:/bin && export PATH &&
         exec env -i PATH="$PATH" HOME=/root SUDO_UID="$SUDO_UID" SUDO_GID="$SUDO_GID" "$@"' sh "$@"
 }
-# place DIRECTORY: the directory RUNS/RUN of a run's record, for its owner alone; else "why". What
-# root keeps for a user can be read by that user's group: whoever is not root must see how it stands.
+# place DIRECTORY: make the directory RUNS/RUN of a run's record, for its owner alone; else "why". The
+# user's group can read what root keeps for the user, so that the user can see how it stands.
 place() {
     runs=${1%/*}
     if ! own "$runs" || ! own "${runs%/*}"; then return 1; fi
@@ -155,7 +155,7 @@ drop() {
     gone_=${1%/*}/.gone-${1##*/}
     rm -rf -- "$gone_" && { mv -T -- "$1" "$gone_" 2>/dev/null || [ ! -e "$1" ]; } && rm -rf -- "$gone_"
 }
-own() { # own DIRECTORY: whether the directory is ours alone to write, or not there yet; else "why"
+own() { # own DIRECTORY: whether only we can write it, or it does not exist yet; else "why"
     if [ -L "$1" ] || { [ -e "$1" ] && [ ! -d "$1" ]; }; then
         why="$1: is not a directory"
     elif [ -d "$1" ] && [ ! -O "$1" ]; then
@@ -168,13 +168,13 @@ own() { # own DIRECTORY: whether the directory is ours alone to write, or not th
     return 1
 }
 
-uptime_s() { # seconds since the boot: a clock that nobody sets
+uptime_s() { # seconds since the boot, which nobody can set
     read -r up_ _ </proc/uptime
     say "${up_%.*}"
 }
 boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null; }
 # stat_field PID N: field N after the command name in proc_pid_stat(5): 2 is the parent, 20 the start
-# time in ticks since boot. Nothing where the process has ended, even if nobody took note of it.
+# time in ticks since boot. Prints nothing for an ended process, a zombie included.
 stat_field() {
     text=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
     field=$2
@@ -187,12 +187,12 @@ stat_field() {
     say "$1"
 }
 start_time() { stat_field "$1" 20; }
-# lives PID START BOOT: whether this very process is still there, and not a later one of that number.
+# lives PID START BOOT: whether this process still runs; START and BOOT tell it from a later process.
 lives() {
     [ -n "$1" ] && [ -n "$2" ] && [ "$3" = "$(boot_id)" ] && [ "$(start_time "$1")" = "$2" ]
 }
 
-# regular PATH: what to read there into "file_": a pipe would hold us up for ever.
+# regular PATH: set "file_" to PATH, or /dev/null where it is no file: a pipe would block for ever.
 regular() {
     file_=$1
     if [ ! -f "$1" ]; then file_=/dev/null; fi
@@ -214,8 +214,8 @@ read_lock() { # read_lock LOCK: sets anchor, start, boot; empty where they canno
     done <"$file_"
 }
 
-# standing_of TRANSACTION: its status; broken where a process wrote one that cannot be read any more.
-# Failure where no process ever had it: then nothing was changed by it.
+# standing_of TRANSACTION: print its status; "broken" where the status cannot be read any more. Fails
+# where no process ever had the transaction: then it changed nothing.
 standing_of() {
     first_of "$1/status"
     case ${status_%% *} in
@@ -223,8 +223,8 @@ standing_of() {
         *) [ -e "$1/process" ] && say "broken its record is damaged: $1/status" ;;
     esac
 }
-# parts_of TRANSACTION: a line "PART STATE" for each part of a change, STATE being in-force, undone or
-# broken. A part is undone by itself: nixos, home-manager, plasma+session (which share their files).
+# parts_of TRANSACTION: print "PART STATE" for each part of a change. STATE: in-force, undone or broken.
+# Each part can be undone alone: nixos, home-manager, plasma+session (which share one record).
 parts_of() {
     first_of "$1/status"
     if [ -f "$1/plan" ] && grep -qE '^(nixos|system|home-manager|home|live) ' "$1/plan" 2>/dev/null; then
@@ -235,18 +235,18 @@ parts_of() {
                 live) part_line "$1" plasma+session live ;;
             esac
         done <"$1/plan"
-    elif [ -f "$1/parts" ]; then # the plan is damaged; what was noted tells as well
+    elif [ -f "$1/parts" ]; then # the plan is damaged, so the noted parts tell
         grep -xE '(nixos|home-manager|plasma[+]session) (in-force|undone|broken)' "$1/parts" 2>/dev/null
     fi
 }
-part_line() { # part_line TRANSACTION PART OLD_WORD: as it was noted; a damaged note is none
+part_line() { # part_line TRANSACTION PART OLD_WORD: "PART STATE" as noted; a damaged note is ignored
     noted_=''
     if [ -f "$1/parts" ]; then
         noted_=$(grep -x -e "$2 in-force" -e "$2 undone" -e "$2 broken" "$1/parts" 2>/dev/null | head -n 1)
     fi
     say "${noted_:-$2 $(state_of "$2" "$3")}"
 }
-state_of() { # state_of PART OLD_WORD: from the status of a record that has no list of its parts
+state_of() { # state_of PART OLD_WORD: "PART STATE" from the status, for a record without a list of parts
     case $status_ in undone*) say undone && return ;; broken*) say broken && return ;; esac
     for one in $(say "$status_" | tr ';' '\n' | sed -n 's/^ rolled back: //p'); do
         if [ "$one" = "$1" ] || [ "$one" = "$2" ]; then say undone && return; fi
@@ -254,8 +254,8 @@ state_of() { # state_of PART OLD_WORD: from the status of a record that has no l
     say in-force
 }
 
-# leave_git_alone: git, also where Nix calls it, neither refreshes the index of a repository that is
-# only looked at, nor runs a program that the repository names.
+# leave_git_alone: keep git, also when Nix calls it, from refreshing the index of a repository and from
+# running a program that the repository names.
 leave_git_alone() {
     unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_EXTERNAL_DIFF GIT_EXTERNAL_DIFF_TRUST_EXIT_CODE
     unset GIT_CONFIG_PARAMETERS GIT_COMMON_DIR GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES
@@ -268,14 +268,14 @@ leave_git_alone() {
     export GIT_CONFIG_KEY_1 GIT_CONFIG_VALUE_1 GIT_CONFIG_KEY_2 GIT_CONFIG_VALUE_2
     export GIT_CONFIG_KEY_3 GIT_CONFIG_VALUE_3
 }
-# fetch_nothing: git speaks to no other repository. It would for an object that a partial clone lacks,
-# by programs that the clone names; before 2.45 it has no switch for that, but one for each protocol.
+# fetch_nothing: keep git from fetching. For an object that a partial clone lacks, git would fetch by
+# programs that the clone names; before 2.45 only the switch for all protocols prevents this.
 fetch_nothing() { export GIT_NO_LAZY_FETCH=1 GIT_ALLOW_PROTOCOL=none; }
-# guarded_git: the text of a program that calls git with nothing of the repository at hand that would
-# run a program: no filter, also of the user's own configuration, no monitor, hook or helper, nor what
-# a repository names to fetch with. The way to fetch that the user has chosen for all repositories
-# (scope global, system) is the user's. It asks git itself, at each call, with the call's own options
-# before the command: so it knows what counts for that repository, wherever it is written.
+# guarded_git: print a program that calls git so that nothing in a repository runs a program: no filter
+# (of the user's configuration either), no monitor, hook or helper, and no program to fetch with. What
+# the user configured for all repositories (scope global, system) to fetch with stays. At each call the
+# program asks git itself, with the call's own options, so that it knows the configuration that counts
+# for that repository.
 guarded_git() {
     cat <<'GUARDED'
 count=0 valued=no
@@ -333,9 +333,9 @@ export GIT_NO_LAZY_FETCH=1 GIT_PROXY_COMMAND=
 exec "$WORKSPACE_GIT" "$@"
 GUARDED
 }
-# run_nothing_of_git: Nix, which is started from here on, finds that program as its git, and git as its
-# own: for a submodule git starts itself anew. Before 2.20 Nix lets git look at files, of any
-# repository that a flake names. Sets "guard", a directory that the caller removes.
+# run_nothing_of_git: make Nix find the guarded program as its git, and git find it as its own, since
+# git starts itself for a submodule. (Before 2.20 Nix lets git look at files of any repository that a
+# flake names.) Sets "guard", a directory that the caller removes.
 run_nothing_of_git() {
     guard=''
     WORKSPACE_GIT=$(command -v git) || return 0
@@ -346,7 +346,7 @@ run_nothing_of_git() {
         rm -f -- "$guard/git"
         { say '#!/bin/sh' && guarded_git; } >"$guard/git"
         chmod 700 -- "$guard/git"
-        if "$guard/git" --version >/dev/null 2>&1; then # not where programs may not be started
+        if "$guard/git" --version >/dev/null 2>&1; then # fails where TMPDIR forbids programs
             PATH=$guard:$PATH GIT_EXEC_PATH=$guard
             export PATH GIT_EXEC_PATH
             return 0
@@ -357,23 +357,23 @@ run_nothing_of_git() {
     stop 70 "git cannot be kept from programs of your repositories: there is no place for a program"
 }
 flakes() { nix --extra-experimental-features 'nix-command flakes' "$@"; }
-cm() { # cm ARGUMENT...: chezmoi, which then asks nobody and fetches nothing
+cm() { # cm ARGUMENT...: run chezmoi so that it asks no person and fetches nothing
     chezmoi --no-tty --no-pager --color=false --progress=false --refresh-externals=never "$@" \
         </dev/null
 }
-# asked ARGUMENT...: chezmoi's answer in "answer", without its warnings; else "why".
+# asked ARGUMENT...: set "answer" to chezmoi's output, without warnings; else "why".
 asked() {
     answer=$(cm "$@" 2>/dev/null) && return 0
-    why=$(cm "$@" 2>&1 >/dev/null | tail -n 1) # once more, for its words
+    why=$(cm "$@" 2>&1 >/dev/null | tail -n 1) # run it again for its error
     why=${why:-it gave no reason}
     return 1
 }
 
-# Below a generation of the system, the home that it has within (files/nixos/home.nix).
+# The home-manager generation within a generation of the system (files/nixos/home.nix).
 HOME_WITHIN=etc/workspace-tuning/home
-# in_the_way [FILES]: of the names on standard input, each path in the home where something of the
-# user's own stands; home-manager would move it aside. With FILES, the directory of what it would put
-# there: the same bytes are not in the way.
+# in_the_way [FILES]: print each name of standard input at which the home has something of the user's
+# own, which home-manager would move aside. FILES: the directory of home-manager's files; a file with
+# the same bytes is not in the way.
 in_the_way() {
     while IFS= read -r name_; do
         target_=$HOME/$name_

@@ -1,18 +1,18 @@
 # Read what hardware and session a machine has, as the user, and write nothing.
 #
 # usage: detect.sh [ROOT]
-#   ROOT  prefix of every path, for a recorded tree. Programs are not run then: what they printed
-#         is read from ROOT/commands/NAME instead.
+#   ROOT  prefix of every path, for a recorded tree. Then no programs run: their output is read from
+#         ROOT/commands/NAME.
 #
 # Output: one line per fact, "KEY<TAB>VALUE<TAB>...", the first "detect<TAB>1", the last "detected".
-# A key comes as often as it has facts; a missing line means: cannot be seen. Lines:
+# A key has a line for each of its facts; a missing line means: not seen. Lines:
 #   arch M · kernel RELEASE · proc-version LINE
 #   cpu vendor|family|number|model VALUE · cpu count N · cpu cores N · cpu flags LINE
-#     each different line of all CPUs once; cores counts distinct (package, core) pairs
+#     each distinct line of all CPUs once; cores counts distinct (package, core) pairs
 #   memory MemTotal KIB · memory SwapTotal KIB · swap FILE TYPE KIB PRIORITY
 #   dmi NAME VALUE · module TYPE BYTES  (memory modules as udev saw them at boot)
 #   pci-bus seen · pci SLOT VENDOR DEVICE CLASS DRIVER BOOT_VGA REMOVABLE
-#   connector SLOT NAME STATUS  (SLOT "vmbus": the card that Hyper-V shows, which is on no PCI bus)
+#   connector SLOT NAME STATUS  (SLOT "vmbus": Hyper-V's own card, which is on no PCI bus)
 #   disk NAME SECTORS ROTATIONAL REMOVABLE SCHEDULERS LINK MODEL TRANSPORT · dev NAME MAJOR:MINOR
 #   part NAME DISK · dm NAME MAPPED LOWER · mount POINT FSTYPE SOURCE MAJOR:MINOR
 #   member NAME FSTYPE UUID LABEL  (what udev found on a disk or partition)
@@ -21,16 +21,16 @@
 #   mark NAME · os NAME=VALUE
 #   session type|desktop|state VALUE · process NAME TYPE · offered FILE · program NAME
 #   plasma VERSION  (as its session files say)
-# Values are data: nothing read here is ever evaluated. Needs POSIX sh and coreutils, sed.
+# Values are data and never evaluated. Needs POSIX sh, coreutils and sed.
 root=${1-}
 
-first() { # FILE: its first line in $line, empty where there is none; without a new process
+first() { # FILE: set $line to its first line, or to nothing; starts no process
     line=
     # shellcheck disable=SC2094
     [ -r "$1" ] && [ ! -p "$1" ] && [ ! -d "$1" ] && { IFS= read -r line <"$1" || :; } 2>/dev/null
     return 0
 }
-lines() { # KEY...: standard input, each line behind the keys
+lines() { # KEY...: print each line of standard input after the keys
     prefix=
     for value in "$@"; do
         prefix=$prefix$value$tab
@@ -39,7 +39,7 @@ lines() { # KEY...: standard input, each line behind the keys
         printf '%s%s\n' "$prefix" "$line"
     done
 }
-program() { # NAME SECONDS ARGUMENT...: run it with a time limit, or read what it once printed
+program() { # NAME SECONDS ARGUMENT...: run it with a time limit, or read its recorded output
     name=$1 seconds=$2
     shift 2
     if [ -n "$root" ]; then
@@ -120,7 +120,7 @@ for path in "$root"/sys/bus/pci/devices/*; do
     [ -d "$path" ] || continue
     first "$path/class"
     case $line in
-    0x03* | '') ;; # one that cannot be read may be a card
+    0x03* | '') ;; # an unreadable device may be a card
     *) continue ;;
     esac
     class=$line
@@ -194,7 +194,7 @@ for path in "$root"/sys/block/*; do
     for lower in "$path"/slaves/*; do # device mapper, md, bcache
         [ -e "$lower" ] || [ -L "$lower" ] || continue
         first "$path/dm/uuid"
-        case $stacked$line in 1mpath-*) break ;; esac # one more path to the same storage unit
+        case $stacked$line in 1mpath-*) break ;; esac # another path to the same storage unit
         stacked=1
         first "$path/dm/name"
         row dm "$name" "${line:-$name}" "${lower##*/}"
@@ -293,7 +293,7 @@ for path in "$root"/proc/[0-9]*/comm; do
         dwm | xmonad* | qtile* | enlightenment* | gala | weston) ;;
     *) continue ;;
     esac
-    # Readable only for processes of this user: those of others do not matter here.
+    # Only processes of this user are readable; the others do not matter here.
     type=$({ tr '\000' '\n' <"${path%/comm}/environ"; } 2>/dev/null |
         sed -n 's/^XDG_SESSION_TYPE=//p')
     [ -n "$type" ] && row process "$name" "$type"

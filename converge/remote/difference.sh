@@ -1,11 +1,11 @@
-# What a built layer changes, as Nix and the system say it: packages old and new with their sizes, and
-# units of the system that would restart. Changes nothing; a part of build.sh, which is read by
-# converge/plan/difference.py.
+# Print what a built layer changes, in the words of Nix and of the system: packages old and new with
+# their sizes, and units of the system that would restart. Changes nothing. A part of build.sh;
+# converge/plan/difference.py reads the lines.
 #
-# difference LAYER OLD NEW   OLD is "-" where nothing came before
-# Prints "in_the_way PATH" for each of the user's own files at a target of a home, and of each layer
-# "alone LAYER" where no generation before it is there, else "closures LAYER FRAME"; of a system also
-# "units LAYER FRAME" (frame: common.sh).
+# difference LAYER OLD NEW   OLD is "-" without an older generation
+# Prints "in_the_way PATH" for each of the user's own files at a target of a home; "alone LAYER" for a
+# layer without an older generation, else "closures LAYER FRAME"; for a system also "units LAYER FRAME"
+# (frame: common.sh).
 units() { "$1/bin/switch-to-configuration" dry-activate 2>&1; }
 difference() {
     if [ "$2" = - ] || [ ! -e "$2" ]; then

@@ -1,9 +1,9 @@
-# The workspace's part of a build on another machine: evaluate, build nothing. What moves between
-# machines is moved by the Nix of the controller (tasks/reach/nix.py), to which nix-daemon answers.
+# Evaluate a layer for a build on another machine, and build nothing. The controller's Nix copies
+# between the machines (tasks/reach/nix.py); nix-daemon answers it.
 #
 # usage: elsewhere.sh derive FLAKE ATTRIBUTE BASE IMPURE   IMPURE: --impure, or empty
 #        elsewhere.sh daemon
-# Prints "daemon PLACE" of nix-daemon; derive also "derivation PATH". Exit: 0 done, 70 failed.
+# Prints "daemon PLACE", the path of nix-daemon; derive also "derivation PATH". Exit: 0 done, 70 failed.
 leave_git_alone
 daemon=$(command -v nix-daemon) || stop 70 "nix-daemon is not installed"
 say daemon "$daemon"

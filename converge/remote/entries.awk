@@ -1,6 +1,6 @@
 # Take the entries of a run out of a KDE file that somebody else wrote since, and leave every other
-# byte as it is. converge/kde/back.py has the rules and the form of the record; converge/kde/text.py
-# how KConfig reads a line. Bytes are pairs of hexadecimal digits here, so no byte is special to awk.
+# byte as it is. converge/kde/back.py has the rules and the form of the record, converge/kde/text.py how
+# KConfig reads a line. Bytes are pairs of hexadecimal digits here, so that no byte is special to awk.
 #
 # usage: REPORT=PATH awk -f entries.awk RECORD BYTES
 #   BYTES   the file, one pair of digits a line (od -An -v -tx1 -w1)
@@ -12,7 +12,7 @@ function trim(h) {
     while (h ~ /(20|09|0a|0b|0c|0d)$/) h = substr(h, 1, length(h) - 2)
     return h
 }
-function find(h, pair, from,    at) { # where a byte is, at "from" or behind it; 0: nowhere
+function find(h, pair, from,    at) { # the place of a byte, at "from" or after; 0: none
     while ((at = index(substr(h, from), pair)) > 0) {
         if (at % 2) return from + at - 1
         from += at
@@ -23,12 +23,12 @@ function rfind(h, pair,    at) {
     for (at = length(h) - 1; at > 0; at -= 2) if (substr(h, at, 2) == pair) return at
     return 0
 }
-function nibble(pair) { # the digit that a byte spells
+function nibble(pair) { # the value of a byte that is a hexadecimal digit
     if (pair ~ /^3[0-9]$/) return substr(pair, 2)
     if (pair ~ /^[46][1-6]$/) return substr("abcdef", substr(pair, 2), 1)
     return ""
 }
-function decode(h,    out, at, c, high, low) { # sets sound: whether every release of KDE agrees
+function decode(h,    out, at, c, high, low) { # sets sound: whether all releases of KDE agree
     sound = 1
     if (!find(h, "5c", 1)) return h
     h = trim(h)
@@ -125,7 +125,7 @@ function in_force(id,    n, found) { # the last line of an entry, or the first l
     }
     return found + 0
 }
-function meets(found, wanted,    f, w) { # would KDE behave the same?
+function meets(found, wanted,    f, w) { # whether KDE behaves the same with both
     if (found == wanted) return 1
     if (found == "-" || wanted == "-" || found ~ /!$/ || wanted ~ /!$/) return 0
     split(found, f, ":")
@@ -196,7 +196,7 @@ function add(e, body,    n, first, last) { # behind the last entry of its group
 function take_out(n) {
     kind[n] = "gone"
 }
-function drop_empty_group(e,    n, m, seen) { # a header that came with the run, and holds nothing
+function drop_empty_group(e,    n, m, seen) { # drop the run's header of an empty group
     for (n = 1; n <= lines; n++) {
         if (kind[n] != "header" || in_group[n] != entry_group[e] || n in after) continue
         seen = 0
@@ -278,7 +278,7 @@ END {
     for (e = 1; e <= entries; e++) back(e)
     out = after[0] spaced
     for (n = 1; n <= lines; n++) {
-        # It stood between an entry of ours and the next group.
+        # A blank line between our entry and the next group.
         if (changes && !top && out == "" && blank(n)) kind[n] = "gone"
         if (kind[n] != "gone") out = out text[n] (n < lines || ended ? "0a" : "")
         more = behind[n] after[n]
@@ -287,7 +287,7 @@ END {
         out = out more
     }
     out = out tail
-    # A file without a newline at its end stays one.
+    # A file without a newline at its end keeps none.
     if (lines && !ended && !(last_stays && tail == "")) sub(/(0d)?0a$/, "", out)
     for (n = 1; n <= length(out); n += 4096) printf "%s\n", toupper(substr(out, n, 4096))
     print "end" >report

@@ -1,14 +1,14 @@
-# What a build of a layer would do, for a dry run: the layer comes on standard input and is gone
-# again afterwards. Nix itself keeps what it evaluated (derivations, its cache), nothing else stays.
-# No program that the user's repository names is run.
+# Print what a build of a layer would do, for a dry run. The layer comes on standard input and is
+# removed afterwards; Nix keeps what it evaluated (derivations, its cache). No program that the user's
+# repository names is run.
 #
 # usage: estimate.sh ATTRIBUTE BASE IMPURE [INPUT REFERENCE]... <payload
-#   IMPURE  --impure, or empty; INPUT  of BASE, taken from REFERENCE
-# Prints Nix's own list of what would be built and fetched (standard error); of a home, by itself or in
-# a system, "in_the_way PATH" for each of the user's own files at a target of home-manager, or "targets
-# FRAME" (common.sh) where Nix does not tell the targets; with INPUT, "metadata" of BASE as JSON and, one
-# after the other, "reference INPUT FRAME" of reading each REFERENCE, and of nixpkgs "nixpkgs FRAME" of
-# "true"; then "estimated".
+#   IMPURE  --impure, or empty; INPUT  an input of BASE, which REFERENCE replaces
+# Prints Nix's own list of what would be built and fetched (standard error). For a home, by itself or in
+# a system: "in_the_way PATH" for each of the user's own files at a target of home-manager, or "targets
+# FRAME" (common.sh) where Nix cannot tell the targets. With INPUT: "metadata JSON" of BASE, "reference
+# INPUT FRAME" for the reading of each REFERENCE, and "nixpkgs FRAME" for an evaluation of nixpkgs. Then
+# "estimated".
 leave_git_alone
 attribute=$1 base=$2 impure=$3
 layer='' guard=''
@@ -20,12 +20,12 @@ base64 -d | tar -xf - -C "$layer" || exit 70
 rmdir -- "$layer/new" 2>/dev/null
 shift 3
 given=$#
-# Nix before 2.26 says nothing of an input that is not there.
+# Nix before 2.26 ignores an input that BASE does not have.
 if [ "$given" -gt 0 ]; then
     say metadata "$(flakes flake metadata --json "$base" --no-write-lock-file ${impure:+--impure})"
 fi
 while [ "$given" -gt 0 ]; do
-    # Each by itself first: what cannot be read says nothing of the plan.
+    # Each reference is read alone first, to tell an unreadable one from a plan that fails.
     read_=$(frame flakes flake metadata "$2" --no-write-lock-file ${impure:+--impure})
     say reference "$1" "$read_"
     case $read_ in *' 0 ='*) ;; *) exit 70 ;; esac

@@ -1,17 +1,17 @@
-# Time what a person waits for, and print a few readings of each.
+# Measure times and CPU use that a person feels, and print a few readings of each.
 #
 # usage: felt.sh READINGS PROGRAM...
-#   READINGS  of each figure; PROGRAM  what is started, with --version: the first that is there
+#   READINGS  number for each figure; PROGRAM  started with --version: the first that exists
 # Prints "program PATH", "felt NAME VALUE" for each reading (milliseconds; of video, percent of one
 # CPU), or "without NAME WHY", then "end".
 #
-#   warm   the program and its libraries are in memory
-#   cold   their pages were given back before (dd nocache: those that nobody else uses)
-#   short  as warm, beside a hog that holds twice what both may have: in a scope of their own, so that
-#          nothing of the session is short of memory. Its pages go to the machine's own swap and back.
-#   video  while four seconds of 1080p are decoded at their own speed, by the GPU where ffmpeg finds a
-#          decoder
-# The clock is read before the program and after it, and costs a start of date: a millisecond or two.
+#   warm   a start while the program and its libraries are in memory
+#   cold   a start after their pages were dropped (dd nocache: those that nobody else uses)
+#   short  a start beside a hog that needs twice the memory of their common scope, so that nothing else
+#          of the session is short of memory; pages go to the machine's own swap and back
+#   video  CPU use while four seconds of 1080p are decoded at their own speed, by the GPU where ffmpeg
+#          finds a decoder
+# Each time includes one start of date, a millisecond or two.
 readings=$1
 shift
 limit=60 # seconds for one start
@@ -27,8 +27,8 @@ trap 'rm -rf -- "$work"' EXIT
 trap 'exit 129' HUP INT TERM
 export QT_QPA_PLATFORM=offscreen LC_ALL=C
 
-# The part that also runs inside of the scope: sh STARTS LIMIT READINGS PROGRAM, a line a start:
-# nanoseconds, or "failed".
+# This program also runs inside the scope: sh STARTS LIMIT READINGS PROGRAM. It prints a line for each
+# start: nanoseconds, or "failed".
 cat >"$work/starts" <<'END'
 limit=$1 readings=$2 program=$3
 while [ "$readings" -gt 0 ]; do
@@ -41,7 +41,7 @@ while [ "$readings" -gt 0 ]; do
     fi
 done
 END
-# hog READINGS...: strings that differ, held and read again and again, then the starts beside it.
+# hog READINGS...: hold different strings and read them again and again, with the starts beside.
 cat >"$work/short" <<'END'
 starts=$1 megabytes=$2
 shift 2
@@ -71,7 +71,7 @@ tell() {
         esac
     done
 }
-# files: the program, what it wraps, and the libraries that the loader takes for it
+# files: print the program, the program that it wraps, and the libraries that the loader takes
 files() {
     for file in "$(readlink -f -- "$program")" "${program%/*}/.${program##*/}-wrapped"; do
         [ -e "$file" ] || continue

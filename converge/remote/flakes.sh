@@ -1,5 +1,5 @@
-# How Nix reads the user's own flakes, and a digest of what it would read. Writes nothing, and runs
-# no program that a repository names.
+# Print how Nix reads the user's own flakes, and a digest of what it would read. Writes nothing, and
+# runs no program that a repository names.
 #
 # usage: flakes.sh [NAME DIRECTORY WITH]...
 #   NAME       system or home; DIRECTORY of the flake, "~/" is the home directory
@@ -12,35 +12,35 @@
 #   flake_mark NAME MARK                 shallow, submodules, impure; other-submodules: not asked for;
 #                                        config: flake.nix has a nixConfig
 #   flake_times NAME DIGEST              of sizes and times below a path
-#   flake_private NAME FILE              what others may not read and "path:" would show to them
+#   flake_private NAME FILE              a private file that "path:" would show to every user
 #   flake_private_more NAME COUNT        how many more
 #   flake_also NAME FILE                 tracked by git, so Nix shows it to everybody, although git
 #   flake_also_more NAME COUNT           ignores or encrypts it, or others may not read it
 #   flake_why NAME TEXT                  why it cannot be read, line by line
 #   untracked NAME FILE                  what Nix does not see
 #
-# Strategy: flake.nix is looked for as nixos-rebuild and home-manager do, behind links. Above the
-# directory that really holds it a .git decides for "git+file:": never does a repository that git
-# refuses become a "path:", which would copy all of it into a store that everybody reads.
+# Strategy: flake.nix is looked for as nixos-rebuild and home-manager do, behind links. A .git in or
+# above the directory that really has flake.nix means "git+file:". A repository that git refuses is
+# never read as "path:", which would copy all of it into a store that every user can read.
 leave_git_alone
 fetch_nothing
 stamps=${XDG_STATE_HOME:-$HOME/.local/state}/workspace-tuning/workspace/flakes
 SHOWN=20 # names of each kind
 
-quoted() { # quoted TEXT: as a person has to type it
+quoted() { # quoted TEXT: TEXT as a person types it in a shell
     case $1 in
         *[!A-Za-z0-9_./@+=:,-]*) printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")" ;;
         *) printf %s "$1" ;;
     esac
 }
 
-# not_read SCHEME DIRECTORY TEXT: no digest, and why.
+# not_read SCHEME DIRECTORY TEXT: print a flake without a digest, and why.
 not_read() {
     say flake "$name" "$1" - "$(printf %s "$2" | tr '\n' '?')"
     printf '%s\n' "$3" | while IFS= read -r line; do say flake_why "$name" "$line"; done
 }
 
-# barrier PATH: the directory on the way to it that this user may not enter.
+# barrier PATH: print the directory on the way to PATH that this user may not enter.
 barrier() {
     way='' rest=${1#/}
     while :; do
@@ -115,7 +115,7 @@ Keep the flake in a repository of the usual format, or have the directory read a
 --data base_$key=path,publish"
         return 0
     fi
-    # A directory that the repository around it ignores is no part of that repository.
+    # A directory that the repository ignores is not a part of the repository.
     if git -C "$1" check-ignore -q -- "$1" 2>/dev/null; then
         top=''
         return 1
@@ -178,8 +178,8 @@ tracked_and_closed() {
     } 2>/dev/null | sort -u
 }
 
-# named_beyond_nix DIRECTORY: not read, since Nix before 2.19 takes the url of such a name for a
-# place on the network, and of a repository there only what is committed on "master".
+# named_beyond_nix DIRECTORY: whether its name cannot be read, because Nix before 2.19 takes its URL for
+# a place on the network, and reads only what is committed on "master" there.
 named_beyond_nix() {
     case $1 in *[!A-Za-z0-9_./+@=,:~-]*) ;; *) return 1 ;; esac
     version=$(nix --version 2>/dev/null) || return 1
@@ -193,8 +193,8 @@ letters than a-z from 2.19 on${newline}Rename the directory, or take a newer Nix
 # modules REPOSITORY: the paths of its submodules.
 modules() { git -C "$1" -c core.quotePath=false ls-files -s | sed -n "s/^160000 [0-9a-f]* 0	//p"; }
 
-# state REPOSITORY: the commit, and what tracked files hold beyond it, staged or not. Filters are
-# left out, since they are programs: what counts is whether it is the same as before.
+# state REPOSITORY: print the commit, and the changes of tracked files, staged or not. Filters do not
+# run, since they are programs; the output only has to change when the state changes.
 state() (
     git -C "$1" rev-parse --verify --quiet HEAD || git -C "$1" symbolic-ref HEAD || exit 1
     WORKSPACE_GIT=$(command -v git) guard=$(guarded_git)
@@ -240,7 +240,7 @@ as_path() {
         digest=$(tar -C "$1" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf - . |
             sha256sum)
         digest=${digest%% *}
-        # A file that is written in the same moment need not get another time.
+        # A file that is written in this moment may keep its time, so no stamp is made for it.
         if [ -n "$(find "$1" -newerct '2 seconds ago' -print -quit)" ]; then times=''; fi
     fi
     say flake "$name" path "$digest" "$1"

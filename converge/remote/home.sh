@@ -1,12 +1,12 @@
-# Files of the user's own where home-manager puts one: moved aside for a generation, and given back.
-# Read by undo.sh behind restore.sh, whose functions and variables these use.
+# Move aside files of the user's own where home-manager puts its files, and give them back at an undo.
+# A part of the programs with undo.sh, whose functions and variables these use.
 #
-# A home by itself is activated by transact.sh; a home within a system (home-manager as a module of
-# NixOS) by a unit of the system's, when the system is switched to.
+# transact.sh activates a home by itself. A home within a system (home-manager as a module of NixOS) is
+# activated by a unit of the system, when the system is switched.
 # shellcheck shell=sh disable=SC2034,SC2154
 
-# of_home GENERATION <PROGRAM: as the user, for its files and links below home-files, whatever their
-# names: PROGRAM has GENERATION and the names as arguments, and "extension" of what was moved aside.
+# of_home GENERATION <PROGRAM: run PROGRAM as the user, with GENERATION and the names of its files and
+# links below home-files as arguments, and with the "extension" of files that were moved aside.
 of_home() {
     each_=$(cat)
     # shellcheck disable=SC2016 # expanded by the inner shell
@@ -16,7 +16,7 @@ of_home() {
         home "$(readlink -f -- "$1")" "$each_" "before-$(plan run)"
 }
 
-# Without an older generation: take away the links that this one made.
+# Without an older generation to go back to: remove the links that this generation made.
 deactivate_home() {
     of_home "$1" <<'EACH'
 files=$1
@@ -30,8 +30,8 @@ done
 exit "${failed:-0}"
 EACH
 }
-# What home-manager moved aside for the generation that is gone comes back, as it was: the user's own
-# files. One in whose place the user made another meanwhile stays aside, and is named.
+# Move the user's own files back that home-manager moved aside for the undone generation. Where the user
+# made a new file in the place of one, the old file stays aside and is named.
 give_files_back() {
     kept_aside=$(
         of_home "$1" <<'EACH'
@@ -46,7 +46,7 @@ for name in "$@"; do
             continue
         fi ;;
     esac
-    # A directory takes the place of no link.
+    # A directory must not be put in the place of a link.
     if [ -d "$aside" ] && [ ! -L "$aside" ]; then rm -f -- "$place"; fi
     mv -fT -- "$aside" "$place" || failed=1
 done
@@ -58,13 +58,13 @@ EACH
 
 # -- a home within a system ---------------------------------------------------------------------------
 
-# home_within GENERATION: the home that a generation of the system has, by home-manager as a module of
-# NixOS; failure where it has none.
+# home_within GENERATION: print the home-manager generation within a generation of the system; fails
+# where there is none.
 home_within() {
     [ -e "$1/$HOME_WITHIN/activate" ] && readlink -f -- "$1/$HOME_WITHIN"
 }
-# What stands where home-manager will put a file of its own is moved aside first, as home-manager does by
-# itself where a home is activated alone: here its unit would refuse, or take a name that the user chose.
+# Move the user's files aside before the unit of the home runs. home-manager alone does so itself, but
+# its unit in a system would refuse, or use an extension that the user chose.
 move_aside() {
     home_new=$(home_within "$new") || return 0
     of_home "$home_new" <<'EACH'
@@ -83,7 +83,7 @@ done
 exit "${failed:-0}"
 EACH
 }
-home_not_activated() { # ", and ...": where the unit of the home is among those that failed
+home_not_activated() { # print ", and ..." where the unit of the home is among the failed units
     home_new=$(home_within "$new") || return 0
     # shellcheck disable=SC2016 # expanded by the inner shell
     now=$(told sh -c 'readlink -f -- "${XDG_STATE_HOME:-$HOME/.local/state}/home-manager/gcroots/current-home"')
@@ -91,8 +91,8 @@ home_not_activated() { # ", and ...": where the unit of the home is among those 
         say ", and the home was not activated: journalctl -u home-manager-$(plan user)"
     fi
 }
-# The home within a system goes back with it, by the unit of the old one. What was moved aside for it
-# comes back here, also where a reboot brought the old system.
+# The unit of the old system brings the old home back. The files that were moved aside come back here,
+# also where a reboot brought the old system.
 give_home_back() {
     fields nixos && home_new=$(home_within "$new") || return 0
     give_files_back "$home_new"

@@ -1,24 +1,24 @@
-# KConfig's lock on a file: a QLockFile beside it, taken and cleared by Qt's own rules.
-# Read by write.sh and restore.sh behind common.sh.
+# Take KConfig's lock on a file, a QLockFile beside the file, by Qt's own rules.
+# A part of write.sh and of the programs with restore.sh.
 #
-# A lock is made exclusively, flocked as long as it is held, and holds five lines: process, name of
-# its executable, host, machine, boot. It is stale when its boot is another one, its process is gone
-# or runs something else, or its age is over 30 seconds either way. Whoever removes a stale one
-# holds LOCK.rmlock while it looks once more, and must be able to flock it: a live holder has it
-# flocked, and a fresh lock can only come once the stale one is gone. KDE waits for a live one: KF5
-# for ever, KF6 45 seconds, after which it drops what it had to write.
+# A lock file is made exclusively, flocked while it is held, and has five lines: process, name of its
+# executable, host, machine, boot. A lock is stale when its boot is another one, when its process is
+# gone or runs another executable, or when its age is over 30 seconds either way. Whoever removes a
+# stale lock holds LOCK.rmlock, looks again, and must be able to flock the lock: a live holder has it
+# flocked, and a fresh lock can only be made after the stale one is gone. KDE waits for a live lock:
+# KF5 for ever, KF6 45 seconds, after which KF6 drops its changes.
 # Source: qtbase, qlockfile.cpp and qlockfile_unix.cpp; KDE/kconfig, KConfigIniBackend::lock.
 # shellcheck shell=sh disable=SC2034,SC2154
-kde_fd=3 # of the last lock; a shell has single digits to give, so six at once are the most
+kde_fd=3 # descriptor of the last lock; a shell has single digits only, so at most six locks
 kde_taken='' kde_why=''
 
 machine_id() { head -c 32 /etc/machine-id 2>/dev/null; }
 executable=$(readlink -- "/proc/$$/exe")
 executable=${executable% (deleted)}
-# No program runs between making a lock and filling it: an empty one would be in the way for long.
+# No program runs between making and filling a lock: an empty lock would be in the way for long.
 kde_owner=$$$newline${executable##*/}$newline$(uname -n)$newline$(machine_id)$newline$(boot_id)
 kde_make() { # kde_make LOCK: 0 made and held; 1 somebody else has it, or it cannot be made
-    # The shell itself would open a pipe or a device in its place, and wait.
+    # The shell would open a pipe or a device of this name, and wait.
     if [ "$kde_fd" -ge 9 ] || [ -e "$1" ]; then return 1; fi
     fd=$((kde_fd + 1))
     set -C
@@ -28,7 +28,7 @@ kde_make() { # kde_make LOCK: 0 made and held; 1 somebody else has it, or it can
     [ "$made" = 0 ] || return 1
     kde_fd=$fd
     if ! printf '%s\n' "$kde_owner" >&"$fd"; then
-        kde_drop "$1" # no room for it: Qt gives up, too
+        kde_drop "$1" # the disk is full: Qt gives up, too
         return 1
     fi
     flock -n "$fd" 2>/dev/null || :
@@ -43,7 +43,7 @@ lock_line() { # lock_line: the next line into "got"; Qt takes the last byte for 
 }
 kde_read() { # kde_read LOCK: sets pid, app, host, machine, boot
     pid='' app='' host='' machine='' boot=''
-    if [ ! -f "$1" ]; then return 0; fi # a pipe would hold us up for ever
+    if [ ! -f "$1" ]; then return 0; fi # a pipe would block for ever
     {
         lock_line && pid=$got
         lock_line && app=$got
@@ -74,7 +74,7 @@ kde_stale() { # kde_stale LOCK: whether its holder is gone by Qt's rules
     age=$(($(date +%s) - changed))
     [ "$age" -gt 30 ] || [ "$age" -lt -30 ]
 }
-kde_clear() { # kde_clear LOCK: remove a stale lock; never a fresh one that came in its place
+kde_clear() { # kde_clear LOCK: remove a stale lock, and never a fresh one in its place
     kde_try "$1.rmlock" || return 1
     cleared=1
     if [ -f "$1" ] && kde_stale "$1" && command exec 3<"$1"; then
@@ -110,7 +110,7 @@ kde_lock() { # kde_lock PATH: take its lock, or wait five seconds and say in kde
     done
     kde_taken=$1.lock$newline$kde_taken
 }
-kde_unlock() { # give back all that were taken, the last first
+kde_unlock() { # release all locks, the last first
     while [ -n "$kde_taken" ]; do
         kde_drop "${kde_taken%%"$newline"*}"
         kde_taken=${kde_taken#*"$newline"}

@@ -1,16 +1,16 @@
-# The boot loader, as far as a trial needs it: which one it is, what it boots by default, what it
-# would boot once. A part of trial.sh. An entry is found by its content, the "init=" of its system:
-# NixOS names the files of systemd-boot in several ways, and the loader renames them to count boots.
-# The first "init=" is NixOS' own; one of the user's parameters may follow.
+# Ask and set the boot loader for a trial: which loader it is, what it boots by default, and what it
+# boots once. A part of trial.sh. An entry is found by the "init=" of its system: NixOS names the files
+# of systemd-boot in several ways, and the loader renames them to count boots. The first "init=" is
+# NixOS' own; one of the user's parameters may follow.
 # shellcheck shell=sh disable=SC2034,SC2154
 root=${ROOT:-} # prefix of system paths, in a test
 efivars=$root/sys/firmware/efi/efivars
 guid=4a67b082-0a4c-41cf-b6c7-440b29bb8c4f # of systemd-boot's own variables
 
-# find_loader: sets loader to systemd-boot or grub; else failure with "why".
+# find_loader: set "loader" to systemd-boot or grub; fails with "why".
 find_loader() {
     loader='' why=''
-    # Four bytes of attributes, then UTF-16; nothing seeks in such a file.
+    # Four bytes of attributes, then UTF-16; a program cannot seek in such a file.
     started=$(tr -cd '\40-\176' 2>/dev/null <"$efivars/LoaderInfo-$guid")
     case $started in
         *systemd-boot*)
@@ -31,8 +31,8 @@ find_loader() {
     esac
     [ -z "$why" ]
 }
-# grub_can: GRUB takes the one-time entry back before it boots it. Where it cannot write, the entry
-# would be booted again and again.
+# grub_can: whether GRUB can clear the one-time entry before it boots the entry. Where GRUB cannot
+# write, it would boot the entry again and again.
 grub_can() {
     device=$(findmnt -nro SOURCE -T "$grub" 2>/dev/null) kind=$(findmnt -nro FSTYPE -T "$grub" 2>/dev/null)
     stack=$(lsblk -nrso TYPE -- "${device%%\[*}" 2>/dev/null | sort -u | tr '\n' ' ')
@@ -65,7 +65,7 @@ menu() {
         grub) grub_menu <"$grub/grub.cfg" ;;
     esac
 }
-systemd_boot_menu() { # the answer of bootctl list; its title names what is the default now
+systemd_boot_menu() { # read bootctl list; the title of an entry says that it is the default
     awk '
         function flush(  i, n, words, init) {
             n = split(options, words, " ")
@@ -80,7 +80,7 @@ systemd_boot_menu() { # the answer of bootctl list; its title names what is the 
         key == "options:" { sub(/^[ \t]*options:[ \t]*/, ""); options = $0 }
         END { flush() }'
 }
-grub_menu() { # grub.cfg; an entry is named by the titles on the way to it
+grub_menu() { # read grub.cfg; the name of an entry has the titles of its submenus
     awk '
         BEGIN { depth = 0 } # a number from the first line on, as it names places in the lists
         function title(text,  quote, rest) {
@@ -91,7 +91,7 @@ grub_menu() { # grub.cfg; an entry is named by the titles on the way to it
             return rest
         }
         /^[ \t]*set default=/ {
-            # The last one is what counts without a one-time entry.
+            # Without a one-time entry the last "set default" counts.
             standard = $0; sub(/^[ \t]*set default=/, "", standard); gsub(/["\047 \t]/, "", standard)
         }
         /^[ \t]*(menuentry|submenu)[ \t]/ {
@@ -115,14 +115,14 @@ grub_menu() { # grub.cfg; an entry is named by the titles on the way to it
         }'
 }
 entry_of() { # entry_of SYSTEM: the name of the first entry that boots this store path
-    # Behind the entry of the default, which has no name of its own number in GRUB.
+    # The default entry is taken last: in GRUB its name does not have the number of its generation.
     menu | awk -F '\t' -v init="$1/init" '$3 == init { if ($2 == "-") { print $1; done = 1; exit } first = first == "" ? $1 : first }
         END { if (!done && first != "") print first }' | grep .
 }
 default_is() { # default_is SYSTEM: whether the loader boots it when nobody chooses
     [ "$(menu | awk -F '\t' '$2 == "default" { print $3; exit }')" = "$1/init" ]
 }
-once() { # once ENTRY: boot it the next time, and only then
+once() { # once ENTRY: boot the entry at the next start only
     case $loader in
         systemd-boot) bootctl set-oneshot "$1" && [ -e "$efivars/LoaderEntryOneShot-$guid" ] ;;
         grub)
@@ -133,7 +133,7 @@ once() { # once ENTRY: boot it the next time, and only then
     esac
 }
 next_entry() { grub-editenv "$grub/grubenv" list 2>/dev/null | sed -n 's/^next_entry=//p'; }
-never() { # take back what was to be booted once
+never() { # clear the one-time entry
     case $loader in
         systemd-boot) if [ -e "$efivars/LoaderEntryOneShot-$guid" ]; then bootctl set-oneshot ''; fi ;;
         grub) if [ -e "$grub/grubenv" ]; then

@@ -1,11 +1,11 @@
-# What chezmoi knows of the KDE files among the arguments: for each the answer about its source, and
-# about what it wrote last where the two are not the same; each answer whole: exit code, output and
-# errors, so that a failure is never taken for "not managed". A part of the reading that takes longer
-# than everything else there, so it runs beside the rest; read.sh takes the lines on standard input.
+# Ask chezmoi about KDE files: the source of each, and what chezmoi wrote last where file and source
+# differ. Each answer has exit code, output and errors, so that a failure is never taken for "not
+# managed". This part of a reading takes longest, so it runs beside the rest; read.sh gets its lines on
+# standard input.
 #
 # usage: managed.sh ROOT [-k KDE_FILE]... [-f FILE]... [-d DIRECTORY]... [-c run]
-#   -c run    chezmoi may run what its configuration and its templates name. Without it, a file whose
-#             source cannot be asked for without that is said: "chezmoi_runs TARGET WHY".
+#   -c run    chezmoi may run programs that its configuration and its templates name. Without it, a file
+#             whose source chezmoi could not tell otherwise has the line "chezmoi_runs TARGET WHY".
 
 managed() {
     what_runs
@@ -19,8 +19,8 @@ managed() {
 left_alone() { # left_alone TARGET
     if may_have "$1"; then printf 'chezmoi_runs %s\t%s\n' "$1" "$runs"; fi
 }
-# Starting chezmoi is what takes long: the files that seem to have a source where chezmoi has its
-# sources are asked for in one go, each of the others alone. If that fails, each is asked alone.
+# The start of chezmoi takes long, so all files that seem to have a source are asked in one call, and
+# each other file alone. If that call fails, each file is asked alone.
 asked_about() {
     likely='' alone='' removes=no
     if [ -z "$sources" ]; then sources=$(cm source-path 2>/dev/null); fi
@@ -41,7 +41,7 @@ asked_about() {
         cat
     }
 }
-# each FUNCTION LINES: the function with each line, side by side, what one prints in one piece.
+# each FUNCTION LINES: call the function with each line, side by side; each output stays in one piece.
 each() {
     [ -n "$2" ] || return 0
     "$1" "${2%%"$newline"*}" | {
@@ -49,12 +49,12 @@ each() {
         cat
     }
 }
-has_source() { # has_source TARGET: at most a guess, the answer is chezmoi's
+has_source() { # has_source TARGET: a guess; chezmoi itself gives the answer
     [ -n "$sources" ] && [ -n "$(find "$sources/" -name .git -prune -o \
         -path "*dot_config/*${1##*/}*" -type f -print -quit 2>/dev/null)" ]
 }
-# together TARGETS: a line each. chezmoi answers in the order of the targets' names; a source that has
-# not its target's name behind its attributes shows another order, and then each is asked alone.
+# together TARGETS: a line each. chezmoi answers in the order of the targets' names. Where a source does
+# not end with its target's name, the order is another one, and each target is asked alone.
 together() {
     targets=$(printf '%s' "$1" | sort)$newline
     set -f
@@ -85,8 +85,8 @@ ask_chezmoi() { # ask_chezmoi TARGET
     answer_of chezmoi "$1" source-path "$1"
     if [ "$code" = 0 ]; then ask_record "$1$tab$(printf '%s' "$output" | base64 -d)"; fi
 }
-# ask_elsewhere TARGET: chezmoi tells what it would remove of what is there alone. So a file that is
-# not there yet is asked for in a directory of its own, and only that answer is taken.
+# ask_elsewhere TARGET: chezmoi only names existing files that it would remove. So a file that does not
+# exist is made in a directory of its own and asked for there, and only "it removes" is taken from it.
 ask_elsewhere() {
     case $1 in "$HOME"/*) name=${1#"$HOME"} ;; *) return 1 ;; esac
     place=$(mktemp -d) || return 1
@@ -102,7 +102,7 @@ removes_some() { # whether chezmoi removes files that it has no source of
     [ -z "$sources" ] || [ -n "$(find "$sources/" -name .git -prune -o \
         \( -type d -name '*exact_*' -o -name '.chezmoiremove*' \) -print -quit 2>/dev/null)" ]
 }
-ask_record() { # ask_record TARGET-TAB-SOURCE: what chezmoi wrote last, where the two are not the same
+ask_record() { # ask_record TARGET-TAB-SOURCE: what chezmoi wrote last, where the two files differ
     target=${1%%"$tab"*} source=${1#*"$tab"}
     if same "$target" "$source"; then return 0; fi
     answer_of chezmoi_entry "$target" state get --bucket=entryState --key="$target"
@@ -122,8 +122,8 @@ answer_of() { # answer_of WORD TARGET ARGUMENT...: prints the answer; sets code 
     printf '%s %s\t%s\t%s\t%s\n' "$word" "$target" "$code" "$output" "$errors"
 }
 has() { [ -f "$2" ] && [ "$(sha256sum <"$2")" = "$1  -" ]; } # has DIGEST PATH
-# base_of DIGEST SOURCE: the bytes that chezmoi wrote last, from a record of ours or from the history
-# of the source.
+# base_of DIGEST SOURCE: print the bytes that chezmoi wrote last, from a record of a run or from the
+# source's git history.
 base_of() {
     for kept in "$state/workspace-tuning/workspace/runs"/*/*/new/* \
         "$state/workspace-tuning/workspace/runs"/*/*/before/*; do
@@ -140,7 +140,7 @@ base_of() {
     done
 }
 same() { [ -f "$1" ] && [ -f "$2" ] && cmp -s -- "$1" "$2"; }
-# Without the program, a source of a KDE file is said: what is written would not be kept in step.
+# Without chezmoi, name each source of a KDE file: the run could not keep file and source in step.
 without_chezmoi() {
     directory=${XDG_DATA_HOME:-$HOME/.local/share}/chezmoi
     [ -d "$directory" ] || return 0

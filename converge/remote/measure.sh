@@ -2,23 +2,23 @@
 #
 # usage: measure.sh ROUNDS SECONDS STOCK OPTIMIZED STOCK_LIBRARIES OPTIMIZED_LIBRARIES [ARGUMENT]...
 #   ROUNDS       pairs to take; SECONDS  after which no further pair begins
-#   STOCK, ...   the two programs: absolute paths, or one name that is looked up in PATH for both
-#   *_LIBRARIES  directory that the loader searches first, or one library to put there, or ""
+#   STOCK, ...   the two programs: absolute paths, or a name that is looked up in PATH
+#   *_LIBRARIES  directory that the loader searches first, or a library to put there, or ""
 #   ARGUMENT     given to both; "@text" is a file of 8 MB made here, "@prefix" the directory above
 #                the stock program's bin, "@library" the directory of copied libraries of each
 # Prints "cpu MODEL", "load LOAD", "clock cpu|wall", "result stock|optimized STATUS DIGEST USER SYSTEM
-# SECONDS" of one run each that is not counted, "pair FIRST", then "sample stock|optimized USER SYSTEM
-# SECONDS" twice, for each pair, "done". Exit: 0 done, 69 a program is not there, 70 failed.
+# SECONDS" for one run of each that does not count; for each pair "pair FIRST" and two lines "sample
+# stock|optimized USER SYSTEM SECONDS"; then "done". Exit: 0 done, 69 a program is missing, 70 failed.
 #
-# The order turns with every pair (stock optimized, optimized stock, ...): what drifts, a clock that
-# falls or a cache that fills, then favours neither. USER and SYSTEM are the CPU time of the program
-# as `times` says it (0m0.421s). SECONDS are those of the monotonic clock: dd starts with the program,
-# ends when the program has left the pipe, and says how long that was. bash, where there is one, knows
-# CPU time to a millisecond: "clock cpu". Without it there are steps of 10 ms, too coarse: "clock wall".
+# The order changes with every pair (stock optimized, optimized stock, ...), so that a drift, such as a
+# falling clock or a filling cache, favours neither. USER and SYSTEM are the CPU time of the program as
+# `times` prints it (0m0.421s). SECONDS are of the monotonic clock: dd starts with the program, ends when
+# the program closes the pipe, and prints the time between. bash tells CPU time to a millisecond: "clock
+# cpu". Without bash there are steps of 10 ms, which are too coarse: "clock wall".
 #
-# What runs are copies, made anew for every pair in the order in which they run. The same bytes can be
-# 10 % slower from another file: it depends on the pages that hold it in memory, and those of a program
-# that was written today are others than of one that was read at boot.
+# The programs that run are copies, made anew for every pair in the order in which they run. The same
+# bytes can be 10 % slower from another file, depending on the pages that hold the file in memory: a
+# program that was written today has other pages than one that was read at boot.
 rounds=$1 seconds=$2 stock=$3 optimized=$4 stock_libraries=$5 optimized_libraries=$6
 shift 6
 limit=120 # seconds for one run of a program
@@ -39,8 +39,8 @@ work=$(mktemp -d "${XDG_RUNTIME_DIR:-${TMPDIR:-/tmp}}/workspace-tuning.XXXXXX") 
 trap 'rm -rf -- "$work"' EXIT
 trap 'exit 129' HUP INT TERM
 
-# Words whose frequency falls off as in a language, numbers, and lines as in a log: the same bytes on
-# every machine (whole numbers stay below 2^53, and no function of a mathematical library is used).
+# A text of words with frequencies as in a language, of numbers, and of lines as in a log. Its bytes are
+# the same on every machine: whole numbers stay below 2^53, and no mathematical library is used.
 # shellcheck disable=SC2016 # the program is awk's
 awk 'function next_number() { x = (x * 16807) % 2147483647; return x }
 function share(times,    r, result) {
@@ -68,17 +68,16 @@ BEGIN {
     }
 }' >"$work/text" || stop 70 "the text to work on cannot be made"
 
-# loaded PROGRAM LIBRARIES: path of every library that the loader would take; a script has those of
-# its interpreter, a static program none.
+# loaded PROGRAM LIBRARIES: print the path of every library that the loader would take; of a script,
+# those of its interpreter; of a static program, none.
 loaded() {
-    # A static program has no loader that would stop here: it runs, with nothing to work on.
+    # A static program has no loader, so it runs here, without input.
     timeout -k 1 5 env "LD_LIBRARY_PATH=$2" LD_TRACE_LOADED_OBJECTS=1 "$1" </dev/null 2>/dev/null |
         while read -r _ arrow path _; do
             if [ "$arrow" = '=>' ] && [ -f "$path" ]; then readlink -f -- "$path"; fi
         done
 }
-# own_libraries WHICH: the libraries that only this build loads, a line each. What both load is no
-# difference.
+# own_libraries WHICH: print the libraries that only this build loads, a line each.
 loaded "$stock" "$stock_libraries" >"$work/stock.all"
 loaded "$optimized" "$optimized_libraries" >"$work/optimized.all"
 own_libraries() {
@@ -92,8 +91,8 @@ own_libraries() {
 own_libraries stock >"$work/stock.own"
 own_libraries optimized >"$work/optimized.own"
 
-# fresh_copy WHICH: copies of the program and of its own libraries below $work/1 or $work/2, and links
-# to the directories that a program looks for beside itself (lib/python3.13).
+# fresh_copy WHICH: copy the program and its own libraries below $work/1 or $work/2, and link the
+# directories that a program looks for beside itself (lib/python3.13).
 fresh_copy() {
     case $1 in stock) to=$work/1 program=$stock ;; *) to=$work/2 program=$optimized ;; esac
     rm -rf -- "$to"
@@ -116,13 +115,13 @@ fresh_copy() {
     say "$to/bin/${program##*/}"
 }
 
-# The program runs as the only child of a shell, which then says the status and the times.
+# The program runs as the only child of a shell, which then prints the status and the times.
 # shellcheck disable=SC2016 # the program is the shell's
 watch='output=$1; shift; "$@" </dev/null >"$output" 2>/dev/null 3>&-; echo $? >&3; times >&3'
 clock=cpu
 shell=$(command -v bash) || { clock=wall && shell=$(command -v sh); }
 
-# run OUTPUT PROGRAM [ARGUMENT]...: the placeholders become paths, then the shell takes over.
+# run OUTPUT PROGRAM [ARGUMENT]...: replace the placeholders by paths, then start that shell.
 run() {
     output=$1 libraries=${2%/bin/*}/lib
     shift
@@ -144,7 +143,7 @@ run() {
 # timed OUTPUT PROGRAM [ARGUMENT]...: sets status and took (USER SYSTEM SECONDS).
 timed() {
     answer=$({ (run "$@") 3>&1 >/dev/null | dd; } 2>&1)
-    # Lines: the status, the shell's own times, those of its children, and what dd says.
+    # Lines: the status, the shell's own times, the times of its children, and the line of dd.
     status=${answer%%"$newline"*}
     answer=${answer#*"$newline"}
     answer=${answer#*"$newline"}

@@ -7,8 +7,8 @@
 # Prints "process NAME PID START KB" for each process and reading, "available KB" and "total KB",
 # "boot ID", "cpu MODEL", "history" and the base64 of the file, "end".
 #
-# KB is Pss + SwapPss of smaps_rollup: pages shared by n processes count a n-th each, and what zram
-# holds counts too, or memory that is merely swapped out would pass for saved.
+# KB is Pss + SwapPss of smaps_rollup: a page that n processes share counts as 1/n for each, and pages in
+# zram count too, because memory that is swapped out is not saved.
 history=$1 readings=$2
 shift 2
 
@@ -17,7 +17,7 @@ say boot "$(boot_id)"
 say cpu "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)"
 say total "$(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo)"
 
-# reading NAME PID: one line, nothing if the process has ended or belongs to somebody else.
+# reading NAME PID: print one line; nothing where the process has ended or is another user's.
 reading() {
     kb=$(awk '/^(Swap)?Pss:/ { sum += $2; seen = 1 } END { if (seen) print sum }' \
         "/proc/$2/smaps_rollup" 2>/dev/null)

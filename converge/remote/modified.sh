@@ -1,8 +1,8 @@
-# What chezmoi would make of a KDE file that holds the given bytes, by the file's modify_ source: asked
-# in a directory of its own, so nothing of the home is read or written but by the source itself.
+# Print what a modify_ source of chezmoi's makes of a KDE file with the given bytes. chezmoi runs in a
+# directory of its own, so only the source itself may read or write in the home.
 #
 # usage: modified.sh TARGET <BYTES   base64
-# Prints "made FRAME" (common.sh): the bytes, or why chezmoi has none.
+# Prints "made FRAME" (common.sh): the bytes, or chezmoi's error.
 SOURCE_S=20 # a source is a program of the user's
 case $1 in "$HOME"/*) name=${1#"$HOME"/} ;; *) stop 64 "$1: is not in the home" ;; esac
 program=$(command -v chezmoi) || stop 70 "chezmoi is not found here"

@@ -1,8 +1,8 @@
-# Which of the user's files Nix names: of a flake it reads a copy in its store, and says the copy's path.
+# Find the user's files that Nix names by their copies in the store, where Nix reads a flake.
 #
 # usage: origin.sh PLACE... -- FILE...
 #   PLACE  directories that may be the origin; FILE  STORE/HASH-source/PATH
-# Prints "origin FILE" and, on the next line, "at PLACE/PATH" where that holds the very same bytes.
+# Prints "origin FILE" and, on the next line, "at PLACE/PATH" where that file has the same bytes.
 places=''
 while [ "$1" != -- ]; do
     places=$places$1$newline

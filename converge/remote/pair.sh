@@ -1,10 +1,10 @@
-# Build the stock and the optimized form of a package, and say where they are.
+# Build the stock and the optimized form of a package, and print their paths.
 #
 # usage: pair.sh ROOTS BASE LAYER LAYER_SET STOCK_NAME OPTIMIZED_NAME FILE IMPURE SET...
 #   ROOTS    directory for links that keep both from Nix's garbage collector
 #   BASE     url of the user's own flake; LAYER  directory of the layer flake
-#   *_NAME   attribute below pkgs, with alternatives behind "|", best first
-#   FILE     what the package must have, such as bin/zstd; IMPURE  --impure, or empty
+#   *_NAME   attributes below pkgs with "|" between, best first
+#   FILE     file that the package must have, such as bin/zstd; IMPURE  --impure, or empty
 #   SET      attribute of a configuration in the user's flake, best first; LAYER_SET: in the layer
 # Prints "stock PATH" and "optimized PATH", or "failed WHAT" (exit 70).
 leave_git_alone
@@ -13,7 +13,7 @@ impure=$8
 shift 8
 mkdir -p -- "$roots" || stop 70 "$roots: cannot be made"
 
-# build WHICH FLAKE SET NAMES [OPTION]...: the first name of which some output has the file.
+# build WHICH FLAKE SET NAMES [OPTION]...: build the first name of which an output has the file.
 build() {
     which=$1 flake=$2 set=$3 names=$4
     shift 4

@@ -1,10 +1,10 @@
-# Where a user has things: the part that read.sh and managed.sh begin with.
+# Find where a user's files are; read.sh and managed.sh begin with this part.
 # shellcheck shell=sh disable=SC2034
 root=$1
 shift
 state=${XDG_STATE_HOME:-$HOME/.local/state}
 
-# Where the desktop has its files: a command over SSH does not get all that a session is given.
+# The directories of the desktop: a command over SSH lacks some variables of a session.
 config=${XDG_CONFIG_HOME:-}
 if [ -z "$config" ] && [ -z "$root" ] && command -v systemctl >/dev/null; then
     config=$(timeout 5 systemctl --user show-environment 2>/dev/null |

@@ -1,10 +1,11 @@
-# The Nix profiles of a change: where they are, how one is moved, and what is held for the way back.
-# Read by transact.sh behind record.sh; the system's profile is root's, the home's is the user's.
-# "profile", "old_path" are those that record.sh's fields has read.
+# Read and set the Nix profiles of a change, and keep old generations for the way back. A part of
+# transact.sh. The system's profile is root's, the home's is the user's. "profile" and "old_path" are
+# set by "fields" (record.sh).
 # shellcheck shell=sh disable=SC2034
 
-# target_of PROFILE, number_of PROFILE: root looks at the system's; the home's is the user's own.
-follow() { # follow PROFILE COMMAND...: without whatever the user's process adds to a line
+# target_of PROFILE, number_of PROFILE: root reads the system's profile itself, and the home's as the
+# user.
+follow() { # follow PROFILE COMMAND...: print the first line of the command
     case " $(plan nixos system) " in
         *" $1 "*) shift && "$@" ;;
         *) shift && told "$@" | head -n 1 ;;
@@ -18,8 +19,8 @@ number_of() { # number_of PROFILE: its current generation, or "-"
 }
 
 PROFILE_S=300
-# set_profile LAYER ARGUMENTS...: as whoever the profile belongs to. Nix waits without end for whoever
-# holds the profile's lock, so the wait ends here.
+# set_profile LAYER ARGUMENTS...: run nix-env as the profile's owner, with a time limit, because Nix waits
+# for the profile's lock without end.
 # shellcheck disable=SC2154
 set_profile() {
     layer_of=$1
@@ -36,7 +37,7 @@ activate_home() { # activate_home GENERATION: the caller sets the profile where 
     (umask 022 && as_user env HOME_MANAGER_BACKUP_EXT="$extension" "$@")
 }
 
-# What may be gone back to stays: the garbage collector does not take it while the record is there.
+# Keep old generations from the garbage collector as long as the record exists.
 # shellcheck disable=SC2154
 hold() {
     mkdir -p -- "$T/roots"

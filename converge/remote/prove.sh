@@ -1,12 +1,12 @@
 # Prove a trial after its boot, on the workspace alone, and ask the person. A part of trial.sh.
 #
-# R/checks has, for each check: "check NAME", "within SECONDS" (how long the answer may be another one:
-# services and the desktop take their time), "limit SECONDS" of the probe, "word TEXT" for the probe's
-# name and each argument, and rules that its answer has to meet, all of them:
-#   is TEXT            the answer is this text, blanks around it left out
-#   has TEXT           one of its lines has this in it
-#   lines ERE<TAB>ERE  at least one line fits the first pattern, and each that does fits the second
-# Probes are those of the other checks (remote/check.sh runs them, as the user), kept beside it.
+# R/checks has, for each check: "check NAME", "within SECONDS" (a wrong answer is asked again for so
+# long, because services and the desktop take time to start), "limit SECONDS" of the probe, "word TEXT"
+# for the probe's name and each argument, and the rules that the answer has to meet:
+#   is TEXT            the answer is this text, apart from blanks
+#   has TEXT           a line of the answer contains this text
+#   lines ERE<TAB>ERE  some line fits the first pattern, and every such line fits the second
+# The probes are those of all checks; remote/check.sh runs them as the user, from copies in the record.
 # shellcheck shell=sh disable=SC2034,SC2154
 CAP=65536
 QUESTION=workspace-tuning-question.service
@@ -26,13 +26,13 @@ prove() {
         person | both)
             ask
             answered_=$?
-            if [ -n "$shown" ]; then no_dialog; fi # it was answered elsewhere, or had its time
+            if [ -n "$shown" ]; then no_dialog; fi # answered elsewhere, or too late
             [ "$answered_" = 0 ] || { undo_all undone "$disproved" && return; }
             ;;
     esac
     keep
 }
-# proved: each check once it is right; failure with "disproved" as soon as one has had its time.
+# proved: ask each check until it is right; fails with "disproved" as soon as one takes too long.
 proved() {
     while :; do
         open_=0 disproved=''
@@ -46,7 +46,7 @@ proved() {
         sleep 2
     done
 }
-# verdict NAME WITHIN EXPECTED FOUND, FOUND being "" where it is as it should be
+# verdict NAME WITHIN EXPECTED FOUND: note the result of a check; FOUND is "" where it is right.
 verdict() {
     if [ -z "$4" ]; then
         say "effective $1" >>"$R/found.new"
@@ -58,10 +58,10 @@ verdict() {
         disproved=${disproved:-"$1: expected $3, found $4"}
     fi
 }
-kernel() { # the kernel runs that was built, with each of its parameters
+kernel() { # whether the built kernel runs with all its parameters
     missing=''
     set -f
-    # A loader may set quotes elsewhere in a parameter: GRUB takes them for its own and writes others.
+    # GRUB may move the quotes within a parameter, so quotes are not compared.
     given=" $(tr -d "\"'\\\\" <"$root/proc/cmdline") "
     parameters=$(tr -d "\"'\\\\" <"$new/kernel-params" 2>/dev/null)
     for parameter in $parameters; do
@@ -80,14 +80,14 @@ units_failed() {
         sed 's/^[^A-Za-z0-9]*//; s/ .*//' | sort)
     fresh=$(say "$now" | grep -vxF -f "$R/failed" | grep . | tr '\n' ' ')
     fresh=${fresh% }
-    # A unit that fails may be started again, and what the boot starts last takes its time.
+    # A failed unit may be started again, and the last units of a boot start late.
     verdict boot.units 60 'no unit that fails since then' "$fresh"
     still=$(systemctl is-system-running 2>/dev/null)
     case $still in starting | initializing) ;; *) still='' ;; esac
     verdict boot.done 600 'a boot that comes to its end' "${still:+the system is $still}"
 }
 
-# checks: read R/checks, a check at a time; each is judged where the next one begins.
+# checks: read R/checks; a check is judged where the next one begins.
 checks() {
     name='' && forget_check
     while IFS=' ' read -r word_ rest_; do
@@ -129,7 +129,7 @@ $rules
 RULES
     verdict "$name" "$within" "$(say "$expected" | tr "$tab" ' ')" "$wrong"
 }
-asked_of() { # asked_of COUNT <WORDS: the answer of the probe, asked as the user
+asked_of() { # asked_of COUNT <WORDS: print the answer of the probe, which runs as the user
     set -- "$1"
     while [ "$#" -le "$1" ] && IFS= read -r one_; do set -- "$@" "$one_"; done
     count_=$1
@@ -157,8 +157,8 @@ meets() { # meets RULE TEXT
 
 # -- the person -----------------------------------------------------------------------------------
 
-# ask: until the person has said so, in a desktop session or by tasks/confirm.py. Failure with
-# "disproved" where the answer is no, or there was none in time.
+# ask: wait for the person's answer, from a dialog or tasks/confirm.py. Fails with "disproved" where the
+# answer is no, or none came in time.
 ask() {
     patience=$(value options session) limit=$(value options answer)
     case $limit in '' | *[!0-9]*) limit=300 ;; esac
@@ -172,7 +172,7 @@ ask() {
         esac
         now=$(uptime_s)
         if [ -z "$end" ] && { [ "$(value options desktop)" != yes ] || desktop; }; then
-            end=$((now + limit)) # somebody is there, or nobody ever will be
+            end=$((now + limit)) # the time begins with a session, or once none has come
         fi
         if [ -n "$end" ] && [ -z "$shown" ] && desktop; then
             shown=yes
@@ -189,9 +189,9 @@ desktop() { # whether the user has a session with a display
     as_user timeout 10 systemctl --user show-environment 2>/dev/null |
         grep -qE '^(WAYLAND_)?DISPLAY=.'
 }
-# in_session SECONDS PROGRAM...: in the user's desktop, with what its manager knows of it; prints what
-# the program said, a line. How systemd-run ended tells nothing: it ends in 1 as well where the
-# program had no display, or had its time.
+# in_session SECONDS PROGRAM...: run a program in the user's desktop session, with the environment of the
+# user's manager; print its output, one line. The exit code of systemd-run tells nothing: it is 1 also
+# where the program had no display or ran out of time.
 in_session() {
     wait_=$1
     shift
@@ -201,7 +201,7 @@ in_session() {
 dialog() { # dialog SECONDS: the question on the desktop, as for a screen's resolution
     question="The system was restarted with the change of run $(plan run). Keep it? Without an answer \
 it is undone in $1 seconds${asked:+. What was found: $asked}"
-    question=$(say "$question" | tr -d '<>&$') # it is shown as text, not as HTML; systemd expands $
+    question=$(say "$question" | tr -d '<>&$') # the dialog reads HTML, systemd expands $
     title='Keep these changes?'
     if as_user sh -c 'command -v kdialog' >/dev/null 2>&1; then
         # shellcheck disable=SC2016 # expanded by the inner shell

@@ -2,11 +2,11 @@
 #
 # usage: read.sh ROOT [-k KDE_FILE]... [-f FILE]... [-d DIRECTORY]...
 #   ROOT          prefix of system paths ("" except in a sandbox)
-#   -k, -f, -d    managed KDE files, other managed files, directories that are wholly ours
+#   -k, -f, -d    managed KDE files, other managed files, directories that a run owns wholly
 # Standard input: what managed.sh prints.
 #
 # Output: lines "WORD VALUE...", then "files" and "directories", each a base64 tar.gz, then "end".
-# Values are data: nothing read here is ever evaluated. Needs POSIX sh, coreutils, GNU tar.
+# Values are data and never evaluated. Needs POSIX sh, coreutils, GNU tar.
 
 first_line() {
     regular "$1"
@@ -29,7 +29,7 @@ say fact umask "$login_umask"
 say fact kernel "$(uname -r)"
 say fact boot_id "$(first_line /proc/sys/kernel/random/boot_id)"
 say fact runtime_dir "${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"
-# System files belong to root; in a sandbox to whoever owns it, and then nothing needs sudo.
+# System files belong to root; in a sandbox they belong to its owner, who needs no sudo.
 owner=$(stat -c %u -- "$root/var/lib" 2>/dev/null) || owner=0
 say fact system_uid "$owner"
 # The clock of a staged rollout; a sandbox may have one of its own.
@@ -40,7 +40,7 @@ say fact soak_boot "$(clock /proc/sys/kernel/random/boot_id)"
 if [ -e "$root/etc/NIXOS" ]; then
     say mark nixos
     # home-manager as a module of NixOS activates a home by a unit, in whose name a dash is \x2d. With
-    # startAsUserService it is one of the user's own, which a drop-in in the user's profile completes.
+    # startAsUserService this is a unit of the user's manager, with a drop-in in the user's profile.
     for units in "$root/run/current-system/etc/systemd/system" "$root/etc/systemd/system"; do
         if [ -e "$units/home-manager-$(id -un | sed 's/-/\\x2d/g').service" ]; then
             say mark home_module
@@ -52,7 +52,7 @@ if [ -e "$root/etc/NIXOS" ]; then
     done
     units=share/systemd/user/home-manager.service.d/10-user-activation.conf
     if [ -e "$root/etc/profiles/per-user/$(id -un)/$units" ]; then say mark home_module_at_login; fi
-    # A program for root is text for sh, so sh is what sudo has to allow.
+    # Programs for root run through sh, so sudo has to allow sh.
     if [ "$owner" != "$(id -u)" ] && sudo -n sh -c : 2>/dev/null; then say mark sudo; fi
 fi
 if [ -e "$root/run/ostree-booted" ]; then say mark ostree; fi
@@ -97,8 +97,8 @@ for stamp in "$state/workspace-tuning/workspace/built"/*; do
     if [ -f "$stamp" ]; then say built "${stamp##*/}" "$(first_line "$stamp")"; fi
 done
 
-# Every transaction of this user's that is kept: its status, whether its process is there, its number,
-# and what is still in force of it. Once root kept those of all users in one place.
+# Every transaction in this user's records: its status, whether its process runs, its number, and its
+# parts. Older versions kept root's records of all users in one place.
 runs=$root/var/lib/workspace-tuning/runs me=$(id -un)
 for place in "$state/workspace-tuning/workspace/runs"/*/transaction \
     "$runs/$me"/*/transaction "$runs"/*/transaction; do
@@ -149,8 +149,8 @@ if [ -e "$state/workspace-tuning/workspace" ] || [ -e "$HOME/.local/share/worksp
 fi
 if [ -e "$runs/$me" ] || [ -e "${runs%/*}/nixos" ]; then say mark roots_remain; fi
 
-# The lock of a run: its text, and whether the session that took it is still there. Behind the
-# transactions: a change that began while they were read is under a lock.
+# The lock of a run: its lines, and whether the process that took it still runs. The lock is read after
+# the transactions, because a change that began meanwhile holds a lock.
 lock=$state/workspace-tuning/workspace/lock
 if [ -f "$lock" ] && [ -r "$lock" ]; then
     while IFS=' ' read -r word value; do say lock "$word" "$value"; done <"$lock"
@@ -158,18 +158,18 @@ if [ -f "$lock" ] && [ -r "$lock" ]; then
     if lives "$anchor" "$start" "$boot"; then say lock alive yes; else say lock alive no; fi
 fi
 
-# reachable PATH: whether it would be seen if it were there.
+# reachable PATH: whether we could see it if it existed.
 reachable() {
     above=${1%/*}
     while [ ! -d "$above" ] && [ "$above" != "${above%/*}" ]; do above=${above%/*}; done
     [ -x "${above:-/}" ]
 }
-# classify PATH: absent, unreadable, or one more member of the archive; and what a run that was
-# killed left beside it.
+# classify PATH: print "absent" or "unreadable", or add the path to the archive; print "leftover" for
+# staged files of a killed run beside it.
 list=''
 classify() {
     for left in "${1%/*}/.${1##*/}.wt-"*; do
-        case ${left##*.wt-} in *[!0-9a-z.-]*) continue ;; esac # not the id of a run of ours
+        case ${left##*.wt-} in *[!0-9a-z.-]*) continue ;; esac # not the id of a run
         if [ -f "$left" ]; then say leftover "$left"; fi
     done
     if [ -L "$1" ] || [ -e "$1" ]; then
@@ -203,8 +203,8 @@ classify_sources() { # classify_sources LINES: those of managed
         esac
     done
 }
-# follow PATH: a link of the user's own to a regular file of the user's own in the home, as stow and
-# chezmoi's symlink mode make them: the file that it leads to is the one that is written.
+# follow PATH: print "follows" for a link of the user's own to a regular file of the user's own in the
+# home, as stow and chezmoi's symlink mode make them. A run then writes the file.
 follow() {
     if [ -L "$1" ] && target=$(readlink -f -- "$1") && [ -f "$target" ] && [ -O "$target" ] &&
         [ -O "${target%/*}" ] && [ "$(stat -c %u -- "$1")" = "$(id -u)" ]; then
@@ -218,10 +218,10 @@ follow() {
     fi
 }
 
-# The lower layers of KDE's files (converge/kde/lower.py): the directories, the first one wins, and
-# the files in them by content: on NixOS each is a link into the store. What KDE cannot read, as one
-# that is too large to be a configuration, is passed over.
-config_dirs() { # of the desktop that runs, else of this login, else what Plasma would start with
+# The lower layers of KDE's files (converge/kde/lower.py): the directories, of which the first wins, and
+# the content of the files in them (on NixOS, links into the store). Files that KDE cannot read, or that
+# are too large for a configuration, are left out.
+config_dirs() { # of the running desktop, else of this login, else Plasma's default
     for process in "$root"/proc/[0-9]*; do
         { read -r program <"$process/comm"; } 2>/dev/null || continue
         case $program in
@@ -255,7 +255,7 @@ lower_layers() { # lower_layers -k FILE...
     unset IFS
     set +f
     for directory in "$@"; do
-        case $directory in /*) ;; *) continue ;; esac # as the XDG specification has it
+        case $directory in /*) ;; *) continue ;; esac # as the XDG specification asks
         say config_dir "${directory%/}"
         for name in $names; do lower_file "${directory%/}/$name"; done
     done
@@ -281,7 +281,7 @@ while [ "$#" -gt 1 ]; do
         -d)
             if [ -d "$path" ] && [ ! -L "$path" ]; then
                 recursive=$recursive$path$newline
-                # What cannot be read is not in the archive; it must not be taken for absent.
+                # An unreadable file is not in the archive, and must not be taken for absent.
                 find "$path" ! -readable ! -path "*$newline*" 2>/dev/null |
                     while IFS= read -r name; do say unreadable "$name"; done
             else

@@ -1,10 +1,10 @@
-# The record of a run on the workspace: whose it is, which of its parts are still in force, which are
-# too old to be kept, and what was last written. A part of transact.sh; T is the transaction.
+# Read and keep the records of runs on the workspace: the parts that are in force, what was written last,
+# and which records are removed. A part of transact.sh; T is the transaction.
 # shellcheck shell=sh disable=SC2034,SC2154
 verb=$1 T=$2
 
-status() { # status WORD REASON...: whole or not at all; else "why"
-    standing=$* # also where it cannot be written
+status() { # status WORD REASON...: write the status, wholly or not at all; else "why"
+    standing=$* # set also where it cannot be written
     put "$T/status" "$*"
 }
 word() {
@@ -12,7 +12,7 @@ word() {
     IFS=' ' read -r now _ 2>/dev/null <"$file_" || now=''
     say "$now"
 }
-plan() { # plan WORD...: the rest of the first line that begins with one of these words
+plan() { # plan WORD...: print the rest of the plan's first line that begins with one of these words
     regular "$T/plan"
     while IFS=' ' read -r key rest; do
         for wanted in "$@"; do
@@ -24,8 +24,8 @@ plan() { # plan WORD...: the rest of the first line that begins with one of thes
     done 2>/dev/null <"$file_"
     return 1
 }
-# fields LAYER: new, profile, old_number, old_path of nixos or home-manager (older records say system
-# and home), or failure where the layer has no part in this change.
+# fields LAYER: set new, profile, old_number and old_path of nixos or home-manager (system and home in
+# older records); fails where the layer is not a part of this change.
 fields() {
     case $1 in
         nixos | system) line=$(plan nixos system) || return 1 ;;
@@ -40,21 +40,21 @@ fields() {
 
 # -- root and the user ----------------------------------------------------------------------------
 
-# rooted: whether this is root for somebody else. Root then opens nothing below a home: what belongs
-# to the user is done by a process of the user's, which can neither hold root up for ever nor hand
-# root anything but a file that root has made.
+# rooted: whether this is root acting for another user. Root then opens nothing below a home: a process
+# of the user does the user's part. It can neither block root for ever nor give root anything but the
+# content of a file that root has made.
 rooted() { [ "$(id -u)" = 0 ] && [ -f "$T/plan" ] && [ "$(plan user)" != "$(id -un)" ]; }
 if [ "$for_another" = yes ] || rooted; then
     system_places_alone
-    umask 027 # the group is the user's own, so that the user's processes can read this record
+    umask 027 # the group is the user's own, so that the user's processes can read the record
 fi
 ACTIVATION_S=1800 BRIEF_S=120
 
-as_user() { for_user "$ACTIVATION_S" "$@"; } # as_user COMMAND...: as the user, also from root
-briefly() { for_user "$BRIEF_S" "$@"; }      # the same for what takes no time
-# Where the user's programs were found when the workspace was read, and where they have their files:
-# a unit of the user's has other places, sudo drops the variables. Chezmoi would be missing, or look
-# at another source; home-manager at another home. For the user's processes alone.
+as_user() { for_user "$ACTIVATION_S" "$@"; } # as_user COMMAND...: run it as the user, also from root
+briefly() { for_user "$BRIEF_S" "$@"; }      # the same for quick commands
+# The plan has the PATH and the directories of the user's programs, as the reading found them: a unit of
+# the user has another PATH, and sudo drops the variables. Without them chezmoi would be missing or read
+# another source, and home-manager another home. Only the user's processes get them.
 places() { if where=$(plan places); then printf ':%s' "$where"; fi; }
 variable_of() { # variable_of LINE: NAME=PATH of a line of the plan, else failure
     case $1 in "variable HOME="* | "variable XDG_"*_HOME=*) variable=${1#variable } ;; *) return 1 ;; esac
@@ -80,8 +80,8 @@ for_user() { # for_user SECONDS COMMAND...
     timeout -k 10 "$seconds" runuser -u "$user" -- env -u SUDO_UID HOME="$home" USER="$user" \
         LOGNAME="$user" XDG_RUNTIME_DIR="/run/user/$uid" PATH="$PATH$(places)" "$@"
 }
-# told COMMAND...: as_user, and what the command printed, through a file: a pipe would be held open
-# by whatever process of the user's has it.
+# told COMMAND...: as_user, and print the command's output. It goes through a file, because any process
+# of the user could hold a pipe open.
 told() {
     if ! rooted; then
         "$@"
@@ -93,8 +93,8 @@ told() {
     rm -f -- "$T/.told"
     return "$code_"
 }
-# valid PATH: whether it is a path of the store itself, and one that Nix knows to be whole. Root runs
-# nothing else: a link of the user's could be another one by the time it is followed.
+# valid PATH: whether it is a path directly in the store that Nix knows to be whole. Root runs nothing
+# else, because the user could replace a link at any time.
 valid() {
     store=${NIX_STORE_DIR:-/nix/store}
     case ${1#"$store"/} in
@@ -102,7 +102,7 @@ valid() {
     esac
     nix-store --check-validity "$1" 2>/dev/null
 }
-# invalid: the first path of the plan that root must not run, or failure where there is none.
+# invalid: print the first path of the plan that root must not run; fails where there is none.
 invalid() {
     rooted || return 1
     for layer in nixos home-manager; do
@@ -119,12 +119,12 @@ invalid() {
 
 # -- parts ----------------------------------------------------------------------------------------
 
-in_force() { # the parts of this change that are not undone, one a line
+in_force() { # print the parts of this change that are not undone, a line each
     parts_of "$T" | while IFS=' ' read -r part state_; do
         if [ "$state_" != undone ]; then say "$part"; fi
     done
 }
-note_parts() { # note_parts STATE [PART...]: these parts have come to this, all where none is named
+note_parts() { # note_parts STATE [PART...]: note the state of these parts; without names, of all
     state_=$1
     shift
     list_=$(parts_of "$T" | while IFS=' ' read -r part old_; do
@@ -132,7 +132,7 @@ note_parts() { # note_parts STATE [PART...]: these parts have come to this, all 
     done)
     put "$T/parts" "$list_"
 }
-chosen() { # chosen PART [PART...]: whether it is among the others, or there are no others
+chosen() { # chosen PART [PART...]: whether the first is among the others; true without others
     part_=$1
     shift
     [ "$#" -gt 0 ] || return 0
@@ -140,18 +140,18 @@ chosen() { # chosen PART [PART...]: whether it is among the others, or there are
     return 1
 }
 
-# roll_back [PART...]: undo what is still in force of these parts, of all where none is named.
+# roll_back [PART...]: undo these parts where they are in force; without names, all parts.
 roll_back() {
     wanted_=$(words_of "$@") || stop 64 "${wanted_#failed }"
     set -f
     # shellcheck disable=SC2046,SC2086 # words of ours
     set -- $(in_force | while IFS= read -r part; do if chosen "$part" $wanted_; then say "$part"; fi; done)
     set +f
-    # A trial that did not prove itself is the reason, where there was one.
+    # Where a trial was not proved, this is the reason.
     back_=$(text_of "${T%/transaction}/trial/state" | sed -n 's/^undoing //p')
     back_=${back_:-rolled back}
     if [ "$#" = 0 ] && [ -z "$wanted_" ] && [ -z "$(parts_of "$T")" ]; then
-        undo "$back_" # its plan is damaged: that is said
+        undo "$back_" # the plan is damaged, which undo reports
         return
     fi
     if [ "$#" = 0 ]; then return; fi
@@ -163,13 +163,13 @@ roll_back() {
     fi
     undo "rolled back" "$@"
     if [ -n "$trouble" ]; then note_parts broken "$@" && return; fi
-    # A part that could not be noted as undone is undone once more by the next rollback.
+    # Where the state of a part cannot be noted, the next rollback undoes the part again.
     if ! text_=$(told sh "$self" forget "$T" "$@"); then
         trouble="$trouble; ${text_#failed }"
     elif ! note_parts undone "$@"; then
         trouble="$trouble; $why"
     elif [ -n "$(in_force)" ]; then
-        # What was broken of it is whole now.
+        # This undo has mended what was broken.
         if ! text_of "$T/parts" | grep -q ' broken$'; then
             case $before_ in broken*) before_="kept $(plan run)" ;; esac
         fi
@@ -180,7 +180,7 @@ roll_back() {
     fi
     conclude "rolled back"
 }
-words_of() { # words_of PART...: the same in the words of the plan; older records and people say others
+words_of() { # words_of PART...: the parts in the plan's words; older records and people use others
     for part in "$@"; do
         case $part in
             nixos | system) say nixos ;;
@@ -193,13 +193,13 @@ words_of() { # words_of PART...: the same in the words of the plan; older record
 
 # -- what was last written ------------------------------------------------------------------------
 
-# The record of what was last written is one file of the user's. The one before it is kept with the
-# run, empty where there was none; beside it "undone/PART" is what holds for a part that was undone
-# alone. All of it is done by a process of the user's (verbs remember, forget and recall).
-user_record() { # user_record WRITTEN: the user's part of the record; all of it where T is the user's
+# The record of what was written last is one file of the user's. A run keeps the former record, empty
+# where there was none. "undone/PART" beside the record counts for a part that was undone alone. A
+# process of the user does all of this (verbs remember, forget and recall).
+user_record() { # user_record WRITTEN: print the user's directory of this run's record
     case $T in "${1%/*}/runs"/*) say "$T" ;; *) say "${1%/*}/runs/$(plan run)" ;; esac
 }
-remember() { # remember <NEW: keep what was written before, then let NEW take its place
+remember() { # remember <NEW: keep the former record, then replace it by NEW
     written=$(plan written) && kept=$(user_record "$written") || return 1
     mkdir -p -- "$kept" || stop 70 "$kept: cannot be made"
     plain "$written"
@@ -213,10 +213,10 @@ remember() { # remember <NEW: keep what was written before, then let NEW take it
     receive "$written" || stop 70 "$why"
     rm -rf -- "${written%/*}/undone"
 }
-plain() { # what is read has to be a file: a FIFO would never end, a link may lead anywhere
+plain() { # whether it is a regular file: a FIFO would never end, a link may lead anywhere
     if [ -L "$1" ] || { [ -e "$1" ] && [ ! -f "$1" ]; }; then stop 70 "$1: is not a regular file"; fi
 }
-before_it() { # the file with what was written before this run, wherever this version kept it
+before_it() { # print the path of the former record, wherever the version of the run kept it
     kept=$(user_record "$1")
     for one in "$kept/written-before" "$T/written-before"; do
         if [ -f "$one" ] && [ -r "$one" ] && [ ! -L "$one" ]; then
@@ -226,7 +226,7 @@ before_it() { # the file with what was written before this run, wherever this ve
     done
     return 1
 }
-# later RUNS...: whether a run after this one is in force; then what it wrote is what was last written.
+# later RUNS...: whether a later run is in force; then the present record is that of the later run.
 later() {
     mine=$(plan number) || return 1
     for runs in "$@"; do
@@ -243,8 +243,8 @@ later() {
 later_than_this() {
     written=$(plan written) && later "${written%/*}/runs" "${T%/*/transaction}"
 }
-# from_before: the file with what was written before this run into "before", failure where this run
-# has not replaced it. One that is damaged is neither.
+# from_before: set "before" to the path of the former record; fails where this run has not replaced the
+# record. Ends the program where the former record is damaged or gone.
 from_before() {
     written=$(plan written) || return 1
     mend "$(user_record "$written")" before || [ "$?" = 2 ] || stop 70 "$why; $(without_it)"
@@ -255,10 +255,10 @@ from_before() {
     fi
     return 1
 }
-without_it() { # the next run then takes what this one wrote for somebody else's
+without_it() { # print how a person goes on without the former record
     say "by hand: rm -r -- $(quoted "$written") $(quoted "${written%/*}/undone"), then repeat the undo"
 }
-recall() { # the record from before, where this run had replaced it and no later one has
+recall() { # restore the former record, where this run replaced it and no later run has
     if later_than_this; then return 0; fi
     from_before || return 0
     plain "$written"
@@ -268,7 +268,7 @@ recall() { # the record from before, where this run had replaced it and no later
         rm -f -- "$written" || stop 70 "$written: cannot be removed"
     fi
 }
-forget() { # forget PART...: what was written before holds again for these parts alone
+forget() { # forget PART...: let the former record count again for these parts
     from_before || return 0
     mkdir -p -- "${written%/*}/undone" || stop 70 "${written%/*}/undone: cannot be made"
     for part in "$@"; do
@@ -276,14 +276,14 @@ forget() { # forget PART...: what was written before holds again for these parts
     done
 }
 undo_record() {
-    if [ ! -f "$self" ]; then return 0; fi # undo_files says so
+    if [ ! -f "$self" ]; then return 0; fi # undo_files reports this
     text_=$(told sh "$self" recall "$T") || trouble="$trouble; ${text_#failed }"
 }
 
 # -- old records ----------------------------------------------------------------------------------
 
 KEPT=10
-number_in() { # number_in RUN_DIRECTORY: how many changes there had been before it; else failure
+number_in() { # number_in RUN_DIRECTORY: print the number that orders the changes; fails without one
     number=''
     if [ -f "$1/transaction/plan" ]; then
         while IFS=' ' read -r key rest; do
@@ -317,23 +317,23 @@ prune() {
     done
     rm -rf -- "$1"/.gone-*
 }
-has_bytes() { # has_bytes RUN_DIRECTORY: of files that it replaced; a proof replaces our own record
+has_bytes() { # has_bytes RUN_DIRECTORY: whether it has old bytes of replaced files
     for bytes in "$1"/layer/before/* "$1"/live-*/before/*; do
         if [ -e "$bytes" ]; then return 0; fi
     done
     # Nothing else knows the files of a layer that was never activated as ours.
     grep -qE '^file .*/workspace-tuning/(home-manager|nixos)/' "$1/layer/manifest" 2>/dev/null
 }
-of_another() { # of_another RUN_DIRECTORY: root kept the records of all users in one place once
+of_another() { # of_another RUN_DIRECTORY: whether it is another user's; older versions mixed them
     [ -f "$T/plan" ] && [ -f "$1/transaction/plan" ] &&
         ! grep -qxF "user $(plan user)" "$1/transaction/plan"
 }
-root_has() { # root_has RUNS RUN: root may have the rest of this record, from an older version
+root_has() { # root_has RUNS RUN: whether root has the rest of this record, from an older version
     case $T in "$1"/*) return 1 ;; */transaction) ;; *) return 1 ;; esac
     base=${T%/*/transaction}
     [ -e "$base/$2" ] || [ -e "${base%/*}/$2" ]
 }
-prune_all() { # of root's records those of this user; of the user's all, by the user's own process
+prune_all() { # remove old records: root's of this user, and the user's by a process of the user
     if written=$(plan written); then told sh "$self" prune "$T" "${written%/*}/runs"; fi
     case $T in "${written%/*}/runs"/*) ;; *) prune "${T%/*/transaction}" "$(plan run)" ;; esac
 }

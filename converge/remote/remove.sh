@@ -62,7 +62,7 @@ for one in "$state"/* "$state"/.[!.]*; do
     case ${one#"$state/"} in
         written.json* | measurements.json* | rollback | rollback.new | open) ;;
         built | roots | undone | flakes | lock.* | .*.wt-*) ;;
-        *) continue ;; # the lock goes last; the rest is somebody's own
+        *) continue ;; # the lock is removed last; other files are not ours
     esac
     rm -rf -- "$one" || stop 70 "$one: cannot be removed"
 done

@@ -1,11 +1,11 @@
-# Replace one file: stage beside the target, sync, look again, rename. Read by write.sh and
-# restore.sh behind common.sh and kdelock.sh; each of these says in "why" what failed.
+# Replace one file: stage beside the target, sync, look again, rename. A part of write.sh and of the
+# programs with restore.sh; each function sets "why" on failure.
 # shellcheck shell=sh disable=SC2034,SC2154
 why=''
 
 digest() { # digest PATH: sha256 of a file, "absent", or "unreadable"
     if [ -e "$1" ] && [ ! -f "$1" ]; then
-        say unreadable # a FIFO would hold us up for ever
+        say unreadable # a FIFO would block for ever
     elif sum=$(sha256sum 2>/dev/null <"$1"); then
         say "${sum%% *}"
     elif [ -e "$1" ] || [ -L "$1" ]; then
@@ -15,8 +15,8 @@ digest() { # digest PATH: sha256 of a file, "absent", or "unreadable"
     fi
 }
 unchanged() { [ "$(digest "$2")" = "$1" ]; } # unchanged DIGEST PATH
-staged() { say "${1%/*}/.${1##*/}.wt-$run"; } # staged PATH: what is made beside it
-# ours PATH: whether a rename may replace what is there.
+staged() { say "${1%/*}/.${1##*/}.wt-$run"; } # staged PATH: the path of the staged file
+# ours PATH: whether a rename may replace what is at PATH.
 ours() {
     if [ ! -d "${1%/*}" ]; then
         why="${1%/*}: not a directory"
@@ -33,20 +33,20 @@ ours() {
     fi
     return 1
 }
-# stage MODE BYTES PATH [LIKE]: the new file beside its target, with the group, the access list and
-# the attributes of LIKE, or of the target. MODE "keep": that of the target, and 600 for a new one;
-# then the target has the rest as well. They are set while the file is still empty: its bytes are never readable by others. It is open by then, because the mode
-# may forbid its owner to write.
+# stage MODE BYTES PATH [LIKE]: make the new file beside its target, with the group, the access list and
+# the attributes of LIKE, or of the target. MODE "keep" is the mode of the target, and 600 for a new
+# file. The mode is set while the file is empty, so that others can never read its bytes; the file is
+# opened before, because the mode may forbid its owner to write.
 stage() {
     stage_=$(staged "$3")
     rm -f -- "$stage_"
     like_=${4:-$3}
     if [ "$1" = keep ]; then like_=$3; fi
     if [ ! -e "$like_" ]; then like_=''; fi
-    # shellcheck disable=SC2094 # these two change its mode, and read nothing
+    # shellcheck disable=SC2094 # both commands change the mode only, and read nothing
     {
         if [ -n "$like_" ]; then
-            cp -a --attributes-only -- "$like_" "$stage_" # its time is that of the write below
+            cp -a --attributes-only -- "$like_" "$stage_" # the write below sets a new time
         fi && if [ "$1" != keep ]; then chmod "$1" -- "$stage_"; fi && cat -- "$2"
     } >"$stage_" || {
         why="$stage_: cannot be written"

@@ -1,4 +1,4 @@
-# Give the files of one record back, each by itself: read by undo.sh behind replace.sh.
+# Restore the files of one record, each by itself. A part of the programs with undo.sh.
 #
 # A file that still is what the run wrote, or what a run wrote that stopped before it came into force,
 # becomes what it was, with its mode; one that the run made goes. Of a KDE file that somebody wrote since, the entries of the run go back (entries.awk). A file
@@ -6,7 +6,7 @@
 # lock is held. What fails is said, and the next file is looked at: a second undo does the rest.
 #
 # Prints "left TEXT" for what somebody else changed and stays, "trouble TEXT" for what could not be
-# given back, and at its end "restored".
+# restored, and at its end "restored".
 # shellcheck shell=sh disable=SC2034,SC2154
 
 restore() { # restore RECORD begun|written
@@ -15,7 +15,7 @@ restore() { # restore RECORD begun|written
     mend "$record" record
     code=$? modes=$list_
     case $code:$2 in
-        0:* | 2:begun) ;; # it is sealed before anything is replaced
+        0:* | 2:begun) ;; # 2: not sealed; nothing is replaced before a record is sealed
         *)
             why="$why; by hand: put back what is missing; once all is as it was, rm -r -- "
             say trouble "$why$(quoted "${record%/*}")"
@@ -26,11 +26,11 @@ restore() { # restore RECORD begun|written
             case $kind in
                 file | kde | gone)
                     last=$path
-                    leftover=${path%/*}/.${path##*/}.wt-$(plan run) # of a run that was killed
+                    leftover=${path%/*}/.${path##*/}.wt-$(plan run) # staged by a killed run
                     if [ -f "$leftover" ] && [ -O "$leftover" ]; then rm -f -- "$leftover"; fi
                     restore_file || say trouble "$path: $why"
                     ;;
-                link) # the file that it led to is back; what stands in its place is somebody else's
+                link) # the file of the link is restored; another thing in its place is not ours
                     if [ "$(readlink -f -- "$path")" != "$last" ]; then
                         say left "no link to $last any more, left alone: $path"
                     fi
@@ -42,7 +42,7 @@ restore() { # restore RECORD begun|written
         done <"$record/manifest"
         remove_notes
         remove_made
-    elif [ "$2" = written ]; then # what was only begun: nothing is replaced before it is whole
+    elif [ "$2" = written ]; then # if only begun, nothing was replaced without a whole record
         say trouble "$record/manifest is damaged: what the run wrote by it is not known"
     fi
     say restored
@@ -53,7 +53,7 @@ remove_made() { # the directories that the run made, where nothing of anybody's 
         rmdir -- "$made" 2>/dev/null || :
     done
 }
-by_hand() { # by_hand: the command that gives the whole file back
+by_hand() { # print the command that restores the whole file
     if [ "$before" = absent ]; then
         say "by hand: rm -- $(quoted "$path")"
     elif [ "$(digest "$record/before/$number")" != "$before" ]; then
@@ -63,7 +63,7 @@ by_hand() { # by_hand: the command that gives the whole file back
     fi
 }
 
-# restore_file: the one of kind, number, mode, before, path. 1: it could not be, and why says it.
+# restore_file: restore the file of kind, number, mode, before, path. 1: failed, with "why".
 restore_file() {
     attempt=0 written=$(after "$record" "$number")
     while :; do
@@ -121,11 +121,11 @@ restore_once() { # 0 done, 75 it changed meanwhile, 70 failed
         put_back staged
     fi
 }
-mode_before() { # of the file before the run, whatever became of the mode of its copy
+mode_before() { # print the mode of the file before the run; the copy may have another
     mode_=$(say "$modes" | sed -n "s|^\([0-7]*\) before/$number\$|\1|p")
     if [ -n "$mode_" ]; then say "$mode_"; else stat -c %a -- "$record/before/$number" 2>/dev/null; fi
 }
-restore_mode() { # of a file whose bytes are as they were: a mode that the run gave it goes
+restore_mode() { # restore the old mode of a file that has its old bytes
     if [ "$before" = absent ] || [ "$mode" = keep ] || [ "$mode" = - ]; then return 0; fi
     mode_then=$(mode_before) || return 0
     mode_now=$(stat -c %a -- "$path" 2>/dev/null)
@@ -136,7 +136,7 @@ restore_mode() { # of a file whose bytes are as they were: a mode that the run g
         }
     fi
 }
-# restore_entries: the run's entries out of a file that somebody else wrote since.
+# restore_entries: take the run's entries out of a file that somebody else wrote since.
 restore_entries() {
     entries=$record/entries/$number
     if [ "$held" != absent ] && { [ "$kind" = kde ] || [ -e "$entries" ]; } &&
@@ -163,7 +163,7 @@ restore_entries() {
         if [ "$word" = left ]; then say left "changed since, left alone: $path $rest"; fi
     done <"$back/report"
 }
-# put_back staged|gone: under KConfig's lock where it is KDE's file, look once more, and replace it.
+# put_back staged|gone: look again, and replace the file; under KConfig's lock for a KDE file.
 put_back() {
     why="$path: not durable"
     if [ "$1" = staged ]; then sync -- "$(staged "$path")" || return 70; fi
@@ -189,11 +189,11 @@ put_back() {
         return 70
     }
 }
-# restore_note begun|written: what chezmoi knew of a target before the run, unless it took note of
-# something since; else it would take the bytes from before for an edit of the user's.
+# restore_note begun|written: restore chezmoi's own record of a target, unless chezmoi changed the record
+# since. Without this, chezmoi would take the old bytes for an edit of the user's.
 restore_note() {
     kept=$record/state/$number
-    if [ "$1" = begun ] && [ ! -e "$kept" ]; then return 0; fi # it came no further
+    if [ "$1" = begun ] && [ ! -e "$kept" ]; then return 0; fi # the run came no further
     known=$(text_of "$record/state/place" | head -n 1)
     if ! command -v chezmoi >/dev/null; then
         # Without its record there is nothing to give back.
@@ -222,7 +222,7 @@ restore_note() {
     }
 }
 stamp_in() { printf '%s' "$1" | tr -d '\n' | sed -n 's/.*"contentsSHA256": *"\([0-9a-f]*\)".*/\1/p'; }
-remove_notes() { # the record of chezmoi's that came with ours, while nothing is in it
+remove_notes() { # remove chezmoi's state file that the run brought about, if it is empty
     if [ ! -e "$record/state/made" ] || ! command -v chezmoi >/dev/null; then return 0; fi
     known=$(text_of "$record/state/place" | head -n 1)
     if [ ! -f "$known" ] || ! asked state dump --format=json; then return 0; fi

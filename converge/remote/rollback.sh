@@ -1,5 +1,5 @@
-# Undo what workspace-tuning did last on this workspace, without it: nothing but sh, and nix-env
-# where a Nix layer was switched.
+# Undo the last run of workspace-tuning on this workspace, without a controller: this script needs only
+# sh, and nix-env where a Nix layer was switched.
 set -e
 here=$(cd -- "$(dirname -- "$0")" && pwd)
 system=${ROOT:-}/var/lib/workspace-tuning/runs
@@ -13,7 +13,7 @@ Exit: 0 undone or nothing left to undo, 1 something was left alone or no such ru
 could be undone, 7 another run is at work.
 TEXT
 }
-# list: "NUMBER RUN PLACE STATUS" of every run of this user's, by number, which no clock changes.
+# list: print "NUMBER RUN PLACE STATUS" of every run of this user's, ordered by number.
 list() {
     for place in "$here"/runs/*/transaction "$system/$me"/*/transaction "$system"/*/transaction; do
         status=$(standing_of "$place") || continue
@@ -21,14 +21,14 @@ list() {
         regular "$place/plan"
         while IFS=' ' read -r word value; do
             case $word in number) number=$value ;; user) user=$value ;; esac
-        done 2>/dev/null <"$file_" || : # a damaged one is said by the undo
+        done 2>/dev/null <"$file_" || : # the undo reports a damaged plan
         [ "$user" = "$me" ] || continue
         case $number in '' | *[!0-9]*) number=0 ;; esac
         run=${place%/transaction}
         say "$number ${run##*/} $place $status"
     done | sort -n
 }
-# has PLACE PART...: whether one of these parts is in force there, any where none is named.
+# has PLACE PART...: whether one of these parts is in force there; without names, any part.
 has() {
     place=$1
     shift
@@ -58,7 +58,7 @@ if lives "$anchor" "${start:-}" "${boot:-}"; then
     say "a run holds this workspace at the moment ($here/lock); nothing was undone"
     exit 7
 fi
-# A record that lost one of its files has its number again before the newest is chosen.
+# Records that lost a file are mended first, so that their numbers count for the choice.
 for place in "$here"/runs/*/transaction "$system/$me"/*/transaction; do
     case $(standing_of "$place") in undone* | '') continue ;; esac
     if [ -O "$place" ]; then mend "$place" programs || :; fi
@@ -79,13 +79,13 @@ fi
 as=''
 if [ ! -O "$chosen" ]; then as=by_root; fi
 if ! usable "$chosen"; then
-    if [ -n "$as" ]; then # the same as root may be enough
+    if [ -n "$as" ]; then # root may be able to do it
         why="$why; before that: sudo tar -xpzf $(quoted "$chosen/programs.spare") -C $(quoted "$chosen")"
     fi
     say "status broken $why"
     exit 4
 fi
-if ! grep -q plasma+session "$chosen/transact.sh"; then # a record of an older version has its words
+if ! grep -q plasma+session "$chosen/transact.sh"; then # an older version has other words for parts
     # shellcheck disable=SC2046 # words of ours
     set -- $(printf '%s\n' "$@" |
         sed 's/^nixos$/system/; s/^home-manager$/home/; s/^plasma+session$/live/')

@@ -1,14 +1,14 @@
-# A record that can lose one of its files, whichever: of each file that an undo needs, LABEL.sums has
-# the digest and the mode that it had, and the archive LABEL.spare a second copy. Read by write.sh,
-# transact.sh and rollback.sh behind common.sh.
+# Seal a record so that it can lose any one of its files: for each file that an undo needs, LABEL.sums
+# has digest and mode, and the archive LABEL.spare has a second copy. A part of write.sh, transact.sh
+# and rollback.sh.
 # shellcheck shell=sh disable=SC2034,SC2154
 sums_of() { (cd -- "$1" && shift && sha256sum -- "$@" && stat -c '%a %n' -- "$@") 2>/dev/null; }
-text_of() { # text_of FILE: nothing of what is no file
+text_of() { # text_of FILE: print it if it is a regular file
     regular "$1"
     cat -- "$file_" 2>/dev/null
 }
 plain_file() { [ -f "$1" ] && [ ! -L "$1" ] && [ -r "$1" ]; }
-# seal DIRECTORY LABEL NAME...: of those names that are there; else "why".
+# seal DIRECTORY LABEL NAME...: seal those of the names that exist; else "why".
 seal() {
     sealed_=$1 label_=$2
     shift 2
@@ -27,24 +27,24 @@ seal() {
     path_=$sealed_/$label_.spare
     unsettled
 }
-# sums_whole FILE: whether it is what seal wrote; its lines are in "list_" then, its names in "names_".
+# sums_whole FILE: whether it is what seal wrote; sets "list_" to its lines and "names_" to its names.
 sums_whole() {
     plain_file "$1" || return 1
     list_=$(sed '$d' "$1") && digest_=$(say "$list_" | sha256sum) &&
         [ "$(tail -n 1 -- "$1" | tr -d '\0')" = "whole ${digest_%% *}" ] &&
         names_=$(say "$list_" | sed -n 's/^[0-9a-f]\{64\}  //p')
 }
-as_sealed() { # as_sealed DIRECTORY NAME: whether it has the digest of the list
+as_sealed() { # as_sealed DIRECTORY NAME: whether the file has the digest of the list
     plain_file "$1/$2" && found_=$(cd -- "$1" && sha256sum -- "$2") &&
         say "$list_" | grep -qxF -e "$found_"
 }
-differing() { # differing DIRECTORY: the names that are not as they were sealed
+differing() { # differing DIRECTORY: print the names that are not as they were sealed
     say "$names_" | while IFS= read -r name_; do
         as_sealed "$1" "$name_" || say "$name_"
     done
 }
-# mend DIRECTORY LABEL: each file that is not what was sealed is taken from the spare. Failure where
-# that is not enough, and "why" names what is damaged; 2 where nothing was sealed.
+# mend DIRECTORY LABEL: restore each file that is not as it was sealed from the spare. Fails where this
+# is not enough, and "why" names what is damaged; 2 where nothing was sealed.
 mend() {
     mended_=no spare_=$1/$2.spare mending_=$1/.mending
     if [ ! -e "$1/$2.sums" ] && [ ! -e "$spare_" ]; then
@@ -72,7 +72,7 @@ mend() {
     rm -rf -- "$mending_"
     return 1
 }
-mend_one() { # mend_one DIRECTORY NAME: in the place of whatever is there
+mend_one() { # mend_one DIRECTORY NAME: replace whatever is there
     case $2 in */*)
         if [ -e "$1/${2%/*}" ] && [ ! -d "$1/${2%/*}" ]; then rm -f -- "$1/${2%/*}"; fi
         mkdir -p -- "$1/${2%/*}"
@@ -81,8 +81,8 @@ mend_one() { # mend_one DIRECTORY NAME: in the place of whatever is there
     if [ -d "$1/$2" ]; then mv -T -- "$1/$2" "$1/$2.was-a-directory"; fi
     mv -fT -- "$1/.mending/$2" "$1/$2" && mended_=yes
 } 2>/dev/null
-# usable TRANSACTION: whether all that an undo runs and reads there is what was sealed, or of a version
-# that did not seal. Else "why" says what is damaged, and what a person does instead.
+# usable TRANSACTION: whether all that an undo runs and reads there is as it was sealed, or from a
+# version without seals. Else "why" says what is damaged, and what a person can do.
 usable() {
     mend "$1" programs
     case $? in
@@ -108,7 +108,7 @@ usable() {
     return 1
 }
 quoted() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")"; }
-commands_of() { # commands_of RUN_DIRECTORY: what gives its files back, each with "; " behind it
+commands_of() { # commands_of RUN_DIRECTORY: print commands that restore its files, "; " after each
     for record_ in "$1"/*/manifest; do
         plain_file "$record_" || continue
         while IFS=' ' read -r kind_ number_ _ before_ path_; do

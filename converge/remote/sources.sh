@@ -1,12 +1,12 @@
-# Where chezmoi has its sources, and whether asking chezmoi would run a program of the user's: a part
-# of managed.sh.
+# Find chezmoi's source directories, and whether chezmoi would run a program of the user's to answer. A
+# part of managed.sh.
 #
-# Every call of chezmoi's reads its configuration, whose hooks are programs. A question about a source
-# reads the whole source state, and evaluates .chezmoiignore, .chezmoiremove and .chezmoiexternal as
-# templates, wherever they lie; some functions of templates run programs. What is not known to be
+# Every call of chezmoi reads its configuration, whose hooks are programs. A question about a source
+# reads the whole source state, and evaluates all files .chezmoiignore, .chezmoiremove and
+# .chezmoiexternal as templates; some functions of templates run programs. Whatever is not known to be
 # harmless counts as a program.
 
-# What templates may say: these compute, or look at files and the environment.
+# Harmless words in templates: these compute, or look at files and the environment.
 HARMLESS='if else end with range break continue and or not eq ne lt le gt ge true false nil
 index slice len print printf println html js urlquery default empty coalesce ternary
 lower upper title trim trimAll trimSuffix trimPrefix trunc hasPrefix hasSuffix contains replace
@@ -14,7 +14,7 @@ quote squote cat list dict get has hasKey keys values first last join splitList 
 int toString toJson semver semverCompare env stat lstat lookPath findExecutable isExecutable
 joinPath glob include'
 
-# what_runs: sets "sources", '' where they are not known, and "runs", why a program might be run.
+# what_runs: set "sources" ('' where they are not known) and "runs", why a program might run.
 what_runs() {
     runs='' sources='' moved=no
     set -f
@@ -32,8 +32,8 @@ what_runs() {
     find_sources || return 0
     if [ -z "$runs" ]; then look_at_templates; fi
 }
-# Names count in any case, and Go takes these two signs for a k and an s. A name can be spelled by
-# escapes, and in YAML by base64.
+# Keys count in any case, and Go reads two other signs as k and s. A key may have escapes, and in YAML
+# base64.
 look_at_configuration() {
     k="([kK]|$(printf '\342\204\252'))" s="([sS]|$(printf '\305\277'))"
     if [ ! -f "$1" ]; then
@@ -43,7 +43,7 @@ look_at_configuration() {
     fi
     if grep -qaE "${s}[oO][uU][rR][cC][eE][dD][iI][rR]" -- "$1"; then moved=yes; fi
 }
-find_sources() { # sets sources; chezmoi is asked only where its configuration has none of the above
+find_sources() { # set sources; chezmoi is asked only where its configuration runs nothing
     if [ "$moved" = yes ]; then
         [ -z "$runs" ] || return 1
         sources=$(cm source-path 2>/dev/null)
@@ -70,7 +70,7 @@ find_sources() { # sets sources; chezmoi is asked only where its configuration h
         if [ -z "$runs" ]; then sources=$sources/$within; fi
     fi
 }
-special() { # special TEST...: what chezmoi evaluates, with a test of find's
+special() { # special TEST...: print the files that chezmoi evaluates and that pass a test of find
     find "$sources/" -name .git -prune -o -path '*/.chezmoi[ire]*' "$@"
 }
 look_at_templates() {
@@ -79,14 +79,14 @@ look_at_templates() {
     if [ -n "$runs" ]; then
         runs="$runs is not a file"
     elif ! special -xtype f -exec cat -- {} + | harmless; then
-        # Which one it is.
+        # Find the file, for the message.
         runs=$(special -xtype f -print | while IFS= read -r file; do
             if ! harmless <"$file"; then say "$file" && break; fi
         done)
         runs="${runs:-a template there} calls what may be a program"
     fi
 }
-harmless() { # harmless <TEXT: whether each action of the templates says words of the list alone
+harmless() { # harmless <TEXT: whether all actions of the templates have only words of the list
     tr '\0' '\134' | awk -v words="$HARMLESS" '
         BEGIN {
             count = split(words, list, /[ \n]+/)
@@ -111,7 +111,7 @@ harmless() { # harmless <TEXT: whether each action of the templates says words o
         }
         END { exit bad }'
 }
-# may_have TARGET: whether one of the sources can be the target's.
+# may_have TARGET: whether one of the sources may be the source of the target.
 may_have() {
     if [ -z "$sources" ]; then return 0; fi
     name=${1##*/}

@@ -1,26 +1,26 @@
-# Activate a change, wait for the word that it is proved, keep it; else undo it. Runs on the
-# workspace in a process of its own, so that a lost connection or controller changes nothing.
+# Activate a change, wait for the decision, and keep or undo the change. It runs on the workspace in a
+# process of its own, so that a lost connection or controller changes nothing.
 #
 # usage: transact.sh start  T [SECONDS] <payload  unpack the transaction into T, begin it, wait
-#        transact.sh wait   T SECONDS [WORD]      until it is past WORD (default: activating)
+#        transact.sh wait   T SECONDS [WORD]      wait until it is past WORD (default: activating)
 #        transact.sh decide T confirm|undo [SHA256 <record]
-#                                                 say what was found; repeating it changes nothing.
-#                                                 RECORD, in base64, takes the place of "written"
+#                                                 decide; the first decision counts. RECORD, in
+#                                                 base64, replaces the file "written"
 #        transact.sh undo   T [PART...]           undo a kept one, or one whose process is gone;
 #                                                 parts: nixos home-manager plasma+session
 #                                                 (default: all that is still in force)
 #        transact.sh run    T                     the process itself
 #        transact.sh reboot T                     the user's unit after a reboot in between
-#        transact.sh answer T keep|undo, restart T   to the trial
-#        transact.sh tried  T SECONDS             how the trial stands, once it is decided
-#        transact.sh trial  T SHA256 <payload     what is activated needs a reboot: try it (trial.sh)
-#   for a process of root, as the user:
+#        transact.sh answer T keep|undo, restart T   hand over to trial.sh
+#        transact.sh tried  T SECONDS             print how the trial stands, once it is decided
+#        transact.sh trial  T SHA256 <payload     the change needs a reboot: prepare a trial (trial.sh)
+#   started by root, as the user:
 #        transact.sh restore RECORD T begun|written   undo the user's files
 #        transact.sh remember T <written.json       keep the record of what was last written
-#        transact.sh recall T, forget T PART...   the record from before: of all, of these parts
+#        transact.sh recall T, forget T PART...   restore the former record: wholly, or of these parts
 #        transact.sh prune  T RUNS                remove old records
-# T is a directory of whoever activates, root where NixOS is part of the transaction. It holds
-#   plan    lines: "run ID", "number N" (how many changes there were before), "deadline SECONDS",
+# T is a directory of whoever activates, root where NixOS is part of the transaction. It has
+#   plan    lines: "run ID", "number N" (larger than that of each change before), "deadline SECONDS",
 #           "user NAME", "live RECORD", "record RECORD user|root PART", "written PATH",
 #           "after_reboot PATH", "rollback PATH" (a script for a person there, from rollback.sh),
 #           "places PATH" (where the user's programs were found), "variable NAME=PATH" (HOME, and
@@ -28,24 +28,24 @@
 #           "nixos|home-manager NEW PROFILE OLD_NUMBER OLD_PATH" ("-" where there is no old one),
 #           "boot ID" (added here)
 #   live    payload of write.sh: the files that take effect as soon as they are written
-#   parts   lines "PART STATE", once it was kept: in-force, undone, broken
+#   parts   lines "PART STATE" of a kept change: in-force, undone, broken
 #   status  one line: WORD REASON; WORD is one of activating, activated, keeping, kept, undoing,
 #           undone, broken (undo failed: the reason and "by hand" lines say what is left to do)
 #
-# Strategy of run: 1 write the live files; 2 activate the system without making it the boot
-# default, then the home; 3 wait for the decision, no longer than the deadline on the monotonic
-# clock; 4 confirm: each new path becomes a generation of its profile, the system the boot default;
-# or undo in reverse order, from what was recorded before: generation numbers, never "previous".
-# A reboot before step 4 comes up in the old system; the user's unit made in step 1 then undoes the
-# rest. A profile that somebody else moved meanwhile is theirs: it is left alone, and said.
+# Strategy of run: 1 write the live files; 2 activate the system without making it the boot default,
+# then the home; 3 wait for the decision, no longer than the deadline on the monotonic clock;
+# 4 confirm: each new path becomes a generation of its profile, and the system the boot default; or
+# undo in reverse order to the recorded generation numbers, never to "previous". A reboot before step 4
+# comes up in the old system; the user's unit from step 1 then undoes the rest. A profile that somebody
+# else moved meanwhile is left alone and named.
 standing=''
 self=$T/transact.sh
 
-runs() { # whether the process of this transaction is still there
+runs() { # whether the process of this transaction still runs
     regular "$T/process"
     IFS=' ' read -r pid start boot <"$file_" 2>/dev/null && lives "$pid" "$start" "$boot"
 }
-# Let the user's running desktop read its files again; where none runs there is nobody to ask.
+# Make the user's running desktop read its files again; without a desktop nothing happens.
 reload_desktop() {
     bus=/run/user/$(id -u "$(plan user)")/bus
     if [ "$(id -un)" = "$(plan user)" ]; then bus=${XDG_RUNTIME_DIR:-${bus%/bus}}/bus; fi
@@ -57,8 +57,8 @@ reload_desktop() {
     return 0
 }
 
-# unit_manager: the systemd that a process of ours outlives its starter in. The user's own is none
-# where it ends with the last session of the user: there a process that left its session stays.
+# unit_manager: print the systemd in which a process outlives its starter. The user's manager does not
+# count where it ends with the user's last session: there a process that left its session lives on.
 unit_manager() {
     [ -d /run/systemd/system ] || return 1
     if [ "$(id -u)" = 0 ]; then
@@ -69,7 +69,7 @@ unit_manager() {
     fi
 }
 
-await() { # await: decision is confirm, undo, late, or failed with "why"
+await() { # await: set "decision" to confirm, undo, late, or failed with "why"
     end=$(($(uptime_s) + $(plan deadline)))
     decision=failed
     put "$T/deadline" "$end" && status activated "$(plan run)" || return
@@ -93,7 +93,7 @@ activate() {
         case $answer in *done) ;; *)
             reason=$(say "$answer" | grep -e '^stale ' -e '^refused ' -e '^failed ' | head -n 1)
             why=${reason:-the files could not be written}
-            if say "$answer" | grep -q '^wrote '; then return 1; fi # some were: they are undone
+            if say "$answer" | grep -q '^wrote '; then return 1; fi # some files were written: undo
             status undone "nothing was changed: $why"
             return 1
             ;;
@@ -123,7 +123,7 @@ keep() {
         now=$(number_of "$profile")
         if [ "$layer" = nixos ] && [ "$now" = "$old_number" ] && try_at_boot; then continue; fi
         if [ "$(target_of "$profile")" = "$new" ]; then
-            : # an older home-manager made the generation itself
+            : # an older home-manager has made the generation itself
         elif [ "$now" != "$old_number" ]; then
             why="$profile was switched to generation $now by somebody else meanwhile"
             return 1
@@ -138,7 +138,7 @@ keep() {
     told sh "$self" remember "$T" <"$T/written" >"$T/.noted" || {
         why=$(sed -n 's/^failed //p' "$T/.noted") && return 1
     }
-    # From here on the next start is a trial, whatever comes between: trial.sh says kept itself then.
+    # From here on the next start is a trial, and trial.sh writes the status "kept" itself.
     if [ -n "$tried" ]; then
         said=$(sh "${T%/transaction}/trial/trial.sh" arm "$T") ||
             { why="it cannot be tried at the next boot: ${said#failed }" && return 1; }
@@ -146,7 +146,7 @@ keep() {
     kept "$tried" || return 1
     prune_all
 }
-kept() { # kept [NUMBER]: of the system, where its profile is not at that generation yet
+kept() { # kept [NUMBER]: NUMBER is the system's generation, if its profile is not at it yet
     numbers=''
     for layer in nixos home-manager; do
         fields "$layer" || continue
@@ -156,17 +156,17 @@ kept() { # kept [NUMBER]: of the system, where its profile is not at that genera
     done
     status kept "$(plan run)$numbers" && note_parts in-force
 }
-try_at_boot() { # failure where there is nothing to try, or it cannot be tried: it is the default then
+try_at_boot() { # fails where nothing is to be tried or can be: then the new system is the default
     trial=${T%/transaction}/trial
     [ -f "$trial/options" ] || return 1
     said=$(sh "$trial/trial.sh" prepare "$T" "$old_number" "$old_path" "$profile" | tail -n 1)
     case $said in "trial prepared "*) tried=${said#trial prepared } ;; *) return 1 ;; esac
 }
-at_work() { # whoever undoes is this process now: another undo waits for its end, and a run for it
+at_work() { # note this process as the one that undoes: other undos and runs wait for its end
     runs || put "$T/process" "$$ $(start_time $$) $(boot_id)" || :
 }
-# ready ARGUMENT...: what an undo runs and reads is whole, or "broken" is said. Where it had to be
-# mended, the undo begins anew: its plan says whose it is.
+# ready ARGUMENT...: make sure that the files of an undo are whole, else set the status "broken". Where
+# they had to be mended, the undo begins anew, with the mended plan.
 ready() {
     if ! usable "$T"; then
         status broken "$why"
@@ -180,7 +180,7 @@ case $verb in
     start)
         place "${T%/*}" || stop 70 "$why"
         mkdir -p -- "$T" || stop 70 "$T: cannot be made"
-        # Of an attempt before this one, that found a file changed.
+        # Left by an earlier attempt that found a changed file.
         rm -f -- "$T/process" "$T/decision" "$T/deadline" "$T/parts" \
             "$T/programs.sums" "$T/programs.spare"
         text=$({ base64 -d | tar -xf - -C "$T" --no-same-owner --no-same-permissions; } 2>&1) ||
@@ -189,7 +189,7 @@ case $verb in
         if one=$(invalid); then stop 70 "$one: not a valid path of the Nix store; root runs no other"; fi
         if rooted; then
             chmod 600 -- "$T/live" "$T/written"
-            # The rest of the record is the user's; its number says how old it is.
+            # The user's part of the record gets the number too, which tells its age.
             # shellcheck disable=SC2016 # expanded by the inner shell
             briefly sh -c 'umask 077; mkdir -p -- "$1" && printf "%s\n" "$2" >"$1/number"' \
                 number "$(user_record "$(plan written)")" "$(plan number)" ||
@@ -204,7 +204,7 @@ case $verb in
                 mv -f -- "$1.new" "$1"' rollback "$script" <"$T/rollback.sh"
         fi
         if manager=$(unit_manager); then
-            # The unit gets of our environment what decides about places and Nix stores.
+            # The unit gets the variables of our environment about places and Nix stores.
             set --
             for name in HOME PATH ${SUDO_UID:+SUDO_UID} $(env | sed -n 's/^\(\(NIX\|XDG\)_[A-Z_]*\)=.*/\1/p'); do
                 set -- "$@" "--setenv=$name"
@@ -256,12 +256,12 @@ case $verb in
                 exit 0
             fi
             if [ -z "$now" ] && [ "$(uptime_s)" -ge "$begun" ]; then
-                say none # its payload never came, and no process would read it now
+                say none # the payload never came, so no process will read it
                 exit 0
             fi
             sleep 0.1
         done
-        # The process writes a little more behind its last word. Whoever asked goes on after that.
+        # The process still writes a little after its last word, so wait for its end.
         case $(word) in kept | undone | broken)
             ended=$(($(uptime_s) + 10))
             while runs && [ "$(uptime_s)" -lt "$ended" ]; do sleep 0.05; done
@@ -276,7 +276,7 @@ case $verb in
     decide)
         case $3 in confirm | undo) ;; *) exit 64 ;; esac
         if [ -n "${4:-}" ] && [ ! -e "$T/decision" ]; then
-            # What was found goes with the word. One that was cut off is no word at all.
+            # The new record comes with the decision. A decision that was cut off does not count.
             (umask 077 && base64 -d >"$T/.written" 2>/dev/null)
             sum=$(sha256sum <"$T/.written")
             if [ "${sum%% *}" != "$4" ] || ! mv -fT -- "$T/.written" "$T/written"; then
@@ -284,18 +284,17 @@ case $verb in
                 stop 70 "$T: the record of the proof did not arrive whole"
             fi
         fi
-        # The first word stands: confirming twice, or undoing after confirming, changes nothing here.
-        # The file is made only where there is none, on every file system.
+        # The first decision counts: the file is made only where there is none, on every file system.
         if ! text=$({ set -C && printf '%s\n' "$3" | cat >"$T/decision"; } 2>&1) &&
             ! grep -qx -e confirm -e undo "$T/decision" 2>/dev/null; then
             rm -f -- "$T/decision"
             stop 70 "$T/decision: cannot be written: $(reason "$text")"
         fi
-        # Making the new one the boot default, or listing it for a trial, writes to the boot partition.
+        # To make the new system the boot default, or to list it, writes to the boot partition.
         sh "$self" wait "$T" 600 decided
         ;;
     undo)
-        trap '' HUP INT PIPE # who asked for it may be gone before it is whole
+        trap '' HUP INT PIPE # the caller may be gone before the undo is whole
         if [ "$(word)" = undone ]; then
             say "status $(text_of "$T/status")"
             exit
@@ -310,7 +309,7 @@ case $verb in
                 roll_back "$@"
                 ;;
             *)
-                # Its starter may have been killed before the process could say who it is.
+                # The starter may have been killed before the process could note itself.
                 begun=$(($(uptime_s) + 10))
                 while [ "$(word)" = activating ] && [ ! -e "$T/process" ] &&
                     [ "$(plan boot)" = "$(boot_id)" ] && [ "$(uptime_s)" -lt "$begun" ]; do
@@ -332,7 +331,7 @@ case $verb in
         ready "$@"
         # shellcheck source=converge/remote/undo.sh
         . "$T/undo.sh"
-        # A change that is tried at this boot is decided about by its own unit.
+        # A change that is tried at this boot has a unit of its own, which decides.
         case $(text_of "${T%/transaction}/trial/state") in
             booting* | proving*) after_reboot disarm && exit ;;
         esac
@@ -368,7 +367,7 @@ case $verb in
         case $said in "trial ready "*) sync -- "$trial"/* ;; *) rm -rf -- "$trial" ;; esac
         say "${said:-trial none it gave no answer}"
         ;;
-    tried) # tried T SECONDS: how the trial stands, once it is decided or the time is over
+    tried) # tried T SECONDS: print how the trial stands, once it is decided or the time is over
         limit=$(($(uptime_s) + $3)) trial=${T%/transaction}/trial
         while :; do
             first_of "$trial/state"

@@ -1,33 +1,33 @@
-# Try a change that needs a reboot: boot it once, prove it there, keep it; else the machine comes back
-# to the generation before by itself. Runs on the workspace, as whoever activates.
+# Try a change that needs a reboot: boot it once, prove it, and keep it; else the machine goes back to
+# the generation before by itself. It runs on the workspace, as whoever activates.
 #
-# usage: trial.sh can T            whether this machine can do that: "trial ready LOADER", or
-#                                  "trial none REASON"
-#        trial.sh prepare T NUMBER PATH PROFILE   make NEW a generation that the loader lists, while
-#                                  what it boots by default stays; else as before, and the reason
-#        trial.sh arm T            boot it once, the next time
-#        trial.sh boot T           the unit, at each boot as long as the trial is open
-#        trial.sh answer T keep|undo   what the person says
-#        trial.sh cancel T REASON  give it up before it was booted
-#        trial.sh restart T        reboot into it, where that was allowed
+# usage: trial.sh can T            print "trial ready LOADER", or "trial none REASON" where this machine
+#                                  cannot try a change
+#        trial.sh prepare T NUMBER PATH PROFILE   make PATH a generation that the loader lists, and keep
+#                                  the boot default; on failure nothing stays changed
+#        trial.sh arm T            make the loader boot it once at the next start
+#        trial.sh boot T           run by the unit at each boot while the trial is open
+#        trial.sh answer T keep|undo   the person's answer
+#        trial.sh cancel T REASON  end the trial before its boot
+#        trial.sh restart T        reboot into it, where this was allowed
 # T is the directory of the transaction; the trial is beside it, in T/../trial:
 #   options  lines "confirm proof|person|both", "session SECONDS", "answer SECONDS",
 #            "reboot asked|allowed", "desktop yes|no", from the controller
-#   checks   what is asked after the boot and what the answer has to be (prove.sh)
+#   checks   questions after the boot, and rules for their answers (prove.sh)
 #   plan     lines "new PATH", "number N", "old PATH" (what stays the default), "old_number N",
 #            "profile PATH", "loader NAME", "entry ID", "boot ID" (when it was armed), added here
 #   state    one line: WORD REASON; WORD is one of booting, proving, keeping, kept, undoing, undone,
 #            went-back, broken, none (not tried)
-#   found    what each check found; failed: units that had failed before; journal: of a failed boot
+#   found    what each check found; failed: units that failed before; journal: of a failed boot
 #
 # Strategy: the installer of the *old* generation is run, which lists all generations and makes its own
-# the default: so no moment has another default. The new one is only ever booted by the loader's own
-# one-time entry, which the loader takes back before it boots it. A power cut at any step leaves
-# the old default; what the record then says is what the unit goes on from.
+# the default, so the default never changes. The new generation is only booted by the loader's own
+# one-time entry, which the loader clears before it boots the entry. After a power cut at any step the
+# old generation is the default, and the unit goes on from the recorded state.
 # shellcheck shell=sh disable=SC2034,SC2154
 R=${T%/transaction}/trial
 self=$T/transact.sh
-trouble='' left='' # of an undo, which is left to transact.sh
+trouble='' left='' # set by an undo in transact.sh
 UNIT=workspace-tuning-trial.service
 
 state() { # state WORD REASON...
@@ -40,20 +40,20 @@ state_word() {
 value() { # value FILE WORD: the rest of its last line of that word
     sed -n "s/^$2 //p" "$R/$1" 2>/dev/null | tail -n 1
 }
-known() { # what was noted of this trial
+known() { # set the variables that were noted of this trial
     new=$(value plan new) number=$(value plan number) profile=$(value plan profile)
     old=$(value plan old) old_number=$(value plan old_number) loader=$(value plan loader)
     entry=$(value plan entry)
     find_loader
     [ -n "$new" ] && [ -n "$old" ]
 }
-differs() { # differs A B: whether the two systems differ in a part that only a boot brings in
+differs() { # differs A B: whether two systems differ in a part that only a boot brings in
     for part_ in kernel initrd kernel-modules; do
         [ "$(readlink -f -- "$1/$part_")" = "$(readlink -f -- "$2/$part_")" ] || return 0
     done
     ! cmp -s -- "$1/kernel-params" "$2/kernel-params"
 }
-# booted_system: the one whose entry the loader booted. The kernel's own command line says it.
+# booted_system: print the system whose entry the loader booted, from the kernel's command line.
 booted_system() {
     read -r line_ <"$root/proc/cmdline"
     # shellcheck disable=SC2086 # its words
@@ -75,8 +75,8 @@ can() {
         say "trial ready $loader"
     fi
 }
-# units: the directory for a unit of ours that is there after a reboot, whichever generation boots.
-# That of NixOS is a link into the store; systemd also reads system.control, which nothing replaces.
+# units: print a directory for a unit that exists after a reboot into any generation. The usual directory
+# of NixOS is a link into the store; systemd also reads system.control, which no generation replaces.
 units() {
     for place_ in /etc/systemd/system /etc/systemd/system.control; do
         case $(readlink -f -- "$place_") in /nix/store/*) continue ;; esac
@@ -88,7 +88,7 @@ units() {
     why='no directory for a unit can be written'
     return 1
 }
-# in_unit PATH: a word of a command line in a unit; a user of a domain has a backslash in the name.
+# in_unit PATH: print a path as a word of a unit's command line; users of a domain have a backslash.
 in_unit() { say "$1" | sed 's/\\/\\\\/g; s/%/%%/g; s/[$]/$$/g'; }
 arm_unit() {
     place=$(umask 022 && units) || { why='no directory for a unit can be written' && return 1; }
@@ -125,8 +125,8 @@ disarm_unit() {
     systemctl daemon-reload 2>/dev/null
 }
 
-# way_back BOOTED: the system to come back to. It is what runs, unless its own change was undone since:
-# then it is what that change would have come back to.
+# way_back BOOTED: print the system to go back to: the running one, or, where the change of the running
+# one was undone since, the system that this change would have gone back to.
 way_back() {
     back_=$1 newest_=-1
     for plan_ in "${T%/*/transaction}"/*/trial/plan "${T%/*/*/transaction}"/*/*/trial/plan; do
@@ -142,7 +142,7 @@ way_back() {
     done
     say "${back_:-$1}"
 }
-prepare() { # prepare NUMBER PATH PROFILE: number and path of the generation that the profile is at
+prepare() { # prepare NUMBER PATH PROFILE: NUMBER is the generation that the profile is at
     profile=$3 new=$(plan nixos) && new=${new%% *}
     kept_number=$1 kept=$(system_link "$1")
     booted=$(booted_system)
@@ -150,10 +150,10 @@ prepare() { # prepare NUMBER PATH PROFILE: number and path of the generation tha
     if [ -z "$kept" ] || [ ! -x "$kept/bin/switch-to-configuration" ]; then
         why="generation $1 of $profile is gone, so there is none to come back to" && return 1
     fi
-    back=$(way_back "$booted") # what has proved that it boots
+    back=$(way_back "$booted") # a system that has booted before
     old=$kept old_number=$1
     if differs "$kept" "$back"; then
-        # What is the default now was never booted itself.
+        # The present default was never booted itself.
         old='' old_number=''
         for link in "$profile"-*-link; do
             if [ "$(readlink -f -- "$link")" = "$back" ]; then
@@ -171,7 +171,7 @@ prepare() { # prepare NUMBER PATH PROFILE: number and path of the generation tha
     (umask 022 && nix-env --profile "$profile" --set "$new") ||
         { why="$profile: no new generation" && return 1; }
     number=$(readlink -- "$profile") && number=${number%-link} number=${number##*-}
-    # The profile stays at what boots by default, and the new generation is listed beside it.
+    # The profile stays at the boot default, and the new generation is listed too.
     if ! nix-env --profile "$profile" --switch-generation "$kept_number" ||
         ! (umask 022 && "$old/bin/switch-to-configuration" boot); then
         why='the boot loader could not be installed with the new entry'
@@ -207,7 +207,7 @@ arm() {
     }
     sync
 }
-cancel() { # cancel REASON: its transaction is undone by somebody else
+cancel() { # cancel REASON: end the trial; the caller undoes the transaction
     case $(state_word) in booting | proving | none) ;; *) return 0 ;; esac
     known && never
     state undone "$*"
@@ -232,7 +232,7 @@ boot() {
         keeping) keep && return ;;
         undoing) undo_all undone "$(sed 's/^undoing //' "$R/state")" && return ;;
     esac
-    never # where the loader had no part in it, as where somebody chose the other entry
+    never # the entry may still be set, where a person chose another one in the menu
     if [ "$(booted_system)" = "$new" ]; then
         prove
     else
@@ -261,7 +261,7 @@ keep() {
         (umask 022 && "$old/bin/switch-to-configuration" boot)
     undo_all undone "the boot loader did not take generation $number as its default"
 }
-# undo_all WORD REASON: the home and the files go back as well. The system does with a reboot.
+# undo_all WORD REASON: undo the home and the files too. The system goes back with a reboot.
 undo_all() {
     end=$1
     shift
@@ -280,8 +280,8 @@ ends() { # ends WORD REASON
     state "$@"
     disarm_unit
 }
-went_back() { # went_back WORD: the machine is in the old generation and nobody had proved the new one
-    # The boot before this one; where the journal is in memory alone there is none but this.
+went_back() { # went_back WORD: the machine runs the old generation, and the new one was not proved
+    # Read the journal of the boot before; a journal in memory has this boot only.
     last=$(journalctl --list-boots --no-pager -q 2>/dev/null | grep -oE '[0-9a-f]{32}' |
         grep -vxF "$(boot_id | tr -d -)" | tail -n 1)
     before=$(value plan boot | tr -d -)
@@ -295,7 +295,7 @@ went_back() { # went_back WORD: the machine is in the old generation and nobody 
     elif [ "$last" = "$before" ]; then
         because="$because; that boot left no journal: it ended before one was written"
     else
-        # What went wrong there, the last of it: for a person, and without what only the log needs.
+        # Keep the last errors of that boot for a person, without the log's own fields.
         { journalctl -b "$last" -p err -o short-monotonic --no-pager -q -n 40 &&
             say -- && journalctl -b "$last" -o short-monotonic --no-pager -q -n 20; } 2>/dev/null |
             tr -cd '\11\12\40-\176' | cut -c 1-300 >"$R/journal"

@@ -1,9 +1,9 @@
-# How a transaction is undone: read by transact.sh, whose functions and variables it uses.
+# Undo a transaction. A part of transact.sh, whose functions and variables it uses.
 #
-# In reverse order: the home, the system, then the files. Each part is undone from what was recorded
-# before the change; what somebody else changed meanwhile is theirs, is left alone, and is said.
-# "trouble" collects what failed, with the commands that do it by hand; "left" what was left alone.
-# Where there is trouble the transaction is broken, and undoing it once more does what is left.
+# The order is reverse: the home, the system, then the files. Each part goes back to what was recorded
+# before the change; what somebody else changed meanwhile is left alone and named. "trouble" collects
+# what failed, with the commands to do it by hand, and "left" what was left alone. With trouble the
+# transaction is broken, and a second undo does the rest.
 # shellcheck shell=sh disable=SC2034,SC2154
 trouble='' left='' held_up=''
 
@@ -51,15 +51,15 @@ undo_system() {
         fi
     else
         case $word_before in
-            # The boot default was not touched yet.
+            # The boot default was not changed yet.
             activat*) if [ "$(plan boot)" = "$(boot_id)" ]; then switch_back test; fi ;;
-            # An undo that ended in between may have come no further than the profile.
+            # An earlier undo may have ended after it set the profile.
             *) switch_back switch ;;
         esac
     fi
     case $left in *"$profile is somebody else's"*) ;; *) give_home_back ;; esac
 }
-go_back() { # go_back LAYER: to the old generation; its path becomes a new one where it was deleted
+go_back() { # go_back LAYER: set the old generation, or make its path a new one where it was deleted
     if [ -L "$profile-$old_number-link" ]; then
         set_profile "$1" --switch-generation "$old_number"
     else
@@ -71,7 +71,7 @@ go_back() { # go_back LAYER: to the old generation; its path becomes a new one w
         *) held_up='' && return 1 ;;
     esac
 }
-switch_back() { # switch_back test|switch: exit 4 is a system that was switched, with failed units
+switch_back() { # switch_back test|switch: exit 4 means switched, but with failed units
     "$old_path/bin/switch-to-configuration" "$1"
     case $? in
         0) ;;
@@ -80,7 +80,7 @@ switch_back() { # switch_back test|switch: exit 4 is a system that was switched,
     esac
 }
 
-# undo_files [PART...]: the files of these parts, of all where none is named.
+# undo_files [PART...]: undo the files of these parts; without names, of all.
 undo_files() {
     if [ ! -f "$self" ]; then
         trouble="$trouble; $self is gone, so no file was put back; by hand: $T/plan names the"
@@ -94,8 +94,8 @@ undo_files() {
             *) continue ;;
         esac
         chosen "$part" "$@" || continue
-        if [ "$as" = root ] && [ "$(id -u)" != 0 ]; then continue; fi # without effect by themselves
-        # The live files are written while it is activating; those of a layer were before it began.
+        if [ "$as" = root ] && [ "$(id -u)" != 0 ]; then continue; fi # only root can; no effect alone
+        # Live files are written while activating, files of a layer before the transaction.
         begun=written
         if [ "$word" = live ] && [ "$word_before" = activating ]; then begun=begun; fi
         if [ "$as" = root ]; then
@@ -108,7 +108,7 @@ undo_files() {
 $(tac "$T/plan")
 PLAN
 }
-note() { # note RECORD ANSWER: what restore.sh said, into trouble and left
+note() { # note RECORD ANSWER: add the lines of restore.sh to trouble and left
     restored=no
     while IFS= read -r line; do
         case $line in
@@ -144,7 +144,7 @@ undo() { # undo REASON [PART...]
         conclude "$because"
     fi
 }
-conclude() { # conclude REASON: what became of it
+conclude() { # conclude REASON: write the status
     if [ -n "$trouble" ]; then
         say_how
         status broken "$1$trouble$left"
@@ -152,18 +152,18 @@ conclude() { # conclude REASON: what became of it
         status undone "$1$left" || not_written "$1"
     fi
 }
-not_written() { # not_written REASON: what is written nowhere is not known to the next run
+not_written() { # not_written REASON: report that the status could not be written
     trouble="$trouble; $why"
     say_how
     standing="broken $1$trouble$left"
 }
-say_how() { # where no command gives anything back, the record alone is in the way
+say_how() { # print commands that undo by hand, or the one that removes the record
     case $trouble in *"by hand: "*) return ;; esac
     trouble="$trouble; by hand: mend that and repeat the undo, or once all is as it was: "
     trouble="${trouble}rm -r -- $(quoted "${T%/transaction}")"
 }
 
-# A unit of the user that undoes the home and the files when a reboot comes first; the system then
+# A unit of the user that undoes the home and the files after a reboot before the decision; the system
 # comes up in its old generation by itself.
 after_reboot() { # after_reboot arm|disarm
     unit=$(plan after_reboot) && [ -d /run/systemd/system ] || return 0

@@ -4,7 +4,7 @@
 #   RUN         id of the run, [0-9a-z-]+
 #   WORK        directory of this run's record, 0700: new bytes, old bytes, the manifest
 #   LOCK        path of the workspace's lock, or "" (root's part works under the user's lock)
-#   CONTROLLER  "HOST USER PID SINCE": who runs this, for whoever finds the workspace locked
+#   CONTROLLER  "HOST USER PID SINCE" of the run, for a person who finds the workspace locked
 #   KEEP        "keep" leaves the lock in place for the steps that follow, "release" removes it
 # The payload is a base64 tar: "manifest", the new bytes as "new/N", and for a file of KDE's the
 # entries that the run changes as "entries/N" (converge/kde/back.py). Manifest lines:
@@ -12,25 +12,25 @@
 #   file  N MODE BEFORE PATH   BEFORE: sha256 of the bytes that were read, or "absent"
 #   kde   N MODE BEFORE PATH   the same under KConfig's own lock
 #   link  N -    -      PATH   the user's own link to the path of the line above; it stays
-#   gone  N -    BEFORE PATH   a file of ours that is no longer wanted
-#   sweep - -    -      PATH   what a killed run left beside a target
-#   after N - SHA256 -      what new/N holds, so that an undo knows our bytes without it
-#   apply N - -      PATH   a target that chezmoi manages: it takes note of new/N
+#   gone  N -    BEFORE PATH   a file of a run that is no longer wanted
+#   sweep - -    -      PATH   a staged file that a killed run left
+#   after N - SHA256 -      digest of new/N, so that an undo knows these bytes without the file
+#   apply N - -      PATH   a target that chezmoi manages: chezmoi has to note the bytes new/N
 #   whole - - SHA256 -      of all lines above, so that a damaged manifest is known
 #   end                        the last line
-# MODE "keep" keeps the mode of the file that is there, 600 for a new one.
+# MODE "keep" keeps the mode of an existing file; a new file gets 600.
 #
 # Strategy: 1 take the lock; 2 unpack; 3 refuse whatever is not a plain file of ours, and stop when
-# any file is no longer the one that was read; 4 stage every file beside its target, keep the old
-# bytes, sync; 5 take KConfig's locks, look again, rename, give them back; 6 sync the directories;
-# 7 let chezmoi take note. Up to the renames nothing has changed. Exit: 0 done, 71 locked,
-# 73 refused, 75 stale, 70 failed: the lines "wrote PATH" say what was replaced before that.
-# Neither a lost connection nor Ctrl-C at a local terminal stops a rename halfway through the list.
+# a file has changed since it was read; 4 stage every file beside its target, keep the old bytes,
+# sync; 5 take KConfig's locks, look again, rename, release the locks; 6 sync the directories; 7 make
+# chezmoi note the new bytes. Before the renames nothing changes. Exit: 0 done, 71 locked, 73 refused,
+# 75 stale, 70 failed: the lines "wrote PATH" name the files that were replaced before. Neither a lost
+# connection nor Ctrl-C at a local terminal stops the renames halfway.
 trap '' HUP INT PIPE
 run=$1 work=$2 lock=$3 controller=$4 keep=$5
 stages=''
 
-each() { # each LIST COMMAND...: the command for every line of the list
+each() { # each LIST COMMAND...: run the command for every line of the list
     lines=$1
     shift
     printf '%s' "$lines" | while IFS= read -r line; do "$@" "$line"; done
@@ -39,12 +39,12 @@ clean_up() {
     kde_unlock
     each "$stages" rm -f --
 }
-at_end() { # leave nothing behind; a lock that another run holds is not ours
+at_end() { # remove staged files, and the lock if this run holds it
     clean_up
     if [ "$1" != 71 ] && [ -n "$lock" ]; then give_back "$run" "$lock"; fi
 }
 
-# The process that lives as long as the run: sshd's for this connection, or the local controller.
+# session: print the process that lives as long as the run: sshd's, or the local controller.
 session() {
     pid=$$
     while [ "${pid:-0}" -gt 1 ]; do
@@ -59,7 +59,7 @@ holder_lives() {
     read_lock "$lock"
     lives "$anchor" "$start" "$boot"
 }
-# clearing: this process alone may clear a dead lock, or a fresh one could be taken for it.
+# clearing: make sure that only this process clears a dead lock; another could remove a fresh lock.
 clearing() {
     mine="$$ $(start_time $$) $(boot_id)"
     if ln -sT -- "$mine" "$lock.clearing" 2>/dev/null; then return 0; fi
@@ -67,7 +67,7 @@ clearing() {
 $(readlink -- "$lock.clearing")
 EOF
     if lives "$pid" "$start" "$boot"; then return 1; fi
-    rm -rf -- "$lock.clearing" # whoever made it was killed meanwhile
+    rm -rf -- "$lock.clearing" # its maker was killed meanwhile
     ln -sT -- "$mine" "$lock.clearing" 2>/dev/null
 }
 take_lock() {
@@ -98,7 +98,7 @@ take_lock() {
         while IFS= read -r line; do say lock "$line"; done <"$lock"
         end_with 71 locked
     fi
-    # What runs left that were killed right here; another may be taking the lock at this moment.
+    # Left by runs that were killed here; not of a run that takes the lock at this moment.
     for left in "$lock".[0-9]*; do
         case $left in
             *.new) [ -n "$(find "$left" -mmin +1 2>/dev/null)" ] || continue ;;
@@ -107,15 +107,15 @@ take_lock() {
         rm -f -- "$left"
     done
 }
-# link_lock: the file becomes the lock where there is none, whole from the start; also on a file
-# system without hard links. "mv -n" says nothing where there is one: who holds it is looked at.
+# link_lock: make the file the lock where there is none, whole from the start, also on a file system
+# without hard links. "mv -n" does not tell whether a lock exists, so its holder is read.
 link_lock() {
     why=$(ln -- "$lock.$run" "$lock" 2>&1) && return 0
     if [ -e "$lock" ]; then return 1; fi
     why=$(mv -nT -- "$lock.$run" "$lock" 2>&1) && holds_lock "$run" "$lock"
 }
 
-check() { # check BEFORE PATH: refuse what a rename would replace although it is not ours
+check() { # check BEFORE PATH: refuse a target that is not ours, stop at a changed one
     ours "$2" || end_with 73 refused "$why"
     unchanged "$1" "$2" || end_with 75 stale "$2"
 }
@@ -125,10 +125,10 @@ place "${work%/*}" || stop 70 "$why"
 mkdir -p -- "$work/before" || stop 70 "$work: cannot be made"
 text=$({ base64 -d | tar -xf - -C "$work" --no-same-owner; } 2>&1) ||
     stop 70 "$work: cannot hold the new files: $(reason "$text")"
-# tar takes an archive that ends between two members for a whole one.
+# tar accepts an archive that ends between two members, so the last line is checked.
 [ "$(tail -n 1 -- "$work/manifest" 2>/dev/null)" = end ] || stop 70 "the payload was cut off"
 
-note_missing() { # note_missing DIRECTORY: what is made of it is what an undo removes
+note_missing() { # note_missing DIRECTORY: note the directories to make, which an undo removes
     missing=$1
     until [ -d "$missing" ]; do
         say "$missing"
@@ -158,7 +158,7 @@ if [ -n "$stages" ]; then
     printf '%s' "$stages" | tr '\n' '\0' | xargs -0 sync -- || stop 70 "sync: not durable"
 fi
 
-# The bytes that were read, and no others, are kept before anything is replaced.
+# Keep the old bytes, which must be those that were read, before anything is replaced.
 while IFS=' ' read -r kind number mode before path; do
     case $kind in file | kde | gone) ;; *) continue ;; esac
     if [ "$before" != absent ]; then
@@ -166,8 +166,8 @@ while IFS=' ' read -r kind number mode before path; do
         unchanged "$before" "$work/before/$number" || end_with 75 stale "$path"
     fi
 done <"$work/manifest"
-# So is what chezmoi knows of each target, and where it keeps that. One that does not answer is found
-# here, with nothing replaced.
+# Keep what chezmoi has recorded of each target, too. A chezmoi that does not answer stops the run here,
+# before anything is replaced.
 keep_notes() {
     known=$(cm dump-config --format=json 2>/dev/null |
         sed -n 's/^ *"persistentState": *"\(\/[^"\\]*\)",*$/\1/p')
@@ -185,7 +185,7 @@ while IFS=' ' read -r kind number mode before path; do
         stop 70 "$path: chezmoi does not tell what it knows of it: $why"
     say "${answer:-absent}" >"$work/state/$number" || stop 70 "$work/state: cannot be written"
 done <"$work/manifest"
-kept_names() { # what an undo needs of it
+kept_names() { # print the names of the files that an undo needs
     for name in "$work"/before/* "$work"/entries/* "$work"/state/*; do
         if [ -f "$name" ]; then say "${name#"$work/"}"; fi
     done
@@ -194,7 +194,7 @@ kept_names() { # what an undo needs of it
 seal "$work" record manifest made $(kept_names) || stop 70 "$why"
 find "$work" -type f -print0 | xargs -0 sync -- || stop 70 "$work: not durable"
 
-# KDE waits from here on, for no more than a look and a rename of each file.
+# KDE waits from here on, only for a look and a rename of each file.
 while IFS=' ' read -r kind number mode before path; do
     [ "$kind" = kde ] || continue
     kde_lock "$path" || end_with 75 stale "$path: $kde_why"
@@ -216,12 +216,12 @@ while IFS=' ' read -r kind number mode before path; do
 done <"$work/manifest" | sort -u | tr '\n' '\0' | xargs -0 -r sync -- ||
     stop 70 "sync: replaced, but not known to be durable"
 
-# chezmoi takes note that both files are what it would write: only its record changes, so nothing of
-# what KDE wrote a moment ago can be lost.
+# chezmoi notes that both files are what it would write: only its record changes, so nothing that KDE
+# wrote meanwhile can be lost.
 problem=''
 take_note() { # take_note NUMBER TARGET
     note="{\"type\":\"file\",\"mode\":$((0$(stat -c %a -- "$2"))),"
-    # Of what was written, not of what stands there: KDE may have written again since.
+    # Note the bytes of the run, since KDE may have written the file again.
     note="$note\"contentsSHA256\":\"$(digest "$work/new/$1")\"}"
     before=$(cm state set --bucket=entryState --key="$2" --value="$note" 2>&1) || return 1
     before=$(umask "$login_umask" && cm verify --exclude=scripts,externals "$2" 2>&1) && return 0

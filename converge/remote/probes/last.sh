@@ -1,17 +1,17 @@
-# Probes, framed: the output of each, its status and its errors as three words of a line.
+# Run one probe and print its output, its status and its errors as three words of a line.
 # shellcheck shell=sh
 framed() { # framed PROBE ARGUMENT...
     name=$1
     shift
-    # Builtins alone: this is done for each question.
+    # Builtins only, since this runs for each question.
     while :; do
         case $name in *-*) name=${name%%-*}_${name#*-} ;; *) break ;; esac
     done
     frame "probe_$name" "$@"
 }
-# share OF NUMBER SECONDS [ID LIMIT COUNT PROBE ARGUMENT...]...: a line "answer ID FRAME ." for every
-# question of which the turn comes to NUMBER and that has no longer limit. Without the dot at its end a
-# line is torn.
+# share OF NUMBER SECONDS [ID LIMIT COUNT PROBE ARGUMENT...]...: print "answer ID FRAME ." for each
+# question whose place modulo OF is NUMBER and whose limit is at most SECONDS. A line without the dot is
+# torn.
 share() {
     of=$1 mine=$2 seconds=$3 turn=0
     shift 3
