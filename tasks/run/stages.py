@@ -8,9 +8,11 @@ needs and returns the next one. ``Over`` ends the part of one workspace.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Self
 
 from converge.effect import Finding
@@ -21,11 +23,13 @@ from converge.plan.layers import system_layer
 from converge.plan.plan import Build, Change, Plan
 from converge.plan.snapshot import Snapshot, Transaction
 from converge.plan.written import SettingProof
+from converge.problem import Problem
 from converge.profile.choices import Choices
 from converge.profile.profile import Profile
 from tasks.reach.remote import Answer, reconnect
 from tasks.reach.remote import run as remote
 from tasks.run import run as runs
+from tasks.run.start import PROJECT, refuse
 from tasks.run.waits import PROGRAMS
 
 
@@ -250,7 +254,9 @@ class Done(Workspace):
 def addressed(host: Any) -> Workspace:
     """The workspace of pyinfra's ``host``, with or without a profile."""
     run = runs.current
-    if run is None or host.name not in run.inputs:
+    if run is None:
+        refuse([_by_itself(sys.argv[0])])
+    if host.name not in run.inputs:
         raise RuntimeError("run pyinfra in the project's directory, where config.py is")
     choices, _ = run.inputs[host.name]
     run.set(host.name, Exit.FAILED, "ended unexpectedly while it was prepared")
@@ -264,3 +270,11 @@ def workspace(host: Any) -> Given:
     if profile is None:
         raise RuntimeError(f"{known} has no profile, and only tasks/detect.py can do without")
     return Given.of(known, profile=profile)
+
+
+def _by_itself(program: str) -> Problem:
+    """A command that was started as a program of its own: it is pyinfra's to run."""
+    place = Path(program).resolve()
+    name = place.relative_to(PROJECT).as_posix() if PROJECT in place.parents else place.name
+    there = f".venv/bin/pyinfra inventory/<workspace>.py {name}"
+    return Problem(name, 0, 0, "", "is run by pyinfra, and not by python", there)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -244,6 +245,26 @@ def test_a_mistake_ends_in_5_and_says_what_to_do(
     assert "Traceback" not in done.stderr and "--> Connecting" not in done.stderr
     assert tree(place) == before
     assert not (PROJECT / "pyinfra-debug.log").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "command"),
+    [
+        ("deploy.py", "deploy.py"),
+        ("tasks/verify.py", "tasks/verify.py"),
+        ("-m tasks.detect", "tasks/detect.py"),
+    ],
+)
+def test_a_command_that_python_runs_by_itself_says_what_runs_it(
+    given: str, command: str, place: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, *given.split()], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 5
+    says = f"{command}: is run by pyinfra, and not by python; .venv/bin/pyinfra"
+    assert says in done.stderr and done.stderr.endswith(f"inventory/<workspace>.py {command}\n")
+    assert done.stdout == "invalid input (exit 5): nothing was touched\n"
 
 
 def test_another_directory_is_refused_and_nothing_is_left_in_it(
