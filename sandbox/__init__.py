@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -76,6 +77,8 @@ def data(
     a part of the system, by home-manager as a module of it."""
     root = root.resolve()
     if not (root / MADE).exists():
+        if sys.stderr.isatty():
+            print(f"making the sandbox in {root}: a few seconds", file=sys.stderr)
         make(root, host=workspace, user=user or getpass.getuser(), within=within)
     return {
         "workspace": workspace,

@@ -67,7 +67,7 @@ class Run:
         self.task = Path(str(params["operations"][0])).stem
         self.terminal = Terminal(sys.stderr if params.get("json_output") else sys.stdout)
         self.progress = Progress(self.terminal, whole=self.verbose)
-        self.waits = Waits(Terminal(sys.stderr, beside=self.terminal))
+        self.waits = Waits(Terminal(sys.stderr, beside=self.terminal), stays=self.verbose)
         self.inputs: dict[str, tuple[Choices, Profile | None]] = {}  # by pyinfra's host name
         self.outcomes: dict[str, Outcome] = {}  # by pyinfra's host name
         self.whys: dict[str, str] = {}

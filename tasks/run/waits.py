@@ -64,10 +64,18 @@ class Wait:
 
 
 class Waits:
-    """All that a run waits for at a time, the oldest first."""
+    """All that a run waits for at a time, the oldest first. ``stays``: no line passes, also on a
+    terminal, since others than this run write there (``-v``)."""
 
-    def __init__(self, terminal: Terminal, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        terminal: Terminal,
+        *,
+        stays: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.terminal, self.clock = terminal, clock
+        self.passes = terminal.stream.isatty() and not stays
         self.open: list[Wait] = []
         self._ticker: gevent.Greenlet | None = None
 
@@ -105,7 +113,7 @@ class Waits:
     def tell(self) -> None:
         """Say what is waited for now."""
         self._show()
-        if self.terminal.stream.isatty():
+        if self.passes:
             return
         for one in self._innermost():
             lasted = self.clock() - one.since
@@ -119,7 +127,7 @@ class Waits:
 
     def _show(self) -> None:
         waits = self._innermost()
-        if not waits:
+        if not (waits and self.passes):
             return
         one = min(waits, key=lambda one: one.since)
         lasted = self.clock() - one.since

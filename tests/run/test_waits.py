@@ -53,6 +53,15 @@ def test_on_a_terminal_one_line_passes_and_nothing_of_it_stays() -> None:
     assert screen.getvalue().endswith("\r\033[K") and "\n" not in screen.getvalue()
 
 
+def test_with_v_no_line_passes_since_pyinfra_writes_there_too() -> None:
+    clock, screen = Clock(), Screen()
+    told = Waits(Terminal(screen), stays=True, clock=clock)
+    with told.waiting("h", "box", "prove"):
+        clock.now = 2.0
+        told.tell()
+    assert screen.getvalue() == "  box: waiting, 2 s so far: prove\n"
+
+
 def test_a_passing_line_goes_before_a_line_of_the_other_stream_is_told() -> None:
     screen = Screen()
     out = Terminal(screen)
