@@ -128,6 +128,9 @@ class PlannedSetting:
         Says("in force, withheld, needs consent, excluded, not applicable, not selected"),
     ]
     why: A[str, Says("Why it is not in force")]
+    effect: A[
+        str, Says("What the workspace's record has of it before this run; empty for nothing")
+    ] = ""
 
 
 @dataclass(frozen=True, kw_only=True)

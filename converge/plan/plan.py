@@ -93,7 +93,7 @@ class Plan:
     not_applicable: Mapping[Layer, str]
     written: LastWritten  # the record after this plan
     recorded: bool  # whether the workspace's record is the same as ``written`` already
-    to_prove: tuple[str, ...] = ()  # settings of a staged rollout that are not proved yet
+    to_prove: tuple[str, ...] = ()  # settings that are looked at whatever changes
 
     @property
     def empty(self) -> bool:

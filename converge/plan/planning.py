@@ -42,9 +42,9 @@ def make_plan(
 
     ``proved``: the record of each setting before this run's own proof
     (``converge.proof.keep.intended``). ``staged``: the run is a part of a staged rollout; then
-    ``waits`` says why the next phase is not let in, and ``to_prove`` has the settings that are let
-    in and not proved. ``faults``: layers that apply and cannot be built. ``prefer``: the side that
-    wins a conflict between a KDE file and its chezmoi source, or ""."""
+    ``waits`` says why the next phase is not let in. ``to_prove``: settings that the run looks at
+    whatever it changes. ``faults``: layers that apply and cannot be built. ``prefer``: the side
+    that wins a conflict between a KDE file and its chezmoi source, or ""."""
     changes: list[Change] = []
     drift: list[FileDrift] = []
     refusals: list[Refusal] = []

@@ -16,7 +16,7 @@ begins with them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from converge.plan.written import SettingProof, digest_of
 from converge.setting import Phase, Setting
@@ -51,7 +51,7 @@ class Stage:
     entering: Phase | None = None  # the phase that this run lets in
     after: Phase | None = None  # the latest phase that was let in before
     waits: str = ""  # why the next phase is not let in
-    unproved: tuple[str, ...] = ()  # settings that are let in and not proved yet
+    out: frozenset[str] = frozenset()  # settings that are not in, though others of their phase are
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,10 +120,9 @@ def stage(
     all_phases = progress(recorded, in_force, wanted)
     held = [each for each in all_phases if each.let_in]
     phases = frozenset(each.phase for each in held)
-    unproved = tuple(name for each in held for name in each.lacking)
     following = next((each.phase for each in all_phases if not each.let_in), None)
     if following is None:
-        return Stage(phases=phases, unproved=unproved)
+        return Stage(phases=phases)
     last = max(
         (each for each in held if each.proofs),
         key=lambda each: -_soaked(each, clock),
@@ -138,8 +137,27 @@ def stage(
         waits = f"phase {last.phase} has soaked {hours(soaked)} of {hours(soak_s)}"
     if waits:
         waits = f"phase {following} waits: {waits}"
-        return Stage(phases=phases, after=after, waits=waits, unproved=unproved)
-    return Stage(phases=phases | {following}, entering=following, after=after, unproved=unproved)
+        return Stage(phases=phases, after=after, waits=waits)
+    return Stage(phases=phases | {following}, entering=following, after=after)
+
+
+def as_seen(
+    now: Stage,
+    recorded: Mapping[str, SettingProof],
+    in_force: Iterable[Setting],
+    wanted: frozenset[Phase],
+    *,
+    due: bool,
+) -> Stage:
+    """The stage for a task that only looks, setting by setting: one that is in stays in, whatever
+    else its phase lacks, and one that is not in cannot lack its effect. ``due``: what the next run
+    would let in belongs to it."""
+    entering = now.entering if due else None
+    known = progress(recorded, in_force, wanted)
+    phases = {one.phase for one in known if one.proofs or one.let_in}
+    out = frozenset(name for one in known if one.phase is not entering for name in one.out)
+    phases |= {entering} if entering else set()
+    return replace(now, phases=frozenset(phases), entering=entering, out=out)
 
 
 def _soaked(progress: PhaseProgress, clock: Clock) -> int:

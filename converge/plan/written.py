@@ -41,6 +41,11 @@ class SettingProof:
     waits: str = ""  # after what a pending or unknown effect is known (``converge.effect.remedy``)
 
     @property
+    def never(self) -> bool:
+        """Whether nobody has looked at it since it was changed."""
+        return self.effect == NOT_LOOKED_AT and not self.waits
+
+    @property
     def holds(self) -> bool:
         """Whether nothing is left to prove. A pending effect does not hold."""
         return self.effect in PROVEN
@@ -105,11 +110,16 @@ class LastWritten:
         return replace(self, files={**rest, **theirs}, entries=entries, settings=settings)
 
     def same(self, other: LastWritten, *, proof: bool) -> bool:
-        """Whether both records say that the same was written and, with ``proof``, that the same was
-        found. The run does not count."""
+        """Whether ``other`` says that all of this was written and let in, and with ``proof`` that
+        the same was found, whichever run it was."""
+        let_in = all(
+            name in other.settings and other.settings[name].digest == one.digest
+            for name, one in self.settings.items()
+        )
         return (
             self.files == other.files
             and self.entries == other.entries
+            and let_in
             and (not proof or (self.settings == other.settings and self.staged == other.staged))
         )
 

@@ -17,6 +17,8 @@ from converge.proof.touched import Touched
 
 #: Items that must be effective before a staged rollout lets its next phase in.
 HEALTH = frozenset({"journal.crashes", "journal.memory", "system.state", "user.state"})
+#: Where a setting stands that is looked at.
+WANTED = frozenset({Stand.IN_FORCE, Stand.LOCKED, Stand.HELD})
 NAMED = 3  # at most so many settings are named with one reason, to keep a run's output short
 
 
@@ -86,17 +88,19 @@ def intended(
     recorded: Mapping[str, SettingProof], standings: Iterable[Standing], *, run: str, clock: Clock
 ) -> dict[str, SettingProof]:
     """The record of a plan before its proof. A setting that is newly in force, or in force with
-    another value, is recorded as not looked at. A setting that is not part of this run keeps its
-    record."""
+    another value, is recorded as not looked at; so is one that is newly locked or held back, which
+    is wanted all the same. A setting that is not part of this run keeps its record."""
     record = {}
     for standing in standings:
         setting = standing.setting
         old = recorded.get(setting.id)
         if standing.stand is Stand.OTHER_PHASE and old is not None:
             record[setting.id] = old
-        elif standing.in_force:
+        elif standing.stand in WANTED:
             digest = digest_of(setting)
             same = old is not None and old.digest == digest
+            if old is not None and not standing.in_force and old.holds and old.effect != OWN:
+                same = False  # it was in force then
             record[setting.id] = (
                 old
                 if old is not None and same
@@ -147,6 +151,33 @@ def proved(
     return record
 
 
+def to_prove(
+    recorded: Mapping[str, SettingProof], standings: Iterable[Standing], *, staged: bool
+) -> tuple[str, ...]:
+    """The settings that a run looks at whatever it changes: those that nobody has looked at yet,
+    and in a ``staged`` rollout those whose effect may have come meanwhile. ``recorded`` is from
+    ``intended``."""
+    names = [one.setting.id for one in standings if one.stand in WANTED]
+    if staged:
+        return tuple(name for name in names if not recorded[name].holds)
+    return tuple(name for name in names if recorded[name].never)
+
+
+def found_since(
+    recorded: Mapping[str, SettingProof],
+    standings: Iterable[Standing],
+    findings: Iterable[Finding],
+    *,
+    run: str,
+    clock: Clock,
+) -> dict[str, SettingProof]:
+    """The record after a look that changed nothing: what was found now of each setting that is in
+    there with its present value. Nothing is let in by that."""
+    digests = {one.setting.id: digest_of(one.setting) for one in standings if one.stand in WANTED}
+    known = {name: one for name, one in recorded.items() if digests.get(name) == one.digest}
+    return {**recorded, **proved(known, findings, None, run=run, clock=clock)}
+
+
 def still_open(
     recorded: Mapping[str, SettingProof],
     standings: Iterable[Standing],
@@ -163,10 +194,12 @@ def still_open(
     for standing in standings:
         name = standing.setting.id
         proof = recorded.get(name)
-        if not standing.in_force or proof is None or proof.holds or now.get(name) in PROVEN:
+        if not standing.in_force or proof is None or proof.digest != digest_of(standing.setting):
+            continue
+        if proof.holds or now.get(name) in PROVEN:
             continue
         what, how = f"{proof.effect} since an earlier run", proof.waits
-        if proof.effect == NOT_LOOKED_AT and not proof.waits:
+        if proof.never:
             what = "not looked at yet"
         if how in BY_A_RESTART and proof.boot != clock.boot:
             how = "the machine was restarted since"

@@ -122,6 +122,9 @@ def rows(
         yield from open_ends(findings)
         undo = rerun(inventory, workspace, "tasks/rollback.py", run, wide)
         yield EndingRow(word="undo", text=undo, typed=True)
+    elif task == "deploy" and outcome is Outcome.UNCHANGED and findings:
+        yield EndingRow(word="effects", text=effects(findings))
+        yield from open_ends(findings)
     elif task == "verify":
         yield from _faults(findings)
         yield from open_ends(findings)

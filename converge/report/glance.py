@@ -13,6 +13,7 @@ from converge.plan.layers import home_within
 from converge.plan.plan import Plan
 from converge.plan.snapshot import Snapshot
 from converge.plan.standing import Standing
+from converge.plan.written import digest_of
 from converge.problem import count, did_you_mean
 from converge.proof.check import Context
 from converge.report.history import RunFindings
@@ -55,7 +56,10 @@ def status(
     if snapshot.written.run:
         yield "last run", snapshot.written.run
     if proof is None:
-        yield "last proof", "none on this controller; tasks/verify.py makes one"
+        known = (
+            "what the workspace's record has stands above; " if snapshot.written.settings else ""
+        )
+        yield "last proof", f"none on this controller; {known}tasks/verify.py makes one"
     else:
         yield "last proof", f"{_moment(proof.time)} by {proof.task}: {summary(proof.findings)}"
 
@@ -71,9 +75,10 @@ def _generations(snapshot: Snapshot, name: str) -> Iterator[Row]:
 
 
 def _proved(snapshot: Snapshot, plan: Plan) -> Iterator[Row]:
-    """How far each phase is proved, from the workspace's record of each setting in force."""
-    settings = [standing.setting for standing in plan.standings if standing.in_force]
-    for one in rollout.progress(snapshot.written.settings, settings, frozenset(Phase)):
+    """How far each phase is proved, by the workspace's own record of each setting in force."""
+    settings = [one.setting for one in plan.standings if one.in_force]
+    phases = rollout.progress(snapshot.written.settings, settings, frozenset(Phase))
+    for one in phases:
         apart = sum(each.effect == Effect.NOT_APPLICABLE for each in one.proofs)
         known = len(one.proofs) - len(one.lacking) - apart
         total = len(one.proofs) + len(one.out) - apart
@@ -90,15 +95,15 @@ def _proved(snapshot: Snapshot, plan: Plan) -> Iterator[Row]:
             text += f"; {one.out[0]} was not applied yet"
         yield "proof", text
     if snapshot.written.staged:
-        yield (
-            "rollout",
-            next((text for text in plan.warnings if " waits: " in text), "staged; nothing waits"),
-        )
+        due = next((f"the next run lets phase {one.phase} in" for one in phases if one.out), "")
+        waits = next((text for text in plan.warnings if " waits: " in text), due)
+        yield "rollout", waits or "staged; every phase of this workspace is in"
 
 
 def _plan(plan: Plan) -> str:
-    if plan.empty:
-        return "nothing to change"
+    if plan.quiet:
+        look = f"; the next run looks at {count(len(plan.to_prove), 'setting')}"
+        return "nothing to change" + (look if plan.to_prove else "")
     builds = sum(build.needed for build in plan.builds)
     files, layers = count(len(plan.changes), "file"), count(builds, "layer")
     return f"{files} to change, {layers} to build; see deploy.py --dry"
@@ -172,8 +177,14 @@ def why(
     check = BY_ID.get(setting.check)
     yield "check", f"{setting.check}: {check.title}" if check else f"{setting.check}: no such check"
     yield "here", f"{standing.stand}{f': {standing.why}' if standing.why else ''}"
-    if newest is None:
-        yield "last effect", "not looked at yet; tasks/verify.py does"
+    recorded = context.snapshot.written.settings.get(setting.id)
+    if newest is None or (recorded and recorded.run > newest[0].run):
+        if recorded is None or recorded.never or recorded.digest != digest_of(setting):
+            yield "last effect", "not looked at yet; tasks/verify.py does"
+            return
+        yield "last effect", f"{recorded.effect}, run {recorded.run}, by the workspace's record"
+        if recorded.waits:
+            yield "", recorded.waits
         return
     proof, finding = newest
     yield "last effect", f"{finding.effect}, {_moment(proof.time)}, run {proof.run}"

@@ -231,6 +231,7 @@ class ReportedSetting:
     phase: str
     stand: str
     why: str
+    effect: str  # by the workspace's record, before the run; "" where that has nothing
 
     @classmethod
     def of(cls, row: PlannedSetting) -> ReportedSetting:
@@ -243,6 +244,7 @@ class ReportedSetting:
             phase=known.phase.value if known else "",
             stand=row.stand,
             why=row.why,
+            effect=row.effect,
         )
 
 

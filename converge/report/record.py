@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from converge.journal.kinds import PlannedEntry, PlannedSetting, PlanRecord
 from converge.plan.plan import Plan
+from converge.plan.standing import Standing
 
 
 def plan_record(plan: Plan) -> PlanRecord:
@@ -25,9 +26,18 @@ def plan_record(plan: Plan) -> PlanRecord:
         ),
         settings=tuple(
             PlannedSetting(
-                setting=standing.setting.id, stand=standing.stand.value, why=standing.why
+                setting=one.setting.id,
+                stand=one.stand.value,
+                why=one.why,
+                effect=_effect(plan, one),
             )
-            for standing in plan.standings
+            for one in plan.standings
         ),
         notes=plan.warnings,
     )
+
+
+def _effect(plan: Plan, standing: Standing) -> str:
+    """What was last found of a setting, as far as that is known."""
+    one = plan.written.settings.get(standing.setting.id)
+    return one.effect if one and standing.in_force and not one.never else ""

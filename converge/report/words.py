@@ -107,7 +107,15 @@ def proof(one: ReportedWorkspace) -> str:
     """How many of the settings that apply are effective. Reminders to a person do not count."""
     found = [each for each in one.findings if each.counts]
     if not found:
-        return "not checked in this run"
+        return "not checked in this run" + _recorded(one)
     applicable = [each for each in found if each.effect is not Effect.NOT_APPLICABLE]
     good = sum(each.effect is Effect.EFFECTIVE for each in applicable)
     return f"{good} of {len(applicable)} effective"
+
+
+def _recorded(one: ReportedWorkspace) -> str:
+    """What the workspace's own record had of the settings in force."""
+    known = [each.effect for each in one.settings if each.effect]
+    applicable = [effect for effect in known if effect != Effect.NOT_APPLICABLE]
+    good = sum(effect == Effect.EFFECTIVE for effect in applicable)
+    return f"; by the workspace's record {good} of {len(applicable)} effective" if known else ""

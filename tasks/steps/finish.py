@@ -36,7 +36,7 @@ def run(kept: Kept) -> Done:
     if kept.tried and outcome.exit is Exit.DONE:
         return Done.of(kept, code=Outcome.ON_TRIAL, why=TRIAL)
     if not kept.transacts and outcome.exit is Exit.DONE:
-        left = show.waiting(kept, kept.proof)
+        left = show.waiting(kept, earlier)
         why = "the record of the workspace is up to date" + (f"; {left}" if left else "")
         return Done.of(kept, code=Outcome.UNCHANGED, why=why)
     left = show.waiting(kept, earlier)
@@ -46,7 +46,8 @@ def run(kept: Kept) -> Done:
 
 
 def _earlier(kept: Kept, findings: Iterable[Finding]) -> dict[str, SettingProof]:
-    """The records of settings in force that this run did not look at."""
-    told = {finding.setting for finding in findings}
-    wanted = {standing.setting.id for standing in kept.plan.standings if standing.in_force} - told
-    return {name: proof for name, proof in kept.proof.items() if name in wanted}
+    """What the workspace's record has of the settings in force that this run did not look at."""
+    told = {one.setting for one in findings}
+    wanted = {one.setting.id for one in kept.plan.standings if one.in_force} - told
+    recorded = kept.proof if kept.proves else kept.plan.written.settings
+    return {name: one for name, one in recorded.items() if name in wanted}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from converge.effect import Effect
 from converge.exits import Exit, Outcome
 from converge.journal.journal import controller_state
 from converge.plan.standing import Stand
+from converge.plan.written import digest_of
 from converge.problem import count
 from converge.proof import inquiry
 from converge.report import glance, history
@@ -38,6 +40,10 @@ def status(work: Planned) -> Planned:
     return work
 
 
+#: What the workspace's record has of a setting, that is worse than "as declared"; worst first.
+_WORSE = {Effect.NOT_EFFECTIVE: Outcome.INEFFECTIVE, Effect.UNKNOWN: Outcome.NOT_KNOWN}
+
+
 def _declared(work: Planned) -> tuple[Outcome, str]:
     """The outcome, and a sentence on what differs from the declaration."""
     cut, last = work.snapshot.open_transaction, work.snapshot.last_transaction
@@ -55,6 +61,16 @@ def _declared(work: Planned) -> tuple[Outcome, str]:
     if parts:
         return Outcome.DIFFERS, f"{', '.join(parts)}; deploy.py --dry shows what"
     over = show.nothing_to_do(work)
+    recorded = work.snapshot.written.settings
+    wanted = (one.setting for one in work.plan.standings if one.in_force)
+    last_found = {
+        recorded[one.id].effect
+        for one in wanted
+        if one.id in recorded and recorded[one.id].digest == digest_of(one)
+    }
+    for effect, word in _WORSE.items():
+        if effect.value in last_found:
+            return word, over.why
     if over.code is Outcome.UNCHANGED or over.code is None:
         return Outcome.AS_DECLARED, over.why
     return Outcome.of(over.code), over.why

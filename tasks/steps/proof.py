@@ -26,12 +26,14 @@ from converge.subjects.checks import ITEMS, PROOFS
 from tasks.reach import remote
 from tasks.reach.remote import Answer
 from tasks.run.stages import Built, Given, Over, Planned, Read
-from tasks.steps import read
+from tasks.steps import read, write
 from tasks.steps.show import nothing_to_do
 
 #: Effects that a run without keeping its change shows; the others are in the journal only.
 WRONG = (Effect.NOT_EFFECTIVE, Effect.UNKNOWN)
 SETTLE_S = 3
+#: The step of a look that puts what it found into the workspace's record.
+NOTE = "note what was found"
 SLACK_S = 60  # for the connection, on top of the time limits of all probes together
 
 
@@ -190,11 +192,36 @@ def record_of(work: Planned, findings: Iterable[Finding]) -> dict[str, SettingPr
     )
 
 
+def note(work: Planned, findings: Iterable[Finding]) -> None:
+    """Write what was found of each setting into the workspace's record, where that says otherwise:
+    what reads it there, from whichever controller, then knows it too. Nothing else is written, and
+    nothing where another run is at work or decides: its own proof will say."""
+    recorded, now = work.snapshot.written.settings, work.snapshot
+    found = keep.found_since(
+        recorded, work.plan.standings, findings, run=work.run.id, clock=now.clock
+    )
+    if work.run.dry or found == recorded:
+        return
+    try:
+        busy = now.lock if now.lock and now.lock.alive else None
+        one = now.open_transaction or now.open_trial
+        if busy or one:
+            raise Over(f"run {busy.run if busy else one.run if one else ''} is not over there")
+        write.note(work, found)
+    except Over as over:
+        why = f"{over.why}; the record there is as it was, and the next tasks/verify.py writes it"
+        work.step(NOTE, "left out", why)
+    else:
+        work.step(NOTE, "done")
+
+
 def verify(work: Planned) -> Planned:
-    """Print the effect of every setting and item, and set the outcome."""
+    """The effect of everything, now; it decides the exit code. The workspace's record is told."""
     from tasks.steps import forecast
 
-    findings = (*prove(work, frozenset(When) - {When.BEFORE}), *forecast.look(work))
+    proved = prove(work, frozenset(When) - {When.BEFORE})
+    findings = (*proved, *forecast.look(work))
+    note(work, proved)
     table(work, findings, whole=work.run.diff)
     _, why = result(findings)
     outcome = verified(findings)

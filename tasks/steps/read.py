@@ -15,12 +15,12 @@ from converge.limits import frame
 from converge.plan import cascade, desired, held, layers, planning, saved, unread
 from converge.plan.observed import SnapshotError, parse
 from converge.plan.plan import Plan
-from converge.plan.rollout import Stage, stage
+from converge.plan.rollout import Stage, as_seen, stage
 from converge.plan.snapshot import Lock, Snapshot, Transaction
-from converge.plan.standing import ForbiddenSetting, Standing, standings
+from converge.plan.standing import ForbiddenSetting, Stand, Standing, standings
 from converge.proof import keep
 from converge.reason import reason_of, spoken
-from converge.setting import Layer, Phase
+from converge.setting import Layer
 from converge.subjects.settings import ALL
 from tasks.reach import remote
 from tasks.run import waits
@@ -236,7 +236,7 @@ def plan_for(work: Given, found: Snapshot) -> Plan:
     faults = layers.faults(found, profile, named=choices.named, root=choices.root)
     missing = layers.not_applicable(found, profile, faulty=faults)
     now = stage_of(work, found)
-    stands = cascade.with_locks(found, _standings(work, found, now.phases))
+    stands = cascade.with_locks(found, _standings(work, found, now))
     found = _with_modified(work, found, stands)
     stands = held.with_holds(found, stands, prefer=choices.prefer)
     selected = choices.layers
@@ -254,6 +254,8 @@ def plan_for(work: Given, found: Snapshot) -> Plan:
         root=choices.root,
         not_applicable=missing,
     )
+    recorded = keep.intended(found.written.settings, stands, run=work.run.id, clock=found.clock)
+    staged = is_staged(work, found)
     return planning.make_plan(
         choices.workspace,
         found,
@@ -263,11 +265,11 @@ def plan_for(work: Given, found: Snapshot) -> Plan:
         ),
         standings=stands,
         not_applicable=missing,
-        proved=keep.intended(found.written.settings, stands, run=work.run.id, clock=found.clock),
-        staged=is_staged(work, found),
+        proved=recorded,
+        staged=staged,
         waits=now.waits,
         faults=faults,
-        to_prove=now.unproved,
+        to_prove=keep.to_prove(recorded, stands, staged=staged),
         prefer=choices.prefer,
     )
 
@@ -302,23 +304,19 @@ def stage_of(work: Given, found: Snapshot) -> Stage:
     choices = work.choices
     if not is_staged(work, found):
         return Stage(phases=choices.phases)
-    stands = _standings(work, found, choices.phases)
-    now = stage(
-        found.written.settings,
-        (stand.setting for stand in stands if stand.in_force),
-        choices.phases,
-        found.clock,
-        soak_s=choices.soak_hours * 3600,
-    )
-    if work.run.task == "verify" and now.entering and found.written.settings:
-        # The next phase is not let in yet, so its settings need not be effective.
-        return replace(now, phases=now.phases - {now.entering}, entering=None)
+    stands = _standings(work, found, Stage(phases=choices.phases))
+    in_force = tuple(one.setting for one in stands if one.in_force)
+    recorded = found.written.settings
+    now = stage(recorded, in_force, choices.phases, found.clock, soak_s=choices.soak_hours * 3600)
+    if work.run.task in READ_ONLY and recorded:
+        due = work.run.task != "verify"
+        return as_seen(now, recorded, in_force, choices.phases, due=due)
     return now
 
 
-def _standings(work: Given, found: Snapshot, phases: frozenset[Phase]) -> tuple[Standing, ...]:
+def _standings(work: Given, found: Snapshot, now: Stage) -> tuple[Standing, ...]:
     choices, profile = work.choices, work.profile
-    return standings(
+    stands = standings(
         ALL,
         facts=profile.facts,
         not_applicable=layers.not_applicable(
@@ -326,12 +324,18 @@ def _standings(work: Given, found: Snapshot, phases: frozenset[Phase]) -> tuple[
             profile,
             faulty=layers.faults(found, profile, named=choices.named, root=choices.root),
         ),
-        phases=phases,
+        phases=now.phases,
         layers=choices.layers,
-        later=choices.phases - phases,
+        later=choices.phases - now.phases,
         accept=choices.accept,
         include=choices.include,
         exclude=choices.exclude,
+    )
+    return tuple(
+        replace(one, stand=Stand.OTHER_PHASE, why="it is not let in yet")
+        if one.in_force and one.setting.id in now.out
+        else one
+        for one in stands
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from converge.exits import Exit
 from converge.plan.plan import Change
-from converge.plan.written import SettingProof
+from converge.plan.written import LastWritten, SettingProof
 from converge.setting import Layer
 from tasks.reach.payload import pack
 from tasks.reach.remote import Answer
@@ -18,12 +18,17 @@ from tasks.steps.lock import controller, done
 
 
 def record(work: Planned, proof: Mapping[str, SettingProof] | None = None) -> Change:
-    """``written.json`` as one more file to write. ``proof``: the record of each setting."""
+    """The record of what was last written, as one more file to write; ``proof``: what was found.
+    Its run is the last one that changed anything else."""
+    before = work.snapshot.written.run
+    run = before if before and work.plan.quiet else work.run.id
+    written = replace(work.plan.written, run=run)
+    return _record(work, written if proof is None else replace(written, settings=proof))
+
+
+def _record(work: Planned, written: LastWritten) -> Change:
     path = f"{work.snapshot.state}/written.json"
     node = work.snapshot.nodes.get(path)
-    written = replace(work.plan.written, run=work.run.id)
-    if proof is not None:
-        written = replace(written, settings=proof)
     return Change(
         path=path,
         layer=Layer.SESSION,
@@ -90,8 +95,17 @@ def _overtaken(looked: Looked, answer: Answer) -> Written:
 
 
 def proof(work: Planned, found: Mapping[str, SettingProof], *, keep: str = "release") -> None:
-    """Write the record with these findings. ``keep``: "release" releases the lock, "keep" keeps it.
-    Raises ``Over``."""
+    """Write what was found into the record, and give the lock back unless it is to ``keep``. Raises
+    ``Over``."""
+    _write(work, record(work, found), keep)
+
+
+def note(work: Planned, found: Mapping[str, SettingProof]) -> None:
+    """The same of a look: nothing else of the record changes. Raises ``Over``."""
+    _write(work, _record(work, replace(work.snapshot.written, settings=found)), "release")
+
+
+def _write(work: Planned, record: Change, keep: str) -> None:
     done(
         work.remote(
             "write",
@@ -100,7 +114,7 @@ def proof(work: Planned, found: Mapping[str, SettingProof], *, keep: str = "rele
             work.lock,
             controller(),
             keep,
-            stdin=pack([record(work, found)], home=work.snapshot.home),
+            stdin=pack([record], home=work.snapshot.home),
         )
     )
 

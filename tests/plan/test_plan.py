@@ -319,8 +319,11 @@ PROVED = SettingProof(effect="effective", run="r", boot="b", uptime_s=1, digest=
 
 def test_only_a_staged_rollout_has_proof_to_record_where_nothing_changes() -> None:
     rest = applied(found(), plan(found()))
-    assert plan(rest, proved={"kwin.blur": PROVED}).empty
-    assert not plan(rest, proved={"kwin.blur": PROVED}, staged=True).empty
+    pending = replace(PROVED, effect="pending")
+    in_force = replace(rest, written=replace(rest.written, settings={"kwin.blur": pending}))
+    assert plan(in_force, proved={"kwin.blur": PROVED}).empty
+    assert not plan(in_force, proved={"kwin.blur": PROVED}, staged=True).empty
+    assert not plan(rest, proved={"kwin.blur": PROVED}).empty, "it is newly in force"
     written = replace(rest.written, settings={"kwin.blur": PROVED}, staged=True)
     assert plan(replace(rest, written=written), proved={"kwin.blur": PROVED}, staged=True).empty
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from converge.plan.rollout import FIRST, ORDER, Clock, Stage, stage
+from converge.plan.rollout import FIRST, ORDER, Clock, Stage, as_seen, stage
 from converge.plan.written import SettingProof, digest_of
 from converge.setting import Layer, Phase, Setting
 from converge.subjects.settings import ALL as ALL_ROWS
@@ -115,7 +115,6 @@ def test_a_phase_with_one_setting_that_is_not_proved_lets_nobody_in(effect: str)
     now = staged(held, up=9 * DAY_S)
     assert (now.phases, now.entering) == ({Phase.LIBRARIES}, None)
     assert now.waits == f"phase 2 waits: phase 1 is not proved: 1.b is {effect}"
-    assert now.unproved == ("1.b",)
 
 
 def test_what_has_nothing_to_be_effective_on_holds_nobody_up() -> None:
@@ -158,6 +157,17 @@ def test_a_narrowed_rollout_proves_nothing_of_what_it_leaves_out() -> None:
     del held["1.b"]
     assert staged(held, rows=some).entering is Phase.RUNTIMES
     assert staged(held, rows=ROWS).entering is Phase.LIBRARIES
+
+
+def test_a_look_knows_setting_by_setting_what_is_in() -> None:
+    """T6: one setting that was left out by exclude= made its whole phase "not let in yet"."""
+    held = proved((Phase.LIBRARIES, "a", 0))
+    del held["1.b"]
+    now = staged(held)
+    for due, entering, out in ((False, None, {"1.b"}), (True, Phase.LIBRARIES, set())):
+        seen = as_seen(now, held, ROWS, ALL, due=due)
+        assert (seen.phases, seen.entering) == ({Phase.LIBRARIES}, entering)
+        assert seen.out == out | {one.id for one in ROWS if one.phase is not Phase.LIBRARIES}
 
 
 # -- on a workspace -------------------------------------------------------------------------------

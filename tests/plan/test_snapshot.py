@@ -300,7 +300,10 @@ def test_the_run_that_wrote_is_no_difference(tmp_path: Path) -> None:
     assert not WRITTEN.same(replace(WRITTEN, files={}), proof=False)
     assert not WRITTEN.same(replace(WRITTEN, settings={}), proof=True)
     assert not WRITTEN.same(replace(WRITTEN, staged=False), proof=True)
-    assert WRITTEN.same(replace(WRITTEN, settings={}, staged=False), proof=False)
+    found = {name: replace(one, effect="pending") for name, one in WRITTEN.settings.items()}
+    assert WRITTEN.same(replace(WRITTEN, settings=found, staged=False), proof=False)
+    assert not WRITTEN.same(replace(WRITTEN, settings={}), proof=False), "one is newly in force"
+    assert replace(WRITTEN, settings={}).same(WRITTEN, proof=False), "nothing is"
 
 
 def test_a_record_of_the_older_form_keeps_what_was_written_and_proves_nothing() -> None:

@@ -9,7 +9,7 @@ import pytest
 from converge.effect import BY_A_RESTART, Effect, Finding, remedy
 from converge.plan.rollout import Clock, Stage
 from converge.plan.standing import Stand, Standing
-from converge.plan.written import SettingProof, digest_of
+from converge.plan.written import OWN, SettingProof, digest_of
 from converge.proof import keep
 from converge.proof.touched import Touched, touched
 from converge.setting import Layer, Phase
@@ -147,10 +147,47 @@ def test_what_is_newly_in_force_is_not_proved_before_somebody_looked() -> None:
 
 
 @pytest.mark.parametrize(
-    "stand", [Stand.EXCLUDED, Stand.WITHHELD, Stand.CONSENT, Stand.NOT_APPLICABLE, Stand.LOCKED]
+    "stand", [Stand.EXCLUDED, Stand.WITHHELD, Stand.CONSENT, Stand.NOT_APPLICABLE]
 )
 def test_what_is_taken_out_of_force_loses_its_proof(stand: Stand) -> None:
     assert planned(proof("effective"), stand) == {}
+
+
+@pytest.mark.parametrize("stand", [Stand.LOCKED, Stand.HELD])
+def test_what_is_locked_or_held_back_is_wanted_and_has_to_be_looked_at_anew(stand: Stand) -> None:
+    """A staged rollout never came past the phase of such a setting: it was never let in."""
+    assert planned(proof("effective"), stand)[BLUR.id].never
+    assert planned(proof("not effective"), stand)[BLUR.id] == proof("not effective")
+    assert planned(proof(OWN), Stand.HELD)[BLUR.id].holds, "it is the user's own choice"
+
+
+def test_a_run_looks_at_what_nobody_looked_at_and_a_rollout_at_what_may_have_come() -> None:
+    standings = [Standing(setting=BLUR, stand=Stand.IN_FORCE)]
+    for old, plain, staged in (
+        (None, True, True),
+        (proof("pending"), False, True),
+        (proof("not effective"), False, True),
+        (proof("effective"), False, False),
+    ):
+        recorded = planned(old)
+        assert bool(keep.to_prove(recorded, standings, staged=False)) is plain, old
+        assert bool(keep.to_prove(recorded, standings, staged=True)) is staged, old
+
+
+def test_a_look_lets_nothing_in_and_keeps_a_proof_that_nobody_could_have_now() -> None:
+    standings = [Standing(setting=BLUR, stand=Stand.IN_FORCE)]
+
+    def since(old: SettingProof | None, effect: Effect) -> str:
+        recorded = {BLUR.id: old} if old else {}
+        found = [setting(BLUR.id, effect)]
+        now = keep.found_since(recorded, standings, found, run="new", clock=CLOCK)
+        return now[BLUR.id].effect if now else ""
+
+    assert since(None, Effect.EFFECTIVE) == "", "it was not let in"
+    assert since(proof("pending"), Effect.EFFECTIVE) == "effective"
+    assert since(proof("effective"), Effect.NOT_EFFECTIVE) == "not effective"
+    assert since(proof("effective"), Effect.PENDING) == "effective"
+    assert since(proof("pending", digest="another"), Effect.EFFECTIVE) == "pending"
 
 
 def test_what_belongs_to_another_phase_keeps_its_proof_and_gets_none() -> None:
