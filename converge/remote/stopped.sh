@@ -1,6 +1,6 @@
 # What a run wrote, by the manifest of its record; and whether a run that never came into force wrote
 # what stands somewhere: one that stopped between writing a layer and activating it leaves the layer's
-# files. Read by restore.sh and remove.sh behind common.sh, replace.sh and seal.sh.
+# files. Read by restore.sh and discard.sh behind common.sh, replace.sh and seal.sh.
 # shellcheck shell=sh disable=SC2034,SC2154
 sound() { # sound RECORD: whether its manifest is line for line what was sent
     plain_file "$1/manifest" && [ "$(tail -n 1 -- "$1/manifest" 2>/dev/null)" = end ] &&

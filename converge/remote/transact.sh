@@ -11,6 +11,7 @@
 #                                                 (default: all that is still in force)
 #        transact.sh run    T                     the process itself
 #        transact.sh reboot T                     the user's unit after a reboot in between
+#        transact.sh discard RECORDS LAYERS       remove root's records of one user, once all is undone
 #        transact.sh answer T keep|undo, restart T   hand over to trial.sh
 #        transact.sh tried  T SECONDS             print how the trial stands, once it is decided
 #        transact.sh trial  T SHA256 <payload     the change needs a reboot: prepare a trial (trial.sh)
@@ -353,6 +354,7 @@ case $verb in
         restore "$2" "$4"
         ;;
     remember | recall) "$verb" ;;
+    discard) discard "$2" "$3" ;;
     trial)
         trial=${T%/transaction}/trial
         rm -rf -- "$trial"

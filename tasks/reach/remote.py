@@ -71,8 +71,8 @@ PARTS = {
     "managed": ("places", "sources"),
     "build": ("difference",),
     "write": ("kdelock", "replace", "seal"),
-    "transact": ("seal", "record", "profiles"),
-    "remove": ("replace", "seal", "stopped"),
+    "transact": ("replace", "seal", "stopped", "discard", "record", "profiles"),
+    "remove": ("replace", "seal", "stopped", "discard"),
     "rollback": ("seal",),
     "trial": ("record", "loader", "prove"),
 }

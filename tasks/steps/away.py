@@ -145,12 +145,12 @@ def records(work: Leaving) -> Done:
     if theirs or "roots_remain" in found.marks:
         roots = work.system_record.rpartition("/")[0]
         layer = system_layer(work.choices.root)
-        answer = work.remote("remove", "root", roots, layer, sudo=found.needs_sudo)
+        answer = work.remote("transact", "discard", roots, layer, sudo=found.needs_sudo)
         if not answer.of("removed"):
             raise Over(f"root's records: {answer.last_error}")
         left = answer.of("left")
     layers = found.expand(HOME_LAYER).rpartition("/")[0]
-    answer = work.remote("remove", "user", work.run.id, work.lock, layers)
+    answer = work.remote("remove", work.run.id, work.lock, layers)
     if not answer.of("removed"):
         raise Over(answer.last_error)
     stays = (*work.stays, *(f"{path}: not of ours, left" for path in (*left, *answer.of("left"))))

@@ -107,7 +107,7 @@ def test_the_records_of_another_user_stay_and_what_lies_beside_ours_is_named(
         path.parent.mkdir(exist_ok=True)
         path.write_text("mine\n")
     done: subprocess.CompletedProcess[str] = workspace.call(
-        "remove", "root", str(runs / "me"), str(runs.parent / "nixos")
+        "transact", "discard", str(runs / "me"), str(runs.parent / "nixos")
     )
     said = done.stdout.splitlines()
     assert said[-1] == "removed"

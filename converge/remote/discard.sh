@@ -1,0 +1,42 @@
+# Take records off a workspace once all is undone, and the files of a layer that no run activated.
+# Read by remove.sh, and by transact.sh for those of root, behind common.sh, replace.sh, seal.sh and
+# stopped.sh. Wherever it is interrupted, the same once more does the rest.
+# shellcheck shell=sh disable=SC2154
+undone_all() { # undone_all RECORDS: nothing is in force that a record is needed for
+    for transaction in "$1"/*/transaction; do
+        status=$(standing_of "$transaction") || continue
+        case $status in undone*) ;; *) stop 73 "$transaction/status: it is not undone" ;; esac
+    done
+}
+take_files() { # take_files RECORDS LAYERS: of a run that stopped before it activated them
+    [ -d "$2" ] && [ ! -L "$2" ] || return 0
+    find "$2" -type f ! -path "*$newline*" 2>/dev/null | while IFS= read -r file; do
+        if of_stopped "$1" "$file" "$(digest "$file")"; then rm -f -- "$file"; fi
+    done
+    find "$2" -depth -type d -empty -exec rmdir -- {} \; # at once: the one above may be empty then
+}
+drop_all() { # drop_all RECORDS
+    for old in "$1"/[0-9]*t[0-9]*-* "$1"/.gone-*; do
+        [ -e "$old" ] || continue
+        case ${old##*/} in .gone-*) rm -rf -- "$old" ;; *) drop "$old" ;; esac ||
+            stop 70 "$old: cannot be removed"
+    done
+}
+left() { # left FIND_ARGUMENT...: what find has there is somebody's own
+    find "$@" ! -type d 2>/dev/null | while IFS= read -r name; do say left "$name"; done
+}
+discard() { # discard RECORDS LAYERS: root's of one user, .../runs/USER; prints "left PATH", "removed"
+    records=$1 base=${1%/runs/*} runs=${1%/*}
+    case $records in */workspace-tuning/runs/*) ;; *) stop 64 "$records: not the records of a user" ;; esac
+    undone_all "$records"
+    take_files "$records" "$2"
+    drop_all "$records"
+    for old in "$runs"/[0-9]*t[0-9]*-*; do # root kept the records of all users in one place once
+        if ! grep -qxF "user ${records##*/}" "$old/transaction/plan" 2>/dev/null; then continue; fi
+        case $(standing_of "$old/transaction") in undone*) ;; *) stop 73 "$old: it is not undone" ;; esac
+        drop "$old" || stop 70 "$old: cannot be removed"
+    done
+    find "$base" -depth -type d -empty -exec rmdir -- {} \; 2>/dev/null
+    left "$base" -mindepth 1 \( -path "$records/*" -o ! -path "$runs/*" \)
+    say removed
+}
