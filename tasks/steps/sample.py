@@ -34,6 +34,9 @@ from tasks.run.stages import Given, Over, Planned
 from tasks.steps.lock import controller
 
 READINGS = 3
+#: Why a claim has no benchmark here; each reason is in the journal, in the report, and with -v.
+NOT_IN_FORCE = "whose settings are not in force here (tasks/why.py says why)"
+NO_BENCHMARK = "which no benchmark of one program tells (-v says why)"
 Records = list[MeasurementRecord]
 
 
@@ -126,6 +129,7 @@ def benchmarks(work: Measuring) -> Measured:
     options, memory = work.options, work.memory
     history = History.parse(memory.history) if memory else History()
     controlled = False
+    silent: dict[str, list[str]] = {}  # claims without a benchmark, by what is said of them
     for subject, settings in _claims(work):
         why = _why_not(work, subject, settings, options)
         for benchmark in measure_benchmarks.benchmarks(subject) if not why else ():
@@ -142,7 +146,14 @@ def benchmarks(work: Measuring) -> Measured:
                 _measured(work, records, benchmark, again, pair.control, history)
             _measured(work, records, benchmark, found, pair, history, settings)
         if why and not options.only:
-            _record(work, records, measure_samples.not_measured(subject, settings, why))
+            kind = NO_BENCHMARK if measure_benchmarks.why_not(subject) else NOT_IN_FORCE
+            silent.setdefault(kind, []).append(subject)
+            record = measure_samples.not_measured(subject, settings, why)
+            _record(work, records, record, brief=not work.run.verbose)
+    if not (work.run.dry or work.run.verbose):
+        for kind, names in silent.items():
+            text = f"{count(len(names), 'claim')}, {kind}: {', '.join(names)}"
+            work.run.terminal.row(("not measured", text), (26,))
     return Measured.of(work, records=records)
 
 
@@ -361,11 +372,16 @@ def _measured(
     _record(work, records, record)
 
 
-def _record(work: Planned, records: Records, record: MeasurementRecord) -> None:
+def _record(
+    work: Planned, records: Records, record: MeasurementRecord, *, brief: bool = False
+) -> None:
+    """Put a measurement into the journal, and say it unless ``brief``."""
     records.append(record)
     if work.run.dry:
         return
     work.record(record)
+    if brief:
+        return
     name = record.benchmark or record.subject
     if record.subject in (measure_samples.CONTROL, *PROCESSES):
         name = record.subject

@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from converge.journal.measured import MeasurementRecord
+from converge.measure.options import Options
+from tasks.steps import sample
 from tests.conftest import Box, Cli, tree
+from tests.run.steps import make
 from tests.tools import need
+
+__all__ = ["make"]
 
 HISTORY = ".local/state/workspace-tuning/workspace/measurements.json"
 
@@ -151,3 +158,16 @@ def test_the_pair_is_the_users_own_package_and_the_copy_of_the_layer(
     roots = box.home / ".local/state/workspace-tuning/workspace/roots/measure"
     kept = {str(path.resolve()) for path in roots.iterdir()}
     assert {stock.removesuffix("/bin/zstd"), optimized.removesuffix("/bin/zstd")} <= kept
+
+
+def test_claims_without_a_benchmark_are_named_in_two_rows_and_whole_in_the_journal(
+    make: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = make(stage=sample.Measuring, known={"options": Options.read({})})
+    sample.benchmarks(work)
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("not measured") == 2, said
+    records = work.run.records(MeasurementRecord, "shoshin")
+    assert len(records) > 10
+    for record in records:
+        assert record.why.startswith("not measured: ") and record.subject in said
