@@ -1,9 +1,10 @@
 # Restore the files of one record, each by itself. A part of the programs with undo.sh.
 #
-# A file that still is what the run wrote, or what a run wrote that stopped before it came into force,
-# becomes what it was, with its mode; one that the run made goes. Of a KDE file that somebody wrote since, the entries of the run go back (entries.awk). A file
-# that changes under our hands is read again; after three times the merge is made while KConfig's
-# lock is held. What fails is said, and the next file is looked at: a second undo does the rest.
+# A file that still has the bytes of the run, or of a run that stopped before it came into force, gets
+# its old bytes and mode; a file that the run made is removed. In a KDE file that somebody wrote since,
+# only the entries of the run go back (entries.awk). A file that changes meanwhile is read again; at the
+# third time KConfig's lock is held during the merge. A failure is printed, and the next file is
+# restored: a second undo does the rest.
 #
 # Prints "left TEXT" for what somebody else changed and stays, "trouble TEXT" for what could not be
 # restored, and at its end "restored".

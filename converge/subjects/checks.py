@@ -1,7 +1,7 @@
 """The registry of checks: every item of the plan's checklists, and what proves each setting.
 
-``ITEMS`` are judged once for a workspace, ``PROOFS`` once for each setting that names them. What
-runs them is ``tasks.steps.proof``.
+``ITEMS`` are judged once for a workspace, ``PROOFS`` once for each setting that names them.
+``tasks.steps.proof`` runs them.
 """
 
 from __future__ import annotations

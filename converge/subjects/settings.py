@@ -1,5 +1,5 @@
-"""All rows of the plan, in the order of its phases. Each room of ``converge/subjects`` holds
-the rows of one subject."""
+"""All settings, in the order of the plan's phases. Each room of ``converge/subjects`` has the rows
+of one subject."""
 
 from __future__ import annotations
 

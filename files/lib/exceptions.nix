@@ -1,18 +1,18 @@
-# What is known about single packages: which flags they must not get. Names are nixpkgs attributes.
+# Flags that single packages must not get. Names are nixpkgs attributes.
 {
-  # No -O level is added. The level would stand behind the package's own one and win.
+  # No -O level is added: it would come after the package's own level and win.
   noOptimizationLevel = {
     libgcrypt = "its random number generator stops the build unless it is compiled with -O0";
     glibc = "it compiles parts at fixed levels and selects its hot functions at run time anyway";
   };
 
-  # No other flag than -march and -mtune is added, whoever asks for it.
+  # Only -march and -mtune are added, whatever else is asked for.
   architectureOnly = {
     glibc = "-fno-semantic-interposition lets a failing dlopen end the process (seen on 2.36) and -fno-plt makes lazily bound symbols fatal";
   };
 
-  # Never as a copy under a new name and never grafted: only the strategy `overlay`, where every
-  # program is built against the same one.
+  # No copy under a new name and no graft: only the strategy `overlay`, where every program is built
+  # against the same library.
   overlayOnly = {
     glibc = "a process has one libc; a second one beside it serves nobody, and a grafted one fails before it can print why";
   };

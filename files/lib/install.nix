@@ -1,4 +1,4 @@
-# Packages in a profile: one that is made anew stands where the user's stood, one that is added yields.
+# Put packages into a profile: a remade package takes the place of the user's, an added package yields.
 #
 # Enters: `lib`; then packages. `lib.lowPrio` is not used: on an output, newer versions of it give back
 # the whole package, whose first output need not be the one with the commands.

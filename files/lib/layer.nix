@@ -1,4 +1,4 @@
-# What the flakes of both layers share: finding the user's configuration, and extending it.
+# The functions of both layers' flakes: find the user's configuration, and extend it.
 #
 # Enters: the evaluated flake `base`, the profile. Leaves: functions; messages that name what exists.
 { base, profile }:

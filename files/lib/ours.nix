@@ -1,4 +1,4 @@
-# How a layer sets an option: behind whatever anybody else says about it, and on record.
+# Set an option so that every other definition of it wins, and record which options were set.
 #
 # Enters: `lib`. Leaves:
 #   priority  of every value of the layers: stronger than an option's default (1500), weaker than

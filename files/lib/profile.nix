@@ -1,4 +1,4 @@
-# Reads profile.json and refuses what Nix would silently turn into something else.
+# Read profile.json, and refuse values that Nix would silently read as something else.
 #
 # Enters: the path of profile.json. Leaves: the profile as an attribute set, plus `sha256`, the hash
 # of its bytes. The schema has checked the file long before; what is checked here again is what JSON

@@ -1,4 +1,4 @@
-# Proof without building: what the evaluated derivations say about every optimized package.
+# Report what the evaluated derivations say about every optimized package, without building.
 #
 # Enters: the user's package set and the layer's, the packages that the user installs before and after,
 # what libraries.nix gives, which packages other settings adopt, and further facts of the layer. Leaves:

@@ -1,4 +1,4 @@
-"""Phase 3: what Electron applications were started with, and whether they draw on the GPU."""
+"""Checks of phase 3: flags, launchers, OOM scores and GPU processes of Electron applications."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from converge.subjects.video import gpu
 from converge.subjects.workspace import system
 from converge.subjects.workspace.generations import marker_asks, settle
 
-#: Layers that hold the driver, the launchers, and the variables of both.
+#: Layers that have the driver, the launchers and their variables.
 DRAWING = frozenset({*BUILT, Layer.SESSION})
 GPU_PROCESSES = Ask("gpu-processes")
 PMON = Ask("pmon", machine=True)
@@ -70,7 +70,7 @@ def _judge_score(context: Context, answers: Answers, setting: Setting) -> Verdic
     for app in context.in_force(APPS):
         names = {i.replace("-", r"\x2d") for i in value(app)["desktopIds"]}
         found = system.processes(answers.text(processes(context, app)))
-        # Chromium raises the scores of its own children: the lowest is that of the application.
+        # Chromium raises the scores of its children, so the lowest score is the application's own.
         own = [
             p.score
             for p in found
@@ -106,19 +106,19 @@ def _launcher_asks(context: Context) -> Iterable[Ask]:
 
 
 def _there(answers: Answers, ask: Ask) -> str | None:
-    """The text of a file, None where there is none."""
+    """The text of a file; None where there is no file."""
     return None if answers.reply(ask).status == ABSENT else answers.text(ask)
 
 
 def _judge_launchers(context: Context, answers: Answers) -> Verdict:
-    """What an application of the user's own is started by, from a terminal and the menu."""
+    """Whether a terminal and the menu start the user's own applications through the launchers."""
     found, wrong = [], []
     for app in context.in_force(APPS):
         name, programs = app.id.removeprefix(APPS), value(app)["programs"]
         texts = {p: _there(answers, _program(context, app, p)) for p in programs}
         here = {p: text for p, text in texts.items() if text is not None}
         if not here:
-            continue  # the user does not have it there: only limits are set
+            continue  # the user does not have the application: only its limits are set
         found.append(name)
         wrong += [p for p, text in here.items() if slice_name(name) not in text]
         for identifier in value(app)["desktopIds"]:
@@ -207,7 +207,7 @@ def _wrapper(context: Context, app: Setting) -> Ask:
 
 
 def _judge_flag(context: Context, answers: Answers, setting: Setting) -> Verdict:
-    """Flags that were asked for by name: in the launchers, and does drawing survive them."""
+    """Whether flags that ``include=`` asked for are in the launchers, and drawing still works."""
     row = value(setting)
     wanted = [*row.get("flags", ()), *row.get("features", ())]
     expected = " ".join(wanted)

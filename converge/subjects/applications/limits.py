@@ -1,8 +1,8 @@
-"""Phase 3: limits of applications, as the kernel has them.
+"""Checks of phase 3: limits of applications, as the kernel has them.
 
-What proves nothing here: ``systemctl status`` of a pattern that matches no unit ends with 0, and so
-does ``show`` of a unit that is not there; properties are shown that no controller applies. So the
-unit has to be loaded from a file, and the numbers are those of the control group itself.
+systemd's answers prove little: ``systemctl status`` of a pattern without a match ends with 0, so
+does ``show`` of a missing unit, and properties are shown that no controller applies. So the unit
+has to be loaded from a file, and the numbers come from the control group itself.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _slice(unit: str) -> Ask:
 
 
 def unit_files(context: Context, name: str) -> tuple[Ask, Ask]:
-    """A unit file of the user: the one in place, and that of the generation."""
+    """Questions for a unit file of the user: the file in place, and that of the generation."""
     inside = f".config/systemd/user/{name}"
     return (
         Ask("file", (context.home(inside),)),
@@ -67,7 +67,7 @@ def _app_asks(context: Context, setting: Setting) -> Iterable[Ask]:
 
 
 def _wanted(setting: Setting) -> dict[str, float]:
-    """The numbers of a row by the names that ``Limits`` uses: MiB, and percent of one CPU."""
+    """The numbers of a setting by name: MiB, and percent of one CPU."""
     row = value(setting)
     return {
         "MemoryHigh": row["memoryHighMB"],
@@ -140,14 +140,14 @@ def _limits(context: Context, answers: Answers, unit: str, wanted: Mapping[str, 
 
 
 def _equal(found: float | None, wanted: float) -> bool:
-    """The kernel keeps whole pages, so a percentage of memory may lose up to one of them."""
+    """Whether two numbers are equal, except for rounding: the kernel keeps whole pages."""
     return found is not None and abs(found - wanted) <= 0.01
 
 
 def _on_disk(
     context: Context, answers: Answers, unit: str, wanted: Mapping[str, float], why: str
 ) -> Verdict:
-    """No manager to ask: what the unit file says decides whether it will be so."""
+    """The verdict without a user manager: the unit file decides what will be in force."""
     expected = _shown(wanted)
     live, built = (answers.reply(ask) for ask in unit_files(context, unit))
     if live.status != 0:
@@ -167,7 +167,8 @@ def _on_disk(
 def _inside(
     context: Context, answers: Answers, setting: Setting, unit: str, live: Verdict
 ) -> Verdict:
-    """Every process of the application has to be in the slice; one may be older than it."""
+    """``live``, unless a process of the application is outside of the slice; a process that is
+    older than the slice makes the verdict pending."""
     text = answers.text(processes(context, setting))
     made = system.since(text)
     outside = [p for p in system.processes(text) if f"/{unit}/" not in f"{p.group}/"]
@@ -185,7 +186,7 @@ def _inside(
 
 
 def _way_out(outside: Iterable[system.Process]) -> str:
-    """How processes came to be outside: Chromium moves itself into a scope that it asks for."""
+    """A sentence on processes outside of the slice: Chromium asks for a scope and moves there."""
     for process in outside:
         scope = process.group.rpartition("/")[2]
         if scope.startswith("app-") and scope.endswith(f"-{process.pid}.scope"):

@@ -1,6 +1,6 @@
 """Phase 3: desktop applications, their limits and their flags.
 
-One row an application (``electron.app.<name>``). Its limits live in the user slice
+Each application has a row (``electron.app.<name>``). Its limits are in the user slice
 ``app-tuned-<name>.slice``; ``desktopIds`` name the units that Plasma starts for its menu entries,
 ``programs`` the commands in ``bin/`` that its wrapper stands in for, and ``attributes`` the
 packages, best first. MB are MiB, as systemd's suffix M is.
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from converge.setting import Layer, Phase, Risk, Setting, State
 
-#: The slice above those of all applications; its limit is the budget of all together.
+#: The slice above the slices of all applications; its limit is their common budget.
 BUDGET_SLICE = "app-tuned.slice"
 
 

@@ -1,4 +1,4 @@
-"""Whether builds wait for the desktop, and whether the community's cache is asked."""
+"""Checks: whether builds yield to the desktop, and whether Nix asks the community's cache."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def _idle_asks(context: Context, setting: Setting) -> Iterable[Ask]:
 
 
 def _judge_idle(context: Context, answers: Answers, setting: Setting) -> Verdict:
-    """The kernel's own word on the slice, and that the daemon is in it. A daemon that started
-    before the change stays where it is; so does one that starts when it is first asked."""
+    """Whether the kernel schedules the slice as idle and the build daemon is in the slice. A daemon
+    that started before the change stays outside until it is restarted."""
     idle, groups = _builds(answers.text(BUILDS))
     expected = f"the build daemon in {SLICE}, scheduled as idle"
     outside = [group for group in groups if SLICE not in group.split("/")]
@@ -45,7 +45,7 @@ def _judge_idle(context: Context, answers: Answers, setting: Setting) -> Verdict
 
 
 def _builds(text: str) -> tuple[str, tuple[str, ...]]:
-    """``cpu.idle`` of the slice, "-" where the kernel has none, and the groups of the daemons."""
+    """``cpu.idle`` of the slice ("-": the kernel lacks the file), and the groups of the daemons."""
     lines = text.splitlines()
     if len(lines) < 2 or lines[0] not in ("slice 0", "slice 1", "slice -"):
         raise Unreadable("the slice of builds was not told")

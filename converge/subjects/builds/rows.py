@@ -1,7 +1,7 @@
-"""Rows beyond the plan about builds: who waits for them, and what need not be built at all.
+"""Rows beyond the plan about builds: builds yield to the desktop, and a cache saves some of them.
 
-A build directory in memory (``boot.tmp.useTmpfs``) is not among them: it takes the memory that is
-short here. How much is built at once is the plan's own row, ``build.parallelism``.
+A build directory in memory (``boot.tmp.useTmpfs``) is left out, because memory is short here. The
+plan's own row ``build.parallelism`` limits how much is built at once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether the rows beyond the plan are in use: the kernel's own numbers, and what oomd watches."""
+"""Checks of the rows beyond the plan: the kernel's own numbers, and what systemd-oomd watches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from converge.subjects.memory.checks import MEMORY
 from converge.subjects.workspace import system
 from converge.subjects.workspace.generations import BOOTED, marker_asks, settle
 
-#: For each row: the files of the kernel, and what stands in them where the row is in use.
+#: Id of a row -> file of the kernel -> its content where the row is in use.
 KERNEL: Mapping[str, Mapping[str, str]] = {
     "memory.zswap": {"/sys/module/zswap/parameters/enabled": "N"},
     "boot.restart": {"/proc/sys/kernel/panic": "30"},
@@ -38,7 +38,7 @@ def _judge_kernel(context: Context, answers: Answers, setting: Setting) -> Verdi
     wanted = KERNEL[setting.id]
     found = {path: answers.text(_file(path)).strip() for path in wanted}
     live = matches(_shown(found), _shown(wanted), reason="the kernel says otherwise")
-    if setting.id == "memory.sched-ext":  # the kernel writes lavd_1.0.9_x86_64_unknown_linux_gnu
+    if setting.id == "memory.sched-ext":  # the file has lavd_1.0.9_x86_64_unknown_linux_gnu
         running = all(found[path].partition("_")[0] == word for path, word in wanted.items())
         live = effective(_shown(found), expected=_shown(wanted)) if running else live
     return settle(context, answers, setting, live)
@@ -66,7 +66,7 @@ def _oomd_asks(context: Context, setting: Setting) -> Iterable[Ask]:
 
 
 def _judge_oomd(context: Context, answers: Answers, setting: Setting) -> Verdict:
-    """``oomctl dump`` lists each control group that is watched, for swap and for pressure."""
+    """Whether ``oomctl dump`` lists the control group, for swap or for pressure."""
     uid = context.snapshot.facts["uid"]
     watched = f"/user.slice/user-{uid}.slice/user@{uid}.service/app.slice"
     text = answers.text(OOMD)
@@ -94,7 +94,7 @@ def _judge_oomd(context: Context, answers: Answers, setting: Setting) -> Verdict
 
 
 def _groups(context: Context) -> tuple[str, ...]:
-    """The control groups that have to make the promise, the session's last."""
+    """The control groups that all need ``memory.min``, the session's last."""
     uid = context.snapshot.facts["uid"]
     user = f"user.slice/user-{uid}.slice"
     manager = f"{user}/user@{uid}.service"
@@ -115,7 +115,7 @@ def _session_asks(context: Context, setting: Setting) -> Iterable[Ask]:
 
 
 def _judge_session(context: Context, answers: Answers, setting: Setting) -> Verdict:
-    """A promise holds as far as every group above makes it, and for what is in the group: KWin."""
+    """Whether every group from the top down promises the memory, and KWin is in the last one."""
     total = system.memory(answers.text(MEMORY))["MemTotal"]
     wanted = total * float(value(setting)["protect"].rstrip("%")) / 100
     expected = f"session.slice keeps {wanted / system.MIB:.0f} MiB, with KWin in it"
@@ -140,7 +140,7 @@ def _judge_session(context: Context, answers: Answers, setting: Setting) -> Verd
 
 
 def _promised(text: str, groups: tuple[str, ...]) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Bytes that each group is promised, and the control groups of KWin."""
+    """Control group -> its promised bytes (``memory.min``), and the control groups of KWin."""
     minima: dict[str, int] = {}
     desktop: list[str] = []
     for line in text.splitlines():

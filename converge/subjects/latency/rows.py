@@ -1,7 +1,7 @@
-"""Rows beyond the plan: what keeps a desktop answering while memory is short.
+"""Rows beyond the plan: they keep a desktop answering while memory is short.
 
-The plan does not name them. Each carries its own evidence, with the date it was read, and is in
-force only where the inventory or ``--data include=`` asks for it: by id, or all with ``offered``.
+Each row has its own evidence, with the date of reading. A row is in force only where the inventory
+or ``--data include=`` asks for it, by id or by the word ``offered``, which means all.
 """
 
 from __future__ import annotations

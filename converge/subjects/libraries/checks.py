@@ -1,7 +1,8 @@
-"""Phase 1 and builds: are the flags in the derivations, and are those in the generation in use.
+"""Checks of phase 1 and of builds: whether derivations have the flags, and whether these
+derivations are in the generation in use.
 
-The flags are read from the evaluated derivation, never from a build log: the compiler wrapper
-prints none of them, and a package that came from a cache has no log at all.
+The flags are read from the evaluated derivation, because the compiler wrapper prints none of them,
+and a package from a cache has no build log.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ class LibrariesReport:
 
 
 def report_ask(context: Context, layer: Layer) -> Ask | None:
-    """None where the layer does not apply, is not on the workspace yet, or has no flake below it
-    that Nix can read."""
+    """The question for a layer's report; None where the layer does not apply, is not on the
+    workspace yet, or has no user's flake that Nix can read."""
     nix = context.layer(layer)
     if nix is None or not {f"{nix.directory}/flake.nix", nix.data} <= context.snapshot.nodes.keys():
         return None
@@ -108,7 +109,7 @@ def _asks(context: Context, setting: Setting) -> Iterable[Ask]:
 
 
 def _names(context: Context, setting: Setting) -> tuple[str, ...]:
-    """The packages a row is about: its own, or for a strategy those of all groups in force."""
+    """The packages of a setting: its own, or for a strategy those of all groups in force."""
     own = value(setting).get("packages")
     if own:
         return tuple(own)
@@ -177,8 +178,8 @@ def _linker(packages: Mapping[str, Package]) -> Verdict:
 
 
 def _strategy(setting: Setting, found: LibrariesReport) -> Verdict | None:
-    """Why a strategy is not the layer's, or None. Copies go with every strategy; alone they rebuild
-    nothing of what the user installs."""
+    """A verdict where the layer does not use this strategy, else None. Copies (leaf) go with every
+    strategy, and alone they rebuild nothing of the user's."""
     wanted = setting.id.split(".")[1]
     if wanted in ("overlay", "graft", "march") and found.strategy != wanted:
         reason = "the layer has another strategy"
@@ -196,7 +197,7 @@ def _strategy(setting: Setting, found: LibrariesReport) -> Verdict | None:
 def _in_use(
     context: Context, answers: Answers, setting: Setting, found: LibrariesReport, verdict: Verdict
 ) -> Verdict:
-    """Whether what is installed of it belongs to the generation in use."""
+    """``verdict``, if the installed packages are in the generation in use; else why not."""
     names = [n for n in value(setting).get("install", ()) if n in found.packages]
     if not names:
         if "install" in value(setting):
@@ -206,7 +207,7 @@ def _in_use(
                 reason="as pkgs.optimized.<name>; it has no command to install",
             )
         return verdict
-    # What the user has of them, with whatever overrides; a layer of before tells its own copies.
+    # The user's own packages, with any overrides; an older layer reports only its own copies.
     copies: dict[str, list[str]] = {name: [found.packages[name].derivation] for name in names}
     adopted = found.more.get("adopted")
     if isinstance(adopted, dict):
@@ -240,7 +241,7 @@ def _judge_mold(context: Context, answers: Answers) -> Verdict:
     reply = answers.reply(MOLD)
     expected = "a program linked by mold"
     if reply.status == MISSING:
-        # Builds in Nix bring a mold of their own: one on the machine is no condition for them.
+        # Builds in Nix have their own mold, so the machine needs none.
         return not_applicable(f"{reply.last_error} is not installed; builds in Nix bring their own")
     if reply.status == 0 and "mold" in reply.text:
         return effective("a program linked with it runs", expected=expected)
@@ -249,8 +250,8 @@ def _judge_mold(context: Context, answers: Answers) -> Verdict:
 
 
 def nix_config(answers: Answers) -> Mapping[str, str]:
-    """``max-jobs``, ``cores`` and ``system-features`` as Nix has them in force. The probe hands
-    over no other setting: some of them are secrets."""
+    """``max-jobs``, ``cores`` and ``system-features`` of Nix. The probe prints no other setting,
+    because some are secrets."""
     lines = (line.partition(" = ") for line in answers.text(NIX_CONFIG).splitlines())
     return {name: text.strip() for name, _, text in lines}
 

@@ -1,11 +1,11 @@
 """Phase 1: library groups, and the strategies by which their flags reach a workspace.
 
 Groups say *which* packages (``libraries.group.<system|home>.<group>``), strategies say *how*
-(``libraries.<leaf|graft|march|overlay>.<system|home>``).. ``install`` names what
-is put in front of the plain commands; ``installOnNixos`` names those that elsewhere would miss
-their configuration or certificates. Copies under new names (leaf) cost no rebuild and go with every
-other strategy; of graft, march and overlay at most one is in force.
-Rebuild counts were taken by evaluating a package tree of 952 derivations built like nixpkgs.
+(``libraries.<leaf|graft|march|overlay>.<system|home>``). ``install`` names packages whose commands
+get the flags where the user has them; ``installOnNixos`` names those that on other systems would
+miss their configuration or certificates. Copies under new names (leaf) cost no rebuild and go with
+every other strategy; of graft, march and overlay at most one is in force. Rebuild counts were taken
+by evaluating a package tree of 952 derivations that is built like nixpkgs.
 """
 
 from __future__ import annotations

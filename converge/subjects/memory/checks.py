@@ -1,4 +1,4 @@
-"""Memory, storage, monitoring: what the kernel and the shell say."""
+"""Checks of memory, storage and monitoring, by the answers of the kernel and of shells."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _zram_after_boot(context: Context, setting: Setting) -> Iterator[BootCheck]:
 
 
 def _zswap(answers: Answers) -> bool:
-    """Whether zswap sits in front of every swap. A kernel without it has no such file."""
+    """Whether zswap is in front of every swap. A kernel without zswap lacks the file."""
     if answers.reply(ZSWAP).status == ABSENT:
         return False
     text = answers.text(ZSWAP).strip()
@@ -131,7 +131,7 @@ def _sysctl_after_boot(context: Context, setting: Setting) -> Iterator[BootCheck
 
 
 def _user(context: Context) -> tuple[Ask, Ask]:
-    """The kernel's numbers of all that the user runs, and systemd's."""
+    """Questions for the limits of all that the user runs: the kernel's numbers, and systemd's."""
     name = f"user-{context.snapshot.facts['uid']}.slice"
     return (
         Ask("group", (f"user.slice/{name}",), machine=True),
@@ -140,7 +140,7 @@ def _user(context: Context) -> tuple[Ask, Ask]:
 
 
 def _applications(context: Context) -> tuple[Ask, Ask]:
-    """The same of the applications, beside which KWin and Plasma run in session.slice."""
+    """The same questions for the applications alone; KWin and Plasma run in session.slice."""
     uid = context.snapshot.facts["uid"]
     group = f"user.slice/user-{uid}.slice/user@{uid}.service/app.slice"
     return (
@@ -158,9 +158,9 @@ def _app_slice_asks(context: Context, setting: Setting) -> Iterable[Ask]:
 
 
 def _waits(answers: Answers, ask: Ask, wanted: Mapping[str, float], total: int) -> bool:
-    """Whether systemd has read the limits of memory. It gives them to the kernel when the slice is
-    started: `daemon-reload` alone does not (systemd 257, `tests/vm`), and a restart of the slice
-    would end all that the user runs."""
+    """Whether systemd has read the wanted limits of memory. It hands them to the kernel at the
+    start of the slice, and not at a `daemon-reload` (systemd 257, `tests/vm`); a restart of the
+    slice would end all that the user runs."""
     reply = answers.reply(ask)
     read = system.properties(reply.text) if reply.status == 0 else {}
     limits = [name for name in wanted if name.startswith("Memory")]
@@ -173,7 +173,7 @@ def _waits(answers: Answers, ask: Ask, wanted: Mapping[str, float], total: int) 
 def _limits(
     answers: Answers, asks: tuple[Ask, Ask], config: Mapping[str, str], whose: str
 ) -> Verdict:
-    """What the kernel has against what ``config`` says, in percent of memory and of one CPU."""
+    """Compare the kernel's limits with ``config``, in percent of memory and of one CPU."""
     numbers = system.group(answers.text(asks[0]))
     total = system.memory(answers.text(MEMORY))["MemTotal"]
     in_force = {
@@ -218,7 +218,7 @@ def _judge_app_slice(context: Context, answers: Answers, setting: Setting) -> Ve
     if live.effect is Effect.EFFECTIVE and above.high is not None:
         reply = answers.reply(unit)
         read = system.properties(reply.text) if reply.status == 0 else {}
-        if read.get("MemoryHigh") == "infinity":  # what a run set until 2026-11
+        if read.get("MemoryHigh") == "infinity":  # runs until 2026-11 set this
             return pending(
                 "the limit of an earlier run slows KWin down as well, until the user's slice "
                 "starts anew: after a reboot",
@@ -232,7 +232,7 @@ def _judge_app_slice(context: Context, answers: Answers, setting: Setting) -> Ve
 
 
 def _is(disk: system.DiskQueue, kind: str, declared: Collection[str]) -> bool:
-    """Say whether a kernel name can stand for a kind of disk, beside others that are declared."""
+    """Say whether a disk can be of a kind, by its kernel name and the other declared kinds."""
     match kind:
         case "nvme":
             return disk.name.startswith("nvme")
@@ -307,7 +307,7 @@ def _judge_alias(context: Context, answers: Answers, setting: Setting) -> Verdic
     reply = answers.reply(_alias(setting))
     expected = f"an alias {name}"
     if reply.status in (0, 1, ABSENT) or reply.status == 127:
-        # bash and zsh quote in single quotes, in which nothing of the commands is changed.
+        # bash and zsh print the command in single quotes, unchanged.
         if command in reply.text:
             return effective(f"{name} in the user's shell", expected=expected)
         live = not_effective(

@@ -1,7 +1,8 @@
-"""Phase 4: what KDE reads, what KWin and Baloo say they use.
+"""Checks of phase 4: what KDE reads from the files, and what KWin and Baloo say they use.
 
-A value is right when three agree: our own reading of the file, KDE's reading of it together with
-the system's files, and the running program. Without one it waits for the next login.
+A value is effective when three readings agree: our own reading of the file, KDE's reading of all
+files together, and the answer of the running program. Without a running program the value is
+pending until the next login.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _ANIMATION_MS = 300
 
 
 def _effects() -> tuple[str, ...]:
-    """KWin effects that a row switches on or off: key ``blurEnabled`` is the effect ``blur``."""
+    """KWin effects that a row switches on or off: key ``blurEnabled`` switches effect ``blur``."""
     found: dict[str, None] = {}
     for row in rows.ROWS:
         for keys in value(row)["entries"].values():
@@ -71,7 +72,7 @@ KWIN_ENVIRONMENT = _environment(("KWIN_OPENGL_INTERFACE",))
 
 
 def _entries(setting: Setting) -> Iterable[tuple[str, str, str, str | None]]:
-    """Group, key, value, default of a row's entries; ``[$e]`` and the like are left out."""
+    """Group, key, value and default of a row's entries; keys are without ``[$e]`` and the like."""
     for group, keys in value(setting)["entries"].items():
         for spelled, entry in keys.items():
             key = re.sub(r"\[\$\w+\]\Z", "", spelled)
@@ -86,7 +87,7 @@ def _kde(setting: Setting, group: str, key: str) -> Ask:
 
 
 def _file(context: Context, answers: Answers, setting: Setting) -> Verdict | None:
-    """Why the files do not hold the row's entries as KDE reads them, all layers, or None."""
+    """A verdict where KDE does not read the row's entries from its files, else None."""
     name, wanted = cascade.entries(setting)
     held = cascade.whole(context.snapshot, name)
     for one in checked(lower.over(wanted, cascade.below(context.snapshot, name))):
@@ -106,7 +107,7 @@ def _file(context: Context, answers: Answers, setting: Setting) -> Verdict | Non
     for group, key, text, default in _entries(setting):
         reply = answers.reply(_kde(setting, group, key))
         if reply.status == MISSING:
-            continue  # our own reading stands alone
+            continue  # KDE's reader is not there, so our own reading counts
         read = answers.text(_kde(setting, group, key)).rstrip("\n")
         expanded = text.replace("$HOME", context.snapshot.home)
         if read not in (text, expanded) and not (read == NO_ENTRY and text == default):
@@ -170,7 +171,7 @@ def _effect(setting: Setting) -> Reading | None:
     def read(kwin: desktop.KWin) -> tuple[str, str]:
         on, off = f"{name} loaded", f"{name} not loaded"
         if not kwin.support.compositing:
-            # No effect is loaded then, so "not loaded" would be true and prove nothing.
+            # Without compositing no effect is loaded, so "not loaded" would prove nothing.
             return "no compositing", on if wanted == "true" else off
         found = on if kwin.loaded[name] else off
         if not kwin.loaded[name] and wanted == "true" and not kwin.supported.get(name, True):
@@ -180,7 +181,7 @@ def _effect(setting: Setting) -> Reading | None:
     return read
 
 
-#: Row -> what KWin says of it. A row that is not here is one that KWin no longer reads.
+#: Id of a row -> its value by KWin's answer. KWin no longer reads the rows that are not here.
 _READINGS: Mapping[str, Reading] = {
     "kwin.backend": _compositing,
     # KWin 5.27 reports the letter's code.
@@ -221,7 +222,7 @@ def _judge_kwin(context: Context, answers: Answers, setting: Setting) -> Verdict
 
 
 def _nobody(reply: Reply) -> str:
-    """Why nobody could be asked for KWin's answer."""
+    """Why KWin could not be asked."""
     missing = reply.status == MISSING
     return f"{reply.last_error} is not installed" if missing else reply.last_error
 
@@ -251,8 +252,8 @@ def _judge_baloo(context: Context, answers: Answers, setting: Setting) -> Verdic
 
 
 def _off(answers: Answers) -> Verdict:
-    """The indexer reads the switch when it starts, so one that runs is older than the switch, or
-    does not obey it."""
+    """Whether the indexer is off. It reads the switch at its start, so a running indexer is older
+    than the switch, or ignores it."""
     expected = "no baloo_file runs"
     rows = [line.split(" ") for line in answers.text(INDEXER).splitlines()]
     told = {row[0] for row in rows}
@@ -281,7 +282,8 @@ def _answered(what: str, found: bool, *, wanted: bool) -> Verdict:
 
 
 def _folders(context: Context, setting: Setting, found: desktop.Baloo) -> Verdict:
-    """Baloo lists an excluded folder only below an included one: the rest it drops in silence."""
+    """Compare the excluded folders. Baloo only lists those below an included folder, and drops the
+    others silently."""
     listed = next(wanted for _, key, wanted, _ in _entries(setting) if key == "exclude folders")
     wanted = {
         path.replace("$HOME", context.snapshot.home).rstrip("/") for path in listed.split(",")

@@ -1,4 +1,4 @@
-"""What KWin and Baloo say about themselves."""
+"""Parse the answers of KWin and Baloo about their settings."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _overview(lines: list[str]) -> int | None:
 @dataclass(frozen=True, kw_only=True)
 class KWin:
     """The answer of the probe ``kwin``: the report, and the effects that were asked for. Without
-    compositing KWin has no effects, and says nothing of any."""
+    compositing KWin tells of no effect."""
 
     support: Support
     loaded: Mapping[str, bool]

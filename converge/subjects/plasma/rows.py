@@ -1,6 +1,6 @@
-"""Phase 4, layer plasma: entries of kwinrc, baloofilerc and kdeglobals, owned key by key.
+"""Phase 4, layer plasma: entries of kwinrc, baloofilerc and kdeglobals, each key by itself.
 
-``defaults`` are KDE's own where KDE drops an entry that equals it: absent then means equal.
+``defaults``: KDE's own defaults, where KDE drops an entry that equals its default.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Phase 2: does each runtime start, and does it say itself what it was built for."""
+"""Checks of phase 2: whether each runtime starts, and what it says it was built for."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ read = sysconfig.get_config_var
 print(json.dumps({"version": platform.python_version(), "arguments": read("CONFIG_ARGS")}))
 """
 _NODE = "JSON.stringify({version: process.versions.node, v8: process.versions.v8})"
-#: Variables that switch the flags of every configuration of cargo off (cargo's reference,
-#: build.rustflags). CARGO_BUILD_RUSTFLAGS is none of them: it is joined with the others.
+#: Variables that switch off the flags in cargo's configuration (cargo's reference,
+#: build.rustflags). CARGO_BUILD_RUSTFLAGS does not: cargo joins it with the others.
 _RUST_VARIABLES = (
     "RUSTFLAGS",
     "CARGO_ENCODED_RUSTFLAGS",
@@ -40,12 +40,12 @@ _RUST_VARIABLES = (
 )
 FRESH_RUST = Ask("fresh", _RUST_VARIABLES)
 FRESH_GO = Ask("fresh", ("GOAMD64",))
-#: A shell that reads the variables file of the home as a login does, and then asks the user's go.
+#: A shell program: read the variables file of the home, as a login does, then ask the user's go.
 _GO_OF_A_SHELL = 'unset __HM_SESS_VARS_SOURCED; . "$1"; PATH=$2:$PATH exec go env GOAMD64'
 
 
 def _program(context: Context, name: str, *arguments: str) -> Ask:
-    """A program of the home generation in use. In a sandbox its programs are stand-ins."""
+    """A question to a program of the home generation in use; a sandbox has only stand-ins."""
     path = f"{context.generation(Layer.HOME_MANAGER)}/home-path/bin/{name}"
     return Ask("program", (path, *arguments), machine=True)
 
@@ -59,7 +59,7 @@ def _node(context: Context) -> Ask:
 
 
 def _go_built(context: Context) -> Ask:
-    """The level that the toolchain itself was built for: its own default, no file asked."""
+    """Ask the toolchain for its built-in level, without variables and files."""
     path = f"{context.generation(Layer.HOME_MANAGER)}/home-path/bin/go"
     words = ("/usr/bin/env", "-u", "GOAMD64", "GOENV=off", path, "env", "GOAMD64")
     return Ask("program", words, machine=True)
@@ -70,7 +70,7 @@ def _go_file(context: Context) -> Ask:
 
 
 def _go_user(context: Context) -> Ask:
-    """The level that builds of the user's shells get: variables, then the user's file."""
+    """Ask for the level in the user's shells: by variables, then by the user's file."""
     home = f"{context.generation(Layer.HOME_MANAGER)}/home-path"
     words = ("/bin/sh", "-c", _GO_OF_A_SHELL, "sh", f"{home}/{_VARIABLES}", f"{home}/bin")
     return Ask("program", words, machine=True)
@@ -80,7 +80,7 @@ _VARIABLES = "etc/profile.d/hm-session-vars.sh"
 
 
 def _variables(context: Context) -> Ask:
-    """What the home generation gives to every login shell."""
+    """Ask for the variables that the home generation gives to every login shell."""
     return Ask("file", (f"{context.generation(Layer.HOME_MANAGER)}/home-path/{_VARIABLES}",))
 
 
@@ -114,7 +114,7 @@ _NAMES = {"python": "Python", "node": "Node.js", "go": "Go"}
 def _derivations(
     context: Context, answers: Answers, name: str, expected: str
 ) -> Sequence[Mapping[str, Any]]:
-    """What the layer's report says of the user's own runtimes of that name, which are adopted."""
+    """The report's rows of the user's own runtimes of this name. Raises NoAnswer without one."""
     runtimes = report(context, answers, Layer.HOME_MANAGER).more.get("runtimes")
     if not isinstance(runtimes, dict) or name not in runtimes:
         raise Unreadable(f"the layer's report says nothing of {name}")
@@ -133,7 +133,7 @@ def _derivations(
 
 
 def _reply(answers: Answers, ask: Ask) -> Reply | None:
-    """The reply of a program, None where a sandbox has only a stand-in for it."""
+    """The reply of a program; None in a sandbox, which has only stand-ins."""
     try:
         return answers.reply(ask)
     except NoAnswer as nothing:
@@ -143,7 +143,7 @@ def _reply(answers: Answers, ask: Ask) -> Reply | None:
 
 
 def _started(answers: Answers, ask: Ask, name: str) -> str | None:
-    """What a runtime printed, None where a sandbox has only a stand-in for it."""
+    """The output of a runtime; None in a sandbox, which has only stand-ins."""
     reply = _reply(answers, ask)
     if reply is None:
         return None
@@ -161,7 +161,7 @@ def _started(answers: Answers, ask: Ask, name: str) -> str | None:
 def _built(
     context: Context, answers: Answers, setting: Setting, verdict: Verdict, program: str | None
 ) -> Verdict:
-    """A verdict on a derivation, once its generation is in use too."""
+    """``verdict`` on a derivation, if its generation is in use too; else why not."""
     if verdict.effect is not Effect.EFFECTIVE:
         return settle(context, answers, setting, verdict)
     state = stage(context, answers, setting.layer, setting.id)
@@ -284,7 +284,7 @@ def _judge_go_builds(context: Context, answers: Answers, setting: Setting) -> Ve
 
 
 def _go_says(answers: Answers, ask: Ask) -> str | None:
-    """What the user's go says of itself; None in a sandbox, and where the user has no go."""
+    """The answer of the user's go; None in a sandbox, or without a go."""
     reply = _reply(answers, ask)
     if reply is None or reply.status in (MISSING, ABSENT, 127):
         return None
@@ -298,7 +298,7 @@ def _judge_rust(context: Context, answers: Answers, setting: Setting) -> Verdict
     lines = [line for line in shell.text.splitlines() if "CARGO_BUILD_RUSTFLAGS=" in line]
     where, found = "every login shell", " ".join(lines) if shell.status == 0 else ""
     if cpu not in found and file.status == 0:
-        # home-manager makes the file where the user lets it.
+        # home-manager makes the file, unless the user has one.
         flags = toml(answers.text(_cargo(context))).get("build", {}).get("rustflags", [])
         where, found = (
             "~/.cargo/config.toml",

@@ -1,8 +1,8 @@
-"""Variables of the session layer: in the running session, and in what is started from now on.
+"""Checks of session variables: in the running session, and in programs that start from now on.
 
-A file in environment.d is read when the user's manager starts or is reloaded, and Plasma takes its
-environment from there at login. So the file alone proves nothing, and a program that runs keeps
-what it was started with.
+The user's manager reads environment.d when it starts or is reloaded, and Plasma takes its
+environment from the manager at login. So the file alone proves nothing, and a running program keeps
+its variables.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _shown(variables: Mapping[str, str]) -> str:
 
 
 def _difference(wanted: Mapping[str, str], found: Mapping[str, str]) -> str:
-    """What is set to something else, or not at all; "" where all is as wanted."""
+    """The variables that are missing or have another value; "" where all are as wanted."""
     return " ".join(
         f"{name}={found[name]}" if name in found else f"{name} (not set)"
         for name, text in wanted.items()
@@ -110,7 +110,7 @@ def _judge(context: Context, answers: Answers, setting: Setting) -> Verdict:
 
 
 def _foreign(wanted: Mapping[str, str], found: Mapping[str, str]) -> str:
-    """Variables that have another value, and not none at all: somebody else set them."""
+    """The variables with another value, which somebody else set."""
     return " ".join(
         f"{name}={found[name]}"
         for name, text in wanted.items()
@@ -119,7 +119,7 @@ def _foreign(wanted: Mapping[str, str], found: Mapping[str, str]) -> str:
 
 
 def _fresh_has(answers: Answers, setting: Setting) -> Mapping[str, str] | None:
-    """What the user's manager gives to a program now; None where it cannot be asked."""
+    """The variables that the user's manager gives to a program now; None without a manager."""
     reply = answers.reply(_fresh(setting))
     if reply.status in (MISSING, NOBODY):
         return None
@@ -127,9 +127,8 @@ def _fresh_has(answers: Answers, setting: Setting) -> Mapping[str, str] | None:
 
 
 def _later(answers: Answers, setting: Setting) -> str:
-    """What the files of environment.d set otherwise at the next login, whoever runs now; "" where
-    ours is the last word. The probe prints them in the order in which systemd reads them, so the
-    last line of a variable is the one that counts."""
+    """The variables that another file of environment.d will set otherwise at the next login; "" for
+    none. The probe prints the files in systemd's order, so the last line of a variable counts."""
     last: dict[str, tuple[str, str]] = {}
     for line in answers.text(_files(setting)).splitlines():
         word, _, rest = line.partition(" ")

@@ -1,6 +1,6 @@
-"""Phase 5: driver, kernel mode setting, VA-API, VDPAU, playback; Firefox has its own file.
+"""Checks of phase 5: driver, kernel mode setting, VA-API, VDPAU, playback (not of Firefox).
 
-NVIDIA's driver is asked about the card that it holds; decoding is asked of the card that draws.
+NVIDIA's driver is asked about the card that it drives; decoding is asked of the card that draws.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _driver(context: Context, answers: Answers, setting: Setting) -> Verdict:
 
 
 def _driver_after_boot(context: Context, setting: Setting) -> Iterator[BootCheck]:
-    """Each card is listed: a branch that ignores one does not list it."""
+    """nvidia-smi has to list each card: a branch that ignores a card does not list it."""
     for card in context.profile.by_nvidia:
         if card.compute_capability:
             rule = has(f", {card.compute_capability}, ")

@@ -1,12 +1,12 @@
-"""What a card decodes, by its architecture and, where one architecture is not enough, its chip.
+"""What a card decodes, by its architecture and, where this does not suffice, by its chip.
 
 Sources, as of November 2026: NVIDIA's table of decoder engines (NVDEC application note, SDK 13);
 Mesa's radeonsi, which asks the kernel what UVD and VCN of the chip decode (AMD: UVD 3 to 7, VCN 1
 to 5; Linux amdgpu/soc15.c, nv.c and soc21.c, tables video_codecs_decode); the README of
 intel-media-driver, table of codecs by platform, and of intel-vaapi-driver before Broadwell.
 
-A codec that is not said to be there is not asked for; one that the hardware cannot have must not
-show up either, or the answer is that of another card.
+A card has to decode each codec in ``has`` and must not decode one in ``lacks``: otherwise the
+answer comes from another card. Other codecs do not count.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ALL = _H264 | _HEVC10 | _VP9 | _AV1
 
 
 def _only(has: frozenset[str], *, unsure: frozenset[str] = frozenset()) -> Codecs:
-    """Return a table of one architecture. ``unsure``: some of its chips have it."""
+    """Return the codecs of an architecture. ``unsure``: only some of its chips have them."""
     return Codecs(has=has, lacks=_ALL - has - unsure)
 
 
@@ -76,14 +76,14 @@ _TABLE: Mapping[str, Codecs] = {
     "xe2": _only(_ALL),
     "xe3": _only(_ALL),
 }
-#: Architectures none of whose chips decodes AV1.
+#: Architectures without a chip that decodes AV1.
 WITHOUT_AV1 = tuple(name for name, codecs in _TABLE.items() if codecs.lacks >= _AV1)
 #: Navi 24 (RX 6400, 6500, Pro W6400, W6500M): the one RDNA 2 chip without AV1.
 NAVI_24 = tuple(f"1002:{device}" for device in ("7421", "7422", "7423", "7424", "743f"))
 
 
 def decodes(gpu: Gpu) -> Codecs:
-    """The codecs of a card in a profile; for one that is not known only what all of them have."""
+    """The codecs of a card in a profile; for an unknown card, those that all cards have."""
     found = _TABLE.get(gpu.architecture or "", Codecs(has=_H264, lacks=frozenset()))
     if gpu.chip == "GM206":
         # The one Maxwell chip with HEVC and VP9, without their deeper variants.
@@ -94,7 +94,7 @@ def decodes(gpu: Gpu) -> Codecs:
     return found
 
 
-#: VDPAU's names of what VA-API calls so. NVIDIA's VDPAU has neither VP8 nor 10 bits on Maxwell.
+#: VA-API's name -> VDPAU's name. NVIDIA's VDPAU has neither VP8 nor 10 bits on Maxwell.
 VDPAU = {"H264High": "H264_HIGH", "HEVCMain": "HEVC_MAIN"}
-#: Firefox's names.
+#: VA-API's name -> Firefox's name.
 FIREFOX = {"H264High": "H264", "VP9Profile0": "VP9", "AV1Profile0": "AV1"}

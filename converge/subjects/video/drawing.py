@@ -1,4 +1,4 @@
-"""The card that draws: how a probe finds it, and whether it decodes what it should."""
+"""The card that draws: how a probe finds the card, and whether it decodes what it should."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from converge.proof.check import Context
 from converge.subjects.video.codecs import Codecs
 from converge.subjects.video.codecs import decodes as decodes_of
 
-#: What draws -> libva's name of its driver, and a word of what vainfo calls it.
+#: Fact of the profile -> libva's name of the driver, and a word in vainfo's name of it.
 _DRIVERS = {
     "video-nvidia": ("nvidia", "NVDEC"),
     "video-mesa": ("radeonsi", "radeonsi"),
@@ -24,7 +24,7 @@ def driver_names(context: Context) -> tuple[str, str]:
 
 
 def node(context: Context) -> tuple[str, ...]:
-    """How a probe finds the render node of the card that draws: PCI vendor and device, driver."""
+    """Arguments by which a probe finds the render node of the card that draws."""
     card = context.profile.drawing
     device = card.pci_id if card and card.pci_id else ""
     ids = {name: number for number, name in graphics.VENDORS.items()}
@@ -34,13 +34,13 @@ def node(context: Context) -> tuple[str, ...]:
 
 
 def decodes(context: Context) -> Codecs:
-    """What the card decodes, and what it does not."""
+    """What the card that draws decodes, and what it does not."""
     card = context.profile.drawing
     return decodes_of(card) if card else Codecs(has=frozenset(), lacks=frozenset())
 
 
 def unlike(found: frozenset[str], has: frozenset[str], lacks: frozenset[str]) -> str:
-    """Why this is not what the GPU decodes, or ""."""
+    """Why these codecs are not those of the GPU, or ""."""
     if missing := sorted(has - found):
         return f"does not decode {' '.join(missing)}"
     if strange := sorted(lacks & found):

@@ -1,4 +1,4 @@
-"""Whether Firefox decodes on the card that draws: its preferences, its own test, its sandbox."""
+"""Checks whether Firefox decodes on the card that draws: preferences, its own test, its sandbox."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIREFOX_ENVIRONMENT = Ask("environment", ("firefox", _SANDBOX_OFF))
 SESSION_ENVIRONMENT = Ask("environment", ("session", _SANDBOX_OFF))
 FRESH_ENVIRONMENT = Ask("fresh", (_SANDBOX_OFF,))
 POLICIES = Ask("file", ("/etc/firefox/policies/policies.json",), machine=True)
-#: The preference that switches decoding on, since Firefox 137 and before.
+#: The preferences that switch decoding on: since Firefox 137, and before.
 _PREFERENCES = ("media.hardware-video-decoding.force-enabled", "media.ffmpeg.vaapi.enabled")
 
 
@@ -99,13 +99,13 @@ def _decoder(context: Context, answers: Answers) -> Verdict:
 
 
 def _sandboxed(context: Context, answers: Answers) -> Verdict | None:
-    """Why Firefox's decoder cannot reach the GPU although its test program can, or None.
+    """A verdict where Firefox's decoder cannot reach the GPU although its test can; or None.
 
-    The test runs in no sandbox. The process that decodes in Firefox does, and the sandbox keeps
-    nvidia-vaapi-driver from the GPU (its README). A Firefox that runs has what it was started
-    with; else the session decides, else what the user's manager gives to a program now."""
+    The test program runs without a sandbox. Firefox's decoding process has a sandbox, which keeps
+    nvidia-vaapi-driver from the GPU (its README). The variables of a running Firefox decide, else
+    those of the session, else those that the user's manager gives to a program now."""
     if "video-nvidia" not in context.profile.facts:
-        return None  # the drivers of Mesa and Intel work inside it
+        return None  # the drivers of Mesa and Intel work in the sandbox
     expected = f"{_SANDBOX_OFF}=1 where Firefox starts"
     for ask in (FIREFOX_ENVIRONMENT, SESSION_ENVIRONMENT, FRESH_ENVIRONMENT):
         if answers.reply(ask).status in (MISSING, NOBODY):

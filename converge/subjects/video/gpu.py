@@ -1,4 +1,4 @@
-"""nvidia-smi, vainfo, vdpauinfo, Firefox's decoder test."""
+"""Parse the output of nvidia-smi, vainfo, vdpauinfo, ffmpeg and Firefox's decoder test."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from converge.proof.check import Unreadable
 
 @dataclass(frozen=True, kw_only=True)
 class QueriedGpu:
-    """One line of ``nvidia-smi --query-gpu``; MiB and percent, None where it is not told."""
+    """One line of ``nvidia-smi --query-gpu``, in MiB and percent; None: not told."""
 
     name: str
     capability: str
@@ -22,12 +22,12 @@ class QueriedGpu:
 
     @property
     def branch(self) -> int:
-        """The driver's branch: what its version begins with."""
+        """The driver's branch, the first number of its version."""
         return int(self.driver.partition(".")[0])
 
 
 def gpus(text: str) -> tuple[QueriedGpu, ...]:
-    """The table by the names of its columns: they say the unit, and their order is the caller's."""
+    """Parse the table by the names of its columns, which have the unit."""
     rows = list(csv.reader(text.splitlines(), skipinitialspace=True))
     if len(rows) < 2:
         raise Unreadable(f"nvidia-smi printed {text.strip()[:80]!r}")
@@ -54,7 +54,7 @@ def _gpu(row: dict[str, str]) -> QueriedGpu:
 
 @dataclass(frozen=True, kw_only=True)
 class Use:
-    """One process on a GPU: what it is there for (G, C, C+G) and percent of each unit."""
+    """One process on a GPU: its type (G, C or C+G), and percent of each unit."""
 
     pid: int
     kind: str
@@ -63,7 +63,7 @@ class Use:
 
 
 def pmon(text: str) -> tuple[Use, ...]:
-    """``nvidia-smi pmon``: columns by name, since releases add some in between."""
+    """Parse ``nvidia-smi pmon`` by the names of its columns, since releases add columns."""
     lines = text.splitlines()
     header = next((line for line in lines if re.match(r"#\s*gpu\b", line)), None)
     if header is None:
@@ -75,7 +75,7 @@ def pmon(text: str) -> tuple[Use, ...]:
         if line.startswith("#") or len(cells) < len(names):
             continue
         row = dict(zip(names, cells, strict=True))
-        if row["pid"].isdigit():  # a dash: nobody uses this GPU
+        if row["pid"].isdigit():  # a dash: no process uses this GPU
             found.append(
                 Use(
                     pid=int(row["pid"]),
@@ -112,7 +112,7 @@ class Vdpau:
 
 
 def vdpauinfo(text: str) -> Vdpau:
-    """Decoders with numbers behind their name; ``--- not supported ---`` has none."""
+    """The decoders with numbers after their name; ``--- not supported ---`` has no numbers."""
     driver = re.search(r"^Information string: (.+)$", text, re.MULTILINE)
     if not driver:
         raise Unreadable(text.strip().splitlines()[0] if text.strip() else "vdpauinfo was silent")

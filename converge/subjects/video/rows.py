@@ -1,7 +1,7 @@
 """Phase 5, NixOS: graphics driver and video decoding, for the card that draws.
 
-The rows are the plan's, which knows one NVIDIA card; ``variants`` have what holds where the desktop
-is drawn by another driver. The session variables of this phase are rows of the layer ``session``.
+The plan is for one NVIDIA card; ``variants`` have the fields for a desktop that another driver
+draws. The session variables of this phase are rows of the layer ``session``.
 """
 
 from __future__ import annotations
@@ -9,22 +9,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
+from converge.hardware.graphics import GENERATIONS
 from converge.setting import Layer, Phase, Risk, Setting, State
 from converge.subjects.video.codecs import NAVI_24, WITHOUT_AV1
 
-#: GPU generation -> the last branch of NVIDIA's driver that drives it. Others have none yet.
-LAST_BRANCH: Mapping[str, int] = {"kepler": 470, "maxwell": 580, "pascal": 580, "volta": 580}
-#: Release of a legacy driver -> the newest Linux that it is known to build with, from it on
-#: (nixpkgs issues 538659, 538400, 554125; 7.2 is verified for none). The gate has the same.
+#: GPU generation -> the last branch of NVIDIA's driver that drives it. Current ones have no last.
+LAST_BRANCH: Mapping[str, int] = {
+    generation.name: generation.last_branch
+    for generation in GENERATIONS
+    if generation.last_branch is not None
+}
+#: From this release of a legacy driver on -> the newest Linux that it is known to build with
+#: (nixpkgs issues 538659, 538400, 554125; 7.2 is verified for no release). The gate has the same.
 KERNEL_CEILING: Mapping[str, str] = {"470": "6.6", "580": "7.0", "580.173": "7.1"}
-#: Generations that NVIDIA's open kernel modules know.
+#: Generations that NVIDIA's open kernel modules support.
 OPEN_FROM = ("turing", "ampere", "ada", "hopper", "blackwell")
 
 _row = partial(Setting, phase=Phase.VIDEO, layer=Layer.NIXOS, needs=frozenset({"video"}))
 _NVIDIA, _NVIDIA_DRAWS = frozenset({"nvidia"}), frozenset({"video-nvidia"})
-#: Who gets media.av1.enabled=false: a browser that is offered AV1 takes it, on the CPU.
+#: Cards for which media.av1.enabled=false is set: otherwise a browser decodes AV1 on the CPU.
 _AV1 = {"withoutAv1": list(WITHOUT_AV1), "withoutAv1Ids": list(NAVI_24)}
-#: The release of Firefox that decodes by itself with the driver that draws (its release notes).
+#: The release of Firefox that decodes with a driver without preferences (its release notes).
 _TRUSTED_SINCE = {
     "video-mesa": "136",
     "video-r600": "136",

@@ -1,12 +1,11 @@
-"""The boot menu, read as the loader reads it: the answer of the probe ``boot`` goes in.
+"""Read the boot menu as the loader does. In: the answer of the probe ``boot``. Out: a ``Menu``.
 
-GRUB, systemd-boot (entries of type 1, unified kernel images and lanzaboote's stubs), Limine in both
-of its syntaxes, rEFInd and extlinux. What an entry boots, its content says: ``init=`` names the
-system. Only where it says nothing the number counts that NixOS wrote beside it; numbers of other
-profiles than the system's are no generations of this one.
+Loaders: GRUB, systemd-boot (entries of type 1, unified kernel images and lanzaboote's stubs),
+Limine in both of its syntaxes, rEFInd and extlinux. The content of an entry tells which system it
+boots: ``init=`` names the system. Without such content, the number counts that NixOS wrote into its
+name; numbers of other profiles than the system's do not count.
 
-Where several menus could be the loader's, and nothing says which of them is, what each of them
-offers is certain, and what only some of them offer is not.
+Several menus may be possible. Then only what each of them offers is certain.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from converge.proof.check import Unreadable
 
 @dataclass(frozen=True, kw_only=True)
 class BootEntry:
-    """One entry. ``number`` is None where it is no generation of the system, or nobody knows;
-    ``system`` is the store path that it boots, "" where it does not say."""
+    """One entry. ``number``: generation of the system, None for none or unknown; ``system``: the
+    store path that the entry boots, "" where unknown."""
 
     number: int | None = None
     system: str = ""
@@ -32,7 +31,8 @@ class BootEntry:
     name: str = ""
 
     def is_of(self, generation: Generation) -> bool:
-        """Whether it boots this generation. A number without its system is of an earlier one."""
+        """Whether the entry boots this generation. Where the entry has another system, a number
+        only counts for a specialisation."""
         if not self.boots:
             return False
         if self.system and self.system == generation.path:
@@ -42,13 +42,13 @@ class BootEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """The menu of one loader in one place. ``timeout``: seconds, -1 for ever, 0 never shown."""
+    """The menu of one loader in one place. ``timeout``: seconds; -1: for ever; 0: not shown."""
 
     loader: str
     timeout: int
     entries: tuple[BootEntry, ...] = ()
     place: str = ""
-    doubt: str = ""  # why what it offers cannot be told; "" where it can
+    doubt: str = ""  # why its offers are not known, or ""
 
     def offers(self, kept: Iterable[Generation]) -> frozenset[int]:
         return frozenset(g.number for g in kept if any(entry.is_of(g) for entry in self.entries))
@@ -56,10 +56,10 @@ class Listing:
 
 @dataclass(frozen=True, kw_only=True)
 class Menu:
-    """What this machine shows before it boots: one menu, or several of which one is it."""
+    """The menu that this machine shows before it boots, or several possible ones."""
 
     listings: tuple[Listing, ...]
-    closed: tuple[str, ...] = field(default=())  # places where nobody could look
+    closed: tuple[str, ...] = field(default=())  # places that could not be read
 
     @property
     def loader(self) -> str:
@@ -67,7 +67,7 @@ class Menu:
 
     @property
     def timeout(self) -> int:
-        """The shortest that it may be."""
+        """The shortest possible timeout."""
         waits = [listing.timeout for listing in self.listings]
         return min(waits, key=lambda seconds: seconds if seconds >= 0 else 1 << 30)
 
@@ -80,12 +80,12 @@ class Menu:
         return frozenset(number for number in set.intersection(*each) if number is not None)
 
     def offers(self, kept: Iterable[Generation]) -> frozenset[int]:
-        """The kept generations that are offered for certain."""
+        """Numbers of the kept generations that the menu certainly offers."""
         kept = tuple(kept)
         return frozenset.intersection(*(listing.offers(kept) for listing in self.listings))
 
     def doubt(self, kept: Iterable[Generation]) -> str:
-        """Why more may be offered, or another timeout hold, than is certain; "" where not."""
+        """Why more offers or another timeout are possible; "" where all is certain."""
         own = next((listing.doubt for listing in self.listings if listing.doubt), "")
         if own or self.closed:
             return own or f"{', '.join(self.closed)} cannot be read"
@@ -185,8 +185,8 @@ def _entries(lines: Sequence[str]) -> Iterator[BootEntry]:
 
 
 def _profiles(content: Sequence[str]) -> Iterator[list[str]]:
-    """Yield what each profile of an image says: its own sections, then those that all of them have
-    (UAPI.5; systemd-boot shows an entry for each since 257). Others have none, and one entry."""
+    """Yield the content of each profile of an image: its own sections, then the common ones
+    (UAPI.5; systemd-boot shows an entry for each since 257). An image without profiles has one."""
     begins = [at for at, line in enumerate(content) if line.split(None, 1)[:1] == ["profile"]]
     if not begins:
         yield list(content)
@@ -195,7 +195,7 @@ def _profiles(content: Sequence[str]) -> Iterator[list[str]]:
         yield [*content[first:end], *content[: begins[0]]]
 
 
-#: Processors whose entries systemd-boot does not show on this one.
+#: Architectures of entries that systemd-boot does not show on x86-64.
 _OTHER_PROCESSOR = re.compile(r"aa64|arm|ia64|rv\w+|riscv\w*|loongarch\w*", re.IGNORECASE)
 _FILE = re.compile(
     r"nixos-generation-(\d+)(-specialisation[^+]*)?(?:-[A-Za-z0-9_-]+)?(?:\+\d+(?:-\d+)?)?"
@@ -223,7 +223,7 @@ def _entry(name: str, content: Sequence[str]) -> BootEntry:
     )
     number = _NUMBER.search(version)
     found = int(number[1]) if number else int(named[1]) if named else None
-    # Without its content a file that NixOS wrote could be any generation.
+    # A file of NixOS without readable content could be any generation.
     silent = not content and name.lower().startswith("nixos-")
     known = found is not None or not ("unread" in keys or silent)
     return BootEntry(
@@ -235,7 +235,7 @@ def _entry(name: str, content: Sequence[str]) -> BootEntry:
 
 
 def _braces(lines: Sequence[str]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield, for GRUB and rEFInd, the titles on the way to an entry, and what its block says."""
+    """Yield, for GRUB and rEFInd, the titles on the way to an entry, and the text of its block."""
     path: list[tuple[str, list[str]]] = []
     for line in lines:
         if (found := _OPENS.match(line)) is not None:
@@ -256,7 +256,7 @@ _OPENS = re.compile(r"""\s*(?:menuentry|submenu|submenuentry)\s+("([^"]*)"|'([^'
 
 
 def _titled(titles: Sequence[str], content: str, form: str) -> BootEntry:
-    """An entry of which the titles say the number; titles of another profile say none."""
+    """An entry whose titles tell its number; titles of another profile do not."""
     number = re.search(form, " > ".join(titles))
     other = any(re.search(r"\bprofile '", title, re.IGNORECASE) for title in titles)
     rest = " > ".join(titles)[number.end() :] if number else ""

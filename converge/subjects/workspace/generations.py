@@ -1,4 +1,4 @@
-"""Generations: which one is in use, is there a way back, does the boot menu offer it."""
+"""Checks of generations: which one is in use, whether there is a way back, what the menu offers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _MARKERS = {
 class Marker:
     profile: str  # sha256 of the profile.json that the generation was built from
     settings: frozenset[str]
-    theirs: Mapping[str, str]  # setting -> which of its options somebody else defines, and where
+    theirs: Mapping[str, str]  # setting -> its options that somebody else defines, and where
 
 
 def _built(context: Context, layer: Layer) -> Ask:
@@ -60,7 +60,7 @@ def _used(context: Context, layer: Layer) -> Ask:
 
 
 def marker_asks(context: Context, layer: Layer) -> tuple[Ask, ...]:
-    """What ``stage`` and ``settle`` need for a layer."""
+    """The questions that ``stage`` and ``settle`` need for a layer."""
     if layer not in _MARKERS or layer in context.not_applicable:
         return ()
     return (_built(context, layer), _used(context, layer))
@@ -83,8 +83,8 @@ def _marker(answers: Answers, ask: Ask) -> Marker | None:
 
 
 def stage(context: Context, answers: Answers, layer: Layer, setting: str = "") -> Verdict:
-    """How far a Nix layer has come: in use (effective), built and not in use (pending), or not even
-    built from what the workspace holds. With ``setting``: whether that one is part of it."""
+    """How far a Nix layer has come: in use (effective), built but not in use (pending), or not
+    built from the workspace's files (not effective). ``setting``: whether this one is included."""
     nix = context.layer(layer)
     if nix is None:
         return not_applicable(context.not_applicable.get(layer, "not a Nix layer"))
@@ -127,11 +127,11 @@ def stage(context: Context, answers: Answers, layer: Layer, setting: str = "") -
 
 
 def settle(context: Context, answers: Answers, setting: Setting, live: Verdict) -> Verdict:
-    """The verdict on a setting of a Nix layer: what was found live, and how far its layer has come.
+    """The verdict on a setting of a Nix layer, from ``live`` and from how far its layer has come.
 
-    A value that is in force is effective, whoever set it. One that is not waits for its generation,
-    or for a reboot where the booted system differs from the current one. Where the generation holds
-    what the user's own configuration says, that is their choice and no fault of a run."""
+    A value in force is effective, whoever set it. Otherwise the setting is pending until its
+    generation is in use, or until a reboot where the booted system differs from the current one.
+    Where the user's own configuration sets the option, the verdict is the user's (``own``)."""
     if live.effect is not Effect.NOT_EFFECTIVE:
         return live
     state = stage(context, answers, setting.layer, setting.id)
@@ -140,7 +140,7 @@ def settle(context: Context, answers: Answers, setting: Setting, live: Verdict) 
         used = _marker(answers, _used(context, setting.layer))
         if reason:
             waits = pending(reason, expected=live.expected, found=live.found)
-            # What the user's own configuration says comes with the boot: no trial asks for ours.
+            # After the boot the user's own value counts, so no trial asks for ours.
             return replace(waits, own=bool(used and setting.id in used.theirs))
         if used and setting.id in used.theirs:
             return replace(live, reason=f"by your own choice: {used.theirs[setting.id]}", own=True)
@@ -150,7 +150,7 @@ def settle(context: Context, answers: Answers, setting: Setting, live: Verdict) 
 
 
 def _reboot(answers: Answers) -> str:
-    """Why a reboot is due, or "". Not to know it is no reason to wait."""
+    """Why a reboot is due, or "", also where this is not known."""
     try:
         text = answers.text(BOOTED)
     except NoAnswer:
@@ -189,7 +189,7 @@ def _judge_booted(context: Context, answers: Answers) -> Verdict:
 
 
 def _profiles(context: Context) -> Iterable[tuple[Layer, str]]:
-    """The layers that apply and have generations of their own, and the name of their profile."""
+    """The layers that apply and have generations of their own, with the name of the profile."""
     for layer, name in ((Layer.NIXOS, "system"), (Layer.HOME_MANAGER, "home")):
         if layer not in context.not_applicable and not (
             name == "home" and home_within(context.snapshot)
@@ -201,7 +201,7 @@ def _kept(context: Context) -> tuple[str, ...]:
     """Store paths of all generations that the workspace lists, of layers that apply."""
     names = {name for _, name in _profiles(context)}
     found = context.snapshot.generations
-    return tuple(one.path for name in sorted(names) for one in found.get(name, ()))
+    return tuple(each.path for name in sorted(names) for each in found.get(name, ()))
 
 
 _FIRST = "no generation before it; an undo takes away what the run set"
@@ -217,12 +217,12 @@ def _judge_kept(context: Context, answers: Answers, *, least: int) -> Verdict:
     for layer, name in _profiles(context):
         kept = {g.path for g in context.snapshot.generations.get(name, ()) if g.path in there}
         if layer.value in context.paths:
-            kept.add(context.paths[layer.value])  # becomes one when it is proved
+            kept.add(context.paths[layer.value])  # becomes a generation when it is proved
         found.append(f"{name} {len(kept)}")
         listed = {g.path for g in context.snapshot.generations.get(name, ())}
         listed |= {context.paths[layer.value]} if layer.value in context.paths else set()
         if len(listed) < least:
-            first.append(name)  # nothing was lost: there never was one more, or it was removed
+            first.append(name)  # no second generation was ever made, or it was removed
         elif len(kept) < least:
             few.append(name)
     expected = f"at least {least} of each layer"
@@ -253,7 +253,7 @@ def _generations_item(id: str, title: str, when: When, least: int) -> Item:
 
 
 def _judge_menu(context: Context, answers: Answers, *, generations: int) -> Verdict:
-    """Whether the menu waits, and offers the present generation and, for two, one before it."""
+    """Whether the menu waits and offers the present generation, and for two also an older one."""
     menu = boot_menu(answers.text(BOOT))
     kept = context.snapshot.generations.get("system", ())
     offered = menu.offers(kept)
@@ -281,7 +281,7 @@ def _judge_boot_setting(context: Context, answers: Answers, setting: Setting) ->
         menu = boot_menu(answers.text(BOOT))
         wanted = int(value(setting)["timeoutSeconds"])
         if 0 < menu.timeout < wanted:
-            # The user's own definition wins over ours; a menu that shows is what the plan is after.
+            # The user's own timeout wins over ours; any menu that shows is enough for the plan.
             return effective(live.found, expected=live.expected, reason="the user's own timeout")
     return settle(context, answers, setting, live)
 

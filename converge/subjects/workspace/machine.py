@@ -1,4 +1,4 @@
-"""The machine as a whole: does it run, do its commands work, what crashed since the switch."""
+"""Checks of the machine: whether it runs, whether commands work, what crashed since a switch."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _memory(context: Context) -> Ask:
 
 
 def _judge_baseline(context: Context, answers: Answers) -> Verdict:
-    """The finding itself is the record of it: the journal keeps memory and GPU as they were."""
+    """Record memory and GPU as they are: this finding in the journal is the baseline."""
     text = _meminfo(context, answers)
     used, total = system.in_use(text), system.memory(text)["MemTotal"]
     found = f"{used // system.MIB} of {total // system.MIB} MiB in use"
@@ -189,7 +189,7 @@ def _judge_oom(context: Context, answers: Answers) -> Verdict:
 
 
 def _judge_idle(context: Context, answers: Answers) -> Verdict:
-    """Only an idle machine can answer: five minutes after its start, with next to no load."""
+    """The memory of an idle machine: not before five minutes after its start, nor under load."""
     uptime, load = system.uptime(answers.text(UPTIME)), system.load(answers.text(LOAD))
     if uptime < 300 or load >= 0.5:
         return not_applicable(f"the machine is not idle (load {load:g}, up {uptime:.0f} s)")

@@ -1,4 +1,4 @@
-"""systemd, the kernel, the boot menu."""
+"""Parse the answers of systemd and of the kernel."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ MIB = 1024 * 1024
 
 
 def properties(text: str) -> dict[str, str]:
-    """``systemctl show``: the order of properties differs between releases."""
+    """The properties of ``systemctl show``, whose order differs between releases."""
     return dict(line.partition("=")[::2] for line in text.splitlines() if "=" in line)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """The kernel's numbers of a control group; bytes, percent of one CPU, None for no limit.
-    ``known``: the files that the kernel has; without a delegated controller there are none."""
+    """The kernel's limits of a control group: bytes, percent of one CPU, None for no limit.
+    ``known``: the files that the kernel has; without a delegated controller it has none."""
 
     known: frozenset[str]
     high: int | None
@@ -73,7 +73,7 @@ def state(text: str) -> SystemState:
 
 @dataclass(frozen=True, kw_only=True)
 class Crash:
-    """A line of the kernel about a program that ended badly: seconds since the epoch, the text."""
+    """A line of the kernel about a crash: seconds since the epoch, and the text."""
 
     time: float
     text: str
@@ -83,7 +83,8 @@ _STAMP = re.compile(r"(\d+(?:\.\d+)?) \S+ kernel: (.*)")
 
 
 def since(text: str) -> int:
-    """When the generation was made, as the probes ``journal`` and ``coredumps`` print it first."""
+    """The time of the switch (seconds since the epoch), which the probes ``journal`` and
+    ``coredumps`` print first. Raises Unreadable."""
     first = text.partition("\n")[0]
     if not re.fullmatch(r"since \d+", first):
         raise Unreadable("the time of the switch is missing")
