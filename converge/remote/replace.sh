@@ -15,6 +15,7 @@ digest() { # digest PATH: sha256 of a file, "absent", or "unreadable"
     fi
 }
 unchanged() { [ "$(digest "$2")" = "$1" ]; } # unchanged DIGEST PATH
+# shellcheck disable=SC2154 # of whoever stages something
 staged() { say "${1%/*}/.${1##*/}.wt-$run"; } # staged PATH: the path of the staged file
 # ours PATH: whether a rename may replace what is at PATH.
 ours() {

@@ -81,6 +81,8 @@ restore_file() {
         case $code in
             0) return 0 ;;
             75) if [ "$attempt" -le 5 ]; then continue; fi ;;
+            # A copy of a file, or of its attributes, fails where KDE replaces the file meanwhile.
+            *) if [ "$attempt" -le 5 ] && ! unchanged "$held" "$path"; then continue; fi ;;
         esac
         rm -f -- "$(staged "$path")"
         why="$why; $(by_hand)"

@@ -120,6 +120,12 @@ check() { # check BEFORE PATH: refuse a target that is not ours, stop at a chang
     unchanged "$1" "$2" || end_with 75 stale "$2"
 }
 
+# failed TEXT: a copy of the file at hand; it fails as well where KDE replaces the file meanwhile
+failed() {
+    unchanged "$before" "$path" || end_with 75 stale "$path"
+    stop 70 "$1"
+}
+
 [ -z "$lock" ] || take_lock
 place "${work%/*}" || stop 70 "$why"
 mkdir -p -- "$work/before" || stop 70 "$work: cannot be made"
@@ -152,7 +158,7 @@ done <"$work/manifest"
 while IFS=' ' read -r kind number mode before path; do
     case $kind in file | kde) ;; *) continue ;; esac
     stages=$stages$(staged "$path")$newline
-    stage "$mode" "$work/new/$number" "$path" || stop 70 "$why"
+    stage "$mode" "$work/new/$number" "$path" || failed "$why"
 done <"$work/manifest"
 if [ -n "$stages" ]; then
     printf '%s' "$stages" | tr '\n' '\0' | xargs -0 sync -- || stop 70 "sync: not durable"
@@ -162,7 +168,7 @@ fi
 while IFS=' ' read -r kind number mode before path; do
     case $kind in file | kde | gone) ;; *) continue ;; esac
     if [ "$before" != absent ]; then
-        cp -a -- "$path" "$work/before/$number" || stop 70 "$path: cannot be kept"
+        cp -a -- "$path" "$work/before/$number" || failed "$path: cannot be kept"
         unchanged "$before" "$work/before/$number" || end_with 75 stale "$path"
     fi
 done <"$work/manifest"

@@ -66,6 +66,23 @@ def test_the_old_bytes_and_what_an_undo_goes_by_are_on_the_disk_before_a_file_is
             assert f"sync {path}" in done[:put], f"a power failure could lose {path}"
 
 
+@pytest.mark.parametrize("copy", ["--attributes-only", "/before/"])
+def test_a_file_that_is_replaced_while_it_is_copied_is_stale_and_no_failure(
+    tmp_path: Path, calls: Path, copy: str
+) -> None:
+    """cp ends in 1 then; the run reads the workspace again."""
+    place = Place(tmp_path / "workspace")
+    path = place.home / ".config/kwinrc"
+    (calls / "cp").write_text(
+        f'#!/bin/sh\ncase $* in *{copy}*) echo >>"{path}"; exit 1 ;; esac\nexec {need("cp")} "$@"\n'
+    )
+    (calls / "cp").chmod(0o755)
+    code, said = place.write(
+        place.payload(), PATH=f"{calls}:{os.environ['PATH']}", CALLS=str(tmp_path / "calls")
+    )
+    assert (code, said[-1]) == (75, f"stale {path}"), said
+
+
 @pytest.mark.parametrize("name", ["kwinrc", "plain"])
 def test_a_file_that_is_changed_in_the_last_moment_is_not_replaced(
     tmp_path: Path, calls: Path, name: str

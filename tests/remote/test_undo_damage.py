@@ -239,3 +239,34 @@ def test_u14_a_status_that_cannot_be_written_is_broken_with_what_to_do(
     assert f"rm -r -- '{status.parents[1]}'" in done.stdout
     assert workspace.script().returncode == 0
     assert workspace.look() == before
+
+
+#: KDE replaces the file while its attributes are copied: cp says so, and ends in 1.
+REPLACED = """\
+#!/bin/sh
+case $*:$(ls {once} 2>/dev/null) in *--attributes-only*kwinrc*:)
+    touch {once}
+    {{ cat {file}; printf '[Theirs]\\nk=1\\n'; }} >{file}.new && mv {file}.new {file}
+    exit 1 ;;
+esac
+exec {real} "$@"
+"""
+
+
+def test_u1_a_file_that_kde_replaces_while_it_is_copied_is_read_again(
+    origin: tuple[Recorded, dict[str, object]], tmp_path: Path
+) -> None:
+    workspace, _ = origin
+    anew(workspace)
+    shim = tmp_path / "cp"
+    kwinrc = workspace.file("kwinrc")
+    shim.write_text(REPLACED.format(once=tmp_path / "once", file=kwinrc, real=need("cp")))
+    shim.chmod(0o755)
+    workspace.environment["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
+    try:
+        done = workspace.script()
+    finally:
+        del workspace.environment["PATH"]
+    assert (tmp_path / "once").exists()
+    assert done.returncode == 0, done.stdout
+    assert kwinrc.read_bytes() == BEFORE + b"[Theirs]\nk=1\n"
