@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import sandbox
 from tests.tools import find, missing, need
@@ -75,14 +76,18 @@ class Server:
         path.write_text(f"{name} {(self.directory / 'host.pub').read_text()}")
         return str(path)
 
-    def box(self, user: str, name: str) -> dict[str, object]:
-        """A fresh sandbox in the user's home directory, and the choices that reach it over SSH.
+    def box(self, user: str, name: str, *, within: bool = False) -> dict[str, object]:
+        """A fresh sandbox in the user's home directory, and the choices that reach it over SSH;
+        ``within``: its home is a part of the system.
 
         The server is shared: what an earlier test of the same name left, or still runs, stays in a
         directory of its own."""
         places = (self.homes[user] / f"{name}-{number}" for number in itertools.count(1))
         root = next(place for place in places if not place.exists())
-        data = sandbox.data(root, workspace=name, user=user)
+        with mock.patch.object(sandbox, "catch_up"):
+            data = sandbox.data(root, workspace=name, user=user, within=within)
+        own(root, user)  # a home within a system is activated as its user, at the first switch
+        sandbox.catch_up(root, host=name, user=user)
         self._chezmoi(root / "home/.local/bin/chezmoi")
         own(root, user)
         for key in ("workspace", "user"):

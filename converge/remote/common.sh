@@ -371,6 +371,12 @@ asked() {
 
 # The home-manager generation within a generation of the system (files/nixos/home.nix).
 HOME_WITHIN=etc/workspace-tuning/home
+# home_unit USER: the unit by which the system activates it. A sign that is none of a unit's name is
+# written as its number (systemd.unit(5); utils.escapeSystemdPath of nixpkgs).
+home_unit() {
+    say "home-manager-$(say "$1" | sed -e 's/\\/\\x5c/g' -e 's/-/\\x2d/g' -e 's/@/\\x40/g' \
+        -e 's/+/\\x2b/g' -e 's/\$/\\x24/g' -e 's/^\./\\x2e/').service"
+}
 # in_the_way [FILES]: print each name of standard input at which the home has something of the user's
 # own, which home-manager would move aside. FILES: the directory of home-manager's files; a file with
 # the same bytes is not in the way.

@@ -88,7 +88,7 @@ home_not_activated() { # print ", and ..." where the unit of the home is among t
     # shellcheck disable=SC2016 # expanded by the inner shell
     now=$(told sh -c 'readlink -f -- "${XDG_STATE_HOME:-$HOME/.local/state}/home-manager/gcroots/current-home"')
     if [ "$now" != "$home_new" ]; then
-        say ", and the home was not activated: journalctl -u home-manager-$(plan user)"
+        say ", and the home was not activated: journalctl -u '$(home_unit "$(plan user)")'"
     fi
 }
 # The unit of the old system brings the old home back. The files that were moved aside come back here,

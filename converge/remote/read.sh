@@ -39,10 +39,10 @@ say fact uptime_s "${uptime%%[. ]*}"
 say fact soak_boot "$(clock /proc/sys/kernel/random/boot_id)"
 if [ -e "$root/etc/NIXOS" ]; then
     say mark nixos
-    # home-manager as a module of NixOS activates a home by a unit, in whose name a dash is \x2d. With
-    # startAsUserService this is a unit of the user's manager, with a drop-in in the user's profile.
+    # home-manager as a module of NixOS activates a home by a unit. With startAsUserService this is a
+    # unit of the user's manager, with a drop-in in the user's profile.
     for units in "$root/run/current-system/etc/systemd/system" "$root/etc/systemd/system"; do
-        if [ -e "$units/home-manager-$(id -un | sed 's/-/\\x2d/g').service" ]; then
+        if [ -e "$units/$(home_unit "$(id -un)")" ]; then
             say mark home_module
             break
         fi

@@ -105,7 +105,7 @@ def test_what_is_said_of_the_home_names_the_generation_that_has_it(cli: Cli, box
     lost = cli(box.inventory, "tasks/verify.py")
     found = {record["check"]: record for record in lost.kinds("finding") if not record["setting"]}
     assert found["generation.home"]["effect"] == "pending"
-    assert "the system's unit home-manager-" in found["generation.home"]["reason"]
+    assert "the system's home-manager unit of " in found["generation.home"]["reason"]
 
 
 def test_a_home_that_is_not_activated_undoes_the_whole_change(cli: Cli, box: Box) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -30,6 +33,12 @@ def sudo(ssh_server: sshd.Server) -> Iterator[None]:
         yield
     finally:
         rule.unlink()
+
+
+def journal(cli: Cli) -> str:
+    """The journal of the newest run."""
+    runs = (cli.state / "workspace-tuning/controller/runs").glob("*/journal.jsonl")
+    return str(max(runs, key=lambda path: path.stat().st_mtime_ns))
 
 
 def give_to_root(root: Path) -> None:
@@ -148,3 +157,34 @@ def test_on_the_plans_own_layout_the_four_layers_apply_and_the_users_flakes_stay
     assert (again.code, "nothing to change" in again.out) == (0, True), again.out
     assert link.is_symlink()
     assert [tree(flake) for flake in flakes] == before
+
+
+def test_a_home_within_a_system_of_roots_is_activated_as_the_user_and_goes_back(
+    cli: Cli, ssh_server: sshd.Server, sudo: None
+) -> None:
+    """home-manager as a module of NixOS, for a user whose name has a dash; and what reports say."""
+    made = ssh_server.box(USER, "within", within=True)
+    root = Path(str(made["root"]))
+    give_to_root(root)
+    inventory = cli.inventory({**made, "layers": ["nixos", "home-manager"]})
+    marker = root / "home/.config/workspace-tuning/home-manager.json"
+    assert "-" in USER
+    first = cli(inventory, "deploy.py", "-y")
+    assert first.code == 0, first.out + first.err
+    assert marker.resolve().is_relative_to(root / "nix/store")
+    layer = root / "var/lib/workspace-tuning/nixos/home-manager"
+    assert {path.stat().st_uid for path in (layer, layer / "profile.json")} == {0}
+    for directory, names, files in os.walk(root / "home"):
+        for name in (*names, *files):
+            assert (Path(directory) / name).lstat().st_uid != 0, name
+    report = [sys.executable, "-m", "converge.report", "--quiet", "--junit", "-", journal(cli)]
+    xml = subprocess.run(report, capture_output=True, text=True, check=True).stdout
+    cases = {case.get("name"): case for case in ElementTree.fromstring(xml).iter("testcase")}
+    assert any("monitoring.sysmon" in str(name) for name in cases)
+    assert not [case for case in cases.values() if case.find("failure") is not None]
+
+    assert "nothing to change" in cli(inventory, "deploy.py", "-y").out
+    back = cli(inventory, "tasks/rollback.py", "-y")
+    assert back.code == 0, back.out
+    assert not os.path.lexists(marker)
+    assert not layer.exists()

@@ -121,7 +121,7 @@ def stage(context: Context, answers: Answers, layer: Layer, setting: str = "") -
     if used != built:
         how = "the next switch or boot" if layer is Layer.NIXOS else "its activation"
         if nix.within:
-            how = f"the system's unit home-manager-{context.snapshot.facts['user']} has run"
+            how = f"the system's home-manager unit of {context.snapshot.facts['user']} has run"
         return pending(f"{name} is built; it is in use after {how}", expected=name, found="built")
     return effective(name, expected=name)
 

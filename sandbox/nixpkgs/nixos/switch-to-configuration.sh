@@ -41,7 +41,9 @@ start() {
     set -- env -u HOME_MANAGER_BACKUP_EXT
     for one in $(of_unit Environment); do set -- "$@" "$one"; done
     user=$(of_unit User)
-    # In a sandbox whoever switches is the user; on a machine it is root.
+    # In a sandbox whoever switches is the user, or root for a home that is below the sandbox; on a
+    # machine it is root.
+    [ -z "$root" ] || set -- env HOME="$root/home" "$@"
     [ "$(id -un)" = "$user" ] || set -- runuser -u "$user" -- "$@"
     # shellcheck disable=SC2046 # a command with its argument
     "$@" $(of_unit ExecStart) || {

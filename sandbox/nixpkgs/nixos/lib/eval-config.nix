@@ -10,7 +10,9 @@ let
   ] ++ lib.optional (system != null) { nixpkgs.hostPlatform = lib.mkDefault system; };
 
   # Of nixpkgs' own: a name in a unit's name. A path has more signs than a user's name.
-  utils.escapeSystemdPath = builtins.replaceStrings [ "-" "/" ] [ "\\x2d" "-" ];
+  utils.escapeSystemdPath = name:
+    lib.optionalString (builtins.substring 0 1 name == ".") "\\x2e"
+    + builtins.replaceStrings [ "\\" "-" "@" "+" "$" "/" ] [ "\\x5c" "\\x2d" "\\x40" "\\x2b" "\\x24" "-" ] (lib.removePrefix "." name);
 
   withExtras = evaluated: evaluated // {
     inherit lib;
