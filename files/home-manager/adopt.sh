@@ -1,9 +1,9 @@
-# Puts launchers in front of the applications that a profile has, whatever packages they came in.
+# Put launchers in front of the applications that a profile has, from any packages.
 #
 # usage: adopt.sh PROFILE [PROGRAM LAUNCHER]...
 # Enters: a profile that is being built, and for each program the text of its launcher (launch.sh).
-# Leaves: bin/PROGRAM as the launcher of what stood there, menu entries that start it. A program that
-# the profile does not have is left out: its limits are for an installation from elsewhere.
+# Leaves: bin/PROGRAM as the launcher of the former bin/PROGRAM, and menu entries that start the launcher.
+# A program that the profile does not have is left out; its limits are for an installation elsewhere.
 set -eu
 profile=$1
 shift

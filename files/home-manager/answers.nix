@@ -1,4 +1,4 @@
-# What is asked of a home without building it, wherever that is evaluated: by itself, or in a system.
+# Answers about a home without building it, for a home by itself and for a home in a system.
 #
 # Enters: the profile, the configurations of the home without the layer and with it (`config`), and their
 # package sets. Leaves: `targets`, a line for each file that home-manager would make; `report` (lib/report.nix).

@@ -1,7 +1,8 @@
-# The home-manager layer: one module a subject, every number from profile.json, nothing generated.
+# The home-manager layer: one module for each subject; all numbers come from profile.json; no Nix is
+# generated.
 #
-# The argument's name is unusual on purpose: the user's extraSpecialArgs win over _module.args, so a
-# common name could silently be somebody else's object. It is used in no `imports`.
+# The argument has an unusual name, because the user's extraSpecialArgs win over _module.args: a common
+# name could silently be another object. No `imports` uses the argument.
 {
   imports = [
     ./lib/set.nix

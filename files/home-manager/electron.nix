@@ -1,7 +1,7 @@
-# Phase 3, desktop applications: one slice of limits each, and launchers for those that the user has.
+# Phase 3, desktop applications: a slice with limits for each, and launchers for those that the user has.
 #
-# Settings: electron.app.<name> (one row an application), electron.flag.* and electron.video-decoding
-# (flags of those that are Electron), electron.budget, electron.oom-score.
+# Settings: electron.app.<name> (a row for each application), electron.flag.* and electron.video-decoding
+# (flags of Electron applications), electron.budget, electron.oom-score.
 # Numbers in a row: MB are MiB as systemd's M, CPU is percent of one core.
 { config, lib, pkgs, workspaceTuning, ... }:
 let
@@ -33,7 +33,7 @@ let
       ++ lib.optional (features != [ ]) "--enable-features=${lib.concatStringsSep "," features}"
     );
 
-  # What stands in for a program of the user's; adopt.sh fills in which one that is.
+  # The launcher of a program of the user's; adopt.sh fills the program in.
   launcher = row: program: pkgs.writeText "launch-${program}" (builtins.replaceStrings
     [ "@flags@" "@slice@" "@unit@" ]
     [ (lib.escapeShellArgs (flagsOf row)) "${sliceOf row}.slice" (escape (builtins.head row.desktopIds)) ]
@@ -42,9 +42,9 @@ let
     (row: lib.concatMapStringsSep " " (program: "${program} ${launcher row program}") row.programs)
     rows;
 
-  # A slice that home-manager's sd-switch stops takes all that runs in it along. It asks systemd first
-  # whether the loaded unit may be stopped by hand. So that is refused: by the slice itself, and by
-  # drop-ins, which hold as well for a slice whose own file is gone or has not been read yet.
+  # When home-manager's sd-switch stops a slice, all programs in the slice end. sd-switch first asks
+  # systemd whether the loaded unit may be stopped by hand, so this is refused: by the slice itself, and
+  # by drop-ins, which also count for a slice whose own file is gone or was not read yet.
   kept = description: {
     Description = description;
     X-SwitchMethod = "keep-old";
@@ -85,8 +85,8 @@ in
 {
   config = lib.mkMerge [
     {
-      # Default: the programs as the user installed them, with their overrides and extensions. They stay,
-      # behind launchers of the same names; nothing is installed that is not there.
+      # Default: the programs as the user installed them. They stay, with overrides and extensions, behind
+      # launchers of the same names; no application is installed.
       home.extraProfileCommands = lib.mkIf (rows != [ ]) "sh ${./adopt.sh} \"$out\" ${adopted}\n";
 
       assertions = lib.concatMap
@@ -114,13 +114,13 @@ in
     (oursEach ids [ "xdg" "configFile" ]
       (id: let row = rowOf id; in lib.listToAttrs (map (dropIn row) row.desktopIds) // scopes row))
 
-    # With the last application both go: then systemd is as it was loaded, and nothing is stopped.
+    # Both are removed with the last application: then nothing is reloaded, and no slice is stopped.
     (lib.mkIf (rows != [ ]) {
       # Default: none.
       xdg.configFile = refusals;
 
-      # The new files are read before sd-switch decides: a slice that came back while its application
-      # ran on would be stopped, since the unit that systemd has loaded does not refuse it yet.
+      # systemd reads the new files before sd-switch decides. Otherwise a slice that comes back while its
+      # application runs would be stopped, since the loaded unit does not refuse this yet.
       home.activation.workspaceTuningLimits = lib.hm.dag.entryBetween [ "reloadSystemd" ] [ "linkGeneration" ] ''
         if [ -z "''${DRY_RUN:-}" ]; then
           XDG_RUNTIME_DIR="''${XDG_RUNTIME_DIR:-/run/user/$(id -u)}" \
@@ -130,7 +130,7 @@ in
     })
 
     (lib.mkIf (settings ? "electron.budget" && rows != [ ]) (ours "electron.budget" {
-      # Default: no such slice. What all of them together may hold before they are slowed down.
+      # Default: no such slice. The memory of all applications together before they are slowed down.
       systemd.user.slices.app-tuned = {
         Unit = kept "Limits of all tuned applications together";
         Slice.MemoryHigh = "${toString settings."electron.budget".memoryHighPercent}%";

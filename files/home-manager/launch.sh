@@ -1,4 +1,4 @@
-# Starts an application with its flags, inside the slice that carries its limits.
+# Start an application with its flags, inside the slice that has its limits.
 #
 # Enters: the arguments of a menu entry or of a person. Leaves: the application, in place of this
 # script, so that exit status, environment and terminal are its own. The words between @ are filled in

@@ -1,4 +1,4 @@
-# What becomes of the user's own slices while memory is short. Settings: memory.oomd
+# Let systemd-oomd watch the user's own slices. Settings: memory.oomd
 { lib, workspaceTuning, ... }:
 let
   inherit (workspaceTuning) settings;
@@ -9,7 +9,7 @@ let
   name = id: builtins.replaceStrings [ "." ] [ "-" ] id;
 in
 {
-  # Default: "auto", which is nothing. Drop-ins, so that the units stay systemd's own.
+  # Default: "auto", which does nothing. Drop-ins, so that the units stay systemd's own.
   config = oursEach ids [ "xdg" "configFile" ] (id: lib.mapAttrs'
     (slice: values: lib.nameValuePair "systemd/user/${slice}.slice.d/60-${name id}.conf" {
       text = section values;

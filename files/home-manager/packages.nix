@@ -1,7 +1,7 @@
-# The packages of the home, as the layer leaves them: what the user has gets its flags in place.
+# The packages of the home: the user's own packages get their flags in place.
 #
-# Settings: libraries.group.home.*, runtimes.{python,node,go,rust.programs}; electron.app.* where one was
-# asked for by name (`install`).
+# Settings: libraries.group.home.*, runtimes.{python,node,go,rust.programs}; electron.app.* that are
+# included by name (`install`).
 { lib, pkgs, workspaceTuning, ... }:
 let
   inherit (workspaceTuning) settings;
@@ -17,8 +17,8 @@ let
   has = wanted: package: builtins.isAttrs package && lib.getName package == lib.getName wanted;
 in
 {
-  # Default: the user's packages. Nothing is added that was not asked for by name; what is added yields to
-  # whatever else has the same commands.
+  # Default: the user's packages. Only packages that were asked for by name are added; they yield to other
+  # packages with the same commands.
   options.home.packages = lib.mkOption {
     apply = own: map (package: runtimes.adopt (libraries.adopt pkgs package)) own
       ++ runtimes.missing pkgs own ++ applications own;

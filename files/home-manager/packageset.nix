@@ -1,5 +1,5 @@
-# Where the packages of the home come from. A home that is part of a system (files/nixos/home.nix) can have
-# the system's own package set, to which overlays are added there and not here.
+# The package set of the home. A home that is part of a system (files/nixos/home.nix) can have the system's
+# own package set, which gets its overlays in the system.
 { lib, pkgs, ... }:
 {
   options.workspaceTuning = {

@@ -1,5 +1,5 @@
-# Phase 2, what the user compiles and runs with language runtimes. Settings: runtimes.*; the runtimes
-# themselves are adopted in packages.nix.
+# Phase 2, the user's own builds with language runtimes. Settings: runtimes.*; packages.nix adopts the
+# runtimes themselves.
 { config, lib, options, pkgs, workspaceTuning, ... }:
 let
   inherit (workspaceTuning) settings;
@@ -39,8 +39,8 @@ in
       home.sessionVariables.CARGO_BUILD_RUSTFLAGS = toString rustFlags;
     }))
 
-    # Default: GOAMD64=v1. Not by ~/.config/go/env, which is what `go env -w` of the user writes. A level
-    # in it, or in a variable of the user's, stands: the variable would win over the file.
+    # Default: GOAMD64=v1. Not by ~/.config/go/env, which the user's `go env -w` writes. A level in that
+    # file, or in a variable of the user's, stays: our variable would win over the file.
     (lib.mkIf (inForce "runtimes.go.builds" && ownGo) (lib.optionalAttrs (options.programs ? go) (ours "runtimes.go.builds" {
       programs.go.env.GOAMD64 = build.goamd64;
     })))

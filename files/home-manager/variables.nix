@@ -1,4 +1,4 @@
-# Session variables for shells that no session started (a login through SSH). Setting: video.variables
+# Session variables for shells outside of a session (a login through SSH). Setting: video.variables
 #
 # A Plasma session and its units read ~/.config/environment.d, which the session layer writes;
 # home.sessionVariables alone would reach shells only.

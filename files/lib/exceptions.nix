@@ -17,8 +17,8 @@
     glibc = "a process has one libc; a second one beside it serves nobody, and a grafted one fails before it can print why";
   };
 
-  # mold is built from these. As their linker it would need itself: evaluation never ends, or the
-  # bootstrap, which takes no further build tools, stops.
+  # mold is built from these packages. As their linker, mold would need itself: evaluation would never
+  # end, or the bootstrap, which takes no further build tools, would stop.
   inMoldClosure = [
     "zstd"
     "zlib"

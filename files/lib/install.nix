@@ -1,14 +1,14 @@
 # Put packages into a profile: a remade package takes the place of the user's, an added package yields.
 #
-# Enters: `lib`; then packages. `lib.lowPrio` is not used: on an output, newer versions of it give back
-# the whole package, whose first output need not be the one with the commands.
+# Enters: `lib`; then packages. `lib.lowPrio` is not used: newer versions of it turn an output into the
+# whole package, whose first output may lack the commands.
 { lib }:
 {
-  # `made` with the priority that the user gave to `package`, which it was made from.
+  # `made`, which was made from `package`, with the priority that the user gave to `package`.
   inPlaceOf = package: made: made // {
     meta = made.meta or { } // lib.optionalAttrs (package ? meta.priority) { inherit (package.meta) priority; };
   };
-  # Default priority: 5. The smaller number wins, so whatever the user has under the same name.
+  # Default priority: 5. The smaller number wins, so the user's own file of the same name does.
   behind = package:
     let chosen = lib.getBin package; in
     chosen // { meta = (chosen.meta or { }) // { priority = 10; }; };

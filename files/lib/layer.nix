@@ -1,13 +1,13 @@
 # The functions of both layers' flakes: find the user's configuration, and extend it.
 #
-# Enters: the evaluated flake `base`, the profile. Leaves: functions; messages that name what exists.
+# Enters: the evaluated flake `base`, the profile. Leaves: functions, whose errors name what exists.
 { base, profile }:
 let
   quoted = names: builtins.concatStringsSep ", " (map builtins.toJSON names);
 in
 {
-  # The first of `names` that base.<kind> has, or base.legacyPackages.<system>.<kind> and
-  # base.packages.<system>.<kind>, where flake-utils and flake-parts put it: Nix looks there too.
+  # The first of `names` in base.<kind>, or in base.legacyPackages.<system>.<kind> and
+  # base.packages.<system>.<kind>, where flake-utils and flake-parts put configurations.
   pick = kind: names: option:
     let
       at = place: base.${place}.${profile.hardware.system or "x86_64-linux"}.${kind} or { };
@@ -26,7 +26,7 @@ in
       else if exist == [ ] then "It has no ${kind} at all: is ${option} set to the right flake?"
       else "It has ${quoted exist}: set the workspace's host and user to one of them."));
 
-  # A system, which has to have the home of the profile's user by home-manager as a module.
+  # A system with the home of the profile's user, by home-manager as a module; throws without it.
   withHome = system:
     let users = system.config.home-manager.users; in
     if !(system.options ? home-manager) then

@@ -20,13 +20,13 @@ let
   own = lib.filter (id: lib.hasPrefix "libraries.group.${layer}." id) (lib.attrNames settings);
   gather = key: lib.unique (lib.concatMap (id: settings.${id}.${key} or [ ]) own);
 
-  # Flags that only consent puts here, each with the packages it was given for.
+  # Flags that need consent, each with the packages that it was given for.
   consented = lib.filter (id: lib.hasPrefix "libraries.flag." id) (lib.attrNames settings);
 in
 rec {
   packages = lib.optionals (strategy != "none") (gather "packages");
-  # On a system with libraries of its own, some commands would look for their configuration, or for the
-  # certificates they trust, where that system has none.
+  # On other systems than NixOS, some commands would look for their configuration or certificates in
+  # places that do not exist.
   install = lib.optionals (strategy != "none") (gather "install"
     ++ lib.optionals (profile.hardware.platform == "nixos") (gather "installOnNixos"));
   plain = lib.filter (name: !(exceptions.overlayOnly ? ${name})) packages;
@@ -39,7 +39,7 @@ rec {
     else if inForce "libraries.leaf.${layer}" then "leaf"
     else "none";
   grafted = settings."libraries.graft.${layer}".packages or [ ];
-  # glibc comes into the overlay by a consent of its own, never with its group.
+  # glibc needs a consent of its own to be in the overlay; its group does not bring it in.
   overlaid = lib.optionals (strategy == "overlay")
     (plain ++ lib.optionals (layer == "system") (settings."libraries.overlay.glibc".packages or [ ]));
 
@@ -56,10 +56,10 @@ rec {
 
   optimized = name: package: optimize.mkOptimized (flagsFor name) package;
 
-  # Whether a package of the user's, with whatever overrides, is the one of a name.
+  # Whether a package of the user's, with any overrides, is the package of a name.
   is = pkgs: name: package: pkgs ? ${name} && lib.getName package == lib.getName pkgs.${name};
-  # A package of the user's with the flags, where its commands are worth it: the same output of it, at the
-  # same priority. One that the user does not have is not installed.
+  # A package of the user's with the flags, if its commands gain from them: the same output, at the same
+  # priority. A package that the user does not have is not installed.
   adopt = pkgs: package:
     let
       name = lib.findFirst (name: is pkgs name package) null install;

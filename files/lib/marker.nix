@@ -1,6 +1,6 @@
-# The marker in the closure: a file by which a later run, or a person, sees which profile a generation
-# was made from. A generation without it was switched to without the layer. `theirs` names the options of
-# settings in force that hold what somebody else says (ours.nix).
+# The marker in the closure: a file that tells a later run, or a person, which profile a generation was
+# made from. A generation without a marker was made without the layer. `theirs` names the options of
+# settings in force that somebody else defines (ours.nix).
 { profile, layer, strategy, theirs }:
 builtins.toJSON {
   schemaVersion = 1;

@@ -8,8 +8,8 @@
 #   in `env`       appended there; a variable must not be in `env` and at top level: that throws
 #   at top level   appended there; the value can be a string or a list
 #
-# The compiler wrapper puts NIX_CFLAGS_COMPILE behind the flags of the package's own build files, so
-# the last -O wins, and it does so for C++ too. It never prints them: read them back with
+# The compiler wrapper puts NIX_CFLAGS_COMPILE after the flags of the package's own build files, for C
+# and C++, so its -O is the last one and wins. The wrapper never prints the flags: read them back with
 # `package.NIX_CFLAGS_COMPILE`.
 { lib }:
 let

@@ -8,8 +8,8 @@
 #             which options they are (set.nix)
 #   oursEach  the same for many settings of one option: settings -> its path -> (setting -> values). The
 #             shape of a module must not depend on its arguments, or evaluation never ends.
-#   theirs    options -> record -> per setting the options that hold what somebody else says, and the
-#             files that say it
+#   theirs    options -> record -> per setting the options with a value of somebody else's, and the
+#             files that define it
 { lib }:
 let
   priority = 1250;
@@ -24,7 +24,7 @@ let
     if lib.isOption at then { option = at; inherit rest; }
     else if rest != [ ] && at ? ${builtins.head rest} then reach at.${builtins.head rest} (lib.tail rest)
     else null;
-  # The priorities with which one definition of an option speaks about a part of its value.
+  # The priorities of one definition of an option for a part of its value.
   spoken = strength: rest: value:
     {
       override = spoken value.priority rest value.content;
@@ -38,7 +38,7 @@ let
       else [ ]
     );
 
-  # A file of a flake is known by its place in it; the directory in the store is another after each edit.
+  # A file is named by its place in the flake, because its directory in the store changes with each edit.
   shown = file: lib.last (builtins.match "(/nix/store/[^/]*/|.*/store/[a-z0-9]{32}-[^/]*/)?(.*)" (toString file));
   saying = options: path:
     let

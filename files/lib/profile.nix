@@ -1,9 +1,9 @@
 # Read profile.json, and refuse values that Nix would silently read as something else.
 #
 # Enters: the path of profile.json. Leaves: the profile as an attribute set, plus `sha256`, the hash
-# of its bytes. The schema has checked the file long before; what is checked here again is what JSON
-# and Nix understand differently (a number 3.0 is a float in Nix and would become "-O3.000000") and
-# what would make a build impure (a march of "native" passes the compiler wrapper unnoticed).
+# of its bytes. The schema has checked the file long before. Checked here again is what JSON and Nix
+# read differently (3.0 is a float in Nix and would become "-O3.000000"), and what would make a build
+# impure (the compiler wrapper lets a march of "native" pass).
 path:
 let
   say = problem: throw "workspace-tuning: ${toString path}: ${problem}";

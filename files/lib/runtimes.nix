@@ -1,8 +1,8 @@
-# Phase 2: language runtimes. The user's own get the flags in place, in whatever version and with whatever
-# overrides; none is installed that the user does not have, unless its setting was asked for by name.
+# Phase 2: language runtimes. The user's own runtimes get the flags in place, in any version and with any
+# overrides. A runtime that the user does not have is installed only where its setting is included by name.
 #
-# New attributes serve those who ask by name, and benchmarks. An overlay on the existing names would
-# rebuild whatever is built with them (Python alone: 403 of 952 packages in a nixpkgs-like tree).
+# New attributes are for settings included by name, and for benchmarks. An overlay on the existing names
+# would rebuild all packages that use them (Python alone: 403 of 952 packages in a nixpkgs-like tree).
 #
 # Enters: `lib`, the profile. Leaves:
 #   of        a package -> python, node, go or rust, where it is one that a setting in force changes
@@ -18,7 +18,7 @@ let
   optimize = import ./optimize.nix { inherit lib; };
   install = import ./install.nix { inherit lib; };
 
-  # An attribute can be there and still only hold the message that it was removed.
+  # An attribute can exist and only throw the message that it was removed.
   usable = pkgs: name: pkgs ? ${name} && (builtins.tryEval (pkgs.${name}.name or "")).success;
   flags = [
     "-march=${build.compiler.march}"
@@ -31,8 +31,8 @@ let
   nameOf = package: if builtins.isAttrs package then lib.getName package else "";
   takes = package: argument: (package.override.__functionArgs or { }) ? ${argument};
 
-  # What a package is, whether or not it can be changed: an environment with modules is Python as well,
-  # made for one interpreter, and no argument of it leads to another.
+  # The runtime that a package is, whether or not it can be changed: an environment with modules is
+  # Python too, but it is made for one interpreter and takes no other.
   kind = package:
     if !(builtins.isAttrs package) then null
     else if package ? pythonAttr then "python"
@@ -86,7 +86,7 @@ rec {
     if found != null && lib.elem found (runtimes ++ [ "rust" ]) && changeable package then found else null;
   adopt = package: if of package == null then package else install.inPlaceOf package (make package);
 
-  # Of what was asked for by name: the attributes, best first, and the first that this nixpkgs has.
+  # For settings included by name: the attributes, best first, and the first that this nixpkgs has.
   asked = lib.filterAttrs (_: names: names != [ ]) (lib.genAttrs runtimes (runtime:
     lib.optionals (settings."runtimes.${runtime}".install or false) settings."runtimes.${runtime}".attributes));
   chosen = pkgs: lib.mapAttrs (_: lib.findFirst (usable pkgs) null) asked;
@@ -108,7 +108,7 @@ rec {
       asked);
 
   overlay = final: prev:
-    # Which names it has must not depend on what is in the set, or evaluation never ends.
+    # The names of the overlay must not depend on the set itself, or evaluation never ends.
     let
       first = runtime:
         let names = settings."runtimes.${runtime}".attributes; in
@@ -129,8 +129,8 @@ rec {
       optimizedRust = lib.genAttrs (lib.filter (name: prev ? ${name}) programs) (name: rust prev.${name});
     };
 
-  # For checks: what the evaluated derivations say, without building them. `own`: the packages of the home
-  # with the layer, in which those that were adopted are made already.
+  # For checks: what the evaluated derivations say, without building. `own`: the packages of the home
+  # with the layer, where adopted packages are remade already.
   report = pkgs: own: lib.genAttrs runtimes (runtime:
     let these = lib.filter (package: kind package == runtime) own; in
     {

@@ -9,13 +9,13 @@ let
 in
 {
   config = lib.mkMerge [
-    # Default: system.slice, with the weight of all services. Beside user.slice, as idle: the desktop first.
+    # Default: system.slice, with the weight of all services. As idle beside user.slice, builds yield.
     (lib.mkIf (inForce "build.idle") (ours "build.idle" {
       systemd.slices.${idle.name}.sliceConfig = idle.sliceLimits;
       systemd.services.nix-daemon.serviceConfig.Slice = "${idle.name}.slice";
     }))
 
-    # Default: cache.nixos.org alone. Lists are added to, so without a priority.
+    # Default: cache.nixos.org alone. No priority, so that the list is added to the user's.
     (lib.mkIf (inForce "build.cache") {
       nix.settings = {
         substituters = [ settings."build.cache".substituter ];

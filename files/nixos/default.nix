@@ -1,7 +1,7 @@
-# The NixOS layer: one module a subject, every number from profile.json, nothing generated.
+# The NixOS layer: one module for each subject; all numbers come from profile.json; no Nix is generated.
 #
-# The argument's name is unusual on purpose: the user's specialArgs win over _module.args, so a common
-# name could silently be somebody else's object. It is used in no `imports`.
+# The argument has an unusual name, because the user's specialArgs win over _module.args: a common name
+# could silently be another object. No `imports` uses the argument.
 {
   imports = [
     ./lib/set.nix
@@ -14,7 +14,7 @@
     ./builds.nix
     ./marker.nix
   ]
-  # Written beside only where home-manager is a module of this system (converge/plan/desired.py).
+  # This directory exists only where home-manager is a module of this system (converge/plan/desired.py).
   ++ (if builtins.pathExists ./home-manager/profile.json then [ ./home.nix ] else [ ]);
 
   _module.args.workspaceTuning = import ./lib/profile.nix ./profile.json;

@@ -1,7 +1,7 @@
-# The session that the desktop still has. Profile: session
+# Refuse a profile for X11 with a Plasma that has no X11 session any more. Profile: session
 #
-# Plasma 6.8 has no X11 session any more. Whoever updates to it with a profile for X11 hears so here, while
-# nothing has been built, and not at the login after it.
+# Plasma 6.8 has no X11 session. A user who updates with a profile for X11 learns so before anything is
+# built, and not at the next login.
 { config, lib, pkgs, workspaceTuning, ... }:
 let
   inherit (workspaceTuning.hardware) session;

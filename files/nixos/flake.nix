@@ -9,7 +9,7 @@
       profile = import ./lib/profile.nix ./profile.json;
       inherit (import ./lib/layer.nix { inherit base profile; }) pick extend withHome;
       picked = pick "nixosConfigurations" [ profile.host ] "--override-input base";
-      # The home-manager layer lies beside where home-manager is a module of the system.
+      # Where home-manager is a module of the system, its layer is a directory of this one.
       homeProfile = import ./home-manager/lib/profile.nix ./home-manager/profile.json;
       holdsHome = builtins.pathExists ./home-manager/profile.json;
       userSystem = if holdsHome then withHome picked else picked;
@@ -26,19 +26,19 @@
       system = extended.configuration;
 
       homeOf = configuration: configuration.config.home-manager.users.${profile.user};
-      # Without the layer a home shows its package set nowhere.
+      # A home without the layer does not show its package set.
       userHome = homeOf (userSystem.extendModules {
         modules = [{ home-manager.users.${profile.user} = ./home-manager/packageset.nix; }];
       });
       homePkgs =
         let own = (homeOf system).workspaceTuning.pkgs; in
-        # One that was handed over in home-manager.extraSpecialArgs has no overlay of a module's.
+        # A set from home-manager.extraSpecialArgs does not have the overlays of modules.
         if own ? optimized then own else own.extend homeOverlay;
     in
     {
       nixosConfigurations.${profile.host} = system;
 
-      # For those who import the layer in their own flake instead.
+      # For users who import the layer in their own flake.
       nixosModules.default = ./default.nix;
       overlays.default = overlay;
       hardwareProfiles.${profile.workspace} = profile.hardware;

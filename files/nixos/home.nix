@@ -1,5 +1,5 @@
-# The home, where home-manager is a module of this system: the home-manager layer, which then lies beside in
-# ./home-manager with a profile.json of its own, for the profile's user. One generation holds both.
+# The home, where home-manager is a module of this system: the home-manager layer of the profile's user is
+# in ./home-manager, with a profile.json of its own. One generation has both.
 { config, lib, options, workspaceTuning, ... }:
 let
   inherit (workspaceTuning) user;
@@ -16,7 +16,7 @@ in
     # Default: the overlays of the system. A home with packages of its own has this one there.
     nixpkgs.overlays = lib.mkIf (cfg.useGlobalPkgs && !closed) [ (import ./home-manager/overlay.nix profile) ];
 
-    # Default: absent. By this a check, and the way back, know which home a generation of the system has.
+    # Default: absent. Checks and an undo find the home of a generation of the system by this link.
     environment.etc."workspace-tuning/home".source = cfg.users.${user}.home.activationPackage;
 
     assertions = [{

@@ -16,10 +16,10 @@ in
         enable = true;
         # Default: zstd.
         algorithm = memory.zram.algorithm;
-        # Default: 50. A cap on the bytes that go in, before compression; what comes out of it lies in the
-        # same memory. It is no additional memory.
+        # Default: 50. The limit of the uncompressed bytes; the compressed bytes take the same memory, so
+        # this adds no memory.
         memoryPercent = memory.zram.percent;
-        # Default: 5. Above that of any disk swap, so that zram fills first.
+        # Default: 5. Higher than that of any disk swap, so that zram fills first.
         priority = memory.zram.priority;
       };
     }))

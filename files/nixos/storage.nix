@@ -8,9 +8,9 @@ let
   inForce = id: settings ? ${id};
   inherit (import ./lib/ours.nix { inherit lib; }) ours;
 
-  # Kernel names of whole disks, by the kind that the profile declares. SATA and SAS disks share theirs:
-  # where both kinds of them have a scheduler of their own, the rule looks at what rotates.
-  # A virtual machine calls its disk vda, xvda, sda or nvme0n1; a disk that is declared as NVMe is its own.
+  # Kernel names of whole disks, by declared kind. SSDs and rotating disks share names: where both kinds
+  # have a scheduler, the rule also looks at `rotational`.
+  # A virtual disk can be vda, xvda, sda or nvme0n1, except for names of another declared kind.
   virtual = "[sv]d[a-z]*|xvd[a-z]*" + lib.optionalString (of "nvme" == [ ]) "|nvme[0-9]*";
   pattern = kind: { inherit virtual; nvme = "nvme[0-9]*"; emmc = "mmcblk[0-9]"; }.${kind} or "sd[a-z]*";
   of = kind: lib.filter (disk: disk.kind == kind) declared;
@@ -60,7 +60,7 @@ in
 
     (lib.mkIf (inForce "build.parallelism") (ours "build.parallelism" {
       nix.settings = {
-        # Default: auto, which is the number of CPUs, for each of the two: their product of compilers can run.
+        # Default: auto, the number of CPUs, for both: as many compilers as their product can run.
         max-jobs = tier.jobs;
         cores = tier.cores;
       };

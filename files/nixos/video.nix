@@ -16,18 +16,18 @@ let
   name = card: card.model or card.pciId;
 
   driver = settings."video.driver";
-  # The cards that a branch ends with, the oldest first: one module drives all of them.
+  # The cards whose last branch is known, oldest first: one driver module drives all of them.
   ending = lib.sort (a: b: driver.lastBranch.${a.architecture} < driver.lastBranch.${b.architecture})
     (lib.filter (card: driver.lastBranch ? ${card.architecture}) byNvidia);
   oldest = lib.head ending;
   last = if ending == [ ] then null else driver.lastBranch.${oldest.architecture};
-  # From which release of the branch on which kernel is known to build: the highest that fits.
+  # The newest kernel that the release of the branch is known to build with.
   ceiling = lib.foldl'
     (found: from: if lib.versionAtLeast version from then driver.kernelCeiling.${from} else found)
     null
     (lib.sort lib.versionOlder (lib.filter (lib.hasPrefix (toString last)) (lib.attrNames driver.kernelCeiling)));
   branches = config.boot.kernelPackages.nvidiaPackages;
-  # A release in which that branch is still the current one has no attribute `legacy_<branch>`.
+  # A nixpkgs in which that branch is still the current one has no attribute `legacy_<branch>`.
   legacy = "legacy_${toString last}";
   branch = if last != null && branches ? ${legacy} then legacy else "production";
   version = config.hardware.nvidia.package.version;
@@ -43,7 +43,7 @@ let
     else "media.ffmpeg.vaapi.enabled";
   browser = settings."video.firefox";
   forced = browser.forceBelow == null || lib.versionOlder release browser.forceBelow;
-  # Only NVIDIA's driver is never trusted.
+  # Firefox trusts every driver but NVIDIA's.
   byX11 = browser.forceBelow == null && workspaceTuning.hardware.session.type == "x11";
   withoutAv1 = lib.elem (drawing.architecture or "") browser.withoutAv1
     || lib.elem (drawing.pciId or "") browser.withoutAv1Ids;
