@@ -1,9 +1,9 @@
 """Runs of pyinfra by fork from one process that has imported what they need.
 
 Most of the processor time of a short run goes into imports. A run from here is a process of its
-own, with its own arguments, environment and output; pyinfra, the libraries and ``converge``, whose
-import does nothing, are there already, and ``tasks`` is imported anew. A test that looks at a run
-while the run goes on, or at its interpreter, takes ``Cli.start``: that begins an interpreter.
+own, with its own arguments, environment and output. pyinfra, the libraries and ``converge``, whose
+import does nothing, are imported already; ``tasks`` is imported anew. A test that looks at a
+running run, or at its interpreter, uses ``Cli.start``, which starts a new interpreter.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The documents say what is: names, keys, codes, programs and links in them are real."""
+"""The documents are true: their names, keys, codes, programs and links exist."""
 
 from __future__ import annotations
 

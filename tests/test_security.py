@@ -1,4 +1,4 @@
-"""SECURITY.md says what is: each statement names the test that holds it, and the test is there."""
+"""SECURITY.md is true: each statement names a test that exists."""
 
 from __future__ import annotations
 

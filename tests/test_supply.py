@@ -1,4 +1,4 @@
-"""What is installed is what is locked, by hash, in both ways; advisories about it are named."""
+"""Both ways of installing use exactly the locked packages, by hash; advisories are named."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """``make bench``: what a run that changes nothing costs, beside its floor and its peers.
 
-Nothing here is asserted and nothing is a test: seconds are of the machine that they were taken on,
-and only the ratios of one run of this program mean something elsewhere.
+These are no tests, and nothing is asserted: seconds depend on the machine, and only the ratios
+within one run of this program can be compared with other machines.
 """

@@ -1,7 +1,7 @@
 """Print the table: ``python -m tests.bench [--rounds N] [--rtt MS]``.
 
-Every case runs once in each round, so that a machine that gets slower gets slower for all of them;
-shown is the median of the rounds, and how often that is the median of the first case, the floor.
+Every case runs once in each round, so that a slower machine is slower for all cases. The table has
+the median of the rounds, and its ratio to the median of the first case, the floor.
 """
 
 from __future__ import annotations

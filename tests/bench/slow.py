@@ -1,4 +1,4 @@
-"""A longer way to a port of this machine: everything arrives, but later."""
+"""Delay a TCP port of this machine: everything arrives, but later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The programs of a trial, run by dash without a machine: a record, and programs that answer."""
+"""Run the programs of a trial by dash without a machine: a record, and programs that answer."""
 
 from __future__ import annotations
 

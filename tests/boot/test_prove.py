@@ -1,7 +1,7 @@
 """What a trial asks on the workspace, and the question to the person, with programs in miniature.
 
-How the real ones answer was tried under Xvfb with kdialog 25.04 and notify-send 0.8.6 of Debian 13:
-kdialog ends in 0 for Keep, 1 for Undo, 2 when it is closed by Escape, and in 134 without a display;
+The real programs were tried under Xvfb, kdialog 25.04 and notify-send 0.8.6 of Debian 13: kdialog
+ends with 0 for Keep, 1 for Undo, 2 when it is closed by Escape, and 134 without a display;
 notify-send prints the name of the action, and nothing when it is closed.
 """
 

@@ -1,9 +1,9 @@
 """Fuzz every reader of what a workspace says, led by coverage: ``make fuzz`` (SECONDS, READERS).
 
-Each reader has its share of the time in a process of its own, from its corpus and its right
-answers. An input after which more than the reader's own error comes out, which takes longer than
-``PATIENCE_S`` or more than ``MEMORY_MB``, is a fault: the end of what Python said is shown, and the
-input lies in ``.fuzz/``. The corpus is written anew at the end. Exit 1: a fault was found.
+Each reader gets a share of the time in a process of its own, and begins with its corpus and right
+answers. An input is a fault if it raises another error than the reader's own, takes longer than
+``PATIENCE_S`` or needs more than ``MEMORY_MB``: the end of Python's message is shown, and the input
+is kept in ``.fuzz/``. The corpus is written anew at the end. Exit 1: a fault was found.
 """
 
 from __future__ import annotations

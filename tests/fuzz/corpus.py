@@ -1,7 +1,7 @@
 """The corpus of each reader: ``tests/data/fuzz/<reader>.b64``, one input a line in base64.
 
-What a search of hours found would be thousands of inputs. Kept are the few that together reach
-every step from line to line of the product that all of them reach.
+A search of hours finds thousands of inputs. The corpus keeps a few that together reach every step
+between lines of the product that all inputs reach.
 """
 
 from __future__ import annotations

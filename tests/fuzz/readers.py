@@ -1,8 +1,7 @@
-"""The readers of what a workspace says: bytes go in, and nothing but the reader's own error comes
-out.
+"""The readers of what a workspace says, which may raise only their own error for any bytes.
 
-Each is called as a run calls it, with what it says of malformed words passed over. An exception
-that is left is a fault: it would end a step unexpectedly, in place of a reason for a person.
+Each reader is called as a run calls it, and its own error is passed over. Any other exception is a
+fault: it would end a step unexpectedly, in place of a reason for a person.
 """
 
 from __future__ import annotations

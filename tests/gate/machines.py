@@ -1,7 +1,7 @@
 """Recorded machines: ``tests/data/machines/<name>.tree`` becomes a directory that detect.sh reads.
 
-A line ``>>> PATH`` begins a file, ``>>> PATH -> TARGET`` is a symbolic link, lines with # before
-the first of them are comments. What a program would have printed is a file under ``commands/``.
+A line ``>>> PATH`` begins a file, ``>>> PATH -> TARGET`` is a symbolic link, and lines with #
+before the first file are comments. The output of a program is a file under ``commands/``.
 """
 
 from __future__ import annotations

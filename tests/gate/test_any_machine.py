@@ -1,7 +1,7 @@
-"""Whatever a machine answers: the profile that detect writes of it loads, and its own gate passes.
+"""For any answer of a machine, the profile that detect writes loads and passes its own gate.
 
-The machines are recorded ones with parts of one another, and with words that no machine was seen to
-say: no combination is ruled out because nobody has met it.
+The machines are recorded ones, mixed with parts of each other and with words that no machine was
+seen to say.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The profile that is written of a machine: it loads, and its own gate is content with it."""
+"""The profile that is written of a machine loads and passes the gate of this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Detect: what detect.sh reads, that it writes and evaluates nothing, and what is made of it."""
+"""detect.sh reads, writes and evaluates nothing; the parser makes a machine of its lines."""
 
 from __future__ import annotations
 

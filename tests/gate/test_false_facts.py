@@ -1,8 +1,7 @@
-"""One fact at a time made false is caught with the right verdict, for each recorded machine.
+"""The gate catches each single false fact with the right verdict, on each recorded machine.
 
-A fact is made false in the profile, or on the machine where a profile cannot lie about it. Where a
-machine has nothing that the fact is about, there is nothing to make false; each fact is made false
-on some machines at least, and no fact of the gate is left out.
+A fact is made false in the profile, or on the machine where a profile cannot lie about it. A
+machine may lack what a fact is about; each fact is made false on some machines at least.
 """
 
 from __future__ import annotations

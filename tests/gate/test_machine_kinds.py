@@ -1,4 +1,4 @@
-"""Kinds of machines: what each is given, what is its host's, and what is said to be unknown."""
+"""Kinds of machines: what each one gets, what belongs to its host, and what is unknown."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a machine says in an unusual way, or not at all: it is taken as it is meant, or is unknown.
+"""Unusual or missing answers of a machine are read as they are meant, or are unknown.
 
-Lines of detect.sh of a recorded machine are replaced by those of the case.
+The lines of a case replace lines of detect.sh of a recorded machine.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The real chezmoi in a home of its own: the facts that one result to source and live rests on."""
+"""The real chezmoi in a home of its own: facts for writing one result to source and live file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a long KDE file costs: how often a plan reads it, counted and not timed."""
+"""The cost of a long KDE file: how often a plan reads the file, counted and not timed."""
 
 from __future__ import annotations
 

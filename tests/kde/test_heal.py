@@ -1,4 +1,4 @@
-"""Who wins between the declaration, the live file and chezmoi's source; and what is drift."""
+"""Which of declaration, live file and chezmoi's source wins; and what is drift."""
 
 from __future__ import annotations
 

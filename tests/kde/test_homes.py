@@ -1,4 +1,4 @@
-"""The pure part of an undo over random homes: what a run changes in KDE's files comes back.
+"""The pure part of an undo brings KDE's files back, over random homes.
 
 A home is KDE's files, each with or without a source, and a desktop that writes meanwhile.
 PURE_HOMES says how many (``make homes`` takes 1,000).

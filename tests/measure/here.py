@@ -1,9 +1,9 @@
 """``python -m tests.measure.here [PAIRS]``: what rows beyond the plan gain on this machine.
 
-As root, on a kernel with zram and a cgroup controller for the CPU. Nothing of the machine's swap or
-its groups is touched: a zram device and two control groups are made for it, and go at the end. Each
-pair is taken one right after the other, in an order that turns; the statistics are those of every
-measurement here (``converge.measure.gain``). Prints a table in Markdown.
+It needs root, and a kernel with zram and a cgroup controller for the CPU. The machine's swap and
+groups stay as they are: a zram device and two control groups are made, and removed at the end. The
+samples of a pair follow each other, in an order that changes; ``converge.measure.gain`` has the
+statistics. Prints a table in Markdown.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The statistics: what is planted is found, what is not there is not, and never by luck."""
+"""The statistics find planted gains, and find none where none was planted."""
 
 from __future__ import annotations
 

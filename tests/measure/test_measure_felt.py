@@ -1,4 +1,4 @@
-"""What a person waits for: timed by the real program, and judged from planted samples."""
+"""Times that a person feels: measured by the real program, and judged from planted samples."""
 
 from __future__ import annotations
 

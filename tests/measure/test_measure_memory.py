@@ -1,4 +1,4 @@
-"""Memory of real processes, and what of it is a sample."""
+"""Memory of real processes, and which readings are samples."""
 
 from __future__ import annotations
 

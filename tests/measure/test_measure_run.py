@@ -1,4 +1,4 @@
-"""tasks/measure.py as a process: what it records, what it keeps there, what it leaves alone."""
+"""tasks/measure.py as a process: what it records, keeps on a workspace, and leaves alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Timing on a workspace: real programs, in alternation, and nothing odd becomes a figure."""
+"""Timing on a workspace: real programs run in alternation, and malformed output gives no figure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the Nix layers share: Nix, its miniature's sources, layers made for a test."""
+"""Fixtures for tests of the Nix layers: Nix, the miniature's sources, layers made for a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the miniature stands for, tried on real releases: ``make real``.
+"""Run tests of the miniature on real releases instead: ``make real``.
 
 In: REAL, pairs ``LIB:HOME_MANAGER`` of checkouts (nix-community/nixpkgs.lib or NixOS/nixpkgs, and
 nix-community/home-manager), and NIXOS_HARDWARE; a Nix of 2.18 or later, which nixpkgs asks for.

@@ -1,4 +1,4 @@
-"""Rows beyond the plan: nothing of them without the asking, and each its option with it."""
+"""Rows beyond the plan: without asking, none sets anything; with asking, each sets its option."""
 
 from __future__ import annotations
 

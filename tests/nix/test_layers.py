@@ -1,4 +1,4 @@
-"""The layer flakes over a user's flake: found, extended, marked, and gone without a trace."""
+"""The layer flakes find, extend and mark a user's flake, and leave no trace without the layer."""
 
 from __future__ import annotations
 

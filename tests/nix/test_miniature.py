@@ -1,4 +1,4 @@
-"""The miniature nixpkgs behaves like the real one where the layers can tell the difference."""
+"""The miniature nixpkgs behaves like the real one as far as the layers use it."""
 
 from __future__ import annotations
 

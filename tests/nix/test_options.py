@@ -1,4 +1,4 @@
-"""What the layers set is in the miniature what it is in three releases of the real home-manager."""
+"""Each option that the layers set is the same in the miniature and in three real home-managers."""
 
 from __future__ import annotations
 

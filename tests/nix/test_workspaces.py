@@ -1,4 +1,4 @@
-"""Every workspace's own profile, every phase: it builds, and gives what applies there."""
+"""Each workspace's own profile builds in every phase, and gives what applies there."""
 
 from __future__ import annotations
 

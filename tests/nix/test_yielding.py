@@ -1,4 +1,4 @@
-"""Whatever somebody else defines stands, in every form, and the generation says who and where."""
+"""Every definition of somebody else's wins, in every form, and the generation names it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For tests of plans: shoshin as it was before any run, and the plan that is made for it."""
+"""For tests of plans: shoshin before any run, and its plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lower layers of KDE's files in a plan: what they set is written over, what they lock is said."""
+"""Lower layers of KDE's files in a plan: values are written over, locks are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a built layer changes: the words of Nix and of the system, never a failure as one."""
+"""What a built layer changes, in the words of Nix and of the system; a failure is unknown."""
 
 from __future__ import annotations
 

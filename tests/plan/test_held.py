@@ -1,4 +1,4 @@
-"""Settings whose file, or whose source of chezmoi's, is in the way: held back, and nothing else."""
+"""Settings are held back where their file or its chezmoi source is in the way, and no others."""
 
 from __future__ import annotations
 

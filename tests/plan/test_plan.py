@@ -1,4 +1,4 @@
-"""The plan: desired - snapshot. It says all that a run would do, and nothing that is done."""
+"""The plan, desired - snapshot, has all that a run would do, and nothing that is done already."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""KDE files in a plan: unmanaged lines stay, both sides become one, drift is said."""
+"""KDE files in a plan: unmanaged lines stay, file and source become equal, drift is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in the way of a plan: refused with its name and the way out."""
+"""A plan refuses what is in its way, with the name and the way out."""
 
 from __future__ import annotations
 

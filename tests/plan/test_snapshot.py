@@ -1,4 +1,4 @@
-"""The snapshot of a workspace: what its answer says, and nothing of an answer that is not whole."""
+"""The snapshot of a workspace has what its answer says; an incomplete answer gives none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choices of a workspace: what pyinfra hands over, what is refused, what can never get through."""
+"""Choices of a workspace: what pyinfra hands over, and what is refused."""
 
 from __future__ import annotations
 

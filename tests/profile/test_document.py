@@ -1,4 +1,4 @@
-"""Strict YAML: what is refused, where it is said to be, and that nothing else can come out."""
+"""Strict YAML: what is refused, and at which place; all other data comes out unchanged."""
 
 from __future__ import annotations
 

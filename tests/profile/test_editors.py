@@ -1,4 +1,4 @@
-"""The real yaml-language-server, as an editor uses it, knows a profile by its first line."""
+"""The real yaml-language-server finds the schema of a profile by the profile's first line."""
 
 from __future__ import annotations
 

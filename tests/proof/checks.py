@@ -1,4 +1,4 @@
-"""For tests of checks: a workspace as it would be, replies as they would come."""
+"""For tests of checks: a workspace and replies, as values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boot menus as their own installers write them: generations go in, a tree of files grows.
+"""Write boot menus as their own installers do. In: generations. Out: a tree of files.
 
 Forms: nixpkgs (systemd-boot-builder.py, install-grub.pl, limine-install.py, refind-install.py,
 extlinux-conf-builder.sh), lanzaboote (lzbt) and ukify. A generation is its number; the system that

@@ -1,4 +1,4 @@
-"""Asking over a line that can be cut: again on a new connection, and without an answer no keep."""
+"""Questions over a line that is cut are asked again; without an answer no change is kept."""
 
 from __future__ import annotations
 

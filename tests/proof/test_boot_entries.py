@@ -1,4 +1,4 @@
-"""Entries that NixOS does not write so, and loaders read: line ends, profiles, includes."""
+"""Boot entries that loaders read and that NixOS writes otherwise: line ends, profiles, includes."""
 
 from __future__ import annotations
 

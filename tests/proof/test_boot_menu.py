@@ -1,4 +1,4 @@
-"""The boot menu as the loader reads it: what each loader offers, and when nobody can tell."""
+"""The boot menu as the loader reads it: what each loader offers, and when this is not known."""
 
 from __future__ import annotations
 

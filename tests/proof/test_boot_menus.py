@@ -1,4 +1,4 @@
-"""Every kind of boot menu, read from a tree of files: found, not found, and cannot tell."""
+"""Every kind of boot menu is read from a tree of files: found, not found, or not known."""
 
 from __future__ import annotations
 

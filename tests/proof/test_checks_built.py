@@ -1,4 +1,4 @@
-"""Builds that pass without proving anything: flags, copies, generations, the boot menu."""
+"""Results of builds that look right but prove nothing: flags, copies, generations, boot menu."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A check for every item of the plan's checklists and for every setting; a wrong value for each.
 
-Every case starts from replies that make its check effective. A planted wrong value turns it to not
-effective; what is missing makes it unknown, pending or not applicable, never effective.
+Every case starts from replies that make its check effective. A planted wrong value makes it not
+effective; a missing answer makes it unknown, pending or not applicable, never effective.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Parsers of program outputs: small cases kept here, and real outputs where they are at hand."""
+"""Parsers of program outputs: small cases in this file, and real outputs where they exist."""
 
 from __future__ import annotations
 

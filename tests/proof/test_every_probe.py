@@ -1,7 +1,7 @@
-"""Every probe of every check, answered wrongly one at a time: absent, unreadable and failed are
-three things, and none of them is a proof.
+"""Every probe of every check is answered wrongly, one at a time: absent, unreadable and failed are
+three different things, and none of them is a proof.
 
-Each case starts from the answers that make its check effective. One of them is then replaced.
+Each case starts from answers that make its check effective. One answer is then replaced.
 """
 
 from __future__ import annotations

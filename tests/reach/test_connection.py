@@ -1,4 +1,4 @@
-"""Known hosts read strictly, addresses of workspaces, and what is refused before a connection."""
+"""known_hosts is read strictly, addresses are parsed, bad input is refused before connecting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines of known_hosts mean here what they mean to OpenSSH, or are refused: beside the real ssh."""
+"""Lines of known_hosts mean what they mean to the real ssh, or are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server that says too much is cut while it speaks; a hostile answer ends its own part only."""
+"""A server that sends too much is cut meanwhile; a hostile answer ends only its own part."""
 
 from __future__ import annotations
 

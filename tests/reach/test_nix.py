@@ -1,5 +1,5 @@
-"""Nix's own tools on the controller: a machine answers, and none of its words gets into a command
-unless it is a store path letter by letter, or a program of its own that runs there."""
+"""Nix's own tools on the controller: a word of a machine gets into a command only as a checked
+store path, or as the path of a program that runs on that machine itself."""
 
 from __future__ import annotations
 

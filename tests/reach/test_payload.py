@@ -1,4 +1,4 @@
-"""The payload of a write: a manifest and the new bytes, with nothing that a name could break."""
+"""The payload of a write has a manifest and the new bytes, and survives any file name."""
 
 from __future__ import annotations
 

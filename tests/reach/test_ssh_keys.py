@@ -1,4 +1,4 @@
-"""Host keys and ways to log in, against a real sshd: nothing is connected that is not known."""
+"""Host keys and ways to log in, against a real sshd: no unknown server is connected."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A machine with systemd as process 1, booted from this one's own files (``boot.sh``).
 
-What it writes is in a directory and is still there at its next boot. Its user has a sandbox, is
-reached by its own sshd with PAM, and may become root. Root and systemd are needed.
+The machine writes into a directory, which is still there at its next boot. Its user has a sandbox,
+is reached by the machine's sshd with PAM, and may become root. It needs root and systemd.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Machines for Nix on one kernel: each has its own store at the same path.
 
-A closure moves between stores only where both say the same path for themselves, as ``/nix/store``
-does everywhere. So each machine here is an sshd in a mount namespace of its own, in which its own
-directory is bound to a path that all of them share; outside of the namespaces that path is one more
-machine, the controller's.
+A closure can be copied only between stores that have the same path, as ``/nix/store`` everywhere.
+So each machine here is an sshd in a mount namespace of its own, in which its own directory is bound
+to a path that all share. Outside of the namespaces this path is the store of the controller.
 """
 
 from __future__ import annotations

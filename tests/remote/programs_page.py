@@ -1,4 +1,4 @@
-"""docs/programs.md: what runs on a workspace, and what a journal holds, in the code's own words.
+"""docs/programs.md: the programs on a workspace and the records of a journal, in the code's words.
 
 ``python -m tests.remote.programs_page`` writes it. In: the first sentence of each file in
 ``converge/remote/``, and the record kinds of the journal.

@@ -1,6 +1,6 @@
-"""What chezmoi would run as it is asked about its sources: nothing of it is run unasked.
+"""Programs that chezmoi would run to answer about its sources: none runs unasked.
 
-Each case is tried with chezmoi as it is as well, where it runs the program: so the case is one.
+Each case is also tried with plain chezmoi, which runs the program: so the case is a real one.
 """
 
 from __future__ import annotations

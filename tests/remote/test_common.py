@@ -1,4 +1,4 @@
-"""remote/common.sh: where programs are looked for, and what a look at a repository runs."""
+"""remote/common.sh: the places of programs, and which programs run for a look at a repository."""
 
 from __future__ import annotations
 

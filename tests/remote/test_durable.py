@@ -1,5 +1,5 @@
-"""What has to be on the disk before it is put in place, and whose word counts: the two promises
-that no run shows, because no power failed and nobody spoke twice."""
+"""Files are on the disk before they are put in place, and the first decision counts: two promises
+that an ordinary run does not show, since no power fails and nobody decides twice."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A workspace is read by several programs in one command. Where one of them says nothing, something
-else, or fails, the workspace was not read: nothing is taken to be absent."""
+"""Several programs read a workspace in one command. Where one of them prints nothing, something
+else, or fails, the workspace counts as not read, and nothing as absent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults on a workspace that is this machine: what holds in each, and that the next run is done.
+"""Faults on a workspace that is this machine: what holds in each, and that the next run succeeds.
 
 Every row of the fault matrix, and the tests that have it.
 W: test_faults_wire.py, F: test_faults_files.py, D: test_faults_desktop.py,

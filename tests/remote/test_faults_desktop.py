@@ -1,4 +1,4 @@
-"""Faults that the desktop makes: KDE writes during a run, or has written what cannot be changed.
+"""Faults that the desktop makes: KDE writes during a run, or its file cannot be changed.
 The table of all rows is in test_faults.py."""
 
 from __future__ import annotations

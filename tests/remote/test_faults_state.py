@@ -1,5 +1,5 @@
-"""Faults of what is known: corrupt records, hostile choices, leavings, clocks, tools that are
-missing, checks and rollbacks that fail. The table of all rows is in test_faults.py."""
+"""Faults of state: corrupt records, hostile choices, leftovers, clocks, missing tools, failing
+checks and rollbacks. The table of all rows is in test_faults.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""remote/flakes.sh, a flake that is read as a path: its digest, and what others would see of it."""
+"""remote/flakes.sh: a flake that is read as a path: its digest, and what others would see."""
 
 from __future__ import annotations
 

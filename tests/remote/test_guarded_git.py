@@ -1,6 +1,6 @@
 """common.sh and git: no program that a repository names is run by git, nor by what calls git.
 
-Each case is tried with git as it is as well, where the program is run: so the case is one.
+Each case is also tried with plain git, which runs the program: so the case is a real one.
 """
 
 from __future__ import annotations

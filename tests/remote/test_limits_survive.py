@@ -1,8 +1,8 @@
 """Limits change, go and come back while applications run in them, and no application ends.
 
-Real: the unit files that the home-manager layer makes, sd-switch as home-manager's activation calls
-it, and the user's systemd of a booted machine. This machine may have no memory controller, so the
-numbers are those that systemd has read; what the kernel holds is the matter of the checks.
+Real are the unit files of the home-manager layer, sd-switch as home-manager's activation calls it,
+and the user's systemd of a booted machine. The machine may lack a memory controller, so the numbers
+are those that systemd has read; the checks are about the kernel's numbers.
 """
 
 from __future__ import annotations

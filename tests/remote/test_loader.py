@@ -1,4 +1,4 @@
-"""The loader's menu as a trial reads it: entries by their content, and what is the default."""
+"""The loader's menu as a trial reads it: entries by their content, and the default entry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What programs share stands once, in common.sh: helpers, the list of places, the way to end."""
+"""Only common.sh has what programs share: helpers, the list of places, the way to end."""
 
 from __future__ import annotations
 

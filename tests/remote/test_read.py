@@ -1,4 +1,4 @@
-"""remote/read.sh with dash: all that is there is said, nothing is written, nothing hangs."""
+"""remote/read.sh with dash prints all that exists, writes nothing, and never hangs."""
 
 from __future__ import annotations
 

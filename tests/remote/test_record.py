@@ -1,4 +1,4 @@
-"""The record of a change: what is kept, whose it is, and what a fault while it is written does."""
+"""The record of a change: what is kept, whose it is, and a fault while it is written."""
 
 from __future__ import annotations
 

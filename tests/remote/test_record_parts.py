@@ -1,4 +1,4 @@
-"""A part of a change is undone alone: the record knows which parts are still there (U16)."""
+"""A part of a change can be undone alone: the record knows which parts are in force (U16)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A transaction under the real systemd: a unit that outlives whoever started it, and a reboot."""
+"""A transaction under the real systemd: a unit that outlives its starter, and a reboot."""
 
 from __future__ import annotations
 

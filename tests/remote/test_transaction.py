@@ -1,4 +1,4 @@
-"""A change is kept when it is confirmed, else undone: by the controller, or by the workspace."""
+"""A confirmed change is kept; any other is undone, by the controller or by the workspace."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Two runs of one workspace at once: what a run finds that another one has overtaken.
+"""Two runs of one workspace at once: what a run does that another run has overtaken.
 
-The second run is held up where it takes the lock, after it has read and before it writes.
+The second run is held up when it takes the lock, after it has read and before it writes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""An undo gives every file back by itself, and its status is true. U1 to U3, U14: faults found.
+"""An undo restores each file by itself, and its status is true. U1 to U3, U14: faults found.
 
-A run is applied, somebody does something, and ``transact.sh undo`` or ``tasks/rollback.py`` undoes.
+A run is applied, somebody changes something, then ``transact.sh undo`` or ``tasks/rollback.py``
+undoes the run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whatever a file of the user's is besides its bytes comes back too, and what stands beside it."""
+"""An undo restores the attributes of a user's file too, and leaves files beside it alone."""
 
 from __future__ import annotations
 

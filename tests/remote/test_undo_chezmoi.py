@@ -1,4 +1,4 @@
-"""chezmoi's side of a run and of its undo: no edit of a source is lost, no failure is silence."""
+"""chezmoi's side of a run and of its undo: no edit is lost, each failure is reported."""
 
 from __future__ import annotations
 

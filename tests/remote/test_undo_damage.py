@@ -1,4 +1,4 @@
-"""Each file of a record, damaged one by one: an undo is whole, or it is broken in plain words,
+"""Each file of a record is damaged, one by one: an undo is whole, or it is broken in plain words
 with what to do by hand, and whole once the record is mended.
 
 The record is a real one: a KDE file, a file in a directory that the run made, chezmoi's side, the

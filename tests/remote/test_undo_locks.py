@@ -1,5 +1,5 @@
-"""A lock that somebody holds while an undo wants it: KDE's, chezmoi's, a run's of ours, another
-undo's. The undo is broken and repeatable, or it waits for its turn."""
+"""An undo wants a lock that KDE, chezmoi, a run or another undo holds: it is broken and
+repeatable, or it waits for its turn."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A record that was damaged: an undo is whole without the damaged part, or it is broken and can be
-repeated. It never takes our own bytes for somebody else's."""
+"""With a damaged record, an undo is whole without the damaged part, or it is broken and can be
+repeated. It never takes the run's own bytes for somebody else's."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What fails at any step of an undo, in the home, the files or the record, makes it broken and
-repeatable. With dash alone; the Nix tools are stood in for."""
+"""A failure at any step of an undo, in the home, the files or the record, makes the undo broken and
+repeatable. The tests run dash, and stand-ins for the Nix tools."""
 
 from __future__ import annotations
 

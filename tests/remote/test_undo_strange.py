@@ -1,4 +1,4 @@
-"""What else may stand where a run wrote: something that is no file, or what a killed run left."""
+"""An undo where something else stands in place of a file: no regular file, or a staged file."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The system's step of an undo: what fails in it is broken, holds no other step up, and is whole
-once it is repeated. With dash alone; Nix and the switch of a system are stood in for."""
+"""The system's step of an undo: a failure makes the undo broken, does not stop other steps, and the
+repeated undo is whole. The tests run dash, and stand-ins for Nix and the switch of a system."""
 
 from __future__ import annotations
 

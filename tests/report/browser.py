@@ -1,4 +1,4 @@
-"""A real Chromium that is driven over a pipe, as by a person: keys are pressed, pages looked at.
+"""Drive a real Chromium over a pipe as a person would: press keys, look at pages.
 
 The protocol is Chrome's DevTools, JSON ended by NUL, on the browser's file descriptors 3 and 4.
 Scripts of a probe run beside the page's policy, which lets none of its own run.

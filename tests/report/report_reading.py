@@ -1,4 +1,4 @@
-"""Read a page back as a browser would, strictly: every tag closed, nothing that was not made."""
+"""Read a page back strictly: every tag is closed, and only known elements are there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journal: on disk before anything else, whole lines only, readable after any end."""
+"""The journal is on disk before the next step, in whole lines, and readable after any end."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The report's pages by keyboard, in a real browser: the order, focus that is seen, folds, links;
-and no word of them broken inside."""
+"""The report's pages by keyboard, in a real browser: order, visible focus, folds and links; and no
+word is broken over two lines."""
 
 from __future__ import annotations
 

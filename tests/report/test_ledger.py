@@ -1,4 +1,4 @@
-"""Gains of a workspace over weeks: what is drawn and said, and that a gain that fades is seen."""
+"""Gains of a workspace over weeks: the picture, its words, and a gain that fades."""
 
 from __future__ import annotations
 

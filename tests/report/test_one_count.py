@@ -1,4 +1,4 @@
-"""A run has one count of effects, wherever it is told: terminal, report, JUnit."""
+"""A run has the same count of effects on the terminal, in the report and in JUnit."""
 
 from __future__ import annotations
 

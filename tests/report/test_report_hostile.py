@@ -1,4 +1,4 @@
-"""What a report shows comes from machines of others: it stays text, and secrets stay out."""
+"""A report shows texts of machines that others control: they stay text, and secrets stay out."""
 
 from __future__ import annotations
 

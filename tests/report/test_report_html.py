@@ -1,4 +1,4 @@
-"""The page as a reader meets it: its structure, its contrast, and itself in a real browser."""
+"""The page as a reader sees it: its structure, its contrast, and in a real browser."""
 
 from __future__ import annotations
 

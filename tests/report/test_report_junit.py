@@ -1,4 +1,4 @@
-"""JUnit XML: what a build server takes for passed has really passed."""
+"""JUnit XML: a test case passes only where the check has really passed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person sees: it fits, it is plain where it must be, and nothing hostile gets through."""
+"""The output for a person fits the terminal, has no colour elsewhere, and nothing hostile."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How a command ended, told alike everywhere; and which rows of the table the tests drive.
+"""The end of a command is the same in all places; and the rows of the table that the tests drive.
 
-A test says with ``drives`` which verbs it brings to which ends, and has brought each of them there
-when it is over. ``ROWS`` is what all of them drive together, once their modules are imported.
+A test declares with ``drives`` which verbs it brings to which ends, and fails if it does not.
+``ROWS`` has the ends of all tests, once their modules are imported.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Random homes: KDE files of every kind, chezmoi sources in every form, what the user has around.
 
-A form is what a source's name spells, a trait what chezmoi reads beside the sources. Seeds take
-them in turn, so that every twenty homes have had each of them.
+A form is the kind of a source, a trait is something that chezmoi reads beside the sources. Seeds
+take them in turn, so that twenty homes have each of them.
 """
 
 from __future__ import annotations

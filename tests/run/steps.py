@@ -1,4 +1,4 @@
-"""A workspace for one step: it answers what it is told, and keeps what it was asked."""
+"""A workspace for one step: it gives the answers that a test sets, and keeps what it was asked."""
 
 from __future__ import annotations
 

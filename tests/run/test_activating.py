@@ -1,4 +1,4 @@
-"""Activating and taking back, as steps of a run: what is sent, and how each end is told."""
+"""Activating and undoing, as steps of a run: what is sent, and how each end is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo tells what happens on this machine: with next to nothing, and after tools came."""
+"""The demo tells what happens on this machine: with few tools, and after more tools came."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that cannot go on: what is active is taken back, and no part ends another."""
+"""A run that cannot go on undoes its active change, and no workspace ends the part of another."""
 
 from __future__ import annotations
 

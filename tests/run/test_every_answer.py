@@ -1,8 +1,8 @@
-"""Every step that asks a workspace, answered wrongly: no step takes that for a proof, an absence
-or a success, and none of them ends more than its own workspace's part.
+"""Every step that asks a workspace is answered wrongly: no step takes this for a proof, an absence
+or a success, and no step ends more than the part of its own workspace.
 
-The steps are those of ``deploy.py`` and ``tasks/*.py``: a new one, and a new program that it asks,
-are tried here by themselves.
+The steps are those of ``deploy.py`` and ``tasks/*.py``; new steps, and new programs that they ask,
+are tried here automatically.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Several workspaces in one run: each gets its verdict, whatever becomes of the others."""
+"""Several workspaces in one run: each gets its own outcome, whatever happens to the others."""
 
 from __future__ import annotations
 

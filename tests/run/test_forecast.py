@@ -1,4 +1,4 @@
-"""What an update would break is said by name before it, and nothing is changed for that."""
+"""A forecast names what an update would break, and changes nothing."""
 
 from __future__ import annotations
 

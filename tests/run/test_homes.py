@@ -1,4 +1,4 @@
-"""After an undo a home is what it was before the run, and all that others wrote is there.
+"""After an undo a home is as before the run, with all that others wrote since.
 
 The homes are random (``furnish.py``): KDE files and chezmoi sources in every form, files of the
 user's at our places, a desktop that writes meanwhile with the real kwriteconfig. HOMES says how

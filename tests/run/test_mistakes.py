@@ -1,4 +1,4 @@
-"""What people type wrong: each line ends in 5, says this, connects to nothing, writes nothing.
+"""Mistakes on the command line: each ends with 5 and its message, connects and writes nothing.
 
 A row is what follows ``pyinfra``, and what the answer has to say. ``W`` is a good inventory.
 """

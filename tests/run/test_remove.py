@@ -1,4 +1,4 @@
-"""The product leaves a workspace as it found it, and says what it cannot give back."""
+"""A removal leaves a workspace as it was before, and names what it cannot restore."""
 
 from __future__ import annotations
 

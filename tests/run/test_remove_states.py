@@ -1,5 +1,5 @@
-"""The product leaves a workspace in whatever state it is in: a run that was cut off, an undo that
-broke, files of somebody's own among ours."""
+"""A removal works in any state of a workspace: after a run that was cut off or an undo that broke,
+and with files of other people among ours."""
 
 from __future__ import annotations
 

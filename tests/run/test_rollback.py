@@ -1,4 +1,4 @@
-"""A kept change can be taken back: whole or one layer, from a controller or without any."""
+"""A kept change can be undone, wholly or one layer, from a controller or without one."""
 
 from __future__ import annotations
 

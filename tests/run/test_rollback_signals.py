@@ -1,4 +1,4 @@
-"""A rollback that is interrupted goes on to its end on the workspace, and its state is true."""
+"""An interrupted rollback goes on to its end on the workspace, and its status is true."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""No word of a workspace's answer tells root where to read or write: a process of the user's that
-answers in its place would else have root run what it likes (S2, S3)."""
+"""No word of a workspace's answer tells root where to read or write: otherwise a process of the
+user's could answer and make root run its programs (S2, S3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The source itself: no data is ever put into the text of a program, and steps fit together."""
+"""The source: data never gets into the text of a program, and steps fit together."""
 
 from __future__ import annotations
 

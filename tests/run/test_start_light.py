@@ -1,4 +1,4 @@
-"""What a run does not load: measured once as time, held here as modules."""
+"""A run does not load modules that it does not need, since they cost time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A workspace that cannot be read: what it looks like, and what to do, said and recorded (U22)."""
+"""A workspace that cannot be read: likely cause and what to do are printed and recorded (U22)."""
 
 from __future__ import annotations
 

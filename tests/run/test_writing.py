@@ -1,4 +1,4 @@
-"""Writing, as steps of a run: what is sent, who holds the lock, what an answer means."""
+"""Writing, as steps of a run: what is sent, which run holds the lock, what an answer means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A case for every check: answers that make it effective, and wrong ones planted in them."""
+"""A case for every check: answers that make it effective, and wrong values for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a case of a check is, and answers that several of them need."""
+"""The case of a check, and answers that several cases need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Moments of a run at which the power could go, and what a power cut would leave at each.
+"""Moments of a run at which the power could fail, and the disk that each would leave.
 
 A moment is a call of ``sync`` or ``mv``: what a program on the workspace writes for good goes
 through them. Programs in front of them say so on the console and wait until the machine was frozen.

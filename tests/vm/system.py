@@ -1,4 +1,4 @@
-"""What runs on the machine: generations, the boot menu, and the machine as a workspace."""
+"""Generations, the boot menu, and the machine as a workspace."""
 
 from __future__ import annotations
 
