@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import quote
 
 from gevent import subprocess
+from pyinfra.api.output import echo
 
 from converge.problem import InvalidInput
 from converge.report.terminal import plain
@@ -188,10 +189,17 @@ def copy(
 
 
 def realise(
-    derivation: str, *, at: Store | None, jobs: str, cores: str, root: Path | None, limit: int
+    derivation: str,
+    *,
+    at: Store | None,
+    jobs: str,
+    cores: str,
+    root: Path | None,
+    limit: int,
+    host: str = "",
 ) -> Answer:
     """Build a derivation, here or in the store ``at``. ``root``: path of a link that protects the
-    result from garbage collection. ``limit``: seconds."""
+    result from garbage collection. ``limit``: seconds; ``host``: as of ``run``."""
     words = ["nix-store", "--realise"]
     for option, value in (("--max-jobs", jobs), ("--cores", cores)):
         if value != "-":
@@ -200,7 +208,7 @@ def realise(
         words += ["--store", at.url]
     elif root:
         words += ["--add-root", str(root)]
-    return run([*words, "--", derivation], (at,), limit=limit, show=True)
+    return run([*words, "--", derivation], (at,), limit=limit, host=host)
 
 
 def unconfined(store: Store | None = None) -> bool:
@@ -214,10 +222,11 @@ def unconfined(store: Store | None = None) -> bool:
 
 
 def run(
-    command: Sequence[str], stores: Sequence[Store | None] = (), *, limit: int, show: bool = False
+    command: Sequence[str], stores: Sequence[Store | None] = (), *, limit: int, host: str = ""
 ) -> Answer:
-    """Run a program of Nix on the controller. ``limit``: seconds; ``show``: print its errors as
-    they come, made harmless. Never raises for a failure of the program or the connection."""
+    """Run a program of Nix on the controller. ``limit``: seconds; ``host``: pyinfra's name of the
+    host that waits for it, where its messages are told as they come. Never raises for a
+    failure of the program or the connection."""
     environment = dict(os.environ)
     for store in stores:
         environment |= store.environment if store else {}
@@ -227,8 +236,8 @@ def run(
             while line := process.stderr.readline(LONGEST):
                 text = line.decode(errors="replace").rstrip("\n")
                 said.append(text)
-                if show:
-                    print(f"    {plain(text)}", flush=True)
+                if host:
+                    echo(f"[{host}] {text}")
             output = process.stdout.read(1 << 20).decode(errors="replace")
             code = process.wait()
     except LOST as error:

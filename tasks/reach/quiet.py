@@ -82,7 +82,7 @@ class Builds:
             self.begun[host] += 1
             most = self.of.get(host, 0)
             number = f"{self.begun[host]}" + (f" of {most}" if most >= self.begun[host] else "")
-            self.tell(host, f"{number}, {building[1]}")
+            self.tell(host, f"derivation {number}, {building[1]}")
         elif worth := _WORTH.match(text):
             self.terminal.wrapped(f"  {worth[1]}")
 

@@ -78,7 +78,15 @@ def _build(
         roots.mkdir(mode=0o700, parents=True, exist_ok=True)
         root = roots / f"{work.choices.workspace}-{one.nix.layer.value}"
     with work.waits(f"build on {builder}"):
-        made = nix.realise(derivation, at=at, jobs=jobs, cores=cores, root=root, limit=limit)
+        made = nix.realise(
+            derivation,
+            at=at,
+            jobs=jobs,
+            cores=cores,
+            root=root,
+            limit=limit,
+            host=work.host.name,
+        )
     if not made.ok or not made.lines:
         return f"on {builder}: {made.last_error}"
     store = nix.store_directory(work.host)

@@ -18,7 +18,7 @@ from pathlib import Path
 #: Every case of flakes, homes and applications as people have them that a release can change.
 TESTS = (
     *("options", "miniature", "yielding", "runtimes", "applications", "libraries", "layers"),
-    *("workspaces", "video", "latency", "system", "home_module"),
+    *("workspaces", "video", "latency", "system", "home_module", "flake"),
 )
 HERE = Path(__file__).parent
 

@@ -83,7 +83,7 @@ def test_a_build_of_nix_is_a_counter_with_what_is_being_built() -> None:
             builds.echo(f"\033[32m[@local]\033[0m building '{store}-{name}.drv'...")
         clock.now = 2.0
         told.tell()
-    assert stream.getvalue().endswith(": build the Nix layers: 2 of 3, zlib-1.3\n")
+    assert stream.getvalue().endswith(": build the Nix layers: derivation 2 of 3, zlib-1.3\n")
 
 
 def test_every_program_that_a_task_runs_has_words_for_who_waits_for_it() -> None:
