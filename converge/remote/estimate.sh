@@ -16,7 +16,7 @@ trap 'rm -rf -- "$layer" "$guard"' EXIT
 trap 'exit 129' HUP INT TERM
 run_nothing_of_git
 layer=$(mktemp -d "${XDG_RUNTIME_DIR:-${TMPDIR:-/tmp}}/workspace-tuning.XXXXXX") || exit 70
-base64 -d | tar -xf - -C "$layer" || exit 70
+unpack "$layer" || exit 70
 rmdir -- "$layer/new" 2>/dev/null
 shift 3
 given=$#

@@ -184,7 +184,7 @@ case $verb in
         # Left by an earlier attempt that found a changed file.
         rm -f -- "$T/process" "$T/decision" "$T/deadline" "$T/parts" \
             "$T/programs.sums" "$T/programs.spare"
-        text=$({ base64 -d | tar -xf - -C "$T" --no-same-owner --no-same-permissions; } 2>&1) ||
+        text=$(unpack "$T" 2>&1) ||
             stop 70 "$T: cannot be written: $(reason "$text")"
         say "boot $(boot_id)" >>"$T/plan" || stop 70 "$T/plan: cannot be written"
         if one=$(invalid); then stop 70 "$one: not a valid path of the Nix store; root runs no other"; fi

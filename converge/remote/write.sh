@@ -6,7 +6,7 @@
 #   LOCK        path of the workspace's lock, or "" (root's part works under the user's lock)
 #   CONTROLLER  "HOST USER PID SINCE" of the run, for a person who finds the workspace locked
 #   KEEP        "keep" leaves the lock in place for the steps that follow, "release" removes it
-# The payload is a base64 tar: "manifest", the new bytes as "new/N", and for a file of KDE's the
+# The payload is a tar.gz in base64: "manifest", the new bytes as "new/N", and for a file of KDE's the
 # entries that the run changes as "entries/N" (converge/kde/back.py). Manifest lines:
 #   dir   - MODE -      PATH   a directory to make where it is missing
 #   file  N MODE BEFORE PATH   BEFORE: sha256 of the bytes that were read, or "absent"
@@ -129,7 +129,7 @@ failed() {
 [ -z "$lock" ] || take_lock
 place "${work%/*}" || stop 70 "$why"
 mkdir -p -- "$work/before" || stop 70 "$work: cannot be made"
-text=$({ base64 -d | tar -xf - -C "$work" --no-same-owner; } 2>&1) ||
+text=$(unpack "$work" 2>&1) ||
     stop 70 "$work: cannot hold the new files: $(reason "$text")"
 # tar accepts an archive that ends between two members, so the last line is checked.
 [ "$(tail -n 1 -- "$work/manifest" 2>/dev/null)" = end ] || stop 70 "the payload was cut off"

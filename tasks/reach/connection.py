@@ -113,6 +113,9 @@ def ssh(address: Mapping[str, str]) -> dict[str, Any]:
             "banner_timeout": PATIENCE_S,
             "auth_timeout": PATIENCE_S,
             "channel_timeout": PATIENCE_S,
+            "compress": True,  # programs and answers are text: a fourth of it goes over the line
+            # Not before the login: what is unpacked then comes from anybody.
+            "disabled_algorithms": {"compression": ["zlib"]},
         },
         "_timeout": LIMIT_S,
     }

@@ -7,6 +7,7 @@ every program. pyinfra 3.10 and paramiko 4.0 have no such limits.
 from __future__ import annotations
 
 import contextlib
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -14,6 +15,7 @@ from typing import Any
 
 import gevent
 from paramiko import ChannelStderrFile, SSHException  # type: ignore[attr-defined]
+from paramiko.compress import ZlibDecompressor
 from paramiko.packet import Packetizer
 from pyinfra.api.output import echo, format_text
 from pyinfra.connectors.util import CommandOutput, OutputLine
@@ -34,7 +36,7 @@ class TooMuch(OSError):
 
 class Packets(Packetizer):
     """paramiko's reader of packets with limits: it would allocate the 4 GiB that a server
-    announces."""
+    announces, and all that a packet unpacks to."""
 
     _greeting = 0
 
@@ -43,6 +45,9 @@ class Packets(Packetizer):
             raise SSHException(f"the server sends a packet of {n} bytes; {PACKET} are allowed")
         return bytes(super().read_all(n, check_rekey))
 
+    def set_inbound_compressor(self, compressor: ZlibDecompressor) -> None:
+        super().set_inbound_compressor(Unpacker())
+
     def _read_timeout(self, timeout: float) -> bytes:
         """paramiko reads only the lines before the protocol begins by this method."""
         data = bytes(super()._read_timeout(timeout))  # type: ignore[misc]
@@ -50,6 +55,19 @@ class Packets(Packetizer):
         if self._greeting > GREETING:
             raise SSHException(f"the server says more than {GREETING} bytes before it speaks SSH")
         return data
+
+
+class Unpacker(ZlibDecompressor):
+    """Unpacks one packet after the other of a compressed connection."""
+
+    def __call__(self, data: Any) -> bytes:
+        try:
+            text = bytes(self.z.decompress(data, PACKET))
+        except zlib.error as error:
+            raise SSHException(f"the server sends what cannot be unpacked: {error}") from error
+        if self.z.unconsumed_tail:
+            raise SSHException(f"the server sends a packet that unpacks to over {PACKET} bytes")
+        return text
 
 
 class _Answer:

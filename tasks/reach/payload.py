@@ -1,11 +1,14 @@
-"""Pack the changed files for ``remote/write.sh``: a manifest and the new bytes in a base64 tar."""
+"""Pack what a program of the workspace unpacks: a tar.gz, in base64.
+
+For ``remote/write.sh`` that is a manifest and the new bytes of the changed files."""
 
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from converge.kde.back import encode
@@ -61,23 +64,34 @@ def pack(
     lines += (f"apply {number} - - {target}" for target, number in targets.items())
     text = "".join(f"{line}\n" for line in lines).encode()
     manifest = text + f"whole - - {digest(text)} -\nend\n".encode()
-    return _tar({"manifest": manifest, **contents})
+    return _private({"manifest": manifest, **contents})
 
 
 def pack_tree(files: Iterable[tuple[str, bytes]]) -> str:
     """The standard input of ``remote/estimate.sh``: the files of a layer, by name."""
-    return _tar(dict(files))
+    return _private(dict(files))
 
 
-def _tar(members: dict[str, bytes]) -> str:
+def _private(files: Mapping[str, bytes]) -> str:
+    members = {name: (content, 0o600) for name, content in files.items()}
+    return encoded(archive(members, folders=("new", "entries")))
+
+
+def archive(members: Mapping[str, tuple[bytes, int]], *, folders: Iterable[str] = ()) -> bytes:
+    """A packed tar: content and mode of each member, by name, and empty directories."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name in ("new", "entries"):
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name in folders:
             folder = tarfile.TarInfo(name)
             folder.type, folder.mode = tarfile.DIRTYPE, 0o700
-            archive.addfile(folder)
-        for name, content in members.items():
+            tar.addfile(folder)
+        for name, (content, mode) in members.items():
             member = tarfile.TarInfo(name)
-            member.size, member.mode = len(content), 0o600
-            archive.addfile(member, io.BytesIO(content))
-    return base64.encodebytes(buffer.getvalue()).decode()
+            member.size, member.mode = len(content), mode
+            tar.addfile(member, io.BytesIO(content))
+    return gzip.compress(buffer.getvalue(), mtime=0)
+
+
+def encoded(data: bytes) -> str:
+    """Bytes as the text that ``unpack`` of ``remote/common.sh`` reads."""
+    return base64.encodebytes(data).decode()

@@ -7,9 +7,6 @@ after the deadline.
 
 from __future__ import annotations
 
-import io
-import tarfile
-from base64 import encodebytes
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -22,7 +19,7 @@ from converge.plan.plan import Plan
 from converge.plan.snapshot import Generation, Snapshot
 from converge.proof import keep
 from converge.report.ending import effects, latest
-from tasks.reach.payload import pack
+from tasks.reach.payload import archive, encoded, pack
 from tasks.reach.remote import PROGRAMS, Answer, program, text
 from tasks.run.operations import proves, step, transacts
 from tasks.run.stages import Activated, Built, Kept, Looked, Over, Planned, Proved
@@ -87,13 +84,9 @@ def payload(work: Built, attempt: int) -> str:
         "entries.awk": (PROGRAMS / "entries.awk").read_bytes(),
     }
     secret = {"live": live.encode(), "written": record(work).after or b""}
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, content in {**public, **secret}.items():
-            member = tarfile.TarInfo(name)
-            member.size, member.mode = len(content), 0o600 if name in secret else 0o644
-            archive.addfile(member, io.BytesIO(content))
-    return encodebytes(buffer.getvalue()).decode()
+    members = {name: (content, 0o644) for name, content in public.items()}
+    members |= {name: (content, 0o600) for name, content in secret.items()}
+    return encoded(archive(members))
 
 
 @step("look before the change", gives=Looked, idle=proves("nothing to activate"))
@@ -272,7 +265,7 @@ def decide(proved: Proved) -> Kept:
             "decide",
             "confirm",
             sha256(text).hexdigest(),
-            stdin=encodebytes(text).decode(),
+            stdin=encoded(text),
             timeout=DECISION_S,
         )
     if answer.lost:

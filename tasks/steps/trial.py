@@ -6,10 +6,7 @@ After the boot the workspace decides by itself (``remote/trial.sh``), without th
 from __future__ import annotations
 
 import hashlib
-import io
-import tarfile
 import time
-from base64 import encodebytes
 from dataclasses import dataclass, replace
 
 import gevent
@@ -22,6 +19,7 @@ from converge.proof import inquiry
 from converge.report.ending import latest
 from converge.subjects.checks import PROOFS
 from converge.trial import TrialState
+from tasks.reach.payload import archive, encoded
 from tasks.reach.remote import Answer, joined, program
 from tasks.run.operations import step
 from tasks.run.stages import Done, Kept, Over, Planned, Proved, Read
@@ -45,13 +43,7 @@ def _payload(proved: Proved) -> bytes:
         "checks": checks.written(asked),
         "options": wanted.options(choices, desktop=proved.profile.session.desktop != "none"),
     }
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, text in members.items():
-            member = tarfile.TarInfo(name)
-            member.size, member.mode = len(text.encode()), 0o640
-            archive.addfile(member, io.BytesIO(text.encode()))
-    return buffer.getvalue()
+    return archive({name: (text.encode(), 0o640) for name, text in members.items()})
 
 
 def offer(proved: Proved) -> None:
@@ -63,9 +55,7 @@ def offer(proved: Proved) -> None:
     if not wanted.due(proved.choices, findings):
         return
     sent = _payload(proved)
-    answer = ask(
-        proved, "trial", hashlib.sha256(sent).hexdigest(), stdin=encodebytes(sent).decode()
-    )
+    answer = ask(proved, "trial", hashlib.sha256(sent).hexdigest(), stdin=encoded(sent))
     word, _, why = answer.first("trial").partition(" ")
     if word != "ready":
         proved.step("trial", "found", untried(why or answer.last_error))

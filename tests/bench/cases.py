@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +13,10 @@ from typing import Any
 
 import sandbox
 from tests import sshd
+from tests.bench import peers
+from tests.bench.relay import Relay
 
 PROJECT = Path(__file__).parent.parent.parent
-STOCK = Path(__file__).with_name("stock.py")
 PYINFRA = str(Path(sys.executable).parent / "pyinfra")
 INVENTORY = """\
 import json
@@ -26,6 +28,8 @@ hosts = [workspace(**one) for one in json.loads(Path(__file__).with_suffix(".jso
 """
 #: pyinfra's own way to connect: without the project's transport.
 AS_SHIPPED = {"ssh_paramiko_connect_kwargs": {"banner_timeout": 30}}
+NOOP = ("deploy.py", "-y")
+DRIFT = (b"contrastEnabled=false", b"contrastEnabled=true")
 Workspace = Mapping[str, Any]
 
 
@@ -33,9 +37,10 @@ Workspace = Mapping[str, Any]
 class Case:
     name: str
     command: Sequence[str]
-    commands: Callable[[], int] = lambda: 0  # remote ones, until now
+    code: int = 0  # what it has to end with
     environment: Mapping[str, str] = field(default_factory=dict)
     directory: Path = PROJECT
+    before: Callable[[], object] = lambda: None  # not timed
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,26 @@ class Place:
     directory: Path
     environment: Mapping[str, str]
     server: sshd.Server | None = None
-    port: int = 0
+    relay: Relay = field(default_factory=Relay)
+
+    def commands(self) -> int:
+        """How many remote commands there were until now."""
+        return sum(self.server.commands(user) for user in sshd.USERS) if self.server else 0
+
+    def box(self, user: str, name: str) -> dict[str, Any]:
+        """A fresh sandbox of a user, reached through the relay."""
+        assert self.server is not None
+        box: dict[str, Any] = self.server.box(user, name)
+        box["_env"]["PATH"] = f"{PROJECT / '.tools/bin'}:/usr/local/bin:/usr/bin:/bin"
+        return {**box, "at": f"{user}@127.0.0.1:{self.relay.port}"}
+
+    def ssh(self, *more: str) -> list[str]:
+        """OpenSSH's own client, to the first user."""
+        assert self.server is not None
+        keys = self.server.directory
+        command = ["ssh", "-F", "none", "-p", str(self.relay.port), "-i", str(keys / "client")]
+        known = f"UserKnownHostsFile={keys / 'known_hosts'}"
+        return [*command, "-o", known, *more, f"{sshd.USERS[0]}@127.0.0.1"]
 
     def inventory(self, name: str, *workspaces: Workspace) -> str:
         path = self.directory / f"{name}.py"
@@ -56,7 +80,7 @@ class Place:
     def converge(self, inventory: str) -> None:
         """Bring the workspaces to where there is nothing to do."""
         done = subprocess.run(
-            [PYINFRA, inventory, "deploy.py", "-y"],
+            [PYINFRA, inventory, *NOOP],
             cwd=PROJECT,
             env=dict(self.environment),
             stdin=subprocess.DEVNULL,
@@ -68,16 +92,11 @@ class Place:
             sys.exit(f"the workspaces do not converge:\n{done.stdout}\n{done.stderr}")
 
     def managed(self, name: str, roots: Mapping[str, Path]) -> dict[str, str]:
-        """The files of the workspaces that are ours, for ``stock.py``."""
+        """The files of the workspaces that are ours, for the peers."""
         rows = {workspace: list(map(_row, _files(root))) for workspace, root in roots.items()}
         path = self.directory / f"{name}.json"
         path.write_text(json.dumps(rows))
         return {"BENCH_FILES": str(path)}
-
-
-def _count(environment: Mapping[str, str]) -> str:
-    rows = json.loads(Path(environment["BENCH_FILES"]).read_text())
-    return f"pyinfra, files.put for each of the {len(next(iter(rows.values())))} files"
 
 
 def _files(root: Path) -> list[Path]:
@@ -92,7 +111,7 @@ def _row(path: Path) -> tuple[str, str, str]:
     return str(path), str(path), f"{path.stat().st_mode & 0o777:o}"
 
 
-def _reading(data: Workspace) -> str:
+def reading(data: Workspace) -> str:
     """The command that reads a workspace, as text for a shell: what a run that changes nothing
     does there."""
     from pyinfra.connectors.util import make_unix_command
@@ -109,7 +128,13 @@ def _reading(data: Workspace) -> str:
     return make_unix_command(read_command(root, arguments), _env=data["_env"]).get_raw_value()
 
 
-def local_cases(place: Place) -> list[Case]:
+def within(data: Workspace, command: str) -> str:
+    """A command in the environment of a sandbox, as text for a shell."""
+    pairs = " ".join(shlex.quote(f"{name}={value}") for name, value in data["_env"].items())
+    return f"env {pairs} {command}"
+
+
+def local(place: Place) -> list[Case]:
     root = place.directory / "box"
     data = dict(sandbox.data(root))
     data["name"] = data.pop("workspace")
@@ -119,54 +144,77 @@ def local_cases(place: Place) -> list[Case]:
     nothing = place.directory / "nothing.py"
     nothing.write_text("")
     return [
-        Case(name="the reading alone, from sh", command=["sh", "-c", _reading(data)]),
+        Case(name="the reading alone, from sh", command=["sh", "-c", reading(data)]),
         Case(
             name="pyinfra, an empty deploy",
             command=[PYINFRA, "@local", str(nothing), "-y"],
             directory=place.directory,
         ),
+        Case(name="**deploy.py**", command=[PYINFRA, inventory, *NOOP]),
         Case(
-            name="**deploy.py, nothing to change**", command=[PYINFRA, inventory, "deploy.py", "-y"]
-        ),
-        Case(
-            name=_count(files),
-            command=[PYINFRA, inventory, str(STOCK), "-y"],
+            name=f"pyinfra, files.put for {peers.count(files)} files",
+            command=[PYINFRA, inventory, str(peers.PUT), "-y"],
             environment=files,
         ),
     ]
 
 
-def ssh_cases(place: Place) -> list[Case]:
-    server = place.server
-    assert server is not None
-    boxes, roots = [], {}
-    for user in sshd.USERS:
-        name = f"bench-{user[3:]}"
-        box: dict[str, Any] = server.box(user, name)
-        box["_env"]["PATH"] = f"{PROJECT / '.tools/bin'}:/usr/local/bin:/usr/bin:/bin"
-        boxes.append({**box, "at": f"{user}@127.0.0.1:{place.port}"})
-        roots[name] = Path(box["root"])
+def over_ssh(place: Place) -> list[Case]:
+    """A workspace with chezmoi and Nix on which nothing is to do."""
+    boxes = [place.box(user, f"bench-{user[3:]}") for user in sshd.USERS]
+    roots = {box["name"]: Path(box["root"]) for box in boxes}
     one, both = place.inventory("one", boxes[0]), place.inventory("both", *boxes)
     slow_one = place.inventory("slow", {**boxes[0], **AS_SHIPPED})
     place.converge(both)
     files = place.managed("ssh-files", roots)
-    user = sshd.USERS[0]
-    ssh = ["ssh", "-F", "none", "-p", str(place.port), "-i", str(server.directory / "client")]
-    ssh += ["-o", f"UserKnownHostsFile={server.directory / 'known_hosts'}", f"{user}@127.0.0.1"]
-
-    def commands() -> int:
-        return sum(server.commands(user) for user in sshd.USERS)
-
-    def case(name: str, *command: str, **environment: str) -> Case:
-        return Case(name=name, command=command, commands=commands, environment=environment)
-
-    noop = ("deploy.py", "-y")
+    curve = ("-o", "KexAlgorithms=curve25519-sha256")
+    chezmoi = within(boxes[0], "chezmoi apply")
     return [
-        case("`ssh host true`", *ssh, "true"),
-        case("the reading alone, from `ssh`", *ssh, _reading(boxes[0])),
-        case("**deploy.py, nothing to change**", PYINFRA, one, *noop),
-        case("the same without TCP_NODELAY", PYINFRA, slow_one, *noop),
-        case("the same on two workspaces", PYINFRA, both, *noop),
-        case(_count(files), PYINFRA, slow_one, str(STOCK), "-y", **files),
-        case("the same with TCP_NODELAY", PYINFRA, one, str(STOCK), "-y", **files),
+        Case(
+            name="`pyinfra HOST exec -- true`",
+            command=[PYINFRA, one, "exec", "--", "true"],
+            directory=place.directory,  # without the project's config.py
+        ),
+        Case(name="`ssh host true`", command=[*place.ssh(), "true"]),
+        Case(name="the same, curve25519", command=[*place.ssh(*curve), "true"]),
+        Case(name="the reading alone, by `ssh`", command=[*place.ssh(), reading(boxes[0])]),
+        Case(name="**deploy.py**", command=[PYINFRA, one, *NOOP]),
+        Case(name="deploy.py on two workspaces", command=[PYINFRA, both, *NOOP]),
+        Case(name="tasks/verify.py", command=[PYINFRA, one, "tasks/verify.py", "-y"]),
+        Case(name="chezmoi alone, by `ssh`", command=[*place.ssh(), chezmoi]),
+        Case(
+            name=f"pyinfra, files.put for {peers.count(files)} files",
+            command=[PYINFRA, slow_one, str(peers.PUT), "-y"],
+            environment=files,
+        ),
+        *peers.ansible(place, boxes[0], files, before=lambda: None),
+    ]
+
+
+def changes(place: Place) -> list[Case]:
+    """One key that somebody changed is set again; and all of a workspace, for the first time."""
+    box = place.box(sshd.USERS[0], "bench-change")
+    one, fresh = place.inventory("changed", box), place.directory / "fresh.py"
+    place.converge(one)
+    files = place.managed("changed-files", {box["name"]: Path(box["root"])})
+    live = Path(box["root"]) / "home/.config/kwinrc"
+
+    def drift() -> None:
+        text = live.read_bytes()
+        assert DRIFT[0] in text, text
+        live.write_bytes(text.replace(*DRIFT))
+
+    def another() -> None:
+        place.inventory("fresh", place.box(sshd.USERS[0], "bench-first"))
+
+    return [
+        Case(name="deploy.py, nothing to change", command=[PYINFRA, one, *NOOP]),
+        Case(name="**one key**", command=[PYINFRA, one, *NOOP], before=drift),
+        Case(
+            name="one key, chezmoi alone",
+            command=[*place.ssh(), within(box, "chezmoi apply --force")],
+            before=drift,
+        ),
+        *peers.ansible(place, box, files, before=drift),
+        Case(name="**first apply**", command=[PYINFRA, str(fresh), *NOOP], before=another),
     ]

@@ -18,6 +18,7 @@ from typing import Any
 import paramiko
 import pytest
 from gevent import subprocess as green
+from paramiko.compress import ZlibCompressor
 
 import sandbox
 from converge.plan import unread
@@ -128,6 +129,41 @@ def test_a_server_without_an_end_is_cut_before_its_host_key_is_known(
         with pytest.raises(paramiko.SSHException, match=why):
             transport.start_client(timeout=20)
         transport.close()
+
+
+def test_a_packet_unpacks_to_no_more_than_a_packet_may_hold() -> None:
+    packer, unpacker = ZlibCompressor(), limits.Unpacker()
+    for text in (b"", b"x" * 32768, os.urandom(32768), b"y" * limits.PACKET):
+        assert unpacker(packer(text)) == text
+    bomb = packer(b"\0" * 50 * limits.PACKET)
+    assert len(bomb) < limits.PACKET
+    with pytest.raises(paramiko.SSHException, match="unpacks to over 262144 bytes"):
+        unpacker(bomb)
+    with pytest.raises(paramiko.SSHException, match="cannot be unpacked"):
+        limits.Unpacker()(b"no stream of zlib")
+
+
+def test_a_connection_is_packed_and_never_before_the_login(ssh_server: sshd.Server) -> None:
+    asked = {"user": "", "host": "127.0.0.1", "port": ""}
+    options = connection.ssh(asked)["ssh_paramiko_connect_kwargs"]
+    assert options["disabled_algorithms"] == {"compression": ["zlib"]}
+    client = paramiko.SSHClient()
+    client.load_host_keys(str(ssh_server.directory / "known_hosts"))
+    client.connect(
+        "127.0.0.1",
+        ssh_server.port,
+        sshd.ONE,
+        key_filename=str(ssh_server.directory / "client"),
+        allow_agent=False,
+        look_for_keys=False,
+        **options,
+    )
+    with client:
+        way: Any = client.get_transport()
+        both = (way.local_compression, way.remote_compression)
+        assert both == ("zlib@openssh.com", "zlib@openssh.com")
+        _, out, _ = client.exec_command("head -c 3000000 /dev/zero; head -c 300000 /dev/urandom")
+        assert len(out.read()) == 3_300_000
 
 
 def test_a_server_that_speaks_one_letter_at_a_time_holds_nobody_up(

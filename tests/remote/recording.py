@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import os
 import subprocess
-import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +11,7 @@ from converge.plan.observed import parse
 from converge.plan.plan import Change
 from converge.plan.snapshot import Snapshot
 from converge.setting import Layer
-from tasks.reach.payload import pack
+from tasks.reach.payload import archive, encoded, pack
 from tasks.reach.remote import PROGRAMS, program, text
 from tasks.steps.activate import UNDO
 from tests import sshd
@@ -107,13 +104,8 @@ class Workspace:
             "entries.awk": (PROGRAMS / "entries.awk").read_bytes(),
             **{f"{n}.sh": program(n).encode() for n in ("transact", "write", "rollback")},
         }
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w") as archive:
-            for name, content in members.items():
-                member = tarfile.TarInfo(name)
-                member.size, member.mode = len(content), 0o644
-                archive.addfile(member, io.BytesIO(content))
-        return base64.encodebytes(buffer.getvalue())
+        packed = archive({name: (content, 0o644) for name, content in members.items()})
+        return encoded(packed).encode()
 
     def begin(
         self,

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import http.server
-import io
 import os
 import shutil
 import socket
 import subprocess
-import tarfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import sandbox
+from tasks.reach.payload import pack_tree
 from tasks.reach.remote import Answer, program
 from tasks.steps import forecast
 from tests.conftest import Box, Cli, tree
@@ -133,9 +132,7 @@ def test_a_reference_that_is_no_nixpkgs_is_neither_fine_nor_a_fault_of_the_plan(
 
 def asked(reference: str, base: Path, home: Path) -> Answer:
     """What ``remote/estimate.sh`` says where ``reference`` takes the place of nixpkgs."""
-    with io.BytesIO() as empty:
-        tarfile.open(fileobj=empty, mode="w").close()
-        payload = base64.encodebytes(empty.getvalue())
+    payload = pack_tree(()).encode()
     for name in ("home", "run/user"):
         (home / name).mkdir(parents=True)
     url = flake(base, "{ outputs = { self }: { }; }")

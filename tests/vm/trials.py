@@ -6,10 +6,7 @@ the new system good or bad is a copy of the running one with other parameters, o
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import io
-import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +15,7 @@ from converge.plan.plan import Change
 from converge.profile.choices import Choices
 from converge.proof.inquiry import PROBES
 from converge.setting import Layer
-from tasks.reach.payload import pack
+from tasks.reach.payload import archive, encoded, pack
 from tasks.reach.remote import PROGRAMS, joined, program, text
 from tasks.steps.activate import UNDO
 from tests.vm.machine import Machine
@@ -33,15 +30,13 @@ T = f"{RECORD}/transaction"
 CHOICES = Choices(workspace="shoshin", profile="tests/vm/shoshin.yaml", user=USER, host="shoshin")
 
 
-def _tar(members: Mapping[str, str | bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, content in members.items():
-            data = content.encode() if isinstance(content, str) else content
-            member = tarfile.TarInfo(name)
-            member.size, member.mode = len(data), 0o644
-            archive.addfile(member, io.BytesIO(data))
-    return buffer.getvalue()
+def _packed(members: Mapping[str, str | bytes]) -> bytes:
+    return archive(
+        {
+            name: (content.encode() if isinstance(content, str) else content, 0o644)
+            for name, content in members.items()
+        }
+    )
 
 
 @dataclass
@@ -79,7 +74,7 @@ class Tried:
                 f"nixos {self.new} {PROFILE} {number} {self.old}",
             )
         )
-        payload = _tar(
+        payload = _packed(
             {
                 "plan": plan,
                 "live": pack([change], home=HOME),
@@ -89,11 +84,11 @@ class Tried:
                 **{f"{name}.sh": program(name) for name in ("transact", "write", "rollback")},
             }
         )
-        said = self.transact("start", stdin=base64.encodebytes(payload).decode())
+        said = self.transact("start", stdin=encoded(payload))
         assert "started" in said, said
         said = self.transact("wait", "300")
         assert "status activated" in said, said
-        trial = _tar(
+        trial = _packed(
             {
                 "trial.sh": program("trial"),
                 "check.sh": program("check"),
@@ -102,7 +97,7 @@ class Tried:
                 "options": wanted.options(choices, desktop=False),
             }
         )
-        sent = base64.encodebytes(trial).decode()
+        sent = encoded(trial)
         said = self.transact("trial", hashlib.sha256(trial).hexdigest(), stdin=sent)
         assert f"trial ready {one.loader}" in said, said
         said = self.transact("decide", "confirm")
