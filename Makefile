@@ -19,12 +19,13 @@ BIN := .venv/bin
 TOOLS := .tools/bin
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 ARGS ?=
-JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+# A test waits for other programs half of its time: one more worker than there are cores.
+JOBS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 QUICK := tests/kde tests/plan tests/profile tests/gate tests/report tests/proof/test_checks_effects.py
 
 .PHONY: demo test quick check lint bench homes real undos vm report tools clean help requirements audit
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n 's/^# //p; /^$$/q' Makefile
 
 # Both ways install what uv.lock says, by hash; make requirements writes the file for pip.
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
