@@ -1,6 +1,6 @@
-# What a run wrote, by the manifest of its record; and whether a run that never came into force wrote
-# what stands somewhere: one that stopped between writing a layer and activating it leaves the layer's
-# files. Read by restore.sh and discard.sh behind common.sh, replace.sh and seal.sh.
+# Tell what a run wrote, by the manifest of its record, and whether a stopped run wrote a file: a run that
+# stops between writing a layer and activating it leaves the layer's files. A part of the programs with
+# restore.sh and discard.sh.
 # shellcheck shell=sh disable=SC2034,SC2154
 sound() { # sound RECORD: whether its manifest is line for line what was sent
     plain_file "$1/manifest" && [ "$(tail -n 1 -- "$1/manifest" 2>/dev/null)" = end ] &&
@@ -11,7 +11,7 @@ after() { # after RECORD NUMBER: the digest of what the run wrote, or "absent"
     after_=$(sed -n "s/^after $2 - \([0-9a-f]*\) -$/\1/p" "$1/manifest")
     say "${after_:-absent}"
 }
-of_stopped() { # of_stopped RUNS PATH DIGEST: "absent" where it took the file away
+of_stopped() { # of_stopped RUNS PATH DIGEST: whether a stopped run left PATH so; "absent": removed it
     for other_ in "$1"/[0-9]*t[0-9]*-*/layer; do
         # Of a change that root made, its user has a number here and nothing else.
         if [ -e "${other_%/layer}/number" ] || ! plain_file "$other_/manifest" ||

@@ -78,7 +78,7 @@ def _ours(found: Snapshot, wrote: Mapping[str, str]) -> Iterator[Change]:
             )
 
 
-def _theirs(work: Read, found: Snapshot) -> Iterator[str]:
+def _theirs(found: Snapshot) -> Iterator[str]:
     """Sentences: what stays although a run wrote it."""
     for path, last in sorted(found.written.files.items()):
         node = found.nodes.get(path)
@@ -111,7 +111,7 @@ def undo(work: Leaving) -> Leaving:
 def files(work: Leaving) -> Leaving:
     """Remove the other files of the layers and the session: those of runs without a record."""
     found = work.snapshot
-    stays = (*work.stays, *_theirs(work, found))
+    stays = (*work.stays, *_theirs(found))
     changes = tuple(_ours(found, work.wrote))
     for root in (False, True):
         some = tuple(change for change in changes if change.root is root)

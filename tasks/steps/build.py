@@ -21,7 +21,6 @@ from tasks.run.operations import step
 from tasks.run.stages import Built, Over, Planned, Workspace, Written
 from tasks.steps import elsewhere
 
-_BUILT = re.compile(r"these (\d+) derivations|this derivation")
 #: The copy of a flake's file in the store, as Nix names it in messages.
 _COPY = re.compile(r"/[^\s'\"«»]*/[0-9a-z]{32}-source/[^\s:'\"«»]+")
 _COPIES = 20

@@ -88,7 +88,7 @@ def _judge_score(context: Context, answers: Answers, setting: Setting) -> Verdic
 # -- launchers ---------------------------------------------------------------------------------
 
 
-def _program(context: Context, app: Setting, program: str) -> Ask:
+def _program(context: Context, program: str) -> Ask:
     return Ask("file", (f"{context.generation(Layer.HOME_MANAGER)}/home-path/bin/{program}",))
 
 
@@ -100,7 +100,7 @@ def _entry(context: Context, identifier: str) -> Ask:
 def _launcher_asks(context: Context) -> Iterable[Ask]:
     for app in context.in_force(APPS):
         for program in value(app)["programs"]:
-            yield _program(context, app, program)
+            yield _program(context, program)
         for identifier in value(app)["desktopIds"]:
             yield _entry(context, identifier)
 
@@ -115,7 +115,7 @@ def _judge_launchers(context: Context, answers: Answers) -> Verdict:
     found, wrong = [], []
     for app in context.in_force(APPS):
         name, programs = app.id.removeprefix(APPS), value(app)["programs"]
-        texts = {p: _there(answers, _program(context, app, p)) for p in programs}
+        texts = {p: _there(answers, _program(context, p)) for p in programs}
         here = {p: text for p, text in texts.items() if text is not None}
         if not here:
             continue  # the user does not have the application: only its limits are set

@@ -105,12 +105,12 @@ def _promise(context: Context) -> Ask:
     return Ask("promise", _groups(context), machine=True)
 
 
-def _session_unit(context: Context) -> Ask:
+def _session_unit() -> Ask:
     return Ask("properties", ("user", "session.slice", "MemoryMin"), machine=True)
 
 
 def _session_asks(context: Context, setting: Setting) -> Iterable[Ask]:
-    asks = (_promise(context), _session_unit(context), MEMORY, BOOTED)
+    asks = (_promise(context), _session_unit(), MEMORY, BOOTED)
     return (*asks, *marker_asks(context, setting.layer))
 
 
@@ -123,7 +123,7 @@ def _judge_session(context: Context, answers: Answers, setting: Setting) -> Verd
     least = min(minima, key=lambda name: minima[name])
     found = f"{least.rpartition('/')[2]} promises {minima[least] / system.MIB:.0f} MiB"
     if minima[least] < 0.99 * wanted:
-        reply = answers.reply(_session_unit(context))
+        reply = answers.reply(_session_unit())
         told = system.properties(reply.text).get("MemoryMin", "") if reply.status == 0 else ""
         if told.isdecimal() and int(told) >= 0.99 * wanted:
             reason = "systemd has read it; the kernel gets it when the slices start, after a reboot"
