@@ -109,7 +109,7 @@ def test_a_trial_is_due_where_the_boot_differs_and_the_machine_has_a_boot_of_its
 
 
 def test_on_trial_is_no_proof() -> None:
-    """Whoever waits for a proof, a canary's followers, does not take it for one."""
+    """Workspaces that wait for a canary's proof do not accept a trial as a proof."""
     assert Outcome.ON_TRIAL.exit is Exit.DONE
     assert Outcome.ON_TRIAL is not Outcome.PROVED
     text = (PROJECT / "tasks/run/canary.py").read_text()
@@ -138,7 +138,7 @@ def test_checks_are_written_a_line_each_and_never_torn() -> None:
 
 
 def test_what_waits_for_the_boot_is_asked_after_it() -> None:
-    """Each proof of a setting that only a boot brings in has something to ask there."""
+    """Each proof of a setting that needs a boot has a question for after the boot."""
     for name in ("memory.zram", "memory.sysctl", "storage.scheduler", "latency.kernel"):
         assert BY_ID[name].after_boot is not None, name
     for name in ("gpu.driver", "gpu.modeset", "gpu.graphics", "gpu.vainfo"):

@@ -87,7 +87,7 @@ def test_the_answer_of_every_program_has_readers_that_are_fuzzed() -> None:
 
 
 def test_whatever_gets_the_words_of_an_answer_is_fuzzed() -> None:
-    """By the names in ``tasks/steps``: what of ``converge`` is handed the lines of an answer."""
+    """Functions of ``converge`` that ``tasks/steps`` hand the lines of an answer are all fuzzed."""
     fuzzed = {name for reader in READERS.values() for name in reader.called}
     called = set()
     for path in sorted((PROJECT / "tasks" / "steps").glob("*.py")):

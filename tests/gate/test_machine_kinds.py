@@ -251,7 +251,7 @@ def test_a_card_before_every_decoder_is_given_none(name: str) -> None:
 def test_another_driver_stops_a_run_for_what_it_would_break(
     name: str, driver: str, outcome: FactOutcome, said: str
 ) -> None:
-    """No run changes the driver of an Intel or AMD card, so none is said to."""
+    """No run changes the driver of an Intel or AMD card, so no verdict says so."""
     profile = profile_of(name)
     cards = tuple(dataclasses.replace(gpu, driver=driver) for gpu in recorded(name).gpus or ())
     machine = dataclasses.replace(recorded(name), gpus=cards)
@@ -278,7 +278,7 @@ def test_before_plasma_68_it_is_said_what_becomes_of_an_x11_session(plasma: str 
 def test_nobody_is_told_to_declare_an_x11_session_that_the_update_took_away(
     plasma: str, declared: str
 ) -> None:
-    """The session was begun before the update, and runs on until the logout."""
+    """The session began before the update, and runs until the logout."""
     machine = dataclasses.replace(recorded("shoshin"), plasma=plasma)
     profile = profile_of("shoshin")
     session = dataclasses.replace(profile.session, type=declared)

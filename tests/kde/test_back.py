@@ -106,7 +106,7 @@ def test_u3_of_a_file_that_the_run_made_only_our_entries_go(kde: KDE, place: Pat
 
 
 def test_an_entry_that_came_with_the_live_file_goes_back_in_the_source(place: Path) -> None:
-    """A source takes the whole live file over: what came with it is taken out again as well."""
+    """A run copies the whole live file into the source; the undo removes these entries again."""
     source, live = b"[A]\nx=1\ngone=1\n", b"[A]\nx=2\nName[de]=y\n"
     entries = changed(source, live, {})
     theirs = live + b"[Theirs]\nz=1\n"
@@ -158,7 +158,7 @@ def test_a_file_of_entries_that_stand_twice_is_back_byte_for_byte_beside_later_w
 def test_an_entry_that_stands_twice_on_either_side_means_again_what_it_meant(
     place: Path, before: bytes, after: bytes
 ) -> None:
-    """As where a live file took a source over, or a source a live file."""
+    """As after a run that copied a whole live file into a source, or a source into a live file."""
     taken = by_awk(after + FOREIGN, changed(before, after, {}), place)
     assert taken == taken_back(after + FOREIGN, changed(before, after, {}))
     assert taken.left == ()
@@ -251,7 +251,7 @@ def test_no_byte_misleads_the_program(place: Path, text: bytes, old: bytes, new:
 def test_kde_reads_the_values_from_before_and_its_own_writes(
     kde: KDE, place: Path, before: bytes | None, desired: Desired, data: st.DataObject
 ) -> None:
-    """KDE rewrites the file and adds an entry; after the undo it reads the old values and that."""
+    """KDE rewrites the file and adds an entry; the undo leaves old values and this entry."""
     try:
         after, entries = run(before, desired)
     except KConfigError:

@@ -143,7 +143,7 @@ def test_one_result_to_both_leaves_chezmoi_with_nothing_to_do(settled: Home) -> 
 
 
 def test_chezmoi_remembers_a_live_file_that_somebody_else_made_equal(settled: Home) -> None:
-    """Live and source may both be written by us: apply then only records it."""
+    """A run may write both live file and source: chezmoi's apply then only records this."""
     text = TEXT + b"\n[Tiling]\npadding=4\n"
     settled.source.write_bytes(text)
     settled.live.write_bytes(text)
@@ -165,7 +165,7 @@ def test_an_edit_in_the_source_reaches_the_live_file(settled: Home) -> None:
 
 
 def test_merging_each_side_for_itself_would_lose_the_live_change(settled: Home) -> None:
-    """Why there is one result: with two, the next plain apply destroys one of them."""
+    """With a result for each side, the next plain apply would destroy one of the two."""
     settled.live.write_bytes(TEXT + b"\n[Tiling]\npadding=4\n")
     assert settled.verify() == 1
     settled.apply()
@@ -324,7 +324,7 @@ NAMES = {
 def test_chezmoi_takes_a_source_for_what_we_take_it(
     home: Home, name: str, kind: SourceKind
 ) -> None:
-    """`chezmoi` finds the name for the target; what it makes of the content shows the kind."""
+    """chezmoi finds the target of a source; the content that it makes shows the source's kind."""
     source = home.sources / name
     script = "#!/bin/sh\nprintf 'made by the script'\n"
     source.write_text(

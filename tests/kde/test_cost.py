@@ -35,7 +35,7 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
 @pytest.mark.parametrize("managed", [False, True], ids=["live alone", "with its source"])
 def test_a_plan_reads_a_long_file_three_times_at_most(readings: list[int], managed: bool) -> None:
-    """Once to merge it; for an undo what it says before and after. The source is the same bytes."""
+    """Once to merge; for an undo, before and after. The source has the same bytes."""
     nodes = [plans.file(plans.KWINRC, LONG)]
     known = {}
     if managed:

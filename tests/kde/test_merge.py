@@ -64,7 +64,7 @@ def test_case(case: Path, kde: KDE) -> None:
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
 def test_refused(case: Path) -> None:
-    """What cannot be brought in force is refused with its line."""
+    """An entry that cannot be brought in force is refused with its line."""
     desired = declared(json.loads((case / "desired.json").read_text()))
     with pytest.raises(KConfigError) as error:
         merge((case / "before").read_bytes(), desired, name="before")

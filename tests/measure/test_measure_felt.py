@@ -70,7 +70,7 @@ def test_the_cpu_of_a_video_is_that_of_the_decoder(tmp_path: Path) -> None:
 
 
 def test_the_start_beside_a_hog_runs_in_a_scope_that_holds_both(tmp_path: Path) -> None:
-    """With a systemd-run that limits nothing: what it is asked for, and that the hog is ended."""
+    """With a stand-in for systemd-run: the scope that is asked for, and that the hog ends."""
     if os.getuid():
         pytest.skip("needs root, to show another list of swaps to one process")
     planted(tmp_path, "slow", "exec sleep 0.2")

@@ -142,7 +142,7 @@ def test_a_wrong_variable_is_refused_before_anything_is_measured(
 def test_the_pair_is_the_users_own_package_and_the_copy_of_the_layer(
     cli: Cli, make_box: Callable[..., Box]
 ) -> None:
-    """The miniature package set builds programs that do no work: they are found, and not timed."""
+    """The programs of the miniature do no work: they are found, and not timed."""
     need("nix")
     box = make_box(phases=["1"])
     assert cli(box.inventory, "deploy.py", "-y").code == 0

@@ -127,7 +127,7 @@ def test_what_runs_are_fresh_copies_from_paths_of_the_same_length(tmp_path: Path
 
 
 def test_libraries_that_differ_are_copied_with_the_program(tmp_path: Path) -> None:
-    """A program whose code is in a library of its own: that has to be the one under test."""
+    """A program may have its code in its own library, which has to be copied too."""
     compiler = need("gcc")
     for name, value in (("stock", 3), ("optimized", 3)):
         place = tmp_path / name

@@ -168,7 +168,7 @@ OWN = {
 def test_the_users_own_package_is_what_the_launcher_starts(
     nix: Nix, layers: Make, tmp_path: Path, name: str
 ) -> None:
-    """No name of a package and no attribute is looked at: what is in the profile is adopted."""
+    """The programs in the profile are adopted, whatever their package or attribute is called."""
     program, package = OWN[name]
     users = f"({{ pkgs, ... }}: {{ home.packages = [ ({package}) ]; }})"
     made = harness.miniature(layers(), userHome=users)

@@ -286,7 +286,7 @@ def test_homes_where_flake_utils_and_flake_parts_put_them_are_found(
 def test_a_layer_gets_its_packages_into_a_set_that_the_user_hands_over(
     tmp_path: Path, layers: Path
 ) -> None:
-    """A ``pkgs`` in specialArgs wins over what options make, so an overlay does not reach it."""
+    """A ``pkgs`` in specialArgs wins over the options' package set, so overlays do not reach it."""
     given = (
         'import nixpkgs { system = "x86_64-linux"; config.allowUnfree = true; overlays = '
         "[ (final: prev: { userTool = prev.lz4.overrideAttrs { fromUser = 1; }; }) ]; }"

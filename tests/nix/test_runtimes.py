@@ -272,7 +272,7 @@ def _walk(generation: Path) -> Iterator[Path]:
 def test_cargo_joins_the_variable_with_the_users_and_the_projects_own_flags(
     tmp_path: Path,
 ) -> None:
-    """What the claim rests on, asked of the real cargo: none of the three gets lost."""
+    """The real cargo uses the flags of all three, so none gets lost."""
     project, home = tmp_path / "project", tmp_path / "home"
     for place, flag in ((project / ".cargo", "project"), (home, "users")):
         place.mkdir(parents=True)

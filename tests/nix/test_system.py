@@ -180,7 +180,7 @@ def test_a_boot_loader_that_cannot_bring_back_the_old_generation_is_named(
 
 
 def test_without_its_row_a_module_sets_nothing(nix: Nix, tmp_path: Path) -> None:
-    """Each subject is switched by its rows alone; with none, only the marker is left."""
+    """Without any row a layer sets nothing but the marker."""
     data = harness.profile_data()
     for one in data.values():
         one["settings"] = {}

@@ -143,7 +143,7 @@ def absent(path: str) -> Flake:
 def test_only_an_absent_flake_that_nobody_named_or_applied_means_that_a_layer_does_not_apply() -> (
     None
 ):
-    """T1: what is given, or was applied, and is gone or cannot be read is a fault."""
+    """T1: a flake that was named or applied and is gone or unreadable is a fault."""
     snapshot, hardware = found(), plans.profile()
     gone = replace(snapshot, flakes={**snapshot.flakes, "home": absent("/home/x")})
     none = layers.faults(gone, hardware, named=frozenset())
@@ -285,7 +285,7 @@ def test_files_of_a_layer_that_does_not_apply_any_more_stay() -> None:
 
 
 def test_a_record_that_names_files_of_others_removes_none_of_them() -> None:
-    """Only what the snapshot read can be removed, and only what still is as we wrote it."""
+    """Only files that the snapshot has read, and that are as a run wrote them, can be removed."""
     written = LastWritten(run="r", files={"/etc/passwd": "0" * 64, KWINRC: "1" * 64})
     made = plan(replace(found(), written=written))
     assert not [change for change in made.changes if change.after is None]

@@ -74,7 +74,7 @@ def test_a_file_that_cannot_be_read_is_refused_not_taken_for_absent() -> None:
     "kind", [Kind.DIRECTORY, Kind.SYMLINK, Kind.FIFO], ids=["directory", "link", "fifo"]
 )
 def test_what_stands_in_place_of_the_record_is_refused(kind: Kind) -> None:
-    """Else each run would write its record elsewhere, and never be done."""
+    """Otherwise each run would write its record elsewhere and have the same changes again."""
     path = f"{found().state}/written.json"
     node = Node(path=path, kind=kind, mode=0o700, uid=1000, owner="mitsio", target="/x")
     (refusal,) = plan(found(node)).refusals

@@ -125,7 +125,7 @@ def test_what_has_nothing_to_be_effective_on_holds_nobody_up() -> None:
 
 @pytest.mark.parametrize("name", [f"{phase.value}.a" for phase in ORDER[1:]])
 def test_one_setting_in_force_lets_no_phase_in(name: str) -> None:
-    """T2: it was put in force by layers=, phases= or exclude=, with nothing else of its phase."""
+    """T2: layers=, phases= or exclude= put the setting in force without the rest of its phase."""
     one = next(row for row in ROWS if row.id == name)
     now = staged({name: proof(one)}, up=9 * DAY_S)
     assert now.phases == {Phase.LIBRARIES}

@@ -118,7 +118,7 @@ def test_without_an_answer_the_change_is_undone(comes_back: bool) -> None:
 
 @pytest.mark.parametrize("upto", range(1, len(lines(checks.context())) - 1))
 def test_an_answer_that_is_cut_anywhere_proves_only_what_it_holds(upto: int) -> None:
-    """What stands behind the cut is not had, whatever stands before it."""
+    """Answers after the cut are unknown, whatever comes before."""
     line = Line(iter([whole(upto)]))
     findings = asked(line)
     lacking = [finding for finding in findings if finding.effect is Effect.UNKNOWN]

@@ -43,7 +43,7 @@ def test_the_same_question_of_several_settings_is_asked_once() -> None:
 
 @pytest.mark.parametrize("questions", [1, 21])
 def test_a_question_costs_few_programs(tmp_path: Path, questions: int) -> None:
-    """Programs that are started for one more question: those that frame its output and its errors.
+    """One more question starts only the programs that frame its output and its errors.
     Four sessions of setsid, two shells, timeout and cat are there for all."""
     strace, dash = need("strace"), need("dash")
     # Builtins alone: what is counted is the frame.

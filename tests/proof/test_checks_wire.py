@@ -190,7 +190,7 @@ def test_nobody_waits_for_input_that_never_comes() -> None:
 
 
 def test_a_daemon_that_a_program_leaves_behind_holds_nobody_up(tmp_path: Path) -> None:
-    """It keeps the output open, in a session of its own, where no signal for the probe comes."""
+    """The daemon keeps the output open, in a session that no signal for the probe reaches."""
     number = tmp_path / "pid"
     first = shell(f"setsid sh -c 'echo $$ >{number}; exec sleep 600' & exit 0", limit=1)
     second = shell("echo there")

@@ -70,7 +70,7 @@ def asked(name: str, key: str | tuple[str, str]) -> bool:
 
 
 def test_every_probe_and_every_check_is_answered_wrongly_here() -> None:
-    """A new probe or check without a case fails: its wrong answers would be tried by nobody."""
+    """A new probe or check needs a case here, so that its wrong answers are tried."""
     text = "".join(path.read_text() for path in inquiry.PROBES)
     probes = {name.replace("_", "-") for name in re.findall(r"(?m)^probe_(\w+)\(\)", text)}
     decided = list(deciding())

@@ -155,7 +155,7 @@ def test_what_is_taken_out_of_force_loses_its_proof(stand: Stand) -> None:
 
 @pytest.mark.parametrize("stand", [Stand.LOCKED, Stand.HELD])
 def test_what_is_locked_or_held_back_is_wanted_and_has_to_be_looked_at_anew(stand: Stand) -> None:
-    """A staged rollout never came past the phase of such a setting: it was never let in."""
+    """Such a setting was never let in, so a staged rollout never came past its phase."""
     assert planned(proof("effective"), stand)[BLUR.id].never
     assert planned(proof("not effective"), stand)[BLUR.id] == proof("not effective")
     assert planned(proof(OWN), Stand.HELD)[BLUR.id].holds, "it is the user's own choice"

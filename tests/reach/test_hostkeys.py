@@ -230,7 +230,7 @@ def test_a_server_with_a_certificate_is_known_by_its_key_as_to_openssh(
 def test_a_server_that_only_a_certificate_vouches_for_is_refused_by_name(
     names: str, certified: tuple[dict[str, object], sshd.Server], tmp_path: Path
 ) -> None:
-    """What OpenSSH accepts and this project does not: it says so, with the line."""
+    """OpenSSH accepts such a server; this project refuses it and names the line."""
     words, server = certified
     known = tmp_path / "known_hosts"
     known.write_text(f"# mine\n@cert-authority {names} {{authority}}\n".format(**words))

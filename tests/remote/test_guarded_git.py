@@ -125,7 +125,7 @@ def test_the_users_own_way_to_fetch_is_kept_and_that_of_a_repository_is_not(tmp_
 
 
 def test_where_no_program_may_be_started_git_is_not_run_without_the_guard(tmp_path: Path) -> None:
-    """As on a /tmp that is mounted noexec: the guard cannot be started there."""
+    """On a /tmp that is mounted noexec the guard cannot be started."""
     script = "chmod() { :; }; " + GUARD + "git --version"
     found = run(script, tmp_path)
     assert found.returncode == 70

@@ -147,7 +147,7 @@ def test_u9_of_many_that_clear_a_stale_lock_one_has_it_at_a_time(file: Path) -> 
 
 
 def test_u4_kdes_lock_is_held_for_a_look_and_a_rename_alone(tmp_path: Path) -> None:
-    """The programs that run between making the lock and removing it, as strace sees them."""
+    """strace shows which programs run between making and removing the lock."""
     place = Place(tmp_path)
     log, lock = tmp_path / "calls", place.home / ".config/kwinrc.lock"
     state = tmp_path / "state"

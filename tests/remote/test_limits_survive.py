@@ -144,7 +144,7 @@ def test_a_limit_that_goes_away_and_comes_back_ends_no_application(
 def test_slices_of_before_they_were_kept_end_no_application(
     home: Home, applications: set[str]
 ) -> None:
-    """Back to a generation whose slices do not say that they are to be kept, and from there on."""
+    """Switch to a generation whose slices may be stopped, and on from there."""
     home.switch("plain")
     assert home.running() == applications
     home.switch("plan")
@@ -165,7 +165,7 @@ def test_a_slice_that_says_nothing_takes_its_applications_with_it(home: Home) ->
 def test_a_scope_that_an_application_makes_for_itself_stays_inside_its_limits(
     home: Home, name: str
 ) -> None:
-    """As Chromium does after its start: its own process, and no word about a slice."""
+    """As Chromium does after its start: it asks for a scope for its process, and names no slice."""
     home.switch("plan")
     home.start("app-other@3b.service")
     pid = home.machine.as_user(

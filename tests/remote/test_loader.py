@@ -153,7 +153,7 @@ def test_the_one_time_entry_is_written_by_grubs_own_program_and_taken_back(boot:
     ],
 )
 def test_where_grub_cannot_write_nothing_is_booted_once(kind: str, stack: str, says: str) -> None:
-    """There the entry would stay, and a kernel that panics would be booted again and again."""
+    """GRUB could not clear the entry, and would boot a kernel that panics again and again."""
     assert sh('grub_writes "$1" "$2" && echo yes || echo no', kind, stack) == says
 
 

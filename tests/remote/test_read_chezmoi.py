@@ -62,7 +62,7 @@ def test_a_pipe_in_place_of_a_file_holds_nobody_up(reader: Reader) -> None:
 def test_sources_asked_for_together_are_those_that_chezmoi_says_of_each_alone(
     reader: Reader, tmp_path: Path
 ) -> None:
-    """One start of chezmoi where all have a source; one for each where the answer is another's."""
+    """chezmoi starts once where all have a source, and once for each where the order differs."""
     together = reader.output(*KDE[:4])
     log, real = tmp_path / "calls", need("chezmoi")
     other = tmp_path / "bin/chezmoi"

@@ -77,7 +77,7 @@ def test_u15_a_record_whose_number_cannot_be_read_is_never_removed(workspace: Wo
 
 
 def test_u13_pruning_for_one_user_leaves_the_records_of_another(tmp_path: Path) -> None:
-    """In the place that root once had for all of them; now each has one of its own."""
+    """Root once kept the records of all users in one place; now each user has one."""
     workspace = Workspace(tmp_path)
     runs = tmp_path / "var/lib/workspace-tuning/runs"
     for number in range(1, 13):

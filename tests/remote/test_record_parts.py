@@ -181,7 +181,7 @@ def test_a_part_that_is_not_one_is_refused_before_anything_is_undone(homes: Home
 
 
 def test_an_end_is_told_when_the_process_has_written_its_last(tmp_path: Path) -> None:
-    """What the controller does next finds a workspace in which nothing is written any more."""
+    """The controller goes on only when the process has written its last."""
     homes = Homes(tmp_path)
     slow = f'#!/bin/sh\ncase $* in *parts*) sleep 1 ;; esac\nexec {which("mv")} "$@"\n'
     (tmp_path / "tools/mv").write_text(slow)

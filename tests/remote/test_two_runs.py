@@ -81,7 +81,7 @@ def test_a_run_that_finds_all_of_it_done_meanwhile_ends_well_and_leaves_no_run_t
 def test_a_run_that_read_the_files_of_another_and_not_its_record_finds_it_done(
     cli: Cli, desktop: Box, held: Held
 ) -> None:
-    """It read while the other one kept its change: the files were there, the record was not."""
+    """It read while the other run kept its change: files were written, the record not yet."""
     assert cli(desktop.inventory, "deploy.py", "-y").code == 0
     written, aside = desktop.home / WRITTEN, desktop.home / f"{WRITTEN}.aside"
     written.rename(aside)
@@ -113,7 +113,7 @@ def test_a_run_that_another_overtook_with_something_else_is_refused_and_writes_n
 
 
 def test_an_undo_waits_for_a_process_that_was_only_just_started(cli: Cli, desktop: Box) -> None:
-    """Its controller may be gone before the process on the workspace could say who it is."""
+    """The controller may be gone before the process on the workspace has noted itself."""
     before = desktop.config("kwinrc").read_bytes()
     assert cli(desktop.inventory, "deploy.py", "-y").code == 0
     place = transaction(desktop)

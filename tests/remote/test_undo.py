@@ -271,7 +271,7 @@ def test_u14_a_full_disk_is_broken_and_repeatable(
 
 
 def test_u14_repeating_an_undo_leaves_alone_what_was_written_in_between(applied: Box) -> None:
-    """What is back already is not done again: an entry that somebody sets afterwards is theirs."""
+    """An entry that is restored already stays as somebody sets it afterwards."""
     lock = applied.config("baloofilerc.lock")
     name = Path("/proc/self/exe").resolve().name
     lock.write_text(f"{os.getpid()}\n{name}\n{os.uname().nodename}\n")

@@ -185,7 +185,7 @@ def test_u8_one_source_that_is_in_the_way_does_not_stop_the_other_files(
 def test_u4_chezmoi_never_runs_while_kdes_lock_is_held(
     cli: Cli, box: Box, tmp_path: Path, without_tools: None
 ) -> None:
-    """A chezmoi that looks for the lock each time it is called, in a run and in its undo."""
+    """A chezmoi that looks for KDE's lock at each call, in a run and in its undo."""
     seen = tmp_path / "seen"
     program = box.home / ".local/bin/chezmoi"
     program.parent.mkdir(parents=True, exist_ok=True)
@@ -207,7 +207,7 @@ def test_u4_chezmoi_never_runs_while_kdes_lock_is_held(
 def test_u5_an_undo_without_chezmoi_is_broken_until_its_record_is_gone_as_well(
     cli: Cli, box: Box, removable: Path
 ) -> None:
-    """Where the run found it an undo looks as well, so the program itself has to be gone."""
+    """An undo also looks where the run found chezmoi, so the program itself has to be gone."""
     before = box.config("kwinrc").read_bytes()
     assert cli(box.inventory, "deploy.py", "-y").code == 0
     removable.unlink()

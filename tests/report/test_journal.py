@@ -88,7 +88,7 @@ def test_torn_at_every_length_it_gives_the_records_before(made: Journal) -> None
     deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_text_comes_back_as_it_was(made: Journal, facts: dict[str, str]) -> None:
-    """Also what is no text: a file name that is not UTF-8 arrives as lone surrogates."""
+    """A file name that is not UTF-8, which arrives as lone surrogates, comes back too."""
     marks = (os.fsdecode(b"caf\xe9"),)
     made.append(SnapshotRecord(facts=facts, marks=marks), workspace="w")
     record = journal.read(made.path)[-1].record

@@ -179,7 +179,7 @@ def test_each_workspace_of_a_fleet_has_its_own_verdict() -> None:
 
 
 def test_the_last_look_of_a_check_counts(tmp_path: Path) -> None:
-    """A run looks before the change and again after it; the report is about the end."""
+    """A run asks before its change and again after it; the report has the last answer."""
     lines = Path(JOURNALS[NAMES.index("disproved")]).read_text().splitlines()
     again = json.loads(
         next(line for line in lines if "kwin.contrast" in line and "finding" in line)

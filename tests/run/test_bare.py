@@ -137,7 +137,7 @@ def test_another_machine_is_looked_at_by_its_address_and_only_where_its_key_is_k
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "localhost:1", "[::1]:1"])
 def test_an_address_with_a_port_needs_no_user(cli: Cli, address: str) -> None:
-    """pyinfra alone takes it for no host at all; here its host key is asked for."""
+    """pyinfra alone does not accept such a host; here its host key is asked for."""
     refused = cli(Path(address), "tasks/detect.py")
     assert refused.code == 1, refused.err
     assert f".venv/bin/python -m tasks.trust {address}" in refused.out.replace("\n    ", " ")

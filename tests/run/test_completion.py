@@ -164,7 +164,7 @@ def test_fish_offers_what_fits(typed: str, offered: set[str]) -> None:
 
 
 def test_zsh_offers_what_fits_and_puts_it_on_the_line(zsh: Callable[..., Zsh]) -> None:
-    """bashcompinit was not enough: `words`, a variable of the script, is one of zsh's own."""
+    """bashcompinit did not suffice: `words`, a variable of the script, is zsh's own."""
     shell = zsh()
     for typed, offered in TYPED:
         found, line = shell(typed)

@@ -36,7 +36,7 @@ def never(_: Any) -> Any:
 def test_what_is_active_is_taken_back_when_a_run_is_interrupted(
     make: Any, answer: tuple[str, ...], code: Exit
 ) -> None:
-    """And the lock is given back, unless it is not known what is going on there (U20)."""
+    """The lock is released too, unless the state of the workspace is unknown (U20)."""
     work = make(("started process",), ("status activated r",), answer, True, stage=Built)
     active = activate.begin(work)
     work.run.interrupted = True

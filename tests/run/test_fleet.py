@@ -114,7 +114,7 @@ def test_a_wrong_profile_a_dying_workspace_and_a_good_one_each_get_their_verdict
 def test_a_slow_workspace_does_not_hold_up_the_others(
     cli: Cli, ssh_server: sshd.Server, box: Callable[..., dict[str, object]]
 ) -> None:
-    """Who activates slowly is held where that is begun and waited for, until the other ended."""
+    """The slow workspace is held in its activation until the other workspace has ended."""
     slow, quick = box(sshd.ONE, "slow"), box(sshd.TWO, "quick")
     hold, shell = ssh_server.directory / "hold", ssh_server.directory / "shell"
     hold.touch()

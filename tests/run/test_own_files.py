@@ -134,7 +134,7 @@ def test_remove_takes_the_files_of_a_layer_whose_first_run_stopped_before_it_act
 def test_what_a_run_wrote_into_a_layer_before_its_build_failed_is_nobody_elses(
     cli: Cli, make_box: Callable[..., Box]
 ) -> None:
-    """A rollback of the run before it gives the layer back as that run found it."""
+    """A rollback of the earlier run restores the layer as that run found it."""
     box = make_box(layers=["home-manager"])
     layer = box.home / ".local/share/workspace-tuning/home-manager"
     assert cli(box.inventory, "deploy.py", "-y").code == 0
