@@ -11,37 +11,73 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import click
 from pyinfra.api.exceptions import NoGroupError
 
 from converge.problem import Problem, did_you_mean
 
-#: Options for operations of plain pyinfra, without effect here: click's name -> the option.
-_IDLE = {
-    "sudo": "--sudo",
-    "sudo_user": "--sudo-user",
-    "use_sudo_login": "--use-sudo-login",
-    "su_user": "--su-user",
-    "dzdo": "--dzdo",
-    "dzdo_user": "--dzdo-user",
-    "shell_executable": "--shell-executable",
-    "retry": "--retry",
-    "fail_percent": "--fail-percent",
-}
+#: Options for operations of plain pyinfra, by click's name: without effect here.
+_IDLE = frozenset(
+    {"sudo", "sudo_user", "use_sudo_login", "su_user", "dzdo", "dzdo_user", "shell_executable"}
+    | {"retry", "retry_delay", "fail_percent"}
+)
 _ROOT = "root does two steps, by a sudo that asks nothing: docs/ssh.md; leave it out"
+#: Options with a password in the command line, and those at which pyinfra would ask for one.
+_PASSWORDS = frozenset({"use_sudo_password", "ssh_password", "ssh_key_password"})
+_PROMPTS = frozenset({"same_sudo_password", "ssh_password_prompt"})
+#: What a number of an option is, and its limits.
+_NUMBERS = {"parallel": ("number of workspaces", 1, 1000), "ssh_port": ("port", 1, 65535)}
 
 
 def problem(given: str, message: str, hint: str) -> Problem:
     return Problem(file=given, line=0, column=0, path="", message=message, hint=hint)
 
 
-def idle(params: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield options that would change nothing, and a negative ``--parallel``."""
-    if (at_once := params.get("parallel")) and int(at_once) < 0:
-        yield problem(f"--parallel {at_once}", "is no number of workspaces", "1 or more")
-    for name, option in _IDLE.items():
-        if params.get(name):
+def typed(arguments: Sequence[str]) -> tuple[click.Option, ...]:
+    """The options of a command line in the order in which they were typed; none where click cannot
+    read it, and says so later."""
+    from pyinfra_cli.cli import cli
+
+    command: Any = cli
+    try:
+        context = command.make_context("pyinfra", list(arguments), resilient_parsing=True)
+        _, _, order = command.make_parser(context).parse_args(list(arguments))
+    except (click.ClickException, click.exceptions.Exit):
+        return ()
+    return tuple(one for one in order if isinstance(one, click.Option))
+
+
+def idle(params: Mapping[str, Any], given: Sequence[click.Option]) -> Iterator[Problem]:
+    """Yield options that would change nothing or be dropped, and values that no option can have.
+    ``given`` is from ``typed``."""
+    for one in dict.fromkeys(given):
+        name, value = str(one.name), params.get(str(one.name))
+        option = one.opts[0]
+        times = given.count(one)
+        if name in _IDLE:
             root = any(part in name for part in ("sudo", "su_", "dzdo"))
             yield problem(option, "does nothing here", _ROOT if root else "leave it out")
+        elif name in _PASSWORDS:
+            what = f"has a password that ps would show ({option})"
+            yield problem("the command line", what, "leave it out; docs/ssh.md says what instead")
+        elif name in _PROMPTS:
+            what = f"asks for a password, and none is used here ({option})"
+            yield problem("the command line", what, "leave it out; docs/ssh.md says what instead")
+        elif times > 1 and not (one.multiple or one.is_flag or one.count):
+            what = f"is given {times} times, and the last alone would count"
+            yield problem(option, what, "give it once")
+        elif value == "":
+            yield problem(f"{option} ''", "is empty", f"give {option} a value, or leave it out")
+        elif name in _NUMBERS and isinstance(value, int):
+            noun, lowest, highest = _NUMBERS[name]
+            if not lowest <= value <= highest:
+                limits = f"{lowest} to {highest}"
+                yield problem(f"{option} {value}", f"is no {noun}", limits)
+        elif name == "group_data":
+            for path in value or ():
+                if not Path(str(path)).is_dir():
+                    hint = "name a directory with files of data, or leave it out"
+                    yield problem(f"{option} {path}".strip(), "is no directory", hint)
 
 
 def data(given: Sequence[str], *, alone: bool = False) -> Iterator[Problem]:

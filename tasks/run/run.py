@@ -328,10 +328,6 @@ def _flags(params: dict[str, Any]) -> Iterable[Problem]:
         yield _problem("--dry -y", "-y makes a dry run show nothing", "leave -y out")
     if params["no_wait"]:
         yield _problem("--no-wait", "failures would go unseen", "leave it out")
-    for name in ("use_sudo_password", "same_sudo_password", "ssh_password", "ssh_key_password"):
-        if params.get(name):
-            what = f"has a password that ps would show (--{name.replace('_', '-')})"
-            yield _problem("the command line", what, "leave it out; docs/ssh.md says what instead")
     if Path(str(params["operations"][0])).stem in READ_ONLY:
         return
     if not (params["dry"] or params["yes"] or sys.stdin.isatty()):

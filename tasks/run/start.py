@@ -91,6 +91,9 @@ def is_ours(params: Mapping[str, Any]) -> bool:
         return directory(params) == PROJECT
     if _swapped(params):
         return True
+    here = Path().resolve()
+    if params.get("chdir") and here == PROJECT and any(_is_command(here, o) for o in operations):
+        return True
     paths = [(directory(params) / operation).resolve() for operation in operations]
     if any(p == PROJECT / "deploy.py" or PROJECT / "tasks" in p.parents for p in paths):
         return True
@@ -141,7 +144,7 @@ def problems(params: Mapping[str, Any]) -> Iterator[Problem]:
     given = str(params.get("inventory") or "")
     looks = [_stem(operation) for operation in operations] == ["detect"]
     yield from inventory_word.problems(given, alone=looks or bool(wrong))
-    yield from options.idle(params)
+    yield from options.idle(params, options.typed(sys.argv[1:]))
     named = [str(text) for text in params.get("data") or ()]
     yield from options.data(named, alone=looks and not Path(given).is_file())
 
@@ -266,12 +269,15 @@ def _take_interrupts() -> None:
     execute: Callable[..., Any] = module.exec_file
 
     def executed(filename: str, *arguments: Any, **others: Any) -> Any:
+        here = Path.cwd()
         try:
             defined = execute(filename, *arguments, **others)
         except (Exception, SystemExit):
             raise
         except BaseException as error:
             raise exceptions.UnexpectedExternalError(error, filename) from error
+        finally:
+            os.chdir(here)  # whatever the file did: deploy.py is read from there
         if found := list(options.twice(filename, defined)):
             refuse(found)
         return defined

@@ -72,6 +72,28 @@ START = (
     ("help", "has no inventory or no command; pyinfra inventory/<workspace>.py COMMAND"),
     ("W deploy.py --dry --use-sudo-password", "would show (--use-sudo-password); leave it out"),
     ("W deploy.py --dry --ssh-password x", "would show (--ssh-password); leave it out"),
+    ("W deploy.py --dry --parallel 0", "--parallel 0: is no number of workspaces; 1 to 1000"),
+    ("W deploy.py --dry --parallel 99999999999999999999", "is no number of workspaces; 1 to"),
+    ("W deploy.py --dry --parallel 1 --parallel 2", "--parallel: is given 2 times, and the last"),
+    ("W deploy.py --dry --fail-percent 0", "--fail-percent: does nothing here; leave it out"),
+    ("W tasks/status.py --retry 0 --retry-delay 0", "--retry-delay: does nothing here; leave it"),
+    ("W deploy.py --dry --sudo-user ''", "--sudo-user: does nothing here; root does two steps"),
+    ("W deploy.py --dry --shell-executable ''", "--shell-executable: does nothing here"),
+    ("W deploy.py --dry --same-sudo-password", "none is used here (--same-sudo-password); leave"),
+    (
+        "W tasks/verify.py --ssh-password-prompt",
+        "asks for a password, and none is used here (--ssh",
+    ),
+    ("W deploy.py --dry --ssh-key-password ''", "would show (--ssh-key-password); leave it out"),
+    ("W deploy.py --dry --ssh-port 0", "--ssh-port 0: is no port; 1 to 65535"),
+    ("W deploy.py --dry --port 99999", "--ssh-port 99999: is no port; 1 to 65535"),
+    ("W deploy.py --dry --user ''", "--ssh-user '': is empty; give --ssh-user a value, or leave"),
+    ("W deploy.py --dry --ssh-key ''", "--ssh-key '': is empty"),
+    ("W deploy.py --dry --config ''", "--config '': is empty"),
+    ("W deploy.py --dry --chdir ''", "--chdir '': is empty"),
+    ("W deploy.py --dry --chdir nowhere", "nowhere: is not the project's directory; cd "),
+    ("W deploy.py --dry --chdir README.md", "README.md: is not the project's directory; cd "),
+    ("W deploy.py --dry --group-data nowhere", "--group-data nowhere: is no directory; name a"),
     ("W deploy.py --dry --data phases=1, 4", "4: there is no such command; the commands are"),
 )
 
@@ -181,7 +203,7 @@ CHOICES = (
     ("W tasks/detect.py --data write=README.md", "such as inventory/hardware/shoshin.yaml"),
     ("W tasks/why.py --data setting=kwin", "there is no setting kwin; did you mean kwin.blur?"),
     ("W tasks", "tasks: is no command; the commands are deploy.py"),
-    ("W deploy.py --dry --parallel -1", "--parallel -1: is no number of workspaces"),
+    ("W deploy.py --dry --parallel -1", "--parallel -1: is no number of workspaces; 1 to"),
 )
 
 ROWS = [
