@@ -1,9 +1,8 @@
 """A complete workspace inside one directory: system, home, flakes, KDE files, chezmoi source.
 
-Nothing outside the directory is written: the Nix store, the profiles and the home directory are in
-it. It uses the real nix, chezmoi and KConfig tools where they are installed, and has nothing that
-only a program that is not there would have made; what stands in for the rest is named by
-``left_out``.
+Nothing outside of the directory is written: the Nix store, the profiles and the home directory are
+in it. The sandbox uses the real nix, chezmoi and KConfig tools where they are installed. It has no
+results of programs that are not installed; ``left_out`` names what is missing.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent
 NIX = PROJECT / "sandbox"
-MADE = "etc/NIXOS.sandbox"  # there once everything is
+MADE = "etc/NIXOS.sandbox"  # made last, so that its presence means: the sandbox is whole
 
 KWINRC = """\
 [$Version]
@@ -73,8 +72,8 @@ KDE_FILES = {"kwinrc": KWINRC, "baloofilerc": BALOOFILERC, "kdeglobals": KDEGLOB
 def data(
     root: Path, *, workspace: str = "sandbox", user: str = "", within: bool = False
 ) -> dict[str, object]:
-    """Host data of the sandbox in ``root``, made first where it is missing. ``within``: the home is
-    a part of the system, by home-manager as a module of it."""
+    """Host data of the sandbox in ``root``; makes the sandbox where it is missing. ``within``: the
+    home is a part of the system, by home-manager as a module of NixOS."""
     root = root.resolve()
     if not (root / MADE).exists():
         if sys.stderr.isatty():
@@ -109,12 +108,12 @@ def environment(root: Path) -> Iterator[tuple[str, str]]:
         ("NIX_CONF_DIR", root / "etc" / "nix"),
     ):
         yield name, str(place)
-    # The store belongs to this user alone: no daemon, whatever the machine has.
+    # The store belongs to this user, so Nix must not ask the machine's daemon.
     yield "NIX_REMOTE", "local"
 
 
 def make(root: Path, *, host: str, user: str, within: bool = False) -> None:
-    """Set the sandbox up. What is there already is left as it is."""
+    """Set the sandbox up. Existing files stay as they are."""
     home = root / "home"
     for directory in (
         "etc/nix",
@@ -147,8 +146,8 @@ def make(root: Path, *, host: str, user: str, within: bool = False) -> None:
 
 
 def catch_up(root: Path, *, host: str, user: str) -> None:
-    """What the programs of this machine would have made of the sandbox: chezmoi its sources of the
-    KDE files, nix the first generations. What is there already is left as it is."""
+    """Make what the installed programs make: with chezmoi, the sources of the KDE files; with nix,
+    the first generations. Existing files stay as they are."""
     home = root / "home"
     sources = home / ".local/share/chezmoi/dot_config"
     if shutil.which("chezmoi") and not sources.exists():
@@ -161,8 +160,8 @@ def catch_up(root: Path, *, host: str, user: str) -> None:
 
 def grow(recorded: Path, into: Path, *, without: str = "\0") -> Path:
     """Make the files of a recorded machine: ``>>> PATH`` begins a file, ``>>> PATH -> TARGET`` is
-    a symbolic link, what stands before the first of them is comment. Paths that begin with
-    ``without`` are left out."""
+    a symbolic link, and lines before the first file are comments. Paths that begin with ``without``
+    are left out."""
     path: Path | None = None
     for line in recorded.read_bytes().decode().splitlines(keepends=True):
         if line.startswith(">>> "):
@@ -206,7 +205,7 @@ def _generations(root: Path, *, host: str, user: str) -> None:
     )
     for flake, attribute, profile, activation in own:
         if flake.startswith("git") and not (home / ".config/home-manager").exists():
-            continue  # the system has the home within
+            continue  # the home is a part of the system
         profile.parent.mkdir(parents=True, exist_ok=True)
         build = ["nix", "build", "--no-write-lock-file", "--out-link", str(root / "nix" / "result")]
         run([*build, f"{flake}#{attribute}"])
@@ -245,7 +244,7 @@ def _as_git(directory: Path) -> None:
 
 
 def left_out() -> Iterator[str]:
-    """One line for everything that the sandbox does without on this machine."""
+    """Sentences: what the sandbox lacks on this machine."""
     if "NIXPKGS" not in os.environ and shutil.which("nix"):
         yield "real nixpkgs and home-manager: miniatures take their places"
     for tool, part in (

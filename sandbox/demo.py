@@ -1,9 +1,9 @@
 """``make demo``: the main job on the sandbox, from setting it up to a second run that does nothing.
 
-Prints what is left out on this machine first. The heading of an act asks; what came of it is said
-after it, from its journal, so that the demo tells what happened on this machine and not what
-happens elsewhere. All of it stays in the sandbox's directory, the journals of its runs too. A demo
-on the sandbox of an earlier one only looks, or applies what new programs of the machine allow.
+The demo first prints what is left out on this machine. The heading of an act asks a question, and
+the sentence after the act answers it from the journal of its run, so that the demo tells what
+happened on this machine. All files stay in the sandbox's directory, the journals too. A demo on the
+sandbox of an earlier demo only looks, or applies what new programs of the machine allow.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ NOTHING = {Outcome.UNCHANGED: "Nothing was left to change."}
 
 
 def act(place: Path, title: str, *arguments: str, ends: Mapping[Outcome, str]) -> None:
-    """Run pyinfra on the sandbox and say what came of it. ``ends``: a sentence for each outcome
-    that the act may have; any other one ends the demo."""
+    """Run pyinfra on the sandbox and print how it ended. ``ends``: a sentence for each outcome that
+    the act may have; any other outcome ends the demo."""
     shown = " ".join(("pyinfra", "inventory/sandbox.py", *arguments))
     print(f"\n=== {title}\n$ {shown}", flush=True)
     command = [str(PYINFRA), "inventory/sandbox.py", *arguments]
@@ -48,7 +48,7 @@ def act(place: Path, title: str, *arguments: str, ends: Mapping[Outcome, str]) -
 
 
 def _outcome(runs: Path) -> Outcome | None:
-    """How the newest run ended, as its journal has it; None where the journal does not say."""
+    """The outcome of the newest run, from its journal; None where the journal has none."""
     newest = max(runs.glob("*/journal.jsonl"), key=lambda one: one.stat().st_mtime_ns, default=None)
     end = last_of_kind(read(newest), RunEndRecord) if newest else None
     return known(end.outcome) if end else None
