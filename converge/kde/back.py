@@ -6,16 +6,16 @@ meaning the run changed, and their record as ``remote/entries.awk`` reads it on 
 KDE rewrites its files all the time, so at an undo a file seldom has the bytes that the run wrote.
 Each entry of the record then goes back to its old value, unless somebody changed it since:
 
-1. The line in force means what it meant before the run: nothing to do. A lock or another option
-   that the run gave it is none from before.
+1. The line in force means what it meant before the run: nothing to do. A line with a lock or
+   another option of the run's does not mean the same.
 2. The line in force still means what the run wrote (``Reading.meets``), or KDE dropped the entry
    because it equals its default: the old line comes back. An entry that the run added is removed,
    and so is the header of a group that the run added and that holds nothing else.
 3. Anything else: somebody changed the entry. The line stays, and the undo names the entry.
 
-KConfig reads one line of an entry that stands more than once. While all of its lines are those of
-the run, all old lines take their place; else the rules above hold for the line in force, and a line
-of the run that would be in force behind it is removed.
+An entry may have several lines, of which KConfig reads one. While all lines are those of the run,
+all old lines take their place. Otherwise the rules above hold for the line in force, and a line of
+the run that would come into force after it is removed.
 
 One line of a record; a blank separates the fields; names and lines are hexadecimal, so that they
 can have any byte::
@@ -27,9 +27,9 @@ OURS, WAS: ``-`` for no such entry; else options, ``:``, value, and ``!`` where 
 the value differently. DEFAULT ``-``, or ``v`` and the value. LINE from before without its ending,
 ``-`` where there was none; LOCKED the same with a lock. HEADER: the line of the group's header,
 ``-`` above the first. NEW: ``new`` where the file had no such group, else ``old``. OUR_LINES,
-OLD_LINES: all lines of an entry that stands more than once, after the run and before it, parted by
-commas; ``-`` for no line, and in both where no side has two. NAME: the entry for a person. The last
-line is ``end``.
+OLD_LINES: all lines of an entry with several lines, after the run and before it, with commas
+between; ``-`` for no line, and in both where no side has several. NAME: the entry for a person. The
+last line is ``end``.
 """
 
 from __future__ import annotations

@@ -149,9 +149,9 @@ def as_seen(
     *,
     due: bool,
 ) -> Stage:
-    """The stage for a task that only looks, setting by setting: one that is in stays in, whatever
-    else its phase lacks, and one that is not in cannot lack its effect. ``due``: what the next run
-    would let in belongs to it."""
+    """The stage for a task that only looks. A setting that is let in counts, even if its phase
+    lacks others; a setting that is not let in cannot lack its effect. ``due``: include the phase
+    that the next run would let in."""
     entering = now.entering if due else None
     known = progress(recorded, in_force, wanted)
     phases = {one.phase for one in known if one.proofs or one.let_in}

@@ -42,7 +42,7 @@ class SettingProof:
 
     @property
     def never(self) -> bool:
-        """Whether nobody has looked at it since it was changed."""
+        """Whether no run has looked at the setting since it was changed."""
         return self.effect == NOT_LOOKED_AT and not self.waits
 
     @property

@@ -1,7 +1,7 @@
-"""Why a text is no YAML, for a person: a mark of git, a colon, a quote, the indentation.
+"""Explain to a person why a text is not YAML: a mark of git, a colon, a quote, the indentation.
 
-In: the lines of the text, and where the parser gave up. Out: the place, what is wrong there, what
-to do. The parser stops where it cannot go on, which often is the line below the mistake.
+In: the lines of the text, and the place where the parser stopped. Out: the place of the mistake,
+what is wrong, what to do. The parser often stops on the line below the mistake.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ from collections.abc import Sequence
 
 from converge.problem import Place
 
-#: What the parser says of it is "unexpected end of stream".
+#: The message in place of the parser's "unexpected end of stream".
 UNCLOSED = "a quote is not closed"
 _QUOTE = "write one at each end of the value"
 _GIT = re.compile(r"(?:<{7}|>{7})(?: |$)|={7}$")
-#: ``KEY: VALUE``, ``KEY:``, ``- ...``, and what goes on from the line above.
+#: ``KEY: VALUE``, ``KEY:``, ``- ...``, and lines that continue the line above.
 _FINE = re.compile(r"""\s*(?:- |-$|[\w."'-]+ *:(?: |$)|[\]\[{}"'#])""")
 _SECOND = re.compile(r"\s*(?:- )?[\w.-]+: +[^\"'{\[]*?:(?= |$)")
 _GLUED = re.compile(r"\s*[\w.-]+:\S")
 
 
 def explained(lines: Sequence[str], stopped: Place, said: str) -> tuple[Place, str, str]:
-    """What is wrong where the parser ``stopped`` and ``said`` why, and what to do."""
+    """Place, fault and remedy. ``stopped``: the place where the parser stopped; ``said``: its
+    message."""
     for number, line in enumerate(lines, start=1):
         if _GIT.match(line):
             what = "is a mark that git left in a conflict"

@@ -154,10 +154,10 @@ def proved(
 def to_prove(
     recorded: Mapping[str, SettingProof], standings: Iterable[Standing], *, staged: bool
 ) -> tuple[str, ...]:
-    """The settings that a run looks at whatever it changes: those that nobody has looked at yet,
-    and in a ``staged`` rollout those whose effect may have come meanwhile. ``recorded`` is from
+    """The settings that a run looks at even if it does not touch them: those that no run has looked
+    at yet and, in a ``staged`` rollout, those that are not proved. ``recorded``: from
     ``intended``."""
-    names = [one.setting.id for one in standings if one.stand in WANTED]
+    names = [standing.setting.id for standing in standings if standing.stand in WANTED]
     if staged:
         return tuple(name for name in names if not recorded[name].holds)
     return tuple(name for name in names if recorded[name].never)

@@ -1,14 +1,14 @@
-# Take records off a workspace once all is undone, and the files of a layer that no run activated.
-# Read by remove.sh, and by transact.sh for those of root, behind common.sh, replace.sh, seal.sh and
-# stopped.sh. Wherever it is interrupted, the same once more does the rest.
+# Remove the records of a workspace once all is undone, and the files of a layer that no run activated.
+# A part of remove.sh, and of transact.sh for root's records. After an interruption, a second call does
+# the rest.
 # shellcheck shell=sh disable=SC2154
-undone_all() { # undone_all RECORDS: nothing is in force that a record is needed for
+undone_all() { # undone_all RECORDS: stop unless every run of the records is undone
     for transaction in "$1"/*/transaction; do
         status=$(standing_of "$transaction") || continue
         case $status in undone*) ;; *) stop 73 "$transaction/status: it is not undone" ;; esac
     done
 }
-take_files() { # take_files RECORDS LAYERS: of a run that stopped before it activated them
+take_files() { # take_files RECORDS LAYERS: remove files of runs that stopped before activating them
     [ -d "$2" ] && [ ! -L "$2" ] || return 0
     find "$2" -type f ! -path "*$newline*" 2>/dev/null | while IFS= read -r file; do
         if of_stopped "$1" "$file" "$(digest "$file")"; then rm -f -- "$file"; fi
@@ -22,7 +22,7 @@ drop_all() { # drop_all RECORDS
             stop 70 "$old: cannot be removed"
     done
 }
-left() { # left FIND_ARGUMENT...: what find has there is somebody's own
+left() { # left FIND_ARGUMENT...: print "left PATH" for what find finds, which is not ours
     find "$@" ! -type d 2>/dev/null | while IFS= read -r name; do say left "$name"; done
 }
 discard() { # discard RECORDS LAYERS: root's of one user, .../runs/USER; prints "left PATH", "removed"

@@ -1,6 +1,7 @@
-"""Why a server was not reached, for a person: what happened, that nothing was done, what to do.
+"""Explain to a person why a server was not reached: what happened, what is safe, what to do.
 
-In: what pyinfra or paramiko raised, and where to. Their own words stand in brackets, to search for.
+In: the error of pyinfra or paramiko, and the address. Out: a sentence, with the error's own words
+in brackets, so that a person can search for them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import socket
 from collections.abc import Iterator
 
 SAFE = "nothing was done there"
-_NUMBER = re.compile(r" *\[Errno [\w-]+\] ")  # paramiko's is None where several were tried
+_NUMBER = re.compile(r" *\[Errno [\w-]+\] ")  # paramiko's number is None for several attempts
 
 
 def why(error: BaseException, *, host: str, port: int, user: str, place: str) -> str:
@@ -48,13 +49,13 @@ def why(error: BaseException, *, host: str, port: int, user: str, place: str) ->
 
 
 def words(error: BaseException) -> str:
-    """What an error says of itself."""
+    """The text of an error, without its number."""
     said = _NUMBER.sub(": ", str(error) or type(error).__name__)
     return said.removeprefix(": ").rstrip(".")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and those that it stands for, the first of them last."""
+    """An error and its causes, the first cause last."""
     one: BaseException | None = error
     seen: set[int] = set()
     while one is not None and id(one) not in seen:
@@ -64,6 +65,6 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _copy(host: str, port: int, user: str) -> str:
-    """How a key gets there."""
+    """The command that copies a key to the server."""
     there = f"{user}@{host}"
     return f"ssh-copy-id{'' if port == 22 else f' -p {port}'} {shlex.quote(there)}"

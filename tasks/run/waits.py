@@ -1,9 +1,8 @@
-"""What a run waits for, said while it waits.
+"""Tell a person what a run waits for, while it waits.
 
-On a terminal: a passing line, with the seconds so far once there are two of them. Elsewhere: a
-plain line after two seconds, and after each minute that follows. Both go to standard error, beside
-what a run tells on standard output. Where several workspaces are waited for, the line is of the one
-that takes longest.
+On a terminal this is a passing line, with the seconds so far from two seconds on. Elsewhere it is a
+plain line after two seconds, and again after each minute. Both go to standard error. Where the run
+waits for several workspaces, the line is about the longest wait.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ import gevent
 from converge.report.terminal import Terminal
 from converge.report.words import duration
 
-PATIENCE_S = 2.0  # nobody wonders before
-AGAIN_S = 60.0  # between two lines about the same wait, where lines stay
+PATIENCE_S = 2.0  # a shorter wait is not told
+AGAIN_S = 60.0  # between two plain lines about the same wait
 TICK_S = 1.0
 
-#: What each program on a workspace (``converge/remote/``) is run for.
+#: Program of ``converge/remote/`` -> what the run waits for while it runs.
 PROGRAMS = {
-    "build": "",  # its step says it
+    "build": "",  # the step itself tells
     "check": "ask what is in effect",
     "choose": "try each alternative",
     "detect": "look at the machine",
@@ -46,8 +45,8 @@ PROGRAMS = {
 
 @dataclass(eq=False, kw_only=True)
 class Wait:
-    """One thing that is waited for. ``within``: the step that it is a part of; ``note``: how far it
-    has come, in a few words."""
+    """One wait. ``within``: the step that the wait is a part of; ``note``: its progress, in a few
+    words."""
 
     who: str
     name: str
@@ -55,7 +54,7 @@ class Wait:
     since: float
     within: str = ""
     note: str = ""
-    said: float = 0.0  # seconds after ``since`` at which a line about it stayed
+    said: float = 0.0  # seconds after ``since`` at which the last plain line was printed
 
     @property
     def text(self) -> str:
@@ -64,8 +63,8 @@ class Wait:
 
 
 class Waits:
-    """All that a run waits for at a time, the oldest first. ``stays``: no line passes, also on a
-    terminal, since others than this run write there (``-v``)."""
+    """All present waits of a run, oldest first. ``stays``: print plain lines also on a terminal,
+    because pyinfra writes there too (``-v``)."""
 
     def __init__(
         self,
@@ -81,8 +80,8 @@ class Waits:
 
     @contextlib.contextmanager
     def waiting(self, who: str, name: str, what: str) -> Iterator[Wait]:
-        """Until the end of the block ``what`` is waited for on the workspace ``name``. ``who``:
-        pyinfra's name of its host."""
+        """Tell, until the end of the block, that the run waits for ``what`` on the workspace
+        ``name``. ``who``: pyinfra's name of its host."""
         outer = next((one for one in reversed(self.open) if one.who == who), None)
         within = outer.text if outer else ""
         one = Wait(who=who, name=name, what=what, since=self.clock(), within=within)
@@ -99,10 +98,10 @@ class Waits:
                 self.terminal.clear()
 
     def progress(self, who: str, note: str) -> None:
-        """How far what ``who`` is waited for has come; of a host that nobody knows, the oldest."""
+        """Note the progress of the host ``who``; without such a host, that of the oldest wait."""
         if self.open:
-            found = [one for one in self.open if one.who == who] or self.open[:1]
-            found[-1].note = note
+            waits = [wait for wait in self.open if wait.who == who] or self.open[:1]
+            waits[-1].note = note
             self._show()
 
     def _tick(self) -> None:
@@ -111,7 +110,7 @@ class Waits:
             self.tell()
 
     def tell(self) -> None:
-        """Say what is waited for now."""
+        """Print a line about the present waits, where one is due."""
         self._show()
         if self.passes:
             return
@@ -122,7 +121,7 @@ class Waits:
                 self.terminal.line(f"  {one.name}: waiting, {_whole(lasted)} so far: {one.text}")
 
     def _innermost(self) -> list[Wait]:
-        """What each workspace waits for now: the last that began there."""
+        """The present wait of each workspace: the one that began last."""
         return list({one.who: one for one in self.open}.values())
 
     def _show(self) -> None:

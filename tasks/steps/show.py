@@ -77,9 +77,9 @@ def nothing_to_do(work: Planned) -> Over:
 
 
 def waiting(work: Planned, recorded: Mapping[str, SettingProof] | None = None) -> str:
-    """What earlier runs left pending, not known or not effective, with what makes it known; without
-    what a later proof on this controller found. ``recorded``: the workspace's record, where it is
-    another one than that which was read."""
+    """A sentence: which settings earlier runs did not prove, and what makes each of them known. A
+    later proof in a journal of this controller counts. ``recorded``: the workspace's record, where
+    it differs from the one that was read."""
     found = work.snapshot.written.settings if recorded is None else recorded
     last = max((one.run for one in found.values() if not one.holds), default="")
     if not last:

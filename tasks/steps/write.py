@@ -18,8 +18,8 @@ from tasks.steps.lock import controller, done
 
 
 def record(work: Planned, proof: Mapping[str, SettingProof] | None = None) -> Change:
-    """The record of what was last written, as one more file to write; ``proof``: what was found.
-    Its run is the last one that changed anything else."""
+    """``written.json`` as one more file to write. ``proof``: the record of each setting. The run in
+    it is the last run that changed anything else."""
     before = work.snapshot.written.run
     run = before if before and work.plan.quiet else work.run.id
     written = replace(work.plan.written, run=run)
