@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -98,3 +99,25 @@ def test_what_was_installed_since_is_applied_and_then_nothing_is_left(machine: M
     source = machine.sandbox / "home/.local/share/chezmoi/dot_config/private_kwinrc"
     assert source.read_bytes() == (machine.sandbox / "home/.config/kwinrc").read_bytes()
     assert list(machine.demo().values())[1:] == ["Nothing: the plan is applied."]
+
+
+def test_a_python_that_is_too_old_is_named_before_anything_is_made(tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml", "uv.lock", "requirements.txt"):
+        shutil.copy(PROJECT / name, tmp_path)
+    old = tmp_path / "python3.10"
+    old.write_text(
+        f'#!/bin/sh\nexec {sys.executable} -c "import sys; sys.version_info = (3, 10); $2"\n'
+    )
+    old.chmod(0o755)
+    path = path_without("uv", os.environ["PATH"], tmp_path / "without")
+    done = subprocess.run(
+        ["make", "demo", f"PYTHON={old}"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"{old} is older than 3.11; nothing was made; make PYTHON=python3.11" in done.stderr
+    assert not (tmp_path / ".venv").exists()
