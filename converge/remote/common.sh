@@ -281,8 +281,7 @@ fetch_nothing() { export GIT_NO_LAZY_FETCH=1 GIT_ALLOW_PROTOCOL=none; }
 # guarded_git: print a program that calls git so that nothing in a repository runs a program: no filter
 # (of the user's configuration either), no monitor, hook or helper, and no program to fetch with. What
 # the user configured for all repositories (scope global, system) to fetch with stays. At each call the
-# program asks git itself, with the call's own options, so that it knows the configuration that counts
-# for that repository.
+# program asks git, with the call's own options, for the configuration that counts there.
 guarded_git() {
     cat <<'GUARDED'
 count=0 valued=no
