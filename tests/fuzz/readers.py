@@ -31,6 +31,7 @@ from converge.profile.profile import load_profile
 from converge.proof import inquiry
 from converge.proof.check import Context, Reply, When
 from converge.subjects.checks import ITEMS, PROOFS
+from tests.fuzz import plans
 from tests.fuzz.words import lines, stream, stream_seeds, words, words_seeds
 from tests.plan.test_snapshot import answer
 from tests.proof import checks
@@ -335,6 +336,15 @@ READERS: Mapping[str, Reader] = {
             "converge.measure.history.History.parse",
         ),
     ),
+    "plan": Reader(
+        read=plans.plan,
+        seeds=plans.seeds,
+        called=(
+            "converge.limits.frame",
+            "converge.reason.reason_of",
+            "converge.plan.planning.make_plan",
+        ),
+    ),
     "flakes": Reader(read=_flakes, seeds=_flakes_seeds, called=("converge.plan.flakes.parse",)),
     "machine": Reader(read=_machine, seeds=_machine_seeds, called=("converge.gate.detect.parse",)),
     "declared": Reader(
@@ -371,12 +381,13 @@ _ALWAYS = ("stream", "words")  # of every program: its bytes, its reasons, what 
 ANSWERS: Mapping[str, tuple[str, ...]] = {
     "detect": (*_ALWAYS, "machine", "declared"),
     "flakes": (*_ALWAYS, "flakes"),
-    "read": (*_ALWAYS, "snapshot", "archive", "records", "kde"),
+    "read": (*_ALWAYS, "snapshot", "archive", "records", "kde", "plan"),
     "check": (*_ALWAYS, "findings", "check"),
     "measure": (*_ALWAYS, "measured"),
     "memory": (*_ALWAYS, "measured", "records"),
     **dict.fromkeys(("felt", "choose"), (*_ALWAYS, "measured")),
     # These say a few words, one a line.
     **dict.fromkeys(("write", "transact", "release", "remove", "pair", "elsewhere"), _ALWAYS),
-    **dict.fromkeys(("build", "estimate", "modified", "origin"), _ALWAYS),
+    "modified": (*_ALWAYS, "plan"),
+    **dict.fromkeys(("build", "estimate", "origin"), _ALWAYS),
 }

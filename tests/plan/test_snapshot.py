@@ -37,12 +37,13 @@ FLAKES = (
 )
 
 
-def archive(*members: tarfile.TarInfo | tuple[str, bytes]) -> str:
+def archive(*members: tarfile.TarInfo | tuple[str | tarfile.TarInfo, bytes]) -> str:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
         for member in members:
             if isinstance(member, tuple):
-                info = tarfile.TarInfo(member[0])
+                name = member[0]
+                info = tarfile.TarInfo(name) if isinstance(name, str) else name
                 info.size = len(member[1])
                 tar.addfile(info, io.BytesIO(member[1]))
             else:
