@@ -12,6 +12,7 @@ import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -131,10 +132,13 @@ def ssh(address: Mapping[str, str]) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """One SSH server on the way to a workspace, named as paramiko looks it up."""
+    """One SSH server on the way to a workspace: ``name`` as it stands in known_hosts, ``called`` as
+    paramiko looks it up."""
 
     name: str
+    called: str
     files: tuple[Path, ...]
+    revoked: Path | None  # of RevokedHostKeys
     address: str  # for tasks.trust
     direct: bool  # neither a jump host nor a program stands in between
     user: str  # as ~/.ssh/config has it, "" where that names nobody
@@ -155,7 +159,7 @@ def servers(
     """
     from pyinfra.connectors.sshuserclient import client
 
-    from tasks.reach.hostkeys import GLOBAL, USER
+    from tasks.reach.known_by import known_by
     from tasks.reach.known_hosts import host_name
     from tasks.reach.ssh_config import get_ssh_config
 
@@ -171,12 +175,13 @@ def servers(
             port_there = int(data["port"])
             way += servers(name, port=port_there, config_file=config_file, depth=depth + 1)
     real, port = found.get("hostname", hostname), port or int(found.get("port", 22))
-    files = [known_hosts] if known_hosts else found.get("userknownhostsfile", "").split()
-    files = [file for file in files if file != "none"] or [str(file) for file in USER]
+    known = known_by(found, hostname, real=real, port=port, known_hosts=known_hosts)
     way.append(
         Server(
-            name=host_name(real, port),
-            files=(*(Path(file).expanduser() for file in files), *GLOBAL),
+            name=known.name,
+            called=host_name(real, port),
+            files=known.files,
+            revoked=known.revoked,
             address=written(real, port),
             direct=not way and "proxycommand" not in found,
             user=found.get("user", ""),
@@ -216,7 +221,7 @@ def problems(host: Any) -> Iterator[Problem]:
             data["ssh_known_hosts_file"] = str(KNOWN_HOSTS)  # the project's own goes first
             way = _way(host)
         for server in way:
-            hostkeys.standing(server.files, server.name, revoking=REVOKING)
+            _standing(server)
     except InvalidInput as error:
         yield from error.problems
     except Exception as error:  # a broken ~/.ssh/config may raise anything
@@ -258,10 +263,19 @@ def read_keys_here() -> None:
 
     from tasks.reach import hostkeys
 
-    def get_host_keys(filenames: Iterable[str]) -> hostkeys.Known:
-        return hostkeys.Known(filenames, REVOKING)
+    def get_host_keys(_: Iterable[str]) -> hostkeys.Known:
+        return hostkeys.Known(getattr(_checked(), "allowed", {}))
 
     vars(client)["get_host_keys"] = get_host_keys
+
+
+@cache
+def _checked() -> Any:
+    """What was found of the servers on the way of the connection that is being made: each is made
+    in a greenlet of its own, and paramiko is given these keys and no others."""
+    from gevent.local import local
+
+    return local()
 
 
 def guard(host: Any, waiting: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
@@ -277,7 +291,7 @@ def guard(host: Any, waiting: Callable[[], AbstractContextManager[object]] = nul
         try:
             if _is_ssh(host):
                 connector.data["ssh_strict_host_key_checking"] = "yes"  # whatever --data says
-                why = _not_known(host)
+                why, _checked().allowed = _check_known(host)
             if not why:
                 with waiting() if _is_ssh(host) else nullcontext():
                     original()
@@ -291,18 +305,34 @@ def guard(host: Any, waiting: Callable[[], AbstractContextManager[object]] = nul
     connector.connect = connect
 
 
-def _not_known(host: Any) -> str:
-    """Why a server on the way is not connected to, or the empty string."""
+def _standing(server: Server) -> Any:
     from tasks.reach import hostkeys
 
+    return hostkeys.standing(
+        server.files, server.name, revoking=REVOKING, revoked_keys=server.revoked
+    )
+
+
+def _check_known(host: Any) -> tuple[str, Mapping[str, Any]]:
+    """Why a server on the way is not connected to, or the empty string; and the keys that each may
+    show, by the name that paramiko looks up."""
+    allowed: dict[str, Any] = {}
     for server in _way(host):
-        found = hostkeys.standing(server.files, server.name, revoking=REVOKING)
+        found = _standing(server)
         if found.why:
+            trust = f".venv/bin/python -m tasks.trust {server.address}"
+            if server.name not in (server.called, server.address):
+                trust += f", and write {server.name} (HostKeyAlias) in place of its name there"
             return (
                 f"{found.why}; nothing was connected. To look at the fingerprint and trust it: "
-                f".venv/bin/python -m tasks.trust {server.address}"
-            )
-    return ""
+                f"{trust}"
+            ), {}
+        if allowed.setdefault(server.called, found).keys != found.keys:
+            return (
+                f"two servers on the way are both reached as {server.called}, each with a key of "
+                "its own: give one of them another spelling (HostName)"
+            ), {}
+    return "", allowed
 
 
 def _explained(host: Any, error: Exception) -> str:

@@ -8,14 +8,14 @@ for a certificate.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from paramiko import HostKeys, PKey
 
-from tasks.reach.known_hosts import AUTHORITY, REVOKED, KnownKey, encode, read
+from tasks.reach.known_hosts import AUTHORITY, REVOKED, KnownKey, encode, public_keys, read
 
 #: Read in addition to the files that a connection names, as OpenSSH does.
 GLOBAL = (Path("/etc/ssh/ssh_known_hosts"), Path("/etc/ssh/ssh_known_hosts2"))
@@ -54,10 +54,17 @@ class Allowed:
     why: str = ""
 
 
-def standing(files: Iterable[Path], name: str, *, revoking: Iterable[Path] = ()) -> Allowed:
+def standing(
+    files: Iterable[Path],
+    name: str,
+    *,
+    revoking: Iterable[Path] = (),
+    revoked_keys: Path | None = None,
+) -> Allowed:
     """The keys that the server ``name`` may show by these files. Raises InvalidInput.
 
-    ``revoking``: further files whose ``@revoked`` lines count."""
+    ``revoking``: further files whose ``@revoked`` lines count; ``revoked_keys``: a list of keys
+    (``RevokedHostKeys``) that no server may show."""
     files = tuple(files)
     entries = [entry for file in files for entry in read(file)]
     more = dict.fromkeys(path.expanduser() for path in (*USER, *GLOBAL, *revoking))
@@ -65,9 +72,14 @@ def standing(files: Iterable[Path], name: str, *, revoking: Iterable[Path] = ())
         *entries,
         *(one for file in more if file not in files for one in read(file, only_revoked=True)),
     ]
+    listed = public_keys(revoked_keys) if revoked_keys else frozenset()
     for names in _lookups(name):
         known = [one for one in entries if one.key and not one.marker and one.matches(names[-1])]
-        good = [one.key for one in known if one.key and not is_revoked(revoked, one.blob, names)]
+        good = [
+            one.key
+            for one in known
+            if one.key and one.blob not in listed and not is_revoked(revoked, one.blob, names)
+        ]
         if good:
             return Allowed(keys=tuple(good))
         if known:
@@ -102,15 +114,15 @@ class _OneOf(PKey):
 
 
 class Known(HostKeys):
-    """The keys that a server may show; pyinfra hands them to paramiko in place of the files."""
+    """The keys that each server on the way may show, by the name that paramiko looks up; pyinfra
+    hands them to paramiko in place of the files."""
 
-    def __init__(self, files: Iterable[str], revoking: Iterable[Path]) -> None:
+    def __init__(self, allowed: Mapping[str, Allowed]) -> None:
         super().__init__()
-        self._files = [*(Path(one).expanduser() for one in files), *GLOBAL]
-        self._revoking = tuple(revoking)
+        self._allowed = allowed
 
     def lookup(self, hostname: str) -> Any:
-        keys = standing(self._files, hostname, revoking=self._revoking).keys
+        keys = self._allowed.get(hostname, Allowed()).keys
         types = dict.fromkeys(key.get_name() for key in keys)
         if not types:
             return None

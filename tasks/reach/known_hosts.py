@@ -84,15 +84,20 @@ def read(path: Path, *, only_revoked: bool = False) -> tuple[KnownKey, ...]:
 
     ``only_revoked``: return only ``@revoked`` lines, and do not check the others."""
     try:
-        with path.open("rb") as stream:
-            status = os.fstat(stream.fileno())
-            content = stream.read(LIMIT + 1)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would hold us up
+        with os.fdopen(descriptor, "rb") as stream:
+            status = os.fstat(descriptor)
+            content = stream.read(LIMIT + 1) if stat.S_ISREG(status.st_mode) else b""
     except FileNotFoundError:
         return ()
     except OSError as error:
         raise InvalidInput(
             [Problem(str(path), 0, 0, "", f"cannot be read: {error.strerror}", "see its mode")]
         ) from error
+    if stat.S_ISCHR(status.st_mode):  # /dev/null, where somebody wants no file
+        return ()
+    if not stat.S_ISREG(status.st_mode):
+        raise InvalidInput([Problem(str(path), 0, 0, "", "is not a file", "name another")])
     if len(content) > LIMIT:
         raise InvalidInput([Problem(str(path), 0, 0, "", "is larger than 4 MiB", "clean it up")])
     if status.st_mode & stat.S_IWOTH and not only_revoked:
@@ -115,6 +120,32 @@ def read(path: Path, *, only_revoked: bool = False) -> tuple[KnownKey, ...]:
     return tuple(entries)
 
 
+def public_keys(path: Path) -> frozenset[bytes]:
+    """The keys in a list of public keys, one a line, as ``RevokedHostKeys`` names one. Raises
+    InvalidInput: ssh connects to nobody where it cannot read the list."""
+    try:
+        lines = path.read_bytes()[: LIMIT + 1].split(b"\n")
+    except OSError as error:
+        raise InvalidInput(
+            [Problem(str(path), 0, 0, "", f"cannot be read: {error.strerror}", "see its mode")]
+        ) from error
+    if lines[0].startswith(b"SSHKRL"):
+        hint = "let RevokedHostKeys name a list of public keys, one a line"
+        raise InvalidInput([Problem(str(path), 0, 0, "", "is a KRL, which only ssh reads", hint)])
+    found, problems = set(), []
+    for number, line in enumerate(lines, 1):
+        words = line.split()
+        if words and not line.lstrip().startswith(b"#"):
+            try:
+                one = parse(f"x {b' '.join(words[:2]).decode()}")
+                found.add(one.blob if one else b"")
+            except ValueError as error:
+                problems.append(Problem(str(path), number, 1, "", str(error), ADVICE))
+    if problems:
+        raise InvalidInput(problems)
+    return frozenset(found)
+
+
 def parse(line: str) -> KnownKey | None:
     """One line; None for an empty one, a comment, or a key of SSH 1. Raises ValueError."""
     if not line or line.startswith("#"):
@@ -125,6 +156,8 @@ def parse(line: str) -> KnownKey | None:
     marker = fields.pop(0) if fields[0].startswith("@") else ""
     if marker and marker not in MARKERS:
         raise ValueError(f"{shown(marker)} is not a marker, expected {' or '.join(MARKERS)}")
+    if marker and not line.startswith(f"{marker} "):
+        raise ValueError("only a blank behind a marker makes ssh read it, not a tab")
     if len(fields) < 3:
         raise ValueError("a line has names, type of key and key")
     if len(fields) >= 4 and all(field.isdigit() for field in fields[1:4]):

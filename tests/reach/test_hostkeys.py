@@ -59,11 +59,45 @@ LINES = {
     "its own key as an authority": "@cert-authority {at} {key}",
     "an authority behind it": "{at} {key}\n@cert-authority *.lan {rsa}",
     "nothing": "",
+    "the same line twice": "{at} {key}\n{at} {key}",
+    "lines with carriage returns": "# mine\r\n\r\n{at} {other}\r\n{at} {key}\r\n",
+    "an empty line with blanks": " \t \n{at} {key}",
+    "a comment with blanks before it": "  # {at} {key}",
+    "a tab before it": "\t{at} {key}",
+    "a comment that says revoked": "{at} {key} @revoked",
+    "its address": "[127.0.0.1]:{port} {key}",
+    "its address without the port": "127.0.0.1 {key}",
+    "its name with a dot at the end": "localhost. {key}",
+    "its name in quotes": '"{at}" {key}',
+    "its port without brackets": "localhost:{port} {key}",
+    "brackets without a port": "[localhost] {key}",
+    "a pattern of its port": "*:{port} {key}",
+    "revoked by its port": "@revoked *:{port} {key}\n{at} {key}",
+    "revoked for another port": "@revoked [localhost]:1 {key}\n{at} {key}",
+    "revoked without brackets": "@revoked localhost:{port} {key}\n{at} {key}",
+    "revoked for all but another": "@revoked *,!elsewhere {key}\n{at} {key}",
+    "revoked for one of several": "@revoked elsewhere,{at} {key}\n{at} {key}",
+    "revoked but for its name without the port": "@revoked *,!localhost {key}\n{at} {key}",
+    "revoked twice": "@revoked * {key}\n@revoked {at} {key}\n{at} {key}",
+    "revoked with tabs": "@revoked *\t{key}\n{at} {key}",
+    "revoked with blanks before it": "   @revoked * {key}\n{at} {key}",
+    "revoked with a carriage return": "@revoked * {key}\r\n{at} {key}\r\n",
+    "its own key as an authority of others": "@cert-authority elsewhere {key}\n{at} {key}",
+    "an authority for all but it": "@cert-authority *,!{at} {other}\n{at} {key}",
+    "an authority of the same key, and the key": "@cert-authority * {key}\n{at} {key}",
+    "an authority of the same key, revoked": "@cert-authority * {key}\n@revoked * {key}",
 }
 HASH = "YWFhYWFhYWFhYWFhYWFhYWFhYWE="
 #: ssh passes over such a line, and what it makes of the rest is not asked: nothing is connected.
 REFUSED = {
     "an unknown marker": "@trusted {at} {key}\n{at} {key}",
+    "a marker with a tab behind it": "@revoked\t*\t{key}\n{at} {key}",
+    "a marker in capitals": "@REVOKED {at} {key}\n{at} {key}",
+    "a marker with nothing behind it": "@revoked\n{at} {key}",
+    "a marker that is part of the names": "@revoked* {key}\n{at} {key}",
+    "a NUL": "{at} {key}\n@revoked\0 * {key}",
+    "a form feed for a blank": "@revoked\f* {key}\n{at} {key}",
+    "a key of bytes after its end": "@revoked * {key}AAAA\n{at} {key}",
     "no key": "{at}\n{at} {key}",
     "a key that is cut": "elsewhere ssh-ed25519 AAAAC3NzaC1lZDI1NTE5\n{at} {key}",
     "an empty name": "{at},,x {key}",
@@ -109,8 +143,8 @@ def openssh(server: sshd.Server, files: str) -> bool:
 
 def ours(server: sshd.Server, words: dict[str, object], *files: Path) -> bool:
     """Whether paramiko is given the server's key, as it asks for it."""
-    known = hostkeys.Known([str(file) for file in files], [])
     name = known_hosts.host_name("LocalHost", server.port)
+    known = hostkeys.Known({name: hostkeys.standing(files, name)})
     key = known_hosts.parse(f"x {words['key']}")
     assert key is not None
     allowed = known.get(name, {}).get(key.type)
@@ -164,10 +198,12 @@ def test_paramiko_is_asked_for_the_types_of_the_known_keys_first(
 ) -> None:
     known = tmp_path / "known_hosts"
     known.write_text("{at} {rsa}\n".format(**words))
-    found = hostkeys.Known([str(known)], []).get(str(words["at"]))
+    at = str(words["at"])
+    found = hostkeys.Known({at: hostkeys.standing([known], at)}).get(at)
     assert found is not None
     assert found.keys()[0] == "ssh-rsa"
-    assert hostkeys.Known([str(tmp_path / "none")], []).get(str(words["at"])) is None
+    assert hostkeys.Known({at: hostkeys.standing([tmp_path / "none"], at)}).get(at) is None
+    assert hostkeys.Known({}).get(at) is None
 
 
 # ---- certificates of hosts -----------------------------------------------------------------------
