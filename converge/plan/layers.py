@@ -23,6 +23,16 @@ def system_layer(root: str) -> str:
     return root + SYSTEM_LAYER
 
 
+def below(path: str, directory: str) -> bool:
+    """Whether a path lies below a directory as it is spelled: nothing in it leads out of there."""
+    parts = path.removeprefix(f"{directory}/").split("/")
+    return (
+        path.startswith(f"{directory}/")
+        and path.isprintable()
+        and not {"", ".", ".."} & frozenset(parts)
+    )
+
+
 class Hardware(Protocol):
     """The part of a ``Profile`` that this module reads."""
 

@@ -197,6 +197,8 @@ def _parse(rows: list[str]) -> Snapshot:
             case "unreadable":
                 unreadable.add(rest)
             case "leftover":
+                if not _STAGED.fullmatch(rest):
+                    raise SnapshotError("the snapshot names a left over file that is none of ours")
                 leftovers.append(rest)
             case "config_dir":
                 config_dirs.append(rest)

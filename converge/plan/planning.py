@@ -207,6 +207,13 @@ def _gone(
             layer = Layer.NIXOS
         if layer in not_applicable:
             continue
+        root = layer is Layer.NIXOS or (within != f"{home}/" and path.startswith(within))
+        if root and not any(layers.below(path, one.directory) for one in nix_layers if one.root):
+            # The record is the user's: what it names elsewhere is no file of root's part.
+            warnings.append(
+                f"{path} is in the record, and is no file of the NixOS layer: left alone"
+            )
+            continue
         if node.sha256 != last:
             warnings.append(f"{path} is no longer wanted, but somebody changed it: left alone")
             continue
@@ -215,7 +222,7 @@ def _gone(
             layer=layer,
             before=node.content,
             after=None,
-            root=layer is Layer.NIXOS or (within != f"{home}/" and path.startswith(within)),
+            root=root,
         )
 
 

@@ -25,7 +25,7 @@ plan() { # plan WORD...: print the rest of the plan's first line that begins wit
     return 1
 }
 # fields LAYER: set new, profile, old_number and old_path of nixos or home-manager (system and home in
-# older records); fails where the layer is not a part of this change.
+# older records); fails where the layer is not a part of this change, or the line has other words.
 fields() {
     case $1 in
         nixos | system) line=$(plan nixos system) || return 1 ;;
@@ -35,6 +35,7 @@ fields() {
     # shellcheck disable=SC2086 # four words: store paths and profiles without blanks
     set -- $line
     set +f
+    [ "$#" = 4 ] || return 1
     new=$1 profile=$2 old_number=$3 old_path=$4
 }
 
@@ -106,7 +107,10 @@ valid() {
 invalid() {
     rooted || return 1
     for layer in nixos home-manager; do
-        fields "$layer" || continue
+        if ! fields "$layer"; then
+            plan "$layer" || continue
+            return 0
+        fi
         for one in "$new" "$old_path"; do
             if [ "$one" != - ] && ! valid "$one"; then
                 say "$one"

@@ -187,6 +187,10 @@ case $verb in
         text=$(unpack "$T" 2>&1) ||
             stop 70 "$T: cannot be written: $(reason "$text")"
         say "boot $(boot_id)" >>"$T/plan" || stop 70 "$T/plan: cannot be written"
+        # Root acts for whoever asked, and for nobody else: whoever is named here runs the user's part.
+        if [ "$for_another" = yes ] && [ "$(id -u "$(plan user)")" != "$SUDO_UID" ]; then
+            stop 64 "$(plan user): not the user who asked root"
+        fi
         if one=$(invalid); then stop 70 "$one: not a valid path of the Nix store; root runs no other"; fi
         if rooted; then
             chmod 600 -- "$T/live" "$T/written"

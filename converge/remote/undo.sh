@@ -99,6 +99,11 @@ undo_files() {
         begun=written
         if [ "$word" = live ] && [ "$word_before" = activating ]; then begun=begun; fi
         if [ "$as" = root ]; then
+            case $record in "${T%/transaction}"/*) ;; *)
+                trouble="$trouble; $record: no record of root's, so nothing was put back from there"
+                continue
+                ;;
+            esac
             answer=$(restore "$record" "$begun")
         else
             answer=$(told sh "$self" restore "$record" "$T" "$begun")

@@ -142,7 +142,21 @@ note_missing() { # note_missing DIRECTORY: note the directories to make, which a
         [ -n "$missing" ] || break
     done >>"$work/made" || stop 70 "$work/made: cannot be written"
 }
+# layer_alone: root who acts for a user writes nothing but the NixOS layer, which lies beside the
+# records; whatever the record of that user, or an answer in the user's name, says to be a file of ours.
+layer_alone() {
+    [ "$for_another" = yes ] || return 0
+    layer_=${work%/runs/*}/nixos
+    case $kind:$path in
+        *:*/../* | *:*/.. | *:*/./* | kde:* | link:* | apply:*) return 1 ;;
+        dir:*) case $layer_/ in "$path"/*) return 0 ;; esac ;; # above the layer
+        file:* | gone:* | sweep:*) ;;
+        *) return 0 ;;
+    esac
+    case $path in "$layer_"/*) ;; *) return 1 ;; esac
+}
 while IFS=' ' read -r kind number mode before path; do
+    layer_alone || end_with 73 refused "$path: no file of the NixOS layer; root writes no other"
     case $kind in
         dir)
             if [ -d "$path" ]; then continue; fi

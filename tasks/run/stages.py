@@ -19,7 +19,7 @@ from converge.effect import Finding
 from converge.exits import Exit, Outcome
 from converge.gate.facts.verdict import FactVerdict
 from converge.journal.kinds import ProblemRecord, Record, StepRecord
-from converge.plan.layers import system_layer
+from converge.plan.layers import below, system_layer
 from converge.plan.plan import Build, Change, Plan
 from converge.plan.snapshot import Snapshot, Transaction
 from converge.plan.written import SettingProof
@@ -129,7 +129,7 @@ class Read(Given):
     def system_record(self) -> str:
         """The same directory for files of root, below one that is this user's."""
         runs = f"{system_layer(self.choices.root).rpartition('/')[0]}/runs"
-        return f"{runs}/{self.snapshot.facts['user']}/{self.run.id}"
+        return f"{runs}/{self.choices.user}/{self.run.id}"
 
     def undone_by_root(self, one: Transaction) -> bool:
         """Whether the record of a transaction is root's. Raises ``Over`` for a record outside both
@@ -183,8 +183,8 @@ class Planned(Read):
     @property
     def root_sweep(self) -> tuple[str, ...]:
         """The staged files that a killed run left beside files of the NixOS layer."""
-        ours = f"{system_layer(self.choices.root)}/"
-        return tuple(path for path in self.plan.sweep if path.startswith(ours))
+        ours = system_layer(self.choices.root)
+        return tuple(path for path in self.plan.sweep if below(path, ours))
 
     @property
     def as_root(self) -> bool:

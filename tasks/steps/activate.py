@@ -47,7 +47,7 @@ def plan_lines(work: Built, attempt: int) -> Iterator[str]:
     last = max((transaction.number for transaction in snapshot.transactions), default=0)
     yield f"number {last + 1}"
     yield f"deadline {work.choices.deadline_s}"
-    yield f"user {snapshot.facts['user']}"
+    yield f"user {work.choices.user}"
     yield f"written {snapshot.state}/written.json"
     yield f"rollback {snapshot.state}/rollback"
     yield f"after_reboot {snapshot.expand('~/.config/systemd/user/workspace-tuning-undo.service')}"
@@ -59,7 +59,7 @@ def plan_lines(work: Built, attempt: int) -> Iterator[str]:
         if path := snapshot.facts.get(name):
             yield f"variable {name}={path}"
     for place, owner, part in work.records:
-        yield f"record {place} {owner} {part}"
+        yield _words("record", place, owner, part)
     if work.live:
         yield f"live {work.record_directory}/live-{attempt} user"
     for build in work.needed_builds:
@@ -70,7 +70,18 @@ def plan_lines(work: Built, attempt: int) -> Iterator[str]:
         path, profile = work.paths[build.nix.layer.value], snapshot.profiles[build.nix.profile]
         if build.nix.root:  # root must not take the path of a profile from the workspace's answer
             profile = f"{work.choices.root}/nix/var/nix/profiles/system"
-        yield f"{build.nix.layer} {path} {profile} {number} {old}"
+        yield _words(build.nix.layer.value, path, profile, number, old)
+
+
+def _words(*words: str) -> str:
+    """A line that ``remote/record.sh`` parts at its blanks. Raises ``Over`` for a word of a
+    workspace with a blank in it: what follows would be taken for the words behind it."""
+    for word in words:
+        if word.split() != [word]:
+            raise Over(
+                f"{word!r}: no name that the record of a change can hold; nothing was changed"
+            )
+    return " ".join(words)
 
 
 def payload(work: Built, attempt: int) -> str:

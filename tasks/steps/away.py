@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from converge.exits import Exit, Outcome
-from converge.plan.layers import HOME_LAYER, system_layer
+from converge.plan.layers import HOME_LAYER, below, system_layer
 from converge.plan.plan import Change
 from converge.plan.snapshot import Kind, Snapshot, Transaction
 from converge.plan.written import part_of
@@ -18,7 +18,7 @@ from converge.setting import Layer
 from tasks.reach.payload import pack
 from tasks.run.operations import step
 from tasks.run.stages import Done, Over, Read
-from tasks.steps import back, read
+from tasks.steps import back, read, write
 from tasks.steps.lock import controller, done, take_lock
 
 _LAYER = {"nixos": Layer.NIXOS, "home-manager": Layer.HOME_MANAGER, "plasma+session": Layer.SESSION}
@@ -43,7 +43,7 @@ def choose(work: Read) -> Leaving:
     undoing = tuple(
         reversed([transaction for transaction in found.transactions if back.held(transaction, ())])
     )
-    ours = tuple(_ours(found, {}))
+    ours = tuple(_ours(work, found, {}))
     places = tuple(f"{one}/" for one in (found.expand(HOME_LAYER), system_layer(work.choices.root)))
     wrote = {path: one for path, one in found.written.files.items() if path.startswith(places)}
     if not (undoing or ours or found.transactions or found.marks & {"remains", "roots_remain"}):
@@ -59,9 +59,9 @@ def choose(work: Read) -> Leaving:
     return Leaving.of(work, undoing=undoing, wrote=wrote)
 
 
-def _ours(found: Snapshot, wrote: Mapping[str, str]) -> Iterator[Change]:
+def _ours(work: Read, found: Snapshot, wrote: Mapping[str, str]) -> Iterator[Change]:
     """Changes that remove the files that this product wrote and nobody changed since. KDE files
-    are the user's own.
+    are the user's own; what the record names elsewhere, root does not touch.
 
     ``wrote``: files of the record before the undo. A run that ended before its activation leaves
     files of its layers, and the undo of the next run goes back to these."""
@@ -69,6 +69,8 @@ def _ours(found: Snapshot, wrote: Mapping[str, str]) -> Iterator[Change]:
     for path, node in sorted(found.nodes.items()):
         if node.kind is Kind.FILE and node.sha256 in (known.get(path), wrote.get(path)):
             part = part_of(path, found.home)
+            if part == "nixos" and not below(path, system_layer(work.choices.root)):
+                continue
             yield Change(
                 path=path,
                 layer=_LAYER[part],
@@ -112,22 +114,21 @@ def files(work: Leaving) -> Leaving:
     """Remove the other files of the layers and the session: those of runs without a record."""
     found = work.snapshot
     stays = (*work.stays, *_theirs(found))
-    changes = tuple(_ours(found, work.wrote))
-    for root in (False, True):
-        some = tuple(change for change in changes if change.root is root)
-        if some:
-            done(
-                work.remote(
-                    "write",
-                    work.run.id,
-                    f"{work.system_record if root else work.record_directory}/layer",
-                    "" if root else work.lock,
-                    controller(),
-                    "keep",
-                    stdin=pack(some, home=found.home),
-                    sudo=root and found.needs_sudo,
-                )
+    changes = tuple(_ours(work, found, work.wrote))
+    if mine := tuple(one for one in changes if not one.root):
+        done(
+            work.remote(
+                "write",
+                work.run.id,
+                f"{work.record_directory}/layer",
+                work.lock,
+                controller(),
+                "keep",
+                stdin=pack(mine, home=found.home),
             )
+        )
+    if roots := tuple(one for one in changes if one.root):
+        done(write.by_root(work, roots))
     return replace(work, stays=stays)
 
 

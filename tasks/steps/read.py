@@ -151,6 +151,8 @@ def take_again(work: Given) -> Snapshot | None:
     found = attempt(work)
     if isinstance(found, str) and not remote.connected(work.host) and work.reconnect():
         found = attempt(work)
+    if not isinstance(found, str):
+        found = stranger(work, found) or found
     if isinstance(found, str):
         work.problem(found)
         return None

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from converge.exits import Exit
+from converge.plan.layers import below, system_layer
 from converge.plan.plan import Change
 from converge.plan.written import LastWritten, SettingProof
 from converge.setting import Layer
 from tasks.reach.payload import pack
 from tasks.reach.remote import Answer
 from tasks.run.operations import step
-from tasks.run.stages import Looked, Over, Planned, Written
+from tasks.run.stages import Looked, Over, Planned, Read, Written
 from tasks.steps import read
 from tasks.steps.lock import controller, done
 
@@ -119,6 +120,26 @@ def _write(work: Planned, record: Change, keep: str) -> None:
     )
 
 
+def by_root(work: Read, changes: Iterable[Change], sweep: Iterable[str] = ()) -> Answer:
+    """Write files of the NixOS layer as root. Raises ``Over`` for any other: neither an answer of
+    the workspace nor the record of its user tells root where to write."""
+    changes, sweep = tuple(changes), tuple(sweep)
+    layer = system_layer(work.choices.root)
+    for path in (*(one.path for one in changes), *sweep):
+        if not below(path, layer):
+            raise Over(f"{path}: no file of the NixOS layer; root writes no other")
+    return work.remote(
+        "write",
+        work.run.id,
+        f"{work.system_record}/layer",
+        "",
+        controller(),
+        "keep",
+        stdin=pack(changes, home=work.snapshot.home, sweep=sweep),
+        sudo=work.snapshot.needs_sudo,
+    )
+
+
 @step(
     "write the NixOS layer as root",
     gives=Written,
@@ -132,17 +153,7 @@ def root_files(written: Written) -> Written:
     """Write the NixOS layer as root; the lock is the user's."""
     if not (written.root_changes or written.root_sweep):  # another run has written them meanwhile
         return written
-    place, sudo = f"{written.system_record}/layer", written.snapshot.needs_sudo
-    answer = written.remote(
-        "write",
-        written.run.id,
-        place,
-        "",
-        controller(),
-        "keep",
-        stdin=pack(written.root_changes, home=written.snapshot.home, sweep=written.root_sweep),
-        sudo=sudo,
-    )
-    done(answer)
-    owner = "root" if sudo else "user"
+    done(by_root(written, written.root_changes, written.root_sweep))
+    place = f"{written.system_record}/layer"
+    owner = "root" if written.snapshot.needs_sudo else "user"
     return Written.of(written, records=(*written.records, (place, owner, Layer.NIXOS.value)))
