@@ -107,7 +107,7 @@ def _fits(line: str) -> bool:
 #: Asked on the stream that is no part of what a program would read (``tasks.reach.quiet``).
 QUESTION = "  Press enter to apply this, write no to leave it: "
 #: Where the machine is slow: what is waited for (``tasks.run.waits``).
-WAITING = re.compile(r"  \S+: waiting, \d+ s so far: .+\n")
+WAITING = re.compile(r"  \S+: waiting, (?:\d+ (?:h|min|s) ?)+ ?so far: .+\n")
 
 
 def readable(ended: Ended) -> None:
