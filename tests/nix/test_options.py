@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.nix import options
+from tests.nix import harness, options
+from tests.nix.harness import Nix
 
 #: Where the miniature is simpler on purpose: option -> what may differ, and why that tells no lie.
 SIMPLER = {
@@ -43,6 +44,50 @@ def test_every_option_that_the_home_layer_sets_is_what_it_really_is(
         assert (one is None) == (own is None), name
         for key in (one or {}).keys() - SIMPLER.get(name, set()):
             assert own[key] == one[key], f"{name}: {key}"
+
+
+def test_every_option_that_the_nixos_layer_sets_is_what_the_manual_of_nixos_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Type and default, by the manual before 26.05; whole releases where they are recorded."""
+    for name in ("NIXPKGS", "NIXPKGS_LIB", "HOME_MANAGER"):
+        monkeypatch.delenv(name, raising=False)
+    real = recorded("nixos")
+    found = options.answers(tmp_path, release="25.11", nixos=True)
+    for name, one in real.items():
+        assert {key: found[name][key] for key in one} == one, name
+    # What the manual gives in another form or place: sets of units and files, and what joins all.
+    assert found.keys() - real.keys() == {
+        *("assertions", "warnings", "environment.etc", "hardware.block.scheduler"),
+        *("systemd.services", "systemd.slices"),
+    }
+
+
+def test_a_branch_of_the_driver_is_an_option_from_26_05_on(tmp_path: Path) -> None:
+    for release, has in (("25.11", False), ("26.05", True)):
+        found = options.answers(tmp_path / release, release=release, nixos=True)
+        assert ("hardware.nvidia.branch" in found) is has
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("boot.kernelParams", '[ "quiet splash" ]'),
+        ("boot.kernel.sysctl", '{ "vm.swappiness" = [ 1 ]; }'),
+        ("services.scx.scheduler", '"lavd"'),
+        ("zramSwap.memoryPercent", "0"),
+        ("environment.variables", "{ A = true; }"),
+        ("nix.settings", "{ max-jobs = { }; }"),
+    ],
+)
+def test_the_miniature_refuses_a_value_that_nixos_refuses(
+    tmp_path: Path, option: str, value: str
+) -> None:
+    nix = Nix(tmp_path / "nix")
+    ask = f"attempt baseSystem.config.{option}"
+    sources = harness.sources(tmp_path / "sources")
+    own = f"{{ {option} = {value}; }}"
+    assert nix.evaluate(ask, layers="null", userSystem=own, **sources) is None
 
 
 def test_no_option_is_set_that_a_release_does_not_have_but_for_cargos() -> None:

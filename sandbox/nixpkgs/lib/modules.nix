@@ -35,11 +35,10 @@ let
       disabled = map (keyOf arguments) (body.disabledModules or [ ]);
       options = body.options or { };
       config =
-        if structured then
-          (if body ? freeformType
-          then { _type = "merge"; contents = [ (body.config or { }) { _module.freeformType = body.freeformType; } ]; }
-          else body.config or { })
-        else removeAttrs body meta;
+        let own = if structured then body.config or { } else removeAttrs body meta; in
+        if body ? freeformType
+        then { _type = "merge"; contents = [ own { _module.freeformType = body.freeformType; } ]; }
+        else own;
     };
 
   # By which a module is disabled: its path, below the modules of the system where that is relative.

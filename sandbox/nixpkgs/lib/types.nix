@@ -60,6 +60,9 @@ let
   isText = value: isString value || isPath value || value ? outPath;
   submoduleWith = { modules, specialArgs ? { }, shorthandOnlyDefinesConfig ? false, ... }: mkOptionType {
     name = "submodule";
+    description =
+      let free = (lib.evalModules { inherit specialArgs; modules = modules ++ [{ _module.args.name = "name"; }]; })._module.freeformType;
+      in if free == null then "submodule" else "open submodule of ${inner free}";
     check = value: isAttrs value || isFunction value || isPath value;
     emptyValue.value = { };
     merge = path: definitions:
@@ -101,6 +104,7 @@ rec {
   };
   str = simple "string" isString;
   singleLineStr = simple "string without newlines" (value: isString value && builtins.match "[^\n]*\n?" value != null);
+  strMatching = pattern: simple "string matching the pattern ${pattern}" (value: isString value && builtins.match pattern value != null);
   nonEmptyStr = simple "non-empty string" (value: isString value && value != "");
   separatedString = separator: mkOptionType {
     name = "separatedString";
@@ -124,11 +128,17 @@ rec {
   };
   attrs = mkOptionType {
     name = "attrs";
+    description = "attribute set";
     check = isAttrs;
     emptyValue.value = { };
     merge = _: foldl' (all: definition: all // definition.value) { };
   };
-  enum = values: simple "one of ${builtins.toJSON values}" (value: elem value values);
+  enum = values: mkOptionType {
+    name = "enum";
+    description = "one of ${builtins.concatStringsSep ", " (map builtins.toJSON values)}";
+    descriptionClass = "conjunction";
+    check = value: elem value values;
+  };
   nullOr = type: mkOptionType {
     name = "nullOr";
     description = "null or ${phrase [ "noun" "conjunction" ] type}";

@@ -34,7 +34,46 @@ let
       packages = option (types.listOf types.package) [ ];
     };
   });
-  number = option types.str;
+  # A value is one definition's: equal ones of two people are refused too.
+  sysctl = types.uniq (types.nullOr (types.oneOf [ types.bool types.str types.int ])) // {
+    description = "sysctl option value";
+    descriptionClass = "other";
+  };
+  parameter = types.strMatching ''([^"[:space:]]|"[^"]*")+'' // {
+    description = "string, with spaces inside double quotes";
+    descriptionClass = "noun";
+  };
+  # What Nix reads of a setting, of which several are a list.
+  atom = types.nullOr (types.oneOf [ types.bool types.int types.float types.str types.path types.package ]) // {
+    description = "Nix config atom (null, bool, int, float, str, path or package)";
+    descriptionClass = "conjunction";
+  };
+  variable = types.oneOf [ types.int types.str types.path ];
+  schedulers = map (name: "scx_${name}") [
+    "beerland"
+    "bpfland"
+    "chaos"
+    "cosmos"
+    "central"
+    "flash"
+    "flatcg"
+    "lavd"
+    "layered"
+    "mitosis"
+    "nest"
+    "p2dq"
+    "pair"
+    "prev"
+    "qmap"
+    "rlfifo"
+    "rustland"
+    "rusty"
+    "sdt"
+    "simple"
+    "tickless"
+    "userland"
+    "wd40"
+  ];
 in
 {
   imports = [ ./modules/misc/assertions.nix ];
@@ -44,7 +83,10 @@ in
     environment = {
       systemPackages = option (types.listOf types.package) [ ];
       etc = option (types.attrsOf text) { };
-      variables = option (types.attrsOf types.str) { };
+      variables = option (types.attrsOf (types.nullOr (types.oneOf [ (types.listOf variable) types.int types.str types.path ]))) { } // {
+        apply = set: lib.mapAttrs (_: one: lib.concatStringsSep ":" (map toString (lib.toList one)))
+          (lib.filterAttrs (_: one: one != null) set);
+      };
       sessionVariables = option (types.attrsOf types.str) { };
       shellAliases = option (types.attrsOf (types.nullOr types.str)) { };
       pathsToLink = option (types.listOf types.str) [ ];
@@ -54,7 +96,7 @@ in
     nix.package = option types.package pkgs.nix;
     nix.settings = option
       (types.submodule {
-        freeformType = types.attrsOf types.anything;
+        freeformType = types.attrsOf (types.either atom (types.listOf atom));
         options = {
           max-jobs = option (types.either types.int (types.enum [ "auto" ])) "auto";
           cores = option types.int 0;
@@ -66,8 +108,8 @@ in
       { };
     boot = {
       kernelPackages = option types.raw pkgs.linuxPackages;
-      kernelParams = option (types.listOf types.str) [ ];
-      kernel.sysctl = option (types.attrsOf (types.uniq (types.nullOr (types.oneOf [ types.bool types.str types.int ])))) { };
+      kernelParams = option (types.listOf parameter) [ ];
+      kernel.sysctl = option (types.submodule { freeformType = types.attrsOf sysctl; }) { };
       loader = {
         timeout = option (types.nullOr types.int) 5;
         grub.enable = option types.bool false;
@@ -88,8 +130,9 @@ in
           type = types.package;
           default = config.boot.kernelPackages.nvidiaPackages.${config.hardware.nvidia.branch or "stable"};
         };
-        open = option (types.nullOr types.bool) null;
-        modesetting.enable = option types.bool true;
+        open = option (types.nullOr types.bool)
+          (if lib.versionOlder config.hardware.nvidia.package.version "560" then false else null);
+        modesetting.enable = option types.bool (lib.versionAtLeast config.hardware.nvidia.package.version "535");
         videoAcceleration = option types.bool true;
       } // lib.optionalAttrs (since "26.05") {
         branch = option (types.enum (lib.attrNames config.boot.kernelPackages.nvidiaPackages)) "stable";
@@ -101,7 +144,7 @@ in
     services.udev.extraRules = option types.lines "";
     zramSwap = {
       enable = option types.bool false;
-      algorithm = option types.str "zstd";
+      algorithm = option (types.either (types.enum [ "842" "lzo" "lzo-rle" "lz4" "lz4hc" "zstd" ]) types.str) "zstd";
       memoryPercent = option types.ints.positive 50;
       memoryMax = option (types.nullOr types.int) null;
       priority = option types.int 5;
@@ -116,7 +159,7 @@ in
     systemd.oomd.enable = option types.bool true;
     systemd.tmpfiles.rules = option (types.listOf types.str) [ ];
     services.scx.enable = option types.bool false;
-    services.scx.scheduler = option types.str "scx_rustland";
+    services.scx.scheduler = option (types.enum schedulers) "scx_rustland";
     programs.firefox = {
       enable = option types.bool false;
       package = option types.package pkgs.firefox;

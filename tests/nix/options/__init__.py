@@ -2,7 +2,8 @@
 
 ``python -m tests.nix.options`` records the answers of the checkouts that NIXPKGS_LIB (or NIXPKGS)
 and HOME_MANAGER name, as ``<release>.json`` beside this file; the miniature has to give the same.
-The options of NixOS are asked only where NIXPKGS names all of it.
+Where NIXPKGS names all of nixpkgs, it records its options of NixOS too, ``nixos-<release>.json``.
+``nixos.json`` is what the manual of NixOS says of them, before 26.05: type and default of each.
 """
 
 from __future__ import annotations
@@ -30,6 +31,13 @@ MORE = (
     *("systemd.user.systemctlPath", "programs.cargo.settings", "programs.cargo.enable"),
     *("programs.go.enable", "programs.go.env"),
 )
+#: The same of the NixOS layer.
+MORE_OF_NIXOS = (
+    *("assertions", "warnings", "nixpkgs.overlays", "nixpkgs.hostPlatform", "boot.kernelParams"),
+    *("environment.etc", "environment.systemPackages", "hardware.graphics.extraPackages"),
+    *("hardware.nvidia.package", "services.udev.extraRules", "systemd.tmpfiles.rules"),
+    *("system.replaceDependencies.replacements", "programs.firefox.preferences"),
+)
 #: Every setting that can be had, so that every option is asked about.
 EVERY = tuple(
     setting.id
@@ -38,15 +46,20 @@ EVERY = tuple(
 )
 
 
-def answers(directory: Path, *, release: str = "") -> dict[str, Any]:
-    """Per option of the home what it is, by the checkouts that are named or by the miniature."""
+def answers(directory: Path, *, release: str = "", nixos: bool = False) -> dict[str, Any]:
+    """Per option of the home what it is, by the checkouts that are named or by the miniature.
+
+    ``nixos``: of the system instead."""
     nix = Nix(directory / "nix")
     nix.directory.mkdir(parents=True, exist_ok=True)
     layers = harness.make_layers(directory / "layers", harness.profile_data(include=EVERY))
-    more = " ".join(json.dumps(one) for one in MORE)
+    more = " ".join(json.dumps(one) for one in (MORE_OF_NIXOS if nixos else MORE))
+    which = (
+        "base = baseSystem; extended = system;" if nixos else "base = baseHome; extended = home;"
+    )
     ask = f"import {harness.path(HERE / 'ask.nix')}"
     found: dict[str, Any] = nix.evaluate(
-        f"({ask} {{ inherit lib; base = baseHome; extended = home; more = [ {more} ]; }})",
+        f"({ask} {{ inherit lib; {which} more = [ {more} ]; }})",
         layers=layers,
         **({"release": json.dumps(release)} if release else {}),
         **harness.sources(directory / "sources"),
@@ -63,8 +76,11 @@ def main() -> None:
         sys.exit("name checkouts: NIXPKGS_LIB (or NIXPKGS) and HOME_MANAGER")
     library = Path(os.environ.get("NIXPKGS_LIB") or os.environ["NIXPKGS"])
     release = (library / "lib/.version").read_text().strip()
-    with TemporaryDirectory() as directory:
-        text = json.dumps(answers(Path(directory)), indent=1, sort_keys=True)
-    target = HERE / f"{RECORDS[release]}.json"
-    target.write_text(text + "\n")
-    print(target)
+    for nixos in (False, True):
+        if nixos and "NIXPKGS" not in os.environ:
+            continue
+        with TemporaryDirectory() as directory:
+            text = json.dumps(answers(Path(directory), nixos=nixos), indent=1, sort_keys=True)
+        target = HERE / f"{'nixos-' if nixos else ''}{RECORDS[release]}.json"
+        target.write_text(text + "\n")
+        print(target)

@@ -2,7 +2,7 @@
 { config, lib, options, release, ... }:
 let
   inherit (lib) mkOption types;
-  overlay = lib.mkOptionType { name = "nixpkgs-overlay"; check = lib.isFunction; merge = lib.mergeOneOption; };
+  overlay = lib.mkOptionType { name = "nixpkgs-overlay"; description = "nixpkgs overlay"; check = lib.isFunction; merge = lib.mergeOneOption; };
   platform = config.nixpkgs.hostPlatform;
   given = options.nixpkgs.pkgs.isDefined;
 in
