@@ -113,8 +113,8 @@ def stranger(work: Given, found: Snapshot) -> str:
     if found.facts["user"] == work.choices.user:
         return ""
     return (
-        f"connected as {found.facts['user']}, but the workspace belongs to {work.choices.user}: "
-        "connect as that user"
+        f"connected as {found.facts['user']}, but the workspace belongs to {work.choices.user}; "
+        "nothing was changed; connect as that user, or mend user in the inventory file"
     )
 
 

@@ -226,6 +226,8 @@ def test_a_workspace_that_belongs_to_another_user_is_not_judged(
     outcome = cli(box.inventory, "tasks/verify.py")
     assert outcome.code == Exit.INVALID
     assert not outcome.kinds("finding")
+    said = " ".join(outcome.out.split())
+    assert "belongs to somebody; nothing was changed; connect as that user, or mend user" in said
 
 
 def test_a_workspace_whose_shell_lacks_what_the_questions_need_is_unknown(
