@@ -86,7 +86,8 @@ class Server:
         root = next(place for place in places if not place.exists())
         with mock.patch.object(sandbox, "catch_up"):
             data = sandbox.data(root, workspace=name, user=user, within=within)
-        own(root, user)  # a home within a system is activated as its user, at the first switch
+        if within:  # a home within a system is activated as its user, at the first switch
+            own(root, user)  # git of root's would refuse a flake that is another's
         sandbox.catch_up(root, host=name, user=user)
         self._chezmoi(root / "home/.local/bin/chezmoi")
         own(root, user)
