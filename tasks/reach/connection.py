@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from converge.problem import InvalidInput, Problem
+from converge.problem import InvalidInput, Problem, did_you_mean
 from tasks.reach import unreached
 from tasks.reach.address import FORM, parse, shown, written
 
@@ -25,6 +25,7 @@ KNOWN_HOSTS = Path(__file__).parents[2] / "inventory" / "known_hosts"
 #: Files whose ``@revoked`` lines count for every server.
 REVOKING = (KNOWN_HOSTS,)
 LIMIT_S = 900  # of a remote command without a limit of its own
+LONGEST_S = 7 * 24 * 3600  # of one command, whatever a person gives
 PATIENCE_S = 30  # for the banner, for the login, and for opening a channel
 LONGEST_WAY = 8  # jump hosts, at most
 #: Host data that makes pyinfra put a password on a remote command line, where ps shows it.
@@ -209,7 +210,9 @@ def problems(host: Any) -> Iterator[Problem]:
         if host.data.get(key):
             hint = "docs/ssh.md: sudo without a password, for this user"
             yield Problem(place, 0, 0, key, "would show the password in ps", hint)
-    if not _is_ssh(host):
+    wrong = [Problem(place, 0, 0, *each) for each in _unusable(host.data.dict())]
+    yield from wrong
+    if wrong or not _is_ssh(host):
         return
     data = host.connector.data
     if data["ssh_key"]:
@@ -226,6 +229,21 @@ def problems(host: Any) -> Iterator[Problem]:
         yield from error.problems
     except Exception as error:  # a broken ~/.ssh/config may raise anything
         yield Problem(place, 0, 0, "", f"~/.ssh/config cannot be used: {error}", "see docs/ssh.md")
+
+
+def _unusable(data: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Keys of pyinfra's that it does not know, and numbers that no connection can have: the key,
+    what is wrong, and what to do. pyinfra drops the ones and fails within a run at the others."""
+    from pyinfra.connectors.ssh import ConnectorData
+
+    known = tuple(ConnectorData.__annotations__)
+    for key in data:
+        if str(key).startswith("ssh_") and key not in known:
+            yield key, "is not a known key", did_you_mean(str(key), known, "see docs/ssh.md")
+    for key, highest in (("ssh_port", 65535), ("_timeout", LONGEST_S)):
+        value = data.get(key)
+        if value is not None and not (type(value) is int and 1 <= value <= highest):
+            yield key, f"{value!r} is no number from 1 to {highest}", "mend it, or leave it out"
 
 
 def _key_problems(place: str, file: str, password: str | None, cwd: str) -> Iterable[Problem]:

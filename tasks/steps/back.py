@@ -135,7 +135,10 @@ WHOLE = "rolled back"
 @step("release the lock", gives=Done)
 def release(work: Undone) -> Done:
     """Release the lock. Where something was left alone, the outcome is "undone in part"."""
-    work.remote("release", work.run.id, work.lock)
+    answer = work.remote("release", work.run.id, work.lock)
+    if not answer.ok:
+        said = answer.last_error or "it gave no reason"
+        work.problem(f"the lock was not released: {said}; the next run clears it")
     first, *left = work.undone.removeprefix("undone: ").split("; ")
     code = Outcome.LEFT if any("left alone" in text for text in left) else Outcome.UNDONE
     return Done.of(work, code=code, why="; ".join(left if first == WHOLE else [first, *left]))

@@ -44,10 +44,17 @@ EXCEPTION = re.compile(
 )
 #: What only decides where something else is not effective: how far the generation has come.
 SECOND = frozenset(IN_USE)
-#: Answers beside another one that is enough: KDE's own reader beside ours, core dumps beside the
-#: kernel's log, a unit, a manager or a menu entry that is not there and so changes nothing.
-BESIDE = frozenset({"kde", "coredumps", "fresh", "properties", "discord.desktop"})
-#: Checks whose verdict rests on nothing that is asked.
+#: Questions beside another one whose answer is enough, by the status with which nothing is there to
+#: ask; every other status, and every broken answer, is no proof of theirs either.
+BESIDE = {
+    "kde": {MISSING},  # KDE's own reader; ours reads the same files, and KWin or Baloo is asked
+    "coredumps": {MISSING},  # nothing collects core dumps: the kernel's log has the crashes
+    "fresh": {MISSING, NOBODY},  # no manager starts anything: a process of the session was read
+    "properties": {MISSING, NOBODY},  # the same of a unit
+    "discord.desktop": {ABSENT},  # no menu entry beside the launcher, so none that goes past it
+}
+#: Checks that judge what the reading of the workspace found, and ask nothing: its parts are
+#: answered wrongly in ``tests/remote/test_every_part.py``.
 UNASKED = frozenset({"before.flakes", "flakes.readable"})
 
 
@@ -110,5 +117,40 @@ def test_what_is_absent_is_never_effective_and_says_what_is_absent(
 ) -> None:
     case = CASES[name]
     found = judge(name, {**case.good, key: failing(status, "the-thing")}, known=case.context)
-    assert found.effect is not Effect.EFFECTIVE or BESIDE & {key, *key}, found
+    beside = any(status in BESIDE.get(part, ()) for part in {key, *key})
+    assert (found.effect is Effect.EFFECTIVE) <= beside, found
     assert found.found or found.reason
+
+
+def test_each_question_that_may_be_absent_is_so_somewhere() -> None:
+    """An exception that no check needs any more would hide a fault of the next one."""
+    needed = {
+        (part, status)
+        for name, key in deciding()
+        for part in {key, *key}
+        for status in BESIDE.get(part, ())
+        if judge(
+            name, {**CASES[name].good, key: failing(status, "x")}, known=CASES[name].context
+        ).effect
+        is Effect.EFFECTIVE
+    }
+    assert needed == {(part, status) for part, some in BESIDE.items() for status in some}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_what_decides_second_never_makes_a_wrong_value_effective(how: str) -> None:
+    """How far the generation has come turns "not effective" into "pending", and nothing else."""
+    tried = 0
+    for name, case in CASES.items():
+        for bad in case.bad.values():
+            for key in SECOND & {**case.good, **bad}.keys():
+                answers = {**case.good, **bad, key: BROKEN[how]}
+                found = judge(name, answers, known=case.context)
+                plain = judge(name, {**case.good, **bad}, known=case.context)
+                if plain.effect in (Effect.NOT_EFFECTIVE, Effect.PENDING, Effect.UNKNOWN):
+                    tried += 1
+                    assert found.effect not in (Effect.EFFECTIVE, Effect.NOT_APPLICABLE), (
+                        name,
+                        key,
+                    )
+    assert tried > 10

@@ -138,6 +138,22 @@ def readable(ended: Ended) -> None:
                 assert " ".join(line.record.text.split()) in whole, "nothing is cut"
 
 
+def legible(problems: str) -> None:
+    """What is wrong with a command line, for a person: no debris of a sentence; on a terminal of 80
+    columns each line fits, and nothing is cut."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", str(WIDTH))
+        patch.setenv("LINES", "24")
+        for line in problems.splitlines():
+            well_said(line)
+            screen = Screen()
+            Terminal(screen).wrapped(line)
+            shown = screen.since(0)
+            for one in shown:
+                assert _fits(one), one
+            assert " ".join(" ".join(shown).split()) == " ".join(line.split()), "nothing is cut"
+
+
 def agree(ended: Ended, word: Outcome, *, verb: str, workspace: str = "") -> None:
     """Everything that tells how a run ended tells ``word``, and ``verb`` may end with it.
 
@@ -175,6 +191,7 @@ def refused(ended: Ended, *, verb: str) -> None:
     assert ended.code == Exit.INVALID, ended.out + ended.err
     assert ended.out == "invalid input (exit 5): nothing was touched\n"
     assert ended.err.strip(), "what is wrong is said"
+    legible(ended.err)
     assert ended.journal == ()
 
 

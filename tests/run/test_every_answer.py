@@ -68,7 +68,8 @@ PROUD = {
     *(Outcome.UNDONE, Outcome.REMOVED, Outcome.MEASURED, Outcome.ANSWERED, Outcome.NOWHERE),
     *(Outcome.WRITTEN, Outcome.SHOWN),
 }
-#: These ask for no more than that the lock is given back: what they say was found out before.
+#: These ask for no more than that the lock is given back: what they say was found out before. The
+#: program prints nothing, so its exit code is the answer; where it failed, that is said.
 LOCK_ALONE = {"back.release", "finish.run"}
 #: Asked where another workspace of the run builds: tests/run/test_build_elsewhere.py.
 BY_ANOTHER_MACHINE = {"elsewhere"}
@@ -202,9 +203,12 @@ def test_no_step_takes_a_broken_answer_for_a_proof_an_absence_or_a_success(
     assert told(stage, Effect.EFFECTIVE) <= {(one, "") for one in UNASKED}
     _, same = attempt(make, name, "no time")
     assert told(stage, Effect.NOT_APPLICABLE) == told(same, Effect.NOT_APPLICABLE)
+    said = [record.text for record in stage.run.records(ProblemRecord, "shoshin")]
+    reply = BROKEN[how]
     if name not in LOCK_ALONE:
         assert stage.run.outcomes["shoshin"] not in PROUD
-    said = [record.text for record in stage.run.records(ProblemRecord, "shoshin")]
+    elif isinstance(reply, BaseException) or not reply[0]:
+        assert any("the lock was not released" in text for text in said)
     for text in (stage.run.whys["shoshin"], *said):
         assert not PYTHONS.search(text.replace("error: it broke", "")), text
 

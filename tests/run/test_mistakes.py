@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROJECT, PYINFRA, tree
+from tests.run.ends import legible
 
 W = "inventory/sandbox.py"
 
@@ -203,6 +204,10 @@ CHOICES = (
     ("W tasks/detect.py --data write=README.md", "such as inventory/hardware/shoshin.yaml"),
     ("W tasks/why.py --data setting=kwin", "there is no setting kwin; did you mean kwin.blur?"),
     ("W tasks", "tasks: is no command; the commands are deploy.py"),
+    ("W deploy.py --dry --data ssh_port=0", "ssh_port: 0 is no number from 1 to 65535; mend it"),
+    ("W deploy.py --dry --data ssh_port=ten", "--data: ssh_port: 'ten' is no number from 1 to"),
+    ("W deploy.py --dry --data ssh_prot=22", "ssh_prot: is not a known key; did you mean ssh_port"),
+    ("W deploy.py --dry --data _timeout=-5", "_timeout: -5 is no number from 1 to 604800; mend"),
     ("W deploy.py --dry --parallel -1", "--parallel -1: is no number of workspaces; 1 to"),
 )
 
@@ -263,6 +268,7 @@ def test_a_mistake_ends_in_5_and_says_what_to_do(
     done = start(given, place, environment={name: value} if name else {})
     assert done.returncode == 5, done.stdout + done.stderr
     assert says.replace("W ", f"{W} ") in done.stderr
+    legible(done.stderr)
     assert done.stdout == "invalid input (exit 5): nothing was touched\n"
     assert "Traceback" not in done.stderr and "--> Connecting" not in done.stderr
     assert tree(place) == before

@@ -168,6 +168,10 @@ def _judge_crashes(context: Context, answers: Answers) -> Verdict:
             f"{count(len(dumps), 'core dump')} since then",
             faults=(*map(str, crashes), *dumps),
         )
+    if reply.status == MISSING:
+        return effective(
+            "none in the kernel's log; core dumps are not collected", expected=expected
+        )
     return effective("none", expected=expected)
 
 
