@@ -376,4 +376,5 @@ def _explained(host: Any, error: Exception) -> str:
         port=int(address["port"] or 22),
         user=user,
         place="at= in the inventory file" if host.data.get("workspace") else "the address",
+        owner=str(host.data.get("user") or ""),
     )

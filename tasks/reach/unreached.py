@@ -15,8 +15,11 @@ SAFE = "nothing was done there"
 _NUMBER = re.compile(r" *\[Errno [\w-]+\] ")  # paramiko's number is None for several attempts
 
 
-def why(error: BaseException, *, host: str, port: int, user: str, place: str) -> str:
-    """One sentence for ``error``. ``place``: where a person writes the address."""
+def why(
+    error: BaseException, *, host: str, port: int, user: str, place: str, owner: str = ""
+) -> str:
+    """One sentence for ``error``. ``place``: where a person writes the address; ``owner``: of
+    the workspace, where that is known."""
     from paramiko import AuthenticationException
     from paramiko.ssh_exception import NoValidConnectionsError
 
@@ -33,6 +36,8 @@ def why(error: BaseException, *, host: str, port: int, user: str, place: str) ->
         return f"no key to log in with was found; {SAFE}; {make}, then {_copy(host, port, user)}"
     if was(AuthenticationException):
         what = f"{host} lets {user} in with no key that was found ({said}); {SAFE}"
+        if owner and owner != user:
+            return f"{what}; the workspace belongs to {owner}: write {owner}@ into {place}"
         return f"{what}; {_copy(host, port, user)}, or mend user, ssh_key or {place}"
     if was(socket.gaierror):
         return f"no machine is called {host} here ({said}); {SAFE}; mend {place}"

@@ -15,7 +15,7 @@ from pyinfra.api.exceptions import ConnectError
 from converge.report.terminal import wrap
 from tasks.reach import unreached
 from tests import sshd
-from tests.conftest import DESKTOP, Cli
+from tests.conftest import Cli
 
 REFUSED = NoValidConnectionsError({("10.0.0.5", 22): ConnectionRefusedError(111, "refused")})
 BANNER = SSHException("Error reading SSH protocol banner[Errno 104] Connection reset by peer")
@@ -77,13 +77,22 @@ def test_each_way_to_fail_is_said_in_three_parts(error: Exception, what: str, do
     assert not [line for line in wrap(why, 40) if re.search(r"ssh-copy-id$", line)], "not broken"
 
 
+def test_another_user_than_the_owner_of_the_workspace_is_told_to_be_the_owner() -> None:
+    refused = AuthenticationException("Authentication failed.")
+    why = unreached.why(refused, host="box", port=22, user="me", place="at=", owner="mitsio")
+    assert why.endswith("; the workspace belongs to mitsio: write mitsio@ into at=")
+    same = unreached.why(refused, host="box", port=22, user="me", place="at=", owner="me")
+    assert "ssh-copy-id me@box" in same
+
+
 def test_a_user_who_is_not_let_in_is_told_how_the_key_gets_there(
     cli: Cli, ssh_server: sshd.Server, tmp_path: Path
 ) -> None:
     key = tmp_path / "other"
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)]
     subprocess.run(command, check=True)
-    made = {**ssh_server.box(sshd.ONE, "locked-out"), "ssh_key": str(key), "layers": DESKTOP}
+    profile = "inventory/hardware/shoshin.yaml"
+    made = ssh_server.choices(sshd.ONE, name="box", profile=profile) | {"ssh_key": str(key)}
     run = cli(cli.inventory(made), "deploy.py", "--dry")
     said = " ".join(run.out.split())
     assert run.code == 1
