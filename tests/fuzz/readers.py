@@ -334,6 +334,7 @@ READERS: Mapping[str, Reader] = {
         called=(
             "converge.plan.written.LastWritten.parse",
             "converge.measure.history.History.parse",
+            "converge.limits.document",
         ),
     ),
     "plan": Reader(

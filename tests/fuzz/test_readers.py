@@ -110,6 +110,56 @@ def test_whatever_gets_the_words_of_an_answer_is_fuzzed() -> None:
     assert len(called) >= 6
 
 
+#: How a step gets at single words of an answer.
+PICKED = {*WORDS, "first", "of", "reason", "last_error"}
+
+
+def test_whatever_of_converge_gets_a_single_word_of_an_answer_is_fuzzed() -> None:
+    """By the names that ``tasks/steps`` imports from ``converge``, such as ``frame``."""
+    fuzzed = {name for reader in READERS.values() for name in reader.called}
+    called = set()
+    for path in sorted((PROJECT / "tasks" / "steps").glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {
+            alias.asname or alias.name: f"{node.module}.{alias.name}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("converge")
+            for alias in node.names
+        }
+        for call in calls(path):
+            if isinstance(call.func, ast.Name) and call.func.id in names:
+                given = [sub for one in call.args for sub in ast.walk(one)]
+                if any(isinstance(one, ast.Attribute) and one.attr in PICKED for one in given):
+                    called.add(names[call.func.id])
+    readers = {one for one in called if not one.rpartition(".")[2][:1].isupper()}
+    assert readers <= fuzzed | SHOWN, f"fuzz them: {readers - fuzzed - SHOWN}"
+    assert "converge.limits.frame" in called
+
+
+#: These count, or make a sentence of what is text to them.
+SHOWN = {
+    *("converge.problem.count", "converge.effect.not_effective", "converge.effect.unknown"),
+    *(f"converge.reason.{name}" for name in ("spoken", "trouble", "with_remedy")),
+}
+
+
+def test_each_word_of_a_reading_is_in_an_answer_that_the_search_begins_with() -> None:
+    """A new word of ``remote/read.sh`` or ``managed.sh`` would else be found by chance alone."""
+    tree = ast.parse((PROJECT / "converge/plan/observed.py").read_text(encoding="utf-8"))
+    words = {
+        one.value.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.match_case)
+        for one in ast.walk(node.pattern)
+        if isinstance(one, ast.MatchValue) and isinstance(one.value, ast.Constant)
+    }
+    assert "chezmoi_runs" in words
+    begun = b"\n".join(
+        b"\n" + seed for name in ("plan", "snapshot") for seed in READERS[name].seeds()
+    )
+    assert [word for word in sorted(words) if f"\n{word} ".encode() not in begun] == []
+
+
 def test_every_named_reader_is_there() -> None:
     for reader in READERS.values():
         for name in reader.called:
