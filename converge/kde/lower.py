@@ -216,18 +216,25 @@ def over(desired: Desired, below: Cascade) -> dict[Group, dict[str, str | Entry]
     program's default. So an entry that a lower file sets otherwise has to be written."""
     return {
         group: {
-            spelled: _over(entry, below.in_force(group, read_spelling(spelled)[0]))
-            for spelled, entry in keys.items()
+            spelled: _over(entry, *_below(below, group, spelled)) for spelled, entry in keys.items()
         }
         for group, keys in desired.items()
     }
 
 
-def _over(entry: str | Entry, below: InForce | None) -> str | Entry:
+def _below(below: Cascade, group: Group, spelled: str) -> tuple[InForce | None, bool]:
+    """What lies below a declared entry, and whether the same text means the same there: with
+    ``[$e]`` KDE expands variables in it."""
+    key, options = read_spelling(spelled)
+    held = below.in_force(group, key)
+    return held, held is None or ("e" in held.reading.options) == ("e" in options)
+
+
+def _over(entry: str | Entry, below: InForce | None, same: bool) -> str | Entry:
     if below is None:
         return entry
     value = entry.value if isinstance(entry, Entry) else entry
-    return Entry(value, None if below.reading.broken else below.reading.value)
+    return Entry(value, None if below.reading.broken or not same else below.reading.value)
 
 
 def locked(desired: Desired, whole: Cascade) -> Mapping[tuple[Group, str], FileLine]:

@@ -205,3 +205,51 @@ def test_a_file_is_parsed_once_however_many_entries_are_asked(
     for _ in range(14):
         assert value(home.ours("somerc"), "A", "x") == "1"
     assert read == [text] and real is not None
+
+
+@pytest.mark.parametrize(("below", "declared"), [("x", "x[$e]"), ("x[$e]", "x")])
+def test_the_same_text_with_and_without_variables_is_another_value(
+    home: Home, below: str, declared: str
+) -> None:
+    """An entry below was taken for the declared one, and KDE read another path."""
+    (home.root / "first/somerc").write_text(f"[A]\n{below}=$HOME/y\n")
+    expanded = f"{home.root}/y"
+    assert home.kde("somerc", "A", "x") == (expanded if "$e" in below else "$HOME/y")
+    wanted = lower.over({("A",): {declared: "$HOME/y"}}, home.ours("somerc"))
+    assert wanted[("A",)][declared] == Entry("$HOME/y", None), "absent is not in force: written"
+    alike = lower.over({("A",): {below: "$HOME/y"}}, home.ours("somerc"))
+    assert alike[("A",)][below] == Entry("$HOME/y", "$HOME/y")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"first": "[A]\nx[$ei]=1\n"},
+        {"first": "[A]\nx[de][$i]=1\n"},
+        {"first": "[A]\nx[$i][de]=1\nx=3\n"},
+        {"first": "[A]\nx[$di]\n"},
+        {"first": "\ufeff[A]\nx[$i]=1\n"},
+        {"first": "[A][$i]x=1\nx=3\n"},
+        {"first": "[A][$i]"},
+        {"first": " [$i]\n"},
+        {"first": "#[$i]\n[A]\nx=1\n"},
+        {"first": "[A]\nx[$I]=1\n"},
+        {"first": "[A]\nx[$i=1\n"},
+        {"first": "[A] junk\nx[$i]=1\n"},
+        {"second": "[$i]\n", "first": "[A][$i]\nx=1\n"},
+    ],
+)
+def test_strange_locks_hold_where_kdes_own_tools_are_held(
+    home: Home, files: Mapping[str, str]
+) -> None:
+    (home.own / "somerc").write_text("[A]\nx=2\n")
+    for directory, text in files.items():
+        (home.root / directory / "somerc").write_text(text)
+    found = home.ours("somerc")
+    held = found.in_force(("A",), "x")
+    read = home.kde("somerc", "A", "x")
+    assert value(found, "A", "x") == read or (held is not None and held.reading.broken)
+    command = [need("kwriteconfig"), "--file", "somerc", "--group", "A", "--key", "x", "new"]
+    subprocess.run(command, env=home.environment, capture_output=True, check=False)
+    written = home.kde("somerc", "A", "x") == "new"
+    assert (found.lock(("A",), "x") is None) == written
