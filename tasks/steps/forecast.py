@@ -33,6 +33,11 @@ _KINDS = {
 }
 #: Without a network, Nix answers from its cache and only warns.
 _CACHED = re.compile(r"using cached version|don't have Internet access", re.IGNORECASE)
+#: Nix found no such output, in a flake that it could read.
+_LACKS = re.compile(r"does not provide attribute|attribute 'nixosSystem' missing")
+#: A place in a flake.nix: it is there, and Nix could not read it.
+_AT = re.compile(r"flake\.nix:\d")
+BROKEN = "it does not evaluate, whatever the plan is"
 _LOCAL = ("path:", "git+file:", "/")
 #: A warning of the evaluation, about options that will be removed; Nix before 2.24 says "trace".
 _SAID = re.compile(r"\s*(?:trace|evaluation)(?: warning)?: (?:warning: )?(?P<text>.+)")
@@ -109,14 +114,21 @@ def _unreadable(answer: Answer, given: Mapping[str, str]) -> str:
         if name == USUAL:
             ok, printed, errors = _framed(answer.first("nixpkgs"))
             if not ok or printed.strip() != b"true":
-                return _told(reference, errors, answer, "it is a flake, and no nixpkgs")
+                lacks = ok or _LACKS.search(errors)
+                otherwise = "it is a flake, and no nixpkgs" if lacks else BROKEN
+                return _told(reference, errors, answer, otherwise)
     return ""
 
 
 def _told(reference: str, errors: str, answer: Answer, otherwise: str) -> str:
     said = reason_of(errors) or " ".join(answer.errors[-1:]) or "it gave no reason"
     what = _KINDS.get(trouble(errors), otherwise)
-    if "flake.nix" in said:
+    if reference.startswith("channel:"):
+        name = reference.removeprefix("channel:")
+        what = f"a channel is no flake; name its branch: github:NixOS/nixpkgs/{name}"
+    elif _AT.search(said):
+        what = BROKEN
+    elif "flake.nix" in said:
         what = "it is no flake"
     return f"{reference}: {what}: {said}"
 

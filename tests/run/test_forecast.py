@@ -185,6 +185,27 @@ def test_why_a_reference_cannot_be_read_is_said_by_its_kind(tmp_path: Path, what
     assert forecast._unreadable(answer, {"nixpkgs": reference}).startswith(f"{reference}: {kind}")
 
 
+@pytest.mark.parametrize("what", ["channel", "syntax", "throws"])
+def test_a_channel_and_a_broken_nixpkgs_are_told_from_what_is_no_nixpkgs(
+    tmp_path: Path, what: str
+) -> None:
+    need("nix")
+    reference, kind = {
+        "channel": lambda: (
+            "channel:nixos-unstable",
+            "a channel is no flake; name its branch: github:NixOS/nixpkgs/nixos-unstable",
+        ),
+        "syntax": lambda: (flake(tmp_path / "broken", "{ outputs = = }"), forecast.BROKEN),
+        "throws": lambda: (
+            flake(tmp_path / "throws", '{ outputs = _: { lib.nixosSystem = throw "it threw"; }; }'),
+            forecast.BROKEN,
+        ),
+    }[what]()
+    answer = asked(reference, tmp_path / "base", tmp_path)
+    told = forecast._unreadable(answer, {"nixpkgs": reference})
+    assert told.startswith(f"{reference}: {kind}: ")
+
+
 @pytest.mark.parametrize("warning", ["; using cached version", "you don't have Internet access"])
 def test_what_nix_fetched_at_an_earlier_time_is_no_answer_for_a_place_that_is_not_reached(
     warning: str,

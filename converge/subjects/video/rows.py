@@ -20,7 +20,8 @@ LAST_BRANCH: Mapping[str, int] = {
     if generation.last_branch is not None
 }
 #: From this release of a legacy driver on -> the newest Linux that it is known to build with
-#: (nixpkgs issues 538659, 538400, 554125; 7.2 is verified for no release). The gate has the same.
+#: (nixpkgs issues 538659, 538400, 554125; 7.2 is verified for no release; read 2026-11).
+#: The gate has the same.
 KERNEL_CEILING: Mapping[str, str] = {"470": "6.6", "580": "7.0", "580.173": "7.1"}
 #: Generations that NVIDIA's open kernel modules support.
 OPEN_FROM = ("turing", "ampere", "ada", "hopper", "blackwell")
