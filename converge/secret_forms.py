@@ -115,6 +115,14 @@ COMMANDS: tuple[tuple[str, int], ...] = (
     (r"\bnet\s+use\s+\S{1,8}\s+\\\\\S{1,200}\s+([^\s/]\S*)", 0),
     (r"jdbc:oracle:\w{1,16}:[^\s/@]{1,128}/([^\s@]+)@", 0),
     (r"\bmachine\s+\S{1,255}\s+password\s+(\S+)", 0),
+    (r"\blogin\s+\S{1,128}\s+account\s+(\S+)", 0),  # netrc
+    (r"--proxy-auth[ =][\"']?[^\s:]{1,128}:([^\s\"']+)", 0),  # of a ProxyCommand
+    (r"\biscsi:[^\s:@]{1,128}:([^\s@]+)@", 0),  # dracut.cmdline
+    (
+        rf"[$](?:pw|pwd|psk|pass\w{{0,12}}|secret|token)\s{{0,9}}:=\s{{0,9}}({_VALUE})",
+        re.IGNORECASE,
+    ),
+    (r"\bnsec1([0-9a-z]{38,})\b", 0),
     (r"\bDigest\s+username=([^\n]+)", re.IGNORECASE),
     (r":([0-9a-fA-F]{32}:[0-9a-fA-F]{32}):::", 0),  # NTLM
     (r"\$?\bpbkdf2[-_]sha\d{1,3}\$\d{1,9}\$(\S+)", 0),
