@@ -60,7 +60,8 @@ def contents(plan: Plan, *, home: str, choices: Choices) -> dict[str, object]:
 def load(directory: Path, name: str) -> Saved:
     """The kept plan with the id ``name``. Raises ``InvalidInput`` where there is none, or where its
     file cannot be read."""
-    shown = sorted(directory.glob("*.json"), key=lambda path: -path.stat().st_mtime)
+    files = (path for path in directory.glob("*.json") if path.is_file())
+    shown = sorted(files, key=lambda path: -path.lstat().st_mtime)
     path = directory / f"{name}.json"
     if path not in shown:
         ids = [path.stem for path in shown]
@@ -77,7 +78,7 @@ def load(directory: Path, name: str) -> Saved:
             choices={key: data["choices"][key] for key in NARROWING},
             summary=taken(PlanSummary, data),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         why = f"{path} cannot be read as a plan"
         raise InvalidInput([_problem(name, why, "make it again: deploy.py --dry")]) from error
 

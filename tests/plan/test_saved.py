@@ -70,6 +70,16 @@ def test_a_file_that_is_no_plan_is_no_plan(tmp_path: Path, text: str) -> None:
         saved.load(tmp_path, "abcdefabcdef")
 
 
+def test_a_plan_nested_without_end_is_no_plan_and_a_dead_link_beside_is_none(
+    kept: Path,
+) -> None:
+    (kept / "deadbeef0000.json").symlink_to("nowhere")
+    (kept / "aaaaaaaaaaaa.json").write_text("[" * 200_000)
+    for name, says in (("aaaaaaaaaaaa", "cannot be read"), ("deadbeef0000", "no plan of that id")):
+        with pytest.raises(InvalidInput, match=says):
+            saved.load(kept, name)
+
+
 def test_a_stale_plan_says_what_changed_since(kept: Path) -> None:
     made = plan(found())
     shown = saved.load(kept, made.id)
