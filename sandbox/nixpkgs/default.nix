@@ -26,6 +26,7 @@ let
   settled = { allowUnfree = false; allowUnfreePredicate = _: false; } // config;
 
   base = final: _: {
+    _type = "pkgs";
     inherit lib release overlays system;
     config = settled;
     path = ./.;

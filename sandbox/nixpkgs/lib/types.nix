@@ -176,6 +176,6 @@ rec {
   };
   pkgs = lib.types.unique { message = "A set of packages cannot be joined with another one."; } lib.types.raw // {
     description = "Nixpkgs package set";
-    check = value: builtins.isAttrs value && value ? extend;
+    check = value: isAttrs value && value._type or null == "pkgs";
   };
 }
