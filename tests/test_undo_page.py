@@ -84,7 +84,8 @@ SENTENCES: dict[str, tuple[str, ...]] = {
         "test_a_random_home_comes_back_as_it_was",
         "test_u1_undos_while_kde_writes_all_the_time_leave_nothing_and_lose_nothing",
     ),
-    "Since then 30 homes with every form of a source, and 60 undos (`make homes`, `make undos`).": (
+    "After the last changes: 1,000 and 33 homes, 200 undos (`make homes`, `make undos`).": (
+        "test_of_a_random_home_each_entry_is_what_it_was_and_what_kde_wrote_is_there",
         "test_a_random_home_comes_back_as_it_was",
         "test_u1_undos_while_kde_writes_all_the_time_leave_nothing_and_lose_nothing",
     ),
