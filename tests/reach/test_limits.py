@@ -333,6 +333,30 @@ def test_a_hostile_answer_fails_its_own_part_and_the_good_workspace_converges(
     assert limit in run.out + run.err, run.out + run.err
 
 
+E = ESCAPES.decode("utf-8", "surrogateescape")
+#: What is said in place of an answer, or within one.
+SAID: dict[str, Callable[[], str | bytes]] = {
+    "bytes of nothing": lambda: bytes(range(256)) * 64,
+    "half an answer": lambda: lines("mark nixos")[:-60],
+    "the answer of another program": lambda: "workspace-check 1\nanswer 0 =eA== 0 =\nend\n",
+    "escapes in an answer": lambda: lines(
+        *(f"mark {E}", f"tool nix /{E}", f"absent /{E}", f"config_dir /{E}", f"fact user {E}"),
+        f"transaction /{E}/x/transaction 1 no 0 broken {E}",
+    ),
+    "escapes in place of words": lambda: "\n".join([unread.BEGIN, E, f"{E} {E}", "end", ""]),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_is_no_answer_fails_its_own_part_and_moves_no_cursor(
+    name: str, beside: Callable[..., Outcome]
+) -> None:
+    run = beside(SAID[name]())
+    assert_good_alone(run)
+    for text in (run.out, run.err):
+        assert not {c for c in text if not c.isprintable() and c != "\n"}, text
+
+
 @pytest.mark.parametrize("script", ["#!/bin/sh\nexec yes", "#!/bin/sh\nexec cat /dev/zero"])
 def test_an_endless_workspace_is_cut_and_the_good_one_converges(
     script: str, beside: Callable[..., Outcome]
