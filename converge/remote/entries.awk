@@ -232,6 +232,15 @@ function back(e,    n, found) {
     changes++
     print "set " named[e] >report
 }
+function give(piece) { # print the piece before this one: only the last one may lose its end
+    if (piece == "") return
+    given = 1
+    spell(waiting)
+    waiting = piece
+}
+function spell(h,    n) {
+    for (n = 1; n <= length(h); n += 4096) printf "%s\n", toupper(substr(h, n, 4096))
+}
 BEGIN {
     report = ENVIRON["REPORT"]
     root = "3c64656661756c743e" # <default>
@@ -276,20 +285,20 @@ END {
     }
     top = blank(1)
     for (e = 1; e <= entries; e++) back(e)
-    out = after[0] spaced
+    give(after[0] spaced)
     for (n = 1; n <= lines; n++) {
         # A blank line between our entry and the next group.
-        if (changes && !top && out == "" && blank(n)) kind[n] = "gone"
-        if (kind[n] != "gone") out = out text[n] (n < lines || ended ? "0a" : "")
+        if (changes && !top && !given && blank(n)) kind[n] = "gone"
+        if (kind[n] != "gone") give(text[n] (n < lines || ended ? "0a" : ""))
         more = behind[n] after[n]
         last_stays = kind[n] != "gone" && more == ""
-        if (n == lines && !ended && kind[n] != "gone" && more tail != "") out = out newline
-        out = out more
+        if (n == lines && !ended && kind[n] != "gone" && more tail != "") give(newline)
+        give(more)
     }
-    out = out tail
+    give(tail)
     # A file without a newline at its end keeps none.
-    if (lines && !ended && !(last_stays && tail == "")) sub(/(0d)?0a$/, "", out)
-    for (n = 1; n <= length(out); n += 4096) printf "%s\n", toupper(substr(out, n, 4096))
+    if (lines && !ended && !(last_stays && tail == "")) sub(/(0d)?0a$/, "", waiting)
+    spell(waiting)
     print "end" >report
     close(report)
 }
