@@ -19,7 +19,17 @@ from dataclasses import dataclass
 _BEGINS = re.compile(
     r"(?:error|fatal|chezmoi|nix(?:-[a-z-]+)?|git|ssh|sudo|tar)(?: \(.*?\))?:(?: |$)"
 )
-_IGNORED = re.compile(r"error \(ignored\)")
+#: Lines that begin as an error and tell of something that ended nothing.
+_IGNORED = re.compile(
+    r"error \(ignored\)|[a-z-]+: warning: |sudo: (?:unable to resolve host|setrlimit\()"
+    r"|tar: (?:Removing leading|Ignoring unknown|.* time stamp .* in the future)"
+)
+#: With these words git ends after ssh or a server has said why, in a line before.
+_AFTER = re.compile(r"fatal: (?:Could not read from remote repository|[Tt]he remote end hung up)")
+#: A line of a builder's log in Nix's error, and the words of the one that tells most.
+_LOG = re.compile(r"> (.*\S)")
+_CAUSE = re.compile(r"\b(?:error|fatal|FAILED)\b.*:|: (?:command )?not found|No space left", re.I)
+_LOG_NOTE = re.compile(r"> note: ")
 _ERROR = re.compile(r"\s*error:\s*")
 _PLACE = re.compile(r"\s*(?:… )?at (\S.*?:\d+:\d+):?\s*$")
 _EXCERPT = re.compile(r"\s*\d*\s*\|")
@@ -44,19 +54,26 @@ _TROUBLES = (
     ),
     (
         "absent",
-        r"does not exist|no such file|cannot find (?:flake|git revision)|HTTP error (?:404|410)"
+        # GitHub answers 422 for a branch or a revision that it does not have.
+        r"does not exist|no such file|cannot find (?:flake|git revision)|HTTP error (?:404|410|422)"
         r"|repository .*not found|not appear to be a git repository|not a git repository"
         r"|couldn'?t find remote ref|does not contain a .*flake\.nix|is not a (?:flake|valid URL)"
         r"|unknown revision|bad revision|not a tree object|not a directory",
     ),
 )
-#: What a system says of a place that cannot be written, and what a person does about it.
+#: What a system or git says of a place that cannot be used, and what a person does about it.
 _PLACES = (
-    ("No space left on device", "make room there"),
-    ("Disk quota exceeded", "make room within the quota"),
-    ("Read-only file system", "make that file system writable"),
-    ("Permission denied", "let this user write there"),
-    ("Operation not permitted", "look at the attributes there (lsattr)"),
+    (r"No space left on device|disk is full", "make room there"),
+    (r"Disk quota exceeded", "make room within the quota"),
+    (r"Read-only file system", "make that file system writable"),
+    (r"\.lock': File exists", "end the other git, or remove that file where none runs"),
+    (
+        r"dubious ownership|not owned by",
+        "let it belong to this user, or add it to git's safe.directory",
+    ),
+    (r"Permission denied \(", "let a key of this user log in there"),
+    (r"Permission denied", "let this user write there"),
+    (r"Operation not permitted", "look at the attributes there (lsattr)"),
 )
 _LIMIT = 60  # lines of one reason
 _HEADINGS = 3  # a first line that ends with ":" is joined with the lines that it announces
@@ -93,6 +110,13 @@ def reason(printed: Iterable[str]) -> Reason | None:
         if not (head.endswith(":") or more.startswith("Reason: ")):
             break
         head = f"{head} {more.removeprefix('- ')}"
+    if head.startswith("hash mismatch") and (got := _got(found)):
+        head = f"{head}, {got}"
+    if log := _log(found):
+        head = f"{head.rstrip('.;')}: {log}"
+    if _AFTER.match(head) and (said := next(filter(trouble, reversed(lines[:begin])), "")):
+        head = f"{said.strip().rstrip('.')}; {head}"
+        found.insert(0, said.strip())
     if place:
         head += f" (at {place})"
         found.append(f"at {place}")
@@ -110,7 +134,8 @@ def trouble(said: str) -> str:
     """Why a place could not be read, from the words of a program: ``refused``, ``unreachable`` or
     ``absent``; the empty string for any other reason."""
     # Warnings tell of retries and of deprecated things: they are not the reason.
-    text = "\n".join(line for line in said.splitlines() if not line.startswith("warning:"))
+    lines = (line for line in said.splitlines() if not line.startswith("warning:"))
+    text = "\n".join(line for line in lines if not _IGNORED.match(line))
     return next((kind for kind, how in _TROUBLES if re.search(how, text, re.IGNORECASE)), "")
 
 
@@ -127,8 +152,8 @@ def spoken(text: str) -> str:
 
 
 def with_remedy(why: str, safe: str) -> str:
-    """``why`` with what is ``safe`` and what to do, where it is a place that cannot be written."""
-    do = next((do for said, do in _PLACES if said.lower() in why.lower()), "")
+    """``why`` with what is ``safe`` and what to do, where it is a place that cannot be used."""
+    do = next((do for said, do in _PLACES if re.search(said, why, re.IGNORECASE)), "")
     return f"{why}; {safe}; {do}, then run it again" if do else why
 
 
@@ -140,16 +165,31 @@ def _block(lines: Sequence[str], begin: int) -> list[str]:
     return [line for line in lines[begin:end] if not _NOISE.match(line)]
 
 
+def _got(found: Sequence[str]) -> str:
+    """The hash that was found, of a ``hash mismatch``: a person copies it."""
+    return next((" ".join(line.split()) for line in found if line.startswith("got:")), "")
+
+
+def _log(found: Sequence[str]) -> str:
+    """The line of a builder's log that says why it failed, else the last one, else ""."""
+    logged = [
+        match[1] for line in found if not _LOG_NOTE.match(line) and (match := _LOG.match(line))
+    ]
+    return next(filter(_CAUSE.search, logged), logged[-1] if logged else "")
+
+
 def _of_nix(block: list[str]) -> tuple[list[str], str]:
     """The lines of an error's message, and the place ``file:line:column`` that it names, if any."""
-    inner = [n for n, line in enumerate(block) if n and _ERROR.match(line)]
-    start = inner[-1] if inner else 0
+    # A line of a message may begin with "error:" too, so the first one ends the trace.
+    bare = not _ERROR.sub("", block[0], count=1)
+    inner = bare and next((n for n, line in enumerate(block) if n and _ERROR.match(line)), 0)
+    start = inner or 0
     message: list[str] = []
-    place = ""
+    place, excerpt = "", False
     for line in [_ERROR.sub("", block[start], count=1), *block[start + 1 :]]:
         if at := _PLACE.match(line):
-            place = place or at[1]
-        elif _EXCERPT.match(line) or not line.strip():
+            place, excerpt = place or at[1], True
+        elif (excerpt and _EXCERPT.match(line)) or not line.strip():
             continue
         elif line.strip().startswith("… "):  # a trace begins: the message has ended
             break

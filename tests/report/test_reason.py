@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from converge.reason import reason
+from converge.reason import reason, reason_of, trouble, with_remedy
 from tests.nix.harness import Nix
 from tests.tools import need
 
@@ -122,12 +122,13 @@ map has no entry for key "nothing"
         ),
         (
             BUILD,
-            "builder for '/nix/store/eeee-b.drv' failed with exit code 3;",
+            "builder for '/nix/store/eeee-b.drv' failed with exit code 3: "
+            "error: x.c:1: no such thing",
             "> error: x.c:1: no such thing",
         ),
         (
             BUILD_NEW,
-            "Cannot build '/nix/store/eeee-b.drv'. Reason: builder failed with exit code 3.",
+            "Cannot build '/nix/store/eeee-b.drv'. Reason: builder failed with exit code 3: two",
             "> two",
         ),
         (
@@ -190,3 +191,111 @@ def test_the_git_of_this_machine_too(tmp_path: Path) -> None:
     found = reason(done.stderr.splitlines())
     assert found is not None
     assert found.first.startswith("fatal: not a git repository")
+
+
+MISSING = "error: attribute 'x' missing\n\n       at /home/me/flake.nix:1:2:\n"
+SSH_OF_GIT = """\
+{}
+fatal: Could not read from remote repository.
+
+Please make sure you have the correct access rights
+and the repository exists.
+error: program 'git' failed with exit code 128
+"""
+FULL = """\
+error: builder for '/nix/store/eeee-b.drv' failed with exit code 1;
+       last 3 log lines:
+       > unpacking
+       > cp: error writing 'x': No space left on device
+       > note: build failure may have been caused by lack of free disk space
+       For full logs, run 'nix log /nix/store/eeee-b.drv'.
+"""
+
+
+@pytest.mark.parametrize(
+    ("notice", "why", "first"),
+    [
+        (
+            "sudo: unable to resolve host tanuki: Name or service not known",
+            MISSING,
+            "attribute 'x' missing (at /home/me/flake.nix:1:2)",
+        ),
+        (
+            "chezmoi: warning: config file template has changed, run chezmoi init to regenerate it",
+            'chezmoi: a.tmpl:1:3: executing "a.tmpl" at <.a>: map has no entry for key "a"',
+            'chezmoi: a.tmpl:1:3: executing "a.tmpl" at <.a>: map has no entry for key "a"',
+        ),
+        (
+            "tar: Removing leading `/' from member names",
+            "tar: x: Cannot write: Disk quota exceeded",
+            "tar: x: Cannot write: Disk quota exceeded",
+        ),
+    ],
+)
+def test_what_a_tool_only_mentions_is_not_taken_for_its_reason(
+    notice: str, why: str, first: str
+) -> None:
+    assert reason_of(f"{notice}\n{why}") == first
+    assert trouble(notice) == ""
+    assert reason_of(notice) == notice, "the only line there is"
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("git@host: Permission denied (publickey).", "refused"),
+        ("Host key verification failed.\r", "refused"),
+        ("kex_exchange_identification: Connection closed by remote host", "unreachable"),
+        ("ERROR: Repository not found.", "absent"),
+    ],
+)
+def test_the_words_of_ssh_come_before_the_general_ones_of_git(said: str, kind: str) -> None:
+    told = reason_of("Cloning into 'x'...\n" + SSH_OF_GIT.format(said))
+    assert told.startswith(said.strip().rstrip("."))
+    assert "fatal: Could not read from remote repository." in told
+    assert trouble(told) == kind
+
+
+def test_a_builders_own_words_are_in_the_last_line_with_the_remedy() -> None:
+    why = "cp: error writing 'x': No space left on device"
+    assert reason_of(FULL) == (
+        f"builder for '/nix/store/eeee-b.drv' failed with exit code 1: {why}"
+    )
+    assert "; make room there, then run it again" in with_remedy(reason_of(FULL), "nothing is")
+
+
+def test_both_hashes_of_a_mismatch_are_said() -> None:
+    told = reason_of(
+        "error: hash mismatch in fixed-output derivation '/nix/store/xxx-s.drv':\n"
+        "         specified: sha256-AAAA=\n            got:    sha256-BBBB=\n"
+        "error: 1 dependencies of derivation '/nix/store/y.drv' failed to build\n"
+    )
+    assert told.endswith("'/nix/store/xxx-s.drv': specified: sha256-AAAA=, got: sha256-BBBB=")
+
+
+def test_a_message_keeps_its_own_lines_that_look_like_an_error_or_an_excerpt() -> None:
+    text = "error:\n       … while x\n\n       error: bad:\n       | a |\n       error: see below\n"
+    found = reason(text.splitlines())
+    assert found is not None
+    assert found.lines == ("bad:", "| a |", "error: see below")
+
+
+def test_a_branch_that_github_does_not_have_is_absent() -> None:
+    assert trouble("error: unable to download 'https://api.github.com/x': HTTP error 422") == (
+        "absent"
+    )
+
+
+@pytest.mark.parametrize(
+    ("why", "remedy"),
+    [
+        ("committing transaction: database or disk is full", "make room there"),
+        ("fatal: Unable to create '/x/.git/index.lock': File exists.", "end the other git"),
+        ("fatal: detected dubious ownership in repository at '/x'", "git's safe.directory"),
+        ("repository path '/x' is not owned by current user", "git's safe.directory"),
+        ("me@host: Permission denied (publickey,password).", "let a key of this user log in"),
+        ("cannot open '/x': Permission denied", "let this user write there"),
+    ],
+)
+def test_a_reason_that_a_person_can_end_has_its_own_remedy(why: str, remedy: str) -> None:
+    assert remedy in with_remedy(why, "nothing was activated")
