@@ -10,7 +10,7 @@
 of_home() {
     each_=$(cat)
     # shellcheck disable=SC2016 # expanded by the inner shell
-    as_user sh -c '
+    told sh -c '
         cd -- "$1/home-files" && extension=$3 \
             find . \( -type f -o -type l \) -exec sh -c "$2" each "$1" {} +' \
         home "$(readlink -f -- "$1")" "$each_" "before-$(plan run)"

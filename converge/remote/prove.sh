@@ -186,7 +186,7 @@ ask() {
     done
 }
 desktop() { # whether the user has a session with a display
-    as_user timeout 10 systemctl --user show-environment 2>/dev/null |
+    told timeout 10 systemctl --user show-environment 2>/dev/null |
         grep -qE '^(WAYLAND_)?DISPLAY=.'
 }
 # in_session SECONDS PROGRAM...: run a program in the user's desktop session, with the environment of the
@@ -195,7 +195,7 @@ desktop() { # whether the user has a session with a display
 in_session() {
     wait_=$1
     shift
-    for_user "$((wait_ + 30))" systemd-run --user --quiet --collect --wait --pipe \
+    told_within "$((wait_ + 30))" systemd-run --user --quiet --collect --wait --pipe \
         --unit="$QUESTION" --property="RuntimeMaxSec=$wait_" "$@" 2>/dev/null | head -n 1 | head -c 64
 }
 dialog() { # dialog SECONDS: the question on the desktop, as for a screen's resolution

@@ -49,7 +49,7 @@ if [ "$for_another" = yes ] || rooted; then
     system_places_alone
     umask 027 # the group is the user's own, so that the user's processes can read the record
 fi
-ACTIVATION_S=1800 BRIEF_S=120
+ACTIVATION_S=1800 BRIEF_S=120 GATHER_S=5
 
 as_user() { for_user "$ACTIVATION_S" "$@"; } # as_user COMMAND...: run it as the user, also from root
 briefly() { for_user "$BRIEF_S" "$@"; }      # the same for quick commands
@@ -81,18 +81,35 @@ for_user() { # for_user SECONDS COMMAND...
     timeout -k 10 "$seconds" runuser -u "$user" -- env -u SUDO_UID HOME="$home" USER="$user" \
         LOGNAME="$user" XDG_RUNTIME_DIR="/run/user/$uid" PATH="$PATH$(places)" "$@"
 }
-# told COMMAND...: as_user, and print the command's output. It goes through a file, because any process
-# of the user could hold a pipe open.
-told() {
-    if ! rooted; then
-        "$@"
-        return
-    fi
-    as_user "$@" >"$T/.told"
+# told COMMAND...: as_user, and print the first 64 KiB of the command's output.
+told() { told_within "$ACTIVATION_S" "$@"; }
+told_within() { # told_within SECONDS COMMAND...
+    if rooted; then gathered for_user "$@"; else for_user "$@"; fi
+}
+# gathered COMMAND...: run it, and print the first 64 KiB of its output. A process of root's gathers the
+# output from a pipe: a process of the user that keeps this open for ever neither fills root's disk nor
+# holds root up.
+gathered() {
+    told_=$(mktemp -d "$T/.told.XXXXXX") && mkfifo -m 600 -- "$told_/pipe" || return 1
+    gathering "$told_/said" 128 "$told_/whole" <"$told_/pipe" &
+    gatherer_=$!
+    "$@" >"$told_/pipe"
     code_=$?
-    head -c 65536 -- "$T/.told"
-    rm -f -- "$T/.told"
+    ended_=$(($(uptime_s) + GATHER_S))
+    until [ -e "$told_/whole" ] || [ "$(uptime_s)" -ge "$ended_" ]; do sleep 0.02; done
+    kill -KILL "-$gatherer_" 2>/dev/null
+    cat -- "$told_/said" 2>/dev/null
+    rm -rf -- "$told_"
     return "$code_"
+}
+# gathering FILE BLOCKS [WHOLE]: write standard input to FILE, at most so many blocks of 512 bytes, then
+# make the file WHOLE. What is more is read and dropped, so that nobody who writes is stopped. It is a
+# session of its own, to be killed as a whole.
+gathering() {
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    exec setsid sh -c '(trap "" XFSZ && ulimit -f "$2" && exec cat >"$1")
+        cat >/dev/null
+        if [ -n "$3" ]; then : >"$3"; fi' gathering "$1" "$2" "${3:-}" >/dev/null 2>&1
 }
 # valid PATH: whether it is a path directly in the store that Nix knows to be whole. Root runs nothing
 # else, because the user could replace a link at any time.

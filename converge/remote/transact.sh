@@ -218,7 +218,8 @@ case $verb in
                 "$@" sh "$self" run "$T" >/dev/null || stop 70 "systemd-run: the unit did not start"
             say started unit
         else
-            setsid sh "$self" run "$T" </dev/null >"$T/log" 2>&1 &
+            # The user's processes write to this log as well.
+            { setsid sh "$self" run "$T" </dev/null 2>&1 | gathering "$T/log" 2048; } >/dev/null 2>&1 &
             say started process
         fi
         if [ -n "${3:-}" ]; then sh "$self" wait "$T" "$3"; fi

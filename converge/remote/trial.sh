@@ -266,7 +266,7 @@ undo_all() {
     end=$1
     shift
     state undoing "$*"
-    answer=$(sh "$self" undo "$T" 2>&1 | grep '^status ' | tail -n 1)
+    answer=$(gathered sh "$self" undo "$T" | grep '^status ' | tail -n 1)
     answer=${answer#status }
     case ${answer%% *} in undone) ;; *) end=broken && set -- "$*; ${answer:-the undo gave no answer}" ;; esac
     ends "$end" "$@"
