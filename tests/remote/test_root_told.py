@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tasks.reach.remote import PROGRAMS, text
+from tests import sshd
 from tests.remote.recording import run_id
 from tests.remote.test_record_root import Rooted, rooted
 from tests.tools import need
@@ -59,13 +60,17 @@ def test_s3_what_the_user_says_neither_fills_roots_disk_nor_holds_root_up(
         assert took < 50
         files = [one for one in place.rglob("*") if one.is_file()]
         assert [one.name for one in files] == ["plan"]
-        held = [one for one in Path("/proc").glob("[0-9]*/cmdline") if str(place) in _read(one)]
-        assert held == [], "root's process that reads has ended"
+        sshd.wait_for(lambda: not reads(place), "the end of root's process that reads")
     finally:
         for one in Path("/proc").glob("[0-9]*/environ"):
             if f"WT_MARK={mark}" in _read(one):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(int(one.parent.name), signal.SIGKILL)
+
+
+def reads(place: Path) -> list[Path]:
+    """The processes that have a path below ``place`` in their command line."""
+    return [one for one in Path("/proc").glob("[0-9]*/cmdline") if str(place) in _read(one)]
 
 
 def _read(path: Path) -> str:
