@@ -13,6 +13,7 @@ from converge.subjects.builds import checks as builds
 from converge.subjects.latency import checks as latency
 from converge.subjects.libraries import checks as libraries
 from converge.subjects.memory import checks as memory
+from converge.subjects.monitoring import checks as monitoring
 from converge.subjects.plasma import checks as plasma
 from converge.subjects.runtimes import checks as runtimes
 from converge.subjects.session import checks as session
@@ -37,6 +38,7 @@ PROOFS: tuple[Proof, ...] = (
     *session.PROOFS,
     *video.PROOFS,
     *memory.PROOFS,
+    *monitoring.PROOFS,
     *latency.PROOFS,
     *builds.PROOFS,
     *generations.PROOFS,

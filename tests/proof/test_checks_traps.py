@@ -308,3 +308,18 @@ def test_what_the_users_own_configuration_decides_is_named_and_undoes_no_run(
     assert not finding.counts
     # What is as the plan has it is effective, whoever says so.
     assert judge(setting, {**case.good, **own}).effect is Effect.EFFECTIVE
+
+
+def test_the_algorithm_of_another_device_says_nothing_of_the_swap() -> None:
+    good = CASES["memory.zram"].good
+    swaps = str(good[("file", "/proc/swaps")]).replace("zram0", "zram1")
+    finding = judge("memory.zram", {**good, ("file", "/proc/swaps"): swaps})
+    assert (finding.effect, "zram1" in finding.reason) == (Effect.UNKNOWN, True)
+
+
+def test_a_lower_limit_of_the_users_own_is_told_and_undoes_no_run() -> None:
+    case = CASES["memory.user-slice"]
+    lower = {**case.good, **case.bad["the user's own slice ends before"]}
+    finding = judge("memory.user-slice", lower)
+    assert (finding.effect, finding.counts) == (Effect.NOT_EFFECTIVE, False)
+    assert finding.found == "user-1000.slice ends at 1024 MiB"

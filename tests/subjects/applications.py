@@ -62,6 +62,11 @@ def app_case(name: str) -> Case:
     )
 
 
+FEATURES = (
+    "exec codium '--enable-features=VaapiVideoDecoder,VaapiIgnoreDriverChecks,Vulkan,"
+    "CanvasOopRasterization'"
+)
+
 CASES: dict[str, Case] = {
     **{
         row.id: app_case(row.id.removeprefix("electron.app."))
@@ -99,7 +104,19 @@ CASES: dict[str, Case] = {
         good={**IN_USE, ("file", "home-path/bin"): LAUNCHER, "gpu-processes": GPU_PROCESS},
         bad={
             "a launcher lacks it": {("file", "home-path/bin/codium"): "exec codium"},
+            "a longer flag": {("file", "home-path/bin/codium"): "exec codium --use-gl=desktop-x"},
             "drawn in software": {"gpu-processes": GPU_PROCESS + "flag --use-gl=disabled\n"},
+        },
+    ),
+    "electron.flag.features": Case(
+        good={**IN_USE, ("file", "home-path/bin"): FEATURES, "gpu-processes": GPU_PROCESS},
+        bad={
+            "switched off after it": {
+                ("file", "home-path/bin/codium"): f"{FEATURES} --disable-features=Vulkan"
+            },
+            "another list after it": {
+                ("file", "home-path/bin/codium"): f"{FEATURES} --enable-features=Other"
+            },
         },
     ),
     "electron.launchers": Case(

@@ -94,6 +94,7 @@ def alias_case(name: str) -> Case:
         good={**IN_USE, "alias": f"alias {name}='{row['command']}'\n"},
         bad={
             "the user's own": {"alias": f"alias {name}='top'\n"},
+            "a longer one": {"alias": f"alias {name}='echo {row['command']} >&2'\n"},
             "none": {"alias": failing(1, f"alias: {name}: not found")},
         },
     )

@@ -27,14 +27,36 @@ PROMISED = "".join(
 )
 KWIN = f"desktop /{MANAGER}/session.slice/plasma-kwin_x11.service\n"
 
+RESTARTS = "panic=30 boot.panic_on_fail systemd.watchdog_sec=60"
+
 CASES: dict[str, Case] = {
     "memory.page-cluster": machine_file("/proc/sys/vm/page-cluster", "0\n", the_default="3\n"),
     "memory.zswap": machine_file(
         "/sys/module/zswap/parameters/enabled", "N\n", the_default_of_most_kernels="Y\n"
     ),
-    "boot.restart": machine_file("/proc/sys/kernel/panic", "30\n", the_default="0\n"),
-    "memory.min-ttl": machine_file(
-        "/sys/kernel/mm/lru_gen/min_ttl_ms", "1000\n", the_default="0\n", almost="100\n"
+    "boot.restart": Case(
+        good={
+            **IN_USE,
+            ("file", "/proc/sys/kernel/panic"): "30\n",
+            ("file", "/proc/cmdline"): f"init=/x/init quiet {RESTARTS}\n",
+        },
+        bad={
+            "the default": {("file", "/proc/sys/kernel/panic"): "0\n"},
+            "set while it runs": {("file", "/proc/cmdline"): "init=/x/init quiet\n"},
+            "given twice": {("file", "/proc/cmdline"): f"{RESTARTS} systemd.watchdog_sec=0\n"},
+        },
+    ),
+    "memory.min-ttl": Case(
+        good={
+            **IN_USE,
+            ("file", "/sys/kernel/mm/lru_gen/min_ttl_ms"): "1000\n",
+            ("file", "/sys/kernel/mm/lru_gen/enabled"): "0x0007\n",
+        },
+        bad={
+            "the default": {("file", "/sys/kernel/mm/lru_gen/min_ttl_ms"): "0\n"},
+            "almost": {("file", "/sys/kernel/mm/lru_gen/min_ttl_ms"): "100\n"},
+            "generations are off": {("file", "/sys/kernel/mm/lru_gen/enabled"): "0x0000\n"},
+        },
     ),
     "memory.session": Case(
         good={**IN_USE, ("file", "/proc/meminfo"): MEMINFO, "promise": PROMISED + KWIN},
@@ -51,6 +73,7 @@ CASES: dict[str, Case] = {
     "memory.oomd": Case(
         good={**IN_USE, "oomd": OOMCTL},
         bad={
+            "it only says what it would do": {"oomd": OOMCTL.replace("Run: no", "Run: yes")},
             "nothing is watched": {"oomd": OOMCTL.replace(WATCHED, "")},
             "for swap alone": {"oomd": OOMCTL[::-1].replace(WATCHED[::-1], "", 1)[::-1]},
             "another user's": {"oomd": OOMCTL.replace("1000", "1001")},

@@ -82,6 +82,11 @@ def flags_case(package: str, *, strategy: str = "leaf") -> Case:
             "a flag is missing": {
                 "nix-report": report(strategy=strategy, **{package: {"missing": ["-O3"]}})
             },
+            "a later flag replaces it": {
+                "nix-report": report(
+                    strategy=strategy, **{package: {"found": ["-march=skylake", "-march=x86-64"]}}
+                )
+            },
             "the package lost its own": {
                 "nix-report": report(strategy=strategy, **{package: {"lost": ["-static-libgcc"]}})
             },
@@ -164,6 +169,9 @@ CASES: dict[str, Case] = {
         good={**LIBRARIES, "program": json.dumps({"version": "24.18.0", "v8": "13.6"})},
         bad={
             "the derivation lacks the flag": {"nix-report": report(node={"flags": "-O2"})},
+            "a later flag replaces it": {
+                "nix-report": report(node={"flags": "-march=skylake -march=x86-64"})
+            },
             "another node": {"program": json.dumps({"version": "22.1.0", "v8": "12"})},
             "it does not start": {"program": failing(132, "Illegal instruction")},
         },
@@ -182,6 +190,13 @@ CASES: dict[str, Case] = {
             "no shell has it": {("file", VARIABLES): failing(ABSENT, "hm-session-vars.sh")},
             "another CPU": {
                 ("file", VARIABLES): 'export CARGO_BUILD_RUSTFLAGS="-C target-cpu=znver3"\n'
+            },
+            "a CPU whose name begins alike": {
+                ("file", VARIABLES): 'export CARGO_BUILD_RUSTFLAGS="-C target-cpu=skylake-avx512"\n'
+            },
+            "another CPU after it": {
+                ("file", VARIABLES): "export CARGO_BUILD_RUSTFLAGS="
+                '"-C target-cpu=skylake -C target-cpu=x86-64"\n'
             },
             "a variable takes its place": {"fresh": environment("RUSTFLAGS=-g", first="fresh")},
         },

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from tests.proof.checks import IN_USE
+from tests.proof.checks import IN_USE, Replies
 from tests.subjects.case import GIB, GRUB, MEMINFO, NIX_CONFIG, Case, machine_file
 
 SWAPS = f"Filename Type Size Used Priority\n/dev/zram0 partition {12 * 1024 * 1024} 0 100\n"
+
+NO_LIMIT = "kernel memory.high max\nkernel memory.max max"
+
+
+def groups(*, all: str = NO_LIMIT, user: str = NO_LIMIT, manager: str = NO_LIMIT) -> Replies:
+    """The control groups above the applications, whose own limit is as wanted."""
+    place = "user-1000.slice/user@1000.service"
+    return {
+        ("group", f"{place}/app.slice"): f"kernel memory.high {12 * GIB}\nkernel memory.max max\n",
+        ("group", place): f"{NO_LIMIT}\n{manager}\n",
+        ("group", "user.slice/user-1000.slice"): f"{NO_LIMIT}\n{user}\n",
+        ("group", "user.slice"): f"{NO_LIMIT}\n{all}\n",
+    }
+
 
 CASES: dict[str, Case] = {
     "memory.zram": Case(
@@ -24,6 +38,9 @@ CASES: dict[str, Case] = {
             "zswap as older kernels say it": {("file", "/zswap/parameters/enabled"): "1\n"},
             "a disk that is filled first": {
                 ("file", "/proc/swaps"): f"{SWAPS}/dev/sda3 partition 9 0 100\n"
+            },
+            "a file on a disk, of such a name": {
+                ("file", "/proc/swaps"): SWAPS.replace("/dev/zram0", "/var/zram0/swap")
             },
         },
     ),
@@ -49,6 +66,9 @@ CASES: dict[str, Case] = {
         bad={
             "the drop-in does not apply": {("group", "app.slice"): "kernel memory.high max\n"},
             "another limit": {("group", "app.slice"): f"kernel memory.high {6 * GIB}\n"},
+            "the user's own slice ends before": groups(user=f"kernel memory.max {GIB}"),
+            "the user's manager slows down before": groups(manager=f"kernel memory.high {GIB}"),
+            "the slice of all users ends before": groups(all=f"kernel memory.max {8 * GIB}"),
         },
     ),
     "memory.user-slice-max": Case(
@@ -66,6 +86,9 @@ CASES: dict[str, Case] = {
                 "build-slice": "slice 1\ndaemon /system.slice/nix-daemon.service\n"
             },
             "not idle": {"build-slice": "slice 0\ndaemon /build.slice/nix-daemon.service\n"},
+            "in a slice of the same name below another": {
+                "build-slice": "slice 1\ndaemon /system.slice/build.slice/nix-daemon.service\n"
+            },
             "a kernel without it": {
                 "build-slice": "slice -\ndaemon /build.slice/nix-daemon.service\n"
             },

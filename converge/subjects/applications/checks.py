@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from converge.effect import Verdict, effective, not_applicable, not_effective, pending
@@ -206,6 +207,19 @@ def _wrapper(context: Context, app: Setting) -> Ask:
     return Ask("file", (f"{context.generation(Layer.HOME_MANAGER)}/home-path/bin/{program}",))
 
 
+def _passes(launcher: str, wanted: str) -> bool:
+    """Whether a launcher passes a flag, or switches a feature on. Chromium follows the last list of
+    features to switch on, and a feature that is on no list of those to switch off."""
+    words = re.split(r"[\s\"']+", launcher)
+    if wanted.startswith("--"):
+        return wanted in words
+    on, off = (
+        [word.removeprefix(option).split(",") for word in words if word.startswith(option)]
+        for option in ("--enable-features=", "--disable-features=")
+    )
+    return bool(on) and wanted in on[-1] and not any(wanted in one for one in off)
+
+
 def _judge_flag(context: Context, answers: Answers, setting: Setting) -> Verdict:
     """Whether flags that ``include=`` asked for are in the launchers, and drawing still works."""
     row = value(setting)
@@ -215,7 +229,7 @@ def _judge_flag(context: Context, answers: Answers, setting: Setting) -> Verdict
     launchers = [text for text in found if text is not None]
     if not launchers:
         return not_applicable("the home generation holds no Electron application of this plan")
-    lacking = [flag for flag in wanted if not all(flag in text for text in launchers)]
+    lacking = [flag for flag in wanted if not all(_passes(text, flag) for text in launchers)]
     if lacking:
         live = not_effective(
             f"no {' '.join(lacking)}", expected=expected, reason="a launcher lacks it"

@@ -24,7 +24,8 @@ def _judge_idle(context: Context, answers: Answers, setting: Setting) -> Verdict
     that started before the change stays outside until it is restarted."""
     idle, groups = _builds(answers.text(BUILDS))
     expected = f"the build daemon in {SLICE}, scheduled as idle"
-    outside = [group for group in groups if SLICE not in group.split("/")]
+    # The slice of the system: one of the same name below another is another slice.
+    outside = [group for group in groups if not group.startswith(f"/{SLICE}/")]
     reply = answers.reply(DAEMON)
     told = reply.status == 0 and system.properties(reply.text).get("Slice") == SLICE
     if groups and not outside and idle == "1":

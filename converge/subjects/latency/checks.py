@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from converge.boot.checks import BootCheck, is_, lines
-from converge.effect import Verdict, effective, matches, not_effective, pending
+from converge.effect import Effect, Verdict, effective, matches, not_effective, pending
 from converge.proof.check import Answers, Ask, Context, Proof, Unreadable, value
 from converge.setting import Phase, Setting
 from converge.subjects.memory.checks import MEMORY
@@ -29,8 +30,17 @@ def _file(path: str) -> Ask:
     return Ask("file", (path,), machine=True)
 
 
+#: Whether the kernel has its generations of pages on: bits, 0 for off (its mm/multigen_lru).
+GENERATIONS = "/sys/kernel/mm/lru_gen/enabled"
+#: What this boot was started with; of a parameter given twice the last one counts.
+BOOT_LINE = "/proc/cmdline"
+#: Id of a row -> a file that says whether the row's value is used at all.
+_USED_BY: Mapping[str, str] = {"memory.min-ttl": GENERATIONS, "boot.restart": BOOT_LINE}
+
+
 def _kernel_asks(context: Context, setting: Setting) -> Iterable[Ask]:
-    files = (_file(path) for path in KERNEL[setting.id])
+    more = [_USED_BY[setting.id]] if setting.id in _USED_BY else []
+    files = (_file(path) for path in (*KERNEL[setting.id], *more))
     return (*files, BOOTED, *marker_asks(context, setting.layer))
 
 
@@ -41,7 +51,28 @@ def _judge_kernel(context: Context, answers: Answers, setting: Setting) -> Verdi
     if setting.id == "memory.sched-ext":  # the file has lavd_1.0.9_x86_64_unknown_linux_gnu
         running = all(found[path].partition("_")[0] == word for path, word in wanted.items())
         live = effective(_shown(found), expected=_shown(wanted)) if running else live
+    if live.effect is Effect.EFFECTIVE and (unused := _unused(answers, setting)):
+        live = not_effective(unused, expected=_shown(wanted), reason="so the value is not used")
     return settle(context, answers, setting, live)
+
+
+def _unused(answers: Answers, setting: Setting) -> str:
+    """What keeps the kernel or systemd from using a row's value; "" for nothing."""
+    if setting.id == "memory.min-ttl":
+        bits = answers.text(_file(GENERATIONS)).strip()
+        if not re.fullmatch(r"0x[0-9a-f]+", bits):
+            raise Unreadable("the kernel did not say whether its generations of pages are on")
+        return "" if int(bits, 16) else f"lru_gen is off ({bits})"
+    if setting.id == "boot.restart":
+        given = answers.text(_file(BOOT_LINE)).split()
+        last = {word.partition("=")[0]: word for word in given}
+        lacking = [
+            word
+            for word in value(setting)["kernelParams"]
+            if last.get(word.partition("=")[0]) != word
+        ]
+        return f"this boot was started without {' '.join(lacking)}" if lacking else ""
+    return ""
 
 
 def _kernel_after_boot(context: Context, setting: Setting) -> Iterator[BootCheck]:
@@ -77,6 +108,9 @@ def _judge_oomd(context: Context, answers: Answers, setting: Setting) -> Verdict
         for name, part in (("swap", swap), ("pressure", pressure))
         if f"Path: {watched}" not in [line.strip() for line in part.splitlines()]
     ]
+    if re.search(r"^\s*Dry Run: yes\s*$", text, re.MULTILINE):
+        dry = not_effective("oomd runs dry", expected=expected, reason="it only says what it would")
+        return settle(context, answers, setting, dry)
     if not missing:
         return effective("it is watched for both", expected=expected)
     if "Swap Monitored CGroups" not in swap or not pressure:

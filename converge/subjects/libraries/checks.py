@@ -7,7 +7,8 @@ and a package from a cache has no build log.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from converge.effect import Effect, Verdict, effective, not_applicable, not_effective, unknown
@@ -152,6 +153,7 @@ def _flags(setting: Setting, packages: Mapping[str, Package]) -> Verdict:
     expected = f"{' '.join(wanted)} in {count(len(packages), 'derivation')}"
     for name, one in packages.items():
         lacking = [own] if own and own not in one.found else list(one.missing)
+        lacking = lacking or _overruled([own] if own else one.wanted, one.found)
         if lacking:
             return not_effective(
                 f"{name}: {' '.join(one.found) or 'no flags'}",
@@ -165,6 +167,19 @@ def _flags(setting: Setting, packages: Mapping[str, Package]) -> Verdict:
                 reason=f"{name} lost its own flags {' '.join(one.lost)}",
             )
     return effective(expected, expected=expected)
+
+
+def last_of(option: str, flags: Sequence[str]) -> str:
+    """The last of the flags that begin with ``option``, which a compiler follows; "" for none."""
+    return next((flag for flag in reversed(flags) if flag.startswith(option)), "")
+
+
+def _overruled(wanted: Iterable[str], found: Sequence[str]) -> list[str]:
+    """The wanted flags of the kind ``-march=X`` or ``-O3`` that a later flag of the same kind
+    replaces."""
+    kinds = ((flag, re.match(r"-O|[^=]+=", flag)) for flag in wanted)
+    options = ((flag, kind[0]) for flag, kind in kinds if kind)
+    return [flag for flag, option in options if last_of(option, found) != flag]
 
 
 def _linker(packages: Mapping[str, Package]) -> Verdict:

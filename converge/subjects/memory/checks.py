@@ -1,8 +1,10 @@
-"""Checks of memory, storage and monitoring, by the answers of the kernel and of shells."""
+"""Checks of memory and storage, by the answers of the kernel."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from converge.boot.checks import BootCheck, has, is_, lines
 from converge.effect import (
@@ -10,14 +12,12 @@ from converge.effect import (
     Verdict,
     effective,
     matches,
-    not_applicable,
     not_effective,
     pending,
     unknown,
 )
-from converge.proof.check import ABSENT, MISSING, Answers, Ask, Context, Proof, Unreadable, value
+from converge.proof.check import ABSENT, Answers, Ask, Context, Proof, Unreadable, value
 from converge.setting import Phase, Setting
-from converge.subjects.monitoring import rows
 from converge.subjects.workspace import system
 from converge.subjects.workspace.generations import BOOTED, marker_asks, settle
 
@@ -26,6 +26,7 @@ ALGORITHM = Ask("file", ("/sys/block/zram0/comp_algorithm",), machine=True)
 MEMORY = Ask("file", ("/proc/meminfo",), machine=True)
 ZSWAP = Ask("file", ("/sys/module/zswap/parameters/enabled",), machine=True)
 DISKS = Ask("disks", machine=True)
+_DEVICE = re.compile(r"/dev/zram[0-9]+")
 
 
 def _layer(context: Context, setting: Setting, *asks: Ask) -> Iterable[Ask]:
@@ -45,7 +46,7 @@ def _zram(context: Context, answers: Answers) -> Verdict:
         return unknown("the profile declares no zram")
     expected = f"zram {wanted.percent} %, {wanted.algorithm}, priority {wanted.priority}"
     swaps = system.swaps(answers.text(SWAPS))
-    found = [swap for swap in swaps if "/zram" in swap.name]
+    found = [swap for swap in swaps if _DEVICE.fullmatch(swap.name)]
     if not found:
         return not_effective("no swap in zram", expected=expected)
     if len(found) > 1:
@@ -61,6 +62,8 @@ def _zram(context: Context, answers: Answers) -> Verdict:
             reason="it keeps swapped pages in a pool of its own, so few of them reach zram; "
             "start the kernel with zswap.enabled=0",
         )
+    if found[0].name != "/dev/zram0":
+        raise Unreadable(f"the swap is {found[0].name}, and zram0 was asked")
     before = [one.name for one in swaps if one.priority >= found[0].priority and one not in found]
     if before:
         return not_effective(
@@ -149,12 +152,20 @@ def _applications(context: Context) -> tuple[Ask, Ask]:
     )
 
 
+def _above(context: Context) -> tuple[Ask, ...]:
+    """Questions for the limits of every group above the applications, by the kernel's numbers."""
+    uid = context.snapshot.facts["uid"]
+    groups = ("user.slice", f"user.slice/user-{uid}.slice/user@{uid}.service")
+    return (_user(context)[0], *(Ask("group", (group,), machine=True) for group in groups))
+
+
 def _slice_asks(context: Context, setting: Setting) -> Iterable[Ask]:
     return _layer(context, setting, *_user(context), MEMORY)
 
 
 def _app_slice_asks(context: Context, setting: Setting) -> Iterable[Ask]:
-    return _layer(context, setting, *_applications(context), *_user(context), MEMORY)
+    own, above = _applications(context), _above(context)
+    return _layer(context, setting, *own, *_user(context), *above[1:], MEMORY)
 
 
 def _waits(answers: Answers, ask: Ask, wanted: Mapping[str, float], total: int) -> bool:
@@ -225,7 +236,21 @@ def _judge_app_slice(context: Context, answers: Answers, setting: Setting) -> Ve
                 expected="no limit of the whole user",
                 found="MemoryHigh of the user's own slice",
             )
+    if live.effect is Effect.EFFECTIVE and (lower := _lower(context, answers)):
+        reason = "by your own choice: it limits the applications and the desktop before ours does"
+        live = replace(not_effective(lower, expected=live.expected, reason=reason), own=True)
     return settle(context, answers, setting, live)
+
+
+def _lower(context: Context, answers: Answers) -> str:
+    """A group above the applications with a lower limit than theirs, or the empty string."""
+    ours = system.group(answers.text(_applications(context)[0])).high
+    for ask in _above(context):
+        numbers = system.group(answers.text(ask))
+        limits = [one for one in (numbers.high, numbers.maximum) if one is not None]
+        if ours is not None and limits and min(limits) < ours:
+            return f"{ask.arguments[0].rpartition('/')[2]} ends at {min(limits) // system.MIB} MiB"
+    return ""
 
 
 # -- I/O scheduler ----------------------------------------------------------------------------
@@ -295,33 +320,6 @@ def _scheduler_after_boot(context: Context, setting: Setting) -> Iterator[BootCh
             yield BootCheck(name=setting.id, ask=DISKS, rules=(rule,))
 
 
-# -- aliases ----------------------------------------------------------------------------------
-
-
-def _alias(setting: Setting) -> Ask:
-    return Ask("alias", (str(value(setting)["alias"]),))
-
-
-def _judge_alias(context: Context, answers: Answers, setting: Setting) -> Verdict:
-    name, command = str(value(setting)["alias"]), str(value(setting)["command"])
-    reply = answers.reply(_alias(setting))
-    expected = f"an alias {name}"
-    if reply.status in (0, 1, ABSENT) or reply.status == 127:
-        # bash and zsh print the command in single quotes, unchanged.
-        if command in reply.text:
-            return effective(f"{name} in the user's shell", expected=expected)
-        live = not_effective(
-            f"another {name}" if reply.text.strip() else f"the user's shell knows no {name}",
-            expected=expected,
-            reason="home-manager has to manage the shell's own files for it",
-        )
-        return settle(context, answers, setting, live)
-    if reply.status == MISSING:
-        return not_applicable(reply.last_error)
-    answers.good(_alias(setting))
-    raise AssertionError("good() raises for every other status")
-
-
 PROOFS: tuple[Proof, ...] = (
     Proof(
         id="memory.zram",
@@ -360,15 +358,5 @@ PROOFS: tuple[Proof, ...] = (
         asks=lambda context, setting: _layer(context, setting, DISKS),
         judge=_judge_scheduler,
         after_boot=_scheduler_after_boot,
-    ),
-    *(
-        Proof(
-            id=row.check,
-            title="what the user's own interactive shell knows",
-            phase=Phase.DESKTOP,
-            asks=lambda context, setting: (_alias(setting), *marker_asks(context, setting.layer)),
-            judge=_judge_alias,
-        )
-        for row in rows.ROWS
     ),
 )

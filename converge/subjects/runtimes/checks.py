@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,7 +22,7 @@ from converge.proof.check import (
     Unreadable,
 )
 from converge.setting import Layer, Phase, Setting
-from converge.subjects.libraries.checks import report, report_ask
+from converge.subjects.libraries.checks import last_of, report, report_ask
 from converge.subjects.workspace import system
 from converge.subjects.workspace.generations import marker_asks, settle, stage
 
@@ -195,7 +196,7 @@ def _judge_python(context: Context, answers: Answers, setting: Setting) -> Verdi
 def _judge_node(context: Context, answers: Answers, setting: Setting) -> Verdict:
     flag = f"-march={context.profile.build.compiler.march}"
     runtimes = _derivations(context, answers, "node", flag)
-    if plain := [runtime for runtime in runtimes if flag not in runtime["flags"].split()]:
+    if plain := [one for one in runtimes if last_of("-march=", one["flags"].split()) != flag]:
         found = plain[0]["flags"] or "no flags"
         verdict = not_effective(found, expected=flag, reason="the derivation lacks the flag")
         return _built(context, answers, setting, verdict, None)
@@ -297,14 +298,15 @@ def _judge_rust(context: Context, answers: Answers, setting: Setting) -> Verdict
     shell, file = answers.reply(_variables(context)), answers.reply(_cargo(context))
     lines = [line for line in shell.text.splitlines() if "CARGO_BUILD_RUSTFLAGS=" in line]
     where, found = "every login shell", " ".join(lines) if shell.status == 0 else ""
-    if cpu not in found and file.status == 0:
+    if "target-cpu=" not in found and file.status == 0:
         # home-manager makes the file, unless the user has one.
         flags = toml(answers.text(_cargo(context))).get("build", {}).get("rustflags", [])
         where, found = (
             "~/.cargo/config.toml",
             " ".join(flags) if isinstance(flags, list) else str(flags),
         )
-    if cpu not in found:
+    given = re.findall(r"target-cpu=[^\s\"']*", found)
+    if given[-1:] != [cpu]:  # rustc takes the last one
         live = not_effective(found or "no rustflags", expected=expected)
         return settle(context, answers, setting, live)
     if set_there := sorted(_given(answers, FRESH_RUST)):
