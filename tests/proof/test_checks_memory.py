@@ -11,7 +11,6 @@ from converge.profile.profile import Disk, Storage
 from tests.proof.checks import IN_USE, Replies, context, judge
 from tests.subjects.case import GIB, MEMINFO
 
-HALF = f"kernel memory.high {8 * GIB}\nkernel memory.max max\n"
 SLICE: Replies = {
     **IN_USE,
     ("file", "/proc/meminfo"): MEMINFO,
@@ -38,18 +37,27 @@ def test_limits_that_systemd_has_and_the_kernel_not_yet_are_pending(
 
 
 @pytest.mark.parametrize(
-    ("read", "effect"),
-    [("MemoryHigh=infinity\n", Effect.PENDING), (f"MemoryHigh={8 * GIB}\n", Effect.EFFECTIVE)],
-    ids=["of an earlier run", "of the user's own"],
+    ("read", "limit", "effect"),
+    [
+        ("infinity", 8 * GIB, Effect.PENDING),
+        (str(8 * GIB), 8 * GIB, Effect.NOT_EFFECTIVE),
+        (str(14 * GIB), 14 * GIB, Effect.EFFECTIVE),
+    ],
+    ids=["of an earlier run", "a lower one of the user's own", "a higher one of the user's own"],
 )
-def test_a_limit_of_the_whole_user_from_an_earlier_run_is_told_since_it_slows_kwin(
-    read: str, effect: Effect
+def test_a_limit_of_the_whole_user_is_told_where_it_acts_before_that_of_the_applications(
+    read: str, limit: int, effect: Effect
 ) -> None:
-    applications = f"kernel memory.high {12 * GIB}\nkernel memory.max max\n"
-    replies: Replies = {**SLICE, "group": HALF, ("group", "app.slice"): applications}
-    finding = judge("memory.user-slice", {**replies, ("properties", "system"): read})
+    replies: Replies = {
+        **SLICE,
+        "group": f"kernel memory.high {limit}\nkernel memory.max max\n",
+        ("group", "app.slice"): f"kernel memory.high {12 * GIB}\nkernel memory.max max\n",
+        ("properties", "system"): f"MemoryHigh={read}\n",
+    }
+    finding = judge("memory.user-slice", replies)
     assert finding.effect is effect, finding
     assert ("KWin" in finding.reason) is (effect is Effect.PENDING)
+    assert finding.counts is (effect is not Effect.NOT_EFFECTIVE)
 
 
 def test_a_limit_of_the_cpu_alone_does_not_wait_for_memory() -> None:
