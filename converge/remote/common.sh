@@ -383,18 +383,18 @@ home_unit() {
     say "home-manager-$(say "$1" | sed -e 's/\\/\\x5c/g' -e 's/-/\\x2d/g' -e 's/@/\\x40/g' \
         -e 's/+/\\x2b/g' -e 's/\$/\\x24/g' -e 's/^\./\\x2e/').service"
 }
-# in_the_way [FILES]: print each name of standard input at which the home has something of the user's
-# own, which home-manager would move aside. FILES: the directory of home-manager's files; a file with
-# the same bytes is not in the way.
-in_the_way() {
-    while IFS= read -r name_; do
-        target_=$HOME/$name_
-        if [ -L "$target_" ]; then
-            case $(readlink -- "$target_") in */home-files/* | *-home-manager-files/*) continue ;; esac
-        elif [ ! -e "$target_" ]; then
-            continue
+# The text of a function, also for a shell of the user's. of_home_manager PATH: whether the path, or a
+# directory above it in the home, is a link of home-manager's: into the files of a generation in "store".
+# shellcheck disable=SC2016 # expanded where it is a function
+OF_HOME_MANAGER='of_home_manager() {
+    above_=$1
+    while [ "${above_%/}" != "${HOME%/}" ] && [ -n "$above_" ]; do
+        if [ -L "$above_" ]; then
+            case $(readlink -- "$above_") in "$store"/*-home-manager-files/* | "$store"/*/home-files/*)
+                return 0 ;;
+            esac
         fi
-        if [ "$#" -gt 0 ] && cmp -s -- "$1/$name_" "$target_"; then continue; fi
-        say in_the_way "$target_"
+        above_=${above_%/*}
     done
-}
+    return 1
+}'

@@ -34,7 +34,7 @@ activate_home() { # activate_home GENERATION: the caller sets the profile where 
     extension=before-$(plan run)
     set -- "$1/activate"
     if grep -q -e driver-version "$1"; then set -- "$1" --driver-version 1; fi
-    (umask 022 && as_user env HOME_MANAGER_BACKUP_EXT="$extension" "$@")
+    (umask 022 && as_user env -u HOME_MANAGER_BACKUP_COMMAND HOME_MANAGER_BACKUP_EXT="$extension" "$@")
 }
 
 # Keep old generations from the garbage collector as long as the record exists.

@@ -101,7 +101,7 @@ activate() {
         esac
     fi
     if fields nixos; then
-        if ! move_aside; then why="files of the home could not be moved aside" && return 1; fi
+        if home_new=$(home_within "$new"); then aside "$home_new" || return 1; fi
         (umask 022 && "$new/bin/switch-to-configuration" test)
         code=$?
         case $code in
@@ -111,10 +111,12 @@ activate() {
         esac
     fi
     if fields home-manager; then
+        aside "$new" || return 1
         activate_home "$new" || { why="home-manager's activation: exit $?" && return 1; }
     fi
     reload_desktop
 }
+aside() { move_aside "$1" || { why="files of the home could not be moved aside" && return 1; }; }
 
 keep() {
     status keeping "$(plan run)"

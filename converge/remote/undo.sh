@@ -13,6 +13,7 @@ undo_home() {
     number=$(number_of "$profile")
     if [ "$number" != "$old_number" ] && [ "$now" != "$new" ]; then
         left="$left; $profile is somebody else's generation $number, left alone"
+        give_files_back "$new" theirs
     elif [ "$old_path" = - ]; then
         deactivate_home "$new" || trouble="$trouble; by hand: remove the links into $new"
         give_files_back "$new"
@@ -57,7 +58,7 @@ undo_system() {
             *) switch_back switch ;;
         esac
     fi
-    case $left in *"$profile is somebody else's"*) ;; *) give_home_back ;; esac
+    case $left in *"$profile is somebody else's"*) give_home_back theirs ;; *) give_home_back ;; esac
 }
 go_back() { # go_back LAYER: set the old generation, or make its path a new one where it was deleted
     if [ -L "$profile-$old_number-link" ]; then

@@ -6,10 +6,24 @@
 let
   inherit (pkgs) lib;
   runtimes = import ./lib/runtimes.nix { inherit lib profile; };
+
+  # With "recursive", home-manager makes a directory with a link for each file of the source. The names of
+  # those files are known where the source is a path, and Nix can tell its type (2.14 and newer). A source
+  # that has to be built first is not looked into: the directory stands for them, with a "/" behind its name.
+  targetsOf = file:
+    if !(file.recursive or false) then [ file.target ]
+    else if !(builtins ? readFileType && builtins.isPath file.source) then [ "${file.target}/" ]
+    else if builtins.readFileType file.source != "directory" then [ file.target ]
+    else map (name: "${file.target}/${name}") (filesBelow file.source);
+  filesBelow = directory: lib.concatLists (lib.mapAttrsToList
+    (name: type:
+      if type == "directory" then map (below: "${name}/${below}") (filesBelow (directory + "/${name}"))
+      else [ name ])
+    (builtins.readDir directory));
 in
 {
-  targets = lib.concatMapStrings (file: "${file.target}\n")
-    (builtins.filter (file: file.enable) (builtins.attrValues home.home.file));
+  targets = lib.concatMapStrings (target: "${target}\n") (lib.concatMap targetsOf
+    (builtins.filter (file: file.enable) (builtins.attrValues home.home.file)));
 
   report = import ./lib/report.nix {
     inherit lib basePkgs pkgs;

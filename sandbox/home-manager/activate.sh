@@ -3,8 +3,9 @@
 # HOME_MANAGER_BACKUP_EXT, MINIATURE_LOG, MINIATURE_HOME_EXIT. Leaves: links in HOME, the profile set
 # (driver version 0), a line in the log.
 #
-# 1. Refuse, before anything is written, files that are not ours, unless they can be moved aside.
-# 2. Link the files of this generation; remove those that only the previous one had.
+# 1. As home-manager does, refuse before anything is written what is not ours, unless it can be moved aside.
+#    Links are never moved aside. What has the same bytes, or leads nowhere, is not refused.
+# 2. Link the files of this generation, also over links; remove those that only the previous one had.
 # 3. Run the entries of home.activation; let the systemd that reads this HOME switch its units, by the
 #    sd-switch in PATH.
 # 4. Record this generation: ~/.local/state/home-manager/gcroots/current-home and the profile.
@@ -17,11 +18,12 @@ state=$HOME/.local/state
 current=$state/home-manager/gcroots/current-home
 
 list() { (cd "$1/home-files" && find . ! -type d | sed 's#^\./##'); }
-ours() { case $(readlink "$1" 2>/dev/null) in */home-files/*) return 0 ;; *) return 1 ;; esac; }
+ours() { case $(readlink "$1" 2>/dev/null) in "${generation%/*}"/*/home-files/*) return 0 ;; *) return 1 ;; esac; }
 
 list "$generation" | while read -r file; do
     target=$HOME/$file
-    if { [ -e "$target" ] || [ -L "$target" ]; } && ! ours "$target" && [ -z "${HOME_MANAGER_BACKUP_EXT:-}" ]; then
+    if [ ! -e "$target" ] || ours "$target" || cmp -s "$generation/home-files/$file" "$target"; then continue; fi
+    if [ -L "$target" ] || [ -z "${HOME_MANAGER_BACKUP_EXT:-}" ]; then
         echo "Existing file '$target' would be clobbered" >&2
         exit 1
     fi
@@ -43,7 +45,8 @@ fi
 list "$generation" | while read -r file; do
     target=$HOME/$file
     mkdir -p "$(dirname "$target")"
-    if { [ -e "$target" ] || [ -L "$target" ]; } && ! ours "$target"; then
+    if [ -e "$target" ] && [ ! -L "$target" ]; then
+        [ -n "${HOME_MANAGER_BACKUP_EXT:-}" ] || continue # it has the same bytes
         mv "$target" "$target.$HOME_MANAGER_BACKUP_EXT"
     fi
     ln -sfn "$generation/home-files/$file" "$target"

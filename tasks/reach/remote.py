@@ -70,6 +70,7 @@ PARTS = {
     "read": ("places",),
     "managed": ("places", "sources"),
     "build": ("difference",),
+    "estimate": ("difference",),
     "write": ("kdelock", "replace", "seal"),
     "transact": ("replace", "seal", "stopped", "discard", "record", "profiles"),
     "remove": ("replace", "seal", "stopped", "discard"),

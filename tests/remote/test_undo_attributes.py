@@ -100,7 +100,8 @@ def test_what_home_manager_moved_aside_comes_back_whatever_its_name(
     ours.parent.mkdir()
     ours.symlink_to(homes.generation("elsewhere"))
     script = "import os, sys\nplace, ours, extension = sys.argv[1:]\n"
-    script += 'os.rename(place, f"{place}.{extension}")\nos.symlink(ours, place)\n'
+    script += 'if os.path.exists(place):\n    os.rename(place, f"{place}.{extension}")\n'
+    script += "os.symlink(ours, place)\n"
     (new / "move.py").write_text(script)
     (new / "place").write_bytes(os.fsencode(mine))
     (new / "ours").write_bytes(os.fsencode(ours))

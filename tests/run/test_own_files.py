@@ -12,6 +12,11 @@ from tests.tools import need
 
 #: A target of the layer, one of the user's own flake, and the two that people write by hand.
 LAYERS, FLAKES = ".config/systemd/user/app-tuned.slice", ".bashrc"
+#: A target of the layer at which a person has a link, and where the link leads.
+LINKED, DOTFILE = (
+    ".config/systemd/user/app-tuned-discord.slice",
+    "../../../dotfiles/home-files/slice",
+)
 HAND = {
     ".cargo/config.toml": b'[registries.own]\nindex = "https://example.org"\n',
     ".config/go/env": b"GOPRIVATE=example.org\nGOAMD64=v1\n",
@@ -34,6 +39,14 @@ def _write(box: Box, name: str, content: bytes = b"# mine\n", mode: int = 0o640)
     return path
 
 
+def _link(box: Box) -> Path:
+    path = box.home / LINKED
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(DOTFILE)
+    _write(box, "dotfiles/home-files/slice")
+    return path
+
+
 def _aside(box: Box) -> list[str]:
     return [
         str(path) for path in box.home.rglob("*.before-*") if "workspace-tuning" not in path.parts
@@ -44,7 +57,7 @@ def test_a_file_of_the_users_own_is_shown_before_consent_and_stops_the_run_witho
     cli: Cli, make_box: Callable[..., Box]
 ) -> None:
     box = make_box(layers=["home-manager"])
-    own = [_write(box, name) for name in (LAYERS, FLAKES)]
+    own = [*(_write(box, name) for name in (LAYERS, FLAKES)), _link(box)]
     look = cli(box.inventory, "deploy.py", "--dry")
     assert look.code == 2, look.out
     for path in own:
@@ -56,6 +69,7 @@ def test_a_file_of_the_users_own_is_shown_before_consent_and_stops_the_run_witho
     for path in own:
         assert str(path) in run.out + run.err
         assert path.read_bytes() == b"# mine\n"
+    assert str(own[2].readlink()) == DOTFILE
     assert not _aside(box)
 
 
@@ -70,11 +84,14 @@ def _given_back(box: Box, own: dict[Path, int]) -> None:
 def test_a_rollback_gives_the_users_own_files_back(cli: Cli, make_box: Callable[..., Box]) -> None:
     box = make_box(layers=["home-manager"])
     own = {path: path.stat().st_mtime_ns for path in (_write(box, n) for n in (LAYERS, FLAKES))}
+    linked = _link(box)
     run = cli(box.inventory, "deploy.py", "-y", *CONSENT)
     assert run.code == 0, run.out
     assert all(path.is_symlink() for path in own)
+    assert str(linked.readlink()) != DOTFILE
     back = cli(box.inventory, "tasks/rollback.py", "-y")
     assert back.code == 0, back.out
+    assert str(linked.readlink()) == DOTFILE
     _given_back(box, own)
 
 
