@@ -51,6 +51,7 @@ BESIDE = {
     "coredumps": {MISSING},  # nothing collects core dumps: the kernel's log has the crashes
     "fresh": {MISSING, NOBODY},  # no manager starts anything: a process of the session was read
     "properties": {MISSING, NOBODY},  # the same of a unit
+    "LIBVA_DRIVER_NAME": {MISSING, NOBODY},  # no session, whose programs load another driver
     "discord.desktop": {ABSENT},  # no menu entry beside the launcher, so none that goes past it
 }
 #: Checks that judge what the reading of the workspace found, and ask nothing: its parts are

@@ -7,11 +7,13 @@ import json
 import pytest
 
 from converge.effect import Effect
-from converge.proof.check import Context
+from converge.proof.check import DENIED, NOBODY, Context, Reply
 from converge.subjects.video.codecs import decodes
 from tests.gate.machines_page import NAMES, profile_of
 from tests.proof import checks
-from tests.proof.checks import IN_USE, judge, questions
+from tests.proof.checks import IN_USE, Replies, failing, judge, questions
+from tests.subjects import CASES
+from tests.subjects.case import environment
 
 #: Heads of vainfo's output as Mesa 25, iHD 25 and i965 2.4 print them.
 DRIVERS = {
@@ -20,6 +22,12 @@ DRIVERS = {
     "tsubame": "Intel iHD driver for Intel(R) Gen Graphics - 25.3.4 ()",
 }
 CODECS = ("H264High", "HEVCMain", "HEVCMain10", "VP9Profile0", "VP9Profile2", "AV1Profile0")
+
+#: Nobody is logged in, so no program loads another driver than the card's.
+NO_DESKTOP: Replies = {
+    "environment": failing(NOBODY, "no desktop session"),
+    "fresh": failing(NOBODY, "no user bus"),
+}
 
 
 def known(profile: str) -> Context:
@@ -57,7 +65,7 @@ def test_vainfo_is_judged_by_the_driver_and_codecs_of_the_vendor(profile: str) -
     driver, context = DRIVERS[profile], known(profile)
 
     def effect(text: str) -> Effect:
-        replies = {**IN_USE, "vainfo": text}
+        replies = {**IN_USE, "vainfo": text, **NO_DESKTOP}
         return judge("video.vaapi-driver", replies, known=context).effect
 
     assert effect(vainfo(driver)) is Effect.EFFECTIVE
@@ -83,9 +91,13 @@ def test_firefox_needs_neither_preference_nor_open_sandbox_with_such_a_driver(
         **IN_USE,
         ("file", "policies.json"): policies,
         "firefox": "VAAPI_SUPPORTED\nTRUE\nVAAPI_HWCODECS\n208\n",  # H.264, VP9, AV1
+        **NO_DESKTOP,
     }
     finding = judge("video.firefox", replies, known=known(profile))
     assert (finding.effect, finding.reason) == (Effect.EFFECTIVE, "")
+    off = {"media.hardware-video-decoding.enabled": {"Value": False}}
+    shut = {**replies, ("file", "policies.json"): json.dumps({"policies": {"Preferences": off}})}
+    assert judge("video.firefox", shut, known=known(profile)).effect is Effect.NOT_EFFECTIVE
     none = {**replies, "firefox": "VAAPI_SUPPORTED\nFALSE\n"}
     assert judge("video.firefox", none, known=known(profile)).effect is Effect.NOT_EFFECTIVE
 
@@ -99,3 +111,34 @@ def test_every_card_that_draws_has_a_table_of_codecs(name: str) -> None:
     assert "H264High" in table.has
     assert not table.has & table.lacks
     assert card.architecture is not None
+
+
+def _driver(name: str, first: str) -> str:
+    return environment(f"LIBVA_DRIVER_NAME={name}", first=first)
+
+
+@pytest.mark.parametrize("check", ["video.vaapi-driver", "video.firefox"])
+@pytest.mark.parametrize(
+    ("session", "fresh", "effect"),
+    [
+        (_driver("vdpau", "process 9"), _driver("nvidia", "fresh"), Effect.PENDING),
+        (_driver("vdpau", "process 9"), failing(NOBODY, "no user bus"), Effect.NOT_EFFECTIVE),
+        (failing(NOBODY, "no desktop session"), _driver("vdpau", "fresh"), Effect.NOT_EFFECTIVE),
+        (environment(), _driver("vdpau", "fresh"), Effect.NOT_EFFECTIVE),
+        (failing(DENIED, "environ"), _driver("nvidia", "fresh"), Effect.UNKNOWN),
+        (failing(NOBODY, "no session"), failing(NOBODY, "no user bus"), Effect.EFFECTIVE),
+    ],
+)
+def test_a_decoder_is_effective_where_the_sessions_programs_load_it(
+    check: str, session: Reply | str, fresh: Reply | str, effect: Effect
+) -> None:
+    """The probes name the card's driver themselves; the session may name another one."""
+    name = "LIBVA_DRIVER_NAME"
+    replies: Replies = {
+        **CASES[check].good,
+        ("environment", name): session,
+        ("fresh", name): fresh,
+    }
+    finding = judge(check, replies)
+    assert finding.effect is effect, finding
+    assert finding.counts is (effect is not Effect.NOT_EFFECTIVE), "the user's own choice"

@@ -6,7 +6,7 @@ import json
 
 from converge.proof.check import ABSENT, MISSING, NOBODY
 from tests.proof import checks
-from tests.proof.checks import IN_USE, failing
+from tests.proof.checks import IN_USE, Replies, failing
 from tests.subjects.case import NVIDIA, Case, environment
 from tests.subjects.desktop import variables_case
 
@@ -27,6 +27,17 @@ POLICIES = json.dumps(
         }
     }
 )
+
+_NAME = "LIBVA_DRIVER_NAME"
+#: What programs of the session, and those that start now, get of libva's driver.
+SESSION: Replies = {
+    ("environment", _NAME): environment(f"{_NAME}=nvidia"),
+    ("fresh", _NAME): environment(f"{_NAME}=nvidia", first="fresh"),
+}
+OTHER_DRIVER: Replies = {
+    ("environment", _NAME): environment(f"{_NAME}=vdpau"),
+    ("fresh", _NAME): environment(f"{_NAME}=vdpau", first="fresh"),
+}
 
 CASES: dict[str, Case] = {
     "video.variables": variables_case("video.variables"),
@@ -59,7 +70,7 @@ CASES: dict[str, Case] = {
         },
     ),
     "video.vaapi-driver": Case(
-        good={**IN_USE, "vainfo": VAINFO},
+        good={**IN_USE, "vainfo": VAINFO, **SESSION},
         bad={
             "another driver": {"vainfo": VAINFO.replace("VA-API NVDEC driver", "Mesa Gallium")},
             "no VP9": {"vainfo": VAINFO.replace("VAProfileVP9Profile0", "VAProfileNone")},
@@ -69,6 +80,7 @@ CASES: dict[str, Case] = {
             "it does not start": {
                 "vainfo": failing(3, "", "vaInitialize failed with error code 1,exit\n")
             },
+            "the session loads another": OTHER_DRIVER,
             "no node": {"vainfo": failing(ABSENT, "a render node of vendor 0x10de")},
         },
     ),
@@ -105,10 +117,17 @@ CASES: dict[str, Case] = {
             **IN_USE,
             ("file", "policies.json"): POLICIES,
             "firefox": "VAAPI_SUPPORTED\nTRUE\nVAAPI_HWCODECS\n112\n",
+            **SESSION,
             "environment": environment("MOZ_DISABLE_RDD_SANDBOX=1"),
         },
         bad={
             "decoding is off": {("file", "policies.json"): POLICIES.replace("decoding.force", "x")},
+            "hardware is shut off by a policy": {
+                ("file", "policies.json"): POLICIES.replace(
+                    '{"Preferences"', '{"HardwareAcceleration": false, "Preferences"'
+                )
+            },
+            "the session loads another driver": OTHER_DRIVER,
             "it draws by GLX": {("file", "policies.json"): POLICIES.replace("egl.force", "x")},
             "sites send AV1": {("file", "policies.json"): POLICIES.replace("false", "true")},
             "no decoder": {"firefox": "VAAPI_SUPPORTED\nFALSE\n"},

@@ -38,6 +38,7 @@ VDPAUINFO = Ask("vdpauinfo", machine=True)
 MODESET = Ask("file", ("/sys/module/nvidia_drm/parameters/modeset",), machine=True)
 _LIBRARIES = ("/run/opengl-driver/lib", "/run/opengl-driver-32/lib")
 GRAPHICS = Ask("exist", _LIBRARIES, machine=True)
+_SESSION = (drawing.SESSION_DRIVER, drawing.FRESH_DRIVER)
 PLAYBACK_LIMIT = 20.0  # percent of all CPUs
 
 
@@ -169,6 +170,8 @@ def _vaapi(context: Context, answers: Answers) -> Verdict:
         return not_effective(found.driver, expected=expected, reason=f"it {reason}")
     if reply.status != 0:
         return not_effective(found.driver, expected=expected, reason=f"vainfo: {reply.status}")
+    if other := drawing.other_driver(context, answers, expected):
+        return other
     return effective(f"{found.driver}, {len(found.decodes)} profiles", expected=expected)
 
 
@@ -258,7 +261,7 @@ PROOFS: tuple[Proof, ...] = tuple(
         ("gpu.driver", "nvidia-smi: this GPU, a branch that drives it", (NVIDIA,), _judge_driver),
         ("gpu.graphics", "Driver libraries, 64 and 32 bit", (GRAPHICS,), _judge_graphics),
         ("gpu.modeset", "nvidia_drm's parameter modeset", (MODESET,), _judge_modeset),
-        ("gpu.vainfo", "vainfo: driver and profiles", (_vainfo_ask,), _judge_vainfo),
+        ("gpu.vainfo", "vainfo: driver and profiles", (_vainfo_ask, *_SESSION), _judge_vainfo),
         ("gpu.vdpauinfo", "vdpauinfo: driver and decoders", (VDPAUINFO,), _judge_bridges),
         (
             "firefox.decoding",
@@ -269,6 +272,7 @@ PROOFS: tuple[Proof, ...] = tuple(
                 firefox.FIREFOX_ENVIRONMENT,
                 firefox.SESSION_ENVIRONMENT,
                 firefox.FRESH_ENVIRONMENT,
+                *_SESSION,
             ),
             firefox.judge,
         ),

@@ -26,6 +26,7 @@ FRESH_ENVIRONMENT = Ask("fresh", (_SANDBOX_OFF,))
 POLICIES = Ask("file", ("/etc/firefox/policies/policies.json",), machine=True)
 #: The preferences that switch decoding on: since Firefox 137, and before.
 _PREFERENCES = ("media.hardware-video-decoding.force-enabled", "media.ffmpeg.vaapi.enabled")
+_ENABLED = "media.hardware-video-decoding.enabled"
 
 
 def test(context: Context) -> Ask:
@@ -48,14 +49,23 @@ def judge(context: Context, answers: Answers, setting: Setting) -> Verdict:
 
 
 def _preferences(context: Context, answers: Answers, setting: Setting) -> Verdict:
-    found = document(answers.text(POLICIES))["policies"].get("Preferences", {})
+    policies = document(answers.text(POLICIES))["policies"]
+    found = policies.get("Preferences", {})
     expected = "decoding switched on"
 
     def is_set(name: str) -> object:
         one = found.get(name)
         return one.get("Value") if isinstance(one, dict) else one
 
+    if policies.get("HardwareAcceleration") is False:
+        return not_effective(
+            "the policy HardwareAcceleration is off",
+            expected=expected,
+            reason="Firefox then draws and decodes on the CPU",
+        )
     forced = value(setting)["forceBelow"] is None
+    if not any(is_set(name) is True for name in _PREFERENCES) and is_set(_ENABLED) is False:
+        return not_effective(f"{_ENABLED}=false", expected=expected)
     if forced and not any(is_set(name) is True for name in _PREFERENCES):
         return not_effective("no preference for decoding", expected=expected)
     if forced and "x11" in context.profile.facts and is_set(_X11_EGL) is not True:
@@ -95,6 +105,8 @@ def _decoder(context: Context, answers: Answers) -> Verdict:
     shown = f"Firefox decodes {' '.join(sorted(found)) or 'nothing'}"
     if reason:
         return not_effective(shown, expected=expected, reason=f"it {reason}")
+    if other := drawing.other_driver(context, answers, expected):
+        return other
     return effective(shown, expected=expected)
 
 
