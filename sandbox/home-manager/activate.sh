@@ -18,7 +18,7 @@ state=$HOME/.local/state
 current=$state/home-manager/gcroots/current-home
 
 list() { (cd "$1/home-files" && find . ! -type d | sed 's#^\./##'); }
-ours() { case $(readlink "$1" 2>/dev/null) in "${generation%/*}"/*/home-files/*) return 0 ;; *) return 1 ;; esac; }
+ours() { case $(readlink "$1" 2>/dev/null) in */home-files/*) return 0 ;; *) return 1 ;; esac; }
 
 list "$generation" | while read -r file; do
     target=$HOME/$file
