@@ -23,6 +23,7 @@ from converge.setting import Layer, Phase
 
 #: The choices that narrow a plan; all other choices come from the inventory.
 NARROWING = ("phases", "layers", "accept", "include", "exclude", "rollout", "soak_hours")
+_LONGEST_SOAK = 720  # hours, as in schemas/workspace.schema.json
 _NAMED = 3  # files that a reason names
 
 
@@ -111,6 +112,7 @@ def narrowed(choices: Choices, saved: Saved, given: Collection[str]) -> Choices:
             ]
         )
     try:
+        _fit(saved.choices)
         return replace(
             choices,
             phases=frozenset(Phase(text) for text in _texts(saved.choices["phases"])),
@@ -122,8 +124,21 @@ def narrowed(choices: Choices, saved: Saved, given: Collection[str]) -> Choices:
             soak_hours=int(str(saved.choices["soak_hours"])),
         )
     except (ValueError, TypeError) as error:
-        why = "was shown by another version of this program"
+        why = "was edited, or shown by another version of this program"
         raise InvalidInput([_problem(saved.id, why, "make it again: deploy.py --dry")]) from error
+
+
+def _fit(kept: Mapping[str, object]) -> None:
+    """Raise ValueError for choices that no inventory could have, as of a file that was edited."""
+    hours = kept["soak_hours"]
+    lists = [kept[name] for name in NARROWING if name not in ("rollout", "soak_hours")]
+    if (
+        kept["rollout"] not in ("all", "staged")
+        or type(hours) is not int
+        or not 0 <= hours <= _LONGEST_SOAK
+        or not all(isinstance(one, list) and all(type(t) is str for t in one) for one in lists)
+    ):
+        raise ValueError("choices of no inventory")
 
 
 def stale(saved: Saved, plan: Plan, *, home: str) -> str:

@@ -80,6 +80,28 @@ def test_a_plan_nested_without_end_is_no_plan_and_a_dead_link_beside_is_none(
             saved.load(kept, name)
 
 
+@pytest.mark.parametrize(
+    "edited",
+    [
+        {"rollout": "sometimes"},
+        {"rollout": {}},
+        {"soak_hours": -5},
+        {"soak_hours": 10**30},
+        {"layers": None},
+        {"layers": "nixos"},
+        {"accept": [1]},
+    ],
+    ids=str,
+)
+def test_choices_that_no_inventory_could_have_are_said_as_edited(
+    kept: Path, edited: dict[str, object]
+) -> None:
+    shown = saved.load(kept, plan(found()).id)
+    wrong = replace(shown, choices={**shown.choices, **edited})
+    with pytest.raises(InvalidInput, match="was edited, or shown by another version"):
+        saved.narrowed(replace(CHOICES, workspace=shown.workspace), wrong, given=())
+
+
 def test_a_stale_plan_says_what_changed_since(kept: Path) -> None:
     made = plan(found())
     shown = saved.load(kept, made.id)
