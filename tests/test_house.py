@@ -175,7 +175,7 @@ def test_a_class_name_means_one_thing() -> None:
 def test_every_json_of_a_workspace_is_read_with_limits() -> None:
     """``json`` alone has none; these read files of this repository or of this controller."""
     own = {
-        *("converge/limits.py", "converge/hardware/cpus.py", "converge/profile/schema.py"),
+        *("converge/text/limits.py", "converge/hardware/cpus.py", "converge/profile/schema.py"),
         "converge/hardware/graphics.py",
         *("converge/journal/journal.py", "converge/plan/saved.py"),
         *COMMANDS,

@@ -15,7 +15,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from converge import limits
 from converge.effect import Effect
 from converge.gate import detect
 from converge.journal.form import plain
@@ -29,6 +28,7 @@ from converge.plan.written import LastWritten
 from converge.proof import inquiry
 from converge.proof.check import Reply, When
 from converge.subjects.checks import ITEMS, PROOFS
+from converge.text import limits
 from tests.plan.test_snapshot import answer
 from tests.proof import checks
 from tests.subjects import CASES

@@ -14,7 +14,7 @@ from converge.gate.facts.session import without_x11
 from converge.gate.machine import BlockDevice, FoundGpu, Machine
 from converge.gate.roles import UNKNOWN, roles
 from converge.hardware import cpus, graphics, memory_kind
-from converge.limits import count
+from converge.text.limits import count
 
 _CONNECTOR = re.compile(r"(?!card[0-9])[A-Za-z][A-Za-z0-9-]*-[1-9][0-9]*")
 #: I/O schedulers that Linux 5.0 removed: a profile does not take them.

@@ -19,7 +19,7 @@ from converge.gate.sessions import session
 from converge.hardware import memory_kind
 from converge.hardware.cpus import missing_flags
 from converge.hardware.graphics import NONE, OTHER, UNSEEN
-from converge.limits import count
+from converge.text.limits import count
 
 FORMAT = "1"
 _MAX_CHARACTERS = 1 << 20

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from posixpath import basename
 
-from converge.limits import document
+from converge.text.limits import document
 
 #: Said where chezmoi would run a program of the user's to answer.
 NOTHING_RUN = "nothing of yours is run unasked; --data chezmoi_programs=run lets chezmoi run it"

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from statistics import median
 
 from converge.journal.measured import MeasurementRecord
-from converge.limits import decimal, number
 from converge.measure.gain import Gain, faster, judge
 from converge.measure.samples import figures
 from converge.setting import Claim
+from converge.text.limits import decimal, number
 
 #: Name of a choice in ``choose=`` -> key of the inventory that takes the answer.
 CHOICES: Mapping[str, str] = {"zram.algorithm": "zram_algorithm"}

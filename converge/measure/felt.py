@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from converge.journal.measured import MeasurementRecord
-from converge.limits import decimal
 from converge.measure.gain import judge, smaller
 from converge.measure.samples import figures
 from converge.setting import Claim
+from converge.text.limits import decimal
 
 #: Name of a figure -> what it is, for a person, and the settings that are about it.
 FELT: Mapping[str, tuple[str, tuple[str, ...]]] = {

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from converge.journal.form import taken
 from converge.journal.measured import EarlierMeasurement, MeasurementRecord
-from converge.limits import document
 from converge.measure.felt import Felt
 from converge.measure.memory import MemoryUse
+from converge.text.limits import document
 
 VERSION = 1
 NAME = "measurements.json"

@@ -7,8 +7,8 @@ import binascii
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from converge.limits import decimal, number
 from converge.measure.gain import middle
+from converge.text.limits import decimal, number
 
 
 class UnknownMemory(Exception):

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from converge.journal.measured import ClaimedRange, EarlierMeasurement, MeasurementRecord
-from converge.limits import decimal, number
 from converge.measure.benchmarks import Benchmark
 from converge.measure.gain import ClaimVerdict, Gain, faster, judge
 from converge.setting import Claim, Setting
+from converge.text.limits import decimal, number
 
 #: Seconds. A shorter run cannot have done the work: it timed the start of the program only.
 SHORTEST = 0.02

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from converge.kde import lower
 from converge.kde.merge import Entry, Group, declared
-from converge.limits import document
 from converge.plan import cascade, layers
 from converge.plan.snapshot import Snapshot
 from converge.plan.standing import Stand, Standing
 from converge.setting import Layer, Setting
+from converge.text.limits import document
 
 
 @dataclass(frozen=True, kw_only=True)

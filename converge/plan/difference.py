@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from converge.limits import frame
-from converge.reason import reason_of
+from converge.text.limits import frame
+from converge.text.reason import reason_of
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 #: A line that every dry-activate prints; it names no unit.

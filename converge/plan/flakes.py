@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from converge import limits
+from converge.text import limits
 
 BEGIN, END = "flakes-read 1", "flakes-end"
 #: Characters that stay unescaped in a flake's URL. Nix before 2.19 does not decode "path:" URLs.

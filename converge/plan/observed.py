@@ -13,7 +13,7 @@ import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from converge import limits, trial
+from converge import trial
 from converge.kde import chezmoi
 from converge.plan import flakes
 from converge.plan.flakes import Flake
@@ -28,6 +28,7 @@ from converge.plan.snapshot import (
     Transaction,
 )
 from converge.plan.written import PARTS, LastWritten
+from converge.text import limits
 from converge.trial import Trial
 
 NEEDED_FACTS = frozenset(

@@ -12,7 +12,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from converge import redact
 from converge.journal.form import plain, taken
 from converge.journal.kinds import PlannedFile, PlanSummary
 from converge.plan.diff import short, unified
@@ -20,6 +19,7 @@ from converge.plan.plan import Plan
 from converge.problem import InvalidInput, Problem, nearest
 from converge.profile.choices import Choices
 from converge.setting import Layer, Phase
+from converge.text import redact
 
 #: The choices that narrow a plan; all other choices come from the inventory.
 NARROWING = ("phases", "layers", "accept", "include", "exclude", "rollout", "soak_hours")

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
-from converge.limits import count, document
 from converge.setting import Setting
+from converge.text.limits import count, document
 
 VERSION = 2
 OLDER = 1  # kept proof by phase, and one proved setting proved its whole phase

@@ -17,8 +17,8 @@ from converge.plan.layers import NixLayer, home_within
 from converge.plan.snapshot import Snapshot
 from converge.plan.standing import Standing
 from converge.profile.profile import Profile
-from converge.reason import reason
 from converge.setting import Layer, Phase, Setting
+from converge.text.reason import reason
 
 SANDBOX = "a sandbox has no kernel, no boot loader and no units of its own"
 

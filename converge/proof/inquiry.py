@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from converge.effect import Finding, Verdict, not_applicable, not_effective, unknown
-from converge.limits import count, frame, number
 from converge.plan.standing import Stand
 from converge.proof.check import (
     Answers,
@@ -29,6 +28,7 @@ from converge.proof.check import (
 )
 from converge.proof.touched import Touched
 from converge.setting import NEEDS, Phase, Setting
+from converge.text.limits import count, frame, number
 
 CAP = 256 * 1024  # bytes of output kept of one probe
 _CONVERGE = Path(__file__).parents[1]

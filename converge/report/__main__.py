@@ -28,10 +28,10 @@ from converge.journal.form import taken
 from converge.journal.journal import Line, controller_state, of_kind
 from converge.journal.kinds import RunEndRecord, RunStartRecord
 from converge.journal.measured import MeasurementRecord
-from converge.limits import document
 from converge.report.arguments import Arguments
 from converge.report.model import JournalFile, Report, build, load
 from converge.report.terminal import Terminal
+from converge.text.limits import document
 
 NAME = "journal.jsonl"
 END = 64 * 1024  # bytes of either end of a journal that are looked at

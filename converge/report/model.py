@@ -29,7 +29,6 @@ from converge.journal.kinds import (
     VerdictRecord,
 )
 from converge.journal.measured import MeasurementRecord, MemoryRecord
-from converge.redact import harmless, visible
 from converge.report.parts import (
     ReportedChange,
     ReportedEntry,
@@ -45,6 +44,7 @@ from converge.report.parts import (
     steps,
     undo,
 )
+from converge.text.redact import harmless, visible
 
 R = TypeVar("R")
 

@@ -1,7 +1,7 @@
 """Print text for a person: colour only on a terminal, tables that fit the width.
 
 Texts of a workspace are not trusted and may have secrets: control characters never reach the
-terminal, and ``converge.redact`` hides what it takes for a secret.
+terminal, and ``converge.text.redact`` hides what it takes for a secret.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from converge import redact
+from converge.text import redact
 
 NARROW = 16  # columns; less would put each word on a line of its own
 #: Forms that a person types, which are never broken: an option with its value; a task with its

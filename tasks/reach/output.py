@@ -14,8 +14,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-from converge import redact
 from converge.report.terminal import plain
+from converge.text import redact
 from tasks.reach import limits
 
 #: The styles that pyinfra and ``converge.report.terminal`` use.

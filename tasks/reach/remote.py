@@ -18,7 +18,7 @@ import gevent
 from paramiko.ssh_exception import SSHException
 from pyinfra.api.command import QuoteString, StringCommand
 
-from converge.reason import Reason, last_line, reason
+from converge.text.reason import Reason, last_line, reason
 
 #: What pyinfra and paramiko raise where a connection breaks or a time limit ends.
 LOST = (TimeoutError, OSError, EOFError, SSHException)

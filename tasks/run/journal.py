@@ -1,6 +1,6 @@
 """Write the journal of one run; each line is on the disk before the next step begins.
 
-Each record passes ``converge.redact`` first; ``converge.journal.journal`` reads it.
+Each record passes ``converge.text.redact`` first; ``converge.journal.journal`` reads it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from converge import redact
 from converge.journal.form import plain
 from converge.journal.journal import Line
 from converge.journal.kinds import WORDS, OtherRecord, Record
+from converge.text import redact
 
 OURS = "workspace-tuning"  # all in the directory of this name belongs to this project
 

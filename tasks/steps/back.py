@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from converge.exits import Exit, Outcome
 from converge.plan.layers import home_within
 from converge.plan.snapshot import Transaction
-from converge.reason import spoken
 from converge.setting import Layer
+from converge.text.reason import spoken
 from tasks.run.operations import step
 from tasks.run.stages import Done, Over, Read
 from tasks.steps.lock import take_lock

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from converge.journal.kinds import EstimateRecord
-from converge.limits import frame
 from converge.plan.layers import MOVED_ASIDE, home_within
 from converge.plan.plan import Build
 from converge.problem import count
-from converge.reason import reason_of, with_remedy
 from converge.setting import Layer
+from converge.text.limits import frame
+from converge.text.reason import reason_of, with_remedy
 from tasks.reach.builder import name as builder_of
 from tasks.reach.payload import pack_tree
 from tasks.reach.remote import Answer

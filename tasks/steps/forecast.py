@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 
 from converge.effect import Finding, Verdict, effective, not_effective, unknown
 from converge.journal.kinds import FindingRecord
-from converge.limits import document, frame
 from converge.plan.plan import Build
-from converge.reason import reason_of, trouble
 from converge.setting import Layer
+from converge.text.limits import document, frame
+from converge.text.reason import reason_of, trouble
 from tasks.reach.remote import Answer
 from tasks.run.stages import Planned
 from tasks.steps import build
@@ -25,7 +25,7 @@ LIMIT_S = 1800
 #: The input that a reference without a name replaces.
 USUAL = "nixpkgs"
 _NAMED = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)=(.+)", re.DOTALL)
-#: Why a reference could not be read, and what to do (``converge.reason.trouble``).
+#: Why a reference could not be read, and what to do (``converge.text.reason.trouble``).
 _KINDS = {
     "absent": "it is not there; look at how it is written",
     "unreachable": "there is no way to it now; try again with a connection",

@@ -8,7 +8,7 @@ import socket
 import time
 
 from converge.exits import Exit
-from converge.reason import with_remedy
+from converge.text.reason import with_remedy
 from tasks.reach.payload import pack
 from tasks.reach.remote import Answer
 from tasks.run.stages import Over, Read

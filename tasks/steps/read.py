@@ -11,7 +11,6 @@ from converge.exits import Exit, Outcome
 from converge.journal.journal import controller_state
 from converge.journal.kinds import SnapshotRecord, TrialRecord
 from converge.kde import chezmoi
-from converge.limits import frame
 from converge.plan import cascade, desired, held, layers, planning, saved, unread
 from converge.plan.observed import SnapshotError, parse
 from converge.plan.plan import Plan
@@ -19,9 +18,10 @@ from converge.plan.rollout import Stage, as_seen, stage
 from converge.plan.snapshot import Lock, Snapshot, Transaction
 from converge.plan.standing import ForbiddenSetting, Stand, Standing, standings
 from converge.proof import keep
-from converge.reason import reason_of, spoken
 from converge.setting import Layer
 from converge.subjects.settings import ALL
+from converge.text.limits import frame
+from converge.text.reason import reason_of, spoken
 from tasks.reach import remote
 from tasks.run import waits
 from tasks.run.run import PROJECT, READ_ONLY

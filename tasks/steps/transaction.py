@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converge.reason import spoken
+from converge.text.reason import spoken
 from tasks.reach.remote import Answer
 from tasks.run.stages import Planned
 

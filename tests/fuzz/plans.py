@@ -16,7 +16,6 @@ from itertools import starmap
 from types import SimpleNamespace
 from typing import Any
 
-from converge import redact
 from converge.journal.form import plain
 from converge.plan import observed
 from converge.plan.diff import unified
@@ -28,6 +27,7 @@ from converge.plan.written import LastWritten
 from converge.profile.choices import check_choices
 from converge.report.record import plan_record
 from converge.subjects.settings import BY_ID
+from converge.text import redact
 from tasks.reach.remote import Answer
 from tasks.run.stages import Over, Planned
 from tasks.steps import activate, read

@@ -16,7 +16,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from converge import limits
 from converge.effect import Effect
 from converge.gate import detect
 from converge.gate.gate import gate
@@ -31,6 +30,7 @@ from converge.profile.profile import load_profile
 from converge.proof import inquiry
 from converge.proof.check import Context, Reply, When
 from converge.subjects.checks import ITEMS, PROOFS
+from converge.text import limits
 from tests.fuzz import plans
 from tests.fuzz.words import lines, stream, stream_seeds, words, words_seeds
 from tests.plan.test_snapshot import answer
@@ -326,7 +326,7 @@ READERS: Mapping[str, Reader] = {
     "archive": Reader(
         read=_archive,
         seeds=_archive_seeds,
-        called=("converge.limits.members", "converge.limits.unpack"),
+        called=("converge.text.limits.members", "converge.text.limits.unpack"),
     ),
     "records": Reader(
         read=_records,
@@ -334,15 +334,15 @@ READERS: Mapping[str, Reader] = {
         called=(
             "converge.plan.written.LastWritten.parse",
             "converge.measure.history.History.parse",
-            "converge.limits.document",
+            "converge.text.limits.document",
         ),
     ),
     "plan": Reader(
         read=plans.plan,
         seeds=plans.seeds,
         called=(
-            "converge.limits.frame",
-            "converge.reason.reason_of",
+            "converge.text.limits.frame",
+            "converge.text.reason.reason_of",
             "converge.plan.planning.make_plan",
         ),
     ),
@@ -371,7 +371,7 @@ READERS: Mapping[str, Reader] = {
     "words": Reader(
         read=words,
         seeds=words_seeds,
-        called=("converge.reason.reason", "tasks.steps.build.summary"),
+        called=("converge.text.reason.reason", "tasks.steps.build.summary"),
     ),
     "stream": Reader(
         read=stream, seeds=stream_seeds, called=("tasks.reach.limits.read_output_buffers",)

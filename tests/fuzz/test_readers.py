@@ -133,13 +133,13 @@ def test_whatever_of_converge_gets_a_single_word_of_an_answer_is_fuzzed() -> Non
                     called.add(names[call.func.id])
     readers = {one for one in called if not one.rpartition(".")[2][:1].isupper()}
     assert readers <= fuzzed | SHOWN, f"fuzz them: {readers - fuzzed - SHOWN}"
-    assert "converge.limits.frame" in called
+    assert "converge.text.limits.frame" in called
 
 
 #: These count, or make a sentence of what is text to them.
 SHOWN = {
     *("converge.problem.count", "converge.effect.not_effective", "converge.effect.unknown"),
-    *(f"converge.reason.{name}" for name in ("spoken", "trouble", "with_remedy")),
+    *(f"converge.text.reason.{name}" for name in ("spoken", "trouble", "with_remedy")),
 }
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from converge import reason, redact
 from converge.exits import Exit
 from converge.report import terminal
+from converge.text import reason, redact
 from tasks.reach import limits, nix, output
 from tasks.reach.remote import Answer
 from tasks.run.stages import Over

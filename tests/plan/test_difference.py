@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from converge.limits import frame
 from converge.plan.difference import packages, units
+from converge.text.limits import frame
 from tests.conftest import PROJECT
 from tests.tools import need
 

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from converge import limits
 from converge.plan import layers
 from converge.plan.observed import SnapshotError, parse
 from converge.plan.snapshot import Kind, Snapshot
 from converge.plan.written import LastWritten, SettingProof
+from converge.text import limits
 from tests.plan import plans
 from tests.remote.reading import Reader
 from tests.tools import need

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from converge import redact
 from converge.journal import journal
 from converge.journal.kinds import (
     ProblemRecord,
@@ -23,6 +22,7 @@ from converge.journal.kinds import (
     SnapshotRecord,
     StepRecord,
 )
+from converge.text import redact
 from tasks.run.journal import KEPT, Journal, JournalError, new_run_id, private
 from tasks.run.run import Run
 from tests.conftest import PROJECT

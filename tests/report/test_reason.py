@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from converge.reason import reason, reason_of, trouble, with_remedy
+from converge.text.reason import reason, reason_of, trouble, with_remedy
 from tests.nix.harness import Nix
 from tests.tools import need
 

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converge import redact
 from converge.report.data import data
 from converge.report.html import TEMPLATES, environment, page
 from converge.report.junit import xml
 from converge.report.model import Report, build, load
 from converge.report.summary import show
 from converge.report.terminal import Terminal
+from converge.text import redact
 from tests.report.report_reading import read
 
 JOURNALS = Path(__file__).parents[1] / "data" / "journals"

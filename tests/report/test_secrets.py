@@ -18,12 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from converge import redact
 from converge.journal.form import taken
 from converge.journal.journal import read
 from converge.journal.kinds import KINDS
 from converge.report.terminal import Terminal
 from converge.subjects.settings import ALL
+from converge.text import redact
 from tasks.reach.output import Harmless
 from tasks.run.journal import Journal
 from tests.conftest import Box, Cli

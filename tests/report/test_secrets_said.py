@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from converge import redact
 from converge.report.terminal import Terminal
+from converge.text import redact
 from tasks.reach.output import Harmless
 from tests.report.test_secrets import B64, HEX, L16, L24, L36, L40
 

@@ -108,7 +108,7 @@ def _judge_oomd(context: Context, answers: Answers, setting: Setting) -> Verdict
         for name, part in (("swap", swap), ("pressure", pressure))
         if f"Path: {watched}" not in [line.strip() for line in part.splitlines()]
     ]
-    if re.search(r"^\s*Dry Run: yes\s*$", text, re.MULTILINE):
+    if "Dry Run: yes" in [line.strip() for line in text.splitlines()]:
         dry = not_effective("oomd runs dry", expected=expected, reason="it only says what it would")
         return settle(context, answers, setting, dry)
     if not missing:

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from converge.effect import Effect, Verdict, effective, not_applicable, not_effective, unknown
-from converge.limits import document
 from converge.problem import count
 from converge.proof.check import (
     MISSING,
@@ -28,6 +27,7 @@ from converge.proof.check import (
 )
 from converge.setting import Layer, Phase, Setting
 from converge.subjects.workspace.generations import BOOTED, marker_asks, settle, stage
+from converge.text.limits import document
 
 MOLD = Ask("mold", limit=20, machine=True)
 NIX_CONFIG = Ask("nix-config", machine=True)

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from converge.limits import document
 from converge.proof.check import Unreadable
+from converge.text.limits import document
 
 _OPTION = re.compile(r"([A-Za-z]\w*): ?(.*)")
 

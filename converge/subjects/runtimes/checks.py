@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from converge.effect import Effect, Verdict, effective, not_applicable, not_effective
-from converge.limits import document, toml
 from converge.proof.check import (
     ABSENT,
     MISSING,
@@ -25,6 +24,7 @@ from converge.setting import Layer, Phase, Setting
 from converge.subjects.libraries.checks import last_of, report, report_ask
 from converge.subjects.workspace import system
 from converge.subjects.workspace.generations import marker_asks, settle, stage
+from converge.text.limits import document, toml
 
 _PYTHON = """\
 import json, platform, sysconfig

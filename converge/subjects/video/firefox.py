@@ -10,13 +10,13 @@ from converge.effect import (
     not_effective,
     pending,
 )
-from converge.limits import document
 from converge.proof.check import ABSENT, MISSING, NOBODY, Answers, Ask, Context, value
 from converge.setting import Setting
 from converge.subjects.video import drawing, gpu
 from converge.subjects.video.codecs import FIREFOX
 from converge.subjects.workspace import system
 from converge.subjects.workspace.generations import settle
+from converge.text.limits import document
 
 _X11_EGL = "gfx.x11-egl.force-enabled"
 _SANDBOX_OFF = "MOZ_DISABLE_RDD_SANDBOX"

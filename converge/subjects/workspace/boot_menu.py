@@ -285,7 +285,7 @@ def _refind(place: str, lines: Sequence[str]) -> Listing:
     entries = tuple(
         _titled(titles, content, r"\bGeneration (\d+)\b")
         for titles, content in _braces(lines)
-        if not re.search(r"^\s*disabled\s*$", content, re.MULTILINE)
+        if not re.search(r"^[^\S\n]*disabled[^\S\n]*$", content, re.MULTILINE)
     )
     more = [line.split()[1] for line in lines if re.match(r"\s*include\s+\S", line)]
     doubt = f"{', '.join(more)}, which it includes, is not read" if more else ""

@@ -15,7 +15,6 @@ from converge.effect import (
     pending,
     unknown,
 )
-from converge.limits import document
 from converge.plan.layers import home_within
 from converge.proof.check import (
     BUILT,
@@ -32,6 +31,7 @@ from converge.proof.check import (
 )
 from converge.setting import Layer, Phase, Setting
 from converge.subjects.workspace.boot_menu import boot_menu
+from converge.text.limits import document
 
 BOOTED = Ask("booted", machine=True)
 BOOT = Ask("boot", limit=30, machine=True)  # asks sudo for each file of the boot partition

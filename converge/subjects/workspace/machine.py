@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from converge.effect import Verdict, effective, not_applicable, not_effective, unknown
 from converge.hardware.cpus import missing_flags
-from converge.limits import document
 from converge.problem import count
 from converge.proof.check import (
     BUILT,
@@ -23,6 +22,7 @@ from converge.proof.check import (
 from converge.setting import Phase
 from converge.subjects.video import gpu
 from converge.subjects.workspace import system
+from converge.text.limits import document
 
 COMMANDS = Ask("commands")
 BUILD = Ask("build", limit=60)

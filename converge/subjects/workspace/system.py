@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from converge.limits import document
 from converge.proof.check import Unreadable
+from converge.text.limits import document
 
 MIB = 1024 * 1024
 

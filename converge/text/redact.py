@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from converge.secret_forms import COMMANDS, PROSE
+from converge.text.secret_forms import COMMANDS, PROSE
 
 HIDDEN = "(not shown)"
 _MARK = "\ue000"  # stands for HIDDEN while a text is worked on

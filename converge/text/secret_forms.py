@@ -1,7 +1,7 @@
 """Secrets in a sentence or in a command line, where no ``name=`` or ``name:`` stands before them.
 
-Regular expressions for ``converge.redact``, with their flags. Where an expression has a group, the
-group is the secret. Each takes time that is linear in the length of the text. Sentences are the
+Regular expressions for ``converge.text.redact``, with their flags. Where an expression has a group,
+the group is the secret. Each takes time that is linear in the length of the text. Sentences are the
 harder part: "the password is wrong" has no secret, "the password is swordfish" has one.
 """
 
