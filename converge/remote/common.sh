@@ -36,13 +36,13 @@ else
     PATH=$PATH:${XDG_STATE_HOME:-$HOME/.local/state}/nix/profile/bin
     PATH=$PATH:/etc/profiles/per-user/$(id -un)/bin:/run/current-system/sw/bin
     PATH=$PATH:/nix/var/nix/profiles/default/bin:$HOME/.local/bin:$HOME/bin
-    PATH=$PATH:/home/linuxbrew/.linuxbrew/bin:$HOME/.linuxbrew/bin
+    if [ -O /home/linuxbrew/.linuxbrew/bin ]; then PATH=$PATH:/home/linuxbrew/.linuxbrew/bin; fi
+    PATH=$PATH:$HOME/.linuxbrew/bin
     PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/lib/wsl/lib
 fi
 export PATH
 newline='
 '
-
 tab=$(printf '\t')
 
 say() { printf '%s\n' "$*"; }
@@ -142,7 +142,7 @@ by_root() {
 # user's group can read what root keeps for the user, so that the user can see how it stands.
 place() {
     runs=${1%/*}
-    if ! own "$runs" || ! own "${runs%/*}"; then return 1; fi
+    if ! own "${runs%/*}" || ! own "$runs"; then return 1; fi
     if [ "$for_another" = no ]; then
         why=$(mkdir -p -- "$1" 2>&1) && return 0
     else
@@ -162,19 +162,18 @@ drop() {
     gone_=${1%/*}/.gone-${1##*/}
     rm -rf -- "$gone_" && { mv -T -- "$1" "$gone_" 2>/dev/null || [ ! -e "$1" ]; } && rm -rf -- "$gone_"
 }
-own() { # own DIRECTORY: whether only we can write it, or it does not exist yet; else "why"
-    if [ -L "$1" ] || { [ -e "$1" ] && [ ! -d "$1" ]; }; then
-        why="$1: is not a directory"
-    elif [ -d "$1" ] && [ ! -O "$1" ]; then
-        why="$1: belongs to another user; nothing is kept there"
-    elif [ -n "$(find "$1" -maxdepth 0 -perm /022 2>/dev/null)" ]; then
-        why="$1: can be written by others; look through it, then chmod go-w it"
-    else
-        return 0
-    fi
-    return 1
+# swappable PATH: print the directories down to PATH in which a user other than root can replace what lies
+# there; fails without one. A group is trusted, and the owner of /proc/sys: root, also in a container.
+swappable() {
+    up_=$(readlink -m -- "$1")
+    set -- /
+    while [ -n "$up_" ]; do
+        set -- "$up_" "$@"
+        up_=${up_%/*}
+    done
+    find "$@" -maxdepth 0 \( ! -uid 0 ! -uid "$(id -u)" ! -uid "$(stat -c %u /proc/sys)" -o \
+        -perm -002 ! -perm -1000 \) 2>/dev/null | grep .
 }
-
 uptime_s() { # seconds since the boot, which nobody can set
     read -r up_ _ </proc/uptime
     say "${up_%.*}"
@@ -346,6 +345,7 @@ run_nothing_of_git() {
     guard=''
     WORKSPACE_GIT=$(command -v git) || return 0
     for place_ in "${XDG_RUNTIME_DIR:-/nowhere}" "${TMPDIR:-/tmp}" /var/tmp "$HOME"; do
+        if swappable "$place_" >/dev/null; then continue; fi
         guard=$(mktemp -d "$place_/workspace-git.XXXXXX" 2>/dev/null) || continue
         export WORKSPACE_GIT
         ln -s "$("$WORKSPACE_GIT" --exec-path)"/* "$guard"

@@ -29,6 +29,8 @@ ours() {
         why="$1: is not a regular file"
     elif [ -e "$1" ] && [ ! -O "$1" ]; then
         why="$1: belongs to another user"
+    elif [ "$for_another" = no ] && above_=$(swappable "${1%/*}"); then
+        why="$1: another user can replace it, in ${above_%%"$newline"*}"
     else
         return 0
     fi

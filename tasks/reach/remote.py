@@ -71,9 +71,9 @@ PARTS = {
     "managed": ("places", "sources"),
     "build": ("difference",),
     "estimate": ("difference",),
-    "write": ("kdelock", "replace", "seal"),
-    "transact": ("replace", "seal", "stopped", "discard", "record", "profiles"),
-    "remove": ("replace", "seal", "stopped", "discard"),
+    "write": ("own", "kdelock", "replace", "seal"),
+    "transact": ("own", "replace", "seal", "stopped", "discard", "record", "profiles"),
+    "remove": ("own", "replace", "seal", "stopped", "discard"),
     "rollback": ("seal",),
     "trial": ("record", "loader", "prove"),
 }

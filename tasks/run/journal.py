@@ -11,6 +11,7 @@ import json
 import os
 import re
 import secrets
+import stat
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -46,7 +47,8 @@ def private(directory: Path) -> None:
     """Make a directory with mode 0700, whatever the umask. Raises OSError.
 
     An existing directory has to belong to the user and must not be writable for others; so must
-    each directory above up to this project's own."""
+    each directory above up to this project's own. In those above that one no other user than root
+    may be able to rename what lies there; a group that may write is trusted."""
     for one in (*reversed(directory.parents), directory):
         with contextlib.suppress(FileExistsError):
             one.mkdir(mode=0o700)
@@ -58,6 +60,13 @@ def private(directory: Path) -> None:
             raise PermissionError(errno.EPERM, f"{one} belongs to somebody else")
         if status.st_mode & 0o022:
             raise PermissionError(errno.EPERM, f"others can write to {one}: chmod go-w {one}")
+    # In a container, root of the machine is mapped to nobody: the owner of /proc/sys.
+    trusted = {0, os.geteuid(), Path("/proc/sys").stat().st_uid}
+    for one in directory.resolve().parents:
+        status = one.stat()
+        shared = status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX
+        if status.st_uid not in trusted or shared:
+            raise PermissionError(errno.EPERM, f"another user can replace what is in {one}")
 
 
 def prune(directory: Path, own: str) -> None:

@@ -199,7 +199,7 @@ def test_nothing_of_the_users_environment_reaches_roots_part(
         program.write_text(f'#!/bin/sh\n{body}\nexec /usr/bin/{name} "$@"\n')
         program.chmod(0o755)
     sshd.own(theirs, USER)
-    part = remote.text(remote.PROGRAMS / "common.sh") + "own /; start_time $$ >/dev/null; env\n"
+    part = remote.joined(remote.PROGRAMS / "own.sh") + "own /; start_time $$ >/dev/null; env\n"
     given = StringCommand("sh", "-c", QuoteString(part), "part")
     asked = make_unix_command(remote.as_root(given, {"INVENTORYS": "a b"}), _sudo=True)
     before = "".join(f"export {name}='{value}'\n" for name, value in THEIRS.items())

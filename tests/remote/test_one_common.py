@@ -21,7 +21,7 @@ def functions(path: Path) -> list[str]:
 
 def test_no_program_has_a_helper_of_common_once_more() -> None:
     shared = set(functions(COMMON))
-    assert {"say", "row", "stop", "end_with", "put", "own", "place", "give_back"} <= shared
+    assert {"say", "row", "stop", "end_with", "put", "swappable", "place", "give_back"} <= shared
     assert max(Counter(functions(COMMON)).values()) == 1
     for path in SHELL:
         if path != COMMON:
