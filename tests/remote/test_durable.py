@@ -41,6 +41,22 @@ def written(directory: Path, calls: Path) -> tuple[Place, list[str]]:
     return place, log.read_text().splitlines()
 
 
+def test_a_record_is_on_the_disk_before_it_takes_its_place(tmp_path: Path, calls: Path) -> None:
+    paths = [tmp_path / "lines", tmp_path / "received"]
+    words = 'put "$1" a b && printf c | receive "$2"'
+    environment = {
+        "HOME": str(tmp_path),
+        "PATH": f"{calls}:{os.environ['PATH']}",
+        "CALLS": str(tmp_path / "calls"),
+    }
+    command = [need("dash"), "-c", f"{joined()}{words}", "put", *map(str, paths)]
+    subprocess.run(command, env=environment, check=True)
+    assert [path.read_text() for path in paths] == ["a\nb\n", "c"]
+    done = (tmp_path / "calls").read_text().splitlines()
+    for path in paths:
+        assert done.index(f"sync {path}.new") < done.index(f"mv {path}.new")
+
+
 def test_every_new_file_is_on_the_disk_before_it_takes_its_place(
     tmp_path: Path, calls: Path
 ) -> None:
