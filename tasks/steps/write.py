@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from converge.exits import Exit
 from converge.plan.layers import below, system_layer
-from converge.plan.plan import Change
+from converge.plan.plan import Change, Plan
+from converge.plan.snapshot import Snapshot
 from converge.plan.written import LastWritten, SettingProof
 from converge.setting import Layer
 from tasks.reach.payload import pack
@@ -67,24 +68,25 @@ def layer_files(looked: Looked) -> Written:
         ),
     )
     if answer.of("stale"):
-        return _overtaken(looked, answer)
+        snapshot, plan = _overtaken(looked, answer, layer_files.title(looked))
+        return Written.of(looked, snapshot=snapshot, plan=plan)
     done(answer)
     return Written.of(
         looked, holds_lock=holds, records=((place, "user", Layer.HOME_MANAGER.value),)
     )
 
 
-def _overtaken(looked: Looked, answer: Answer) -> Written:
-    """Read again after a file changed and nothing was written. Where another run has made the whole
-    change, nothing is left to do. Raises ``Over`` otherwise."""
-    now = read.take_again(looked)
+def _overtaken(work: Planned, answer: Answer, title: str) -> tuple[Snapshot, Plan]:
+    """A file was changed after it was read, and nothing was written. The workspace as it is now,
+    where another run has done all of it and nothing is left to do. Raises ``Over``."""
+    now = read.take_again(work)
     if now is not None:
-        plan = read.plan_for(looked, now)
+        plan = read.plan_for(work, now)
         if plan.empty and not plan.refusals:
-            looked.step(layer_files.title(looked), "stale", answer.first("stale"))
-            return Written.of(looked, snapshot=now, plan=plan)
+            work.step(title, "stale", answer.first("stale"))
+            return now, plan
         other = now.written.run
-        if other != looked.snapshot.written.run:
+        if other != work.snapshot.written.run:
             raise Over(
                 f"run {other} changed this workspace after this run had read it; this run wrote "
                 "nothing; run it again",
@@ -96,8 +98,8 @@ def _overtaken(looked: Looked, answer: Answer) -> Written:
 
 
 def proof(work: Planned, found: Mapping[str, SettingProof], *, keep: str = "release") -> None:
-    """Write what was found into the record, and give the lock back unless it is to ``keep``. Raises
-    ``Over``."""
+    """Write what was found into the record, and give the lock back unless it is to ``keep``. Where
+    another run has written the record meanwhile, that one stands. Raises ``Over``."""
     _write(work, record(work, found), keep)
 
 
@@ -107,17 +109,19 @@ def note(work: Planned, found: Mapping[str, SettingProof]) -> None:
 
 
 def _write(work: Planned, record: Change, keep: str) -> None:
-    done(
-        work.remote(
-            "write",
-            work.run.id,
-            f"{work.record_directory}/proof",
-            work.lock,
-            controller(),
-            keep,
-            stdin=pack([record], home=work.snapshot.home),
-        )
+    answer = work.remote(
+        "write",
+        work.run.id,
+        f"{work.record_directory}/proof",
+        work.lock,
+        controller(),
+        keep,
+        stdin=pack([record], home=work.snapshot.home),
     )
+    if answer.of("stale"):
+        _overtaken(work, answer, "write what was found")
+        return
+    done(answer)
 
 
 def by_root(work: Read, changes: Iterable[Change], sweep: Iterable[str] = ()) -> Answer:

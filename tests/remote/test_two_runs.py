@@ -27,7 +27,7 @@ def _real_tools() -> None:
 
 
 class Held:
-    """A controller whose run waits at its lock until ``go``."""
+    """A controller whose run waits at its lock, the first time, until ``go``."""
 
     def __init__(self, place: Path, program: str = "ln") -> None:
         place.mkdir()
@@ -38,7 +38,8 @@ class Held:
         shim = place / "bin" / program
         shim.parent.mkdir()
         shim.write_text(
-            f'#!/bin/sh\necho >"{self._there}"\nread -r _ <"{self._go}"\n'
+            f'#!/bin/sh\nif mkdir "{place}/held" 2>/dev/null; then\n'
+            f'echo >"{self._there}"\nread -r _ <"{self._go}"\nfi\n'
             f'exec {shutil.which(program)} "$@"\n'
         )
         shim.chmod(0o755)
