@@ -84,23 +84,10 @@ def read(path: Path, *, only_revoked: bool = False) -> tuple[KnownKey, ...]:
 
     ``only_revoked``: return only ``@revoked`` lines, and do not check the others."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would hold us up
-        with os.fdopen(descriptor, "rb") as stream:
-            status = os.fstat(descriptor)
-            content = stream.read(LIMIT + 1) if stat.S_ISREG(status.st_mode) else b""
+        content, mode = _content(path)
     except FileNotFoundError:
         return ()
-    except OSError as error:
-        raise InvalidInput(
-            [Problem(str(path), 0, 0, "", f"cannot be read: {error.strerror}", "see its mode")]
-        ) from error
-    if stat.S_ISCHR(status.st_mode):  # /dev/null, where somebody wants no file
-        return ()
-    if not stat.S_ISREG(status.st_mode):
-        raise InvalidInput([Problem(str(path), 0, 0, "", "is not a file", "name another")])
-    if len(content) > LIMIT:
-        raise InvalidInput([Problem(str(path), 0, 0, "", "is larger than 4 MiB", "clean it up")])
-    if status.st_mode & stat.S_IWOTH and not only_revoked:
+    if mode & stat.S_IWOTH and stat.S_ISREG(mode) and not only_revoked:
         hint = f"chmod o-w {path}, and look through its lines"
         raise InvalidInput([Problem(str(path), 0, 0, "", "can be written by everybody", hint)])
     entries, problems = [], []
@@ -120,14 +107,36 @@ def read(path: Path, *, only_revoked: bool = False) -> tuple[KnownKey, ...]:
     return tuple(entries)
 
 
+def _content(path: Path) -> tuple[bytes, int]:
+    """The bytes of a file and its mode; none of a device, such as /dev/null, where somebody wants
+    no file. Raises FileNotFoundError and InvalidInput."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would hold us up
+        with os.fdopen(descriptor, "rb") as stream:
+            mode = os.fstat(descriptor).st_mode
+            content = stream.read(LIMIT + 1) if stat.S_ISREG(mode) else b""
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise InvalidInput(
+            [Problem(str(path), 0, 0, "", f"cannot be read: {error.strerror}", "see its mode")]
+        ) from error
+    if not (stat.S_ISREG(mode) or stat.S_ISCHR(mode)):
+        raise InvalidInput([Problem(str(path), 0, 0, "", "is not a file", "name another")])
+    if len(content) > LIMIT:
+        raise InvalidInput([Problem(str(path), 0, 0, "", "is larger than 4 MiB", "clean it up")])
+    return content, mode
+
+
 def public_keys(path: Path) -> frozenset[bytes]:
     """The keys in a list of public keys, one a line, as ``RevokedHostKeys`` names one. Raises
     InvalidInput: ssh connects to nobody where it cannot read the list."""
     try:
-        lines = path.read_bytes()[: LIMIT + 1].split(b"\n")
-    except OSError as error:
+        lines = _content(path)[0].split(b"\n")
+    except FileNotFoundError as error:
+        hint = "mend RevokedHostKeys in ~/.ssh/config"
         raise InvalidInput(
-            [Problem(str(path), 0, 0, "", f"cannot be read: {error.strerror}", "see its mode")]
+            [Problem(str(path), 0, 0, "", "cannot be read: no such file", hint)]
         ) from error
     if lines[0].startswith(b"SSHKRL"):
         hint = "let RevokedHostKeys name a list of public keys, one a line"

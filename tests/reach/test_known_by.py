@@ -170,3 +170,16 @@ def test_a_list_of_revoked_keys_has_to_be_read_whole(tmp_path: Path) -> None:
             known_hosts.public_keys(tmp_path / "list")
     with pytest.raises(InvalidInput, match="cannot be read"):
         known_hosts.public_keys(tmp_path / "absent")
+
+
+def test_no_end_of_a_list_of_revoked_keys_is_passed_over_and_no_pipe_is_waited_for(
+    tmp_path: Path,
+) -> None:
+    long, pipe = tmp_path / "long", tmp_path / "pipe"
+    long.write_text("#" * known_hosts.LIMIT + f"\n{other_key(tmp_path)}\n")
+    with pytest.raises(InvalidInput, match="is larger than 4 MiB"):
+        known_hosts.public_keys(long)
+    os.mkfifo(pipe)
+    with pytest.raises(InvalidInput, match="is not a file"):
+        known_hosts.public_keys(pipe)
+    assert known_hosts.public_keys(Path("/dev/null")) == frozenset()
