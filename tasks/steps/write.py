@@ -68,7 +68,8 @@ def layer_files(looked: Looked) -> Written:
         ),
     )
     if answer.of("stale"):
-        snapshot, plan = _overtaken(looked, answer, layer_files.title(looked))
+        title = layer_files.title(looked)
+        snapshot, plan = _overtaken(looked, answer, title, unwritten="this run wrote nothing")
         return Written.of(looked, snapshot=snapshot, plan=plan)
     done(answer)
     return Written.of(
@@ -76,9 +77,11 @@ def layer_files(looked: Looked) -> Written:
     )
 
 
-def _overtaken(work: Planned, answer: Answer, title: str) -> tuple[Snapshot, Plan]:
-    """A file was changed after it was read, and nothing was written. The workspace as it is now,
-    where another run has done all of it and nothing is left to do. Raises ``Over``."""
+def _overtaken(
+    work: Planned, answer: Answer, title: str, *, unwritten: str
+) -> tuple[Snapshot, Plan]:
+    """A file was changed after it was read. The workspace as it is now, where another run has done
+    all of it and nothing is left to do. Raises ``Over``, with what was not written."""
     now = read.take_again(work)
     if now is not None:
         plan = read.plan_for(work, now)
@@ -88,8 +91,8 @@ def _overtaken(work: Planned, answer: Answer, title: str) -> tuple[Snapshot, Pla
         other = now.written.run
         if other != work.snapshot.written.run:
             raise Over(
-                f"run {other} changed this workspace after this run had read it; this run wrote "
-                "nothing; run it again",
+                f"run {other} changed this workspace after this run had read it; {unwritten}; "
+                "run it again",
                 Exit.LOCKED,
                 short="another run was faster",
             )
@@ -119,7 +122,8 @@ def _write(work: Planned, record: Change, keep: str) -> None:
         stdin=pack([record], home=work.snapshot.home),
     )
     if answer.of("stale"):
-        _overtaken(work, answer, "write what was found")
+        nothing = "what this run found was not written"
+        _overtaken(work, answer, "write what was found", unwritten=nothing)
         return
     done(answer)
 
