@@ -8,19 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.remote.reading import Reader
-from tests.remote.test_flakes import WHO, git, repository
+from tests.remote.test_flakes import WHO, flake, git, reader
 
-
-@pytest.fixture
-def reader(tmp_path: Path) -> Reader:
-    one = Reader(tmp_path / "root")
-    one.environment["GIT_CONFIG_NOSYSTEM"] = "1"
-    return one
-
-
-@pytest.fixture
-def flake(reader: Reader) -> Path:
-    return repository(reader.home / ".config/home-manager")
+__all__ = ["flake", "reader"]
 
 
 def written(flake: Path, name: str, text: str = "1\n", *, force: bool = False) -> Path:
