@@ -13,7 +13,7 @@ from converge.measure.felt import FELT, Felt, UnknownFelt, before_and_after, com
 from tasks.reach.remote import program
 from tests.conftest import Box, Cli
 from tests.measure.test_measure_run import HISTORY
-from tests.tools import need
+from tests.tools import missing, need
 
 
 def planted(directory: Path, name: str, text: str) -> Path:
@@ -72,7 +72,7 @@ def test_the_cpu_of_a_video_is_that_of_the_decoder(tmp_path: Path) -> None:
 def test_the_start_beside_a_hog_runs_in_a_scope_that_holds_both(tmp_path: Path) -> None:
     """With a stand-in for systemd-run: the scope that is asked for, and that the hog ends."""
     if os.getuid():
-        pytest.skip("needs root, to show another list of swaps to one process")
+        missing("needs root, to show another list of swaps to one process")
     planted(tmp_path, "slow", "exec sleep 0.2")
     planted(tmp_path, "ffmpeg", "exit 1")
     planted(

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tasks.reach.payload import archive, encoded
 from tasks.reach.remote import PROGRAMS, joined, text
-from tests.tools import need
+from tests.tools import missing, need
 
 COMMON = text(PROGRAMS / "common.sh")
 
@@ -54,7 +55,7 @@ def test_the_state_directory_of_the_user_is_where_the_profile_is_looked_for(tmp_
 
 def test_root_for_another_runs_no_program_of_the_users_places(tmp_path: Path) -> None:
     if os.getuid() != 0:
-        pytest.skip("needs root: run the tests as root")
+        missing("needs root: run the tests as root")
     mine = tmp_path / "mine"
     tool(mine / "base64", "swapped")
     tool(tmp_path / "bin/base64", "swapped")
@@ -104,7 +105,7 @@ def test_a_user_of_a_domain_keeps_the_name_and_the_records(tmp_path: Path, user:
 def test_root_for_another_reads_no_settings_of_the_users(tmp_path: Path) -> None:
     """Where sudo keeps HOME and more, Nix as root would load the plugins that the user names."""
     if os.getuid() != 0:
-        pytest.skip("needs root: run the tests as root")
+        missing("needs root: run the tests as root")
     log = tmp_path / "log"
     settings = tmp_path / ".config/nix/nix.conf"
     settings.parent.mkdir(parents=True)
@@ -118,3 +119,22 @@ def test_root_for_another_reads_no_settings_of_the_users(tmp_path: Path) -> None
     assert str(tmp_path) not in log.read_text()
     run(script, tmp_path)  # as the user
     assert str(settings) in log.read_text()
+
+
+def test_a_payload_is_unpacked_whole_or_not_taken(tmp_path: Path) -> None:
+    data = archive({"a": (b"1", 0o644), "b": (os.urandom(3000), 0o600)})
+    packed = encoded(data)
+    script = 'mkdir "$HOME/$1" && unpack "$HOME/$1"; echo $?'
+    without_its_sum = encoded(data[:-8])  # tar has all of it then
+    for number, sent in enumerate((packed, without_its_sum, packed[: len(packed) // 2], "")):
+        done = subprocess.run(
+            [need("dash"), "-c", COMMON + script, "unpack", str(number)],
+            input=sent,
+            env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert (done.stdout == "0\n") is (sent == packed), (number, done.stdout, done.stderr)
+    assert (tmp_path / "0/a").read_bytes() == b"1"
+    assert (tmp_path / "0/b").stat().st_mode & 0o777 == 0o600

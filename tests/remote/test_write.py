@@ -14,7 +14,7 @@ from converge.plan.plan import Change
 from converge.setting import Layer
 from tasks.reach.payload import pack
 from tasks.reach.remote import program
-from tests.tools import need
+from tests.tools import missing, need
 
 TOOLS = (
     *("base64", "cat", "chmod", "cp", "ln", "mkdir", "mv", "readlink", "rm", "sha256sum"),
@@ -207,7 +207,7 @@ def test_killed_at_any_program_each_file_is_old_or_new_and_the_next_run_converge
 def test_a_full_disk_leaves_every_file_as_it_was(tmp_path: Path) -> None:
     need("dash")
     if os.getuid() != 0:
-        pytest.skip("only root can mount a small disk: run as root")
+        missing("only root can mount a small disk: run as root")
     mount = tmp_path / "disk"
     mount.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "none", str(mount)], check=True)
