@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -171,6 +170,7 @@ def test_u14_roots_undo_that_is_killed_at_any_moment_is_whole_once_it_is_repeate
         try:
             process.wait(moment)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            # The user's part has a group of its own, by timeout(1), in the same session.
+            subprocess.run(["pkill", "-KILL", "-s", str(process.pid)], check=True)
             process.wait()
         whole(workspace, before, workspace.undo(), lambda: None)
