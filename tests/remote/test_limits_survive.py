@@ -1,12 +1,15 @@
-"""Limits change, go and come back while applications run in them, and no application ends.
+"""Limits change, go and come back while applications run in them: no application ends or gets out.
 
 Real are the unit files of the home-manager layer, sd-switch as home-manager's activation calls it,
-and the user's systemd of a booted machine. The machine may lack a memory controller, so the numbers
-are those that systemd has read; the checks are about the kernel's numbers.
+the user's systemd of a booted machine, and Chromium. The machine may lack a memory controller, so
+the numbers are those that systemd has read; tests/vm/test_effects.py is about the kernel's numbers.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +19,19 @@ import pytest
 from converge.setting import Layer
 from converge.subjects.settings import ALL
 from tests.nix import harness
-from tests.remote.booted import Booted, booted
+from tests.remote.booted import RUNTIME, Booted, booted
 from tests.sshd import wait_for
-from tests.tools import need
+from tests.tools import find, need
 
 SLICE = "app-tuned-discord.slice"
 LIMIT = "electron.app.discord"
+#: A Chromium without a display that a home has like any other application. Its row is Discord's, by
+#: other names: the launcher, the flags, the slice and the drop-ins are those of every row.
+CHROMIUM = {"programs": ["chromium"], "desktopIds": ["org.chromium.Chromium"]}
+PACKAGE = """({{ pkgs, ... }}: {{ home.packages = [ (pkgs.writeShellScriptBin "chromium" ''
+  exec {chromium} --headless --no-sandbox --disable-gpu --no-first-run \\
+    --user-data-dir="$XDG_RUNTIME_DIR/chromium" "$@"
+'') ]; }})"""
 
 
 def _generations(nix: harness.Nix) -> dict[str, Path]:
@@ -42,6 +52,12 @@ def _generations(nix: harness.Nix) -> dict[str, Path]:
         layers = harness.make_layers(nix.directory / name.replace(" ", "-"), profile)
         made = harness.miniature(layers)
         found[name] = f"{made}.home"
+    if chromium := find("chromium"):
+        browser = harness.profile_data()
+        browser[Layer.HOME_MANAGER]["settings"][LIMIT] = {**row, **CHROMIUM}
+        layers = harness.make_layers(nix.directory / "browser", browser)
+        package = PACKAGE.format(chromium=chromium)
+        found["browser"] = f"{harness.miniature(layers, userHome=package)}.home"
     found["removed"] = f"{made}.baseHome"
     # What home-manager writes for a slice that says nothing about its end, as this layer once did.
     found["plain"] = (
@@ -77,6 +93,26 @@ class Home:
         if unit.startswith("app-discord"):
             arguments.append(f"--slice={SLICE}")
         self.machine.as_user("sh", "-c", waits, "start", *arguments)
+
+    def browse(self, *under: str) -> None:
+        """Start Chromium by the launcher that stands before it in the home's profile."""
+        session = ("env", f"DBUS_SESSION_BUS_ADDRESS=unix:path={RUNTIME}/bus", "TMPDIR=/tmp")
+        script = '"$@" </dev/null >/dev/null 2>&1 &'
+        launcher = str(self.generations["browser"] / "home-path/bin/chromium")
+        words = (*under, *session, launcher, "about:blank")
+        self.machine.as_user("sh", "-c", script, "browse", *words)
+
+    def browsing(self) -> dict[str, str]:
+        """Of Chromium's processes each: its kind or "browser", and its control group."""
+        found = {}
+        for process in Path(f"/proc/{self.machine.pid}/root/proc").glob("[1-9]*"):
+            with contextlib.suppress(OSError):  # one that has ended
+                if "/chromium/" in os.readlink(process / "exe"):
+                    words = (process / "cmdline").read_text()
+                    kind = re.search(r"--type=([a-z-]+)", words)
+                    group = re.findall("^0::(.*)$", (process / "cgroup").read_text(), re.M)
+                    found[f"{kind[1] if kind else 'browser'} {process.name}"] = group[0]
+        return found
 
     def running(self) -> set[str]:
         shown = self.machine.as_user("systemctl", "--user", "list-units", "--plain", "--no-legend")
@@ -183,3 +219,62 @@ def test_a_scope_that_an_application_makes_for_itself_stays_inside_its_limits(
     slice_ = "app-tuned-" + ("discord" if name == "discord" else "teams")
     assert f"/app-tuned.slice/{slice_}.slice/{scope}" in group()
     home.machine.as_user("systemctl", "--user", "stop", "--", scope, check=False)
+
+
+@pytest.fixture
+def browser(home: Home) -> Iterator[Home]:
+    """The home that has Chromium; what runs of it ends with the test."""
+    need("chromium")
+    home.switch("browser")
+    yield home
+    home.machine.as_user("systemctl", "--user", "stop", "app-*.scope", "app-*.service", check=False)
+    wait_for(lambda: not home.browsing(), "the end of Chromium", patience_s=60)
+
+
+def _all_of_it(home: Home) -> dict[str, str]:
+    """Chromium's processes, once it is in a scope of its own making and shows a page."""
+
+    def whole() -> bool:
+        found = home.browsing()
+        kinds = {name.split()[0] for name in found}
+        # The launcher's scope has the same name but for the number of the process.
+        own = (f"/app-org.chromium.Chromium-{name.split()[1]}.scope" for name in found)
+        made = any(group.endswith(scope) for scope in own for group in found.values())
+        return made and {"browser", "zygote", "renderer", "utility"} <= kinds
+
+    wait_for(whole, "Chromium's own scope and its processes", patience_s=120)
+    return home.browsing()
+
+
+#: Ways to start it: a menu entry, as Plasma does, and a terminal.
+STARTS = {
+    "menu": ("systemd-run", "--user", "--collect", "--unit=app-org.chromium.Chromium@1f.service"),
+    "terminal": (),
+}
+INSIDE = f"/app-tuned.slice/{SLICE}/"
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_every_process_of_a_real_chromium_stays_inside_its_limits(
+    browser: Home, start: str
+) -> None:
+    browser.browse(*STARTS[start])
+    outside = {name: group for name, group in _all_of_it(browser).items() if INSIDE not in group}
+    assert not outside
+
+
+def test_without_the_drop_in_a_real_chromium_leaves_its_limits(browser: Home) -> None:
+    """The control: its first process goes, what it started before stays."""
+    drop_in = browser.machine.path(
+        "home/.config/systemd/user/app-org.chromium.Chromium-.scope.d/50-workspace-tuning.conf"
+    )
+    drop_in.rename(drop_in.with_suffix(".aside"))
+    browser.machine.as_user("systemctl", "--user", "daemon-reload")
+    try:
+        browser.browse(*STARTS["menu"])
+        outside = {name.split()[0] for name, g in _all_of_it(browser).items() if INSIDE not in g}
+    finally:
+        drop_in.with_suffix(".aside").rename(drop_in)
+        browser.machine.as_user("systemctl", "--user", "daemon-reload")
+    assert "browser" in outside
+    assert "zygote" not in outside
