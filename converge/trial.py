@@ -122,6 +122,8 @@ class Trial:
         match self.state:
             case TrialState.BOOTING if self.boot == boot:
                 return "restart the machine; tasks/rollback.py takes it back instead"
+            case TrialState.BOOTING:
+                return "wait some minutes for its end; tasks/rollback.py takes it back instead"
             case TrialState.PROVING:
                 return "tasks/confirm.py keeps it; without an answer that it waits for it is undone"
             case TrialState.BROKEN:

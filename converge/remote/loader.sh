@@ -61,9 +61,19 @@ grub_writes() { # grub_writes FILE_SYSTEM "TYPE...": of lsblk, the whole stack b
 # menu: a line "ID<TAB>default or -<TAB>INIT" for each entry that boots a Linux with init=INIT.
 menu() {
     case $loader in
-        systemd-boot) bootctl list --no-pager 2>/dev/null | systemd_boot_menu ;;
+        systemd-boot) bootctl_list 2>/dev/null | systemd_boot_menu ;;
         grub) grub_menu <"$grub/grub.cfg" ;;
     esac
+}
+bootctl_list() { # of the partition that the loader came from, also where bootctl does not look
+    part_=$(tr -cd '[:xdigit:]-' 2>/dev/null <"$efivars/LoaderDevicePartUUID-$guid" | tr A-F a-f)
+    esp_=$(findmnt -nro TARGET -S "PARTUUID=$part_" 2>/dev/null | head -n 1)
+    case $esp_ in '' | /efi | /boot | /boot/efi) esp_='' ;; esac
+    bootctl list --no-pager ${esp_:+"--esp-path=$esp_"}
+}
+menu_trouble() { # print what bootctl says of a menu that it cannot read
+    [ "$loader" = systemd-boot ] || return 0
+    bootctl_list 2>&1 >/dev/null | tail -n 1 | sed 's/^/: /'
 }
 systemd_boot_menu() { # read bootctl list; the title of an entry says that it is the default
     awk '

@@ -143,6 +143,15 @@ for place in "$state/workspace-tuning/workspace/runs"/*/transaction \
         while IFS=' ' read -r part standing; do say part "$part" "$standing" "$place"; done
 done
 
+# The change of another user that is on trial: its unit is there until it is decided (trial.sh).
+for unit in "$root/etc/systemd/system" "$root/etc/systemd/system.control"; do
+    sed -n 's#^ExecStart=.* boot .*/runs/\([^/]*\)/\([^/]*\)/transaction$#\1 \2#p' \
+        "$unit/workspace-tuning-trial.service" 2>/dev/null | head -n 1 |
+        sed 's/\([\\%$]\)\1/\1/g' | while IFS=' ' read -r whose run; do
+        if [ "$whose" != "$me" ]; then say fact trial_of "$whose $run"; fi
+    done
+done
+
 # What a removal has yet to take off: it may have been interrupted behind the last record.
 if [ -e "$state/workspace-tuning/workspace" ] || [ -e "$HOME/.local/share/workspace-tuning" ]; then
     say mark remains

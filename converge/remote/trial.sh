@@ -29,6 +29,8 @@ R=${T%/transaction}/trial
 self=$T/transact.sh
 trouble='' left='' # set by an undo in transact.sh
 UNIT=workspace-tuning-trial.service
+# The way back is not collected by Nix meanwhile, whatever generations are deleted.
+ROOTED=${NIX_STATE_DIR:-$root/nix/var/nix}/gcroots/workspace-tuning-trial
 
 state() { # state WORD REASON...
     put "$R/state" "$*" && printf '%s %s %s\n' "$(date +%s)" "$(boot_id)" "$*" >>"$R/history"
@@ -63,35 +65,61 @@ booted_system() {
     readlink -f -- "$root/run/booted-system"
 }
 system_link() { readlink -f -- "$profile-$1-link" 2>/dev/null; }
+current() { # print the number of the profile's generation
+    current_=$(readlink -- "$profile") && current_=${current_%-link} && say "${current_##*-}"
+}
 
 # -- before the boot ------------------------------------------------------------------------------
 
 can() {
     if ! find_loader; then
         say "trial none $why"
-    elif [ ! -d /run/systemd/system ] || ! units >/dev/null; then
-        say "trial none ${why:-systemd does not run here}"
+    elif [ ! -d /run/systemd/system ]; then
+        say "trial none systemd does not run here"
+    elif ! lasts "${T%/transaction}"; then
+        say "trial none ${T%/transaction} is in memory, so a restart loses what is to be proved"
+    elif ! units >/dev/null; then
+        say "trial none $why"
     else
         say "trial ready $loader"
     fi
 }
 # units: print a directory for a unit that exists after a reboot into any generation. The usual directory
 # of NixOS is a link into the store; systemd also reads system.control, which no generation replaces.
+PLACES="$root/etc/systemd/system $root/etc/systemd/system.control"
 units() {
-    for place_ in /etc/systemd/system /etc/systemd/system.control; do
+    why='no directory for a unit can be written'
+    for place_ in $PLACES; do
         case $(readlink -f -- "$place_") in /nix/store/*) continue ;; esac
-        if (umask 022 && mkdir -p -- "$place_") 2>/dev/null && [ -w "$place_" ]; then
+        if ! (umask 022 && mkdir -p -- "$place_") 2>/dev/null || [ ! -w "$place_" ]; then continue; fi
+        if lasts "$place_"; then
             say "$place_"
             return 0
         fi
+        why="$place_ is in memory, so a restart loses the unit that proves the change"
     done
-    why='no directory for a unit can be written'
+    return 1
+}
+lasts() { # lasts PATH: whether a restart leaves it, as far as its file system tells
+    case $(findmnt -nro FSTYPE -T "$1" 2>/dev/null) in tmpfs | ramfs) return 1 ;; esac
+}
+# armed_for PLACE: print the transaction that the unit there is for, as it is written in the unit.
+armed_for() { sed -n 's/^ExecStart=.* boot //p' "$1/$UNIT" 2>/dev/null; }
+another() { # print the transaction of another change that is on trial here; fails without one
+    for place_ in $PLACES; do
+        of_=$(armed_for "$place_")
+        if [ -n "$of_" ] && [ "$of_" != "$(in_unit "$T")" ] && [ -e "${of_%/*}/trial/state" ]; then
+            say "$of_"
+            return 0
+        fi
+    done
     return 1
 }
 # in_unit PATH: print a path as a word of a unit's command line; users of a domain have a backslash.
 in_unit() { say "$1" | sed 's/\\/\\\\/g; s/%/%%/g; s/[$]/$$/g'; }
 arm_unit() {
-    place=$(umask 022 && units) || { why='no directory for a unit can be written' && return 1; }
+    units >/dev/null || return 1
+    place=$place_
     if ! (
         umask 022
         mkdir -p -- "$place/multi-user.target.wants"
@@ -119,9 +147,11 @@ TEXT
     esac
 }
 disarm_unit() {
-    for place in /etc/systemd/system /etc/systemd/system.control; do
+    if another >/dev/null; then return; fi
+    for place in $PLACES; do
         rm -f -- "$place/multi-user.target.wants/$UNIT" "$place/$UNIT" 2>/dev/null
     done
+    rm -f -- "$ROOTED" 2>/dev/null
     systemctl daemon-reload 2>/dev/null
 }
 
@@ -147,6 +177,7 @@ prepare() { # prepare NUMBER PATH PROFILE: NUMBER is the generation that the pro
     kept_number=$1 kept=$(system_link "$1")
     booted=$(booted_system)
     find_loader || return 1
+    if one=$(another); then why="the change of $one is on trial" && return 1; fi
     if [ -z "$kept" ] || [ ! -x "$kept/bin/switch-to-configuration" ]; then
         why="generation $1 of $profile is gone, so there is none to come back to" && return 1
     fi
@@ -170,13 +201,15 @@ prepare() { # prepare NUMBER PATH PROFILE: NUMBER is the generation that the pro
     state none "being prepared" || return 1
     (umask 022 && nix-env --profile "$profile" --set "$new") ||
         { why="$profile: no new generation" && return 1; }
-    number=$(readlink -- "$profile") && number=${number%-link} number=${number##*-}
+    number=$(current)
     # The profile stays at the boot default, and the new generation is listed too.
     if ! nix-env --profile "$profile" --switch-generation "$kept_number" ||
         ! (umask 022 && "$old/bin/switch-to-configuration" boot); then
         why='the boot loader could not be installed with the new entry'
     elif ! entry=$(entry_of "$new"); then
-        why="the boot menu does not list generation $number"
+        why="the boot menu does not list generation $number$(menu_trouble)"
+    elif ! entry_of "$old" >/dev/null; then
+        why="the boot menu has no place for generation $old_number beside it (configurationLimit)"
     elif ! default_is "$old"; then
         why="the boot menu's default is not generation $old_number, whatever the installer was told"
     elif ! printf '%s\n' "number $number" "entry $entry" >>"$R/plan"; then
@@ -185,6 +218,7 @@ prepare() { # prepare NUMBER PATH PROFILE: NUMBER is the generation that the pro
         systemctl list-units --failed --plain --no-legend --no-pager 2>/dev/null |
             sed 's/^[^A-Za-z0-9]*//; s/ .*//' | sort >"$R/failed"
         sync -- "$R/plan" "$R/failed"
+        ln -sfn -- "$old" "$ROOTED" 2>/dev/null
         return 0
     fi
     because=$why
@@ -197,6 +231,7 @@ prepare() { # prepare NUMBER PATH PROFILE: NUMBER is the generation that the pro
 }
 arm() {
     known || { why="$R/plan is damaged" && return 1; }
+    boots >"$R/boots" # the clock may go backwards: a later boot is one that is not among these
     printf '%s\n' "boot $(boot_id)" >>"$R/plan" && sync -- "$R/plan" &&
         state booting "generation $number is booted once at the next start; $(value plan old_number) stays the default" || return 1
     once "$entry" || {
@@ -208,7 +243,15 @@ arm() {
     sync
 }
 cancel() { # cancel REASON: end the trial; the caller undoes the transaction
-    case $(state_word) in booting | proving | none) ;; *) return 0 ;; esac
+    case $(state_word) in
+        none | booting) ;;
+        proving | keeping) # the unit would go on, and keep what is being undone
+            systemctl stop "$UNIT" 2>/dev/null
+            no_dialog
+            ;;
+        *) return 0 ;;
+    esac
+    if [ "$(state_word)" = kept ]; then return 0; fi
     known && never
     state undone "$*"
     disarm_unit
@@ -239,8 +282,20 @@ boot() {
         went_back "$word"
     fi
 }
+# given_up: whether somebody has ended the trial meanwhile, as a rollback does.
+given_up() { case $(state_word) in booting | proving | keeping | undoing) return 1 ;; esac }
+# choose_new: make the new system the profile's generation, also where its generation was deleted.
+choose_new() {
+    if [ "$(system_link "$number")" = "$new" ]; then
+        nix-env --profile "$profile" --switch-generation "$number"
+    else
+        nix-env --profile "$profile" --set "$new" && number=$(current) &&
+            printf '%s\n' "number $number" >>"$R/plan"
+    fi
+}
 keep() {
-    now=$(readlink -- "$profile") && now=${now%-link} now=${now##*-}
+    if given_up; then return; fi
+    now=$(current)
     case $now in
         "$number" | "$(value plan kept_number)") ;;
         *)
@@ -249,11 +304,9 @@ keep() {
             ;;
     esac
     state keeping "generation $number" || { ends broken "$why" && return; }
-    if nix-env --profile "$profile" --switch-generation "$number" &&
-        (umask 022 && "$new/bin/switch-to-configuration" boot) && default_is "$new"; then
+    if choose_new && (umask 022 && "$new/bin/switch-to-configuration" boot) && default_is "$new"; then
         sync
-        state kept "generation $number was booted, proved and is the default now"
-        disarm_unit
+        ends kept "generation $number was booted, proved and is the default now"
         tell "Kept: the change of run $(plan run) was proved after the reboot."
         return
     fi
@@ -263,6 +316,7 @@ keep() {
 }
 # undo_all WORD REASON: undo the home and the files too. The system goes back with a reboot.
 undo_all() {
+    if given_up; then return; fi
     end=$1
     shift
     state undoing "$*"
@@ -276,23 +330,26 @@ undo_all() {
         *) tell "Undone: $*. Restart the machine: it comes up in the generation before." ;;
     esac
 }
-ends() { # ends WORD REASON
-    state "$@"
-    disarm_unit
+ends() { # ends WORD REASON; where that cannot be written, the next boot goes on
+    state "$@" && disarm_unit
+}
+boots() { # print the id of each boot that the journal has; a journal in memory has this one only
+    journalctl --list-boots --no-pager -q 2>/dev/null | grep -oE '[0-9a-f]{32}'
 }
 went_back() { # went_back WORD: the machine runs the old generation, and the new one was not proved
-    # Read the journal of the boot before; a journal in memory has this boot only.
-    last=$(journalctl --list-boots --no-pager -q 2>/dev/null | grep -oE '[0-9a-f]{32}' |
-        grep -vxF "$(boot_id | tr -d -)" | tail -n 1)
-    before=$(value plan boot | tr -d -)
+    [ -e "$R/boots" ] || value plan boot | tr -d - >"$R/boots" # armed by an older version
+    earlier=$(boots | grep -vxF "$(boot_id | tr -d -)")
+    last=$(say "$earlier" | grep -vxF -f "$R/boots" | tail -n 1)
     if [ "$1" = proving ]; then
         because="the machine went down while generation $number was being proved"
+    elif [ "$(system_link "$number")" != "$new" ]; then
+        because="generation $number was deleted before it was booted"
     else
         because="generation $number did not come as far as its proof"
     fi
-    if [ -z "$last" ]; then
+    if [ -z "$earlier" ]; then
         because="$because; no journal of earlier boots is kept here"
-    elif [ "$last" = "$before" ]; then
+    elif [ -z "$last" ]; then
         because="$because; that boot left no journal: it ended before one was written"
     else
         # Keep the last errors of that boot for a person, without the log's own fields.

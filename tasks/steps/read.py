@@ -88,8 +88,14 @@ def on_trial(found: Snapshot) -> str:
 
 
 def to_leave(work: Read) -> str:
-    """Why no new system may be made now, or the empty string: a system runs whose change was
-    undone, and a proof under it would be void after the restart."""
+    """Why no new system may be made now, or the empty string: another user's is on trial, or a
+    system runs whose change was undone, and a proof under it would be void after the restart."""
+    if whose := work.snapshot.facts.get("trial_of"):
+        user, _, run = whose.partition(" ")
+        return (
+            f"run {run} of {user} is on trial there; nothing was changed; wait for its end, or let "
+            f"{user} take it back: tasks/rollback.py"
+        )
     one = work.snapshot.runs_on
     if one is None or one.trial is None:
         return ""

@@ -192,6 +192,7 @@ ARMED, FAILED = "a" * 32, "b" * 32
     [
         ([ARMED, FAILED], "its journal: kernel: the driver failed"),
         ([ARMED], "that boot left no journal"),
+        ([FAILED, ARMED], "its journal: kernel: the driver failed"),  # the clock went backwards
         ([], "no journal of earlier boots is kept here"),  # Storage=volatile
     ],
 )
@@ -199,12 +200,15 @@ def test_the_journal_of_the_boot_that_failed_is_kept_and_no_other(
     record: Record, tmp_path: Path, earlier: list[str], because: str
 ) -> None:
     (record.trial / "plan").write_text(f"boot {ARMED}\n")
+    (record.trial / "boots").write_text(f"{ARMED}\n")
+    (tmp_path / "system-2-link").symlink_to(tmp_path)
     found = programs(tmp_path / "bin", journalctl=JOURNALCTL)
     now = Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
     boots = "".join(f"{at - 2} {one} Thu 2026-11-26\n" for at, one in enumerate([*earlier, now]))
     (found / "journalctl.boots").write_text(boots)
-    script = 'undo_all() { say "$*"; }; tell() { :; }; number=2; went_back booting'
-    said = record.sh(script, path=found)
+    script = 'undo_all() { say "$*"; }; tell() { :; }; number=2 profile=$3/system new=$3\n'
+    script += "went_back booting"
+    said = record.sh(script, str(tmp_path), path=found)
     assert said.startswith("went-back generation 2 did not come as far as its proof; "), said
     assert because in said
     assert (record.trial / "journal").exists() is (FAILED in earlier)

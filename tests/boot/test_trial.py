@@ -81,6 +81,7 @@ def test_a_trial_that_waits_is_told_from_one_that_did_not_come_up(
 ) -> None:
     one = Trial(state=TrialState.BOOTING, boot="armed", number=5, booted=booted)
     assert one.stands(now).startswith(says)
+    assert "tasks/rollback.py takes it back" in one.next_step(now)
 
 
 def test_a_generation_that_was_undone_and_runs_is_left_by_a_restart() -> None:

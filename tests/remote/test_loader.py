@@ -94,6 +94,29 @@ def test_the_default_of_systemd_boot_is_what_bootctl_says() -> None:
     assert bootctl('default_is "$1" || echo no', NEW) == "no"
 
 
+@pytest.mark.parametrize(
+    ("mounted", "asked"), [("/boot", ""), ("/efi", ""), ("", ""), ("/boot/esp", "/boot/esp")]
+)
+def test_the_menu_is_that_of_the_partition_that_the_loader_came_from(
+    tmp_path: Path, mounted: str, asked: str
+) -> None:
+    """bootctl looks at three places by itself; a NixOS may have the partition elsewhere."""
+    variables = tmp_path / "sys/firmware/efi/efivars"
+    variables.mkdir(parents=True)
+    uuid = "9B39B4C4-c48b-4ebf-bfea-a56b2395b7e0"
+    info = variables / "LoaderDevicePartUUID-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+    info.write_bytes(b"\7\0\0\0" + uuid.encode("utf-16-le"))
+    script = 'findmnt() { [ "$4" = "PARTUUID=$part" ] && echo "$1"; }; bootctl() { echo "$@"; }'
+    script = f"{script.replace('$part', uuid.lower()).replace('$1', mounted)}\nbootctl_list"
+    expected = f"list --no-pager{f' --esp-path={asked}' if asked else ''}"
+    assert sh(script, root=tmp_path) == expected
+
+
+def test_a_menu_that_cannot_be_read_is_said_in_the_words_of_bootctl() -> None:
+    script = "bootctl() { echo one; echo 'Failed to find the ESP' >&2; }; loader=systemd-boot\n"
+    assert sh(f"{script}menu_trouble") == ": Failed to find the ESP"
+
+
 @pytest.fixture
 def boot(tmp_path: Path) -> Path:
     (tmp_path / "boot/grub").mkdir(parents=True)

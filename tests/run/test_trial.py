@@ -200,6 +200,16 @@ def test_no_system_is_made_while_one_runs_whose_change_was_undone(make: Any) -> 
     assert replace(here, transactions=(on_trial(replace(ran, booted=False)),)).runs_on is None
 
 
+def test_no_system_is_made_while_another_users_is_on_trial(make: Any) -> None:
+    """A machine boots one change once; the other's record is not ours to read."""
+    here = found()
+    there = replace(here, facts={**here.facts, "trial_of": "other 20261126t000000-abcd"})
+    work = make(snapshot=there, made=plan(there, selected=EVERY))
+    with pytest.raises(Over, match="run 20261126t000000-abcd of other is on trial") as over:
+        activate.preflight(work)
+    assert over.value.code is Exit.LOCKED
+
+
 def test_a_system_on_trial_is_not_called_one_that_has_to_be_built() -> None:
     """Its profile is at the old generation until it is proved."""
     here = found()

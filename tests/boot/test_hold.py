@@ -1,0 +1,215 @@
+"""A trial among what else happens on a machine meanwhile: a rollback, another user, deleted
+generations, a full disk, a clock that goes backwards. Programs in miniature stand for the system's.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.boot.proving import Record, programs
+
+UNIT = "workspace-tuning-trial.service"
+#: Notes what it was asked for in ``$0.log``.
+NOTES = 'echo "$*" >>"$0.log"\n'
+#: nix-env on links of the profile, as far as a trial uses it.
+NIX_ENV = """\
+[ "$1" = --profile ] && profile=$2 || exit 1
+case $3 in
+    --set)
+        ln -s "$4" "$profile-9-link" && ln -sfn "${profile##*/}-9-link" "$profile" ;;
+    --switch-generation)
+        [ -L "$profile-$4-link" ] && ln -sfn "${profile##*/}-$4-link" "$profile" ;;
+    --delete-generations) rm "$profile-$4-link" ;;
+esac
+"""
+
+
+class Machine:
+    """A record whose change is on trial: generation 1 is the old one, 2 the new one."""
+
+    def __init__(self, directory: Path, *, state: str, user: str = "one") -> None:
+        self.root = directory
+        self.record = Record(directory / "var/lib/workspace-tuning/runs" / user)
+        self.profile = directory / "nix/var/nix/profiles/system"
+        self.profile.parent.mkdir(parents=True, exist_ok=True)
+        (directory / "nix/var/nix/gcroots").mkdir(exist_ok=True)
+        (directory / "proc").mkdir(exist_ok=True)
+        (directory / "proc/cmdline").write_text(f"quiet init={directory}/old/init\n")
+        (self.units / "multi-user.target.wants").mkdir(parents=True, exist_ok=True)
+        for number, name in enumerate(("old", "new"), 1):
+            system = directory / name
+            (system / "bin").mkdir(parents=True, exist_ok=True)
+            programs(system / "bin", switch_to_configuration=NOTES)
+            link = Path(f"{self.profile}-{number}-link")
+            if not link.is_symlink():
+                link.symlink_to(system)
+        if not self.profile.is_symlink():
+            self.profile.symlink_to("system-1-link")
+        (self.record.trial / "plan").write_text(
+            f"new {directory}/new\nold {directory}/old\nold_number 1\nprofile {self.profile}\n"
+            "kept_number 1\nloader grub\nnumber 2\nentry x\nboot earlier\n"
+        )
+        (self.record.trial / "options").write_text("desktop no\n")
+        (self.record.trial / "state").write_text(f"{state}\n")
+        self.programs = programs(directory / "programs", systemctl=NOTES, nix_env=NIX_ENV)
+
+    @property
+    def units(self) -> Path:
+        return self.root / "etc/systemd/system"
+
+    @property
+    def state(self) -> str:
+        return (self.record.trial / "state").read_text().strip()
+
+    def arms(self) -> None:
+        """Its unit is there, as ``arm_unit`` writes it."""
+        text = f"ExecStart=/bin/sh x boot {self.record.transaction}\n"
+        (self.units / UNIT).write_text(text)
+
+    def sh(self, script: str) -> str:
+        """Lines of shell; the loader boots what it is told, and nobody sees a message."""
+        tame = "default_is() { :; }; never() { :; }; tell() { :; }; no_dialog() { :; }; known\n"
+        return self.record.sh(tame + script, path=self.programs, root=str(self.root))
+
+    def asked_of(self, program: str) -> list[str]:
+        """What ``systemctl`` or an installer was asked for."""
+        log = self.programs / f"{program}.log"
+        return log.read_text().splitlines() if log.exists() else []
+
+
+@pytest.mark.parametrize("state", ["proving it runs", "keeping generation 2"])
+def test_a_rollback_stops_the_proof_before_it_ends_the_trial(tmp_path: Path, state: str) -> None:
+    """Else the proof would go on, and make the default what was rolled back."""
+    one = Machine(tmp_path, state=state)
+    one.arms()
+    one.sh("cancel its run was rolled back")
+    assert one.asked_of("systemctl") == [f"stop {UNIT}", "daemon-reload"]
+    assert one.state == "undone its run was rolled back"
+    assert not (one.units / UNIT).exists()
+
+
+def test_a_rollback_finds_kept_what_was_kept_before_the_proof_could_be_stopped(
+    tmp_path: Path,
+) -> None:
+    one = Machine(tmp_path, state="keeping generation 2")
+    stops = f'[ "$1" != stop ] || echo "kept it was proved" >{one.record.trial}/state\n'
+    programs(tmp_path / "programs", systemctl=stops)
+    one.sh("cancel its run was rolled back")
+    assert one.state == "kept it was proved"
+
+
+@pytest.mark.parametrize("ends", ["keep", "undo_all undone 'a check failed'"])
+def test_what_was_rolled_back_meanwhile_is_neither_kept_nor_undone_again(
+    tmp_path: Path, ends: str
+) -> None:
+    one = Machine(tmp_path, state="undone its run was rolled back")
+    one.sh(ends)
+    assert one.state == "undone its run was rolled back"
+    assert one.profile.readlink() == Path("system-1-link")
+    assert not list(tmp_path.glob("*/bin/*.log")), "no boot loader was installed"
+
+
+def test_a_generation_that_was_deleted_while_it_was_proved_is_kept_as_a_new_one(
+    tmp_path: Path,
+) -> None:
+    """As nix-collect-garbage -d does, for which only the profile's current one is not old."""
+    one = Machine(tmp_path, state="proving it runs")
+    Path(f"{one.profile}-2-link").unlink()
+    one.sh("keep")
+    assert one.state.startswith("kept generation 9 "), one.state
+    assert one.profile.resolve() == tmp_path / "new"
+    assert (tmp_path / "new/bin/switch-to-configuration.log").read_text() == "boot\n"
+
+
+def test_a_generation_that_was_deleted_before_its_boot_is_said(tmp_path: Path) -> None:
+    one = Machine(tmp_path, state="booting it is booted once")
+    Path(f"{one.profile}-2-link").unlink()
+    said = one.sh('undo_all() { say "$*"; }; went_back booting')
+    assert said.startswith("went-back generation 2 was deleted before it was booted"), said
+
+
+def test_a_state_that_cannot_be_written_leaves_the_unit_for_the_next_boot(tmp_path: Path) -> None:
+    one = Machine(tmp_path, state="undoing it was not proved")
+    one.arms()
+    one.sh('put() { why="$1: No space left on device"; return 1; }; ends undone x')
+    assert one.state.startswith("undoing")
+    assert (one.units / UNIT).exists()
+    one.sh("ends undone x")
+    assert one.state == "undone x"
+    assert not (one.units / UNIT).exists()
+
+
+def test_a_change_is_not_tried_while_another_users_is(tmp_path: Path) -> None:
+    """One unit and one one-time entry are all that a machine has."""
+    first = Machine(tmp_path, state="booting it is booted once")
+    first.arms()
+    second = Machine(tmp_path, state="none not yet", user="two")
+    script = f'find_loader() {{ :; }}; prepare 1 x {second.profile} || say "$why"'
+    said = second.sh(f"plan() {{ say {tmp_path}/new; }}; {script}")
+    assert said == f"the change of {first.record.transaction} is on trial"
+    second.sh("disarm_unit")
+    assert (second.units / UNIT).exists(), "it is the first one's"
+    (first.record.trial / "state").unlink()  # the record was removed: nothing is on trial
+    second.sh("disarm_unit")
+    assert not (second.units / UNIT).exists()
+
+
+def prepared(one: Machine, *but: str) -> str:
+    """Why the new system, which is no generation yet, cannot be tried; without ``but`` it can."""
+    (one.root / "new/kernel-params").write_text("tried=1\n")
+    Path(f"{one.profile}-2-link").unlink()
+    tame = (
+        "find_loader() { loader=grub; }; entry_of() { say x; }; arm_unit() { :; }",
+        f"booted_system() {{ say {one.root}/old; }}; plan() {{ say {one.root}/new; }}",
+        *but,
+    )
+    return one.sh("\n".join((*tame, f'prepare 1 x {one.profile} || say "$why"')))
+
+
+@pytest.mark.parametrize(
+    ("but", "says"),
+    [
+        # A full boot partition: the installer of the old system fails.
+        ("", "the boot loader could not be installed"),
+        ("entry_of() { return 1; }", "the boot menu does not list generation 9"),
+        ('entry_of() { [ "${1##*/}" = new ]; }', "has no place for generation 1 beside it"),
+        ("default_is() { return 1; }", "the boot menu's default is not generation 1"),
+        ("arm_unit() { why=lost; return 1; }", "lost"),
+    ],
+)
+def test_what_cannot_be_tried_leaves_no_generation_and_the_menu_as_it_was(
+    tmp_path: Path, but: str, says: str
+) -> None:
+    one = Machine(tmp_path, state="none not yet")
+    installer = tmp_path / "old/bin/switch-to-configuration"
+    if not but:  # the first time; then what filled it is gone
+        installer.write_text(f'#!/bin/sh\n{NOTES}[ "$(wc -l <"$0.log")" -gt 1 ]\n')
+    assert says in prepared(one, but)
+    assert one.profile.readlink() == Path("system-1-link")
+    assert [link.name for link in one.profile.parent.glob("system-*")] == ["system-1-link"]
+    assert Path(f"{installer}.log").read_text() == "boot\nboot\n", "written once more without it"
+
+
+def test_the_way_back_is_not_collected_as_garbage_while_a_change_is_on_trial(
+    tmp_path: Path,
+) -> None:
+    one = Machine(tmp_path, state="none not yet")
+    assert prepared(one) == ""
+    root = tmp_path / "nix/var/nix/gcroots/workspace-tuning-trial"
+    assert root.resolve() == tmp_path / "old"
+    one.sh("disarm_unit")
+    assert not root.is_symlink()
+
+
+@pytest.mark.parametrize(("kind", "lasts"), [("ext4", True), ("tmpfs", False), ("ramfs", False)])
+def test_a_unit_that_a_restart_loses_is_not_relied_on(
+    tmp_path: Path, kind: str, lasts: bool
+) -> None:
+    """Where / is in memory, as some set NixOS up, the change would be booted and never proved."""
+    one = Machine(tmp_path, state="none not yet")
+    programs(tmp_path / "programs", findmnt=f"echo {kind}\n")
+    said = one.sh('units || say "$why"')
+    assert (said == str(one.units)) is lasts
+    assert lasts or "a restart loses the unit" in said
