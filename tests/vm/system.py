@@ -9,11 +9,14 @@ from tests.vm.remote import Remote
 
 USER, HOST = "mitsio", "shoshin"
 PROFILE = "/nix/var/nix/profiles/system"
-#: What of the home and of the layer is the user's, or has to go back: not the record of the runs.
+#: What of the home and of the layer is the user's, or has to go back: not the record of the runs,
+#: and not what Nix and home-manager note for themselves (the generation that was undone stays one).
 FILES = """\
 cd /
 find home/mitsio var/lib/workspace-tuning/nixos etc/nixos -xdev \\
-    \\( -path '*/.local/state/workspace-tuning' -o -path '*/.cache' \\) -prune -o \\
+    \\( -path '*/.local/state/workspace-tuning' -o -path '*/.cache' -o -path '*/.nix-defexpr' \\
+    -o -path '*/.local/state/home-manager' \\
+    -o -path '*/nix/profiles/home-manager-*-link' \\) -prune -o \\
     \\( -type f -exec sha256sum {} + -o -type l -printf '%l  %p\\n' \\) 2>/dev/null | sort
 """
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,10 @@ done
 echo "$state"
 exit 1
 """
+
+
+#: sh: until the unit that proves the change waits for a person.
+ASKS = "until grep -q answer /var/lib/workspace-tuning/runs/*/*/trial/state; do sleep 1; done"
 
 
 def said(done: Outcome) -> str:
@@ -94,20 +99,24 @@ class Case:
     number: int = 0
     inventory: Path = field(default_factory=Path)
 
-    def deploy(
+    def run(
         self,
         *parameters: str,
         initrd: str = "initrd",
         change: Sequence[str] = CHANGE,
         **choices: object,
     ) -> Outcome:
-        """Plant what the change brings, apply it; it is on trial then."""
+        """Plant what the change brings, and apply it."""
         one = self.one
         one.plant(*parameters, initrd=initrd)
         self.inventory = self.cli.inventory(one.workspace(**choices))
         self.old, self.before = one.ssh("readlink", "-f", "/run/booted-system"), one.sh(FILES)
         self.number = max(one.generations()) + 1
-        done = self.cli(self.inventory, "deploy.py", "-y", *change)
+        return self.cli(self.inventory, "deploy.py", "-y", *change)
+
+    def deploy(self, *parameters: str, **how: Any) -> Outcome:
+        """The same, for a change that is on trial then."""
+        done, one = self.run(*parameters, **how), self.one
         assert done.code in APPLIED, said(done)
         assert f"booting: generation {self.number} is booted once" in words(done), said(done)
         assert "restart the machine" in words(done), said(done)
@@ -202,13 +211,33 @@ def test_a_unit_that_fails_after_the_boot_undoes_it_and_restarts_where_it_may(ca
 
 
 def test_a_display_that_never_comes_undoes_it_and_the_machine_restarts_itself(case: Case) -> None:
-    choices = {"profile": "tests/vm/shoshin-plasma.yaml", "trial_session_s": 60}
-    case.deploy(PARAMETER, trial_reboot="asked", **choices)
-    assert case.one.reboot().system == case.new
-    state = case.one.sh(DECIDED, "900")
-    assert state.startswith("undone display: expected has Compositing is active"), state
-    case.one.reboot()
+    """Into the change and out of it; the run waits, and ends with what came of it."""
+    choices: dict[str, Any] = {"profile": "tests/vm/shoshin-plasma.yaml", "trial_session_s": 60}
+    done = case.run(PARAMETER, trial_reboot="allowed", **choices)
+    assert done.code == 3, said(done)
+    assert "undone: display: expected has Compositing is active" in words(done), said(done)
+    assert case.one.wait_booted().system not in ("", case.old)
+    assert case.one.wait_booted().system == case.old
     case.went_back(because="display: expected has Compositing is active", word="undone")
+
+
+@pytest.mark.parametrize("answer", ["undo", ""])
+def test_who_says_no_or_nothing_has_it_undone(case: Case, answer: str) -> None:
+    """``tests/vm/test_outcomes.py`` says yes."""
+    limit_s = 3600 if answer else 30
+    case.deploy(PARAMETER, trial_confirm="person", trial_answer_s=limit_s)
+    assert case.one.reboot().system == case.new
+    if answer:
+        case.one.sh(ASKS)
+        data = ("--data", f"answer={answer}")
+        answered = case.cli(case.inventory, "tasks/confirm.py", "-y", *data)
+        assert answered.code == 0, said(answered)
+        assert "undone: the person said no" in words(answered), said(answered)
+    because = "the person said no" if answer else "nobody said within"
+    assert because in case.one.sh(DECIDED, "600")
+    assert "restart the machine" in case.status()
+    case.one.reboot()
+    case.went_back(because=because, word="undone")
 
 
 def test_a_good_change_is_kept_and_undone(case: Case) -> None:

@@ -9,10 +9,8 @@ from tests.conftest import Outcome as Ended
 from tests.run import ends
 from tests.run.ends import agree, answering, drives, typed
 from tests.vm.machine import Machine
-from tests.vm.test_deploy import CHANGE, DECIDED, PARAMETER, words
+from tests.vm.test_deploy import ASKS, CHANGE, DECIDED, PARAMETER, words
 
-#: sh: until the unit that proves the change waits for a person.
-ASKS = "until grep -q answer /var/lib/workspace-tuning/runs/*/*/trial/state; do sleep 1; done"
 #: sh: the menu for everybody to read, as on many machines: in software sudo takes seconds a file.
 OPEN_MENU = 'it=$(findmnt -nro SOURCE /boot); umount /boot; mount -o umask=0022 "$it" /boot'
 
