@@ -19,11 +19,29 @@ from pathlib import Path
 
 from converge.journal.form import plain
 from converge.journal.journal import Line
-from converge.journal.kinds import WORDS, OtherRecord, Record
+from converge.journal.kinds import (
+    WORDS,
+    DifferenceRecord,
+    DriftRecord,
+    EstimateRecord,
+    FindingRecord,
+    OtherRecord,
+    PlanRecord,
+    Record,
+    ResultRecord,
+    RunStartRecord,
+    SnapshotRecord,
+    VerdictRecord,
+)
 from converge.text import redact
 
 OURS = "workspace-tuning"  # all in the directory of this name belongs to this project
-
+#: What a run finds, and how it ended. The sync of the next other record brings these to the disk,
+#: and each step begins and ends with such a one: a run has dozens, and a sync takes milliseconds.
+LOOKS = (
+    *(RunStartRecord, SnapshotRecord, VerdictRecord, PlanRecord, DriftRecord),
+    *(EstimateRecord, DifferenceRecord, FindingRecord, ResultRecord),
+)
 
 KEPT = 500  # runs of which the controller keeps the journal
 _RUN = re.compile(r"[0-9]{8}t[0-9]{6}-[0-9a-f]{4}")
@@ -85,13 +103,14 @@ def prune(directory: Path, own: str) -> None:
 
 
 class Journal:
-    """A journal that is only appended to. ``listeners`` get each line once it is on the disk, in
-    the form that a reader gets."""
+    """A journal that is only appended to. ``listeners`` get each line once it is written, in the
+    form that a reader gets."""
 
     def __init__(self, directory: Path, run: str) -> None:
         self.run = run
         self.path = directory / run / "journal.jsonl"
         self.lines: list[Line] = []
+        self._of: dict[str, list[Line]] = {"": []}  # by workspace; "": about the whole run
         self.listeners: list[Callable[[Line], None]] = []
         try:
             private(directory)
@@ -106,7 +125,8 @@ class Journal:
             raise JournalError(f"{self.path}: {error.strerror}") from error
 
     def append(self, record: Record, *, workspace: str = "") -> Line:
-        """Write one record to the disk. Raises ``JournalError`` where it may not be there."""
+        """Write one record, and bring all so far to the disk unless it is one of ``LOOKS``. Raises
+        ``JournalError`` where the record may not be there."""
         assert not isinstance(record, OtherRecord), "a record of no kind is only ever read"
         fields = {
             "run": self.run,
@@ -123,12 +143,18 @@ class Journal:
             self._write((text + "\n").encode(errors="backslashreplace"))
             # Before the sync: if a signal interrupts the sync, the next line needs another number.
             self.lines.append(line)
-            os.fsync(self._fd)
+            self._of.setdefault(workspace, []).append(line)
+            if not isinstance(record, LOOKS):
+                os.fsync(self._fd)
         except OSError as error:
             raise JournalError(f"{self.path}: {error.strerror}") from error
         for listener in self.listeners:
             listener(line)
         return line
+
+    def of(self, workspace: str) -> list[Line]:
+        """The lines about the whole run, then those about this workspace, each in their order."""
+        return [*self._of[""], *self._of.get(workspace, ())]
 
     def _write(self, line: bytes) -> None:
         """Write the whole line or nothing, so that the journal can be read to its end."""

@@ -115,14 +115,16 @@ class Run:
     def records(self, kind: type[R], host: str) -> list[R]:
         """The records of one kind for a workspace in this run."""
         assert self.journal is not None
-        return list(of_kind(self.journal.lines, kind, self.inputs[host][0].workspace))
+        workspace = self.inputs[host][0].workspace
+        return list(of_kind(self.journal.of(workspace), kind, workspace))
 
     def _end(self, host: str, outcome: Outcome) -> None:
         """Print the end of a workspace's part: what changed, what is pending, what to do next."""
         assert self.journal is not None
+        workspace = self.inputs[host][0].workspace
         for row in ending.rows(
-            self.journal.lines,
-            self.inputs[host][0].workspace,
+            self.journal.of(workspace),
+            workspace,
             outcome,
             run=self.id,
             inventory=self.inventory,

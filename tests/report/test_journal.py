@@ -21,6 +21,7 @@ from converge.journal.kinds import (
     RunStartRecord,
     SnapshotRecord,
     StepRecord,
+    VerdictRecord,
 )
 from converge.text import redact
 from tasks.run.journal import KEPT, Journal, JournalError, new_run_id, private
@@ -32,6 +33,9 @@ RUN = "20260101t000000-abcd"
 START = RunStartRecord(version="0", task="deploy", mode="run", workspaces=("w",))
 STEP = StepRecord(step="zwölf\nBoxkämpfer", status="done", why="")
 PROBLEM = ProblemRecord(text="x")
+VERDICT = VerdictRecord(
+    fact="cpu.threads", outcome="true", declared="8", found="8", why="", fix="", settings=()
+)
 END = RunEndRecord(outcome="failed", exit=1, journal="/j")
 RECORDS = (START, STEP, PROBLEM, END)
 
@@ -144,6 +148,21 @@ def test_a_signal_during_the_sync_gives_no_number_twice(
     monkeypatch.setattr(os, "fsync", sync)
     made.append(END)
     assert [record.seq for record in journal.read(made.path)] == [1, 2, 3]
+
+
+def test_what_a_look_finds_is_on_the_disk_before_the_next_step_with_one_sync(
+    made: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda _: synced.append(len(made.lines)))
+    made.append(START)
+    for _ in range(24):
+        made.append(VERDICT)
+    assert synced == []
+    made.append(STEP)
+    assert synced == [26]
+    made.append(END)
+    assert synced == [26, 27]
 
 
 @pytest.mark.parametrize("place", ["a file stands there", "nothing can be made there"])
