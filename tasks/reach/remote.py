@@ -106,6 +106,7 @@ def command(name: str, arguments: Sequence[str]) -> StringCommand:
     return _sh(program(name), f"workspace-{name}", *arguments)
 
 
+#: Two halves at a time; a half that fails leaves the answer without its end.
 _SNAPSHOT = """\
 common=$1
 managed=$common$2 detect=$common$3 flakes=$common$4 read=$common$5 root=$6
@@ -113,11 +114,12 @@ shift 6
 system=$1 system_with=$2 home=$3 home_with=$4
 shift 4
 echo workspace-begin
-sh -c "$managed" workspace-managed "$root" "$@" </dev/null | {
+{ sh -c "$managed" workspace-managed "$root" "$@" | sh -c "$read" workspace-read "$root" "$@"; } \
+    </dev/null | {
     sh -c "$detect" workspace-detect "$root" </dev/null &&
         sh -c "$flakes" workspace-flakes system "$system" "$system_with" home "$home" \
             "$home_with" </dev/null &&
-        sh -c "$read" workspace-read "$root" "$@"
+        cat
 }
 """
 
