@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from converge.plan.plan import Refusal
@@ -27,14 +28,14 @@ def refuse_home(snapshot: Snapshot) -> Iterator[Refusal]:
 
 def refuse(snapshot: Snapshot, path: str, *, root: bool = False) -> Refusal | None:
     """Why a run does not replace what is at ``path``, or None. ``root``: a file of root's."""
-    for place in (path, *map(str, PurePosixPath(path).parents)):
+    for place in (path, *_above(path)):
         if place in snapshot.unreadable:
             return Refusal(path=place, what="it cannot be read", fix="see who owns it: ls -ld")
-    for parent in PurePosixPath(path).parents:
-        node = snapshot.nodes.get(str(parent))
+    for parent in _above(path):
+        node = snapshot.nodes.get(parent)
         if node and node.kind is not Kind.DIRECTORY:
             return Refusal(
-                path=str(parent),
+                path=parent,
                 what=f"a {node.kind} stands where a directory of ours belongs",
                 fix="move it away, then run again",
             )
@@ -60,3 +61,9 @@ def refuse(snapshot: Snapshot, path: str, *, root: bool = False) -> Refusal | No
             fix=f"chown {name} {path}",
         )
     return None
+
+
+@lru_cache(maxsize=4096)
+def _above(path: str) -> tuple[str, ...]:
+    """Each directory above, the nearest first."""
+    return tuple(map(str, PurePosixPath(path).parents))

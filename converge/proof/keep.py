@@ -12,7 +12,7 @@ from dataclasses import replace
 from converge.effect import BY_A_RESTART, VERIFY, Effect, Finding, remedy
 from converge.plan.rollout import Clock, Stage
 from converge.plan.standing import Stand, Standing
-from converge.plan.written import NOT_LOOKED_AT, OWN, PROVEN, SettingProof, digest_of
+from converge.plan.written import NOT_LOOKED_AT, OWN, SettingProof, digest_of
 from converge.proof.touched import Touched
 
 #: Items that must be effective before a staged rollout lets its next phase in.
@@ -182,21 +182,16 @@ def still_open(
     recorded: Mapping[str, SettingProof],
     standings: Iterable[Standing],
     clock: Clock,
-    *,
-    newer: Iterable[Finding] = (),
 ) -> str:
     """A sentence: the settings in force that earlier runs did not prove, and what makes each of
-    them known; or the empty string. ``newer``: findings that are later than the record."""
-    now = {
-        finding.setting: finding.effect for finding in newer if finding.counts and finding.setting
-    }
+    them known; or the empty string."""
     groups: dict[str, dict[str, list[str]]] = {}
     for standing in standings:
         name = standing.setting.id
         proof = recorded.get(name)
         if not standing.in_force or proof is None or proof.digest != digest_of(standing.setting):
             continue
-        if proof.holds or now.get(name) in PROVEN:
+        if proof.holds:
             continue
         what, how = f"{proof.effect} since an earlier run", proof.waits
         if proof.never:

@@ -12,7 +12,6 @@ from converge.journal.kinds import DriftRecord, EstimateRecord, VerdictRecord
 from converge.plan.written import SettingProof
 from converge.profile.choices import Choices
 from converge.proof import keep
-from converge.report import history
 from converge.report.record import plan_record
 from converge.report.show import show_gate, show_plan, stands
 from converge.setting import Layer
@@ -77,16 +76,10 @@ def nothing_to_do(work: Planned) -> Over:
 
 
 def waiting(work: Planned, recorded: Mapping[str, SettingProof] | None = None) -> str:
-    """A sentence: which settings earlier runs did not prove, and what makes each of them known. A
-    later proof in a journal of this controller counts. ``recorded``: the workspace's record, where
-    it differs from the one that was read."""
+    """A sentence: which settings earlier runs did not prove, and what makes each of them known.
+    ``recorded``: the workspace's record, where it differs from the one that was read."""
     found = work.snapshot.written.settings if recorded is None else recorded
-    last = max((one.run for one in found.values() if not one.holds), default="")
-    if not last:
-        return ""
-    newest = history.last(controller_state() / "runs", work.choices.workspace)
-    newer = newest.findings if newest and newest.run > last else ()
-    return keep.still_open(found, work.plan.standings, work.snapshot.clock, newer=newer)
+    return keep.still_open(found, work.plan.standings, work.snapshot.clock)
 
 
 def asked_for(choices: Choices) -> bool:
