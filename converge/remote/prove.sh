@@ -223,14 +223,10 @@ answer() { # answer keep|undo: the first word counts
     sync -- "$R/answer"
     say "answer $(cat "$R/answer")"
 }
-tell() { # tell TEXT: in the desktop session once there is one, and to every terminal
+tell() { # tell TEXT: to every terminal, and in the desktop session, at the next login if there is none
     say "$1"
     command -v wall >/dev/null && say "$1" | timeout 5 wall 2>/dev/null
     [ "$(value options desktop)" = yes ] || return 0
-    last_=$(($(uptime_s) + 600))
-    until desktop; do
-        if [ "$(uptime_s)" -ge "$last_" ]; then return 0; fi
-        sleep 5
-    done
+    until desktop; do sleep 20; done
     in_session 20 notify-send --urgency=critical 'workspace-tuning' "$1" >/dev/null
 }

@@ -350,7 +350,7 @@ went_back() { # went_back WORD: the machine runs the old generation, and the new
     if [ -z "$earlier" ]; then
         because="$because; no journal of earlier boots is kept here"
     elif [ -z "$last" ]; then
-        because="$because; that boot left no journal: it ended before one was written"
+        because="$because; that boot left no journal: it ended before one was written, or another entry was chosen"
     else
         # Keep the last errors of that boot for a person, without the log's own fields.
         { journalctl -b "$last" -p err -o short-monotonic --no-pager -q -n 40 &&

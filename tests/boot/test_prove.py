@@ -114,6 +114,24 @@ def test_the_question_is_text_whatever_was_found(record: Record, tmp_path: Path)
     assert not set(text) & set("<>&$")
 
 
+def test_the_end_is_told_at_the_next_login_however_late_that_is(
+    record: Record, tmp_path: Path
+) -> None:
+    late = (
+        f'echo >>{tmp_path}/asked; [ "$(wc -l <{tmp_path}/asked)" -lt 300 ] || {{ {SYSTEMCTL} }}\n'
+    )
+    shown = f'{NOTIFY_SEND}for last; do :; done\nprintf "%s" "$last" >{tmp_path}/shown\n'
+    found = programs(
+        tmp_path / "bin",
+        systemd_run=SYSTEMD_RUN,
+        systemctl=late,
+        notify_send=shown,
+        wall="exit 0\n",
+    )
+    record.sh('sleep() { :; }; tell "Undone: it hung"', path=found)
+    assert (tmp_path / "shown").read_text() == "Undone: it hung"
+
+
 def test_an_answer_on_the_terminal_counts_while_the_dialog_stands(
     record: Record, tmp_path: Path
 ) -> None:
