@@ -19,18 +19,26 @@ for directory in bin share share/applications; do
 done
 
 edits=''
+assignment='"[A-Za-z_][A-Za-z_0-9]*=[^"]*"|[A-Za-z_][A-Za-z_0-9]*=[^"[:space:]]*'
+env="(([^[:space:]]*/)?env[[:space:]]+(($assignment)[[:space:]]+)*)?"
 newline='
 '
 while [ "$#" -gt 1 ]; do
     program=$1 launcher=$2
     shift 2
     if [ ! -e "$profile/bin/$program" ]; then continue; fi
-    original=$(readlink "$profile/bin/$program")
-    rm "$profile/bin/$program"
+    if [ -L "$profile/bin/$program" ]; then
+        original=$(readlink "$profile/bin/$program")
+        rm "$profile/bin/$program"
+    else # made in the profile by a command of the user's
+        original=$profile/bin/.$program-own
+        mv "$profile/bin/$program" "$original"
+    fi
     { echo '#!/bin/sh' && sed "s#@program@#'$original'#" "$launcher"; } >"$profile/bin/$program"
     chmod 755 "$profile/bin/$program"
-    # An entry names its program by a word looked up in PATH, or by some package's path.
-    edits="$edits${newline}s#^((Try)?Exec=)([^[:space:]]*/)?$program([[:space:]]|\$)#\\1$profile/bin/$program\\4#"
+    # An entry names its program by a word looked up in PATH, or by some package's path, in quotes or
+    # not, and perhaps behind "env NAME=VALUE".
+    edits="$edits${newline}s#^((Try)?Exec=$env)\"?([^[:space:]\"]*/)?$program\"?([[:space:]]|\$)#\\1$profile/bin/$program\\8#"
 done
 
 for entry in "$profile"/share/applications/*.desktop; do

@@ -86,8 +86,8 @@ in
   config = lib.mkMerge [
     {
       # Default: the programs as the user installed them. They stay, with overrides and extensions, behind
-      # launchers of the same names; no application is installed.
-      home.extraProfileCommands = lib.mkIf (rows != [ ]) "sh ${./adopt.sh} \"$out\" ${adopted}\n";
+      # launchers of the same names; no application is installed. Last, behind commands of the user's.
+      home.extraProfileCommands = lib.mkIf (rows != [ ]) (lib.mkOrder 2000 "sh ${./adopt.sh} \"$out\" ${adopted}\n");
 
       assertions = lib.concatMap
         (row: [

@@ -56,8 +56,10 @@ rec {
 
   optimized = name: package: optimize.mkOptimized (flagsFor name) package;
 
-  # Whether a package of the user's, with any overrides, is the package of a name.
-  is = pkgs: name: package: pkgs ? ${name} && lib.getName package == lib.getName pkgs.${name};
+  # Whether a package of the user's, with any overrides, is the package of a name. A script or a join of
+  # links with the same name compiles nothing, so flags would be in the derivation and nowhere else.
+  is = pkgs: name: package:
+    pkgs ? ${name} && package.stdenv.hasCC or true && lib.getName package == lib.getName pkgs.${name};
   # A package of the user's with the flags, if its commands gain from them: the same output, at the same
   # priority. A package that the user does not have is not installed.
   adopt = pkgs: package:

@@ -132,6 +132,15 @@ CASES: dict[str, Case] = {
             "the entry starts the plain one": {
                 ("file", "discord.desktop"): "[Desktop Entry]\nExec=Discord %U\n"
             },
+            "a shell starts it": {
+                ("file", "discord.desktop"): "[Desktop Entry]\nExec=sh -c 'Discord %U'\n"
+            },
+            "it is quoted behind env": {
+                (
+                    "file",
+                    "discord.desktop",
+                ): '[Desktop Entry]\nExec=env -u A "/nix/store/x/bin/Discord" %U\n'
+            },
         },
     ),
     "electron.gpu-process": Case(

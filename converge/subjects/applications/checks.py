@@ -127,10 +127,12 @@ def _judge_launchers(context: Context, answers: Answers) -> Verdict:
             if entry is not None and "\nExec=" not in f"\n{entry}":
                 raise Unreadable(f"{identifier}.desktop starts nothing")
             for line in (entry or "").splitlines():
-                command = line.removeprefix("Exec=").split(" ")[0]
-                ours = command.rpartition("/")[2] in programs
-                if line.startswith("Exec=") and ours and "-home-manager-path/bin/" not in command:
-                    wrong.append(f"{identifier}.desktop: {command}")
+                # Any word may be the program: quoted, behind "env NAME=VALUE", within "sh -c".
+                words = re.split(r"[\s\"']+", line.removeprefix("Exec="))
+                named = [word for word in words if word.rpartition("/")[2] in programs]
+                passed = [word for word in named if "-home-manager-path/bin/" not in word]
+                if line.startswith("Exec=") and passed == named and named:
+                    wrong.append(f"{identifier}.desktop: {named[0]}")
     expected = "programs and menu entries are the layer's launchers"
     if not found:
         return not_applicable("the home generation holds none of the applications")

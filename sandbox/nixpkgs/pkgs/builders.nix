@@ -2,7 +2,7 @@
 final: prev:
 let
   inherit (prev) lib;
-  run = name: env: buildCommand: final.stdenv.mkDerivation (env // { inherit name buildCommand; });
+  run = name: env: buildCommand: final.stdenvNoCC.mkDerivation (env // { inherit name buildCommand; });
 in
 {
   runtimeShell = "/bin/sh";
@@ -33,7 +33,7 @@ in
 
   # A tree of links to the files of all `paths`; the first path that has a file wins.
   symlinkJoin = { name ? "${pname}-${version}", pname ? name, version ? "", paths, postBuild ? "", meta ? { }, passthru ? { }, nativeBuildInputs ? [ ], ... }:
-    final.stdenv.mkDerivation {
+    final.stdenvNoCC.mkDerivation {
       inherit name pname version meta passthru nativeBuildInputs;
       paths = map toString paths;
       buildCommand = ''

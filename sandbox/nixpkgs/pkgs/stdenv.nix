@@ -28,7 +28,7 @@ let
           else throw "The `env` attribute set can only contain derivation, string, boolean or integer attributes. The `${name}' attribute is of type ${builtins.typeOf value}.")
         env;
 
-  mkDerivationWith = stdenv: given:
+  mkDerivationWith = hasCC: stdenv: given:
     let
       attributes = if builtins.isFunction given then lib.fix given else given;
       name = attributes.name or "${attributes.pname}-${attributes.version}";
@@ -55,9 +55,9 @@ let
         pname = attributes.pname or attributes.name;
         version = attributes.version or "";
         meta = { name = name; platforms = [ hostPlatform.system ]; outputsToInstall = [ (if lib.elem "bin" (attributes.outputs or [ ]) then "bin" else "out") ]; } // attributes.meta or { };
-        stdenv = final.stdenv;
+        stdenv = final.stdenv // { inherit hasCC; };
         drvAttrs = plain // env;
-        overrideAttrs = change: mkDerivationWith stdenv (
+        overrideAttrs = change: mkDerivationWith hasCC stdenv (
           let
             old = attributes;
             step = if builtins.isFunction change then change else _: change;
@@ -67,12 +67,13 @@ let
         );
       };
       outputs = lib.genAttrs (attributes.outputs or [ "out" ])
-        (output: drv.${output} // more // { outputSpecified = true; outputName = output; });
+        (output: drv.${output} // more // paths drv.${output} // { outputSpecified = true; outputName = output; });
       package = drv // more // outputs;
-      # An unfree package can be looked at, but neither built nor linked.
+      # An unfree package and its outputs can be looked at, but neither built nor linked.
       guarded = value: if refuse attributes then throw "Package '${name}' has an unfree license, refusing to evaluate." else value;
+      paths = one: { outPath = guarded one.outPath; drvPath = guarded one.drvPath; };
     in
-    package // { outPath = guarded drv.outPath; drvPath = guarded drv.drvPath; inherit attributes; };
+    package // paths drv // { inherit attributes; };
 
   # What the packages of the early stages are built with: nothing of the set itself.
   bootstrapTools = derivation {
@@ -91,7 +92,8 @@ let
 in
 {
   stdenv = {
-    mkDerivation = mkDerivationWith toolchain;
+    mkDerivation = mkDerivationWith true toolchain;
+    hasCC = true;
     inherit hostPlatform;
     buildPlatform = hostPlatform;
     targetPlatform = hostPlatform;
@@ -105,8 +107,9 @@ in
     type = "derivation";
     name = "stdenv-linux";
   };
-  stdenvNoCC = final.stdenv;
+  # Joins and scripts are made with this one: they compile nothing.
+  stdenvNoCC = final.stdenv // { mkDerivation = mkDerivationWith false toolchain; hasCC = false; };
   # A package that the final stdenv is made of.
-  mkBootstrapDerivation = mkDerivationWith bootstrapTools;
+  mkBootstrapDerivation = mkDerivationWith true bootstrapTools;
   inherit (final.stdenv) hostPlatform;
 }
