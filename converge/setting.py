@@ -77,6 +77,8 @@ class Setting:
     value: object
     check: str  # id of the check that proves its effect
     reason: str = ""  # why it is corrected, withheld or offered; the evidence, with its date
+    evidence: tuple[str, ...] = ()  # links to it; for a row beyond the plan
+    gain: str = ""  # what was measured of such a row, or why there is no figure
     risk: Risk = Risk.LOW
     claim: Claim | None = None
     needs: frozenset[str] = frozenset()  # facts without which it is not applicable: NEEDS
@@ -93,6 +95,8 @@ class Setting:
             raise ValueError(f"setting {self.id}: unknown variants {sorted(strange)}")
         if self.state is not State.APPLIED and not self.reason:
             raise ValueError(f"setting {self.id}: {self.state} without a reason")
+        if self.state is State.OFFERED and not (self.evidence and self.gain):
+            raise ValueError(f"setting {self.id}: {self.state} without evidence, or without gain")
 
     @property
     def installable(self) -> bool:

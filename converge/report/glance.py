@@ -173,6 +173,11 @@ def why(
     if setting.claim:
         claim = setting.claim
         yield "claim", f"{claim.subject}: {claim.low:g} to {claim.high:g} {claim.unit}"
+    if setting.gain:
+        yield "gain", setting.gain
+        yield from (
+            ("" if number else "evidence", link) for number, link in enumerate(setting.evidence)
+        )
     yield "needs", _needs(setting, context.profile.facts)
     check = BY_ID.get(setting.check)
     yield "check", f"{setting.check}: {check.title}" if check else f"{setting.check}: no such check"

@@ -77,6 +77,11 @@ def entry(setting: Setting) -> Iterator[str]:
     )
     if setting.reason:
         yield wrapped(f"Because: {setting.reason}", "  - ", "    ")
+    if setting.gain:
+        yield wrapped(f"Gain: {setting.gain}", "  - ", "    ")
+        yield wrapped(
+            f"Evidence: {' '.join(f'<{link}>' for link in setting.evidence)}", "  - ", "    "
+        )
     details = [f"Check `{setting.check}`"]
     if setting.claim:
         one = setting.claim

@@ -66,6 +66,10 @@ FEATURES = (
     "exec codium '--enable-features=VaapiVideoDecoder,VaapiIgnoreDriverChecks,Vulkan,"
     "CanvasOopRasterization'"
 )
+DECODING = (
+    "exec discord --use-angle=gl "
+    "'--enable-features=AcceleratedVideoDecodeLinuxGL,VaapiOnNvidiaGPUs'"
+)
 
 CASES: dict[str, Case] = {
     **{
@@ -117,6 +121,19 @@ CASES: dict[str, Case] = {
             "another list after it": {
                 ("file", "home-path/bin/codium"): f"{FEATURES} --enable-features=Other"
             },
+        },
+    ),
+    "electron.video-decoding": Case(
+        good={**IN_USE, ("file", "home-path/bin"): DECODING, "gpu-processes": GPU_PROCESS},
+        bad={
+            "one launcher lacks it": {("file", "home-path/bin/Discord"): "exec discord"},
+            "switched off after it": {
+                (
+                    "file",
+                    "home-path/bin/Discord",
+                ): f"{DECODING} --disable-features=VaapiOnNvidiaGPUs"
+            },
+            "drawn in software": {"gpu-processes": GPU_PROCESS + "flag --use-gl=disabled\n"},
         },
     ),
     "electron.launchers": Case(

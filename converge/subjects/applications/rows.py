@@ -255,8 +255,12 @@ _REST = (
             "features": ["AcceleratedVideoDecodeLinuxGL", "VaapiOnNvidiaGPUs"],
         },
         check="electron.gpu",
+        evidence=("https://github.com/elFarto/nvidia-vaapi-driver",),
+        gain="no figure: the machine that was measured has no GPU; tasks/measure.py tells the "
+        "CPU while a 1080p video plays",
         reason="Chromium leaves NVIDIA's VA-API driver off since it can crash. These are the flags "
-        "that switch it on today; calls mostly use codecs and sizes that gain nothing",
+        "that switch it on today (README of nvidia-vaapi-driver, read 2026-11); calls mostly use "
+        "codecs and sizes that gain nothing",
         needs=frozenset({"video"}),
         variants={
             fact: {
