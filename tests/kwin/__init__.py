@@ -95,14 +95,14 @@ class Session:
         self.run("busctl", "--user", "call", "org.kde.KWin", "/KWin", "org.kde.KWin", "reconfigure")
 
 
-def _first(process: int) -> int:
+def first(process: int) -> int:
     """The descendant of a process that is the first one of its own process namespace."""
     status = Path(f"/proc/{process}/status").read_text()
     numbers = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[1:]
     if len(numbers) > 1 and numbers[-1] == "1":
         return process
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return _first(int(children[0]))
+    return first(int(children[0]))
 
 
 @contextmanager
@@ -131,6 +131,6 @@ def session(files: Mapping[str, bytes], **variables: str) -> Iterator[Session]:
         assert started.stdout is not None
         if started.stdout.readline() != "ready\n":
             raise RuntimeError("KWin did not start; what it said stands above")
-        yield Session(place, _first(started.pid))
+        yield Session(place, first(started.pid))
     finally:
         started.communicate("")
