@@ -72,10 +72,16 @@ class Left:
 
 class Machine(System):
     def __init__(
-        self, image: Image, loader: str, directory: Path, *, left: Left | None = None
+        self,
+        image: Image,
+        loader: str,
+        directory: Path,
+        *,
+        left: Left | None = None,
+        cores: int = 2,
     ) -> None:
         super().__init__(image, directory / "known_hosts")
-        self.loader, self.directory = loader, directory
+        self.loader, self.directory, self.cores = loader, directory, cores
         directory.mkdir(parents=True, exist_ok=True)
         self.disk, self.variables = directory / "disk.qcow2", directory / "variables.fd"
         self.console_file = directory / "console"
@@ -84,6 +90,7 @@ class Machine(System):
         self._changed = threading.Condition()
         self._lock: IO[str] | None = None
         self._frozen = 1
+        self._line = left is None  # what comes up after a power cut waits at no moment
         left = left or Left(image.disk(loader), image.directory / "variables.fd", "raw")
         left.over(self.disk)
         shutil.copy(left.variables, self.variables)
@@ -114,7 +121,16 @@ class Machine(System):
 
     def _command(self) -> Iterator[str]:
         yield from ("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none")
-        yield from ("-machine", "q35,sata=off", "-cpu", "max", "-smp", "2", "-m", "1024")
+        yield from (
+            "-machine",
+            "q35,sata=off",
+            "-cpu",
+            "max",
+            "-smp",
+            str(self.cores),
+            "-m",
+            "1024",
+        )
         yield from ("-accel", "tcg,thread=multi,tb-size=512")
         firmware = f"if=pflash,unit=0,format=raw,readonly=on,file={FIRMWARE}"
         yield from ("-drive", firmware)
@@ -124,7 +140,8 @@ class Machine(System):
         forward = f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:22"
         yield from ("-netdev", forward, "-device", "virtio-net-pci,netdev=net,romfile=")
         yield from ("-device", "virtio-rng-pci", "-serial", "stdio", "-monitor", "none")
-        for option, name in (("-serial", "line"), ("-qmp", "qmp")):
+        lines = {"-serial": "line", "-qmp": "qmp"} if self._line else {"-qmp": "qmp"}
+        for option, name in lines.items():
             yield from (option, f"unix:{self.socket(name)},server=on,wait=off")
         # A restart ends QEMU, and it is started anew: this firmware hangs at some warm resets.
         yield "-no-reboot"
