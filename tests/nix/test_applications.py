@@ -26,8 +26,14 @@ APPS = {
 }
 
 
+#: Claude Desktop is not in nixpkgs for Linux (request 366213, November 2026): one of their own.
 SEVEN = """({ pkgs, ... }: { home.packages = with pkgs; [
-  teams-for-linux discord spotify vscodium claude-desktop signal-desktop zoom-us
+  teams-for-linux discord spotify vscodium signal-desktop zoom-us
+  (vscodium.overrideAttrs {
+    pname = "claude-desktop";
+    commands = "claude-desktop";
+    desktopEntries = "claude-desktop.desktop=claude-desktop %U";
+  })
 ]; })"""
 
 
@@ -316,6 +322,19 @@ def test_no_gpu_flag_of_the_plan_is_on_by_default(home: Path) -> None:
         text = (home / "home-path/bin" / command).read_text()
         for flag in ("use-gl", "ozone", "enable-features", "blocklist", "zero-copy", "overlays"):
             assert flag not in text, (command, flag)
+
+
+def test_an_application_that_no_nixpkgs_has_is_named_where_it_is_asked_for(
+    nix: Nix, sources: dict[str, Path], layers: Make
+) -> None:
+    found = nix.evaluate(
+        "{ inherit (home.config) warnings; names = map lib.getName home.config.home.packages; }",
+        layers=layers(include=["electron.app.claude"]),
+        **sources,
+    )
+    (said,) = (text for text in found["warnings"] if "electron.app.claude" in text)
+    assert "has none of claude-desktop" in said
+    assert "claude-desktop" not in found["names"]
 
 
 def test_flags_by_consent_come_as_one_list_of_features(nix: Nix, layers: Make) -> None:

@@ -56,5 +56,3 @@ in
       else { stable = driver "580.142"; production = driver "580.142"; legacy_470 = driver "470.256.02"; };
   };
 }
-  # Linux builds of this application are in nixpkgs since 26.05.
-  // (if since "26.05" then { claude-desktop = program { pname = "claude-desktop"; commands = "claude-desktop"; desktopEntries = "claude-desktop.desktop=claude-desktop %U"; meta = { unfree = true; mainProgram = "claude-desktop"; }; }; } else { })
