@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from statistics import median
 
 from converge.exits import kept
 from converge.problem import count
@@ -21,6 +22,8 @@ from converge.report.timeline import Timeline
 BAND, TEXT, GAP, AXIS = 96, 26, 14, 24
 _CUT = (-100.0, 400.0)  # percent; a gain beyond is drawn at the edge, and written in full
 FEWEST = 2  # a claim with fewer measurements is not drawn
+#: So many marks stay apart on a phone. Of more, those of one part of the time are drawn as one.
+MOST = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +39,7 @@ class LedgerMark:
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerBand:
-    """One claim over time. ``fades``: its newest interval lies wholly below an earlier one."""
+    """One claim over time. ``fades``: its newest interval lies wholly below most earlier ones."""
 
     top: int
     label: str
@@ -101,11 +104,11 @@ def ledger(found: Timeline) -> Ledger | None:
     times += [at for at, _, _ in changes]
     first, last = min(times), max(times)
 
-    def x(at: float) -> str:
-        return f"{3 + 94 * (at - first) / ((last - first) or 1):.2f}%"
+    def share(at: float) -> float:
+        return (at - first) / ((last - first) or 1)
 
     bands = tuple(
-        _band(label, points, BAND * number, x)
+        _band(label, points, BAND * number, share)
         for number, (label, points) in enumerate(courses.items())
     )
     dated = sorted(point.time for points in courses.values() for point in points)
@@ -114,15 +117,32 @@ def ledger(found: Timeline) -> Ledger | None:
         height=BAND * len(bands) + AXIS,
         words=" ".join(f"{band.label}: {band.said}." for band in bands),
         bands=bands,
-        changes=tuple(x(at) for at, _, _ in changes),
+        changes=tuple(_place(one[0]) for one in _parts([share(at) for at, _, _ in changes])),
         first=days[0][:10],
         last=days[-1][:10],
         rows=_rows(courses, changes),
     )
 
 
-def _band(label: str, points: Sequence[_Point], top: int, x: Callable[[float], str]) -> LedgerBand:
-    """The band of a claim. Its scale always has zero on it."""
+def _place(share: float) -> str:
+    return f"{3 + 94 * share:.2f}%"
+
+
+def _parts(shares: Sequence[float]) -> list[list[float]]:
+    """Shares of the time, in order: each by itself, or those of one of MOST parts together."""
+    if len(shares) <= MOST:
+        return [[share] for share in shares]
+    parts: dict[int, list[float]] = {}
+    for share in shares:
+        parts.setdefault(min(int(share * MOST), MOST - 1), []).append(share)
+    return list(parts.values())
+
+
+def _band(
+    label: str, points: Sequence[_Point], top: int, share: Callable[[float], float]
+) -> LedgerBand:
+    """The band of a claim. Its scale always has zero on it. Where several measurements are one
+    mark, its places are the medians of theirs."""
     values = [0.0]
     for point in points:
         found = (point.one.value, point.one.low, point.one.high)
@@ -131,29 +151,38 @@ def _band(label: str, points: Sequence[_Point], top: int, x: Callable[[float], s
     room = (high - low) or 1.0
 
     def y(value: float) -> str:
-        share = (min(max(value, low), high) - low) / room
-        return f"{top + TEXT + (BAND - TEXT - GAP) * (1 - share):.1f}"
+        part = (min(max(value, low), high) - low) / room
+        return f"{top + TEXT + (BAND - TEXT - GAP) * (1 - part):.1f}"
 
-    marks = tuple(
-        LedgerMark(
-            x=x(point.at),
-            y=y(point.one.value or 0.0),
-            low="" if point.one.low is None else y(point.one.low),
-            high="" if point.one.high is None else y(point.one.high),
-            kind=point.one.verdict.replace(" ", "-"),
+    def mark(group: Sequence[_Point]) -> LedgerMark:
+        lows = [one.one.low for one in group if one.one.low is not None]
+        highs = [one.one.high for one in group if one.one.high is not None]
+        return LedgerMark(
+            x=_place(median(share(one.at) for one in group)),
+            y=y(median(one.one.value or 0.0 for one in group)),
+            low=y(median(lows)) if lows else "",
+            high=y(median(highs)) if highs else "",
+            kind=group[-1].one.verdict.replace(" ", "-"),
         )
-        for point in points
-    )
+
+    rest = iter(points)
+    groups = [[next(rest) for _ in one] for one in _parts([share(one.at) for one in points])]
     return LedgerBand(
-        top=top, label=label, said=_said(points), zero=y(0.0), marks=marks, fades=_fades(points)
+        top=top,
+        label=label,
+        said=_said(points),
+        zero=y(0.0),
+        marks=tuple(mark(group) for group in groups),
+        fades=_fades(points),
     )
 
 
 def _fades(points: Sequence[_Point]) -> bool:
-    """Whether the newest interval lies wholly below an earlier one."""
+    """Whether the newest interval lies wholly below most earlier ones. Runs differ by more than an
+    interval tells, so of many runs of an equal gain one lies above the newest by chance."""
     high = points[-1].one.high
     lows = [point.one.low for point in points[:-1] if point.one.low is not None]
-    return high is not None and bool(lows) and high < max(lows)
+    return high is not None and bool(lows) and high < median(lows)
 
 
 def _said(points: Sequence[_Point]) -> str:
@@ -162,7 +191,7 @@ def _said(points: Sequence[_Point]) -> str:
         f"{signed(point.one.value or 0.0)} % on {point.time[:10]}"
         for point in (points[0], points[-1])
     )
-    fades = "; it fades: the newest interval lies below an earlier one" if _fades(points) else ""
+    fades = "; it fades: the newest interval lies below most earlier ones" if _fades(points) else ""
     return f"{first}, {last}, {len(points)} measurements{fades}"
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from converge.report.html import timeline_page
-from converge.report.ledger import ledger
+from converge.report.ledger import MOST, ledger
 from converge.report.model import Report
 from converge.report.timeline import timeline
 from tests.report.report_reading import read
@@ -148,3 +149,17 @@ def test_values_beyond_the_edge_stay_inside_of_the_band(tmp_path: Path) -> None:
     for mark in found.bands[0].marks:
         for place in (mark.y, mark.low, mark.high):
             assert 0 <= float(place) <= found.height
+
+
+def test_many_runs_stay_apart_and_their_noise_is_no_fading(tmp_path: Path) -> None:
+    noise = (30 + (number * 7 % 11) for number in range(1, 10))  # run to run, more than an interval
+    runs = [made(tmp_path, n, measured(v), task="measure") for n, v in enumerate(noise, 1)]
+    once = timeline("w", reversed(runs))
+    many = replace(once, turns=tuple(turn for turn in once.turns for _ in range(50)))
+    found = ledger(many)
+    assert found is not None
+    (band,) = found.bands
+    assert "450 measurements" in band.said
+    assert len(band.marks) <= MOST
+    assert len({mark.x for mark in band.marks}) == len(band.marks)
+    assert not band.fades
