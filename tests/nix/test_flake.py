@@ -152,6 +152,8 @@ def test_nix_run_starts_pyinfra_by_our_own_start_in_a_checkout_and_nowhere_else(
     (nix.directory / "home").mkdir(exist_ok=True)
     environment = {**nix.environment, "SANDBOX": str(tmp_path / "sandbox")}
     environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    for name in ("NIXPKGS", "HOME_MANAGER"):  # of make real; a sandbox takes both or none
+        environment.pop(name, None)
     for directory, said in ((PROJECT, '"7" is not known'), (tmp_path, "not here")):
         done = subprocess.run(
             command, cwd=directory, env=environment, capture_output=True, text=True, check=False
