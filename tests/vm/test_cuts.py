@@ -181,6 +181,10 @@ def look(one: Machine, phase: str, number: int) -> CameUp:
     state = one.sh(DECIDED, "600") if phase == "trial" else ""
     one.sh(SETTLED)
     default, files = system_of_default(one), digests(one)
+    if state.startswith("kept ") and booted != default:
+        # The old one came up, ended the keeping of the proved one, and is left at the next boot.
+        booted = one.reboot().system
+        default, files = system_of_default(one), digests(one)
     undone, then, then_files = "", default, files
     if phase != "trial":
         undone = undo_or_apply(one)
