@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from converge.effect import Effect
+from converge.proof import inquiry
 from converge.proof.check import ABSENT, NOBODY, Ask, NoAnswer, Reply
 from converge.subjects.libraries import checks as libraries
 from converge.subjects.memory import checks as memory
 from converge.subjects.plasma import checks as desktop
 from converge.subjects.workspace import machine, system
+from tasks.reach import remote
 from tests.proof import checks
 from tests.proof.checks import Replies, judge
 from tests.proof.test_checks_wire import one, programs, run
@@ -292,6 +294,12 @@ def test_arguments_that_chromium_joined_with_blanks_are_told_apart(tmp_path: Pat
         found = {p.pid: p for p in system.processes(one(Ask("gpu-processes")).text)}
         flags = ("--type=gpu-process", "--use-gl=angle", "--use-angle=gl")
         assert found[number].flags == flags
+
+
+def test_a_shell_that_asks_for_gpu_processes_is_none_itself(tmp_path: Path) -> None:
+    """As each session of questions is, on a machine where no application runs."""
+    with waiting(tmp_path, "sh", remote.joined(*inquiry.PROBES), "gpu-processes") as number:
+        assert number not in {p.pid for p in system.gpu_processes(one(Ask("gpu-processes")).text)}
 
 
 def test_processes_of_an_application_are_found_by_name_and_by_store_path(tmp_path: Path) -> None:

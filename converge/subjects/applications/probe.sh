@@ -66,7 +66,9 @@ probe_processes() { # processes COUNT NAME... LINK...: of COUNT programs; LINK a
 }
 probe_gpu_processes() { # Chromium's GPU processes, and what they were started with
     say looked
-    matching -e --type=gpu-process | while IFS= read -r directory; do
+    # A whole argument, or one of those that Chromium joins to one line: a shell that was given the text
+    # of this program has the words too.
+    matching -e '^\([^[:cntrl:]]* \)\?--type=gpu-process\( \|$\)' | while IFS= read -r directory; do
         tell "$directory"
         # shellcheck disable=SC2020 # Chromium joins the arguments of its children with blanks
         tr '\0 ' '\n\n' <"$directory/cmdline" | grep -a -e '^--type=gpu-process$' \
