@@ -79,6 +79,8 @@ def waiting(work: Planned, recorded: Mapping[str, SettingProof] | None = None) -
     """A sentence: which settings earlier runs did not prove, and what makes each of them known.
     ``recorded``: the workspace's record, where it differs from the one that was read."""
     found = work.snapshot.written.settings if recorded is None else recorded
+    if all(one.holds for one in found.values()):
+        return ""
     return keep.still_open(found, work.plan.standings, work.snapshot.clock)
 
 

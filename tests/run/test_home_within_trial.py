@@ -84,6 +84,7 @@ def test_a_home_within_that_is_proved_after_the_boot_is_kept_and_goes_back_later
     assert trial.ends().startswith("kept generation 2")
     assert (box.home / MARKER).exists()
     assert ALIAS in (box.home / ".bashrc").read_text()
+    trial.is_the_built_one()
     back = cli(box.inventory, "tasks/rollback.py", "-y")
     assert back.code == 0, back.out
     as_before(box)

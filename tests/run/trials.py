@@ -53,10 +53,12 @@ own=$(dirname "$(dirname "$(readlink -f "$0")")")
 
 @dataclass
 class Tried:
-    """The newest change of ``box``; ``unit`` is the process that proves it."""
+    """The newest change of ``box``. ``unit``: the process that proves it; ``built``: the system of
+    the box, for which the new one stands in."""
 
     box: Box
     unit: subprocess.Popen[bytes] | None = None
+    built: Path | None = None
 
     @classmethod
     def of(cls, box: Box, *, default: str = "new") -> Tried:
@@ -77,9 +79,13 @@ class Tried:
             (system / "bin/switch-to-configuration").write_text(INSTALL)
             (system / "bin/switch-to-configuration").chmod(0o755)
             (system / "init").touch()
-            if not (link := Path(f"{profile}-{number}-link")).is_symlink():
+            link = Path(f"{profile}-{number}-link")
+            if name == "new" and link.is_symlink():  # of a box with a system of its own
+                made.built = link.readlink()
+                link.unlink()
+            if not link.is_symlink():
                 link.symlink_to(system)
-        profile.unlink(missing_ok=True)  # a box with a system of its own was kept at the new one
+        profile.unlink(missing_ok=True)
         profile.symlink_to("system-1-link")
         if default != "new":
             (made.system("new") / "boots").symlink_to(made.system(default))
@@ -142,6 +148,13 @@ class Tried:
             env=self._environment,
             stdout=subprocess.DEVNULL,
         )
+
+    def is_the_built_one(self) -> None:
+        """From here on the new generation is the system that the box was built."""
+        assert self.built is not None
+        link = self.box.root / "nix/var/nix/profiles/system-2-link"
+        link.unlink()
+        link.symlink_to(self.built)
 
     def ends(self) -> str:
         """The state once the unit has ended."""
