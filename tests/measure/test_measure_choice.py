@@ -70,6 +70,14 @@ def test_a_planted_winner_is_proposed_with_its_interval_and_nothing_is_changed(
     assert "20 % less fits" in str(said["why"])
 
 
+def test_of_two_that_are_better_the_faster_is_proposed(
+    cli: Cli, desktop: Box, tmp_path: Path
+) -> None:
+    plant(cli, tmp_path, {**SECOND, "lz4": 0.7, "lzo": 0.4})
+    done = cli(desktop.inventory, "tasks/measure.py", "-y", "--data", "choose=zram.algorithm")
+    assert 'zram_algorithm="lzo"' in done.out, done.out
+
+
 def test_a_planted_null_keeps_what_is_in_use(cli: Cli, desktop: Box, tmp_path: Path) -> None:
     plant(cli, tmp_path, SECOND)
     done = cli(desktop.inventory, "tasks/measure.py", "-y", "--data", "choose=zram.algorithm")
