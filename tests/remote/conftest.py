@@ -1,4 +1,4 @@
-"""Fixtures for the tests of faults."""
+"""Fixtures of more than one file: a guarded workspace, a reader, a small disk."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import Box, Cli
 from tests.remote.faults import Guard
+from tests.remote.reading import Reader
 from tests.tools import missing, need
 
 
@@ -23,6 +24,11 @@ def chezmoi() -> str:
 @pytest.fixture
 def guard(cli: Cli, desktop: Box) -> Guard:
     return Guard(cli, desktop)
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Reader:
+    return Reader(tmp_path / "workspace")
 
 
 @pytest.fixture
