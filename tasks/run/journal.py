@@ -38,7 +38,7 @@ from converge.text import redact
 OURS = "workspace-tuning"  # all in the directory of this name belongs to this project
 #: What a run finds, and how it ended. The sync of the next other record brings these to the disk,
 #: and each step begins and ends with such a one: a run has dozens, and a sync takes milliseconds.
-LOOKS = (
+NOT_SYNCED = (
     *(RunStartRecord, SnapshotRecord, VerdictRecord, PlanRecord, DriftRecord),
     *(EstimateRecord, DifferenceRecord, FindingRecord, ResultRecord),
 )
@@ -125,8 +125,8 @@ class Journal:
             raise JournalError(f"{self.path}: {error.strerror}") from error
 
     def append(self, record: Record, *, workspace: str = "") -> Line:
-        """Write one record, and bring all so far to the disk unless it is one of ``LOOKS``. Raises
-        ``JournalError`` where the record may not be there."""
+        """Write one record, and bring all so far to the disk unless it is one of ``NOT_SYNCED``.
+        Raises ``JournalError`` where the record may not be there."""
         assert not isinstance(record, OtherRecord), "a record of no kind is only ever read"
         fields = {
             "run": self.run,
@@ -144,7 +144,7 @@ class Journal:
             # Before the sync: if a signal interrupts the sync, the next line needs another number.
             self.lines.append(line)
             self._of.setdefault(workspace, []).append(line)
-            if not isinstance(record, LOOKS):
+            if not isinstance(record, NOT_SYNCED):
                 os.fsync(self._fd)
         except OSError as error:
             raise JournalError(f"{self.path}: {error.strerror}") from error
