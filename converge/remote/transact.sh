@@ -134,8 +134,7 @@ keep() {
             set_profile "$layer" --set "$new" || { why="$profile: no new generation" && return 1; }
         fi
         if [ "$layer" = nixos ]; then
-            (umask 022 && "$new/bin/switch-to-configuration" boot) ||
-                { why="no boot default: exit $?" && return 1; }
+            install_menu "$new" boot || { why="no boot default: exit $?" && return 1; }
         fi
     done
     told sh "$self" remember "$T" <"$T/written" >"$T/.noted" || {

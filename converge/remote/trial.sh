@@ -204,7 +204,7 @@ prepare() { # prepare NUMBER PATH PROFILE: NUMBER is the generation that the pro
     number=$(current)
     # The profile stays at the boot default, and the new generation is listed too.
     if ! nix-env --profile "$profile" --switch-generation "$kept_number" ||
-        ! (umask 022 && "$old/bin/switch-to-configuration" boot); then
+        ! install_menu "$old" boot; then
         why='the boot loader could not be installed with the new entry'
     elif ! entry=$(entry_of "$new"); then
         why="the boot menu does not list generation $number$(menu_trouble)"
@@ -225,7 +225,7 @@ prepare() { # prepare NUMBER PATH PROFILE: NUMBER is the generation that the pro
     disarm_unit
     nix-env --profile "$profile" --switch-generation "$kept_number" &&
         nix-env --profile "$profile" --delete-generations "$number" &&
-        (umask 022 && "$kept/bin/switch-to-configuration" boot)
+        install_menu "$kept" boot
     why=$because
     return 1
 }
@@ -304,14 +304,14 @@ keep() {
             ;;
     esac
     state keeping "generation $number" || { ends broken "$why" && return; }
-    if choose_new && (umask 022 && "$new/bin/switch-to-configuration" boot) && default_is "$new"; then
+    if choose_new && install_menu "$new" boot && default_is "$new"; then
         sync
         ends kept "generation $number was booted, proved and is the default now"
         tell "Kept: the change of run $(plan run) was proved after the reboot."
         return
     fi
     nix-env --profile "$profile" --switch-generation "$(value plan kept_number)" &&
-        (umask 022 && "$old/bin/switch-to-configuration" boot)
+        install_menu "$old" boot
     undo_all undone "the boot loader did not take generation $number as its default"
 }
 # undo_all WORD REASON: undo the home and the files too. The system goes back with a reboot.

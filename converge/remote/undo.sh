@@ -73,7 +73,10 @@ go_back() { # go_back LAYER: set the old generation, or make its path a new one 
     esac
 }
 switch_back() { # switch_back test|switch: exit 4 means switched, but with failed units
-    "$old_path/bin/switch-to-configuration" "$1"
+    case $1 in
+        test) (umask 022 && "$old_path/bin/switch-to-configuration" test) ;;
+        *) install_menu "$old_path" "$1" ;;
+    esac
     case $? in
         0) ;;
         4) left="$left; units failed after the switch back: systemctl --failed" ;;

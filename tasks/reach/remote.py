@@ -72,10 +72,10 @@ PARTS = {
     "build": ("difference",),
     "estimate": ("difference",),
     "write": ("own", "kdelock", "replace", "seal"),
-    "transact": ("own", "replace", "seal", "stopped", "discard", "record", "profiles"),
+    "transact": ("own", "replace", "seal", "stopped", "discard", "record", "profiles", "installer"),
     "remove": ("own", "replace", "seal", "stopped", "discard"),
     "rollback": ("seal",),
-    "trial": ("record", "loader", "prove"),
+    "trial": ("record", "loader", "prove", "installer"),
 }
 
 

@@ -30,7 +30,7 @@ from tasks.steps.write import record
 #: Variables that tell the user's programs where their files are; ``remote/read.sh`` reads them.
 HOMES = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
 #: Programs for a later undo.
-UNDO = ("kdelock", "replace", "seal", "stopped", "restore", "home", "undo")
+UNDO = ("kdelock", "replace", "seal", "stopped", "restore", "home", "installer", "undo")
 ATTEMPTS = 3  # the desktop may write a file between our reading and our writing
 #: Items whose fault before a change ends the run, because the change could not be undone safely.
 BLOCKING = frozenset({"disk.room", "before.boot-menu"})

@@ -48,7 +48,15 @@ def test_every_program_of_the_engine_is_plain_posix_shell() -> None:
     common = (directory / "common.sh").read_text()
     for path in sorted(directory.glob("*.sh")):
         # transact.sh reads undo.sh, which the parts are joined before
-        alone = path.stem in ("common", "record", "places", "loader", "prove", *activate.UNDO)
+        alone = path.stem in (
+            "common",
+            "record",
+            "places",
+            "loader",
+            "prove",
+            "installer",
+            *activate.UNDO,
+        )
         parts = [(directory / f"{part}.sh").read_text() for part in PARTS.get(path.stem, ())]
         joined = path.read_text() if alone else "".join((common, *parts, path.read_text()))
         done = subprocess.run(
