@@ -177,7 +177,9 @@ def cut(run: Recorded, phase: str, number: int, directory: Path) -> CameUp:
 
 
 def look(one: Machine, phase: str, number: int) -> CameUp:
-    booted = one.boot().system
+    one.start()
+    one.wait_for("stage 2: ", patience_s=300)  # a loader without an entry waits for ever
+    booted = one.wait_booted().system
     state = one.sh(DECIDED, "600") if phase == "trial" else ""
     one.sh(SETTLED)
     default, files = system_of_default(one), digests(one)
