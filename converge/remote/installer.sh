@@ -11,7 +11,7 @@ fat_boot() {
     for at_ in /boot /efi /boot/efi; do [ -e "$at_/." ]; done # mounted when somebody looks
     of_=$(tr -cd '[:xdigit:]-' 2>/dev/null <"${ROOT:-}/sys/firmware/efi/efivars/$LOADERS_PARTITION" |
         tr A-F a-f)
-    findmnt -nrlo TARGET,OPTIONS,PARTUUID -t vfat 2>/dev/null | while read -r at_ how_ id_; do
+    findmnt -nro TARGET,OPTIONS,PARTUUID -t vfat 2>/dev/null | while read -r at_ how_ id_; do
         case $at_ in
             *\\*) continue ;; # a blank in it, as findmnt writes that
             /boot | /boot/* | /efi | /efi/*) ;;

@@ -7,9 +7,18 @@ from pathlib import Path
 import pytest
 
 from tests.boot.proving import Record, programs
+from tests.tools import need
 
 LOADERS = "sys/firmware/efi/efivars/LoaderDevicePartUUID-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
 UUID = "0b5a6c1e-7d5f-4b0a-9a51-0f6a2d3c4e5f"
+#: It answers only what the real one would be asked.
+_REFUSES = """\
+wrong=$({real} "$@" 2>&1 >/dev/null)
+[ -z "$wrong" ] || exit 1
+cat <<'END'
+{mounted}
+END
+"""
 DONE = ["remount,sync /boot", "installer boot", "remount,async /boot"]
 
 
@@ -28,7 +37,7 @@ def said(record: Record, mounted: str, *, ends: int = 0, refuses: bool = False) 
     programs(system / "bin", switch_to_configuration=f'echo "installer $1" >>{told}; exit {ends}\n')
     path = programs(
         record.runs / "bin",
-        findmnt=f"cat <<'END'\n{mounted}\nEND\n",
+        findmnt=_REFUSES.format(real=need("findmnt"), mounted=mounted),
         mount=f'echo "$2 $3" >>{told}\nexit {32 if refuses else 0}\n',
     )
     code = record.sh(f'install_menu "{system}" boot; say "$?"', path=path, root=str(record.runs))

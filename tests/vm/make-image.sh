@@ -18,7 +18,7 @@ project=$1 packed=$2 directory=$3
 guest=$project/tests/vm/guest
 user=mitsio host=shoshin
 packages=systemd,systemd-sysv,systemd-boot,systemd-boot-efi,libpam-systemd,dbus,dbus-user-session
-packages=$packages,udev,kmod,linux-image-cloud-amd64,busybox-static,systemd-zram-generator
+packages=$packages,udev,kmod,dosfstools,linux-image-cloud-amd64,busybox-static,systemd-zram-generator
 packages=$packages,grub-efi-amd64-bin,grub2-common,openssh-server,sudo,iproute2,procps
 packages=$packages,nix-bin,nix-setup-systemd,git,ca-certificates,libkf6config-bin
 
