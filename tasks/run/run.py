@@ -8,11 +8,12 @@ same code with and without changes, and the first dead host ends the verdicts of
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import signal
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,7 +37,7 @@ from converge.report import ending, fleet
 from converge.report.progress import STYLES, Progress
 from converge.report.terminal import Terminal
 from tasks.reach import bare, builder, connection, output, quiet, ssh_config
-from tasks.run import allowed, options, signals, start
+from tasks.run import allowed, loading, options, signals, start
 from tasks.run.journal import Journal, JournalError, new_run_id, open_journal
 from tasks.run.options import problem as _problem
 from tasks.run.start import PROJECT, leave
@@ -64,7 +65,8 @@ class Run:
         self.yes = bool(params["yes"])
         self.verbose = bool(params.get("verbosity"))
         self.inventory = str(params.get("inventory", ""))
-        self.task = Path(str(params["operations"][0])).stem
+        self.command = start.directory(params) / str(params["operations"][0])
+        self.task = self.command.stem
         self.terminal = Terminal(sys.stderr if params.get("json_output") else sys.stdout)
         self.progress = Progress(self.terminal, whole=self.verbose)
         self.waits = Waits(Terminal(sys.stderr, beside=self.terminal), stays=self.verbose)
@@ -278,7 +280,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
             # After _input, which sets the connection data of a bare address.
             wrong = [*connection.problems(host), *wrong]
             problems += [_placed(one, host, given, run.inventory) for one in wrong]
-            says = partial(run.waits.waiting, host.name, options.named(host), "connect")
+            says = partial(_connecting, run, host)
             connection.guard(host, says)
     chosen = {name: choices for name, (choices, _) in run.inputs.items()}
     problems += fleet_problems(chosen)
@@ -312,6 +314,13 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     atexit.register(run.finish)
     state.add_callback_handler(_Events(run))
     signals.hand_over(interrupts, run.interrupt)
+
+
+@contextlib.contextmanager
+def _connecting(run: Run, host: Any) -> Iterator[None]:
+    loading.begin(run.command)
+    with run.waits.waiting(host.name, options.named(host), "connect"):
+        yield
 
 
 def _canary(choices: Mapping[str, Choices], *, at_once: int, serial: bool) -> str:
