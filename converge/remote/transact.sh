@@ -3,9 +3,10 @@
 #
 # usage: transact.sh start  T [SECONDS] <payload  unpack the transaction into T, begin it, wait
 #        transact.sh wait   T SECONDS [WORD]      wait until it is past WORD (default: activating)
-#        transact.sh decide T confirm|undo [SHA256 <record]
+#        transact.sh decide T confirm|undo [SHA256 [LOCK] <record]
 #                                                 decide; the first decision counts. RECORD, in
-#                                                 base64, replaces the file "written"
+#                                                 base64, replaces the file "written". Once that is
+#                                                 kept, and not on trial, the run's LOCK is released
 #        transact.sh undo   T [PART...]           undo a kept one, or one whose process is gone;
 #                                                 parts: nixos home-manager plasma+session
 #                                                 (default: all that is still in force)
@@ -70,8 +71,12 @@ unit_manager() {
     fi
 }
 
+nap() { # nap SINCE SECONDS: pause between two looks, briefly in the first five seconds after SINCE
+    if [ "$(uptime_s)" -lt $(($1 + 5)) ]; then sleep 0.03; else sleep "$2"; fi
+}
 await() { # await: set "decision" to confirm, undo, late, or failed with "why"
-    end=$(($(uptime_s) + $(plan deadline)))
+    from=$(uptime_s)
+    end=$((from + $(plan deadline)))
     decision=failed
     put "$T/deadline" "$end" && status activated "$(plan run)" || return
     decision=none
@@ -81,7 +86,7 @@ await() { # await: set "decision" to confirm, undo, late, or failed with "why"
             undo) decision=undo && return ;;
         esac
         if [ "$(uptime_s)" -ge "$end" ]; then decision=late && return; fi
-        sleep 0.2
+        nap "$from" 0.2
     done
 }
 
@@ -250,7 +255,8 @@ case $verb in
         after_reboot disarm
         ;;
     wait)
-        limit=$(($(uptime_s) + $3)) begun=$(($(uptime_s) + 10))
+        from=$(uptime_s)
+        limit=$((from + $3)) begun=$((from + 10))
         past=${4:-activating}
         while [ "$(uptime_s)" -lt "$limit" ]; do
             now=$(word)
@@ -266,12 +272,12 @@ case $verb in
                 say none # the payload never came, so no process will read it
                 exit 0
             fi
-            sleep 0.1
+            nap "$from" 0.1
         done
         # The process still writes a little after its last word, so wait for its end.
         case $(word) in kept | undone | broken)
             ended=$(($(uptime_s) + 10))
-            while runs && [ "$(uptime_s)" -lt "$ended" ]; do sleep 0.05; done
+            while runs && [ "$(uptime_s)" -lt "$ended" ]; do nap "$from" 0.05; done
             ;;
         esac
         say "status $(text_of "$T/status")"
@@ -299,6 +305,10 @@ case $verb in
         fi
         # To make the new system the boot default, or to list it, writes to the boot partition.
         sh "$self" wait "$T" 600 decided
+        if [ -n "${5:-}" ] && [ "$(word)" = kept ] && [ ! -e "${T%/transaction}/trial/state" ] &&
+            run=$(plan run) && holds_lock "$run" "$5" && rm -f -- "$5"; then
+            say released
+        fi
         ;;
     undo)
         trap '' HUP INT PIPE # the caller may be gone before the undo is whole

@@ -276,6 +276,7 @@ def decide(proved: Proved) -> Kept:
             "decide",
             "confirm",
             sha256(text).hexdigest(),
+            *([] if proved.as_root else [proved.lock]),  # the lock is the user's
             stdin=encoded(text),
             timeout=DECISION_S,
         )
@@ -290,4 +291,5 @@ def decide(proved: Proved) -> Kept:
         proved.step("trial", "found", trial.untried(how))
     elif tried:
         proved.step("trial", "found", f"{tried}: {how}")
-    return Kept.of(proved, tried=tried == "booting")
+    held = proved.holds_lock and not answer.of("released")
+    return Kept.of(proved, tried=tried == "booting", holds_lock=held)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import stat
 import subprocess
@@ -230,6 +232,27 @@ def test_u20_a_lock_of_a_process_that_is_gone_is_given_back_and_of_one_that_live
     assert lock.exists(), "another run took it meanwhile"
     workspace.call("release", run_id(1), str(lock), "dead", check=True)
     assert not lock.exists()
+
+
+@pytest.mark.parametrize("case", ["kept", "undone", "on trial", "another run's"])
+def test_the_lock_of_a_run_goes_with_the_word_kept_and_with_no_other(
+    workspace: Workspace, case: str
+) -> None:
+    lock, run = workspace.state / "lock", run_id(1)
+    assert (
+        take_lock(workspace, run_id(2) if case == "another run's" else run, "keep").returncode == 0
+    )
+    assert "status activated" in workspace.begin(run, 1, {"one.conf": b"1\n"})
+    if case == "on trial":
+        (workspace.place(run).parent / "trial").mkdir()
+        (workspace.place(run).parent / "trial/state").write_text("booting it\n")
+    word = "undo" if case == "undone" else "confirm"
+    text = record(run)
+    sent = hashlib.sha256(text).hexdigest(), str(lock)
+    said = workspace.transact("decide", run, word, *sent, stdin=base64.b64encode(text))
+    assert ("released" in said.splitlines()) is (case == "kept")
+    assert lock.exists() is (case != "kept")
+    assert f"status {'undone' if case == 'undone' else 'kept'}" in said
 
 
 # ---- S3: what lies in the home is a file, or is refused ------------------------------------------

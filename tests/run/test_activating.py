@@ -15,7 +15,7 @@ from converge.plan.snapshot import Transaction
 from tasks.reach.remote import program
 from tasks.reach.remote import text as plain
 from tasks.run.stages import Built, Kept, Over, Proved, Workspace
-from tasks.steps import activate, back, transaction
+from tasks.steps import activate, back, finish, transaction
 from tasks.steps import read as reading
 from tests.plan.plans import EVERY, found, plan
 from tests.proof.checks import PROJECT
@@ -145,6 +145,19 @@ def test_what_was_proved_is_confirmed_and_what_was_not_is_undone(
             activate.decide(work)
         assert over.value.code is code
     assert work.host.words()[3] == verb
+
+
+@pytest.mark.parametrize("released", [True, False])
+def test_a_lock_that_went_with_the_decision_is_not_released_again(
+    make: Any, released: bool
+) -> None:
+    answer = ("status kept r", *(["released"] if released else []))
+    work = make(answer, (), stage=Proved, known={"holds_lock": True})
+    finish.run(activate.decide(work))
+    assert work.host.words(0)[-1] == work.lock
+    assert [words[3] for words, _ in work.host.commands[1:]] == (
+        [] if released else ["workspace-release"]
+    )
 
 
 def test_a_line_that_stays_dead_ends_as_unknown_with_the_time_until_it_is_undone(
