@@ -105,11 +105,16 @@ by_git() {
             "$(id -un) may not enter $top/.git ($(stat -c '%A, of %U' -- "$top/.git"))"
         return 0
     fi
-    if ! words=$(git -C "$1" rev-parse --show-toplevel 2>&1); then
-        not_read failed "$1" "$words"
+    # An older git prints an option that it does not know.
+    if ! words=$(git -C "$1" rev-parse --show-toplevel --show-prefix --is-shallow-repository \
+        --show-object-format 2>/dev/null); then
+        not_read failed "$1" "$(git -C "$1" rev-parse --show-toplevel 2>&1)"
         return 0
     fi
-    if [ "$(git -C "$1" rev-parse --show-object-format 2>/dev/null)" = sha256 ]; then
+    { IFS= read -r whole; IFS= read -r within; read -r shallow; read -r format; } <<LINES
+$words
+LINES
+    if [ "$format" = sha256 ]; then
         not_read failed "$1" "$top has the object format sha256, which Nix does not read${newline}\
 Keep the flake in a repository of the usual format, or have the directory read as it is: \
 --data base_$key=path,publish"
@@ -128,9 +133,8 @@ not see it${newline}To have it seen, call:${newline}    git -C $(quoted "$1") ad
         not_read failed "$1" "$words"
         return 0
     fi
-    top=$(git -C "$1" rev-parse --show-toplevel 2>/dev/null)
+    top=$whole
     if named_beyond_nix "$top"; then return 0; fi
-    within=$(git -C "$1" rev-parse --show-prefix 2>/dev/null)
     words=$({ { state "$top" 2>&4 || say broken >&3; } | sha256sum >&3; } 3>&1 4>&1)
     digest=$(printf '%s\n' "$words" | sed -n 's/^\([0-9a-f]\{64\}\)  -$/\1/p')
     case "$newline$words$newline" in
@@ -142,9 +146,7 @@ not see it${newline}To have it seen, call:${newline}    git -C $(quoted "$1") ad
     say flake "$name" git "$digest" "$top"
     if [ -n "$within" ]; then say flake_within "$name" "${within%/}"; fi
     case $with in *,publish,*) ;; *) listed flake_also "$(tracked_and_closed "$top")" ;; esac
-    if [ "$(git -C "$top" rev-parse --is-shallow-repository)" = true ]; then
-        say flake_mark "$name" shallow
-    fi
+    if [ "$shallow" = true ]; then say flake_mark "$name" shallow; fi
     case $with in
         *,submodules,*) say flake_mark "$name" submodules ;;
         *) if [ -n "$(modules "$top")" ]; then say flake_mark "$name" other-submodules; fi ;;

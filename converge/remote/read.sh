@@ -8,27 +8,32 @@
 # Output: lines "WORD VALUE...", then "files" and "directories", each a base64 tar.gz, then "end".
 # Values are data and never evaluated. Needs POSIX sh, coreutils, GNU tar.
 
+me=$(id -un) uid=$(id -u)
 first_line() {
     regular "$1"
-    head -n 1 -- "$file_" 2>/dev/null
+    first=''
+    { IFS= read -r first <"$file_" || :; } 2>/dev/null # the last line may lack its end
+    say "$first"
 }
 
 say workspace-read 1
 say fact config "${config%/}"
-say fact uid "$(id -u)"
-say fact user "$(id -un)"
+say fact uid "$uid"
+say fact user "$me"
 say fact home "$HOME"
-for name in XDG_CONFIG_HOME XDG_DATA_HOME XDG_STATE_HOME XDG_CACHE_HOME; do
-    path=$(printenv "$name")
-    case $path in *"$newline"*) ;; /*) say fact "$name" "$path" ;; esac
-done
+place_of() { case $2 in *"$newline"*) ;; /*) say fact "$1" "$2" ;; esac }
+place_of XDG_CONFIG_HOME "${XDG_CONFIG_HOME:-}"
+place_of XDG_DATA_HOME "${XDG_DATA_HOME:-}"
+place_of XDG_STATE_HOME "${XDG_STATE_HOME:-}"
+place_of XDG_CACHE_HOME "${XDG_CACHE_HOME:-}"
 if [ ! -d "$HOME" ]; then say mark homeless; fi
 say fact state "$state/workspace-tuning/workspace"
-say fact hostname "$(uname -n)"
+kernel=$(uname -nr)
+say fact hostname "${kernel%% *}"
 say fact umask "$login_umask"
-say fact kernel "$(uname -r)"
+say fact kernel "${kernel##* }"
 say fact boot_id "$(first_line /proc/sys/kernel/random/boot_id)"
-say fact runtime_dir "${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"
+say fact runtime_dir "${XDG_RUNTIME_DIR:-/run/user/$uid}"
 # System files belong to root; in a sandbox they belong to its owner, who needs no sudo.
 owner=$(stat -c %u -- "$root/var/lib" 2>/dev/null) || owner=0
 say fact system_uid "$owner"
@@ -42,7 +47,7 @@ if [ -e "$root/etc/NIXOS" ]; then
     # home-manager as a module of NixOS activates a home by a unit. With startAsUserService this is a
     # unit of the user's manager, with a drop-in in the user's profile.
     for units in "$root/run/current-system/etc/systemd/system" "$root/etc/systemd/system"; do
-        if [ -e "$units/$(home_unit "$(id -un)")" ]; then
+        if [ -e "$units/$(home_unit "$me")" ]; then
             say mark home_module
             break
         fi
@@ -51,18 +56,18 @@ if [ -e "$root/etc/NIXOS" ]; then
         done
     done
     units=share/systemd/user/home-manager.service.d/10-user-activation.conf
-    if [ -e "$root/etc/profiles/per-user/$(id -un)/$units" ]; then say mark home_module_at_login; fi
+    if [ -e "$root/etc/profiles/per-user/$me/$units" ]; then say mark home_module_at_login; fi
     # Programs for root run through sh, so sudo has to allow sh.
-    if [ "$owner" != "$(id -u)" ] && sudo -n sh -c : 2>/dev/null; then say mark sudo; fi
+    if [ "$owner" != "$uid" ] && sudo -n sh -c : 2>/dev/null; then say mark sudo; fi
 fi
 if [ -e "$root/run/ostree-booted" ]; then say mark ostree; fi
 if grep -qi microsoft /proc/version 2>/dev/null; then say mark wsl; fi
 if [ -d "$root/run/systemd/system" ]; then say mark systemd; fi
-if [ -S "${XDG_RUNTIME_DIR:-/run/user/$(id -u)}/bus" ]; then say mark user_bus; fi
+if [ -S "${XDG_RUNTIME_DIR:-/run/user/$uid}/bus" ]; then say mark user_bus; fi
 
 for tool in nix nix-env git chezmoi kreadconfig6 kreadconfig5 balooctl6 kwin_x11 kwin_wayland \
     plasmashell busctl systemctl systemd-run sudo; do
-    if found=$(command -v "$tool"); then say tool "$tool" "$found"; fi
+    if command -v "$tool" >/dev/null; then say tool "$tool" "$(command -v "$tool")"; fi
 done
 
 # profile NAME LINK: the current generation, and every generation that is still there.
@@ -70,18 +75,22 @@ profile() {
     [ -L "$2" ] || return 0
     current=$(readlink -- "$2")
     current=${current##*/}
-    for link in "$2"-*-link; do
-        [ -L "$link" ] || continue
+    name=$1 profile=$2
+    set --
+    for link in "$profile"-*-link; do
         number=${link%-link}
-        number=${number##*-}
-        case $number in '' | *[!0-9]*) continue ;; esac
-        mark=old
-        if [ "${link##*/}" = "$current" ]; then mark=current; fi
-        say generation "$1" "$number" "$mark" "$(readlink -- "$link")"
+        case ${number##*-} in '' | *[!0-9]*) continue ;; esac
+        if [ -L "$link" ]; then set -- "$@" "$link"; fi
+    done
+    if [ "$#" = 0 ]; then return 0; fi
+    find "$@" -maxdepth 0 -type l -printf '%f %l\n' 2>/dev/null | while IFS=' ' read -r link target; do
+        number=${link%-link} mark=old
+        if [ "$link" = "$current" ]; then mark=current; fi
+        say generation "$name" "${number##*-}" "$mark" "$target"
     done
 }
 system_profile=$root/nix/var/nix/profiles/system
-home_profile=$root/nix/var/nix/profiles/per-user/$(id -un)/home-manager
+home_profile=$root/nix/var/nix/profiles/per-user/$me/home-manager
 if [ -d "$state/nix/profiles" ]; then home_profile=$state/nix/profiles/home-manager; fi
 say profile system "$system_profile"
 say profile home "$home_profile"
@@ -99,7 +108,7 @@ done
 
 # Every transaction in this user's records: its status, whether its process runs, its number, and its
 # parts. Older versions kept root's records of all users in one place.
-runs=$root/var/lib/workspace-tuning/runs me=$(id -un)
+runs=$root/var/lib/workspace-tuning/runs
 for place in "$state/workspace-tuning/workspace/runs"/*/transaction \
     "$runs/$me"/*/transaction "$runs"/*/transaction; do
     status=$(standing_of "$place") || continue
@@ -216,7 +225,7 @@ classify_sources() { # classify_sources LINES: those of managed
 # home, as stow and chezmoi's symlink mode make them. A run then writes the file.
 follow() {
     if [ -L "$1" ] && target=$(readlink -f -- "$1") && [ -f "$target" ] && [ -O "$target" ] &&
-        [ -O "${target%/*}" ] && [ "$(stat -c %u -- "$1")" = "$(id -u)" ]; then
+        [ -O "${target%/*}" ] && [ "$(stat -c %u -- "$1")" = "$uid" ]; then
         case $target in
             *"$newline"* | *"$tab"*) ;;
             "$(readlink -f -- "$HOME")"/*)
