@@ -276,6 +276,27 @@ def test_a_corrupt_part_of_a_transaction_breaks_no_reading(
 # ---- generations, homes --------------------------------------------------------------------------
 
 
+def test_a_reading_starts_no_program_more_for_many_generations(reader: Reader) -> None:
+    log, profiles = reader.root / "log", reader.home / ".local/state/nix/profiles"
+    profiles.mkdir(parents=True)
+
+    def started() -> int:
+        traced = ("-f", "-qq", "-e", "trace=execve", "-e", "signal=none", "-o", str(log))
+        reader.user = (need("strace"), *traced)
+        said = reader.output()
+        assert sum(line.startswith("generation home") for line in said) == len(links)
+        return sum(line.endswith("= 0") for line in log.read_text().splitlines())
+
+    links = [profiles / "home-manager-1-link"]
+    links[0].symlink_to("/nix/store/1-home")
+    (profiles / "home-manager").symlink_to(links[0].name)
+    few = started()
+    for number in range(2, 60):
+        links.append(profiles / f"home-manager-{number}-link")
+        links[-1].symlink_to(f"/nix/store/{number}-home")
+    assert started() == few
+
+
 def test_generations_are_numbered_links_and_nothing_else(reader: Reader) -> None:
     profiles = reader.home / ".local/state/nix/profiles"
     profiles.mkdir(parents=True)
