@@ -51,6 +51,9 @@ if [ "$for_another" = yes ] || rooted; then
 fi
 ACTIVATION_S=1800 BRIEF_S=120 GATHER_S=5
 
+nap() { # nap SINCE SECONDS: pause between two looks, briefly in the first five seconds after SINCE
+    if [ "$(uptime_s)" -lt $(($1 + 5)) ]; then sleep 0.03; else sleep "$2"; fi
+}
 as_user() { for_user "$ACTIVATION_S" "$@"; } # as_user COMMAND...: run it as the user, also from root
 briefly() { for_user "$BRIEF_S" "$@"; }      # the same for quick commands
 # The plan has the PATH and the directories of the user's programs, as the reading found them: a unit of

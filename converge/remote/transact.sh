@@ -5,8 +5,8 @@
 #        transact.sh wait   T SECONDS [WORD]      wait until it is past WORD (default: activating)
 #        transact.sh decide T confirm|undo [SHA256 [LOCK] <record]
 #                                                 decide; the first decision counts. RECORD, in
-#                                                 base64, replaces the file "written". Once that is
-#                                                 kept, and not on trial, the run's LOCK is released
+#                                                 base64, replaces "written". LOCK, the run's, is
+#                                                 released once that is kept and not on trial
 #        transact.sh undo   T [PART...]           undo a kept one, or one whose process is gone;
 #                                                 parts: nixos home-manager plasma+session
 #                                                 (default: all that is still in force)
@@ -71,9 +71,6 @@ unit_manager() {
     fi
 }
 
-nap() { # nap SINCE SECONDS: pause between two looks, briefly in the first five seconds after SINCE
-    if [ "$(uptime_s)" -lt $(($1 + 5)) ]; then sleep 0.03; else sleep "$2"; fi
-}
 await() { # await: set "decision" to confirm, undo, late, or failed with "why"
     from=$(uptime_s)
     end=$((from + $(plan deadline)))
@@ -276,8 +273,8 @@ case $verb in
         done
         # The process still writes a little after its last word, so wait for its end.
         case $(word) in kept | undone | broken)
-            ended=$(($(uptime_s) + 10))
-            while runs && [ "$(uptime_s)" -lt "$ended" ]; do nap "$from" 0.05; done
+            limit=$(($(uptime_s) + 10))
+            while runs && [ "$(uptime_s)" -lt "$limit" ]; do nap "$from" 0.05; done
             ;;
         esac
         say "status $(text_of "$T/status")"
@@ -306,9 +303,7 @@ case $verb in
         # To make the new system the boot default, or to list it, writes to the boot partition.
         sh "$self" wait "$T" 600 decided
         if [ -n "${5:-}" ] && [ "$(word)" = kept ] && [ ! -e "${T%/transaction}/trial/state" ] &&
-            run=$(plan run) && holds_lock "$run" "$5" && rm -f -- "$5"; then
-            say released
-        fi
+            holds_lock "$(plan run)" "$5" && rm -f -- "$5"; then say released; fi
         ;;
     undo)
         trap '' HUP INT PIPE # the caller may be gone before the undo is whole
@@ -394,8 +389,7 @@ case $verb in
             [ "$(uptime_s)" -lt "$limit" ] || break
             sleep 1
         done
-        say "trial $tried"
-        say "boot $(boot_id)"
+        printf '%s\n' "trial $tried" "boot $(boot_id)"
         if [ -r "$trial/found" ]; then sed 's/^/found /' "$trial/found"; fi
         ;;
     answer | restart) sh "${T%/transaction}/trial/trial.sh" "$verb" "$T" ${3:+"$3"} ;;
