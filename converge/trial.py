@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 GLANCE = 6  # lines of a journal that a person sees at once
+ASKS = "tasks/confirm.py"  # in the reason of a trial that waits for a person
 
 
 class TrialState(StrEnum):
@@ -124,8 +125,10 @@ class Trial:
                 return "restart the machine; tasks/rollback.py takes it back instead"
             case TrialState.BOOTING:
                 return "wait some minutes for its end; tasks/rollback.py takes it back instead"
+            case TrialState.PROVING if ASKS in self.reason:
+                return "tasks/confirm.py keeps it; without an answer it is undone"
             case TrialState.PROVING:
-                return "tasks/confirm.py keeps it; without an answer that it waits for it is undone"
+                return "wait for the end of its proof; tasks/rollback.py takes it back instead"
             case TrialState.BROKEN:
                 return "tasks/rollback.py does what is left"
             case TrialState.UNDONE | TrialState.WENT_BACK if self.booted:

@@ -218,6 +218,9 @@ no_dialog() { as_user timeout 10 systemctl --user stop "$QUESTION" 2>/dev/null; 
 answer() { # answer keep|undo: the first word counts
     case $1 in keep | undo) ;; *) stop 64 "$1: neither keep nor undo" ;; esac
     case $(state_word) in proving) ;; *) stop 73 "no trial waits for an answer: $(cat "$R/state")" ;; esac
+    case $(value options confirm) in person | both) ;; *)
+        stop 73 "nobody is asked: its proof decides (trial_confirm); tasks/rollback.py takes it back" ;;
+    esac
     { set -C && printf '%s\n' "$1" >"$R/answer"; } 2>/dev/null
     set +C
     sync -- "$R/answer"

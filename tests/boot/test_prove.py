@@ -139,6 +139,22 @@ def test_an_answer_on_the_terminal_counts_while_the_dialog_stands(
     assert asked(record, tmp_path / "bin", kdialog=KDIALOG + "sleep 3\n").startswith("kept")
 
 
+@pytest.mark.parametrize("word", ["keep", "undo"])
+@pytest.mark.parametrize("confirm", ["proof", "person", "both", ""])
+def test_an_answer_is_taken_only_where_a_person_decides(
+    record: Record, confirm: str, word: str
+) -> None:
+    """A proof that decides alone would keep what a person has said no to."""
+    (record.trial / "options").write_text(f"confirm {confirm}\n" if confirm else "")
+    said, answer = record.sh(f"answer {word}"), record.trial / "answer"
+    if confirm in ("person", "both"):
+        assert (said, answer.read_text()) == (f"answer {word}", f"{word}\n")
+    else:
+        assert said.startswith("failed nobody is asked: its proof decides"), said
+        assert "tasks/rollback.py" in said
+        assert not answer.exists()
+
+
 @pytest.mark.parametrize(
     ("built", "runs", "missing"),
     [

@@ -84,6 +84,20 @@ def test_a_trial_that_waits_is_told_from_one_that_did_not_come_up(
     assert "tasks/rollback.py takes it back" in one.next_step(now)
 
 
+def test_a_person_is_sent_to_an_answer_only_where_one_is_waited_for() -> None:
+    text = (PROJECT / "converge/remote/prove.sh").read_text()
+    reasons = re.findall(r'state proving "(.*?)"', text)
+    asked = {
+        reason: Trial(state=TrialState.PROVING, reason=reason).next_step("now")
+        for reason in reasons
+    }
+    assert [next_.startswith("tasks/confirm.py keeps it") for next_ in asked.values()] == [
+        "answer of a person" in reason for reason in reasons
+    ]
+    assert len(asked) == 2
+    assert any("tasks/rollback.py takes it back" in next_ for next_ in asked.values())
+
+
 def test_a_generation_that_was_undone_and_runs_is_left_by_a_restart() -> None:
     for state in (TrialState.UNDONE, TrialState.WENT_BACK):
         one = Trial(state=state, number=5, booted=True)
