@@ -199,6 +199,7 @@ prepare() { # prepare NUMBER PATH PROFILE: NUMBER is the generation that the pro
     put "$R/plan" "new $new" "old $old" "old_number $old_number" "profile $profile" \
         "kept_number $kept_number" "loader $loader" || return 1
     state none "being prepared" || return 1
+    earlier=$(printf '%s\n' "$profile"-*-link) # Nix takes the newest of them again, if it has that path
     (umask 022 && nix-env --profile "$profile" --set "$new") ||
         { why="$profile: no new generation" && return 1; }
     number=$(current)
@@ -223,9 +224,11 @@ prepare() { # prepare NUMBER PATH PROFILE: NUMBER is the generation that the pro
     fi
     because=$why
     disarm_unit
-    nix-env --profile "$profile" --switch-generation "$kept_number" &&
-        nix-env --profile "$profile" --delete-generations "$number" &&
+    if nix-env --profile "$profile" --switch-generation "$kept_number"; then
+        printf '%s\n' "$earlier" | grep -qxF -- "$profile-$number-link" ||
+            nix-env --profile "$profile" --delete-generations "$number"
         install_menu "$kept" boot
+    fi
     why=$because
     return 1
 }

@@ -18,7 +18,8 @@ NIX_ENV = """\
 [ "$1" = --profile ] && profile=$2 || exit 1
 case $3 in
     --set)
-        ln -s "$4" "$profile-9-link" && ln -sfn "${profile##*/}-9-link" "$profile" ;;
+        [ "$(readlink "$profile-9-link")" = "$4" ] || ln -s "$4" "$profile-9-link" || exit 1
+        ln -sfn "${profile##*/}-9-link" "$profile" ;;
     --switch-generation)
         [ -L "$profile-$4-link" ] && ln -sfn "${profile##*/}-$4-link" "$profile" ;;
     --delete-generations) rm "$profile-$4-link" ;;
@@ -190,6 +191,16 @@ def test_what_cannot_be_tried_leaves_no_generation_and_the_menu_as_it_was(
     assert one.profile.readlink() == Path("system-1-link")
     assert [link.name for link in one.profile.parent.glob("system-*")] == ["system-1-link"]
     assert Path(f"{installer}.log").read_text() == "boot\nboot\n", "written once more without it"
+
+
+def test_a_generation_that_was_there_before_stays_where_it_cannot_be_tried(tmp_path: Path) -> None:
+    """A person had built the same and switched back; Nix makes no second generation of one path."""
+    one = Machine(tmp_path, state="none not yet")
+    theirs = Path(f"{one.profile}-9-link")
+    theirs.symlink_to(tmp_path / "new")
+    assert "does not list generation 9" in prepared(one, "entry_of() { return 1; }")
+    assert theirs.is_symlink()
+    assert one.profile.readlink() == Path("system-1-link")
 
 
 def test_the_way_back_is_not_collected_as_garbage_while_a_change_is_on_trial(
