@@ -49,6 +49,9 @@ $(fat_boot)
 PARTITIONS
     (umask 022 && "$1/bin/switch-to-configuration" "$2")
     set -- $?
+    # NixOS' installer of GRUB syncs nothing: XFS would have the name of the new grub.cfg before its text,
+    # and ext4 a kernel of no length, which no later installer would copy again.
+    if [ -d "${ROOT:-}/boot" ]; then sync -f -- "${ROOT:-}/boot"; fi
     as_before
     trap - TERM
     return "$1"

@@ -237,13 +237,13 @@ arm() {
     boots >"$R/boots" # the clock may go backwards: a later boot is one that is not among these
     printf '%s\n' "boot $(boot_id)" >>"$R/plan" && sync -- "$R/plan" &&
         state booting "generation $number is booted once at the next start; $(value plan old_number) stays the default" || return 1
+    sync # Nix syncs no store path by itself, and the loader is told only what is whole on the disk
     once "$entry" || {
         why="the one-time entry $entry could not be set"
         state undone "$why"
         disarm_unit
         return 1
     }
-    sync
 }
 cancel() { # cancel REASON: end the trial; the caller undoes the transaction
     case $(state_word) in

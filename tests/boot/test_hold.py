@@ -214,6 +214,19 @@ def test_the_way_back_is_not_collected_as_garbage_while_a_change_is_on_trial(
     assert not root.is_symlink()
 
 
+@pytest.mark.parametrize("sets", [True, False])
+def test_the_loader_is_told_to_boot_only_what_is_whole_on_the_disk(
+    tmp_path: Path, sets: bool
+) -> None:
+    """After a power cut in between, it would boot a system whose files are empty."""
+    one = Machine(tmp_path, state="none not yet")
+    tame = f'sync() {{ say "sync $*"; }}; once() {{ say "once $1"; {"" if sets else "return 1;"} }}'
+    said = one.sh(f'{tame}\narm; say "ends $?"').splitlines()
+    assert said[said.index("once x") - 1] == "sync ", "of all, not of a file"
+    assert said[-1] == f"ends {int(not sets)}"
+    assert one.state.split()[0] == ("booting" if sets else "undone")
+
+
 @pytest.mark.parametrize(("kind", "lasts"), [("ext4", True), ("tmpfs", False), ("ramfs", False)])
 def test_a_unit_that_a_restart_loses_is_not_relied_on(
     tmp_path: Path, kind: str, lasts: bool

@@ -105,6 +105,19 @@ def test_a_copy_of_grubs_menu_is_written_in_order_too(record: Record, place: str
     assert said(record, f"{place} rw,relatime {UUID}") == at
 
 
+@pytest.mark.parametrize("ends", [0, 1])
+@pytest.mark.parametrize("mounted", ["", f"/boot rw {UUID}"])
+def test_the_menu_is_on_the_disk_before_anything_relies_on_it(
+    record: Record, mounted: str, ends: int
+) -> None:
+    """``install-grub.pl`` of NixOS renames files that it has not synced, on any file system."""
+    told, boot = record.runs / "told", record.runs / "boot"
+    boot.mkdir()
+    programs(record.runs / "bin", sync=f'echo "sync $*" >>{told}\n')
+    synced = ["installer boot", f"sync -f -- {boot}"]
+    assert said(record, mounted, ends=ends) == ([DONE[0], *synced, DONE[2]] if mounted else synced)
+
+
 #: sh: a partition of the loader is mounted at $1 with other options than fstab has, and is written.
 MOUNTED = """\
 mount -t tmpfs -o rw,nosuid,nodev esp "$1"
