@@ -209,10 +209,12 @@ prepare() { # prepare NUMBER PATH PROFILE: NUMBER is the generation that the pro
         why='the boot loader could not be installed with the new entry'
     elif ! entry=$(entry_of "$new"); then
         why="the boot menu does not list generation $number$(menu_trouble)"
-    elif ! entry_of "$old" >/dev/null; then
+    elif ! back_entry=$(entry_of "$old"); then
         why="the boot menu has no place for generation $old_number beside it (configurationLimit)"
     elif ! default_is "$old"; then
         why="the boot menu's default is not generation $old_number, whatever the installer was told"
+    elif ! once "$back_entry" || ! never; then # tried with what is booted anyway
+        why="$loader takes no one-time entry: what it was told is not kept"
     elif ! printf '%s\n' "number $number" "entry $entry" >>"$R/plan"; then
         why="$R/plan: cannot be written"
     elif arm_unit; then

@@ -162,7 +162,9 @@ def prepared(one: Machine, *but: str) -> str:
     (one.root / "new/kernel-params").write_text("tried=1\n")
     Path(f"{one.profile}-2-link").unlink()
     tame = (
-        "find_loader() { loader=grub; }; entry_of() { say x; }; arm_unit() { :; }",
+        'find_loader() { loader=grub; }; entry_of() { say "${1##*/}"; }; arm_unit() { :; }',
+        f'once() {{ echo "once $1" >>{one.root}/loader; }}',
+        f"never() {{ echo never >>{one.root}/loader; }}",
         f"booted_system() {{ say {one.root}/old; }}; plan() {{ say {one.root}/new; }}",
         *but,
     )
@@ -177,6 +179,9 @@ def prepared(one: Machine, *but: str) -> str:
         ("entry_of() { return 1; }", "the boot menu does not list generation 9"),
         ('entry_of() { [ "${1##*/}" = new ]; }', "has no place for generation 1 beside it"),
         ("default_is() { return 1; }", "the boot menu's default is not generation 1"),
+        # Firmware that keeps no variables, or no more.
+        ("once() { return 1; }", "grub takes no one-time entry"),
+        ("never() { return 1; }", "grub takes no one-time entry"),
         ("arm_unit() { why=lost; return 1; }", "lost"),
     ],
 )
@@ -201,6 +206,16 @@ def test_a_generation_that_was_there_before_stays_where_it_cannot_be_tried(tmp_p
     assert "does not list generation 9" in prepared(one, "entry_of() { return 1; }")
     assert theirs.is_symlink()
     assert one.profile.readlink() == Path("system-1-link")
+
+
+def test_whether_the_loader_takes_a_one_time_entry_is_tried_with_the_way_back(
+    tmp_path: Path,
+) -> None:
+    """A power cut then boots what is the default anyway."""
+    one = Machine(tmp_path, state="none not yet")
+    assert prepared(one) == ""
+    assert (tmp_path / "loader").read_text().splitlines() == ["once old", "never"]
+    assert one.state.startswith("none "), "it is armed later"
 
 
 def test_the_way_back_is_not_collected_as_garbage_while_a_change_is_on_trial(
