@@ -248,11 +248,15 @@ arm() {
     }
 }
 cancel() { # cancel REASON: end the trial; the caller undoes the transaction
+    armed_=$(value plan boot)
     case $(state_word) in
-        none | booting) ;;
-        proving | keeping) # the unit would go on, and keep what is being undone
-            systemctl stop "$UNIT" 2>/dev/null
-            no_dialog
+        none) ;;
+        booting | proving | keeping)
+            # In a later boot the unit would go on, and keep what is being undone. It does not stop itself.
+            if [ "$armed_" != "$(boot_id)" ] && [ "${UNDONE_BY:-}" != unit ]; then
+                systemctl stop "$UNIT" 2>/dev/null
+                no_dialog
+            fi
             ;;
         *) return 0 ;;
     esac
@@ -325,7 +329,7 @@ undo_all() {
     end=$1
     shift
     state undoing "$*"
-    answer=$(gathered sh "$self" undo "$T" | grep '^status ' | tail -n 1)
+    answer=$(export UNDONE_BY=unit && gathered sh "$self" undo "$T" | grep '^status ' | tail -n 1)
     answer=${answer#status }
     case ${answer%% *} in undone) ;; *) end=broken && set -- "$*; ${answer:-the undo gave no answer}" ;; esac
     ends "$end" "$@"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.boot.proving import Record, programs
+from tests.boot.proving import FUNCTIONS, Record, programs
 
 UNIT = "workspace-tuning-trial.service"
 #: Notes what it was asked for in ``$0.log``.
@@ -69,10 +69,10 @@ class Machine:
         text = f"ExecStart=/bin/sh x boot {self.record.transaction}\n"
         (self.units / UNIT).write_text(text)
 
-    def sh(self, script: str) -> str:
+    def sh(self, script: str, *arguments: str) -> str:
         """Lines of shell; the loader boots what it is told, and nobody sees a message."""
         tame = "default_is() { :; }; never() { :; }; tell() { :; }; no_dialog() { :; }; known\n"
-        return self.record.sh(tame + script, path=self.programs, root=str(self.root))
+        return self.record.sh(tame + script, *arguments, path=self.programs, root=str(self.root))
 
     def asked_of(self, program: str) -> list[str]:
         """What ``systemctl`` or an installer was asked for."""
@@ -80,7 +80,9 @@ class Machine:
         return log.read_text().splitlines() if log.exists() else []
 
 
-@pytest.mark.parametrize("state", ["proving it runs", "keeping generation 2"])
+@pytest.mark.parametrize(
+    "state", ["booting its unit was just started", "proving it runs", "keeping generation 2"]
+)
 def test_a_rollback_stops_the_proof_before_it_ends_the_trial(tmp_path: Path, state: str) -> None:
     """Else the proof would go on, and make the default what was rolled back."""
     one = Machine(tmp_path, state=state)
@@ -89,6 +91,30 @@ def test_a_rollback_stops_the_proof_before_it_ends_the_trial(tmp_path: Path, sta
     assert one.asked_of("systemctl") == [f"stop {UNIT}", "daemon-reload"]
     assert one.state == "undone its run was rolled back"
     assert not (one.units / UNIT).exists()
+
+
+@pytest.mark.parametrize("state", ["booting it is booted once", "none it cannot be tried"])
+def test_a_rollback_of_what_was_not_booted_stops_no_unit(tmp_path: Path, state: str) -> None:
+    """What runs then is another trial's: it proves, or waits for a login to tell its end."""
+    one = Machine(tmp_path, state=state)
+    if state.startswith("none"):
+        plan = one.record.trial / "plan"
+        plan.write_text(plan.read_text().replace("boot earlier\n", ""))
+    one.sh('boot_id() { say earlier; }; cancel "its run was rolled back"')
+    assert one.asked_of("systemctl") == ["daemon-reload"]
+    assert one.state.startswith("undone ")
+
+
+def test_a_proof_that_undoes_is_not_stopped_by_its_own_undo(tmp_path: Path) -> None:
+    """Where its state cannot be written, the undo of the system finds it still proving."""
+    one = Machine(tmp_path, state="proving it runs")
+    (one.record.transaction / "transact.sh").write_text(
+        f'sh -c "$CANCEL" x x {one.record.transaction}; echo status undone x\n'
+    )
+    script = "export CANCEL; put() { return 1; }; undo_all undone 'a check failed'"
+    cancel = f"{FUNCTIONS}\nno_dialog() {{ :; }}; cancel 'its run was rolled back'"
+    one.sh(f"CANCEL=$3\n{script}", cancel)
+    assert f"stop {UNIT}" not in one.asked_of("systemctl")
 
 
 def test_a_rollback_finds_kept_what_was_kept_before_the_proof_could_be_stopped(
