@@ -21,7 +21,7 @@ BROKEN = {
     "memory.user-slice": f"echo max >{APPLICATIONS}/memory.high",
 }
 #: A hog in the user's slice: it asks for more than the machine has, a page after the other.
-HOG = "tail -c 2000M /dev/zero"
+HOG = "head -c 2000M /dev/zero | tail -c 2000M"
 
 
 def test_what_is_called_effective_acts_and_what_does_not_act_is_not(

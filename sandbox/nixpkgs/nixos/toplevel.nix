@@ -29,6 +29,7 @@ let
   etc = map (entry: { file = entry.target; inherit (entry) source; }) enabled
     ++ map (unit: unit // { file = "systemd/system/${unit.file}"; }) (lib.mapAttrsToList slice config.systemd.slices
     ++ lib.mapAttrsToList service (lib.filterAttrs (_: one: one.serviceConfig ? ExecStart) config.systemd.services))
+    ++ map (unit: unit // { file = "systemd/user/${unit.file}"; }) (lib.mapAttrsToList slice config.systemd.user.slices)
     ++ lib.mapAttrsToList
     (name: user: {
       file = "profiles/per-user/${name}";
