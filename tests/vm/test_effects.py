@@ -17,7 +17,8 @@ BROKEN = {
     "memory.swappiness": "sysctl -qw vm.swappiness=10",
     "memory.dirty-ratio": "sysctl -qw vm.dirty_background_ratio=10",
     # The device's next event would start the swap again.
-    "memory.zram": "systemctl --quiet mask --runtime --now dev-zram0.swap",
+    "memory.zram": "mkdir -p /run/systemd/system && ln -s /dev/null "
+    "/run/systemd/system/dev-zram0.swap && systemctl daemon-reload && swapoff /dev/zram0",
     "storage.scheduler": "echo none >/sys/block/nvme0n1/queue/scheduler",
     # What the kernel alone has lost, systemd gives it again: that is pending, and not gone.
     "memory.user-slice": "runuser -u mitsio -- env XDG_RUNTIME_DIR=/run/user/1000 "
