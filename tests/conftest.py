@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -104,7 +105,7 @@ class Cli:
         stdin: int = subprocess.DEVNULL,
     ) -> subprocess.Popen[str]:
         """Begin a run. ``under``: a program that runs it; ``own_group``: as a job of a terminal."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*under, str(PYINFRA), str(inventory), *arguments],
             process_group=0 if own_group else None,
             cwd=PROJECT,
@@ -114,6 +115,11 @@ class Cli:
             stderr=subprocess.PIPE,
             text=True,
         )
+        # A test reads the one while the other fills: --debug says more than the 64 KiB of a pipe.
+        for stream in (process.stdout, process.stderr):
+            assert stream is not None
+            fcntl.fcntl(stream, fcntl.F_SETPIPE_SZ, 1 << 20)
+        return process
 
     def end(self, process: subprocess.Popen[str]) -> Outcome:
         out, err = process.communicate(timeout=self.patience_s)
