@@ -21,7 +21,7 @@
 #   mark NAME · os NAME=VALUE
 #   session type|desktop|state VALUE · process NAME TYPE · offered FILE · program NAME
 #   plasma VERSION  (as its session files say)
-# Values are data and never evaluated. Needs POSIX sh, coreutils, awk and sed.
+# Values are data and never evaluated. Needs POSIX sh, coreutils and sed.
 root=${1-}
 
 first() { # FILE: set $line to its first line, or to nothing; starts no process
@@ -62,22 +62,16 @@ first "$root/proc/sys/kernel/osrelease"
 first "$root/proc/version"
 [ -n "$line" ] && row proc-version "$line"
 if [ -r "$root/proc/cpuinfo" ]; then
-    # The file is read once: the kernel asks each CPU for its lines.
-    awk '
-        BEGIN {
-            names["vendor_id"] = "vendor"; names["cpu family"] = "family"; names["model"] = "number"
-            names["model name"] = "model"; names["flags"] = "flags"
-        }
-        !(at = index($0, ":")) { next }
-        { key = substr($0, 1, at - 1); value = substr($0, at + 1) }
-        { sub(/[ \t]+$/, "", key); sub(/^ */, "", value) }
-        key in names && !((key, value) in seen) { printf "cpu\t%s\t%s\n", names[key], value }
-        { seen[key, value] }
-        key == "processor" { count++ }
-        key == "physical id" { package = value }
-        key == "core id" && !((package, value) in cores) { cores[package, value]; different++ }
-        END { printf "cpu\tcount\t%d\ncpu\tcores\t%d\n", count, different }
-    ' "$root/proc/cpuinfo"
+    field() { sed -n "s/^$1[[:space:]]*: *//p" "$root/proc/cpuinfo" | sort -u; }
+    field vendor_id | lines cpu vendor
+    field 'cpu family' | lines cpu family
+    field model | lines cpu number
+    field 'model name' | lines cpu model
+    field flags | lines cpu flags
+    row cpu count "$(grep -c '^processor[[:space:]]*:' "$root/proc/cpuinfo")"
+    row cpu cores "$(sed -n \
+        -e 's/^physical id[[:space:]]*: *//p' -e 's/^core id[[:space:]]*: *//p' \
+        "$root/proc/cpuinfo" | paste -d ' ' - - | sort -u | grep -c .)"
 fi
 
 # ---- memory and swap ----
