@@ -1,4 +1,4 @@
-# Have a system install the boot menu whose default it is. A part of transact.sh and trial.sh.
+# Have a system install the boot menu whose default it is. A part of transact.sh, undo.sh and trial.sh.
 #
 # NixOS' installers replace each file of the menu by a renamed one. FAT has no journal: the clusters of
 # the replaced file can be free on the disk before the directory names those of the new one, and a

@@ -6,7 +6,7 @@
 # Standard input: what managed.sh prints.
 #
 # Output: lines "WORD VALUE...", then "files" and "directories", each a base64 tar.gz, then "end".
-# Values are data and never evaluated. Needs POSIX sh, coreutils, GNU tar.
+# Values are data and never evaluated. Needs POSIX sh, coreutils, GNU find and tar.
 
 me=$(id -un) uid=$(id -u)
 first_line() {
