@@ -15,7 +15,7 @@ from typing import Any
 
 import gevent
 from paramiko import ChannelStderrFile, SSHException  # type: ignore[attr-defined]
-from paramiko.compress import ZlibDecompressor
+from paramiko.compress import ZlibCompressor, ZlibDecompressor
 from paramiko.packet import Packetizer
 from pyinfra.api.output import echo, format_text
 from pyinfra.connectors.util import CommandOutput, OutputLine
@@ -48,6 +48,9 @@ class Packets(Packetizer):
     def set_inbound_compressor(self, compressor: ZlibDecompressor) -> None:
         super().set_inbound_compressor(Unpacker())
 
+    def set_outbound_compressor(self, compressor: ZlibCompressor) -> None:
+        super().set_outbound_compressor(Packer())
+
     def _read_timeout(self, timeout: float) -> bytes:
         """paramiko reads only the lines before the protocol begins by this method."""
         data = bytes(super()._read_timeout(timeout))  # type: ignore[misc]
@@ -55,6 +58,14 @@ class Packets(Packetizer):
         if self._greeting > GREETING:
             raise SSHException(f"the server says more than {GREETING} bytes before it speaks SSH")
         return data
+
+
+class Packer(ZlibCompressor):
+    """Packs one packet after the other of a compressed connection, as OpenSSH does: paramiko would
+    forget at each packet what it has sent, and sends the same text as long as the first time."""
+
+    def __call__(self, data: Any) -> bytes:
+        return self.z.compress(data) + self.z.flush(zlib.Z_SYNC_FLUSH)
 
 
 class Unpacker(ZlibDecompressor):
