@@ -21,7 +21,7 @@ system_places_alone() {
     PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
     export PATH
 }
-for_another=no
+for_another=no login=''
 if [ "${SUDO_UID:-0}" != 0 ] && [ "$(system_places_alone && id -u)" = 0 ]; then
     for_another=yes
     system_places_alone
@@ -32,9 +32,9 @@ if [ "${SUDO_UID:-0}" != 0 ] && [ "$(system_places_alone && id -u)" = 0 ]; then
     unset XDG_CONFIG_HOME XDG_CONFIG_DIRS XDG_DATA_HOME XDG_STATE_HOME XDG_CACHE_HOME
     unset NIX_CONFIG NIX_USER_CONF_FILES NIX_PATH TMPDIR
 else
-    PATH=$PATH:/run/wrappers/bin:$HOME/.nix-profile/bin
-    PATH=$PATH:${XDG_STATE_HOME:-$HOME/.local/state}/nix/profile/bin
-    PATH=$PATH:/etc/profiles/per-user/$(id -un)/bin:/run/current-system/sw/bin
+    login=$(id -un)
+    PATH=$PATH:/run/wrappers/bin:$HOME/.nix-profile/bin:${XDG_STATE_HOME:-$HOME/.local/state}/nix/profile/bin
+    PATH=$PATH:/etc/profiles/per-user/$login/bin:/run/current-system/sw/bin
     PATH=$PATH:/nix/var/nix/profiles/default/bin:$HOME/.local/bin:$HOME/bin
     if [ -O /home/linuxbrew/.linuxbrew/bin ]; then PATH=$PATH:/home/linuxbrew/.linuxbrew/bin; fi
     PATH=$PATH:$HOME/.linuxbrew/bin

@@ -8,7 +8,7 @@
 # Output: lines "WORD VALUE...", then "files" and "directories", each a base64 tar.gz, then "end".
 # Values are data and never evaluated. Needs POSIX sh, coreutils, GNU find and tar.
 
-me=$(id -un) uid=$(id -u)
+me=${login:-$(id -un)} uid=$(id -u)
 first_line() {
     regular "$1"
     first=''

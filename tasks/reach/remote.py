@@ -106,19 +106,15 @@ def command(name: str, arguments: Sequence[str]) -> StringCommand:
     return _sh(program(name), f"workspace-{name}", *arguments)
 
 
-#: Two halves at a time; a half that fails leaves the answer without its end.
+#: The programs are functions of one shell, which begins once: common.sh starts programs too. Two
+#: halves at a time; a half that fails leaves the answer without its end.
 _SNAPSHOT = """\
-common=$1
-managed=$common$2 detect=$common$3 flakes=$common$4 read=$common$5 root=$6
-shift 6
-system=$1 system_with=$2 home=$3 home_with=$4
-shift 4
+root=$1 system=$2 system_with=$3 home=$4 home_with=$5
+shift 5
 echo workspace-begin
-{ sh -c "$managed" workspace-managed "$root" "$@" | sh -c "$read" workspace-read "$root" "$@"; } \
-    </dev/null | {
-    sh -c "$detect" workspace-detect "$root" </dev/null &&
-        sh -c "$flakes" workspace-flakes system "$system" "$system_with" home "$home" \
-            "$home_with" </dev/null &&
+{ workspace_managed "$root" "$@" | workspace_read "$root" "$@"; } </dev/null | {
+    workspace_detect "$root" </dev/null &&
+        workspace_flakes system "$system" "$system_with" home "$home" "$home_with" </dev/null &&
         cat
 }
 """
@@ -127,9 +123,13 @@ echo workspace-begin
 def read_command(root: str, arguments: Sequence[str]) -> StringCommand:
     """The command that reads a workspace: its machine, its flakes and its managed files.
     ``arguments``: ``Choices.flakes``, then the arguments of ``read.sh``."""
-    programs = (_without_common(name) for name in ("managed", "detect", "flakes", "read"))
-    common = text(PROGRAMS / "common.sh")
-    return _sh(_SNAPSHOT, "workspace-snapshot", common, *programs, root, *arguments)
+    programs = "".join(_function(name) for name in ("managed", "detect", "flakes", "read"))
+    whole = text(PROGRAMS / "common.sh") + programs + _SNAPSHOT
+    return _sh(whole, "workspace-snapshot", root, *arguments)
+
+
+def _function(name: str) -> str:
+    return "".join(("workspace_", name, "() {\n", _without_common(name), "}\n"))
 
 
 #: The first program that sudo starts, in builtins of sh: root's part gets nothing of the user's
