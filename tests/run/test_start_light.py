@@ -13,24 +13,57 @@ from tasks.run import allowed
 from tests.conftest import DESKTOP, Box, Cli
 from tests.proof.checks import PROJECT
 
-#: Imports what pyinfra imports for a command of ours, and says which modules are there.
-LOADED = """\
-import sys
+#: Imports what pyinfra imports for a command of ours.
+START = """\
+import io, sys
 sys.argv = ["pyinfra", "deploy.py"]
 import workspace_start
 workspace_start.install()
 import pyinfra_cli.main
-print("invoke.tasks" in sys.modules, "jsonschema" in sys.modules)
+"""
+LATER = ("invoke.tasks", "jsonschema", "typeguard", "jinja2", "dateutil", "distro", "asyncio")
+INVOKE = """
 import invoke, paramiko.config, pyinfra.connectors.ssh
 print(invoke.Context.__name__, paramiko.config.invoke.__name__)
 """
+#: Uses each library where pyinfra has it, then takes it itself.
+USED = """
+from pyinfra.api import util
+from pyinfra.facts import server
+print(util.get_template(io.StringIO("{{ one }}")).render(one=1))
+print(server.parse_date("2026-11-27").day, server.distro.LinuxDistribution.__name__)
+util.raise_if_bad_type(1, int | None, ValueError, "one")
+try:
+    util.raise_if_bad_type("1", int, ValueError, "one")
+except ValueError as error:
+    print(error)
+import dateutil.parser, distro, jinja2, typeguard
+print(*(bool(one.__file__) for one in (dateutil.parser, distro, jinja2, typeguard)))
+"""
 
 
-def test_invoke_is_imported_by_whoever_uses_it_and_by_nobody_before() -> None:
+def started(script: str) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-c", LOADED], cwd=PROJECT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", START + script],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert done.stdout.split() == ["False", "False", "Context", "FakeInvoke"]
+    return done.stdout.splitlines()
+
+
+def test_a_start_imports_no_library_that_a_run_hardly_ever_uses() -> None:
+    assert started(f"print(*[one for one in {LATER} if one in sys.modules])") == [""]
+
+
+def test_invoke_is_imported_by_whoever_uses_it() -> None:
+    assert started(INVOKE) == ["Context FakeInvoke"]
+
+
+def test_what_is_put_off_is_the_real_one_for_whoever_uses_it() -> None:
+    wrong = "one: str is not an instance of int"
+    assert started(USED) == ["1", "27 LinuxDistribution", wrong, "True True True True"]
 
 
 def test_what_a_schema_allowed_is_not_validated_again_by_the_next_process(
