@@ -134,11 +134,13 @@ class Cli:
 
     def __call__(self, inventory: Path, *arguments: str, under: Sequence[str] = ()) -> Outcome:
         """A run to its end."""
-        preloaded = _preloaded()
-        if under or not preloaded.can(self.environment):
+        if under or not _preloaded().can(self.environment):
             return self.end(self.start(inventory, *arguments, under=under))
-        given = [str(inventory), *arguments]
-        return self.outcome(*preloaded.run(given, self.environment, self.patience_s))
+        return self.outcome(*self.said(str(inventory), *arguments))
+
+    def said(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit code, output and errors of pyinfra with these arguments."""
+        return _preloaded().run(arguments, self.environment, self.patience_s)
 
 
 @pytest.fixture

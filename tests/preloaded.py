@@ -1,9 +1,10 @@
 """Runs of pyinfra by fork from one process that has imported what they need.
 
 Most of the processor time of a short run goes into imports. A run from here is a process of its
-own, with its own arguments, environment and output. pyinfra, the libraries and ``converge``, whose
-import does nothing, are imported already; ``tasks`` is imported anew. A test that looks at a
-running run, or at its interpreter, uses ``Cli.start``, which starts a new interpreter.
+own, with its own arguments, environment and output. pyinfra as ``workspace_start`` has it, the
+libraries, ``converge`` and the packages of ``tasks``, whose imports do nothing, are imported
+already; ``config.py`` and the command are run anew. A test that looks at a running run, or at its
+interpreter, uses ``Cli.start``, which starts a new interpreter.
 """
 
 from __future__ import annotations
@@ -147,12 +148,14 @@ def _serve(channel: _socket.socket) -> Sequence[str]:
 if __name__ == "__main__":
     command, fd = sys.argv[1:]
     sys.path[0] = str(Path(command).parent)  # as the interpreter of ``command`` has it
+    importlib.import_module("workspace_start").install()
     main = importlib.import_module("pyinfra_cli.main")  # first: it patches the standard library
     for library in ("configobj", "jsonschema", "paramiko", "yaml"):
         importlib.import_module(library)
-    ours = importlib.import_module("converge")
-    for one in pkgutil.walk_packages(ours.__path__, "converge."):
-        if not one.name.endswith("__main__"):
-            importlib.import_module(one.name)
+    for package in ("converge", "tasks.reach", "tasks.run", "tasks.steps"):
+        ours = importlib.import_module(package)
+        for one in pkgutil.walk_packages(ours.__path__, f"{package}."):
+            if not one.name.endswith("__main__"):
+                importlib.import_module(one.name)
     sys.argv = [command, *_serve(_socket.socket(fileno=int(fd)))]
     sys.exit(main.main())

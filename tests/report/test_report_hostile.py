@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -115,12 +116,31 @@ def first_of_each(rows: list[dict[str, object]]) -> Iterator[tuple[int, tuple[ob
                 yield number, path
 
 
+def few(name: str) -> list[dict[str, object]]:
+    """The records of a journal without the items of its lists that have no first place of any
+    shape: they would be written and read back once for each place."""
+    rows = records(name)
+    ways = {(n, path[:end]) for n, path in first_of_each(rows) for end in range(len(path) + 1)}
+
+    def kept(number: int, node: object, path: tuple[object, ...]) -> Any:
+        if isinstance(node, dict):
+            return {key: kept(number, value, (*path, key)) for key, value in node.items()}
+        if isinstance(node, list):
+            items = [(item, (*path, index)) for index, item in enumerate(node)]
+            return [kept(number, item, way) for item, way in items if (number, way) in ways]
+        return node
+
+    made = [kept(number, record, ()) for number, record in enumerate(rows)]
+    assert len(list(first_of_each(made))) == len(list(first_of_each(rows)))
+    return made
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_hostile_text_in_one_field_at_a_time_comes_back_as_it_was(
     name: str, tmp_path: Path
 ) -> None:
     value = "<i a='b' c=\"d\">&amp; </table><script>"
-    rows = records(name)
+    rows = few(name)
     for number, path in first_of_each(rows):
         changed: list[object] = [*rows]
         changed[number] = replaced(rows[number], path, value)
@@ -132,11 +152,10 @@ def test_a_hostile_text_in_one_field_at_a_time_comes_back_as_it_was(
 @pytest.mark.parametrize("name", ["proved", "measured"])
 @pytest.mark.parametrize("value", [None, 7, -1.5, True, [], {}, [["x"]], {"a": {"b": []}}, 1e300])
 def test_a_field_of_another_type_breaks_nothing(name: str, value: object, tmp_path: Path) -> None:
-    rows = records(name)
-    for number, path in first_of_each(rows):
+    rows = few(name)
+    wholes = {(n, path[:1]) for n, path in first_of_each(rows)}
+    for number, path in sorted({*first_of_each(rows), *wholes}, key=str):
         changed: list[object] = [*rows]
-        changed[number] = replaced(rows[number], path[:1], value)
-        forms(report_of(changed, tmp_path / "j"))
         changed[number] = replaced(rows[number], path, value)
         forms(report_of(changed, tmp_path / "j"))
 

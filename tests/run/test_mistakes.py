@@ -9,12 +9,11 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT, PYINFRA, tree
+from tests.conftest import PROJECT, PYINFRA, Cli, tree
 from tests.run.ends import legible
 
 W = "inventory/sandbox.py"
@@ -217,27 +216,27 @@ ROWS = [
 ]
 
 
-def start(
-    given: str,
-    directory: Path,
-    *,
-    environment: Mapping[str, str] | None = None,
-    cwd: Path = PROJECT,
-) -> subprocess.CompletedProcess[str]:
-    """pyinfra with what a person typed, in ``directory``'s own state."""
-    arguments = [
-        str(directory / word) if word in FILES else word
-        for word in shlex.split(given.replace("W", W))
-    ]
+def typed(given: str, directory: Path) -> list[str]:
+    """What a person typed, as arguments of pyinfra."""
+    words = shlex.split(given.replace("W", W))
+    return [str(directory / word) if word in FILES else word for word in words]
+
+
+def surroundings(directory: Path) -> dict[str, str]:
+    """The environment of a run in ``directory``'s own state."""
+    return {
+        **{k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "AT_"))},
+        "XDG_STATE_HOME": str(directory / "state"),
+        "SANDBOX": str(directory / "sandbox"),
+    }
+
+
+def start(given: str, directory: Path, *, cwd: Path = PROJECT) -> subprocess.CompletedProcess[str]:
+    """pyinfra with what a person typed, in an interpreter of its own."""
     return subprocess.run(
-        [str(PYINFRA), *arguments],
+        [str(PYINFRA), *typed(given, directory)],
         cwd=cwd,
-        env={
-            **{k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "AT_"))},
-            "XDG_STATE_HOME": str(directory / "state"),
-            "SANDBOX": str(directory / "sandbox"),
-            **(environment or {}),
-        },
+        env=surroundings(directory),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -261,16 +260,17 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(("variable", "given", "says"), ROWS)
 def test_a_mistake_ends_in_5_and_says_what_to_do(
-    variable: str, given: str, says: str, place: Path
+    variable: str, given: str, says: str, place: Path, cli: Cli
 ) -> None:
     name, _, value = variable.partition("=")
     before = tree(place)
-    done = start(given, place, environment={name: value} if name else {})
-    assert done.returncode == 5, done.stdout + done.stderr
-    assert says.replace("W ", f"{W} ") in done.stderr
-    legible(done.stderr)
-    assert done.stdout == "invalid input (exit 5): nothing was touched\n"
-    assert "Traceback" not in done.stderr and "--> Connecting" not in done.stderr
+    cli.environment = {**surroundings(place), **({name: value} if name else {})}
+    code, out, err = cli.said(*typed(given, place))
+    assert code == 5, out + err
+    assert says.replace("W ", f"{W} ") in err
+    legible(err)
+    assert out == "invalid input (exit 5): nothing was touched\n"
+    assert "Traceback" not in err and "--> Connecting" not in err
     assert tree(place) == before
     assert not (PROJECT / "pyinfra-debug.log").exists()
 
@@ -295,11 +295,20 @@ def test_a_command_that_python_runs_by_itself_says_what_runs_it(
     assert done.stdout == "invalid input (exit 5): nothing was touched\n"
 
 
+@pytest.mark.parametrize("given", ["W deploy.py --dry --phases 1", "name.py deploy.py --dry"])
+def test_an_interpreter_of_its_own_answers_as_one_that_is_there_already(
+    given: str, place: Path, cli: Cli
+) -> None:
+    cli.environment = surroundings(place)
+    done = start(given, place)
+    assert (done.returncode, done.stdout, done.stderr) == cli.said(*typed(given, place))
+
+
 def test_another_directory_is_refused_and_nothing_is_left_in_it(
     place: Path, tmp_path: Path
 ) -> None:
     given = f"{PROJECT}/{W} {PROJECT}/deploy.py --dry"
-    done = start(given, place, cwd=tmp_path, environment={"SANDBOX": ".sandbox"})
+    done = start(given, place, cwd=tmp_path)
     assert done.returncode == 5
     assert f"cd {PROJECT}" in done.stderr
     assert list(tmp_path.iterdir()) == []
