@@ -1,9 +1,11 @@
-"""Print the tables: ``python -m tests.bench [--rounds N] [--rtt MS] [--hosts N] [--only TABLE]``.
+"""Print the tables: ``python -m tests.bench [--rounds N] [--rtt MS]... [--hosts N]...
+[--only TABLE]... [--keep]``.
 
 Every case runs once in each round, so that a machine that gets slower gets slower for all of them;
 shown is the median of the rounds, and how often that is the median of the first case, the floor.
 Processes are those that the whole machine started meanwhile: the least of all rounds. Commands and
-bytes are those of the last round.
+bytes are those of the last round. ``--keep`` writes what was measured for ``docs/speed.md``
+(``python -m tests.bench.page``).
 """
 
 from __future__ import annotations
@@ -17,19 +19,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests import sshd
-from tests.bench import cases, fleet
+from tests.bench import cases, fleet, kept
 from tests.bench.cases import Case, Place
+from tests.bench.kept import Row, Table
 from tests.bench.relay import Relay, relay
 
 PROJECT = Path(__file__).parent.parent.parent
 #: Of the environment of this machine: what would make Python compile every module in every run.
 NOT_PASSED = ("PYTHONDONTWRITEBYTECODE", "XDG_STATE_HOME")
-COLUMNS = ("s", "spread", "x floor", "CPU s here", "processes", "commands", "kB up", "kB down")
 
 
 @dataclass(frozen=True)
@@ -78,30 +80,36 @@ def once(case: Case, place: Place) -> Sample:
     )
 
 
-def measure(title: str, todo: Sequence[Case], rounds: int, place: Place) -> None:
+def measure(title: str, todo: Sequence[Case], rounds: int, place: Place) -> Table:
     """Run the cases in turns and print their rows."""
     for case in todo:  # not counted as a round: caches fill
-        once(case, place)
+        if case.rounds is None:
+            once(case, place)
     taken: dict[str, list[Sample]] = {case.name: [] for case in todo}
-    for _ in range(rounds):
+    for number in range(rounds):
         for case in todo:
-            taken[case.name].append(once(case, place))
-    print(f"\n| {title} | {' | '.join(COLUMNS)} |\n|---{'|---' * len(COLUMNS)}|")
+            if case.rounds is None or number < case.rounds:
+                taken[case.name].append(once(case, place))
     floor = statistics.median(one.wall for one in taken[todo[0].name])
-    for case in todo:
-        samples = taken[case.name]
-        walls, last = sorted(one.wall for one in samples), samples[-1]
-        row = (
-            case.name,
-            f"{statistics.median(walls):.2f}",
-            f"{walls[0]:.2f}-{walls[-1]:.2f}",
-            f"{statistics.median(walls) / floor:.2f}",
-            f"{statistics.median(one.cpu for one in samples):.2f}",
-            min(one.processes for one in samples),
-            last.commands or "-",
-            *(round(number / 1000) if number else "-" for number in (last.up, last.down)),
-        )
-        print(f"| {' | '.join(map(str, row))} |", flush=True)
+    table = Table(title, [_row(case, taken[case.name], floor) for case in todo])
+    print("\n" + "\n".join(table.lines()), flush=True)
+    return table
+
+
+def _row(case: Case, samples: Sequence[Sample], floor: float) -> Row:
+    walls, last = sorted(one.wall for one in samples), samples[-1]
+    return Row(
+        name=case.name,
+        s=round(statistics.median(walls), 2),
+        least=round(walls[0], 2),
+        most=round(walls[-1], 2),
+        times=round(statistics.median(walls) / floor, 2),
+        cpu=round(statistics.median(one.cpu for one in samples), 2),
+        processes=min(one.processes for one in samples),
+        commands=last.commands,
+        up=round(last.up / 1000),
+        down=round(last.down / 1000),
+    )
 
 
 @contextlib.contextmanager
@@ -116,17 +124,19 @@ def server(rtt: int) -> Iterator[tuple[sshd.Server, Relay]]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--rtt", type=int, default=0, help="milliseconds of one round trip")
-    parser.add_argument("--hosts", type=int, default=10, help="workspaces of the table fleet")
+    parser.add_argument("--rtt", type=int, action="append", help="milliseconds of a round trip")
+    parser.add_argument("--hosts", type=int, action="append", help="workspaces of the table fleet")
     tables = ("local", "ssh", "change", "fleet")
     parser.add_argument("--only", choices=tables, action="append", help="these tables")
+    parser.add_argument("--keep", action="store_true", help=f"write {kept.PATH.name}")
     given = parser.parse_args()
     wanted = given.only or tables
-    kept = {name: text for name, text in os.environ.items() if name not in NOT_PASSED}
+    passed = {name: text for name, text in os.environ.items() if name not in NOT_PASSED}
+    found: list[Table] = []
     with tempfile.TemporaryDirectory(prefix="workspace-tuning-bench-") as directory:
         place = Path(directory)
         environment = {
-            **kept,
+            **passed,
             "XDG_STATE_HOME": str(place / "controller"),
             "PYINFRA_PROGRESS": "off",
             "PATH": f"{PROJECT / '.tools/bin'}:{os.environ['PATH']}",
@@ -135,20 +145,36 @@ def main() -> None:
         print(f"{given.rounds} rounds in turns, {cores} cores, load {load:.1f} at the start")
         if "local" in wanted:
             here = Place(place, environment)
-            measure("on this machine", cases.local(here), given.rounds, here)
-        if wanted == ["local"]:
-            return
-        with server(given.rtt) as (one, way):
-            there = Place(place, environment, server=one, relay=way)
-            trip = f"over SSH, round trip {given.rtt} ms"
-            for name, title, make in (
-                ("ssh", f"nothing to change, {trip}", cases.over_ssh),
-                ("change", f"changes, {trip}", cases.changes),
-                ("fleet", f"{given.hosts} workspaces, {trip}", fleet.cases),
-            ):
-                if name in wanted:
-                    todo = make(there, given.hosts) if name == "fleet" else make(there)
-                    measure(title, todo, given.rounds, there)
+            found.append(measure("on this machine", cases.local(here), given.rounds, here))
+        for number, rtt in enumerate(given.rtt or [0]):
+            if set(wanted) - {"local"}:
+                found += _over_ssh(place, environment, rtt, wanted, given, fleets=number == 0)
+    if given.keep:
+        kept.keep(found, given.rounds, environment["PATH"])
+
+
+def _over_ssh(
+    place: Path,
+    environment: Mapping[str, str],
+    rtt: int,
+    wanted: Sequence[str],
+    given: argparse.Namespace,
+    *,
+    fleets: bool,
+) -> Iterator[Table]:
+    """The tables over SSH. ``fleets``: many workspaces too."""
+    directory = place / f"rtt-{rtt}"
+    directory.mkdir()
+    with server(rtt) as (one, way):
+        there = Place(directory, environment, server=one, relay=way)
+        trip = f"round trip {rtt} ms"
+        if "ssh" in wanted:
+            yield measure(f"nothing to change, {trip}", cases.over_ssh(there), given.rounds, there)
+        if "change" in wanted:
+            yield measure(f"changes, {trip}", cases.changes(there), given.rounds, there)
+        for hosts in (given.hosts or [10]) if "fleet" in wanted and fleets else []:
+            todo = fleet.cases(there, hosts)
+            yield measure(f"{hosts} workspaces, {trip}", todo, given.rounds, there)
 
 
 if __name__ == "__main__":

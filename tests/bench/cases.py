@@ -41,6 +41,7 @@ class Case:
     environment: Mapping[str, str] = field(default_factory=dict)
     directory: Path = PROJECT
     before: Callable[[], object] = lambda: None  # not timed
+    rounds: int | None = None  # at most so many, and none before them; None: as all
 
 
 @dataclass(frozen=True)

@@ -76,5 +76,6 @@ def ansible(
             },
             before=before,
             directory=kept,
+            rounds=1,  # each takes minutes
         )
     ]

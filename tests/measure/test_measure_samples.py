@@ -65,7 +65,7 @@ def record(samples: measure_samples.Samples) -> dict[str, Any]:
 
 
 def test_a_build_that_does_the_work_in_half_the_time_meets_its_claim(tmp_path: Path) -> None:
-    slow, fast = counting(tmp_path / "slow", 200_000), counting(tmp_path / "fast", 100_000)
+    slow, fast = counting(tmp_path / "slow", 100_000), counting(tmp_path / "fast", 50_000)
     found = record(measure_samples.parse(run(slow, fast)))
     assert (found["verdict"], found["n"]) == ("met", 10), found
     turned = record(measure_samples.parse(run(fast, slow)))
