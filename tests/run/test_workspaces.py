@@ -34,7 +34,7 @@ class Copy(Cli):
         for name in CODE:
             source = PROJECT / name
             if source.is_dir():
-                ignored = shutil.ignore_patterns("__pycache__", "known_hosts")
+                ignored = shutil.ignore_patterns("known_hosts")
                 shutil.copytree(source, self.project / name, ignore=ignored)
             else:
                 shutil.copy(source, self.project / name)
