@@ -211,6 +211,9 @@ def _parse(rows: list[str]) -> Snapshot:
             case "chezmoi" | "chezmoi_entry":
                 path, answer = _answer(rest)
                 managed[path] = _managed(managed.get(path), word, answer)
+            case "chezmoi_source":
+                path, _, source = rest.partition("\t")
+                managed[path] = _managed(None, "chezmoi", (0, source, ""))
             case "chezmoi_base":
                 path, _, encoded = rest.partition("\t")
                 bases[path] = base64.b64decode(encoded, validate=True)

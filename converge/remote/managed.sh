@@ -22,13 +22,17 @@ left_alone() { # left_alone TARGET
 # The start of chezmoi takes long, so all files that seem to have a source are asked in one call, and
 # each other file alone. If that call fails, each file is asked alone.
 asked_about() {
-    likely='' alone='' removes=no
-    if [ -z "$sources" ]; then sources=$(cm source-path 2>/dev/null); fi
-    if removes_some; then removes=yes; fi
+    likely='' alone='' removes=no number=0
+    if [ -z "$sources" ]; then
+        sources=$(cm source-path 2>/dev/null)
+        survey
+    fi
+    if [ -z "$sources" ] || has_seen removes; then removes=yes; fi
     set -f
     IFS=$newline
     for target in $targets; do
-        if has_source "$target"; then
+        number=$((number + 1))
+        if has_seen "has $number"; then # a guess; chezmoi itself gives the answer
             likely=$likely$target$newline
         else
             alone=$alone$target$newline
@@ -36,10 +40,14 @@ asked_about() {
     done
     unset IFS
     set +f
-    each ask_chezmoi "$alone" | {
-        if [ -n "$likely" ]; then together "$likely"; fi
-        cat
-    }
+    if [ -z "$alone" ]; then
+        together "$likely"
+    else
+        each ask_chezmoi "$alone" | {
+            if [ -n "$likely" ]; then together "$likely"; fi
+            cat
+        }
+    fi
 }
 # each FUNCTION LINES: call the function with each line, side by side; each output stays in one piece.
 each() {
@@ -49,36 +57,90 @@ each() {
         cat
     }
 }
-has_source() { # has_source TARGET: a guess; chezmoi itself gives the answer
-    [ -n "$sources" ] && [ -n "$(find "$sources/" -name .git -prune -o \
-        -path "*dot_config/*${1##*/}*" -type f -print -quit 2>/dev/null)" ]
-}
 # together TARGETS: a line each. chezmoi answers in the order of the targets' names. Where a source does
 # not end with its target's name, the order is another one, and each target is asked alone.
 together() {
-    targets=$(printf '%s' "$1" | sort)$newline
+    in_order "$1"
     set -f
     IFS=$newline
     # shellcheck disable=SC2086 # one argument for each line
-    set -- $targets
+    set -- $ordered
     unset IFS
     set +f
     pairs=''
-    if sources=$(cm source-path "$@" 2>/dev/null) && [ "$(say "$sources" | wc -l)" = "$#" ]; then
+    if said=$(cm source-path "$@" 2>/dev/null); then
         while IFS= read -r source; do
+            if [ "$#" = 0 ]; then pairs='' && break; fi # more answers than questions
             name=${1##*/} named=${source%.tmpl}
-            case $named in *"${name#.}") pairs=$pairs$1$tab$source$newline ;; *) pairs='' && break ;; esac
+            case $named in *"${name#.}") pairs=$pairs$1$tab$source$newline ;; *) break ;; esac
             shift
         done <<LINES
-$sources
+$said
 LINES
+        if [ "$#" != 0 ]; then pairs=''; fi
     fi
-    if [ -z "$pairs" ]; then each ask_chezmoi "$targets" && return; fi
-    each answered "$pairs"
+    if [ -z "$pairs" ]; then each ask_chezmoi "$ordered" && return; fi
+    set -f
+    IFS=$newline
+    for pair in $pairs; do
+        unset IFS
+        answered "${pair%%"$tab"*}" "${pair#*"$tab"}"
+        IFS=$newline
+    done
+    unset IFS
+    set +f
+    differing "$pairs"
+    each ask_record "$differ"
 }
-answered() { # answered TARGET-TAB-SOURCE
-    printf 'chezmoi %s\t0\t%s\t\n' "${1%%"$tab"*}" "$(say "${1#*"$tab"}" | base64 -w 0)"
-    ask_record "$1"
+# in_order LINES: set "ordered" to the lines, sorted by their bytes.
+in_order() {
+    ordered='' waiting=$1
+    while [ -n "$waiting" ]; do
+        one=${waiting%%"$newline"*} waiting=${waiting#*"$newline"} before='' after=$ordered
+        while [ -n "$after" ]; do
+            # shellcheck disable=SC3012 # dash, ash and bash have it, and POSIX since 2024
+            if [ "${after%%"$newline"*}" \> "$one" ]; then break; fi
+            before=$before${after%%"$newline"*}$newline after=${after#*"$newline"}
+        done
+        ordered=$before$one$newline$after
+    done
+}
+answered() { # answered TARGET SOURCE: in plain letters where they have no others
+    case $1$2 in
+        *[!\ -~]*) printf 'chezmoi %s\t0\t%s\t\n' "$1" "$(say "$2" | base64 -w 0)" ;;
+        *) printf 'chezmoi_source %s\t%s\n' "$1" "$2" ;;
+    esac
+}
+# differing PAIRS: set "differ" to the lines TARGET-TAB-SOURCE whose two files are not known to be the
+# same. All files are read by one program.
+differing() {
+    set -f
+    IFS=$newline
+    # shellcheck disable=SC2086 # one argument for each line
+    set -- $1
+    pairs='' differ='' count=$#
+    for pair do
+        if [ -f "${pair%%"$tab"*}" ] && [ -f "${pair#*"$tab"}" ]; then
+            set -- "$@" "${pair%%"$tab"*}" "${pair#*"$tab"}"
+            pairs=$pairs$pair$newline
+        else
+            differ=$differ$pair$newline
+        fi
+    done
+    unset IFS
+    set +f
+    shift "$count"
+    if [ "$#" = 0 ]; then return 0; fi
+    sums=$(sha256sum -- "$@" 2>/dev/null) || sums=''
+    while [ -n "$pairs" ]; do
+        one=${sums%%"$newline"*} sums=${sums#*"$newline"}
+        other=${sums%%"$newline"*} sums=${sums#*"$newline"}
+        one=${one#\\} other=${other#\\} # before a name that is written with escapes
+        if [ "${one%% *}" != "${other%% *}" ] || [ -z "$one" ]; then
+            differ=$differ${pairs%%"$newline"*}$newline
+        fi
+        pairs=${pairs#*"$newline"}
+    done
 }
 ask_chezmoi() { # ask_chezmoi TARGET
     if [ "$removes" = yes ] && [ ! -e "$1" ] && [ ! -L "$1" ] && ask_elsewhere "$1"; then return; fi
@@ -97,10 +159,6 @@ ask_elsewhere() {
         *": not in source state") say "$said" ;;
         *) return 1 ;;
     esac
-}
-removes_some() { # whether chezmoi removes files that it has no source of
-    [ -z "$sources" ] || [ -n "$(find "$sources/" -name .git -prune -o \
-        \( -type d -name '*exact_*' -o -name '.chezmoiremove*' \) -print -quit 2>/dev/null)" ]
 }
 ask_record() { # ask_record TARGET-TAB-SOURCE: what chezmoi wrote last, where the two files differ
     target=${1%%"$tab"*} source=${1#*"$tab"}

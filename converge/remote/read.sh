@@ -214,10 +214,12 @@ classify_sources() { # classify_sources LINES: those of managed
     set +f
     for line in "$@"; do
         say "$line"
-        case $line in "chezmoi "*"${tab}0$tab"*)
-            line=${line#*"${tab}0$tab"}
-            classify "$(printf '%s' "${line%%"$tab"*}" | base64 -d)"
-            ;;
+        case $line in
+            "chezmoi_source "*) classify "${line#*"$tab"}" ;;
+            "chezmoi "*"${tab}0$tab"*)
+                line=${line#*"${tab}0$tab"}
+                classify "$(printf '%s' "${line%%"$tab"*}" | base64 -d)"
+                ;;
         esac
     done
 }

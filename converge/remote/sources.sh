@@ -14,9 +14,10 @@ quote squote cat list dict get has hasKey keys values first last join splitList 
 int toString toJson semver semverCompare env stat lstat lookPath findExecutable isExecutable
 joinPath glob include'
 
-# what_runs: set "sources" ('' where they are not known) and "runs", why a program might run.
+# what_runs: set "sources" ('' where they are not known), "seen", what is in them, and "runs", why a
+# program might run.
 what_runs() {
-    runs='' sources='' moved=no
+    runs='' sources='' moved=no seen=''
     set -f
     IFS=:
     # shellcheck disable=SC2086 # one argument for each directory
@@ -30,7 +31,34 @@ what_runs() {
         done
     done
     find_sources || return 0
+    survey
     if [ -z "$runs" ]; then look_at_templates; fi
+}
+# survey: set "seen" to words, a line each. "odd" and "template": among the files that chezmoi evaluates
+# are some that are no files, and some that are; "removes": chezmoi may remove files that it has no
+# source of; "has N": line N of "targets" seems to have a source. One walk finds all of it.
+survey() {
+    seen=''
+    [ -d "$sources" ] || return 0
+    set -f
+    IFS=$newline
+    # shellcheck disable=SC2086,SC2154 # one argument for each line; managed.sh sets them
+    set -- $targets
+    unset IFS
+    set +f
+    number_=0 count_=$#
+    while [ "$number_" -lt "$count_" ]; do # each test goes to the end of the list
+        number_=$((number_ + 1))
+        set -- "$@" , -path "*dot_config/*${1##*/}*" -type f -printf "has $number_\\n"
+        shift
+    done
+    seen=$newline$(find "$sources/" -name .git -prune -o \( \
+        -path '*/.chezmoi[ire]*' \( ! -xtype f ! -type d -printf 'odd\n' -o -xtype f -printf 'template\n' \) , \
+        \( -type d -name '*exact_*' -o -name '.chezmoiremove*' \) -printf 'removes\n' "$@" \) \
+        2>/dev/null)$newline
+}
+has_seen() { # has_seen LINE
+    case $seen in *"$newline$1$newline"*) ;; *) return 1 ;; esac
 }
 # Keys count in any case, and Go reads two other signs as k and s. A key may have escapes, and in YAML
 # base64.
@@ -74,11 +102,9 @@ special() { # special TEST...: print the files that chezmoi evaluates and that p
     find "$sources/" -name .git -prune -o -path '*/.chezmoi[ire]*' "$@"
 }
 look_at_templates() {
-    [ -d "$sources" ] || return 0
-    runs=$(special ! -xtype f ! -type d -print -quit)
-    if [ -n "$runs" ]; then
-        runs="$runs is not a file"
-    elif ! special -xtype f -exec cat -- {} + | harmless; then
+    if has_seen odd; then
+        runs="$(special ! -xtype f ! -type d -print -quit) is not a file"
+    elif has_seen template && ! special -xtype f -exec cat -- {} + | harmless; then
         # Find the file, for the message.
         runs=$(special -xtype f -print | while IFS= read -r file; do
             if ! harmless <"$file"; then say "$file" && break; fi

@@ -63,7 +63,7 @@ def test_sources_asked_for_together_are_those_that_chezmoi_says_of_each_alone(
     reader: Reader, tmp_path: Path
 ) -> None:
     """chezmoi starts once where all have a source, and once for each where the order differs."""
-    together = reader.output(*KDE[:4])
+    together = reader.read(*KDE[:4]).chezmoi
     log, real = tmp_path / "calls", need("chezmoi")
     other = tmp_path / "bin/chezmoi"
     other.parent.mkdir()
@@ -74,13 +74,21 @@ def test_sources_asked_for_together_are_those_that_chezmoi_says_of_each_alone(
     )
     other.chmod(0o755)
     reader.environment["PATH"] = f"{other.parent}:{os.environ['PATH']}"
-    alone = reader.output(*KDE[:4])
-    said, one_by_one = (
-        sorted(line for line in lines if line.startswith("chezmoi")) for lines in (together, alone)
-    )
-    assert said == one_by_one and len(said) == 2
+    assert reader.read(*KDE[:4]).chezmoi == together and len(together) == 2
     calls = log.read_text().splitlines()
     assert len([call for call in calls if "source-path" in call]) == 3, calls
+
+
+@pytest.mark.parametrize("name", ["a b", "tab\there", "größe", "back\\slash", "0\t0\tx"])
+def test_a_source_below_any_name_is_found(reader: Reader, name: str) -> None:
+    data = reader.home / name
+    (reader.home / ".local/share").rename(data)
+    reader.environment["XDG_DATA_HOME"] = str(data)
+    found = reader.read(*KDE)
+    path = f"{data}/chezmoi/dot_config/kwinrc"
+    assert found.chezmoi[str(reader.kwinrc)].source == path
+    assert not found.chezmoi[str(reader.kwinrc)].last_written, "both files are the same"
+    assert found.nodes[path].content == b"[kwinrc]\n"
 
 
 def test_no_program_that_the_repository_of_the_sources_names_is_run(
