@@ -21,7 +21,7 @@
 #   mark NAME · os NAME=VALUE
 #   session type|desktop|state VALUE · process NAME TYPE · offered FILE · program NAME
 #   plasma VERSION  (as its session files say)
-# Values are data and never evaluated. Needs POSIX sh, coreutils and sed.
+# Values are data and never evaluated. Needs POSIX sh, coreutils, GNU find and grep, and awk.
 root=${1-}
 
 first() { # FILE: set $line to its first line, or to nothing; starts no process
@@ -44,7 +44,7 @@ program() { # NAME SECONDS ARGUMENT...: run it with a time limit, or read its re
     shift 2
     if [ -n "$root" ]; then
         [ -r "$root/commands/$name" ] || return 127
-        cat -- "$root/commands/$name"
+        lines <"$root/commands/$name"
         return
     fi
     command -v -- "$name" >/dev/null 2>&1 && command -v timeout >/dev/null 2>&1 || return 127
@@ -55,30 +55,15 @@ there() { [ -e "$root$1" ]; }
 row detect 1
 
 # ---- kernel and CPU ----
-machine=$(program uname 5 -m 2>/dev/null)
-[ -n "$machine" ] && row arch "$machine"
+first "$root/proc/sys/kernel/arch" # Linux 6.1
+[ -n "$line" ] || line=$(program uname 5 -m 2>/dev/null)
+[ -n "$line" ] && row arch "$line"
 first "$root/proc/sys/kernel/osrelease"
 [ -n "$line" ] && row kernel "$line"
 first "$root/proc/version"
 [ -n "$line" ] && row proc-version "$line"
-if [ -r "$root/proc/cpuinfo" ]; then
-    field() { sed -n "s/^$1[[:space:]]*: *//p" "$root/proc/cpuinfo" | sort -u; }
-    field vendor_id | lines cpu vendor
-    field 'cpu family' | lines cpu family
-    field model | lines cpu number
-    field 'model name' | lines cpu model
-    field flags | lines cpu flags
-    row cpu count "$(grep -c '^processor[[:space:]]*:' "$root/proc/cpuinfo")"
-    row cpu cores "$(sed -n \
-        -e 's/^physical id[[:space:]]*: *//p' -e 's/^core id[[:space:]]*: *//p' \
-        "$root/proc/cpuinfo" | paste -d ' ' - - | sort -u | grep -c .)"
-fi
 
 # ---- memory and swap ----
-if [ -r "$root/proc/meminfo" ]; then
-    sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' "$root/proc/meminfo" | lines memory MemTotal
-    sed -n 's/^SwapTotal: *\([0-9]*\) kB$/\1/p' "$root/proc/meminfo" | lines memory SwapTotal
-fi
 if [ -r "$root/proc/swaps" ]; then
     {
         read -r _
@@ -100,21 +85,14 @@ for name in sys_vendor product_name board_vendor board_name chassis_type; do
     first "$root/sys/class/dmi/id/$name"
     [ -n "$line" ] && row dmi "$name" "$line"
 done
-if [ -r "$root/run/udev/data/+dmi:id" ]; then
-    sed -n -e 's/^E:MEMORY_DEVICE_\([0-9]*\)_TYPE=\(.*\)$/\1 TYPE \2/p' \
-        -e 's/^E:MEMORY_DEVICE_\([0-9]*\)_SIZE=\(.*\)$/\1 SIZE \2/p' \
-        "$root/run/udev/data/+dmi:id" | sort -k1,1n -k2,2 | {
-        size=
-        while read -r number what value; do
-            case $what in
-            SIZE) size=$number:$value ;;
-            TYPE) [ "${size%%:*}" = "$number" ] && row module "$value" "${size#*:}" ;;
-            esac
-        done
-    }
-fi
 
 # ---- GPUs ----
+links=$newline$(find "$root"/sys/bus/pci/devices/*/driver "$root"/sys/block/* -maxdepth 0 -type l \
+    -printf '%p %l\n' 2>/dev/null)$newline
+link() { # PATH: set $line to where the link leads
+    line=
+    case $links in *"$newline$1 "*) line=${links#*"$newline$1 "} line=${line%%"$newline"*} ;; esac
+}
 there /sys/bus/pci/devices && row pci-bus seen
 for path in "$root"/sys/bus/pci/devices/*; do
     [ -d "$path" ] || continue
@@ -128,7 +106,8 @@ for path in "$root"/sys/bus/pci/devices/*; do
     vendor=$line
     first "$path/device"
     device=$line
-    driver=$(readlink -- "$path/driver" 2>/dev/null)
+    link "$path/driver"
+    driver=$line
     first "$path/boot_vga"
     boot=$line
     first "$path/removable"
@@ -152,10 +131,15 @@ for path in "$root"/dev/dri/* "$root/dev/dxg" "$root/dev/nvidia0"; do
     [ -e "$path" ] && row device "${path#"$root"}"
 done
 query=name,compute_cap,driver_version,memory.total,pci.device_id
-answer=$(program nvidia-smi 10 "--query-gpu=$query" --format=csv,noheader,nounits 2>&1)
-code=$?
+code=127 answer=
+if [ -n "$root" ] || command -v nvidia-smi >/dev/null 2>&1; then
+    answer=$(program nvidia-smi 10 "--query-gpu=$query" --format=csv,noheader,nounits 2>&1)
+    code=$?
+fi
 row nvidia-smi rc "$code"
-[ -n "$answer" ] && printf '%s\n' "$answer" | lines nvidia-smi out
+[ -n "$answer" ] && lines nvidia-smi out <<LINES
+$answer
+LINES
 
 # ---- disks ----
 member() { # PATH: number of a block device in sysfs, and what udev found on it
@@ -218,8 +202,9 @@ for path in "$root"/sys/block/*; do
         transport=${transport:-$line}
     done
     first "$path/device/model"
-    row disk "$name" "$size" "$rotational" "$removable" "$scheduler" \
-        "$(readlink -- "$path" 2>/dev/null)" "$line" "$transport"
+    model=$line
+    link "$path"
+    row disk "$name" "$size" "$rotational" "$removable" "$scheduler" "$line" "$model" "$transport"
     parts "$path"
 done
 for path in "$root"/sys/fs/btrfs/*/devices/* "$root"/sys/fs/bcachefs/*/dev-*/block; do
@@ -232,18 +217,6 @@ for path in "$root"/sys/fs/btrfs/*/devices/* "$root"/sys/fs/bcachefs/*/dev-*/blo
     fs=${path#"$root"/sys/fs/}
     row member "$name" "${fs%%/*}" "${pool%%/*}" ''
 done
-if [ -r "$root/proc/self/mountinfo" ]; then
-    while read -r _ _ number _ point rest; do
-        case $point in
-        / | /nix | /nix/store | /sysroot | /home | /var) ;;
-        *) continue ;;
-        esac
-        rest=${rest#* - }
-        type=${rest%% *}
-        rest=${rest#* }
-        row mount "$point" "$type" "${rest%% *}" "$number"
-    done <"$root/proc/self/mountinfo"
-fi
 
 # ---- what kind of system ----
 there /etc/NIXOS && row mark nixos
@@ -255,20 +228,16 @@ there /run/.containerenv && row mark container
 there /.dockerenv && row mark container
 there /run/systemd/container && row mark container
 there /run/host/container-manager && row mark container
-grep -q ' fuse.lxcfs ' "$root/proc/self/mountinfo" 2>/dev/null && row mark container
-grep -q control_d "$root/proc/xen/capabilities" 2>/dev/null && row mark dom0
+first "$root/proc/xen/capabilities"
+case $line in *control_d*) row mark dom0 ;; esac
 there /sys/firmware/efi && row mark efi
 there /nix/store && row mark nix
-for path in "$root/etc/os-release" "$root/usr/lib/os-release"; do
-    [ -r "$path" ] || continue
-    sed -n -e '/^ID=/p' -e '/^VARIANT_ID=/p' -e '/^VERSION_ID=/p' "$path" | lines os
-    break
-done
 
 # ---- the user's graphical session ----
 session=recorded
 if [ -z "$root" ]; then
-    session=$(program loginctl 5 show-user "$(id -u)" --property=Display --value 2>/dev/null)
+    session=
+    command -v loginctl >/dev/null 2>&1 && session=$(program loginctl 5 show-user "$(id -u)" --property=Display --value 2>/dev/null)
 fi
 if [ -n "$session" ]; then
     program loginctl 5 show-session "$session" --property=Type --property=Desktop \
@@ -280,6 +249,8 @@ if [ -n "$session" ]; then
         esac
     done
 fi
+names=$newline # "FILE NAME" a line
+set --
 for path in "$root"/proc/[0-9]*/comm; do
     first "$path"
     name=${line#.} # a wrapper of nixpkgs starts .NAME-wrapped, cut at 15 characters
@@ -294,18 +265,73 @@ for path in "$root"/proc/[0-9]*/comm; do
     *) continue ;;
     esac
     # Only processes of this user are readable; the others do not matter here.
-    type=$({ tr '\000' '\n' <"${path%/comm}/environ"; } 2>/dev/null |
-        sed -n 's/^XDG_SESSION_TYPE=//p')
-    [ -n "$type" ] && row process "$name" "$type"
+    path=${path%/comm}/environ
+    [ -f "$path" ] && [ -r "$path" ] && names=$names$path' '$name$newline && set -- "$@" "$path"
+done
+if [ "$#" != 0 ]; then
+    grep -azsH '^XDG_SESSION_TYPE=' -- "$@" | tr '\000' '\n' | while IFS= read -r line; do
+        type=${line#*:XDG_SESSION_TYPE=}
+        path=${line%":XDG_SESSION_TYPE=$type"}
+        name=${names#*"$newline$path "}
+        [ "$name" != "$names" ] && [ -n "$type" ] && row process "${name%%"$newline"*}" "$type"
+    done
+fi
+
+# ---- files of many lines ----
+# One program reads them all, and each once: for /proc/cpuinfo the kernel asks each CPU.
+os=/etc/os-release
+[ -r "$root$os" ] || os=/usr/lib/os-release
+set --
+for text in cpu:/proc/cpuinfo memory:/proc/meminfo module:/run/udev/data/+dmi:id \
+    mount:/proc/self/mountinfo os:$os; do
+    path=$root${text#*:}
+    [ -f "$path" ] && [ -r "$path" ] && set -- "$@" "of=${text%%:*}" "$path"
 done
 for path in "$root"/usr/share/xsessions/*.desktop "$root"/usr/share/wayland-sessions/*.desktop \
     "$root"/run/current-system/sw/share/xsessions/*.desktop \
     "$root"/run/current-system/sw/share/wayland-sessions/*.desktop; do
     [ -e "$path" ] || continue
     row offered "${path#"$root"}"
-    [ -r "$path" ] && [ ! -p "$path" ] && sed -n 's/^X-KDE-PluginInfo-Version=//p' "$path" |
-        lines plasma
+    [ -f "$path" ] && [ -r "$path" ] && set -- "$@" of=plasma "$path"
 done
+[ "$#" = 0 ] || awk '
+    BEGIN {
+        names["vendor_id"] = "vendor"; names["cpu family"] = "family"; names["model"] = "number"
+        names["model name"] = "model"; names["flags"] = "flags"
+    }
+    of == "cpu" {
+        cpus = 1
+        if (!(at = index($0, ":"))) next
+        key = substr($0, 1, at - 1); value = substr($0, at + 1)
+        sub(/[ \t]+$/, "", key); sub(/^ */, "", value)
+        if (key in names && !((key, value) in seen)) printf "cpu\t%s\t%s\n", names[key], value
+        seen[key, value]
+        if (key == "processor") count++
+        if (key == "physical id") package = value
+        if (key == "core id" && !((package, value) in cores)) { cores[package, value]; different++ }
+    }
+    of == "memory" && /^(MemTotal|SwapTotal): *[0-9]+ kB$/ {
+        printf "memory\t%s\t%s\n", substr($1, 1, length($1) - 1), $2
+    }
+    of == "module" && match($0, /^E:MEMORY_DEVICE_[0-9]+_(TYPE|SIZE)=/) {
+        split($0, part, "_")
+        if (substr($0, RLENGTH - 4, 4) == "SIZE") sizes[part[3]] = substr($0, RLENGTH + 1)
+        else { types[part[3]] = substr($0, RLENGTH + 1); order[++modules] = part[3] }
+    }
+    of == "mount" {
+        if (/ fuse[.]lxcfs /) container = 1
+        if ($5 !~ /^\/(nix|nix\/store|sysroot|home|var)?$/) next
+        split(substr($0, index($0, " - ") + 3), part, " ")
+        printf "mount\t%s\t%s\t%s\t%s\n", $5, part[1], part[2], $3
+    }
+    of == "os" && /^(ID|VARIANT_ID|VERSION_ID)=/ { printf "os\t%s\n", $0 }
+    of == "plasma" && sub(/^X-KDE-PluginInfo-Version=/, "") { printf "plasma\t%s\n", $0 }
+    END {
+        if (cpus) printf "cpu\tcount\t%d\ncpu\tcores\t%d\n", count, different
+        for (i = 1; i <= modules; i++)
+            if (order[i] in sizes) printf "module\t%s\t%s\n", types[order[i]], sizes[order[i]]
+        if (container) print "mark\tcontainer"
+    }' "$@"
 for name in plasmashell kwin_x11 kwin_wayland gnome-shell; do
     if [ -n "$root" ]; then
         there "/usr/bin/$name" || there "/run/current-system/sw/bin/$name" || continue

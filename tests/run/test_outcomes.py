@@ -203,10 +203,10 @@ def test_what_is_not_valid_ends_every_command_before_it_begins(cli: Cli) -> None
 
 @drives({Outcome.INTERRUPTED: VERBS})
 def test_an_interrupt_is_told_by_every_command(cli: Cli, desktop: Box, program: Becomes) -> None:
-    """While the workspace is read: ``paste`` is run there, and waits for the pipe to be written."""
+    """While the workspace is read: ``awk`` is run there, and waits for the pipe to be written."""
     waits, pipe = cli.directory / "waits", cli.directory / "pipe"
     os.mkfifo(pipe)
-    program(f': >"{waits}"; read _ <"{pipe}"; exec {shutil.which("paste")} "$@"', "paste")
+    program(f': >"{waits}"; read _ <"{pipe}"; exec {shutil.which("awk")} "$@"', "awk")
     for verb in VERBS:
         process = cli.start(desktop.inventory, *typed(verb))
         wait_for(waits.exists, f"{verb} reads the workspace", patience_s=120)
