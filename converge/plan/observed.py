@@ -143,7 +143,7 @@ def _parse(rows: list[str]) -> Snapshot:
     told: dict[tuple[str, str], list[str]] = {}
     running = ""
     try:
-        start, middle = rows.index("files"), rows.index("directories")
+        start = rows.index("files")
     except ValueError as error:
         raise SnapshotError("the snapshot has no archive of managed files") from error
 
@@ -230,8 +230,8 @@ def _parse(rows: list[str]) -> Snapshot:
             case _:
                 raise SnapshotError(f"the snapshot has an unknown line: {word[:40]!r}")
 
-    nodes = {node.path: node for node in _nodes("".join(rows[start + 1 : middle]))}
-    for node in _nodes("".join(rows[middle + 1 : -1])):
+    nodes: dict[str, Node] = {}
+    for node in _nodes("".join(rows[start + 1 : -1])):
         if _STAGED.fullmatch(node.path):
             leftovers.append(node.path)
         else:

@@ -195,7 +195,7 @@ stat_field() {
 start_time() { stat_field "$1" 20; }
 # lives PID START BOOT: whether this process still runs; START and BOOT tell it from a later process.
 lives() {
-    [ -n "$1" ] && [ -n "$2" ] && [ "$3" = "$(boot_id)" ] && [ "$(start_time "$1")" = "$2" ]
+    [ -n "$1" ] && [ -n "$2" ] && [ -e "/proc/$1" ] && [ "$3" = "$(boot_id)" ] && [ "$(start_time "$1")" = "$2" ]
 }
 
 # regular PATH: set "file_" to PATH, or /dev/null where it is no file: a pipe would block for ever.
@@ -233,24 +233,24 @@ standing_of() {
 # Each part can be undone alone: nixos, home-manager, plasma+session (which share one record).
 parts_of() {
     first_of "$1/status"
-    if [ -f "$1/plan" ] && grep -qE '^(nixos|system|home-manager|home|live) ' "$1/plan" 2>/dev/null; then
-        while IFS=' ' read -r word _; do
-            case $word in
-                nixos | system) part_line "$1" nixos system ;;
-                home-manager | home) part_line "$1" home-manager home ;;
-                live) part_line "$1" plasma+session live ;;
-            esac
-        done <"$1/plan"
-    elif [ -f "$1/parts" ]; then # the plan is damaged, so the noted parts tell
+    regular "$1/plan" && damaged_=yes
+    while IFS=' ' read -r word _; do
+        case $word in
+            nixos | system) part_line "$1" nixos system ;;
+            home-manager | home) part_line "$1" home-manager home ;;
+            live) part_line "$1" plasma+session live ;;
+            *) false ;;
+        esac && damaged_=no
+    done 2>/dev/null <"$file_"
+    [ "$damaged_" = no ] || [ ! -f "$1/parts" ] || # the noted parts tell
         grep -xE '(nixos|home-manager|plasma[+]session) (in-force|undone|broken)' "$1/parts" 2>/dev/null
-    fi
 }
 part_line() { # part_line TRANSACTION PART OLD_WORD: "PART STATE" as noted; a damaged note is ignored
-    noted_=''
-    if [ -f "$1/parts" ]; then
-        noted_=$(grep -x -e "$2 in-force" -e "$2 undone" -e "$2 broken" "$1/parts" 2>/dev/null | head -n 1)
-    fi
-    say "${noted_:-$2 $(state_of "$2" "$3")}"
+    regular "$1/parts"
+    while IFS= read -r noted_; do
+        case $noted_ in "$2 in-force" | "$2 undone" | "$2 broken") say "$noted_" && return ;; esac
+    done 2>/dev/null <"$file_"
+    say "$2 $(state_of "$2" "$3")"
 }
 state_of() { # state_of PART OLD_WORD: "PART STATE" from the status, for a record without a list of parts
     case $status_ in undone*) say undone && return ;; broken*) say broken && return ;; esac
@@ -297,7 +297,6 @@ for word do
     fi
     count=$((count + 1))
 done
-tab=$(printf '\t')
 keys=$(
     [ "$count" -lt "$#" ] || exit 0 # no command, as git --version
     at=0
@@ -308,7 +307,7 @@ keys=$(
     done
     "$WORKSPACE_GIT" "$@" config --show-scope --name-only --get-regexp \
         '^filter\.|^core\.sshcommand$|^remote\..*\.(uploadpack|vcs)$|^diff\..*trustexitcode$' 2>/dev/null
-    [ "$?" != 129 ] || echo "l${tab}too.old"
+    [ "$?" != 129 ] || echo "local too.old"
 )
 number=${GIT_CONFIG_COUNT:-0}
 with() {
@@ -323,8 +322,9 @@ with diff.trustExitCode false
 set -f
 IFS='
 '
-for key in $(printf '%s\n' "$keys" |
-    sed -e "/^[gsc][a-z]*${tab}core.sshcommand\$/d" -e "s/^[a-z]*$tab//" | sort -u); do
+for line in $keys; do
+    key=${line#*[!a-z]} # behind the scope
+    case $line in [gsc]*[!a-z]core.sshcommand) continue ;; esac
     case $key in
         too.old) echo "git is older than 2.26, and would run programs of a repository" >&2 && exit 128 ;;
         *.required | *.trustexitcode) with "$key" false ;;
@@ -363,9 +363,9 @@ run_nothing_of_git() {
     stop 70 "git cannot be kept from programs of your repositories: there is no place for a program"
 }
 flakes() { nix --extra-experimental-features 'nix-command flakes' "$@"; }
-cm() { # cm ARGUMENT...: run chezmoi so that it asks no person and fetches nothing
-    chezmoi --no-tty --no-pager --color=false --progress=false --refresh-externals=never "$@" \
-        </dev/null
+cm() { # cm ARGUMENT...: run chezmoi so that it asks no person, fetches nothing and collects no garbage
+    GOGC=off GOMEMLIMIT=256MiB chezmoi --no-tty --no-pager --color=false --progress=false \
+        --refresh-externals=never "$@" </dev/null
 }
 # asked ARGUMENT...: set "answer" to chezmoi's output, without warnings; else "why".
 asked() {

@@ -217,7 +217,7 @@ fetch_nothing
 targets='' programs=left
 while [ "$#" -gt 1 ]; do
     case $1 in
-        -k) targets=$targets$(absolute "$2")$newline ;;
+        -k) absolute "$2" && targets=$targets$path$newline ;;
         -c) programs=$2 ;;
     esac
     shift 2

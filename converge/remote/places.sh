@@ -12,11 +12,11 @@ if [ -z "$config" ] && [ -z "$root" ] && command -v systemctl >/dev/null; then
 fi
 case $config in /*) ;; *) config=$HOME/.config ;; esac
 
-absolute() {
+absolute() { # absolute FILE: set "path"
     # shellcheck disable=SC2088 # the tilde is meant to be literal
     case $1 in
-        "~/.config/"*) say "$config/${1#??.config/}" ;;
-        "~/"*) say "$HOME/${1#??}" ;;
-        *) say "$1" ;;
+        "~/.config/"*) path=$config/${1#??.config/} ;;
+        "~/"*) path=$HOME/${1#??} ;;
+        *) path=$1 ;;
     esac
 }

@@ -5,15 +5,14 @@
 #   -k, -f, -d    managed KDE files, other managed files, directories that a run owns wholly
 # Standard input: what managed.sh prints.
 #
-# Output: lines "WORD VALUE...", then "files" and "directories", each a base64 tar.gz, then "end".
+# Output: lines "WORD VALUE...", then "files", a base64 tar.gz of both, then "end".
 # Values are data and never evaluated. Needs POSIX sh, coreutils, GNU find and tar.
 
 me=${login:-$(id -un)} uid=$(id -u)
-first_line() {
+first_line() { # first_line FILE: set "first"
     regular "$1"
     first=''
     { IFS= read -r first <"$file_" || :; } 2>/dev/null # the last line may lack its end
-    say "$first"
 }
 
 say workspace-read 1
@@ -28,26 +27,34 @@ place_of XDG_STATE_HOME "${XDG_STATE_HOME:-}"
 place_of XDG_CACHE_HOME "${XDG_CACHE_HOME:-}"
 if [ ! -d "$HOME" ]; then say mark homeless; fi
 say fact state "$state/workspace-tuning/workspace"
-kernel=$(uname -nr)
-say fact hostname "${kernel%% *}"
+first_line /proc/sys/kernel/hostname
+say fact hostname "$first"
 say fact umask "$login_umask"
-say fact kernel "${kernel##* }"
-say fact boot_id "$(first_line /proc/sys/kernel/random/boot_id)"
+first_line /proc/sys/kernel/osrelease
+say fact kernel "$first"
+first_line /proc/sys/kernel/random/boot_id
+say fact boot_id "$first"
 say fact runtime_dir "${XDG_RUNTIME_DIR:-/run/user/$uid}"
 # System files belong to root; in a sandbox they belong to its owner, who needs no sudo.
-owner=$(stat -c %u -- "$root/var/lib" 2>/dev/null) || owner=0
+if [ -O "$root/var/lib" ]; then
+    owner=$uid
+else
+    owner=$(stat -c %u -- "$root/var/lib" 2>/dev/null) || owner=0
+fi
 say fact system_uid "$owner"
 # The clock of a staged rollout; a sandbox may have one of its own.
 clock() { if [ -r "$root$1" ]; then first_line "$root$1"; else first_line "$1"; fi; }
-uptime=$(clock /proc/uptime)
-say fact uptime_s "${uptime%%[. ]*}"
-say fact soak_boot "$(clock /proc/sys/kernel/random/boot_id)"
+clock /proc/uptime
+say fact uptime_s "${first%%[. ]*}"
+clock /proc/sys/kernel/random/boot_id
+say fact soak_boot "$first"
 if [ -e "$root/etc/NIXOS" ]; then
     say mark nixos
     # home-manager as a module of NixOS activates a home by a unit. With startAsUserService this is a
     # unit of the user's manager, with a drop-in in the user's profile.
+    unit_of_mine=$(home_unit "$me")
     for units in "$root/run/current-system/etc/systemd/system" "$root/etc/systemd/system"; do
-        if [ -e "$units/$(home_unit "$me")" ]; then
+        if [ -e "$units/$unit_of_mine" ]; then
             say mark home_module
             break
         fi
@@ -61,32 +68,43 @@ if [ -e "$root/etc/NIXOS" ]; then
     if [ "$owner" != "$uid" ] && sudo -n sh -c : 2>/dev/null; then say mark sudo; fi
 fi
 if [ -e "$root/run/ostree-booted" ]; then say mark ostree; fi
-if grep -qi microsoft /proc/version 2>/dev/null; then say mark wsl; fi
+first_line /proc/version
+case $first in *[Mm][Ii][Cc][Rr][Oo][Ss][Oo][Ff][Tt]*) say mark wsl ;; esac
 if [ -d "$root/run/systemd/system" ]; then say mark systemd; fi
 if [ -S "${XDG_RUNTIME_DIR:-/run/user/$uid}/bus" ]; then say mark user_bus; fi
 
 for tool in nix nix-env git chezmoi kreadconfig6 kreadconfig5 balooctl6 kwin_x11 kwin_wayland \
     plasmashell busctl systemctl systemd-run sudo; do
-    if command -v "$tool" >/dev/null; then say tool "$tool" "$(command -v "$tool")"; fi
+    if command -v "$tool" >/dev/null; then printf 'tool %s ' "$tool" && command -v "$tool"; fi
 done
 
-# profile NAME LINK: the current generation, and every generation that is still there.
-profile() {
-    [ -L "$2" ] || return 0
-    current=$(readlink -- "$2")
-    current=${current##*/}
-    name=$1 profile=$2
-    set --
-    for link in "$profile"-*-link; do
-        number=${link%-link}
-        case ${number##*-} in '' | *[!0-9]*) continue ;; esac
-        if [ -L "$link" ]; then set -- "$@" "$link"; fi
+# generations PROFILE...: of each the current generation, and every one that is still there. The files
+# are named "system" and "home-manager", and those of their generations "NAME-NUMBER-link".
+generations() {
+    profiles=$#
+    for profile in "$@"; do
+        [ -L "$profile" ] || continue
+        set -- "$@" "$profile"
+        for link in "$profile"-*-link; do
+            number=${link%-link}
+            case ${number##*-} in '' | *[!0-9]*) continue ;; esac
+            if [ -L "$link" ]; then set -- "$@" "$link"; fi
+        done
     done
+    shift "$profiles"
     if [ "$#" = 0 ]; then return 0; fi
     find "$@" -maxdepth 0 -type l -printf '%f %l\n' 2>/dev/null | while IFS=' ' read -r link target; do
+        case $link in
+            system | home-manager)
+                current=${target##*/}
+                continue
+                ;;
+            system-*-link | home-manager-*-link) ;;
+            *) continue ;; # the rest of a target with a line break
+        esac
         number=${link%-link} mark=old
         if [ "$link" = "$current" ]; then mark=current; fi
-        say generation "$name" "${number##*-}" "$mark" "$target"
+        say generation "${link%%-*}" "${number##*-}" "$mark" "$target"
     done
 }
 system_profile=$root/nix/var/nix/profiles/system
@@ -94,16 +112,17 @@ home_profile=$root/nix/var/nix/profiles/per-user/$me/home-manager
 if [ -d "$state/nix/profiles" ]; then home_profile=$state/nix/profiles/home-manager; fi
 say profile system "$system_profile"
 say profile home "$home_profile"
-profile system "$system_profile"
-profile home "$home_profile"
-if [ -e "$root/run/current-system" ]; then
+generations "$system_profile" "$home_profile"
+if cd -P -- "$root/run/current-system" 2>/dev/null; then
+    say running system "$PWD"
+    cd /
+elif [ -e "$root/run/current-system" ]; then
     say running system "$(readlink -f -- "$root/run/current-system")"
 fi
 
-
 # What the last build of each layer made (remote/build.sh): digest of its inputs, store path.
 for stamp in "$state/workspace-tuning/workspace/built"/*; do
-    if [ -f "$stamp" ]; then say built "${stamp##*/}" "$(first_line "$stamp")"; fi
+    if [ -f "$stamp" ]; then first_line "$stamp" && say built "${stamp##*/}" "$first"; fi
 done
 
 # Every transaction in this user's records: its status, whether its process runs, its number, and its
@@ -111,6 +130,7 @@ done
 runs=$root/var/lib/workspace-tuning/runs
 for place in "$state/workspace-tuning/workspace/runs"/*/transaction \
     "$runs/$me"/*/transaction "$runs"/*/transaction; do
+    if [ ! -d "$place" ]; then continue; fi
     status=$(standing_of "$place") || continue
     alive=no left=0 number=0 user=''
     regular "$place/plan"
@@ -128,8 +148,8 @@ for place in "$state/workspace-tuning/workspace/runs"/*/transaction \
     if IFS=' ' read -r pid start boot <"$file_" && lives "$pid" "$start" "$boot"; then
         alive=yes
         read -r now _ </proc/uptime
-        end=$(first_line "$place/deadline")
-        case $end in '' | *[!0-9]*) ;; *) left=$((end - ${now%.*})) ;; esac
+        first_line "$place/deadline"
+        case $first in '' | *[!0-9]*) ;; *) left=$((first - ${now%.*})) ;; esac
     fi 2>/dev/null
     say transaction "$place" "$number" "$alive" "$left" "$status"
     tried=${place%/transaction}/trial # remote/trial.sh
@@ -140,20 +160,24 @@ for place in "$state/workspace-tuning/workspace/runs"/*/transaction \
             case $word in new) new=$value ;; number) number=$value ;; boot) since=$value ;; esac
         done 2>/dev/null <"$file_"
         case $number in '' | *[!0-9]*) number=0 ;; esac
-        case " $(first_line "$root/proc/cmdline") " in *" init=${new:-none}/init "*) booted=yes ;; esac
-        say trial "$place" "${since:--}" "$number" "$booted" "$(first_line "$tried/state")"
+        first_line "$root/proc/cmdline"
+        case " $first " in *" init=${new:-none}/init "*) booted=yes ;; esac
+        first_line "$tried/state"
+        say trial "$place" "${since:--}" "$number" "$booted" "$first"
         for what in found journal; do
             regular "$tried/$what"
             head -n 80 -- "$file_" 2>/dev/null | cut -c 1-200 |
                 while IFS= read -r line; do say trial_said "$place" "$what" "$line"; done
         done
     fi
-    parts_of "$place" 2>/dev/null |
-        while IFS=' ' read -r part standing; do say part "$part" "$standing" "$place"; done
+    IFS=$newline
+    for part in $(parts_of "$place" 2>/dev/null); do printf 'part %s %s\n' "$part" "$place"; done
+    unset IFS
 done
 
 # The change of another user that is on trial: its unit is there until it is decided (trial.sh).
 for unit in "$root/etc/systemd/system" "$root/etc/systemd/system.control"; do
+    if [ ! -f "$unit/workspace-tuning-trial.service" ]; then continue; fi
     sed -n 's#^ExecStart=.* boot .*/runs/\([^/]*\)/\([^/]*\)/transaction$#\1 \2#p' \
         "$unit/workspace-tuning-trial.service" 2>/dev/null | head -n 1 |
         sed 's/\([\\%$]\)\1/\1/g' | while IFS=' ' read -r whose run; do
@@ -241,7 +265,7 @@ follow() {
 # The lower layers of KDE's files (converge/kde/lower.py): the directories, of which the first wins, and
 # the content of the files in them (on NixOS, links into the store). Files that KDE cannot read, or that
 # are too large for a configuration, are left out.
-config_dirs() { # of the running desktop, else of this login, else Plasma's default
+config_dirs() { # set "dirs": of the running desktop, else of this login, else Plasma's default
     for process in "$root"/proc/[0-9]*; do
         { read -r program <"$process/comm"; } 2>/dev/null || continue
         case $program in
@@ -250,16 +274,18 @@ config_dirs() { # of the running desktop, else of this login, else Plasma's defa
         esac
         if ! [ -O "$process" ] || ! [ -r "$process/environ" ]; then continue; fi
         dirs=$(tr '\0' '\n' <"$process/environ" 2>/dev/null | sed -n 's/^XDG_CONFIG_DIRS=//p')
-        if [ -n "$dirs" ]; then say "$dirs" && return 0; fi
+        if [ -n "$dirs" ]; then return 0; fi
     done
     dirs=${XDG_CONFIG_DIRS:-$root/etc/xdg} defaults=$HOME/.config/kdedefaults
-    case :$dirs: in *:"$defaults":*) say "$dirs" ;; *) say "$defaults:$dirs" ;; esac
+    case :$dirs: in *:"$defaults":*) ;; *) dirs=$defaults:$dirs ;; esac
 }
+LARGE=1048576 # bytes
+lower=$newline # the files, a line each
 lower_file() {
-    [ -f "$1" ] && [ -r "$1" ] || return 0
-    say lower "$1" "$(head -c 1048577 -- "$1" | base64 -w 0)"
+    case $1 in *"$newline"*) return 0 ;; esac
+    if [ -f "$1" ] && [ -r "$1" ]; then lower=$lower$1$newline; fi
 }
-lower_layers() { # lower_layers -k FILE...
+lower_layers() { # lower_layers -k FILE...: print the directories and set "lower"
     names='kdeglobals system.kdeglobals'
     while [ "$#" -gt 1 ]; do
         case $1:$2 in -k:*/kdeglobals) ;; -k:*) names="$names ${2##*/}" ;; esac
@@ -267,11 +293,11 @@ lower_layers() { # lower_layers -k FILE...
     done
     lower_file "$root/etc/kde5rc"
     lower_file "$HOME/.config/system.kdeglobals"
-    directories=$(config_dirs)
+    config_dirs
     set -f
     IFS=:
     # shellcheck disable=SC2086 # one argument for each directory
-    set -- $directories
+    set -- $dirs
     unset IFS
     set +f
     for directory in "$@"; do
@@ -279,6 +305,31 @@ lower_layers() { # lower_layers -k FILE...
         say config_dir "${directory%/}"
         for name in $names; do lower_file "${directory%/}/$name"; done
     done
+}
+# looked_at: print "unreadable" for what is below the managed directories and is not in the archive, so
+# that it is not taken for absent, and "lower" with the content of each lower file.
+looked_at() {
+    set -f
+    IFS=$newline
+    # shellcheck disable=SC2086 # one argument for each line
+    set -- $lower $recursive
+    if [ "$#" = 0 ]; then unset IFS && set +f && return; fi
+    found=$(find -H "$@" ! -path "*$newline*" \( ! -readable -printf 'unreadable %p\n' , \
+        -type f -size "+${LARGE}c" -printf 'large %p\n' \) 2>/dev/null)
+    for line in $found; do
+        file=$newline${line#large }$newline
+        case $line$lower in
+            unreadable*) say "$line" ;;
+            *"$file"*) lower=${lower%%"$file"*}$newline${lower#*"$file"} ;;
+        esac
+    done
+    for file in $lower; do
+        printf 'lower %s ' "$file"
+        base64 -w 0 -- "$file" 2>/dev/null
+        echo
+    done
+    unset IFS
+    set +f
 }
 
 recursive=''
@@ -294,16 +345,13 @@ case $answers in
     *) stop 70 "what chezmoi knows of the files could not be read whole" ;;
 esac
 while [ "$#" -gt 1 ]; do
-    path=$(absolute "$2")
+    absolute "$2"
     if [ "$1" = -k ]; then follow "$path"; fi
     case $1 in
         -k | -f) classify "$path" ;;
         -d)
             if [ -d "$path" ] && [ ! -L "$path" ]; then
                 recursive=$recursive$path$newline
-                # An unreadable file is not in the archive, and must not be taken for absent.
-                find "$path" ! -readable ! -path "*$newline*" 2>/dev/null |
-                    while IFS= read -r name; do say unreadable "$name"; done
             else
                 classify "$path"
             fi
@@ -312,10 +360,10 @@ while [ "$#" -gt 1 ]; do
     shift 2
 done
 
+looked_at
 say files
-printf '%s' "$list" | tr '\n' '\0' |
-    tar -cPf - --no-recursion --null --files-from=- | gzip -1 | base64 -w 65536
-say directories
-printf '%s' "$recursive" | tr '\n' '\0' |
-    tar -cPf - --null --files-from=- | gzip -1 | base64 -w 65536
+set -f
+IFS=$newline
+# shellcheck disable=SC2086 # one argument for each line, of which each begins with a slash
+tar -cPf - --files-from=/dev/null --no-recursion $list --recursion $recursive | gzip -1 | base64 -w 65536
 say end

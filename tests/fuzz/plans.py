@@ -157,6 +157,7 @@ def seeds() -> Iterator[bytes]:
             f"chezmoi_runs {KWINRC}\t{_text('chezmoi.toml has hooks')}",
             f"chezmoi_runs {HOME}/.config/baloofilerc\t",
             f"chezmoi_missing {HOME}/.config/kdeglobals\t{SOURCES}/kdeglobals",
+            f"chezmoi_source {HOME}/.config/kglobalshortcutsrc\t{SOURCES}/kglobalshortcutsrc",
             f"follows {KWINRC}\t{HOME}/dotfiles/kwinrc",
             f"config_dir {HOME}/.config/kdedefaults",
             f"lower {HOME}/.config/kdedefaults/kwinrc {_text('[Plugins][$i]')}",

@@ -90,7 +90,7 @@ def _archive(data: bytes) -> None:
         limits.unpack(data)
     packed = base64.b64encode(gzip.compress(data, 1)).decode()
     with contextlib.suppress(observed.SnapshotError):
-        _whole(observed.parse(answer(files=packed, directories=packed)))
+        _whole(observed.parse(answer(files=packed)))
 
 
 def _archive_seeds() -> Iterator[bytes]:

@@ -54,16 +54,14 @@ def archive(*members: tarfile.TarInfo | tuple[str | tarfile.TarInfo, bytes]) -> 
 def answer(
     *lines: str,
     files: str = "",
-    directories: str = "",
     facts: Iterable[str] = FACTS,
     flakes: Iterable[str] = FLAKES,
 ) -> list[str]:
     """What ``remote/flakes.sh`` and ``remote/read.sh`` would print."""
-    empty = archive()
     return [
         *flakes,
         *("workspace-read 1", *facts, *lines),
-        *("files", files or empty, "directories", directories or empty, "end"),
+        *("files", files or archive(), "end"),
     ]
 
 
@@ -130,7 +128,7 @@ def test_every_kind_of_node_is_told() -> None:
 
 def test_stages_in_directories_of_ours_are_leavings_and_no_files() -> None:
     stage = "/layer/lib/.x.nix.wt-20260101t000000-abcd"
-    found = parse(answer(directories=archive((stage, b"half"), ("/layer/.gitignore", b""))))
+    found = parse(answer(files=archive((stage, b"half"), ("/layer/.gitignore", b""))))
     assert found.leftovers == (stage,)
     assert found.nodes.keys() == {"/layer/.gitignore"}
 

@@ -68,7 +68,7 @@ def test_sources_asked_for_together_are_those_that_chezmoi_says_of_each_alone(
     other = tmp_path / "bin/chezmoi"
     other.parent.mkdir()
     other.write_text(
-        f'#!/bin/sh\necho "$*" >>{log}\n'
+        f'#!/bin/sh\necho "$GOGC $*" >>{log}\n'
         f'case "$*" in *kwinrc*baloo* | *baloo*kwinrc*) {real} "$@" | sort -r ;;\n'
         f'*) exec {real} "$@" ;; esac\n'
     )
@@ -77,6 +77,7 @@ def test_sources_asked_for_together_are_those_that_chezmoi_says_of_each_alone(
     assert reader.read(*KDE[:4]).chezmoi == together and len(together) == 2
     calls = log.read_text().splitlines()
     assert len([call for call in calls if "source-path" in call]) == 3, calls
+    assert all(call.startswith("off ") for call in calls), "a tenth of a start is its garbage"
 
 
 @pytest.mark.parametrize("name", ["a b", "tab\there", "größe", "back\\slash", "0\t0\tx"])
