@@ -58,7 +58,7 @@ flake() {
     # shellcheck disable=SC2088 # the tilde is meant to be literal
     case $1 in "~/"*) given=$HOME/${1#??} ;; *) given=$1 ;; esac
     file=$given/flake.nix
-    if at=$(barrier "$(readlink -m -- "$file")"); then
+    if [ ! -e "$file" ] && at=$(barrier "$(readlink -m -- "$file")"); then
         not_read unreadable "$given" "$(id -un) may not enter $at ($(stat -c '%A, of %U' -- "$at"))"
         return 0
     fi
@@ -80,7 +80,11 @@ flake() {
         not_read unreadable "$given" \
             "$(id -un) may not read flake.nix ($(stat -Lc '%A, of %U' -- "$file"))"
     else
-        real=$(readlink -f -- "$file")
+        if [ ! -L "$file" ] && [ "${given#/}" != "$given" ] && cd -P -- "$given" 2>/dev/null; then
+            real=${PWD%/}/flake.nix
+        else
+            real=$(readlink -f -- "$file")
+        fi
         directory=${real%/*}
         case $real in
             *"$newline"*) not_read failed "$given" "there is a line break in its path" ;;
@@ -107,11 +111,11 @@ by_git() {
     fi
     # An older git prints an option that it does not know.
     if ! words=$(git -C "$1" rev-parse --show-toplevel --show-prefix --is-shallow-repository \
-        --show-object-format 2>/dev/null); then
+        --show-object-format --revs-only HEAD 2>/dev/null); then
         not_read failed "$1" "$(git -C "$1" rev-parse --show-toplevel 2>&1)"
         return 0
     fi
-    { IFS= read -r whole; IFS= read -r within; read -r shallow; read -r format; } <<LINES
+    { IFS= read -r whole; IFS= read -r within; read -r shallow; read -r format; read -r head; } <<LINES
 $words
 LINES
     if [ "$format" = sha256 ]; then
@@ -120,12 +124,13 @@ Keep the flake in a repository of the usual format, or have the directory read a
 --data base_$key=path,publish"
         return 0
     fi
+    index=$newline$(index_of "$1")$newline
     # A directory that the repository ignores is not a part of the repository.
-    if git -C "$1" check-ignore -q -- "$1" 2>/dev/null; then
+    if ! indexed tracked && git -C "$1" check-ignore -q -- "$1" 2>/dev/null; then
         top=''
         return 1
     fi
-    if ! words=$(git -C "$1" ls-files --error-unmatch -- flake.nix 2>&1); then
+    if ! indexed tracked && ! words=$(git -C "$1" ls-files --error-unmatch -- flake.nix 2>&1); then
         case $words in
             *"did not match"*) words="flake.nix is not tracked by the git repository $top: Nix does \
 not see it${newline}To have it seen, call:${newline}    git -C $(quoted "$1") add flake.nix" ;;
@@ -135,8 +140,9 @@ not see it${newline}To have it seen, call:${newline}    git -C $(quoted "$1") ad
     fi
     top=$whole
     if named_beyond_nix "$top"; then return 0; fi
-    words=$({ { state "$top" 2>&4 || say broken >&3; } | sha256sum >&3; } 3>&1 4>&1)
-    digest=$(printf '%s\n' "$words" | sed -n 's/^\([0-9a-f]\{64\}\)  -$/\1/p')
+    words=$({ { state "$top" "$head" 2>&4 || say broken >&3; } | sha256sum >&3; } 3>&1 4>&1)
+    digest=${words##*"$newline"}
+    digest=${digest%%" "*}
     case "$newline$words$newline" in
         *"${newline}broken$newline"*)
             not_read failed "$1" "$(printf '%s\n' "$words" | sed '/^broken$/d; /^[0-9a-f]\{64\}  -$/d')"
@@ -149,11 +155,24 @@ not see it${newline}To have it seen, call:${newline}    git -C $(quoted "$1") ad
     if [ "$shallow" = true ]; then say flake_mark "$name" shallow; fi
     case $with in
         *,submodules,*) say flake_mark "$name" submodules ;;
-        *) if [ -n "$(modules "$top")" ]; then say flake_mark "$name" other-submodules; fi ;;
+        *) if indexed module; then say flake_mark "$name" other-submodules; fi ;;
     esac
-    git -C "$1" -c core.quotePath=false ls-files --others --exclude-standard -- '*.nix' |
-        head -n "$SHOWN" | while IFS= read -r file; do say untracked "$name" "$file"; done
+    words=$(git -C "$1" -c core.quotePath=false ls-files --others --exclude-standard -- '*.nix')
+    if [ -n "$words" ]; then
+        say "$words" | head -n "$SHOWN" | while IFS= read -r file; do say untracked "$name" "$file"; done
+    fi
 }
+
+# index_of DIRECTORY: print "tracked" where its flake.nix is in the index, "module" where a submodule is,
+# and "hidden" where git was told to take a file as unchanged, or to leave it out. One listing tells all.
+index_of() {
+    git -C "$1" ls-files -v -s -- :/ 2>/dev/null | awk '
+        /^[a-zS] / { hidden = 1 }
+        /^[^ ]* 160000 / { module = 1 }
+        /\tflake[.]nix$/ { tracked = 1 }
+        END { if (hidden) print "hidden"; if (module) print "module"; if (tracked) print "tracked" }'
+}
+indexed() { case $index in *"$newline$1$newline"*) ;; *) return 1 ;; esac }
 
 # listed WORD NAMES: the first of the lines, and how many more.
 listed() {
@@ -166,18 +185,21 @@ listed() {
 # tracked_and_closed REPOSITORY: tracked files that git ignores (git add --force) or has encrypted
 # (a filter), and those that others may not read although flake.nix is open to them.
 tracked_and_closed() {
-    {
-        git -C "$1" -c core.quotePath=false ls-files --cached --ignored --exclude-standard
-        git -C "$1" ls-files -z | git -C "$1" -c core.quotePath=false check-attr --stdin -z filter |
-            tr '\n\0' '?\n' | sed -n 'N; N; s/\n/ /g; / filter lfs$/d; / filter un[a-z]*$/d; s/ filter [^ ]*$//p'
-        if [ -n "$(find "$real" -perm -004)" ]; then
-            git -C "$1" ls-files -z | sed -z 's:^:./:' | (
-                cd -- "$1" && xargs -0 -r sh -c \
-                    'find "$@" -maxdepth 0 -type f ! -perm -004 ! -path "*
-*"' find
-            ) | sed 's:^\./::'
-        fi
-    } 2>/dev/null | sort -u
+    ignored=$(git -C "$1" -c core.quotePath=false ls-files --cached --ignored --exclude-standard 2>/dev/null)
+    if filtered=$(git -C "$1" ls-files -- :/ ':(top,exclude,attr:!filter)' 2>/dev/null) &&
+        [ -z "$filtered" ]; then
+        encrypted=''
+    else # some have a filter, or git is too old to be asked for these
+        encrypted=$(git -C "$1" ls-files -z | git -C "$1" -c core.quotePath=false check-attr --stdin -z filter |
+            tr '\n\0' '?\n' | sed -n 'N; N; s/\n/ /g; / filter lfs$/d; / filter un[a-z]*$/d; s/ filter [^ ]*$//p')
+    fi
+    closed=$(git -C "$1" ls-files -z | (
+        cd -- "$1" && exec xargs -0 -r stat --printf='%A %n\0' --
+    ) 2>/dev/null | sed -zn '/\n/d; s/^-......-.. //p' | tr '\0' '\n')
+    case "$newline$closed$newline" in *"$newline${within}flake.nix$newline"*) closed='' ;; esac
+    if [ -n "$ignored$encrypted$closed" ]; then
+        printf '%s\n' "$ignored" "$encrypted" "$closed" | grep . | sort -u
+    fi
 }
 
 # named_beyond_nix DIRECTORY: whether its name cannot be read, because Nix before 2.19 takes its URL for
@@ -195,19 +217,27 @@ letters than a-z from 2.19 on${newline}Rename the directory, or take a newer Nix
 # modules REPOSITORY: the paths of its submodules.
 modules() { git -C "$1" -c core.quotePath=false ls-files -s | sed -n "s/^160000 [0-9a-f]* 0	//p"; }
 
-# state REPOSITORY: print the commit, and the changes of tracked files, staged or not. Filters do not
+# state REPOSITORY [COMMIT]: print the commit, and the changes of tracked files, staged or not. Filters do not
 # run, since they are programs; the output only has to change when the state changes.
 state() (
-    git -C "$1" rev-parse --verify --quiet HEAD || git -C "$1" symbolic-ref HEAD || exit 1
+    if [ -n "${2:-}" ]; then
+        say "$2"
+    else
+        git -C "$1" rev-parse --verify --quiet HEAD || git -C "$1" symbolic-ref HEAD || exit 1
+        index=$newline$(index_of "$1")$newline
+    fi
     WORKSPACE_GIT=$(command -v git) guard=$(guarded_git)
     export WORKSPACE_GIT
     git() { sh -c "$guard" git "$@"; }
-    set -- "$1" --binary --no-ext-diff --no-textconv --ignore-submodules=dirty
     here=$1
-    shift
-    git -C "$here" diff --cached "$@" && git -C "$here" diff "$@" || exit 1
+    changed=$(git -C "$here" status --porcelain --untracked-files=no --no-renames \
+        --ignore-submodules=dirty) || exit 1
+    if [ -n "$changed" ]; then
+        set -- --binary --no-ext-diff --no-textconv --ignore-submodules=dirty
+        git -C "$here" diff --cached "$@" && git -C "$here" diff "$@" || exit 1
+    fi
     # What git was told to take as unchanged, or to leave out, a diff passes over; Nix reads it.
-    if git -C "$here" ls-files -v | grep -q '^[a-zS] '; then
+    if indexed hidden; then
         git -C "$here" ls-files -v -z | sed -zn 's/^[a-zS] //p' |
             tar -C "$here" --null --verbatim-files-from -T - --no-recursion --mtime=@0 --owner=0 \
                 --group=0 --numeric-owner -cf - 2>/dev/null # what is left out is not there
@@ -223,20 +253,28 @@ state() (
 
 # as_path DIRECTORY: Nix copies all that is below it.
 as_path() {
-    one=$(find "$1" ! -type l ! -readable -print -quit 2>/dev/null)
-    if [ -z "$one" ]; then one=$(find "$1" -type d ! -executable -print -quit 2>/dev/null); fi
-    if [ -n "$one" ]; then
+    # One walk finds what Nix cannot copy, what is private, and the times of all.
+    walked=$newline$({
+        find "$1" \( ! -type l ! -readable -o -type d ! -executable \) -fprintf /dev/fd/3 'closed\n' , \
+            ! -type f ! -type d ! -type l -fprintf /dev/fd/3 'odd\n' , \
+            \( -type f ! -perm -004 -o -type d ! -perm -005 \) -fprintf /dev/fd/3 'private\n' , \
+            -printf '%P %y %m %s %T@ %C@ %l\0' | sort -z | sha256sum
+    } 3>&1)
+    case $walked in *"${newline}closed$newline"*)
+        one=$(find "$1" \( ! -type l ! -readable -o -type d ! -executable \) -print -quit 2>/dev/null)
         not_read unreadable "$1" "$(id -un) may not read $one, and Nix copies all of the directory"
         return 0
-    fi
-    one=$(find "$1" ! -type f ! -type d ! -type l -print -quit)
-    if [ -n "$one" ]; then
+        ;;
+    esac
+    case $walked in *"${newline}odd$newline"*)
+        one=$(find "$1" ! -type f ! -type d ! -type l -print -quit)
         not_read failed "$1" "$one is a $(stat -c %F -- "$one"), which Nix does not copy"
         return 0
-    fi
+        ;;
+    esac
     if named_beyond_nix "$1"; then return 0; fi
-    times=$(find "$1" -printf '%P %y %m %s %T@ %C@ %l\0' | sort -z | sha256sum)
-    times=${times%% *} known='' digest=''
+    times=${walked##*"$newline"} known='' digest=''
+    times=${times%% *}
     if [ -f "$stamps/$name" ]; then IFS=' ' read -r known digest <"$stamps/$name"; fi
     if [ "$known" != "$times" ] || [ -z "$digest" ]; then
         digest=$(tar -C "$1" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf - . |
@@ -248,6 +286,9 @@ as_path() {
     say flake "$name" path "$digest" "$1"
     if [ -n "$times" ]; then say flake_times "$name" "$times"; fi
     case $with in *,publish,*) return 0 ;; esac
+    case $walked in *"${newline}private$newline"*) ;; *)
+        if [ ! -e "$1/.git" ] && [ -z "$top" ]; then return 0; fi ;;
+    esac
     hidden=$({
         if [ -e "$1/.git" ]; then say .git; fi
         if [ -n "$top" ]; then
@@ -259,13 +300,41 @@ as_path() {
     listed flake_private "$hidden"
 }
 
-say flakes-read 1
-while [ "$#" -ge 3 ]; do
+# one_flake NAME DIRECTORY WITH: print all lines of one flake.
+one_flake() {
     name=$1 with=,$3, real=''
     case $name in system) key=nixos_with ;; *) key=home_with ;; esac
     flake "$2"
-    if grep -Eqs '^[^#]*nixConfig' -- "$real"; then say flake_mark "$name" config; fi
+    if [ -n "$real" ] && grep -Eqs '^[^#]*nixConfig' -- "$real"; then say flake_mark "$name" config; fi
     case $with in *,impure,*) say flake_mark "$name" impure ;; esac
+}
+# both NAME NAME DIRECTORY WITH: one flake has both, so a repository is read once. In what git tells, the
+# name is the second word of each line and nothing else.
+both() {
+    told=$(one_flake "$1" "$3" "$4")
+    say "$told"
+    case $told in
+        "flake $1 git "*)
+            set -f
+            IFS=$newline
+            for line in $told; do
+                rest=${line#* }
+                printf '%s %s %s\n' "${line%% *}" "$2" "${rest#* }"
+            done
+            unset IFS
+            set +f
+            ;;
+        *) one_flake "$2" "$3" "$4" ;;
+    esac
+}
+
+say flakes-read 1
+if [ "$#" = 6 ] && [ "$2$newline$3" = "$5$newline$6" ]; then
+    both "$1" "$4" "$2" "$3"
+    set --
+fi
+while [ "$#" -ge 3 ]; do
+    one_flake "$1" "$2" "$3"
     shift 3
 done
 say flakes-end
