@@ -21,7 +21,7 @@ system_places_alone() {
     PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
     export PATH
 }
-for_another=no login=''
+for_another=no login='' config=''
 if [ "${SUDO_UID:-0}" != 0 ] && [ "$(system_places_alone && id -u)" = 0 ]; then
     for_another=yes
     system_places_alone

@@ -112,7 +112,10 @@ _SNAPSHOT = """\
 root=$1 system=$2 system_with=$3 home=$4 home_with=$5
 shift 5
 echo workspace-begin
-{ workspace_managed "$root" "$@" | workspace_read "$root" "$@"; } </dev/null | {
+{
+    workspace_places "$root"
+    workspace_managed "$root" "$@" | workspace_read "$root" "$@"
+} </dev/null | {
     workspace_detect "$root" </dev/null &&
         workspace_flakes system "$system" "$system_with" home "$home" "$home_with" </dev/null &&
         cat
@@ -124,7 +127,7 @@ def read_command(root: str, arguments: Sequence[str]) -> StringCommand:
     """The command that reads a workspace: its machine, its flakes and its managed files.
     ``arguments``: ``Choices.flakes``, then the arguments of ``read.sh``."""
     programs = "".join(_function(name) for name in ("managed", "detect", "flakes", "read"))
-    whole = text(PROGRAMS / "common.sh") + programs + _SNAPSHOT
+    whole = text(PROGRAMS / "common.sh") + _function("places") + programs + _SNAPSHOT
     return _sh(whole, "workspace-snapshot", root, *arguments)
 
 

@@ -44,11 +44,13 @@ def reader(tmp_path: Path) -> Reader:
     return reader
 
 
-def started(reader: Reader) -> tuple[Counter[str], int, list[str]]:
+def started(reader: Reader, root: str | None = None) -> tuple[Counter[str], int, list[str]]:
     """The programs of a reading, the processes, and what it prints."""
     files = [word for name in KDE for word in ("-k", f"~/.config/{name}")]
     names = (str(reader.root / "etc/nixos"), "", "~/.config/home-manager", "")
-    given = read_command(str(reader.root), [*names, *files, "-d", "~/.local/share/ours"])
+    given = read_command(
+        str(reader.root) if root is None else root, [*names, *files, "-d", "~/.local/share/ours"]
+    )
     log = reader.root.parent / "log"
     calls = "trace=execve,clone,clone3,fork,vfork"
     traced = (need("strace"), "-f", "-qq", "-e", calls, "-e", "signal=none", "-o", str(log))
@@ -85,6 +87,17 @@ def test_a_reading_starts_few_programs(reader: Reader) -> None:
     assert programs["git"] <= 8
     assert programs.total() <= 44, programs
     assert processes <= 70
+
+
+def test_the_users_manager_is_asked_once_where_the_files_are(reader: Reader) -> None:
+    manager = reader.root / "bin/systemctl"
+    manager.parent.mkdir()
+    manager.write_text(f"#!/bin/sh\necho XDG_CONFIG_HOME={reader.home}/.config/desktop\n")
+    manager.chmod(0o755)
+    reader.environment["PATH"] = f"{manager.parent}:{reader.environment['PATH']}"
+    programs, _, lines = started(reader, root="")
+    assert programs["systemctl"] == 1
+    assert f"absent {reader.home}/.config/desktop/kwinrc" in lines
 
 
 def test_it_starts_no_program_more_for_each_change_of_before(reader: Reader) -> None:
