@@ -187,6 +187,7 @@ def over_ssh(place: Place) -> list[Case]:
             name=f"pyinfra, files.put for {peers.count(files)} files",
             command=[PYINFRA, slow_one, str(peers.PUT), "-y"],
             environment=files,
+            rounds=1,
         ),
         *peers.ansible(place, boxes[0], files, before=lambda: None),
     ]

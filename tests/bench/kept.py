@@ -66,7 +66,7 @@ def keep(tables: Iterable[Table], rounds: int, path: str) -> None:
     made = {
         "day": datetime.date.today().isoformat(),
         "rounds": rounds,
-        "machine": f"{os.cpu_count()} cores of {_processor()}, Linux {platform.release()}",
+        "machine": f"{os.cpu_count()} cores of {_processor()}, Linux {_kernel()}",
         "versions": dict(_versions(path)),
         "tables": [asdict(table) for table in tables],
     }
@@ -85,6 +85,10 @@ def _processor() -> str:
     return str(names[0]) if names else platform.machine()
 
 
+def _kernel() -> str:
+    return ".".join(platform.release().split(".")[:2])
+
+
 def _versions(path: str) -> Iterator[tuple[str, str]]:
     yield "Python", platform.python_version()
     for library in ("pyinfra", "paramiko"):
@@ -98,4 +102,4 @@ def _versions(path: str) -> Iterator[tuple[str, str]]:
         if program := which(command[0], path=path):
             said = subprocess.run([program, *command[1:]], capture_output=True, text=True)
             number = re.search(r"\d+(\.\d+)+\w*", said.stdout + said.stderr)
-            yield name, number[0] if number else "of an unknown version"
+            yield name, number[0] if number else "as built here"

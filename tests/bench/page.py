@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,36 +10,46 @@ from tests.bench.kept import Table, load
 
 PAGE = Path(__file__).parents[2] / "docs/speed.md"
 WIDTH = 40  # of the longest bar
-HEAD = """\
-# What a run costs
-
-Written by `make bench ARGS="{arguments}"` and
-`.venv/bin/python -m tests.bench.page`. Medians of {rounds} rounds in which the cases took turns, on
-{day}: {machine}; {versions}. Every sshd, and each side, is on that machine; a round trip is made by
-a relay. Only the ratios travel.
-
-*s* is the whole process, *x floor* how often that is the first row of the table; *processes* were
-started on both sides together; *commands* are those that ran over SSH.
+COMMAND = """\
+```sh
+make bench ARGS="--rounds {rounds} --rtt 0 --rtt 20 --rtt 100 \\
+    --hosts 1 --hosts 10 --hosts 50 --hosts 100 --keep"
+.venv/bin/python -m tests.bench.page
+```
 """
-ARGUMENTS = "--rtt 0 --rtt 20 --rtt 100 --hosts 1 --hosts 10 --hosts 50 --hosts 100 --keep"
+HOW = """\
+Medians of {rounds} rounds in which the cases took turns, on {day}: {machine}; {versions}. Both
+sides are on that machine, and a relay makes the round trip longer, so only the ratios travel.
+A peer that takes minutes ran once.
+"""
+COLUMNS = """\
+*s* is the whole process, *x floor* how often that is the first row of its table. *processes*: those
+that both sides started. *commands*: those that ran over SSH. *kB*: on the way to the workspaces and
+back.
+"""
 
 
 def page() -> str:
     """The text of the page."""
     made, tables = load()
     versions = ", ".join(f"{name} {number}" for name, number in made["versions"].items())
-    text = HEAD.format(
-        arguments=ARGUMENTS,
-        rounds=made["rounds"],
-        day=made["day"],
-        machine=made["machine"],
-        versions=versions,
+    values = {**made, "versions": versions}
+    parts = (
+        "# What a run costs\n",
+        COMMAND.format(**values),
+        _filled(HOW.format(**values)),
+        _filled(COLUMNS),
+        *("".join(f"{line}\n" for line in _part(table)) for table in tables),
     )
-    return text + "".join(line + "\n" for table in tables for line in _part(table))
+    return "\n".join(parts)
+
+
+def _filled(text: str) -> str:
+    words = " ".join(text.split())
+    return textwrap.fill(words, 100, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def _part(table: Table) -> Iterator[str]:
-    yield ""
     yield f"## {table.title[0].upper()}{table.title[1:]}"
     yield ""
     yield from table.lines()
