@@ -163,14 +163,11 @@ not see it${newline}To have it seen, call:${newline}    git -C $(quoted "$1") ad
     fi
 }
 
-# index_of DIRECTORY: print "tracked" where its flake.nix is in the index, "module" where a submodule is,
-# and "hidden" where git was told to take a file as unchanged, or to leave it out. One listing tells all.
+# index_of DIRECTORY: print "tracked" where its flake.nix is in the index, "module" for each submodule, and
+# "hidden" for what git was told to take as unchanged, or to leave out. One listing tells all.
 index_of() {
-    git -C "$1" ls-files -v -s -- :/ 2>/dev/null | awk '
-        /^[a-zS] / { hidden = 1 }
-        /^[^ ]* 160000 / { module = 1 }
-        /\tflake[.]nix$/ { tracked = 1 }
-        END { if (hidden) print "hidden"; if (module) print "module"; if (tracked) print "tracked" }'
+    git -C "$1" ls-files -v -s -- :/ 2>/dev/null | sed -n -e 'h; s/^[a-zS] .*/hidden/p; g' \
+        -e 's/^[^ ]* 160000 .*/module/p; g' -e 's/.*\tflake[.]nix$/tracked/p'
 }
 indexed() { case $index in *"$newline$1$newline"*) ;; *) return 1 ;; esac }
 
