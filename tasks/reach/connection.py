@@ -27,6 +27,7 @@ REVOKING = (KNOWN_HOSTS,)
 LIMIT_S = 900  # of a remote command without a limit of its own
 LONGEST_S = 7 * 24 * 3600  # of one command, whatever a person gives
 PATIENCE_S = 30  # for the banner, for the login, and for opening a channel
+IDLE_S = 1.0  # between two looks of a connection on which nothing arrives
 LONGEST_WAY = 8  # jump hosts, at most
 #: Host data that makes pyinfra put a password on a remote command line, where ps shows it.
 _PASSWORDS = ("_sudo_password", "_use_sudo_password", "_su_password")
@@ -34,7 +35,7 @@ _PASSWORDS = ("_sudo_password", "_use_sudo_password", "_su_password")
 
 def transport(sock: Any, **options: Any) -> Any:
     """A paramiko transport without Nagle's delay (43 ms for each command), which notices a dead
-    peer and limits what a server sends."""
+    peer, limits what a server sends, and does not wake up ten times a second while it waits."""
     import paramiko
 
     from tasks.reach.limits import Packets
@@ -47,6 +48,8 @@ def transport(sock: Any, **options: Any) -> Any:
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
     made = paramiko.Transport(sock, packetizer_class=Packets, **options)
+    if wire is sock and isinstance(wire, socket.socket):
+        sock.settimeout(IDLE_S)  # what arrives wakes it at once; paramiko looks after 0.1 s
     made.set_keepalive(10)
     return made
 

@@ -125,8 +125,8 @@ class Waits:
         return list({one.who: one for one in self.open}.values())
 
     def _show(self) -> None:
-        waits = self._innermost()
-        if not (waits and self.passes):
+        waits = self._innermost() if self.passes else []
+        if not waits:
             return
         one = min(waits, key=lambda one: one.since)
         lasted = self.clock() - one.since

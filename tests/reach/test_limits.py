@@ -171,6 +171,7 @@ def test_a_connection_is_packed_and_never_before_the_login(ssh_server: sshd.Serv
         both = (way.local_compression, way.remote_compression)
         assert both == ("zlib@openssh.com", "zlib@openssh.com")
         assert isinstance(way.packetizer._Packetizer__compress_engine_out, limits.Packer)
+        assert way.sock.gettimeout() == connection.IDLE_S >= 1  # not awake ten times a second
         _, out, _ = client.exec_command("head -c 3000000 /dev/zero; head -c 300000 /dev/urandom")
         assert len(out.read()) == 3_300_000
 
