@@ -87,9 +87,11 @@ def _rows(output: str) -> dict[str, list[list[str]]]:
     for line in lines[1 : lines.index("detected")]:
         key, *values = line.split("\t")
         # U+FFFD fits no expected form, so a word with a character that cannot be shown is not seen.
-        rows[key].append(
-            ["".join(c if c.isprintable() else "\ufffd" for c in value) for value in values]
-        )
+        if not line.replace("\t", "").isprintable():
+            values = [
+                "".join(c if c.isprintable() else "\ufffd" for c in value) for value in values
+            ]
+        rows[key].append(values)
     return rows
 
 

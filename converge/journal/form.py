@@ -16,13 +16,15 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 LARGEST = 1e12  # the limit of a figure in a record
 
 R = TypeVar("R")
+#: Types that are JSON values as they are, and their names in JSON Schema.
+_NAMES = {str: "string", bool: "boolean", int: "integer", float: "number", NoneType: "null"}
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,16 @@ class Says:
 
 @dataclass(frozen=True, kw_only=True)
 class FieldForm:
-    """A field of a record: its type without ``Annotated``, its description, its default."""
+    """A field of a record: its type without ``Annotated``, its description, its default.
+
+    ``read``: makes a value of the type from a JSON value that is not trusted."""
 
     name: str
     type: Any
     says: Says
     required: bool
     default: Any
+    read: Callable[[object], Any]
 
 
 def forms(kind: Any) -> tuple[FieldForm, ...]:
@@ -64,7 +69,14 @@ def _forms(kind: type[Any]) -> tuple[FieldForm, ...]:
             field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         )
         found.append(
-            FieldForm(name=field.name, type=base, says=says, required=required, default=made)
+            FieldForm(
+                name=field.name,
+                type=base,
+                says=says,
+                required=required,
+                default=made,
+                read=_reader(base),
+            )
         )
     return tuple(found)
 
@@ -82,8 +94,10 @@ def _split(hint: Any) -> tuple[Any, Says]:
 
 def plain(value: Any) -> Any:
     """A record, or a part of a record, as JSON values."""
+    if type(value) in _NAMES:
+        return value
     if is_dataclass(value) and not isinstance(value, type):
-        return {form.name: plain(getattr(value, form.name)) for form in forms(type(value))}
+        return {form.name: plain(getattr(value, form.name)) for form in _forms(type(value))}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):
@@ -111,7 +125,7 @@ def _field(field: FieldForm, found: Mapping[str, object]) -> Any:
     if field.name not in found and not field.required:
         return field.default
     raw = found.get(field.name)
-    value = _value(field.type, raw)
+    value = field.read(raw)
     words = field.says.rules.get("enum")
     if field.says.otherwise is not None and (value is None or (words and raw not in words)):
         return field.says.otherwise
@@ -120,36 +134,51 @@ def _field(field: FieldForm, found: Mapping[str, object]) -> Any:
     return value
 
 
-def _value(kind: Any, value: object) -> Any:
-    """A value of this type; None where the type is an enumeration without this value."""
+def _reader(kind: Any) -> Callable[[object], Any]:
+    """The function that makes a value of this type, looked up once for a field: a plan has hundreds
+    of values. It gives None where the type is an enumeration without this value."""
     origin = get_origin(kind)
     if origin in (UnionType, typing.Union):
         (inner,) = (argument for argument in get_args(kind) if argument is not NoneType)
-        if value is None or (is_dataclass(inner) and not isinstance(value, Mapping)):
-            return None
-        return _number(inner, value) if inner in (int, float) else _value(inner, value)
+        if inner in (int, float):
+            return lambda value: None if value is None else _number(inner, value)
+        read, is_record = _reader(inner), is_dataclass(inner)
+        return lambda value: (
+            None if value is None or (is_record and not isinstance(value, Mapping)) else read(value)
+        )
     if origin is tuple:
-        inner = _split(get_args(kind)[0])[0]
-        rows = value if isinstance(value, list | tuple) else ()
-        wanted = [row for row in rows if not is_dataclass(inner) or isinstance(row, Mapping)]
-        return tuple(_value(inner, one) for one in wanted)
+        return partial(_rows, *_inner(kind, 0))
     if origin is not None and issubclass(origin, Mapping):
-        inner = _split(get_args(kind)[1])[0]
-        rows_by = value if isinstance(value, Mapping) else {}
-        return {
-            text(key): _value(inner, one)
-            for key, one in rows_by.items()
-            if not is_dataclass(inner) or isinstance(one, Mapping)
-        }
+        return partial(_by_text, *_inner(kind, 1))
     if is_dataclass(kind) and isinstance(kind, type):
-        return taken(kind, value)
+        return partial(taken, kind)
     if isinstance(kind, type) and issubclass(kind, Enum):
-        return next((one for one in kind if one.value == value), None)
+        return lambda value: next((one for one in kind if one.value == value), None)
     if kind is bool:
-        return value is True
+        return lambda value: value is True
     if kind in (int, float):
-        return _number(kind, value) or kind()
-    return text(value)
+        return lambda value: _number(kind, value) or kind()
+    return text
+
+
+def _inner(kind: Any, place: int) -> tuple[Callable[[object], Any], bool]:
+    """How a value in a list or a mapping is read, and whether it is a record."""
+    inner = _split(get_args(kind)[place])[0]
+    return _reader(inner), is_dataclass(inner)
+
+
+def _rows(read: Callable[[object], Any], is_record: bool, value: object) -> tuple[Any, ...]:
+    rows = value if isinstance(value, list | tuple) else ()
+    return tuple(read(one) for one in rows if not is_record or isinstance(one, Mapping))
+
+
+def _by_text(read: Callable[[object], Any], is_record: bool, value: object) -> dict[str, Any]:
+    rows = value if isinstance(value, Mapping) else {}
+    return {
+        text(key): read(one)
+        for key, one in rows.items()
+        if not is_record or isinstance(one, Mapping)
+    }
 
 
 def _number(kind: Callable[[Any], float], value: object) -> float | None:
@@ -161,6 +190,8 @@ def _number(kind: Callable[[Any], float], value: object) -> float | None:
 
 def text(value: object) -> str:
     """A value as text: numbers are written out, lists are joined, None is the empty text."""
+    if type(value) is str:
+        return value
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -173,8 +204,6 @@ def text(value: object) -> str:
 
 
 # -- schema ----------------------------------------------------------------------------------------
-
-_NAMES = {str: "string", bool: "boolean", int: "integer", float: "number", NoneType: "null"}
 
 
 def schema(kind: type) -> dict[str, object]:

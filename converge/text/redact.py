@@ -231,7 +231,7 @@ def record(value: Any) -> Any:
             more = len(value) - EXAMINED
             value = f"{value[:EXAMINED]}... ({more} more characters)"
         return secrets(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict | Mapping):  # a dict is known as one at once
         named = _is_named(value)
         return {
             secrets(key) if isinstance(key, str) else key: HIDDEN
@@ -252,15 +252,23 @@ def _lines(values: list[Any] | tuple[Any, ...]) -> list[Any]:
 
 def _is_named(value: Mapping[Any, Any]) -> bool:
     """Whether a field of _NAMING says that the record is about a secret."""
-    return any(
-        isinstance(value.get(key), str) and _SECRET_NAME.search(str(value[key])) for key in _NAMING
-    )
+    for key in _NAMING:
+        name = value.get(key)
+        if name is not None and isinstance(name, str) and _telling(name):
+            return True
+    return False
 
 
 def _is_secret(key: object, value: object, *, named: bool) -> bool:
     if value is None or value == "" or isinstance(value, bool):
         return False
-    return (named and key in _VALUES) or _SECRET_NAME.search(str(key)) is not None
+    return (named and key in _VALUES) or _telling(str(key))
+
+
+@lru_cache(maxsize=4096)
+def _telling(name: str) -> bool:
+    """Whether the name is that of a secret: records have the same few names."""
+    return _SECRET_NAME.search(name) is not None
 
 
 # -- reports ---------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -125,43 +125,52 @@ class Journal:
             raise JournalError(f"{self.path}: {error.strerror}") from error
 
     def append(self, record: Record, *, workspace: str = "") -> Line:
-        """Write one record, and bring all so far to the disk unless it is one of ``NOT_SYNCED``.
-        Raises ``JournalError`` where the record may not be there."""
-        assert not isinstance(record, OtherRecord), "a record of no kind is only ever read"
-        fields = {
-            "run": self.run,
-            "seq": len(self.lines) + 1,
-            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "kind": WORDS[type(record)],
-            "workspace": workspace,
-            **redact.record(plain(record)),
-        }
-        text = json.dumps(fields, ensure_ascii=False)
-        line = Line.of(fields)
+        """Write one record, as ``extend`` does."""
+        (line,) = self.extend((record,), workspace=workspace)
+        return line
+
+    def extend(self, records: Sequence[Record], *, workspace: str = "") -> Sequence[Line]:
+        """Write records in one go, and bring all so far to the disk unless each is one of
+        ``NOT_SYNCED``. Raises ``JournalError`` where a record may not be there."""
+        made: list[Line] = []
+        texts: list[str] = []
+        for record in records:
+            assert not isinstance(record, OtherRecord), "a record of no kind is only ever read"
+            fields = {
+                "run": self.run,
+                "seq": len(self.lines) + len(made) + 1,
+                "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                "kind": WORDS[type(record)],
+                "workspace": workspace,
+                **redact.record(plain(record)),
+            }
+            texts.append(json.dumps(fields, ensure_ascii=False) + "\n")
+            made.append(Line.of(fields))
         try:
             # A file name that is not UTF-8 has lone surrogates, which JSON can escape.
-            self._write((text + "\n").encode(errors="backslashreplace"))
+            self._write("".join(texts).encode(errors="backslashreplace"))
             # Before the sync: if a signal interrupts the sync, the next line needs another number.
-            self.lines.append(line)
-            self._of.setdefault(workspace, []).append(line)
-            if not isinstance(record, NOT_SYNCED):
+            self.lines += made
+            self._of.setdefault(workspace, []).extend(made)
+            if not all(isinstance(record, NOT_SYNCED) for record in records):
                 os.fsync(self._fd)
         except OSError as error:
             raise JournalError(f"{self.path}: {error.strerror}") from error
-        for listener in self.listeners:
-            listener(line)
-        return line
+        for line in made:
+            for listener in self.listeners:
+                listener(line)
+        return made
 
     def of(self, workspace: str) -> list[Line]:
         """The lines about the whole run, then those about this workspace, each in their order."""
         return [*self._of[""], *self._of.get(workspace, ())]
 
-    def _write(self, line: bytes) -> None:
-        """Write the whole line or nothing, so that the journal can be read to its end."""
+    def _write(self, lines: bytes) -> None:
+        """Write all of the lines or nothing, so that the journal can be read to its end."""
         size = os.fstat(self._fd).st_size
         try:
-            written = os.write(self._fd, line)
-            if written != len(line):
+            written = os.write(self._fd, lines)
+            if written != len(lines):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:
             with contextlib.suppress(OSError):

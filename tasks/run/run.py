@@ -98,14 +98,14 @@ class Run:
             )
         )
 
-    def record(self, host: str, record: Record) -> None:
-        """Write one record for a workspace into the journal, which also prints its message.
+    def record(self, host: str, *records: Record) -> None:
+        """Write records for a workspace into the journal, which also prints their messages.
 
         Where the journal fails before anything is changed, the run ends. Raises ``JournalError``
         after that."""
         assert self.journal is not None
         try:
-            self.journal.append(record, workspace=self.inputs[host][0].workspace)
+            self.journal.extend(records, workspace=self.inputs[host][0].workspace)
         except JournalError as error:
             if not self.pending:
                 raise

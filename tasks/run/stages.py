@@ -98,9 +98,9 @@ class Workspace:
         """Print a problem and write it into the journal."""
         self.record(ProblemRecord(text=text))
 
-    def record(self, record: Record) -> None:
-        """Write a record about this workspace into the journal."""
-        self.run.record(self.host.name, record)
+    def record(self, *records: Record) -> None:
+        """Write records about this workspace into the journal."""
+        self.run.record(self.host.name, *records)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

@@ -16,8 +16,7 @@ def hardware(work: Planned) -> Planned:
         raise Over(f"the machine could not be read: {error}") from error
     in_force = [standing.setting for standing in work.plan.standings if standing.in_force]
     verdicts = gate.gate(work.profile, machine, in_force, accept=work.choices.accept)
-    for verdict in verdicts:
-        work.record(gate.record(verdict))
+    work.record(*map(gate.record, verdicts))
     return Planned.of(work, blocks=gate.blocking(verdicts))
 
 

@@ -34,8 +34,7 @@ def compare(work: Given, machine: Machine) -> None:
     """Print each fact of the profile that is not true, and what could not be seen."""
     terminal = work.run.terminal
     verdicts = gate.gate(work.profile, machine, ())
-    for verdict in verdicts:
-        work.record(gate.record(verdict))
+    work.record(*map(gate.record, verdicts))
     terminal.line()
     terminal.line(f"{work.choices.workspace}: {work.profile.file} and the machine", "bold")
     show_gate(terminal, work.run.records(VerdictRecord, work.host.name))

@@ -122,8 +122,7 @@ def prove(
         time.sleep(SETTLE_S)
         for number, one in zip(again, ask(work, known, [todo[n] for n in again]), strict=True):
             findings[number] = one
-    for finding in findings:
-        work.record(FindingRecord.of(finding))
+    work.record(*map(FindingRecord.of, findings))
     return tuple(findings)
 
 

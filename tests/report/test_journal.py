@@ -53,6 +53,21 @@ def test_a_record_is_on_disk_before_anybody_is_told(made: Journal) -> None:
     assert seen == [1, 2, 3, 4]
 
 
+def test_the_verdicts_of_a_workspace_are_one_write_and_no_sync(
+    made: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, synced, told = [], [], []
+    write, sync = os.write, os.fsync
+    monkeypatch.setattr(os, "write", lambda fd, text: (written.append(fd), write(fd, text))[1])
+    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(fd), sync(fd))[1])
+    made.listeners.append(lambda line: told.append(line.seq))
+    made.extend([VERDICT] * 30, workspace="w")
+    assert (len(written), synced, told) == (1, [], list(range(1, 31)))
+    made.extend([VERDICT, PROBLEM, VERDICT], workspace="w")
+    assert (len(written), len(synced)) == (2, 1)
+    assert tuple(made.lines) == journal.read(made.path)
+
+
 def test_it_is_its_owners_alone(made: Journal) -> None:
     assert stat.S_IMODE(made.path.stat().st_mode) == 0o600
     assert stat.S_IMODE(made.path.parent.stat().st_mode) == 0o700
