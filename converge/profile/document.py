@@ -90,8 +90,13 @@ def scan(path: str | os.PathLike[str]) -> tuple[Document, tuple[Problem, ...]]:
 
     Raises InvalidInput where the file cannot be read as a tree at all.
     """
+    return parse(content(path), os.fspath(path))
+
+
+def content(path: str | os.PathLike[str]) -> str:
+    """The text of a YAML file. Raises InvalidInput where it cannot be read."""
     file = os.fspath(path)
-    return parse(_decode(file, _read(path, file)), file)
+    return _decode(file, _read(path, file))
 
 
 def parse(text: str, file: str) -> tuple[Document, tuple[Problem, ...]]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from converge.hardware import graphics
 from converge.profile.contradiction import contradictions
-from converge.profile.document import Document, InvalidInput, scan
+from converge.profile.document import Document, InvalidInput, content, parse
 from converge.profile.rewrite import rewrites
 from converge.profile.schema import schema_problems
 
@@ -209,8 +210,15 @@ class Profile:
 
 
 def load_profile(path: str | os.PathLike[str]) -> Profile:
-    """Read and check the profile at ``path``. Raises InvalidInput with all problems."""
-    document, problems = scan(path)
+    """Read and check the profile at ``path``. Raises InvalidInput with all problems.
+
+    A file that several workspaces share is read for each, and parsed once."""
+    return _checked(os.fspath(path), content(path))
+
+
+@lru_cache(maxsize=64)
+def _checked(file: str, text: str) -> Profile:
+    document, problems = parse(text, file)
     problems += schema_problems(SCHEMA, document.data, document)
     problems += rewrites(document)
     problems += contradictions(document, problems)

@@ -18,6 +18,7 @@ import os
 import re
 import stat
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from paramiko import HostKeys, PKey
@@ -59,6 +60,8 @@ class KnownKey:
 def _alike(pattern: str, name: str) -> bool:
     if pattern.startswith("|"):
         return HostKeys.hash_host(name, pattern) == pattern
+    if "*" not in pattern and "?" not in pattern:
+        return pattern.lower() == name
     parts = (".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern.lower())
     return re.fullmatch(re.sub(r"(\.\*)+", ".*", "".join(parts)), name) is not None
 
@@ -90,6 +93,12 @@ def read(path: Path, *, only_revoked: bool = False) -> tuple[KnownKey, ...]:
     if mode & stat.S_IWOTH and stat.S_ISREG(mode) and not only_revoked:
         hint = f"chmod o-w {path}, and look through its lines"
         raise InvalidInput([Problem(str(path), 0, 0, "", "can be written by everybody", hint)])
+    return _entries(str(path), content, only_revoked)
+
+
+@lru_cache(maxsize=32)
+def _entries(path: str, content: bytes, only_revoked: bool) -> tuple[KnownKey, ...]:
+    """The entries of a file that was read; each content is parsed once for all hosts of a run."""
     entries, problems = [], []
     for number, line in enumerate(content.split(b"\n"), 1):
         if only_revoked and not line.lstrip().startswith(REVOKED.encode()):
@@ -98,7 +107,7 @@ def read(path: Path, *, only_revoked: bool = False) -> tuple[KnownKey, ...]:
             found = parse(line.decode().strip(" \t\r"))
         except ValueError as error:
             why = "is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-            problems.append(Problem(str(path), number, 1, "", why, ADVICE))
+            problems.append(Problem(path, number, 1, "", why, ADVICE))
             continue
         if found is not None:
             entries.append(replace(found, place=f"{path}:{number}"))

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converge.hardware import cpus, graphics
+from converge.profile import profile
 from converge.profile.contradiction import contradictions
 from converge.profile.document import parse
 from converge.profile.profile import SCHEMA, InvalidInput, load_profile
@@ -35,6 +36,28 @@ def test_case(case: str) -> None:
     except InvalidInput as error:
         found = str(error).replace(f"{CASES}/", "") + "\n"
     assert found == expected
+
+
+def test_a_profile_that_workspaces_share_is_parsed_once_and_again_where_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[str] = []
+
+    def counting(text: str, file: str) -> Any:
+        parsed.append(file)
+        return parse(text, file)
+
+    monkeypatch.setattr(profile, "parse", counting)
+    path = tmp_path / "shoshin.yaml"
+    path.write_bytes((INVENTORY / "shoshin.yaml").read_bytes())
+    first = load_profile(path)
+    assert [load_profile(path) for _ in range(9)] == [first] * 9 and len(parsed) == 1
+    text = path.read_text()
+    path.write_text(text.replace("workspace: shoshin", "workspace: other", 1))
+    for _ in range(2):  # what is wrong is told each time
+        with pytest.raises(InvalidInput, match="called shoshin"):
+            load_profile(path)
+    assert len(parsed) == 3
 
 
 def test_only_cases_called_good_load() -> None:

@@ -274,3 +274,26 @@ def test_a_server_that_only_a_certificate_vouches_for_is_refused_by_name(
     found = hostkeys.standing([known], known_hosts.host_name("LocalHost", server.port))
     assert not found.keys
     assert f"{known}:2 has an authority for it, but certificates of hosts are not used" in found.why
+
+
+def test_the_lines_of_a_file_are_read_once_for_all_hosts_and_again_where_they_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    parse = known_hosts.parse
+
+    def counting(line: str) -> known_hosts.KnownKey | None:
+        read.append(line)
+        return parse(line)
+
+    monkeypatch.setattr(known_hosts, "parse", counting)
+    known = tmp_path / "known_hosts"
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPUETJD+RmWa95+1bPLsgMm8TWrTMbsbwgX7OYkJoTpX"
+    known.write_text("".join(f"host{number} {key}\n" for number in range(50)))
+    for number in range(50):
+        assert hostkeys.standing([known], f"host{number}").keys
+    assert len(read) == 51  # with the empty one behind the last line end
+    known.write_text(f"host0 {key}\nhost1 nothing\n")
+    for _ in range(2):
+        with pytest.raises(InvalidInput, match="names, type of key and key"):
+            hostkeys.standing([known], "host0")
