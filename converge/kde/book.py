@@ -20,9 +20,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 from urllib.parse import quote
-
-from configobj import ConfigObj
 
 from converge.kde.declared import Group
 from converge.kde.text import (
@@ -36,6 +36,9 @@ from converge.kde.text import (
     print_group,
     read_file,
 )
+
+if TYPE_CHECKING:
+    from configobj import ConfigObj
 
 #: KF6 since 6.21 stops reading a file at this many invalid entries; its next write drops the rest.
 ERROR_LIMIT = 100
@@ -65,10 +68,17 @@ class Book:
         self._locked: set[tuple[bytes, bytes]] = set()
         self._translated: dict[tuple[bytes, bytes], int] = {}  # entry -> line of a variant
         self._rivals: dict[tuple[bytes, bytes], int] = {}  # entry -> line that KF5 takes for it
-        self._config = ConfigObj(
-            list(self._tokens(text)), interpolation=False, list_values=False, raise_errors=True
-        )
+        self._token_lines = list(self._tokens(text))
         self._lines[""] = self._newline
+
+    @cached_property
+    def _config(self) -> ConfigObj:
+        """The token lines for ConfigObj, which only a file needs in which an entry is set."""
+        from configobj import ConfigObj
+
+        return ConfigObj(
+            self._token_lines, interpolation=False, list_values=False, raise_errors=True
+        )
 
     def _tokens(self, text: bytes) -> Iterator[str]:
         section = ""

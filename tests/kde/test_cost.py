@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from converge.kde import back, book, taken
 from converge.kde.text import Placed, read_file
 from converge.plan.snapshot import Managed
+from tests.conftest import PROJECT
 from tests.plan import plans
 
 LINES = 2000
@@ -55,3 +58,18 @@ def test_a_plan_that_changes_nothing_reads_a_long_file_once(readings: list[int])
     again = plans.plan(plans.found(plans.file(plans.KWINRC, after)))
     assert plans.KWINRC not in {change.path for change in again.changes}
     assert len(readings) == 1
+
+
+SAME = """\
+import sys
+from converge.kde.merge import merge
+text = b"[A]\\nb=c\\n"
+assert merge(text, {("A",): {"b": "c"}}).text == text
+assert "configobj" not in sys.modules
+assert merge(text, {("A",): {"b": "d"}}).text == b"[A]\\nb=d\\n"
+assert "configobj" in sys.modules
+"""
+
+
+def test_a_file_in_which_nothing_changes_is_read_without_configobj() -> None:
+    subprocess.run([sys.executable, "-c", SAME], cwd=PROJECT, check=True)
