@@ -17,7 +17,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 from converge.text.secret_forms import COMMANDS, PROSE
@@ -92,70 +93,102 @@ _BLOCK = (
     rf"^[ \t-]{{0,80}}[\"']?[\w.-]{{0,64}}{_NAME}[\w.-]{{0,64}}[\"']?:[ \t]{{0,9}}"
     r"[|>][0-9+-]{0,2}[ \t]{0,9}"
 )
-#: Key material that its own form gives away. Where an expression has a group, only the group is
-#: hidden.
-_MATERIAL = tuple(
-    re.compile(text, flags)
-    for text, flags in (
-        (rf"(?:{_BEGIN}).*?(?:{_END}|\Z)", re.DOTALL),
-        (r"(?m)^Private-Lines: [0-9]+\n((?:[A-Za-z0-9+/=]+\n?)+)", 0),  # PuTTY
-        (rf"(?<![\w.-])(?:{'|'.join(_TOKENS)})", 0),
-        *COMMANDS,
-        # A word of prose ("basic indexing=true") has neither a digit nor a capital letter.
-        (
-            r"\b(?i:bearer|basic|token|negotiate|digest)\s+"
-            r"((?=[a-z._~+/-]{0,512}[A-Z0-9])[A-Za-z0-9._~+/-]{12,}={0,2})(?![\w=])",
-            0,
-        ),
-        (r"(?<=://)((?=[^/\s@\"'<>]{0,512}:)[^/\s\"'<>]{0,512})(?=@)", 0),
-        (r"\bhttps?://([^/\s@:\"'<>]{1,512})(?=@)", 0),
-        (r"(?<=://)((?=[^/\s@:]{0,63}[A-Z0-9])[^/\s@:\"'<>]{16,512})(?=@)", 0),
-        (r"hooks\.slack\.com/(?:services|workflows)/([\w/]{8,200})", 0),
-        (r"discord(?:app)?\.com/api/webhooks/([\w/-]{8,200})", 0),
-        (
-            r"[?&;](?:x-amz-(?:signature|credential|security-token)|x-goog-(?:signature|credential)"
-            r"|sig|signature|key|code|auth|apikey|awsaccesskeyid|jwt)=([^&\s#\"']+)",
-            re.IGNORECASE,
-        ),
-        (r"(?<!\S)(?:-u|-U|--user|--proxy-user)(?:[ =]|(?=\S))([^\s:/]{1,128}:[^\s]+)", 0),
-        (r"\bsshpass\s+-p\s*(\S+)", 0),
-        (r"(?<!\S)-pass(?:in|out)?[ =]pass:(\S+)", 0),  # openssl
-        (r"\s:\s+(?:PSK|EAP|XAUTH|NTLM)\s+[\"']?([^\s\"']+)", 0),  # ipsec.secrets
-        (r"\bBW_SESSION=[\"']?([^\s\"']+)", 0),
-        (r"<(?:D|P|Q|DP|DQ|InverseQ)>([A-Za-z0-9+/=]{16,})</", 0),  # an RSA key in XML
-        (r"\blogin\s+\S+\s+(?:account\s+\S+\s+)?password\s+(\S+)", 0),  # netrc
-        (r"(?m)^\s{0,40}password[ \t]+(\S+)[ \t]*$", 0),
-        (r"access-tokens\W{1,40}(?:value\W{1,40})?([^\n]+)", re.IGNORECASE),
-        (r"hooks\.zapier\.com/hooks/catch/([\w/-]{8,200})", 0),
-        (r"webhook\.office\.com/webhookb2/([\w/@-]{8,400})", 0),
-        (r"maker\.ifttt\.com/trigger/[^\s/]{1,128}/(?:json/)?with/key/([\w-]{8,200})", 0),
-        # Password options that are one letter, of programs that have them.
-        (
-            r"\b(?:redis-cli|mysql\w{0,16}|mariadb\w{0,16}|mosquitto_\w{1,8}|ldap\w{1,16}"
-            r"|sshpass|gpg-preset-passphrase)\b[^\n|;&]{0,300}?\s-[aPpw][ =]?([^\s-]\S*)",
-            0,
-        ),
-        (r"\bhttps?\s[^\n|;&]{0,200}?(?:-a|--auth)[ =]([^\s:/]{1,128}:[^\s]+)", 0),
-        (r"(?<!\S)-U[ =]?[^\s%]{1,128}%(\S+)", 0),  # smbclient
-        (r"\bIDENTIFIED\s+(?:WITH\s+\w{1,64}\s+)?BY\s+[\"']?([^\s\"';]+)", re.IGNORECASE),
-        (r"(?m)^[^\s:#]{1,255}:(?:\d{1,5}|\*):[^\s:]{1,64}:[^\s:]{1,64}:(\S+)$", 0),  # pgpass
-        (r"\t(?:TRUE|FALSE)\t/[^\t]{0,512}\t(?:TRUE|FALSE)\t\d{1,18}\t[^\t]{1,256}\t(\S+)", 0),
-        (rf"<[\w:.-]{{0,32}}{_NAME}[\w.-]{{0,32}}>([^<\n]{{1,2000}})<", re.IGNORECASE),
-        # {"name": "DB_PASSWORD", "value": "..."}, as text
-        (
-            rf"\"(?:name|key)\"\s{{0,9}}:\s{{0,9}}\"[\w.-]{{0,64}}{_NAME}[\w.-]{{0,64}}\",?\s{{0,9}}"
-            r"\"value\"\s{0,9}:\s{0,9}\"([^\"]+)",
-            re.IGNORECASE,
-        ),
-        (rf"(?m){_BLOCK}\n((?:[ \t]+\S[^\n]*\n?){{1,200}})", re.IGNORECASE),
-        (r"\$(?:1|2[aby]|5|6|y|gy|7|apr1|argon2id?)\$([^\s:]{8,})", 0),
-        (r"\{S?SHA(?:256|512)?\}([A-Za-z0-9+/=]{16,})", 0),
-        (r"(?:authorization|cookie)[\"']?\s{0,9}[:=]\s{0,9}([^\n\"']+)", re.IGNORECASE),
-    )
+
+
+@dataclass(frozen=True)
+class _Form:
+    """An expression, compiled for the first text that it may be in: few are ever needed, and they
+    take long to compile. Where it has a group, only the group is hidden.
+
+    ``needs``: one of these is in all that the expression matches; empty where that is not known."""
+
+    text: str
+    flags: int
+    needs: tuple[str, ...] = ()
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        return re.compile(self.text, self.flags)
+
+    def hide(self, value: str) -> str:
+        if self.needs and not any(one in value for one in self.needs):
+            return value
+        return self.pattern.sub(_hide, value)
+
+
+#: An expression that begins with a word, or with one of several: no quantifier is behind the word.
+_BEGINS = re.compile(r"\\b(?:\(\?:([a-z0-9_|-]{2,})\)|([a-z0-9_-]{2,}))(?=[\\\[(])")
+
+
+def _form(text: str, flags: int, *needs: str) -> _Form:
+    begins = None if flags else _BEGINS.match(text)
+    if begins:
+        needs = tuple((begins[1] or begins[2]).split("|"))
+    return _Form(text, flags, tuple(filter(None, needs)))
+
+
+#: Key material that its own form gives away: expression, flags, and what is in all that it matches.
+_FORMS: tuple[tuple[Any, ...], ...] = (
+    (rf"(?:{_BEGIN}).*?(?:{_END}|\Z)", re.DOTALL, "---- BEGIN ", "-----BEGIN "),
+    (r"(?m)^Private-Lines: [0-9]+\n((?:[A-Za-z0-9+/=]+\n?)+)", 0),  # PuTTY
+    (rf"(?<![\w.-])(?:{'|'.join(_TOKENS)})", 0),
+    *COMMANDS,
+    # A word of prose ("basic indexing=true") has neither a digit nor a capital letter.
+    (
+        r"\b(?i:bearer|basic|token|negotiate|digest)\s+"
+        r"((?=[a-z._~+/-]{0,512}[A-Z0-9])[A-Za-z0-9._~+/-]{12,}={0,2})(?![\w=])",
+        0,
+    ),
+    (r"(?<=://)((?=[^/\s@\"'<>]{0,512}:)[^/\s\"'<>]{0,512})(?=@)", 0),
+    (r"\bhttps?://([^/\s@:\"'<>]{1,512})(?=@)", 0),
+    (r"(?<=://)((?=[^/\s@:]{0,63}[A-Z0-9])[^/\s@:\"'<>]{16,512})(?=@)", 0),
+    (r"hooks\.slack\.com/(?:services|workflows)/([\w/]{8,200})", 0),
+    (r"discord(?:app)?\.com/api/webhooks/([\w/-]{8,200})", 0),
+    (
+        r"[?&;](?:x-amz-(?:signature|credential|security-token)|x-goog-(?:signature|credential)"
+        r"|sig|signature|key|code|auth|apikey|awsaccesskeyid|jwt)=([^&\s#\"']+)",
+        re.IGNORECASE,
+    ),
+    (r"(?<!\S)(?:-u|-U|--user|--proxy-user)(?:[ =]|(?=\S))([^\s:/]{1,128}:[^\s]+)", 0),
+    (r"\bsshpass\s+-p\s*(\S+)", 0),
+    (r"(?<!\S)-pass(?:in|out)?[ =]pass:(\S+)", 0),  # openssl
+    (r"\s:\s+(?:PSK|EAP|XAUTH|NTLM)\s+[\"']?([^\s\"']+)", 0),  # ipsec.secrets
+    (r"\bBW_SESSION=[\"']?([^\s\"']+)", 0),
+    (r"<(?:D|P|Q|DP|DQ|InverseQ)>([A-Za-z0-9+/=]{16,})</", 0),  # an RSA key in XML
+    (r"\blogin\s+\S+\s+(?:account\s+\S+\s+)?password\s+(\S+)", 0),  # netrc
+    (r"(?m)^\s{0,40}password[ \t]+(\S+)[ \t]*$", 0),
+    (r"access-tokens\W{1,40}(?:value\W{1,40})?([^\n]+)", re.IGNORECASE),
+    (r"hooks\.zapier\.com/hooks/catch/([\w/-]{8,200})", 0),
+    (r"webhook\.office\.com/webhookb2/([\w/@-]{8,400})", 0),
+    (r"maker\.ifttt\.com/trigger/[^\s/]{1,128}/(?:json/)?with/key/([\w-]{8,200})", 0),
+    # Password options that are one letter, of programs that have them.
+    (
+        r"\b(?:redis-cli|mysql\w{0,16}|mariadb\w{0,16}|mosquitto_\w{1,8}|ldap\w{1,16}"
+        r"|sshpass|gpg-preset-passphrase)\b[^\n|;&]{0,300}?\s-[aPpw][ =]?([^\s-]\S*)",
+        0,
+    ),
+    (r"\bhttps?\s[^\n|;&]{0,200}?(?:-a|--auth)[ =]([^\s:/]{1,128}:[^\s]+)", 0),
+    (r"(?<!\S)-U[ =]?[^\s%]{1,128}%(\S+)", 0),  # smbclient
+    (r"\bIDENTIFIED\s+(?:WITH\s+\w{1,64}\s+)?BY\s+[\"']?([^\s\"';]+)", re.IGNORECASE),
+    (r"(?m)^[^\s:#]{1,255}:(?:\d{1,5}|\*):[^\s:]{1,64}:[^\s:]{1,64}:(\S+)$", 0),  # pgpass
+    (r"\t(?:TRUE|FALSE)\t/[^\t]{0,512}\t(?:TRUE|FALSE)\t\d{1,18}\t[^\t]{1,256}\t(\S+)", 0),
+    (rf"<[\w:.-]{{0,32}}{_NAME}[\w.-]{{0,32}}>([^<\n]{{1,2000}})<", re.IGNORECASE, "<"),
+    # {"name": "DB_PASSWORD", "value": "..."}, as text
+    (
+        rf"\"(?:name|key)\"\s{{0,9}}:\s{{0,9}}\"[\w.-]{{0,64}}{_NAME}[\w.-]{{0,64}}\",?\s{{0,9}}"
+        r"\"value\"\s{0,9}:\s{0,9}\"([^\"]+)",
+        re.IGNORECASE,
+        '"',
+    ),
+    (rf"(?m){_BLOCK}\n((?:[ \t]+\S[^\n]*\n?){{1,200}})", re.IGNORECASE, "\n"),
+    (r"\$(?:1|2[aby]|5|6|y|gy|7|apr1|argon2id?)\$([^\s:]{8,})", 0),
+    (r"\{S?SHA(?:256|512)?\}([A-Za-z0-9+/=]{16,})", 0),
+    (r"(?:authorization|cookie)[\"']?\s{0,9}[:=]\s{0,9}([^\n\"']+)", re.IGNORECASE),
 )
+_MATERIAL = tuple(_form(*row) for row in _FORMS)
 #: Sentences are looked at where one of their words is there: most texts have none.
 _TELLING = re.compile("pass|kenn|wacht|contrase|secret|token|key|pin|seed|recovery|mnemonic", re.I)
-_PROSE = tuple(re.compile(text, flags) for text, flags in PROSE)
+_PROSE = tuple(_form(text, flags) for text, flags in PROSE)
 _SEPARATOR = r"\\?[\"']?(?:\[\$[a-z]{1,8}\])?\s{0,20}(?:=>|[=:]|%3[Dd])\s{0,20}"
 #: A name and its value: to the end of the line where the line begins with the name.
 _ENTRY = re.compile(
@@ -181,11 +214,11 @@ def secrets(value: str) -> str:
 
 def _secrets(value: str) -> str:
     value = value.replace(HIDDEN, _MARK)  # without blanks, so that a second pass changes nothing
-    for pattern in _MATERIAL:
-        value = pattern.sub(_hide, value)
+    for form in _MATERIAL:
+        value = form.hide(value)
     if _TELLING.search(value):
-        for pattern in _PROSE:
-            value = pattern.sub(_hide, value)
+        for form in _PROSE:
+            value = form.hide(value)
     assigned = (_ENTRY, _ASSIGNMENT) if re.search("[=:]|%3[Dd]", value) else ()
     for pattern in (*assigned, _FLAG):
         value = pattern.sub(rf"\g<1>{_MARK}", value)
@@ -210,16 +243,17 @@ class Lines:
         self._below: int | None = None  # indentation of the name that a YAML block belongs to
 
     def __call__(self, line: str) -> str:
-        ends = re.search(_END, line) is not None
+        dashes = "----" in line  # as in each begin and end of a key
+        ends = dashes and re.search(_END, line) is not None
         if self._within:
             self._within = not ends
             return HIDDEN if line.strip() else line
         if self._below is not None and len(line) - len(line.lstrip()) > self._below:
             return HIDDEN
         if line.strip():
-            block = re.fullmatch(_BLOCK, line, re.IGNORECASE)
+            block = ("|" in line or ">" in line) and re.fullmatch(_BLOCK, line, re.IGNORECASE)
             self._below = len(line) - len(line.lstrip()) if block else None
-        self._within = re.search(_BEGIN, line) is not None and not ends
+        self._within = dashes and re.search(_BEGIN, line) is not None and not ends
         return secrets(line)
 
 

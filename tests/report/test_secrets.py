@@ -373,3 +373,27 @@ def test_a_run_over_files_full_of_secrets_shows_none_of_them(cli: Cli, desktop: 
     for name, (_, secret) in planted.items():
         for place in (*kept, *said, *watch.seen):
             assert secret.encode() not in place, name
+
+
+NEEDY = [form for form in (*redact._MATERIAL, *redact._PROSE) if form.needs]
+
+
+@pytest.mark.parametrize("form", NEEDY, ids=lambda form: str(form.needs[0]))
+def test_what_lets_an_expression_be_left_out_is_in_all_that_it_matches(form: redact._Form) -> None:
+    @settings(max_examples=30, deadline=None)
+    @given(st.from_regex(form.pattern))
+    def matched(text: str) -> None:
+        match = form.pattern.search(text)
+        assert match and any(one in match[0] for one in form.needs)
+
+    matched()
+
+
+def test_an_expression_is_compiled_for_the_first_text_that_it_may_be_in() -> None:
+    form = redact._form(r"\b(?:curl|wget)\s+-p(\S+)", 0)
+    assert form.hide("nothing of that kind") == "nothing of that kind"
+    assert "pattern" not in vars(form)
+    assert form.hide("wget -psecret") == f"wget -p{redact._MARK}"
+    for other in (r"\bcurls?\s(x)", r"\bcurl|wget\s(x)", r"\b(?:curl|wget)?\s(x)", r"\bcurl*\s"):
+        assert redact._form(other, 0).needs == (), other
+    assert len(NEEDY) >= 25
