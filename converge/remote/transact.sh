@@ -4,8 +4,8 @@
 # usage: transact.sh start  T [SECONDS] <payload  unpack the transaction into T, begin it, wait
 #        transact.sh wait   T SECONDS [WORD]      wait until it is past WORD (default: activating)
 #        transact.sh decide T confirm|undo [SHA256 [LOCK] <record]
-#                                                 decide; the first decision counts. RECORD, in
-#                                                 base64, replaces "written". LOCK, the run's, is
+#                                                 decide; the first decision counts. RECORD, gzip
+#                                                 in base64, replaces "written". LOCK, the run's, is
 #                                                 released once that is kept and not on trial
 #        transact.sh undo   T [PART...]           undo a kept one, or one whose process is gone;
 #                                                 parts: nixos home-manager plasma+session
@@ -287,7 +287,7 @@ case $verb in
         case $3 in confirm | undo) ;; *) exit 64 ;; esac
         if [ -n "${4:-}" ] && [ ! -e "$T/decision" ]; then
             # The new record comes with the decision. A decision that was cut off does not count.
-            (umask 077 && base64 -d >"$T/.written" 2>/dev/null)
+            (umask 077 && base64 -d 2>/dev/null | gzip -dc >"$T/.written" 2>/dev/null)
             sum=$(sha256sum <"$T/.written")
             if [ "${sum%% *}" != "$4" ] || ! mv -fT -- "$T/.written" "$T/written"; then
                 rm -f -- "$T/.written"

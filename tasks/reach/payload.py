@@ -92,6 +92,11 @@ def archive(members: Mapping[str, tuple[bytes, int]], *, folders: Iterable[str] 
     return gzip.compress(buffer.getvalue(), mtime=0)
 
 
+def squeezed(data: bytes) -> str:
+    """Bytes, packed, as text."""
+    return encoded(gzip.compress(data, mtime=0))
+
+
 def encoded(data: bytes) -> str:
     """Bytes as the text that ``unpack`` of ``remote/common.sh`` reads."""
     return base64.encodebytes(data).decode()

@@ -19,7 +19,7 @@ from converge.plan.plan import Plan
 from converge.plan.snapshot import Generation, Snapshot
 from converge.proof import keep
 from converge.report.ending import effects, latest
-from tasks.reach.payload import archive, encoded, pack
+from tasks.reach.payload import archive, encoded, pack, squeezed
 from tasks.reach.remote import PROGRAMS, Answer, program, text
 from tasks.run.operations import proves, step, transacts
 from tasks.run.stages import Activated, Built, Kept, Looked, Over, Planned, Proved
@@ -85,14 +85,15 @@ def _words(*words: str) -> str:
 
 
 def payload(work: Built, attempt: int) -> str:
-    """The standard input of ``transact.sh start``."""
+    """The standard input of ``transact.sh start``. gzip packs what two programs have in common once
+    where they lie close together, so they stand in this order."""
     live = pack(work.live, home=work.snapshot.home)
     public = {
         "plan": "".join(f"{line}\n" for line in plan_lines(work, attempt)).encode(),
         "after-reboot": (PROGRAMS / "after-reboot.service").read_bytes(),
-        **{f"{name}.sh": program(name).encode() for name in ("transact", "write", "rollback")},
+        **{f"{name}.sh": program(name).encode() for name in ("write", "rollback", "transact")},
         "undo.sh": "".join(text(PROGRAMS / f"{part}.sh") for part in UNDO).encode(),
-        "entries.awk": (PROGRAMS / "entries.awk").read_bytes(),
+        "entries.awk": text(PROGRAMS / "entries.awk").encode(),
     }
     secret = {"live": live.encode(), "written": record(work).after or b""}
     members = {name: (content, 0o644) for name, content in public.items()}
@@ -277,7 +278,7 @@ def decide(proved: Proved) -> Kept:
             "confirm",
             sha256(text).hexdigest(),
             *([] if proved.as_root else [proved.lock]),  # the lock is the user's
-            stdin=encoded(text),
+            stdin=squeezed(text),
             timeout=DECISION_S,
         )
     if answer.lost:

@@ -18,23 +18,27 @@ def ask(work: Planned, *arguments: str, stdin: str = "", timeout: int = 300) -> 
 
     Every question may be asked twice, because only the first decision counts.
     """
-    verb, *rest = arguments
-    sudo = work.as_root
-    answer = work.remote(
-        "transact", verb, directory(work), *rest, stdin=stdin, sudo=sudo, timeout=timeout
-    )
+    answer = _asked(work, *arguments, stdin=stdin, timeout=timeout)
     if answer.lost and work.reconnect():
-        again = ("wait", "60") if verb == "start" else arguments
-        answer = work.remote(
-            "transact",
-            again[0],
-            directory(work),
-            *again[1:],
-            stdin="" if verb == "start" else stdin,
-            sudo=sudo,
-            timeout=timeout,
-        )
+        if arguments[0] == "start":
+            arguments, stdin = ("wait", "60"), ""
+        answer = _asked(work, *arguments, stdin=stdin, timeout=timeout)
     return answer
+
+
+def _asked(work: Planned, verb: str, *rest: str, stdin: str, timeout: int) -> Answer:
+    """Ask once. "start" is a program of its payload; all else is asked of the copy that the
+    transaction keeps."""
+    place, begins = directory(work), verb == "start"
+    return work.remote(
+        "transact",
+        *(verb, place, *rest),
+        copy="" if begins else f"{place}/transact.sh",
+        packed=begins,
+        stdin=stdin,
+        sudo=work.as_root,
+        timeout=timeout,
+    )
 
 
 def standing(answer: Answer) -> tuple[str, str]:

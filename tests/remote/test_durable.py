@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.reach.payload import squeezed
 from tasks.reach.remote import joined, program
 from tests.remote.test_write import Place
 from tests.tools import need
@@ -156,12 +157,10 @@ class Open:
         (root / "transact.sh").write_text('echo "status $(cat "$2/decision")"\n')
 
     def decide(self, word: str, record: bytes = b"", digest: str = "") -> tuple[int, str]:
-        from base64 import encodebytes
-
         arguments = [word, *([digest or sha256(record).hexdigest()] if record else [])]
         done = subprocess.run(
             [need("dash"), "-c", program("transact"), "t", "decide", str(self.root), *arguments],
-            input=encodebytes(record).decode(),
+            input=squeezed(record),
             capture_output=True,
             text=True,
             timeout=30,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import stat
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.reach.payload import squeezed
 from tests.remote.recording import Workspace, record, run_id
 from tests.tools import missing, need
 
@@ -249,7 +249,7 @@ def test_the_lock_of_a_run_goes_with_the_word_kept_and_with_no_other(
     word = "undo" if case == "undone" else "confirm"
     text = record(run)
     sent = hashlib.sha256(text).hexdigest(), str(lock)
-    said = workspace.transact("decide", run, word, *sent, stdin=base64.b64encode(text))
+    said = workspace.transact("decide", run, word, *sent, stdin=squeezed(text).encode())
     assert ("released" in said.splitlines()) is (case == "kept")
     assert lock.exists() is (case != "kept")
     assert f"status {'undone' if case == 'undone' else 'kept'}" in said

@@ -19,6 +19,7 @@ from converge.plan.plan import Plan
 from converge.plan.snapshot import Snapshot
 from converge.profile.choices import check_choices
 from converge.subjects.settings import BY_ID
+from tasks.reach import remote
 from tasks.reach.remote import program
 from tasks.run.journal import Journal
 from tasks.run.run import Run
@@ -49,11 +50,16 @@ class Host:
         return answer is not False, SimpleNamespace(stdout_lines=lines, stderr_lines=[])
 
     def words(self, number: int = -1) -> list[str]:
-        """The arguments of a command, without ``sh -c PROGRAM``, nor what root begins with."""
+        """The arguments of a command, without ``sh -c PROGRAM``, what root begins with, and where
+        the program is."""
         given, options = self.commands[number]
         assert (given[:2] == ["cd", "/"]) is options.get("_sudo", False)
         shell, flag, text, *rest = given[given.index("sh") :]
         assert (shell, flag) == ("sh", "-c")
+        if text in (remote._KEPT, remote._CARRIED):
+            name, copy, _, *rest = rest
+            assert copy == (f"{rest[1]}/transact.sh" if text == remote._KEPT else "transact.sh")
+            return [name, *rest]
         assert text == program(rest[0].removeprefix("workspace-"))
         return rest
 

@@ -41,7 +41,7 @@ def test_a_transaction_is_sent_whole_and_its_secrets_for_its_owner_alone(make: A
         assert sent[f"{name}.sh"].decode() == program(name)
     for part in activate.UNDO:
         assert plain(PROJECT / f"converge/remote/{part}.sh").encode() in sent["undo.sh"]
-    assert sent["entries.awk"] == (PROJECT / "converge/remote/entries.awk").read_bytes()
+    assert sent["entries.awk"].decode() == plain(PROJECT / "converge/remote/entries.awk")
 
 
 def test_an_activation_that_takes_longer_than_one_question_is_asked_about_again(make: Any) -> None:
