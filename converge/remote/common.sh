@@ -103,11 +103,11 @@ put() {
     why=$({ printf '%s\n' "$@" | cat >"$path_.new" && settle "$path_"; } 2>&1) && return 0
     unsettled
 }
-# unpack DIRECTORY <PAYLOAD: what tasks/reach/payload.py packed, its sum checked by gzip. Prints errors.
+# unpack DIRECTORY [PART] <PAYLOAD of tasks/reach/payload.py, or a part; gzip checks it. Prints errors.
 unpack() {
     cut_=$({
         { base64 -d | gzip -dc || say cut >&3; } |
-            tar -xf - -C "$1" --no-same-owner --no-same-permissions
+            tar -xf - -C "$1" --no-same-owner --no-same-permissions ${2:+--strip-components=1 "$2"}
     } 3>&1) && [ -z "$cut_" ]
 }
 receive() { # receive PATH <CONTENT: as put, for the content on standard input

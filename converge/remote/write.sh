@@ -1,11 +1,12 @@
 # Replace the managed files of one workspace in one step: each wholly old or wholly new.
 #
-# usage: write.sh RUN WORK LOCK CONTROLLER KEEP <payload
+# usage: write.sh RUN WORK LOCK CONTROLLER KEEP [PART] <payload
 #   RUN         id of the run, [0-9a-z-]+
 #   WORK        directory of this run's record, 0700: new bytes, old bytes, the manifest
 #   LOCK        path of the workspace's lock, or "" (root's part works under the user's lock)
 #   CONTROLLER  "HOST USER PID SINCE" of the run, for a person who finds the workspace locked
 #   KEEP        "keep" leaves the lock in place for the steps that follow, "release" removes it
+#   PART        directory of the payload that is ours, "user" or "root"; default: all of it
 # The payload is a tar.gz in base64: "manifest", the new bytes as "new/N", and for a file of KDE's the
 # entries that the run changes as "entries/N" (converge/kde/back.py). Manifest lines:
 #   dir   - MODE -      PATH   a directory to make where it is missing
@@ -129,7 +130,7 @@ failed() {
 [ -z "$lock" ] || take_lock
 place "${work%/*}" || stop 70 "$why"
 mkdir -p -- "$work/before" || stop 70 "$work: cannot be made"
-text=$(unpack "$work" 2>&1) ||
+text=$(unpack "$work" "${6:-}" 2>&1) ||
     stop 70 "$work: cannot hold the new files: $(reason "$text")"
 # tar accepts an archive that ends between two members, so the last line is checked.
 [ "$(tail -n 1 -- "$work/manifest" 2>/dev/null)" = end ] || stop 70 "the payload was cut off"

@@ -14,6 +14,8 @@ from pathlib import PurePosixPath
 from converge.kde.back import encode
 from converge.plan.plan import Change, digest
 
+#: Changes, and staged files that a killed run left.
+Changes = tuple[Iterable[Change], Iterable[str]]
 PRIVATE = (".config", ".local", ".local/share", ".local/state")  # made with mode 0700
 
 
@@ -37,6 +39,23 @@ def pack(
     sweep: Iterable[str] = (),
 ) -> str:
     """The standard input of ``remote/write.sh`` for these changes."""
+    return _private(_members(changes, home=home, sweep=sweep))
+
+
+def pack_both(user: Changes, root: Changes, *, home: str) -> str:
+    """The same for the user and for root, in the directories ``user`` and ``root``. Equal files lie
+    side by side, where gzip packs the second one to almost nothing."""
+    parts = {"user": _members(*user, home=home), "root": _members(*root, home=home)}
+    members = {f"{of}/{name}": data for of, part in parts.items() for name, data in part.items()}
+    place = {data: number for number, data in reversed([*enumerate(members.values())])}
+    side_by_side = sorted(members.items(), key=lambda member: place[member[1]])
+    return _private(dict(side_by_side), within=("user/", "root/"))
+
+
+def _members(
+    changes: Iterable[Change], sweep: Iterable[str] = (), *, home: str
+) -> dict[str, bytes]:
+    """The manifest, the new bytes and the entries, by name."""
     changes = tuple(changes)
     lines = [
         f"dir - {mode} - {path}"
@@ -64,7 +83,7 @@ def pack(
     lines += (f"apply {number} - - {target}" for target, number in targets.items())
     text = "".join(f"{line}\n" for line in lines).encode()
     manifest = text + f"whole - - {digest(text)} -\nend\n".encode()
-    return _private({"manifest": manifest, **contents})
+    return {"manifest": manifest, **contents}
 
 
 def pack_tree(files: Iterable[tuple[str, bytes]]) -> str:
@@ -72,9 +91,10 @@ def pack_tree(files: Iterable[tuple[str, bytes]]) -> str:
     return _private(dict(files))
 
 
-def _private(files: Mapping[str, bytes]) -> str:
+def _private(files: Mapping[str, bytes], within: Iterable[str] = ("",)) -> str:
     members = {name: (content, 0o600) for name, content in files.items()}
-    return encoded(archive(members, folders=("new", "entries")))
+    folders = [f"{place}{name}" for place in within for name in ("new", "entries")]
+    return encoded(archive(members, folders=folders))
 
 
 def archive(members: Mapping[str, tuple[bytes, int]], *, folders: Iterable[str] = ()) -> bytes:

@@ -18,6 +18,7 @@ from typing import Any
 import gevent
 from paramiko.ssh_exception import SSHException
 from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.connectors.util import SUDO_PASSWORD_REQUIRED_LINES
 
 from converge.text.reason import Reason, last_line, reason
 
@@ -148,6 +149,54 @@ def carried(name: str, arguments: Sequence[str]) -> StringCommand:
 def _digest(name: str) -> str:
     """The digest of a program as a shell reads it from a file: without the last line break."""
     return sha256(program(name).rstrip("\n").encode()).hexdigest()
+
+
+#: The line between what was written as the user and what was written as root.
+_ROOTS_PART = "workspace-root"
+#: Writes as the user and, where this is done, as root. After root's part the exit code is always 0:
+#: after another one pyinfra would ask for a password of sudo.
+_BOTH = f"""\
+write=$1 run=$2 work=$3 lock=$4 controller=$5 root_work=$6 begin=$7
+shift 7
+payload=$(cat)
+part() {{ printf '%s\\n' "$payload" | "$@"; }}
+part sh -c "$write" "$0" "$run" "$work" "$lock" "$controller" keep user || exit
+echo {_ROOTS_PART}
+set -- "$@" sh -c "$write" "$0" "$run" "$root_work" '' "$controller" keep root
+if [ -n "$begin" ]; then set -- sudo -H -n sh -c "$begin" sh "$@"; fi
+part "$@" || :
+"""
+
+
+def write_both(
+    host: Any,
+    run: str,
+    *,
+    user: str,
+    root: str,
+    lock: str,
+    controller: str,
+    stdin: str,
+    sudo: bool,
+) -> tuple[Answer, Answer | None]:
+    """``write.sh`` for the user and then for root in one command: two answers; None where root's
+    part was not begun. ``user`` and ``root``: the directories of their records. Root begins as with
+    ``sudo=True`` of ``send``."""
+    environment = host.data.get("_env") or {} if sudo else {}
+    names = (f"{name}={value}" for name, value in environment.items())
+    words = (program("write"), run, user, lock, controller, root, f'{_ROOTS} "$@"' if sudo else "")
+    answer = send(host, _sh(_BOTH, "workspace-write", *words, *names), stdin=stdin)
+    if _ROOTS_PART not in answer.lines:
+        return answer, None
+    at = answer.lines.index(_ROOTS_PART)
+    lines = answer.lines[at + 1 :]
+    errors = answer.errors
+    if any(line.strip() in SUDO_PASSWORD_REQUIRED_LINES for line in errors):
+        errors = ("sudo asks for a password; see docs/ssh.md, nothing was run as root",)
+    return (
+        Answer(ok=True, lines=answer.lines[:at]),
+        Answer(ok=answer.ok, lines=lines, errors=errors, lost=not lines and not errors),
+    )
 
 
 #: The programs are functions of one shell, which begins once: common.sh starts programs too. Two

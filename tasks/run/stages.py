@@ -203,10 +203,12 @@ class Looked(Planned):
 class Written(Looked):
     """The files that have no effect by themselves are written.
 
-    ``records``: for each record of old bytes its directory, its owner and its part."""
+    ``records``: for each record of old bytes its directory, its owner and its part; ``roots``: what
+    was said when root's files were written in the same command as the user's."""
 
     records: tuple[tuple[str, str, str], ...] = ()
     holds_lock: bool = False
+    roots: Answer | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

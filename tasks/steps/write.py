@@ -1,4 +1,4 @@
-"""Write the changed files of a workspace: one remote command for the user's, one for root's."""
+"""Write the changed files of a workspace: one remote command for the user's and for root's."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from converge.plan.plan import Change, Plan
 from converge.plan.snapshot import Snapshot
 from converge.plan.written import LastWritten, SettingProof
 from converge.setting import Layer
-from tasks.reach.payload import pack
-from tasks.reach.remote import Answer
+from tasks.reach.payload import pack, pack_both
+from tasks.reach.remote import Answer, write_both
 from tasks.run.operations import step
 from tasks.run.stages import Looked, Over, Planned, Read, Written
+from tasks.run.waits import PROGRAMS
 from tasks.steps import read
 from tasks.steps.lock import controller, done
 
@@ -46,34 +47,51 @@ def _record(work: Planned, written: LastWritten) -> Change:
     idle=lambda planned: "" if planned.acts else "nothing to change",
 )
 def layer_files(looked: Looked) -> Written:
-    """Take the workspace's lock and write the user's files that have no effect by themselves.
+    """Take the workspace's lock and write the user's files that have no effect by themselves; as
+    root, in the same command, the NixOS layer where it changes.
 
     Where the run changes nothing else, the record is written too and the lock released.
     """
     changes = [change for change in looked.plan.inert if not change.root]
-    last = not looked.proves
-    holds = bool(looked.proves or looked.root_changes or looked.root_sweep)
-    place = f"{looked.record_directory}/layer"
-    answer = looked.remote(
-        "write",
-        looked.run.id,
-        place,
-        looked.lock,
-        controller(),
-        "keep" if holds else "release",
-        stdin=pack(
-            [*changes, record(looked)] if last else changes,
-            home=looked.snapshot.home,
-            sweep=looked.plan.sweep,
-        ),
-    )
+    if not looked.proves:
+        changes.append(record(looked))
+    root = (looked.root_changes, looked.root_sweep)
+    with_root = any(root)
+    holds = looked.proves or with_root
+    place, home, roots = f"{looked.record_directory}/layer", looked.snapshot.home, None
+    if with_root:
+        roots_alone(looked, *root)
+        with looked.waits(PROGRAMS["write"]):
+            answer, roots = write_both(
+                looked.host,
+                looked.run.id,
+                user=place,
+                root=f"{looked.system_record}/layer",
+                lock=looked.lock,
+                controller=controller(),
+                stdin=pack_both((changes, looked.plan.sweep), root, home=home),
+                sudo=looked.snapshot.needs_sudo,
+            )
+    else:
+        answer = looked.remote(
+            "write",
+            looked.run.id,
+            place,
+            looked.lock,
+            controller(),
+            "keep" if holds else "release",
+            stdin=pack(changes, home=home, sweep=looked.plan.sweep),
+        )
     if answer.of("stale"):
         title = layer_files.title(looked)
         snapshot, plan = _overtaken(looked, answer, title, unwritten="this run wrote nothing")
         return Written.of(looked, snapshot=snapshot, plan=plan)
     done(answer)
     return Written.of(
-        looked, holds_lock=holds, records=((place, "user", Layer.HOME_MANAGER.value),)
+        looked,
+        holds_lock=holds,
+        records=((place, "user", Layer.HOME_MANAGER.value),),
+        roots=roots,
     )
 
 
@@ -128,14 +146,19 @@ def _write(work: Planned, record: Change, keep: str) -> None:
     done(answer)
 
 
-def by_root(work: Read, changes: Iterable[Change], sweep: Iterable[str] = ()) -> Answer:
-    """Write files of the NixOS layer as root. Raises ``Over`` for any other: neither an answer of
-    the workspace nor the record of its user tells root where to write."""
-    changes, sweep = tuple(changes), tuple(sweep)
+def roots_alone(work: Read, changes: Iterable[Change], sweep: Iterable[str]) -> None:
+    """Raise ``Over`` for a file outside the NixOS layer: neither an answer of the workspace nor the
+    record of its user tells root where to write."""
     layer = system_layer(work.choices.root)
     for path in (*(one.path for one in changes), *sweep):
         if not below(path, layer):
             raise Over(f"{path}: no file of the NixOS layer; root writes no other")
+
+
+def by_root(work: Read, changes: Iterable[Change], sweep: Iterable[str] = ()) -> Answer:
+    """Write files of the NixOS layer as root. Raises ``Over`` for any other."""
+    changes, sweep = tuple(changes), tuple(sweep)
+    roots_alone(work, changes, sweep)
     return work.remote(
         "write",
         work.run.id,
@@ -158,10 +181,11 @@ def by_root(work: Read, changes: Iterable[Change], sweep: Iterable[str] = ()) ->
     ),
 )
 def root_files(written: Written) -> Written:
-    """Write the NixOS layer as root; the lock is the user's."""
+    """Write the NixOS layer as root, where ``layer_files`` has no answer about it; the lock is the
+    user's."""
     if not (written.root_changes or written.root_sweep):  # another run has written them meanwhile
         return written
-    done(by_root(written, written.root_changes, written.root_sweep))
+    done(written.roots or by_root(written, written.root_changes, written.root_sweep))
     place = f"{written.system_record}/layer"
     owner = "root" if written.snapshot.needs_sudo else "user"
     return Written.of(written, records=(*written.records, (place, owner, Layer.NIXOS.value)))

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from converge.exits import Exit
+from tasks.reach.payload import pack
+from tasks.reach.remote import program
 from tasks.run.stages import Kept, Looked, Over, Written
 from tasks.steps import activate, back, build, finish, write
 from tasks.steps import read as reading
@@ -67,6 +69,53 @@ def test_files_of_root_are_written_with_sudo_where_it_is_needed_and_without_a_lo
     )
     assert work.host.commands[0][1].get("_sudo", False) is sudo
     assert written.records == ((place, "root" if sudo else "user", "nixos"),)
+
+
+@pytest.mark.parametrize(("uid", "sudo"), [("0", True), ("1000", False)])
+def test_both_layers_are_written_in_one_command_and_their_equal_files_sent_once(
+    make: Any, uid: str, sudo: bool
+) -> None:
+    here = found()
+    here = replace(here, facts={**here.facts, "system_uid": uid})
+    made = plan(here, selected=EVERY)
+    work = make(("done", "workspace-root", "done"), snapshot=here, made=made, stage=Looked)
+    written = write.root_files(write.layer_files(work))
+    (command,) = work.host.commands
+    assert command[0].count(program("write")) == 1
+    assert command[0][-1].startswith("cd / && PATH=") is sudo, (
+        "root begins with nothing of a user's"
+    )
+    runs = f"/var/lib/workspace-tuning/runs/{work.choices.user}/{work.run.id}/layer"
+    assert [place for place, _, _ in written.records] == [f"{work.record_directory}/layer", runs]
+    user = [change for change in made.inert if not change.root]
+    apart = [len(pack(changes, home=HOME)) for changes in (user, work.root_changes)]
+    assert len(command[1]["_stdin"]) < sum(apart) - 10_000, "ten files of lib/ are the same"
+    sent = work.host.stdin()
+    assert {name.partition("/")[0] for name in sent} == {"user", "root"}
+    for part, changes in (("user", user), ("root", work.root_changes)):
+        for number, change in enumerate(changes, 1):
+            assert sent[f"{part}/new/{number}"] == change.after
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (("failed no room",), "no room"),
+        (("stale /x",), "/x was changed since it was read; nothing was written"),
+        (("done", "workspace-root", "refused /y: is a link"), "/y: is a link"),
+        (("done", "workspace-root", "failed no room"), "no room"),
+        (("done", "workspace-root"), "connection lost: it gave no reason"),
+        (OSError("cut"), "connection lost: cut"),
+    ],
+)
+def test_every_answer_of_a_write_for_both_has_its_meaning(
+    make: Any, answer: Any, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "take_again", lambda _: None)
+    work = make(answer, made=plan(found(), selected=EVERY), stage=Looked)
+    with pytest.raises(Over) as over:
+        write.root_files(write.layer_files(work))
+    assert over.value.short == why
 
 
 def test_what_a_killed_run_left_beside_files_of_root_is_swept_by_root(make: Any) -> None:
