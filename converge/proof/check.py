@@ -175,12 +175,12 @@ class Answers:
     """The replies, by question. In a sandbox no question about the machine was asked."""
 
     def __init__(self, replies: Mapping[Ask, Reply], *, sandbox: bool = False) -> None:
-        self._replies = replies
+        self.replies = replies
         self._sandbox = sandbox
 
     def reply(self, ask: Ask) -> Reply:
         """The reply to a question, with any status. Raises ``NoAnswer`` without a whole reply."""
-        reply = self._replies.get(ask)
+        reply = self.replies.get(ask)
         if reply is None and ask.machine and self._sandbox:
             raise NoAnswer(not_applicable(SANDBOX))
         if reply is None:

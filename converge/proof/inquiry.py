@@ -8,8 +8,10 @@ Three pure steps: ``jobs`` and ``questions`` (what to ask), ``arguments`` and ``
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from converge.effect import Finding, Verdict, not_applicable, not_effective, unknown
@@ -30,6 +32,7 @@ from converge.proof.touched import Touched
 from converge.setting import NEEDS, Phase, Setting
 from converge.text.limits import count, frame, number
 
+FIRST = "workspace-check 1"  # line of remote/check.sh
 CAP = 256 * 1024  # bytes of output kept of one probe
 _CONVERGE = Path(__file__).parents[1]
 _SHARED = _CONVERGE / "remote" / "probes"
@@ -41,6 +44,20 @@ PROBES = (
     *sorted(_CONVERGE.glob("subjects/*/*probe.sh")),
     _SHARED / "last.sh",
 )
+
+
+_PROBE = re.compile(r"^probe_(\w+)\(\)", re.MULTILINE)
+
+
+def probes(asked: Iterable[Ask]) -> tuple[Path, ...]:
+    """The files that these questions need: what all share, and the subjects that are asked."""
+    names = {ask.probe.replace("-", "_") for ask in asked}
+    return tuple(path for path in PROBES if path.parent == _SHARED or names & _probes_of(path))
+
+
+@cache
+def _probes_of(path: Path) -> frozenset[str]:
+    return frozenset(_PROBE.findall(path.read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True)
@@ -136,7 +153,14 @@ def _asks(context: Context, job: Job) -> Iterable[Ask]:
 
 def whole(lines: Sequence[str]) -> bool:
     """Whether the output of ``remote/check.sh`` has its first and its last line."""
-    return bool(lines) and lines[0] == "workspace-check 1" and lines[-1] == "end"
+    return bool(lines) and lines[0] == FIRST and lines[-1] == "end"
+
+
+def apart(lines: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """The output of a reading and that of ``remote/check.sh`` behind it."""
+    starts = [number for number, line in enumerate(lines) if line == FIRST]
+    at = starts[-1] if starts else len(lines)
+    return lines[:at], lines[at:]
 
 
 def arguments(context: Context, asked: Sequence[Ask]) -> list[str]:

@@ -64,6 +64,9 @@ class Packer(ZlibCompressor):
     """Packs one packet after the other of a compressed connection, as OpenSSH does: paramiko would
     forget at each packet what it has sent, and sends the same text as long as the first time."""
 
+    def __init__(self) -> None:
+        self.z = zlib.compressobj(zlib.Z_BEST_COMPRESSION)
+
     def __call__(self, data: Any) -> bytes:
         return self.z.compress(data) + self.z.flush(zlib.Z_SYNC_FLUSH)
 

@@ -7,6 +7,7 @@ input, and never in the program's text.
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -96,11 +97,16 @@ def joined(*paths: Path) -> str:
     return "".join(text(path) for path in (PROGRAMS / "common.sh", *paths))
 
 
+_SIGNATURE = re.compile(r"^((?:function )?\w+\(.*\) [{(]) +#.*")
+
+
 @cache
 def text(path: Path) -> str:
-    """The text of a shell program without its comment lines (they cost transfer)."""
+    """The text of a shell program without its comment lines, and without the comments that name
+    the arguments of its functions (they cost transfer)."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    return "\n".join(line for line in lines if not line.lstrip().startswith("#")) + "\n"
+    kept_lines = (line for line in lines if not line.lstrip().startswith("#"))
+    return "\n".join(_SIGNATURE.sub(r"\1", line) for line in kept_lines) + "\n"
 
 
 def command(name: str, arguments: Sequence[str]) -> StringCommand:
@@ -219,9 +225,40 @@ echo workspace-begin
 def read_command(root: str, arguments: Sequence[str]) -> StringCommand:
     """The command that reads a workspace: its machine, its flakes and its managed files.
     ``arguments``: ``Choices.flakes``, then the arguments of ``read.sh``."""
-    programs = "".join(_function(name) for name in ("managed", "detect", "flakes", "read"))
-    whole = text(PROGRAMS / "common.sh") + _function("places") + programs + _SNAPSHOT
+    whole = text(PROGRAMS / "common.sh") + _programs() + _SNAPSHOT
     return _sh(whole, "workspace-snapshot", root, *arguments)
+
+
+#: A reading, then remote/check.sh, whose probes begin with the text of common.sh as well. They come
+#: on standard input: Linux allows no argument over 128 KiB, and sshd makes one of a whole command.
+_LOOK = """\
+common=$1 read=$2 check=$3 count=$4
+shift 4
+(
+    at=0
+    for word do
+        at=$((at + 1))
+        if [ "$at" = 1 ]; then set --; fi
+        if [ "$at" -le "$count" ]; then set -- "$@" "$word"; fi
+    done
+    exec sh -c "$common$read" "$0" "$@"
+) </dev/null || exit
+shift "$count"
+{ printf %s "$common"; cat; } | sh -c "$common$check" workspace-check "$@" || :
+"""
+
+
+def look_command(root: str, arguments: Sequence[str], questions: Sequence[str]) -> StringCommand:
+    """``read_command``, and behind its answer that of ``check.sh`` to these questions, if the
+    workspace could be read. Its standard input: the text of the probes."""
+    texts = (_programs() + _SNAPSHOT, _without_common("check"))
+    words = (text(PROGRAMS / "common.sh"), *texts, str(1 + len(arguments)), root, *arguments)
+    return _sh(_LOOK, "workspace-snapshot", *words, *questions)
+
+
+def _programs() -> str:
+    programs = "".join(_function(name) for name in ("managed", "detect", "flakes", "read"))
+    return _function("places") + programs
 
 
 def _function(name: str) -> str:

@@ -16,14 +16,14 @@ from converge.effect import Effect
 from converge.exits import Exit
 from converge.journal.kinds import FindingRecord
 from converge.plan.plan import Plan
-from converge.plan.snapshot import Generation, Snapshot
+from converge.plan.snapshot import Generation, Kind, Node, Snapshot
 from converge.proof import keep
 from converge.report.ending import effects, latest
 from tasks.reach.payload import archive, encoded, pack, squeezed
 from tasks.reach.remote import PROGRAMS, Answer, program, text
 from tasks.run.operations import proves, step, transacts
 from tasks.run.stages import Activated, Built, Kept, Looked, Over, Planned, Proved
-from tasks.steps import proof, read, trial, write
+from tasks.steps import again, proof, read, trial, write
 from tasks.steps.transaction import ask, standing
 from tasks.steps.write import record
 
@@ -120,15 +120,15 @@ def preflight(planned: Planned) -> Looked:
 def prove(active: Activated) -> Proved:
     """Look at the workspace as it is now: whether every setting has its effect. Without an answer
     the change is disproved."""
-    now = active
+    now, earlier = active, None
     if active.transacts:
-        found = read.take_again(active)
+        found, earlier = again.look(active, _expected(active))
         if found is None:
             return Proved.of(active, disproved="the workspace could not be read after the change")
         now = Activated.of(
             active, snapshot=_as_if_kept(active, found), plan=_as_planned(active, found)
         )
-    findings = proof.after(now)
+    findings = proof.after(now, earlier)
     speaking = proof.against(now, active.known, findings)
     disproved = not_known = ""
     if speaking:
@@ -148,6 +148,27 @@ def prove(active: Activated) -> Proved:
     return Proved.of(
         active, disproved=disproved, not_known=not_known, proof=proof.record_of(now, findings)
     )
+
+
+def _expected(active: Activated) -> Activated:
+    """The workspace as it was read before the change, with the change."""
+    here = active.snapshot
+    nodes = dict(here.nodes)
+    for change in active.plan.changes:
+        if change.after is None:
+            nodes.pop(change.path, None)
+        else:
+            before = nodes.get(change.path)
+            mode = change.mode or (before.mode if before else 0o600)
+            nodes[change.path] = Node(
+                path=change.path,
+                kind=Kind.FILE,
+                mode=mode,
+                uid=before.uid if before else 0,
+                owner=before.owner if before else "",
+                content=change.after,
+            )
+    return Activated.of(active, snapshot=_as_if_kept(active, replace(here, nodes=nodes)))
 
 
 def _as_planned(active: Activated, found: Snapshot) -> Plan:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from converge.effect import Effect, Finding, summary, verdict
 from converge.exits import Exit, Outcome
@@ -17,7 +17,7 @@ from converge.plan import layers
 from converge.plan.standing import Stand
 from converge.plan.written import NOT_LOOKED_AT, SettingProof
 from converge.proof import inquiry, keep
-from converge.proof.check import Ask, Context, When
+from converge.proof.check import Answers, Ask, Context, Reply, When
 from converge.proof.touched import Touched, touched
 from converge.report.ending import verified
 from converge.report.findings import show
@@ -29,6 +29,8 @@ from tasks.run.stages import Built, Given, Over, Planned, Read
 from tasks.steps import read, write
 from tasks.steps.show import nothing_to_do
 
+#: The checks that are due after a change.
+AFTER = frozenset(When) - {When.BEFORE}
 #: Effects that a run without keeping its change shows; the others are in the journal only.
 WRONG = (Effect.NOT_EFFECTIVE, Effect.UNKNOWN)
 SETTLE_S = 3
@@ -82,12 +84,36 @@ def before(work: Planned, always: frozenset[str]) -> tuple[Finding, ...]:
     return prove(work, frozenset(When), wanted=Touched(settings=frozenset(), items=items))
 
 
-def after(work: Planned) -> tuple[Finding, ...]:
+@dataclass(frozen=True)
+class Earlier:
+    """Questions that were asked already, and the output of ``remote/check.sh`` about them."""
+
+    asked: tuple[Ask, ...] = ()
+    lines: Sequence[str] = ()
+
+    def replies(self, known: Context) -> dict[Ask, Reply]:
+        """The replies of a whole answer; none of another one: then all is asked again."""
+        if not inquiry.whole(self.lines):
+            return {}
+        return dict(inquiry.read(known, self.asked, self.lines).replies)
+
+
+def after(work: Planned, earlier: Earlier | None = None) -> tuple[Finding, ...]:
     """Findings of what the change can have touched, and of settings that were not looked at before.
     ``work`` has the snapshot and the plan of now.
 
     What is wrong is asked once more after a moment, because KWin reads a file with a delay, and
     units take a moment to start."""
+    return prove(work, AFTER, wanted=_wanted(work), settle=True, earlier=earlier)
+
+
+def foreseen(work: Planned) -> tuple[Ask, ...]:
+    """The questions of ``after``, as far as they are known before the workspace is read again."""
+    known = context(work)
+    return inquiry.questions(known, _jobs(work, known, AFTER, _wanted(work)))
+
+
+def _wanted(work: Planned) -> Touched:
     by, plan = touched_by(work), work.plan
     known = {name for name, one in plan.written.settings.items() if one.effect != NOT_LOOKED_AT}
     unseen = {
@@ -96,18 +122,14 @@ def after(work: Planned) -> tuple[Finding, ...]:
         if standing.stand in (Stand.LOCKED, Stand.HELD)
         or (standing.in_force and standing.setting.id not in known)
     }
-    wanted = replace(by, settings=by.settings | unseen | {*plan.to_prove})
-    return prove(work, frozenset(When) - {When.BEFORE}, wanted=wanted, settle=True)
+    return replace(by, settings=by.settings | unseen | {*plan.to_prove})
 
 
-def prove(
-    work: Planned, when: frozenset[When], *, wanted: Touched | None = None, settle: bool = False
-) -> tuple[Finding, ...]:
-    """Ask, judge and record each check as a ``finding``. ``wanted``: which checks; None: all;
-    ``settle``: ask what is wrong once more after a moment."""
-    known = context(work)
+def _jobs(
+    work: Planned, known: Context, when: frozenset[When], wanted: Touched | None
+) -> tuple[inquiry.Job, ...]:
     phases = read.stage_of(work, work.snapshot).phases
-    todo = inquiry.jobs(
+    return inquiry.jobs(
         known,
         ITEMS,
         PROOFS,
@@ -116,7 +138,21 @@ def prove(
         chosen=work.choices.phases,
         wanted=wanted,
     )
-    findings = list(ask(work, known, todo))
+
+
+def prove(
+    work: Planned,
+    when: frozenset[When],
+    *,
+    wanted: Touched | None = None,
+    settle: bool = False,
+    earlier: Earlier | None = None,
+) -> tuple[Finding, ...]:
+    """Ask, judge and record each check as a ``finding``. ``wanted``: which checks; None: all;
+    ``settle``: ask what is wrong once more after a moment; ``earlier``: what was asked already."""
+    known = context(work)
+    todo = _jobs(work, known, when, wanted)
+    findings = list(ask(work, known, todo, earlier))
     again = [number for number, one in enumerate(findings) if one.effect in WRONG]
     if settle and again:
         time.sleep(SETTLE_S)
@@ -126,11 +162,16 @@ def prove(
     return tuple(findings)
 
 
-def ask(work: Given, known: Context, todo: Iterable[inquiry.Job]) -> tuple[Finding, ...]:
-    """A finding for each of these jobs, from one remote command. Where the connection broke, the
-    command is sent again on a new one."""
+def ask(
+    work: Given, known: Context, todo: Iterable[inquiry.Job], earlier: Earlier | None = None
+) -> tuple[Finding, ...]:
+    """A finding for each of these jobs, from one remote command, or from none where ``earlier`` has
+    all answers. Where the connection broke, the command is sent again on a new one."""
     todo = tuple(todo)
-    asked = inquiry.questions(known, todo)
+    had = earlier.replies(known) if earlier else {}
+    asked = tuple(one for one in inquiry.questions(known, todo) if one not in had)
+    if had and not asked:
+        return inquiry.findings(known, todo, Answers(had, sandbox=known.sandbox))
     answer = _check(work, known, asked)
     cut = not inquiry.whole(answer.lines) and (answer.lost or not remote.connected(work.host))
     if cut and work.reconnect():
@@ -139,16 +180,22 @@ def ask(work: Given, known: Context, todo: Iterable[inquiry.Job]) -> tuple[Findi
     if not inquiry.whole(answer.lines):
         failure = answer.last_error if answer.errors else "the line was cut before its answer"
     answers = inquiry.read(known, asked, answer.lines, failure=failure)
-    return inquiry.findings(known, todo, answers)
+    both = Answers({**had, **answers.replies}, sandbox=known.sandbox)
+    return inquiry.findings(known, todo, both)
 
 
 def _check(work: Given, known: Context, asked: Sequence[Ask]) -> Answer:
     return work.remote(
         "check",
         *inquiry.arguments(known, asked),
-        stdin=remote.joined(*inquiry.PROBES),
-        timeout=SLACK_S + sum(ask.limit for ask in asked),
+        stdin=remote.joined(*inquiry.probes(asked)),
+        timeout=limit(asked),
     )
+
+
+def limit(asked: Iterable[Ask]) -> int:
+    """Seconds within which these questions are answered."""
+    return SLACK_S + sum(ask.limit for ask in asked)
 
 
 def table(work: Given, findings: Iterable[Finding], *, whole: bool = False) -> None:

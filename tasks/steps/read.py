@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from converge.exits import Exit, Outcome
@@ -137,6 +137,11 @@ def attempt(work: Given) -> Snapshot | str:
     given = remote.read_command(work.choices.root, arguments(work))
     with work.waits(waits.PROGRAMS["read"]):
         answer = remote.send(work.host, given, timeout=LIMIT_S)
+    return understood(answer)
+
+
+def understood(answer: remote.Answer) -> Snapshot | str:
+    """The snapshot in the answer of a reading, or why the workspace could not be read."""
     lines = unread.framed(answer.lines)
     if lines is None or not answer.ok:
         return unread.why(answer.lines, answer.errors, lost=answer.lost)
@@ -151,7 +156,9 @@ def attempt(work: Given) -> Snapshot | str:
         return f"the workspace could not be read: {said}"[:1000]
 
 
-def take_again(work: Given) -> Snapshot | None:
+def take_again(
+    work: Given, attempt: Callable[[Given], Snapshot | str] = attempt
+) -> Snapshot | None:
     """Read the workspace in the middle of a change, on a new connection where the old one broke.
     None where this fails; the change still has to be decided about."""
     found = attempt(work)

@@ -20,7 +20,7 @@ from tests.remote.reading import FILES
 PARTS = ast.literal_eval(
     next(
         node.generators[0].iter
-        for node in ast.walk(ast.parse(inspect.getsource(remote.read_command)))
+        for node in ast.walk(ast.parse(inspect.getsource(remote._programs)))
         if isinstance(node, ast.GeneratorExp)
     )
 )

@@ -31,7 +31,7 @@ def test_two_workspaces_converge_and_a_run_without_changes_costs_one_command_eac
         f"box-{sshd.TWO}": "applied, some pending",
     }
     used = {user: ssh_server.commands(user) for user in sshd.USERS}
-    assert max(used[user] - start[user] for user in sshd.USERS) == 9, (start, used)
+    assert max(used[user] - start[user] for user in sshd.USERS) == 7, (start, used)
 
     roots = [Path(str(box["root"])) for box in boxes]
     before = [tree(root) for root in roots]
