@@ -247,6 +247,30 @@ def test_every_probe_that_a_check_asks_is_there() -> None:
         assert f"probe_{ask.probe.replace('-', '_')}() {{" in PROBES, ask
 
 
+def test_a_question_brings_the_probes_of_its_subject_and_no_others() -> None:
+    import re
+
+    subjects = [path for path in inquiry.PROBES if "subjects" in path.parts]
+    defined = {
+        path: set(re.findall(r"^(\w+)\(\) ", path.read_text(), re.MULTILINE))
+        for path in inquiry.PROBES
+    }
+    for path in subjects:
+        names = [name for name in defined[path] if name.startswith("probe_")]
+        assert names, path
+        for name in names:
+            asked = Ask(name.removeprefix("probe_").replace("_", "-"), ())
+            sent = inquiry.probes([asked])
+            assert path in sent
+            assert set(sent) - {path} == set(inquiry.PROBES) - set(subjects)
+        # What is not sent is not called.
+        start = r"(?:^|[;|&(`]|(?<!\$)\{|\b(?:then|do|else|if|!)) *"
+        called = set(re.findall(rf"{start}(\w+)(?![=\w])", remote.text(path), re.MULTILINE))
+        for other in subjects:
+            assert other == path or not called & (defined[other] - defined[path]), (path, other)
+    assert inquiry.probes([]) == tuple(p for p in inquiry.PROBES if p not in subjects)
+
+
 def test_all_that_a_workspace_is_asked_fits_into_one_command() -> None:
     """Linux takes 128 KiB in one argument, and pyinfra makes one of the whole command."""
     from converge.setting import Phase

@@ -9,6 +9,7 @@ import pytest
 
 from tests import sshd
 from tests.conftest import Cli, tree
+from tests.remote.faults import Proxy
 from tests.tools import need
 
 
@@ -22,9 +23,14 @@ def test_two_workspaces_converge_and_a_run_without_changes_costs_one_command_eac
     cli: Cli, ssh_server: sshd.Server
 ) -> None:
     boxes = [ssh_server.box(user, f"box-{user}") for user in sshd.USERS]
-    inventory = cli.inventory(*boxes)
     start = {user: ssh_server.commands(user) for user in sshd.USERS}
-    first = cli(inventory, "deploy.py", "-y")
+    with Proxy(ssh_server.port, budget=1_000_000).serving() as line:
+        counted = {
+            "at": f"{sshd.ONE}@127.0.0.1:{line.at}",
+            "ssh_known_hosts_file": ssh_server.known_as(f"[127.0.0.1]:{line.at}"),
+        }
+        first = cli(cli.inventory({**boxes[0], **counted}, boxes[1]), "deploy.py", "-y")
+    inventory = cli.inventory(*boxes)
     assert first.code == 0, first.out
     assert {r["workspace"]: r["outcome"] for r in first.kinds("result")} == {
         f"box-{sshd.ONE}": "applied, some pending",
@@ -32,6 +38,8 @@ def test_two_workspaces_converge_and_a_run_without_changes_costs_one_command_eac
     }
     used = {user: ssh_server.commands(user) for user in sshd.USERS}
     assert max(used[user] - start[user] for user in sshd.USERS) == 7, (start, used)
+    # Both layers, every program and the handshake: what was sent before is not sent again.
+    assert 1_000_000 - (line.budget or 0) < 147_000, line
 
     roots = [Path(str(box["root"])) for box in boxes]
     before = [tree(root) for root in roots]
