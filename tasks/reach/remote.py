@@ -308,7 +308,7 @@ def run(
     if copy or packed:
         short = kept(name, copy, arguments) if copy else carried(name, arguments)
         answer = send(host, short, **options)
-        if answer.lines != ("lacking",):
+        if not answer.of("lacking"):
             return answer
     return send(host, command(name, arguments), **options)
 

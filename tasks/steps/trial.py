@@ -181,4 +181,6 @@ def answer(work: Waiting) -> Done:
 def _ask(work: Read, one: Transaction, verb: str, *rest: str, timeout: int = 60) -> Answer:
     """Ask the transaction that is on trial, as root where root activated it."""
     sudo = work.undone_by_root(one)
-    return work.remote("transact", verb, one.directory, *rest, sudo=sudo, timeout=timeout)
+    copy = f"{one.directory}/transact.sh"
+    words = (verb, one.directory, *rest)
+    return work.remote("transact", *words, copy=copy, sudo=sudo, timeout=timeout)

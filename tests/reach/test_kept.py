@@ -58,7 +58,7 @@ def test_any_other_text_is_not_run_and_nobody_waits_for_it(copy: Path, damage: s
 
 
 def test_the_program_is_sent_where_the_workspace_lacks_it(make: Any) -> None:
-    work = make(("lacking",), ("status kept r",))
+    work = make(("a greeting of the login", "lacking"), ("status kept r",))
     place = "/s/runs/r/transaction"
     options: dict[str, Any] = {"copy": f"{place}/transact.sh", "stdin": "the record"}
     assert work.remote("transact", "decide", place, **options).of("status") == ("kept r",)
