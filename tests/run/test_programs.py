@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 from types import SimpleNamespace
@@ -76,7 +77,11 @@ def test_a_program_loses_its_comments_and_nothing_else() -> None:
         files = [PROJECT / f"converge/remote/{part}.sh" for part in parts]
         whole = [line for file in files for line in file.read_text().splitlines()]
         kept = program(name).splitlines()
-        assert kept == [line for line in whole if not line.lstrip().startswith("#")]
+        code = [line for line in whole if not line.lstrip().startswith("#")]
+        for line, now in zip(code, kept, strict=True):
+            if line != now:  # what the arguments of a function are
+                assert line.removeprefix(now).lstrip(" ").startswith("# "), line
+                assert re.fullmatch(r"\w+\(\) [{(]", now), line
 
 
 def test_a_whole_command_stays_below_what_one_argument_may_hold() -> None:
