@@ -157,13 +157,14 @@ def understood(answer: remote.Answer) -> Snapshot | str:
 
 
 def take_again(
-    work: Given, attempt: Callable[[Given], Snapshot | str] = attempt
+    work: Given, once: Callable[[Given], Snapshot | str] | None = None
 ) -> Snapshot | None:
     """Read the workspace in the middle of a change, on a new connection where the old one broke.
     None where this fails; the change still has to be decided about."""
-    found = attempt(work)
+    once = once or attempt
+    found = once(work)
     if isinstance(found, str) and not remote.connected(work.host) and work.reconnect():
-        found = attempt(work)
+        found = once(work)
     if not isinstance(found, str):
         found = stranger(work, found) or found
     if isinstance(found, str):
