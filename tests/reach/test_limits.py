@@ -284,7 +284,7 @@ HOSTILE: dict[str, tuple[Callable[[], str], str]] = {
         lambda: lines(f"transaction /a/b/c 1 yes {'9' * 400} activated x"),
         "not a number",
     ),
-    "nested json": (lambda: lines(directories=nested()), ""),
+    "nested json": (lambda: lines(files=nested()), ""),
     "halves of characters": (lambda: lines(r"mark \udc80", "tool nix /\udcff"), ""),
 }
 
