@@ -365,5 +365,6 @@ say files
 set -f
 IFS=$newline
 # shellcheck disable=SC2086 # one argument for each line, of which each begins with a slash
-tar -cPf - --files-from=/dev/null --no-recursion $list --recursion $recursive | gzip -1 | base64 -w 65536
+tar -cPf - --files-from=/dev/null ${list:+--no-recursion} $list ${recursive:+--recursion} $recursive |
+    gzip -1 | base64 -w 65536
 say end

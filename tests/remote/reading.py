@@ -31,6 +31,7 @@ class Reader:
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
     user: tuple[str, ...] = ()  # how to become somebody else
+    errors: str = ""  # of the last program
 
     def __post_init__(self) -> None:
         (self.home / ".config").mkdir(parents=True)
@@ -60,6 +61,7 @@ class Reader:
             timeout=within,
             check=True,
         )
+        self.errors = done.stderr.decode(errors="replace")
         return done.stdout.decode(errors="replace").removesuffix("\n").split("\n")
 
     def output(self, *files: str, within: float = 20) -> list[str]:

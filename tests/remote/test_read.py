@@ -34,6 +34,18 @@ def test_absent_is_said_and_not_guessed(reader: Reader) -> None:
         assert str(path) not in found.nodes
 
 
+@pytest.mark.parametrize("there", ["", "kwinrc", "ours", "kwinrc and ours"])
+def test_what_is_there_and_what_is_not_is_no_error(reader: Reader, there: str) -> None:
+    if "kwinrc" in there:
+        reader.kwinrc.write_text("[A]\n")
+    if "ours" in there:
+        (reader.home / ".local/share/ours/lib").mkdir(parents=True)
+    found = reader.read()
+    assert reader.errors == ""
+    assert (str(reader.kwinrc) in found.nodes) is ("kwinrc" in there)
+    assert (str(reader.home / ".local/share/ours/lib") in found.nodes) is ("ours" in there)
+
+
 def test_reading_writes_nothing(reader: Reader) -> None:
     reader.kwinrc.write_text("[A]\n")
     reader.transaction(RUN, "kept")
