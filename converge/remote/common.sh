@@ -21,7 +21,7 @@ system_places_alone() {
     PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
     export PATH
 }
-for_another=no login='' config=''
+for_another=no login='' config='' uid_=''
 if [ "${SUDO_UID:-0}" != 0 ] && [ "$(system_places_alone && id -u)" = 0 ]; then
     for_another=yes
     system_places_alone
@@ -171,24 +171,24 @@ swappable() {
         set -- "$up_" "$@"
         up_=${up_%/*}
     done
-    find "$@" -maxdepth 0 \( ! -uid 0 ! -uid "$(id -u)" ! -uid "$(stat -c %u /proc/sys)" -o \
+    find "$@" -maxdepth 0 \( ! -uid 0 ! -uid "${uid_:-$(id -u)}" ! -uid "$(stat -c %u /proc/sys)" -o \
         -perm -002 ! -perm -1000 \) 2>/dev/null | grep .
 }
 uptime_s() { # seconds since the boot, which nobody can set
     read -r up_ _ </proc/uptime
     say "${up_%.*}"
 }
-boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null; }
+boot_id() { { read -r boot_ </proc/sys/kernel/random/boot_id && say "$boot_"; } 2>/dev/null; }
 # stat_field PID N: field N after the command name in proc_pid_stat(5): 2 is the parent, 20 the start
 # time in ticks since boot. Prints nothing for an ended process, a zombie included.
 stat_field() {
-    text=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
-    field=$2
+    text='' field=$2
+    while IFS= read -r text_; do text=$text_; done 2>/dev/null <"/proc/$1/stat" || return 0
     set -f
     # shellcheck disable=SC2086 # the command name before these fields may hold blanks
     set -- ${text##*) }
     set +f
-    case $1 in Z | X) return 0 ;; esac
+    case ${1:-X} in Z | X) return 0 ;; esac
     shift $((field - 1))
     say "$1"
 }

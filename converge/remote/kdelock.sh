@@ -12,11 +12,14 @@
 kde_fd=3 # descriptor of the last lock; a shell has single digits only, so at most six locks
 kde_taken='' kde_why=''
 
-machine_id() { head -c 32 /etc/machine-id 2>/dev/null; }
+machine_id() {
+    { { IFS= read -r id_ || [ -n "$id_" ]; } </etc/machine-id && printf '%.32s' "$id_"; } 2>/dev/null
+}
+host_name() { { IFS= read -r host_ </proc/sys/kernel/hostname && say "$host_"; } 2>/dev/null; }
 executable=$(readlink -- "/proc/$$/exe")
 executable=${executable% (deleted)}
 # No program runs between making and filling a lock: an empty lock would be in the way for long.
-kde_owner=$$$newline${executable##*/}$newline$(uname -n)$newline$(machine_id)$newline$(boot_id)
+kde_owner=$$$newline${executable##*/}$newline$(host_name)$newline$(machine_id)$newline$(boot_id)
 kde_make() { # kde_make LOCK: 0 made and held; 1 somebody else has it, or it cannot be made
     # The shell would open a pipe or a device of this name, and wait.
     if [ "$kde_fd" -ge 9 ] || [ -e "$1" ]; then return 1; fi
@@ -58,7 +61,7 @@ kde_stale() { # kde_stale LOCK: whether its holder is gone by Qt's rules
     if [ -n "$pid" ]; then
         this=$(machine_id)
         here=no
-        if [ -z "$host" ] || [ "$host" = "$(uname -n)" ]; then here=yes; fi
+        if [ -z "$host" ] || [ "$host" = "$(host_name)" ]; then here=yes; fi
         if [ -n "$machine" ] && [ -n "$this" ]; then
             here=no
             if [ "$machine" = "$this" ]; then here=yes; fi

@@ -63,7 +63,7 @@ reload_desktop() {
 # count where it ends with the user's last session: there a process that left its session lives on.
 unit_manager() {
     [ -d /run/systemd/system ] || return 1
-    if [ "$(id -u)" = 0 ]; then
+    if is_root; then
         systemctl show-environment >/dev/null 2>&1 && say --system
     else
         [ -e "/var/lib/systemd/linger/$(id -un)" ] &&
@@ -78,9 +78,9 @@ await() { # await: set "decision" to confirm, undo, late, or failed with "why"
     put "$T/deadline" "$end" && status activated "$(plan run)" || return
     decision=none
     while :; do
-        case $(text_of "$T/decision") in
-            confirm) decision=confirm && return ;;
-            undo) decision=undo && return ;;
+        first_of "$T/decision"
+        case $status_ in
+            confirm | undo) decision=$status_ && return ;;
         esac
         if [ "$(uptime_s)" -ge "$end" ]; then decision=late && return; fi
         nap "$from" 0.2
