@@ -314,7 +314,7 @@ def guard(host: Any, waiting: Callable[[], AbstractContextManager[object]] = nul
                 connector.data["ssh_strict_host_key_checking"] = "yes"  # whatever --data says
                 why, _checked().allowed = _check_known(host)
             if not why:
-                with waiting() if _is_ssh(host) else nullcontext():
+                with waiting():
                     original()
         except ConnectError as error:
             why = _explained(host, error)

@@ -47,6 +47,8 @@ R = TypeVar("R")
 __all__ = ["PROJECT", "Run", "begin", "install", "leave"]
 #: Tasks that change nothing, so they ask nothing.
 READ_ONLY = frozenset({"verify", "status", "why", "detect"})
+#: Tasks that look at the machine alone; all others read the workspace first.
+LOOKS = frozenset({"detect"})
 
 
 def version() -> str:
@@ -321,6 +323,10 @@ def _connecting(run: Run, host: Any) -> Iterator[None]:
     loading.begin(run.command)
     with run.waits.waiting(host.name, options.named(host), "connect"):
         yield
+    if run.task not in LOOKS:
+        from tasks.reach import reading
+
+        reading.begin(host, run.inputs[host.name][0])
 
 
 def _canary(choices: Mapping[str, Choices], *, at_once: int, serial: bool) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from converge.plan.snapshot import Snapshot
 from converge.proof import inquiry
-from tasks.reach import remote
+from tasks.reach import reading, remote
 from tasks.run.stages import Given, Planned
 from tasks.run.waits import PROGRAMS
 from tasks.steps import proof, read
@@ -23,12 +23,12 @@ def look(work: Planned, expected: Planned) -> tuple[Snapshot | None, proof.Earli
         nonlocal answered
         given = remote.look_command(
             work.choices.root,
-            read.arguments(work),
+            reading.arguments(work.choices),
             inquiry.arguments(proof.context(expected), asked),
         )
         probes = "".join(map(remote.text, inquiry.probes(asked)))
         with work.waits(PROGRAMS["check"]):
-            limit = read.LIMIT_S + proof.limit(asked)
+            limit = reading.LIMIT_S + proof.limit(asked)
             answer = remote.send(work.host, given, stdin=probes, timeout=limit)
         lines, answered = inquiry.apart(answer.lines)
         return read.understood(replace(answer, lines=tuple(lines)))

@@ -22,7 +22,7 @@ from converge.setting import Layer
 from converge.subjects.settings import ALL
 from converge.text.limits import frame
 from converge.text.reason import reason_of, spoken
-from tasks.reach import remote
+from tasks.reach import reading, remote
 from tasks.run import waits
 from tasks.run.run import PROJECT, READ_ONLY
 from tasks.run.stages import Given, Over, Planned, Read
@@ -30,21 +30,6 @@ from tasks.steps.lock import take_lock
 
 #: Tasks that do not begin while a change is on trial. A rollback may: it ends the trial.
 CHANGING = frozenset({"deploy", "measure"})
-LIMIT_S = 300  # of reading a workspace
-
-
-def arguments(work: Given) -> list[str]:
-    """The arguments for reading a workspace: its flakes and every managed path."""
-    choices = work.choices
-    found = [*choices.flakes]
-    for name in layers.KDE_FILES:
-        found += ["-k", f"~/.config/{name}"]
-    for setting in ALL:
-        if setting.layer is Layer.SESSION:
-            found += ["-f", desired.session_file(setting)[0]]
-    for directory in (layers.HOME_LAYER, layers.system_layer(choices.root)):
-        found += ["-d", directory]
-    return [*found, "-c", choices.chezmoi_programs]
 
 
 def snapshot(work: Given) -> Read:
@@ -134,9 +119,8 @@ def take(work: Given) -> Snapshot:
 
 def attempt(work: Given) -> Snapshot | str:
     """The snapshot, or why the workspace could not be read."""
-    given = remote.read_command(work.choices.root, arguments(work))
     with work.waits(waits.PROGRAMS["read"]):
-        answer = remote.send(work.host, given, timeout=LIMIT_S)
+        answer = reading.answer(work.host, work.choices)
     return understood(answer)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,11 +14,11 @@ from hypothesis import strategies as st
 from converge.effect import Effect, Finding
 from converge.plan.rollout import Stage
 from converge.profile.choices import check_choices
+from tasks.reach import reading
 from tasks.reach.remote import PARTS, Answer, command, program, read_command
 from tasks.reach.remote import text as plain
 from tasks.run.stages import Over
-from tasks.steps import activate, proof
-from tasks.steps import read as reading
+from tasks.steps import activate, proof, read
 from tests.plan.plans import EVERY, found, plan
 from tests.proof.checks import PROJECT
 from tests.run.steps import make
@@ -86,13 +85,8 @@ def test_a_program_loses_its_comments_and_nothing_else() -> None:
 
 def test_a_whole_command_stays_below_what_one_argument_may_hold() -> None:
     """MAX_ARG_STRLEN of Linux: 128 KiB."""
-    work_arguments = reading.arguments(
-        SimpleNamespace(  # type: ignore[arg-type]
-            choices=check_choices(
-                "w", {"workspace": "w", "profile": "p.yaml", "user": "u"}, known_settings=()
-            )
-        )
-    )
+    choices = {"workspace": "w", "profile": "p.yaml", "user": "u"}
+    work_arguments = reading.arguments(check_choices("w", choices, known_settings=()))
     assert len(read_command("", work_arguments).get_raw_value()) < 100_000
     assert len(command("transact", ["start", "/x" * 100]).get_raw_value()) < 100_000
     assert len(command("write", ["x"] * 20).get_raw_value()) < 100_000
@@ -103,7 +97,7 @@ def test_room_for_another_generation_is_asked_for_only_where_one_is_made(
 ) -> None:
     full = Finding(check="disk.room", title="Room", effect=Effect.NOT_EFFECTIVE, found="1 MiB")
     monkeypatch.setattr(proof, "before", lambda *_: (full,))
-    monkeypatch.setattr(reading, "stage_of", lambda *_: Stage(phases=frozenset()))
+    monkeypatch.setattr(read, "stage_of", lambda *_: Stage(phases=frozenset()))
     assert activate.preflight(make()).known == (full,)
     with pytest.raises(Over, match="Room: found 1 MiB"):
         activate.preflight(make(made=plan(found(), selected=EVERY)))

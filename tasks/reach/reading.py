@@ -1,0 +1,49 @@
+"""Read a workspace in one remote command, which is sent as soon as the connection is open: the
+modules of the command are imported, and the other workspaces connected, while it is answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gevent
+
+from converge.plan import desired, layers
+from converge.profile.choices import Choices
+from converge.setting import Layer
+from converge.subjects.settings import ALL
+from tasks.reach import remote
+
+LIMIT_S = 300
+_begun: dict[str, gevent.Greenlet] = {}  # by the name of pyinfra's host
+
+
+def arguments(choices: Choices) -> list[str]:
+    """The arguments for reading a workspace: its flakes and every managed path."""
+    found = [*choices.flakes]
+    for name in layers.KDE_FILES:
+        found += ["-k", f"~/.config/{name}"]
+    for setting in ALL:
+        if setting.layer is Layer.SESSION:
+            found += ["-f", desired.session_file(setting)[0]]
+    for directory in (layers.HOME_LAYER, layers.system_layer(choices.root)):
+        found += ["-d", directory]
+    return [*found, "-c", choices.chezmoi_programs]
+
+
+def begin(host: Any, choices: Choices) -> None:
+    """Send the command that ``answer`` waits for."""
+    _begun[host.name] = gevent.spawn(_send, host, choices)
+
+
+def answer(host: Any, choices: Choices) -> remote.Answer:
+    """What the workspace answers: to the command that was sent already, once, else to a new one."""
+    sent = _begun.pop(host.name, None)
+    if sent is not None:
+        early: remote.Answer = sent.get()
+        return early
+    return _send(host, choices)
+
+
+def _send(host: Any, choices: Choices) -> remote.Answer:
+    given = remote.read_command(choices.root, arguments(choices))
+    return remote.send(host, given, timeout=LIMIT_S)
