@@ -16,6 +16,7 @@ from converge.plan.standing import OFFERED
 from converge.setting import State
 from converge.subjects.checks import BY_ID as CHECKS
 from converge.subjects.settings import ALL, BY_ID
+from tests.bench import page as speed_page
 from tests.conftest import PROJECT
 from tests.gate import machines_page
 from tests.plan import settings_page
@@ -34,6 +35,7 @@ GENERATED = {
     "docs/exit-codes.md": exits_page,
     "docs/machines.md": machines_page,
     "docs/programs.md": programs_page,
+    "docs/speed.md": speed_page,
 }
 #: A screen of a large monitor.
 README_LINES = 80

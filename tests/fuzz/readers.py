@@ -208,6 +208,8 @@ def _findings(data: bytes) -> None:
     known, todo, asked = _known()
     rows = lines(data)
     inquiry.whole(rows)
+    before, behind = inquiry.apart(rows)
+    assert [*before, *behind] == [*rows]
     read = inquiry.read(known, asked, rows)
     few = todo[:: max(1, len(todo) // 16)]
     assert len(inquiry.findings(known, few, read)) == len(few)
@@ -354,7 +356,11 @@ READERS: Mapping[str, Reader] = {
     "findings": Reader(
         read=_findings,
         seeds=_findings_seeds,
-        called=("converge.proof.inquiry.read", "converge.proof.inquiry.whole"),
+        called=(
+            "converge.proof.inquiry.apart",
+            "converge.proof.inquiry.read",
+            "converge.proof.inquiry.whole",
+        ),
     ),
     "check": Reader(read=_check, seeds=_check_seeds, called=("converge.proof.inquiry.findings",)),
     "kde": Reader(read=_kde, seeds=_kde_seeds, called=("converge.kde.merge.merge",)),

@@ -74,7 +74,7 @@ def test_what_is_active_is_taken_back_when_there_is_no_journal_any_more(
     def full(*_: object, **__: object) -> None:
         raise JournalError("no room")
 
-    monkeypatch.setattr(Journal, "append", full)
+    monkeypatch.setattr(Journal, "extend", full)
     assert operations.perform(active, step_of(never)) is None
     verb, place, word = work.host.words(2)[1:]
     assert (verb, word) == ("decide", "undo")
