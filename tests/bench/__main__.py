@@ -148,9 +148,9 @@ def main() -> None:
             found.append(measure("on this machine", cases.local(here), given.rounds, here))
         for number, rtt in enumerate(given.rtt or [0]):
             if set(wanted) - {"local"}:
-                found += _over_ssh(place, environment, rtt, wanted, given, fleets=number == 0)
+                found += _over_ssh(place, environment, rtt, wanted, given, first=number == 0)
     if given.keep:
-        kept.keep(found, given.rounds, environment["PATH"])
+        kept.keep(found, " ".join(sys.argv[1:]), given.rounds, environment["PATH"])
 
 
 def _over_ssh(
@@ -160,19 +160,21 @@ def _over_ssh(
     wanted: Sequence[str],
     given: argparse.Namespace,
     *,
-    fleets: bool,
+    first: bool,
 ) -> Iterator[Table]:
-    """The tables over SSH. ``fleets``: many workspaces too."""
+    """The tables over SSH. ``first``: many workspaces, and peers that take long, too."""
     directory = place / f"rtt-{rtt}"
     directory.mkdir()
     with server(rtt) as (one, way):
         there = Place(directory, environment, server=one, relay=way)
         trip = f"round trip {rtt} ms"
         if "ssh" in wanted:
-            yield measure(f"nothing to change, {trip}", cases.over_ssh(there), given.rounds, there)
+            yield measure(
+                f"nothing to change, {trip}", cases.over_ssh(there, slow=first), given.rounds, there
+            )
         if "change" in wanted:
-            yield measure(f"changes, {trip}", cases.changes(there), given.rounds, there)
-        for hosts in (given.hosts or [10]) if "fleet" in wanted and fleets else []:
+            yield measure(f"changes, {trip}", cases.changes(there, slow=first), given.rounds, there)
+        for hosts in (given.hosts or [10]) if "fleet" in wanted and first else []:
             todo = fleet.cases(there, hosts)
             yield measure(f"{hosts} workspaces, {trip}", todo, given.rounds, there)
 

@@ -160,8 +160,9 @@ def local(place: Place) -> list[Case]:
     ]
 
 
-def over_ssh(place: Place) -> list[Case]:
-    """A workspace with chezmoi and Nix on which nothing is to do."""
+def over_ssh(place: Place, *, slow: bool) -> list[Case]:
+    """A workspace with chezmoi and Nix on which nothing is to do. ``slow``: peers that take long
+    too."""
     boxes = [place.box(user, f"bench-{user[3:]}") for user in sshd.USERS]
     roots = {box["name"]: Path(box["root"]) for box in boxes}
     one, both = place.inventory("one", boxes[0]), place.inventory("both", *boxes)
@@ -170,6 +171,15 @@ def over_ssh(place: Place) -> list[Case]:
     files = place.managed("ssh-files", roots)
     curve = ("-o", "KexAlgorithms=curve25519-sha256")
     chezmoi = within(boxes[0], "chezmoi apply")
+    peers_too = [
+        Case(
+            name=f"pyinfra, files.put for {peers.count(files)} files",
+            command=[PYINFRA, slow_one, str(peers.PUT), "-y"],
+            environment=files,
+            rounds=1,
+        ),
+        *peers.ansible(place, boxes[0], files, before=lambda: None),
+    ]
     return [
         Case(
             name="`pyinfra HOST exec -- true`",
@@ -183,18 +193,13 @@ def over_ssh(place: Place) -> list[Case]:
         Case(name="deploy.py on two workspaces", command=[PYINFRA, both, *NOOP]),
         Case(name="tasks/verify.py", command=[PYINFRA, one, "tasks/verify.py", "-y"]),
         Case(name="chezmoi alone, by `ssh`", command=[*place.ssh(), chezmoi]),
-        Case(
-            name=f"pyinfra, files.put for {peers.count(files)} files",
-            command=[PYINFRA, slow_one, str(peers.PUT), "-y"],
-            environment=files,
-            rounds=1,
-        ),
-        *peers.ansible(place, boxes[0], files, before=lambda: None),
+        *(peers_too if slow else ()),
     ]
 
 
-def changes(place: Place) -> list[Case]:
-    """One key that somebody changed is set again; and all of a workspace, for the first time."""
+def changes(place: Place, *, slow: bool) -> list[Case]:
+    """One key that somebody changed is set again; and all of a workspace, for the first time.
+    ``slow``: peers that take long too."""
     box = place.box(sshd.USERS[0], "bench-change")
     one, fresh = place.inventory("changed", box), place.directory / "fresh.py"
     place.converge(one)
@@ -217,6 +222,6 @@ def changes(place: Place) -> list[Case]:
             command=[*place.ssh(), within(box, "chezmoi apply --force")],
             before=drift,
         ),
-        *peers.ansible(place, box, files, before=drift),
+        *(peers.ansible(place, box, files, before=drift) if slow else ()),
         Case(name="**first apply**", command=[PYINFRA, str(fresh), *NOOP], before=another),
     ]

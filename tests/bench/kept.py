@@ -60,11 +60,12 @@ class Table:
             yield f"| {' | '.join(row.cells())} |"
 
 
-def keep(tables: Iterable[Table], rounds: int, path: str) -> None:
-    """Write the tables, with the day, the machine and the versions. ``path``: where programs are
-    looked for."""
+def keep(tables: Iterable[Table], arguments: str, rounds: int, path: str) -> None:
+    """Write the tables, with the day, the machine and the versions. ``arguments``: those of the
+    benchmark; ``path``: where programs are looked for."""
     made = {
         "day": datetime.date.today().isoformat(),
+        "arguments": arguments,
         "rounds": rounds,
         "machine": f"{os.cpu_count()} cores of {_processor()}, Linux {_kernel()}",
         "versions": dict(_versions(path)),

@@ -11,16 +11,17 @@ from tests.bench.kept import Table, load
 PAGE = Path(__file__).parents[2] / "docs/speed.md"
 WIDTH = 40  # of the longest bar
 COMMAND = """\
-```sh
-make bench ARGS="--rounds {rounds} --rtt 0 --rtt 20 --rtt 100 \\
-    --hosts 1 --hosts 10 --hosts 50 --hosts 100 --keep"
+Written by
+
+```text
+{command}
 .venv/bin/python -m tests.bench.page
 ```
 """
 HOW = """\
 Medians of {rounds} rounds in which the cases took turns, on {day}: {machine}; {versions}. Both
 sides are on that machine, and a relay makes the round trip longer, so only the ratios travel.
-A peer that takes minutes ran once.
+A peer that takes long ran once, and only without a longer way.
 """
 COLUMNS = """\
 *s* is the whole process, *x floor* how often that is the first row of its table. *processes*: those
@@ -33,7 +34,8 @@ def page() -> str:
     """The text of the page."""
     made, tables = load()
     versions = ", ".join(f"{name} {number}" for name, number in made["versions"].items())
-    values = {**made, "versions": versions}
+    command = textwrap.wrap(f'make bench ARGS="{made["arguments"]}"', 78)
+    values = {**made, "versions": versions, "command": " \\\n    ".join(command)}
     parts = (
         "# What a run costs\n",
         COMMAND.format(**values),
