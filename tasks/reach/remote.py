@@ -232,28 +232,27 @@ def read_command(root: str, arguments: Sequence[str]) -> StringCommand:
 #: A reading, then remote/check.sh, whose probes begin with the text of common.sh as well. They come
 #: on standard input: Linux allows no argument over 128 KiB, and sshd makes one of a whole command.
 _LOOK = """\
-common=$1 read=$2 check=$3 count=$4
-shift 4
-(
-    at=0
-    for word do
-        at=$((at + 1))
-        if [ "$at" = 1 ]; then set --; fi
-        if [ "$at" -le "$count" ]; then set -- "$@" "$word"; fi
-    done
-    exec sh -c "$common$read" "$0" "$@"
-) </dev/null || exit
-shift "$count"
+common=$1 read=$2 check=$3
+shift 3
+sh -c "$common$read" "$0" "$@" </dev/null || exit
+shift "$((1 + $1))"
 { printf %s "$common"; cat; } | sh -c "$common$check" workspace-check "$@" || :
+"""
+#: The reading in it: of its arguments the first is the number of those that are its own.
+_OWN = """\
+own=$1
+shift
+with_first "$own" workspace_snapshot "$@"
 """
 
 
 def look_command(root: str, arguments: Sequence[str], questions: Sequence[str]) -> StringCommand:
     """``read_command``, and behind its answer that of ``check.sh`` to these questions, if the
     workspace could be read. Its standard input: the text of the probes."""
-    texts = (_programs() + _SNAPSHOT, _without_common("check"))
-    words = (text(PROGRAMS / "common.sh"), *texts, str(1 + len(arguments)), root, *arguments)
-    return _sh(_LOOK, "workspace-snapshot", *words, *questions)
+    read = f"{_programs()}workspace_snapshot() {{\n{_SNAPSHOT}}}\n{_OWN}"
+    programs = (text(PROGRAMS / "common.sh"), read, _without_common("check"))
+    own = (str(1 + len(arguments)), root, *arguments)
+    return _sh(_LOOK, "workspace-snapshot", *programs, *own, *questions)
 
 
 def _programs() -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from tasks.reach.payload import archive, encoded
 from tasks.reach.remote import PROGRAMS, joined, text
+from tests.remote.reading import BOOT
 from tests.tools import missing, need
 
 COMMON = text(PROGRAMS / "common.sh")
@@ -30,6 +31,28 @@ def tool(path: Path, says: str) -> None:
     path.parent.mkdir(parents=True)
     path.write_text(f"#!/bin/sh\necho {says}\n")
     path.chmod(0o755)
+
+
+def test_a_look_at_a_process_and_its_boot_starts_no_program(tmp_path: Path) -> None:
+    """A wait for a change looks thirty times a second."""
+    name = tmp_path / "a) Z 1\nb"  # the kernel puts the name of a program between parentheses
+    name.symlink_to(need("sleep"))
+    other = subprocess.Popen([name, "60"])
+    look = """
+PATH=/nowhere
+boot_id
+lives "$OTHER" "$(start_time "$OTHER")" "$(boot_id)" && say lives
+lives "$OTHER" 1 "$(boot_id)" || say another
+say "<$(start_time 999999999)>"
+"""
+    try:
+        said = run(look, tmp_path, OTHER=str(other.pid))
+        assert said.splitlines() == [BOOT, "lives", "another", "<>"]
+    finally:
+        other.kill()
+    os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)  # it is a zombie then
+    assert run('say "<$(start_time "$OTHER")>"', tmp_path, OTHER=str(other.pid)) == "<>\n"
+    other.wait()
 
 
 @pytest.mark.parametrize(
