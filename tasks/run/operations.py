@@ -65,19 +65,22 @@ def look(workspace: S, *steps: Callable[[Any], Any]) -> Any:
     """Take a workspace through steps that change nothing. Returns the last stage; None where the
     part of the workspace is over. An error ends the part of this workspace only."""
     stage: Workspace | None = workspace
+    interrupted = Over("nothing was changed", Outcome.INTERRUPTED, said=False)
     try:
         for one in steps:
             if workspace.run.interrupted:
-                raise Over("nothing was changed", Outcome.INTERRUPTED, said=False)
+                raise interrupted
             stage = one(stage)
-    except Over as over:
-        workspace.stop(over)
-        stage = None
     except JournalError:
         raise
-    except Exception as error:  # an unexpected answer of the workspace
-        workspace.stop(Over(f"{type(error).__name__} while it was prepared: {error}"[:500]))
+    except Exception as error:
         stage = None
+        if workspace.run.interrupted:  # the interrupt may be why the step failed
+            workspace.stop(interrupted)
+        elif isinstance(error, Over):
+            workspace.stop(error)
+        else:  # an unexpected answer of the workspace
+            workspace.stop(Over(f"{type(error).__name__} while it was prepared: {error}"[:500]))
     if stage is None:
         canary.over(workspace)  # this workspace has no step to do, so no other waits for it
     workspace.run.prepared(workspace.host.name)

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -81,6 +81,7 @@ class Run:
         self.to_do: set[str] = set()  # hosts on which something is to be changed
         self.interrupted = False
         self.executing: Callable[[], bool] = lambda: False  # the steps that change something
+        self.working: Callable[[], Container[object]] = tuple  # the greenlets of the workspaces
         self.journal: Journal | None = None
 
     # -- the record -------------------------------------------------------------------------
@@ -191,7 +192,7 @@ class Run:
             f"{name}: waiting for the running step, then ending. Again: do not wait."
         )
         if not self.executing():  # running steps look at ``interrupted``, and undo what is open
-            sys.exit(128 + number)
+            signals.end(128 + number, self.working())
 
     def finish(self) -> None:
         """Write the result into the journal, print it, and leave with its exit code."""
@@ -313,6 +314,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     current = run
     start.begun = True
     run.executing = lambda: bool(state.is_executing)
+    run.working = lambda: state.pool.greenlets
     atexit.register(run.finish)
     state.add_callback_handler(_Events(run))
     signals.hand_over(interrupts, run.interrupt)

@@ -6,7 +6,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Container
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -42,3 +43,15 @@ def hand_over(waiting: list[int], answer: Callable[[int, FrameType | None], None
         signal.signal(number, answer)
     while waiting:
         answer(waiting.pop(0), None)
+
+
+def end(code: int, within: Container[object]) -> None:
+    """End the process through its exit handlers, from a handler of signals. ``within``: the
+    greenlets that may end where they are. Another one may be reading an answer, which would be
+    taken for a whole one if it ended: that one goes on, and this returns."""
+    import gevent
+
+    hub, now = gevent.get_hub(), gevent.getcurrent()
+    if now in (hub, hub.parent) or now in within:  # gevent brings this to the main greenlet
+        sys.exit(code)
+    hub.loop.run_callback(hub.parent.throw, SystemExit(code))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import gevent
 
-from converge.report.terminal import Terminal
+from converge.report.terminal import Terminal, fit
 from converge.report.words import duration
 
 PATIENCE_S = 2.0  # a shorter wait is not told
@@ -58,8 +58,19 @@ class Wait:
 
     @property
     def text(self) -> str:
+        return ": ".join(self._parts())
+
+    def fitting(self, width: int) -> str:
+        """The text; where it is wider, its last parts, which say most, and at least the last one's
+        beginning."""
+        parts = self._parts()
+        while len(parts) > 1 and len(": ".join(parts)) > width:
+            del parts[0]
+        return fit(": ".join(parts), max(20, width))
+
+    def _parts(self) -> list[str]:
         parts = [self.within, *([self.what] if self.what != self.within else []), self.note]
-        return ": ".join(filter(None, parts))
+        return list(filter(None, parts))
 
 
 class Waits:
@@ -118,7 +129,8 @@ class Waits:
             lasted = self.clock() - one.since
             if lasted >= (one.said + AGAIN_S if one.said else PATIENCE_S):
                 one.said = lasted
-                self.terminal.line(f"  {one.name}: waiting, {_whole(lasted)} so far: {one.text}")
+                said = f"  {one.name}: waiting, {_whole(lasted)} so far: "
+                self.terminal.line(said + one.fitting(self.terminal.width - len(said)))
 
     def _innermost(self) -> list[Wait]:
         """The present wait of each workspace: the one that began last."""

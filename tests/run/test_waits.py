@@ -40,6 +40,18 @@ def test_elsewhere_than_on_a_terminal_a_line_stays_after_two_seconds_and_each_mi
     assert all(WAITING.fullmatch(f"{line}\n") for line in stream.getvalue().splitlines())
 
 
+def test_a_line_that_stays_fits_and_keeps_the_part_that_says_most() -> None:
+    clock, stream = Clock(), io.StringIO()
+    told = Waits(Terminal(stream), clock=clock)
+    with told.waiting("h", "sandbox", "build the Nix layers"):
+        for clock.now, note in ((2.0, "derivation 48, home-manager-path"), (62.0, "x" * 200)):
+            told.progress("h", note)
+            told.tell()
+    first, second = stream.getvalue().splitlines()
+    assert first == "  sandbox: waiting, 2 s so far: derivation 48, home-manager-path"
+    assert second.startswith("  sandbox: waiting, 62 s so far: xxx") and len(second) == 80
+
+
 def test_on_a_terminal_one_line_passes_and_nothing_of_it_stays() -> None:
     clock, screen = Clock(), Screen()
     told = Waits(Terminal(screen), clock=clock)
