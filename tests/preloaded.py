@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import _socket
 import array
+import gc
 import importlib
 import json
 import os
@@ -157,5 +158,7 @@ if __name__ == "__main__":
         for one in pkgutil.walk_packages(ours.__path__, f"{package}."):
             if not one.name.endswith("__main__"):
                 importlib.import_module(one.name)
+    gc.collect()
+    gc.freeze()  # a collection in a child writes to none of the pages that it shares with this one
     sys.argv = [command, *_serve(_socket.socket(fileno=int(fd)))]
     sys.exit(main.main())

@@ -35,9 +35,11 @@ _PASSWORDS = ("_sudo_password", "_use_sudo_password", "_su_password")
 
 def transport(sock: Any, **options: Any) -> Any:
     """A paramiko transport without Nagle's delay (43 ms for each command), which notices a dead
-    peer, limits what a server sends, and does not wake up ten times a second while it waits."""
+    peer, limits what a server sends, opens channels ahead, and does not wake up ten times a second
+    while it waits."""
     import paramiko
 
+    from tasks.reach.ahead import Transport
     from tasks.reach.limits import Packets
 
     wire = sock
@@ -47,7 +49,7 @@ def transport(sock: Any, **options: Any) -> Any:
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
-    made = paramiko.Transport(sock, packetizer_class=Packets, **options)
+    made = Transport(sock, packetizer_class=Packets, **options)
     if wire is sock and isinstance(wire, socket.socket):
         sock.settimeout(IDLE_S)  # what arrives wakes it at once; paramiko looks after 0.1 s
     made.set_keepalive(10)

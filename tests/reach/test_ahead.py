@@ -1,0 +1,126 @@
+"""The channel of a command is open before the command, where the server allows one more session."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests import sshd
+from tests.conftest import DESKTOP, PROJECT, Cli
+
+#: A process that gevent patches, as it does pyinfra. It prints what it sends, and the answers.
+CLIENT = """
+from gevent import monkey
+
+monkey.patch_all()
+import logging
+import sys
+
+import paramiko
+
+from tasks.reach import connection
+from tasks.reach.ahead import Transport
+
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+directory, port, user, *commands = sys.argv[1:]
+send = paramiko.Transport._send_user_message
+
+
+def told(self, message):
+    kind = {90: "open", 98: "command"}.get(message.asbytes()[0])
+    if kind:
+        print(kind, flush=True)
+    send(self, message)
+
+
+Transport._send_user_message = told
+client = paramiko.SSHClient()
+client.load_host_keys(f"{directory}/known_hosts")
+client.connect(
+    "127.0.0.1",
+    int(port),
+    user,
+    key_filename=f"{directory}/client",
+    look_for_keys=False,
+    allow_agent=False,
+    transport_factory=connection.transport,
+)
+for command in commands:
+    try:
+        _, out, _ = client.exec_command(command, timeout=60)
+        print("answer", out.read().decode().strip(), flush=True)
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        print("error", flush=True)
+client.close()
+"""
+
+
+def told(server: sshd.Server, port: int, commands: Sequence[str]) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", CLIENT, str(server.directory), str(port), sshd.ONE, *commands],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+#: So long that what is sent beside a command is sent before its answer is there.
+COMMANDS = tuple(f"sleep 0.5; echo {number}" for number in range(4))
+
+
+def test_from_the_second_command_on_the_next_channel_is_opened_beside_it(
+    ssh_server: sshd.Server,
+) -> None:
+    first, *rest = (line for line in told(ssh_server, ssh_server.port, COMMANDS))
+    assert first == "open"
+    assert rest == [
+        *("command", "answer 0"),  # a run without changes has but this one
+        *("open", "command", "open", "answer 1"),
+        *("command", "open", "answer 2"),
+        *("command", "open", "answer 3"),
+    ]
+
+
+def _alone(server: sshd.Server, tmp_path: Path) -> Path:
+    path = tmp_path / "config"
+    text = (server.directory / "config").read_text()
+    path.write_text(text.replace("MaxSessions 20", "MaxSessions 1"))
+    return path
+
+
+def test_a_server_of_one_session_at_a_time_is_asked_once_and_then_left_alone(
+    ssh_server: sshd.Server, tmp_path: Path
+) -> None:
+    with ssh_server.again(config=_alone(ssh_server, tmp_path)) as (port, _):
+        lines = told(ssh_server, port, COMMANDS)
+    assert [line for line in lines if line.startswith(("answer", "error"))] == [
+        f"answer {number}" for number in range(4)
+    ]
+    assert lines.count("open") == len(COMMANDS) + 1
+
+
+@pytest.mark.parametrize("lost", ["kill $PPID", "kill -KILL $PPID"])
+def test_a_connection_that_breaks_meanwhile_breaks_the_next_command_and_says_nothing_else(
+    ssh_server: sshd.Server, lost: str
+) -> None:
+    lines = told(ssh_server, ssh_server.port, ("echo 0", "echo 1", lost, "echo 3"))
+    assert lines[-1] == "error" and lines.count("error") <= 2
+
+
+def test_a_run_through_such_a_server_says_nothing_of_it(
+    cli: Cli, ssh_server: sshd.Server, tmp_path: Path
+) -> None:
+    made = ssh_server.box(sshd.ONE, "alone")
+    with ssh_server.again(config=_alone(ssh_server, tmp_path)) as (port, _):
+        made["at"] = f"{sshd.ONE}@127.0.0.1:{port}"
+        ended = cli(cli.inventory({**made, "layers": DESKTOP}), "deploy.py", "-y")
+    assert ended.code == 0, ended.out + ended.err
+    assert "open" not in ended.err and "annel" not in ended.out + ended.err
