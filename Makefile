@@ -1,6 +1,6 @@
 # make demo   set the sandbox up and run the plan there, twice
 # make test   run the tests, side by side; make check: format, lint, types as well
-# make quick  the tests that start no run: for while you work, about a minute
+# make quick  what is tested without a run, for while you work: under a minute
 # make bench  what a run without changes costs, beside its floor and its peers (as root: over SSH too)
 # make undos  200 undos while KDE writes all the time (make undos UNDOS=20: fewer)
 # make homes  1,000 random homes through the pure part of an undo, 100 through a run and its undo
@@ -53,7 +53,7 @@ test: $(BIN)/.made
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 quick: $(BIN)/.made
-	@$(BIN)/python -m pytest $(ARGS) $(QUICK)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow" $(ARGS) $(QUICK)
 
 lint: $(BIN)/.made
 	@$(BIN)/ruff format --check .

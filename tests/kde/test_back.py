@@ -129,6 +129,7 @@ REPEATED = st.lists(
 FOREIGN = b"[Theirs]\nn=1\n"
 
 
+@pytest.mark.slow
 @settings(HOSTILE, max_examples=2 * EXAMPLES)
 @given(
     before=REPEATED,
@@ -153,6 +154,7 @@ def test_a_file_of_entries_that_stand_twice_is_back_byte_for_byte_beside_later_w
     assert taken.text in (before + FOREIGN, before + b"\n" + FOREIGN)
 
 
+@pytest.mark.slow
 @settings(HOSTILE, max_examples=2 * EXAMPLES)
 @given(before=REPEATED, after=REPEATED)
 def test_an_entry_that_stands_twice_on_either_side_means_again_what_it_meant(
@@ -204,6 +206,7 @@ def test_of_an_entry_that_stands_twice_each_line_of_ours_goes_and_each_from_befo
     assert (taken.text, bool(taken.left)) == (wanted, left)
 
 
+@pytest.mark.slow
 @settings(HOSTILE, max_examples=4 * EXAMPLES)
 @given(
     before=files() | st.none(),
@@ -234,6 +237,7 @@ def test_the_program_does_what_the_rules_say(
     assert by_awk(taken.text, entries, place).text == taken.text, "a second undo finds nothing"
 
 
+@pytest.mark.slow
 @settings(HOSTILE, max_examples=4 * EXAMPLES)
 @given(
     text=st.lists(st.sampled_from(list(b"ak=[]$ied\\\r\n\t #\xff\0x1")), max_size=40).map(bytes),
@@ -246,6 +250,7 @@ def test_no_byte_misleads_the_program(place: Path, text: bytes, old: bytes, new:
         assert by_awk(live, entries, place) == taken_back(live, entries)
 
 
+@pytest.mark.slow
 @HOSTILE
 @given(before=files() | st.none(), desired=declarations(), data=st.data())
 def test_kde_reads_the_values_from_before_and_its_own_writes(

@@ -320,6 +320,7 @@ NAMES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "kind"), NAMES.items())
 def test_chezmoi_takes_a_source_for_what_we_take_it(
     home: Home, name: str, kind: SourceKind

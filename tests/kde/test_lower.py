@@ -106,6 +106,7 @@ def test_each_rule_of_the_cascade_is_kdes(home: Home, files: Mapping[str, str], 
     assert home.kde("somerc", "A", "x") == read
 
 
+@pytest.mark.slow
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

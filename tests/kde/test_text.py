@@ -72,6 +72,7 @@ def is_text(name: bytes) -> bool:
     return True
 
 
+@pytest.mark.slow
 @LONG
 @given(lines=st.lists(RAW.filter(lambda raw: raw.strip()[:1] != "["), min_size=30, max_size=60))
 def test_kde_reads_an_entry_as_we_do(kde: KDE, lines: list[str]) -> None:
@@ -95,6 +96,7 @@ def test_kde_reads_an_entry_as_we_do(kde: KDE, lines: list[str]) -> None:
         assert unprinted(theirs[1] or b"") == ours.value, line
 
 
+@pytest.mark.slow
 @LONG
 @given(lines=st.lists(RAW.map(lambda raw: f"[{raw}"), min_size=30, max_size=60))
 def test_kde_reads_a_header_as_we_do(kde: KDE, lines: list[str]) -> None:
@@ -122,6 +124,7 @@ def test_kde_reads_a_header_as_we_do(kde: KDE, lines: list[str]) -> None:
     assert judged == expected
 
 
+@pytest.mark.slow
 @LONG
 @given(pairs=st.lists(st.tuples(NAME, TEXT), min_size=30, max_size=60))
 def test_kde_reads_back_what_we_print(kde: KDE, pairs: list[tuple[str, str]]) -> None:
@@ -146,6 +149,7 @@ def test_kde_reads_back_what_we_print(kde: KDE, pairs: list[tuple[str, str]]) ->
     }
 
 
+@pytest.mark.slow
 @LONG
 @given(groups=st.sets(st.lists(NAME, min_size=1, max_size=3).map(tuple), min_size=20, max_size=60))
 def test_kde_reads_back_the_groups_we_print(kde: KDE, groups: set[tuple[str, ...]]) -> None:

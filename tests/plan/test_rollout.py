@@ -185,6 +185,7 @@ def let_in(box: Box) -> set[str]:
     return {BY_ID[name].phase.value for name in record(box) if name not in FIRST}
 
 
+@pytest.mark.slow
 def test_phases_go_in_one_by_one_and_what_is_only_pending_stops_them(
     cli: Cli, make_box: Callable[..., Box]
 ) -> None:
@@ -213,6 +214,7 @@ def test_phases_go_in_one_by_one_and_what_is_only_pending_stops_them(
     assert b"contrastEnabled=true" in box.config("kwinrc").read_bytes()
 
 
+@pytest.mark.slow
 def test_one_setting_that_was_in_force_before_lets_its_phase_not_in(
     cli: Cli, make_box: Callable[..., Box]
 ) -> None:
@@ -263,6 +265,7 @@ sed -n "/^## $3\\$/,/^## /p" {directory}/baloo | grep -v '^## '
         (directory / name).chmod(0o755)
 
 
+@pytest.mark.slow
 def test_a_phase_is_proved_when_it_is_in_use_and_verify_knows_which_are_in(
     cli: Cli, make_box: Callable[..., Box], tmp_path: Path
 ) -> None:

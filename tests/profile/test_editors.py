@@ -35,6 +35,7 @@ def test_every_profile_names_its_schema_first_and_so_does_one_that_the_machine_w
     assert declare(recorded("shoshin"), "new").startswith(MODELINE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
 def test_nothing_is_wrong_with_a_profile_that_is_right(editor: Editor, profile: object) -> None:
     path = PROJECT / str(profile)

@@ -91,6 +91,7 @@ def walk(browser: Browser) -> list[dict[str, Any]]:
             assert not browser.ask(FOCUS)["folded"], f"{focus['name']} does not open by Enter"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [320, 1280])
 def test_the_keyboard_reaches_everything_in_order_and_is_seen_where_it_is(
@@ -133,6 +134,7 @@ def test_the_first_stop_of_a_page_of_many_workspaces_leads_past_their_list(
     assert browser.ask("document.activeElement.closest('main') !== null")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [320, 480, 640, 768, 1024, 1280])
 def test_no_word_of_a_page_is_broken_inside(
     browser: Browser, files: dict[str, Path], width: int

@@ -56,6 +56,7 @@ def test_a_record_of_a_kind_that_is_not_known_is_passed_over_and_named() -> None
     assert list(journal.of_kind([line], FindingRecord)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", KINDS)
 @given(st.data())
 def test_any_json_is_read_as_each_kind_and_written_as_it_was_read(

@@ -95,6 +95,7 @@ def test_every_field_of_the_schema_is_described() -> None:
     assert [text for text in problems if not text.endswith(".workspace")] == []
 
 
+@pytest.mark.slow
 def test_a_real_run_writes_what_the_schema_describes(cli: Cli, desktop: Box) -> None:
     validator = jsonschema.Draft202012Validator(SCHEMA)
     for arguments in (("deploy.py", "--dry"), ("deploy.py", "-y"), ("deploy.py", "-y")):
@@ -207,6 +208,7 @@ def short() -> bytes:
     )
 
 
+@pytest.mark.slow
 def test_a_journal_that_is_torn_at_any_byte_gives_a_report_that_says_so(
     short: bytes, tmp_path: Path
 ) -> None:

@@ -92,6 +92,7 @@ def forms(report: Report) -> str:
     return "\n".join(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_hostile_text_in_all_fields_stays_text(name: str, value: str, tmp_path: Path) -> None:
@@ -135,6 +136,7 @@ def few(name: str) -> list[dict[str, object]]:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_hostile_text_in_one_field_at_a_time_comes_back_as_it_was(
     name: str, tmp_path: Path
@@ -149,6 +151,7 @@ def test_a_hostile_text_in_one_field_at_a_time_comes_back_as_it_was(
             assert value in text, (rows[number]["kind"], path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["proved", "measured"])
 @pytest.mark.parametrize("value", [None, 7, -1.5, True, [], {}, [["x"]], {"a": {"b": []}}, 1e300])
 def test_a_field_of_another_type_breaks_nothing(name: str, value: object, tmp_path: Path) -> None:
@@ -281,6 +284,7 @@ def test_a_value_behind_any_other_name_is_shown(key: str) -> None:
     assert redact.harmless(row) == row
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", MATERIAL)
 @pytest.mark.parametrize("name", NAMES)
 def test_key_material_in_any_field_is_in_no_report(form: str, name: str, tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, objec
     return in_browser(tmp_path_factory.mktemp("light"))
 
 
+@pytest.mark.slow
 def test_nothing_is_wider_than_the_window_with_every_fold_open(
     light: dict[str, dict[str, object]],
 ) -> None:
@@ -117,6 +118,7 @@ def test_no_letter_is_too_small_to_read_and_no_words_of_the_picture_meet(
         assert (one["small"], one["overlaps"]) == ([], []), name
 
 
+@pytest.mark.slow
 def test_the_page_is_dark_where_the_reader_wants_it_dark(
     light: dict[str, dict[str, object]], tmp_path: Path
 ) -> None:

@@ -244,6 +244,7 @@ def test_a_planted_secret_reaches_no_line_of_the_terminal(name: str) -> None:
         assert secret not in found.replace("\n", "").replace(" ", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["proved", "fleet"])
 def test_no_planted_secret_reaches_journal_report_or_junit(name: str, tmp_path: Path) -> None:
     """Each secret stands in all fields of one journal, as an old one may have it."""
@@ -293,6 +294,7 @@ def test_redaction_is_done_once(text: str) -> None:
     assert redact.secrets(once) == once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "filler",
     [
@@ -344,6 +346,7 @@ class Watch:
         self._thread.join()
 
 
+@pytest.mark.slow
 def test_a_run_over_files_full_of_secrets_shows_none_of_them(cli: Cli, desktop: Box) -> None:
     need("chezmoi")
     need("nix")
@@ -378,6 +381,7 @@ def test_a_run_over_files_full_of_secrets_shows_none_of_them(cli: Cli, desktop: 
 NEEDY = [form for form in (*redact._MATERIAL, *redact._PROSE) if form.needs]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", NEEDY, ids=lambda form: str(form.needs[0]))
 def test_what_lets_an_expression_be_left_out_is_in_all_that_it_matches(form: redact._Form) -> None:
     @settings(max_examples=30, deadline=None)

@@ -183,6 +183,7 @@ def test_an_ordinary_sentence_stays_as_it_is(text: str) -> None:
     assert redact.secrets(text) == text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "filler",
     [

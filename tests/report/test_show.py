@@ -323,6 +323,7 @@ LOCALES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", LOCALES, ids=["LANG=C", "ascii"])
 def test_a_terminal_that_knows_only_ascii_gets_ascii(
     cli: Cli, desktop: Box, environment: dict[str, str]
@@ -348,6 +349,7 @@ def read_all(descriptor: int) -> Iterator[bytes]:
         yield part
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("no_color", ["", "1"])
 def test_on_a_terminal_of_40_columns_there_is_colour_unless_it_is_unwanted(
     cli: Cli, desktop: Box, no_color: str
@@ -369,6 +371,7 @@ def test_on_a_terminal_of_40_columns_there_is_colour_unless_it_is_unwanted(
     assert "changes found (exit 2)" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("both", [False, True], ids=["stdout", "stdout and stderr"])
 def test_a_closed_output_ends_no_run_halfway(cli: Cli, desktop: Box, both: bool) -> None:
     """``pyinfra ... -y | head -1``: what began is finished, and the next run has nothing to do."""
