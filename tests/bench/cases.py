@@ -29,6 +29,8 @@ hosts = [workspace(**one) for one in json.loads(Path(__file__).with_suffix(".jso
 #: pyinfra's own way to connect: without the project's transport.
 AS_SHIPPED = {"ssh_paramiko_connect_kwargs": {"banner_timeout": 30}}
 NOOP = ("deploy.py", "-y")
+#: OpenSSH's option for the key exchange that paramiko takes first.
+CURVE = ("-o", "KexAlgorithms=curve25519-sha256")
 DRIFT = (b"contrastEnabled=false", b"contrastEnabled=true")
 Workspace = Mapping[str, Any]
 
@@ -64,13 +66,13 @@ class Place:
         box["_env"]["PATH"] = f"{PROJECT / '.tools/bin'}:/usr/local/bin:/usr/bin:/bin"
         return {**box, "at": f"{user}@127.0.0.1:{self.relay.port}"}
 
-    def ssh(self, *more: str) -> list[str]:
-        """OpenSSH's own client, to the first user."""
+    def ssh(self, *more: str, user: str = sshd.USERS[0]) -> list[str]:
+        """OpenSSH's own client, to a user."""
         assert self.server is not None
         keys = self.server.directory
         command = ["ssh", "-F", "none", "-p", str(self.relay.port), "-i", str(keys / "client")]
         known = f"UserKnownHostsFile={keys / 'known_hosts'}"
-        return [*command, "-o", known, *more, f"{sshd.USERS[0]}@127.0.0.1"]
+        return [*command, "-o", known, *more, f"{user}@127.0.0.1"]
 
     def inventory(self, name: str, *workspaces: Workspace) -> str:
         path = self.directory / f"{name}.py"
@@ -117,16 +119,15 @@ def reading(data: Workspace) -> str:
     does there."""
     from pyinfra.connectors.util import make_unix_command
 
-    from converge.plan import layers
+    from converge.profile.choices import check_choices
+    from tasks.reach.reading import arguments
     from tasks.reach.remote import read_command
 
-    root = str(data["root"])
-    arguments = [str(data["base_nixos"]), "", str(data["base_home"]), ""]
-    for name in layers.KDE_FILES:
-        arguments += ["-k", f"~/.config/{name}"]
-    for directory in (layers.HOME_LAYER, layers.system_layer(root)):
-        arguments += ["-d", directory]
-    return make_unix_command(read_command(root, arguments), _env=data["_env"]).get_raw_value()
+    given = {key: value for key, value in data.items() if key not in ("name", "at")}
+    given["workspace"] = data["name"]
+    choices = check_choices(str(data["name"]), given, known_settings=())
+    command = read_command(choices.root, arguments(choices))
+    return make_unix_command(command, _env=data["_env"]).get_raw_value()
 
 
 def within(data: Workspace, command: str) -> str:
@@ -169,7 +170,6 @@ def over_ssh(place: Place, *, slow: bool) -> list[Case]:
     slow_one = place.inventory("slow", {**boxes[0], **AS_SHIPPED})
     place.converge(both)
     files = place.managed("ssh-files", roots)
-    curve = ("-o", "KexAlgorithms=curve25519-sha256")
     chezmoi = within(boxes[0], "chezmoi apply")
     peers_too = [
         Case(
@@ -187,7 +187,7 @@ def over_ssh(place: Place, *, slow: bool) -> list[Case]:
             directory=place.directory,  # without the project's config.py
         ),
         Case(name="`ssh host true`", command=[*place.ssh(), "true"]),
-        Case(name="the same, curve25519", command=[*place.ssh(*curve), "true"]),
+        Case(name="the same, curve25519", command=[*place.ssh(*CURVE), "true"]),
         Case(name="the reading alone, by `ssh`", command=[*place.ssh(), reading(boxes[0])]),
         Case(name="**deploy.py**", command=[PYINFRA, one, *NOOP]),
         Case(name="deploy.py on two workspaces", command=[PYINFRA, both, *NOOP]),

@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests import sshd
-from tests.bench.cases import NOOP, PYINFRA, Case, Place
+from tests.bench.cases import CURVE, NOOP, PYINFRA, Case, Place, reading
 
 DESKTOP = ("plasma", "session")  # what needs no Nix
 CONNECT = """\
-import os, subprocess, sys
-number, command = int(os.environ["BENCH_HOSTS"]), sys.argv[1:]
-running = [subprocess.Popen(command) for _ in range(number)]
+import json, subprocess, sys
+running = [subprocess.Popen(command) for command in json.load(open(sys.argv[1]))]
 sys.exit(max(one.wait() for one in running))
 """
 
 
 def cases(place: Place, number: int) -> list[Case]:
-    """Nothing to do on ``number`` workspaces; the floor connects as often and does nothing."""
+    """Nothing to do on ``number`` workspaces; the floor connects to each, with paramiko's key
+    exchange, and reads it."""
+    users = [sshd.USERS[index % 2] for index in range(number)]
     boxes = [
-        {**place.box(sshd.USERS[index % 2], f"fleet-{index}"), "layers": DESKTOP}
-        for index in range(number)
+        {**place.box(user, f"fleet-{index}"), "layers": DESKTOP} for index, user in enumerate(users)
     ]
     all_of_them = place.inventory("fleet", *boxes)
     place.converge(all_of_them)
+    readings = [
+        [*place.ssh(*CURVE, user=user), reading(box)]
+        for user, box in zip(users, boxes, strict=True)
+    ]
     return [
-        Case(
-            name=f"{number} x `ssh host true`",
-            command=[sys.executable, "-c", CONNECT, *place.ssh(), "true"],
-            environment={"BENCH_HOSTS": str(number)},
-        ),
+        _at_once(place, f"{number} x the reading alone, by `ssh`, curve25519", readings),
+        _at_once(place, f"{number} x `ssh host true`", [[*place.ssh(), "true"]] * number),
         Case(
             name="`pyinfra HOSTS exec -- true`",
             command=[PYINFRA, all_of_them, "exec", "--", "true"],
@@ -38,3 +41,10 @@ def cases(place: Place, number: int) -> list[Case]:
         ),
         Case(name="**deploy.py, nothing to change**", command=[PYINFRA, all_of_them, *NOOP]),
     ]
+
+
+def _at_once(place: Place, name: str, commands: Sequence[Sequence[str]]) -> Case:
+    """All these commands, side by side."""
+    path = place.directory / f"{abs(hash(name))}.json"
+    path.write_text(json.dumps(commands))
+    return Case(name=name, command=[sys.executable, "-c", CONNECT, str(path)])
