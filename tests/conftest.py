@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -26,6 +28,7 @@ settings.register_profile("unhurried", parent=settings(), deadline=None)
 settings.load_profile("unhurried")
 
 PROJECT = Path(__file__).parent.parent
+_OWN = pytest.StashKey[Path]()
 # As make has it: a sandbox is made by the programs that its runs will find.
 os.environ["PATH"] = f"{PROJECT / '.tools/bin'}:{os.environ['PATH']}"
 PYINFRA = Path(sys.executable).parent / "pyinfra"
@@ -66,6 +69,25 @@ def _environment() -> dict[str, str]:
         "PYINFRA_PROGRESS": "off",
         "PATH": f"{PROJECT / '.tools/bin'}:{os.environ['PATH']}",
     }
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """A directory of this run's own. The one of pytest is for all runs of a user, and each start
+    closes it to other users, whose tests may be running."""
+    if config.option.basetemp is None:  # else a person's, or a worker's
+        config.option.basetemp = tempfile.mkdtemp(prefix="wt-tests-")
+        config.stash[_OWN] = Path(config.option.basetemp)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Remove that directory, unless a person may want to look at it."""
+    place = session.config.stash.get(_OWN, None)
+    if place is None or exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        return
+    for directory, _, _ in os.walk(place):  # a store of Nix is closed to writing
+        os.chmod(directory, 0o700)
+    shutil.rmtree(place, ignore_errors=True)
 
 
 @cache

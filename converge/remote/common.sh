@@ -37,8 +37,7 @@ else
     PATH=$PATH:/etc/profiles/per-user/$login/bin:/run/current-system/sw/bin
     PATH=$PATH:/nix/var/nix/profiles/default/bin:$HOME/.local/bin:$HOME/bin
     if [ -O /home/linuxbrew/.linuxbrew/bin ]; then PATH=$PATH:/home/linuxbrew/.linuxbrew/bin; fi
-    PATH=$PATH:$HOME/.linuxbrew/bin
-    PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/lib/wsl/lib
+    PATH=$PATH:$HOME/.linuxbrew/bin:/usr/local/sbin:/usr/sbin:/sbin:/usr/lib/wsl/lib
 fi
 export PATH
 newline='
@@ -174,15 +173,15 @@ swappable() {
     find "$@" -maxdepth 0 \( ! -uid 0 ! -uid "${uid_:-$(id -u)}" ! -uid "$(stat -c %u /proc/sys)" -o \
         -perm -002 ! -perm -1000 \) 2>/dev/null | grep .
 }
-uptime_s() { # seconds since the boot, which nobody can set
+uptime_s() { # seconds since the boot, which nobody can set; also "up_", without a process of its own
     read -r up_ _ </proc/uptime
-    say "${up_%.*}"
+    up_=${up_%.*} && say "$up_"
 }
-boot_id() { { read -r boot_ </proc/sys/kernel/random/boot_id && say "$boot_"; } 2>/dev/null; }
+boot_id() { boot_='' && { read -r boot_ </proc/sys/kernel/random/boot_id && say "$boot_"; } 2>/dev/null; }
 # stat_field PID N: field N after the command name in proc_pid_stat(5): 2 is the parent, 20 the start
-# time in ticks since boot. Prints nothing for an ended process, a zombie included.
+# time in ticks since boot; also "stat_". Prints nothing for an ended process, a zombie included.
 stat_field() {
-    text='' field=$2
+    text='' field=$2 stat_=''
     while IFS= read -r text_; do text=$text_; done 2>/dev/null <"/proc/$1/stat" || return 0
     set -f
     # shellcheck disable=SC2086 # the command name before these fields may hold blanks
@@ -190,12 +189,13 @@ stat_field() {
     set +f
     case ${1:-X} in Z | X) return 0 ;; esac
     shift $((field - 1))
-    say "$1"
+    stat_=$1 && say "$stat_"
 }
 start_time() { stat_field "$1" 20; }
 # lives PID START BOOT: whether this process still runs; START and BOOT tell it from a later process.
 lives() {
-    [ -n "$1" ] && [ -n "$2" ] && [ -e "/proc/$1" ] && [ "$3" = "$(boot_id)" ] && [ "$(start_time "$1")" = "$2" ]
+    [ -n "$1" ] && [ -n "$2" ] && [ -e "/proc/$1" ] && boot_id >/dev/null && start_time "$1" >/dev/null &&
+        [ "$3" = "$boot_" ] && [ "$2" = "$stat_" ]
 }
 
 # regular PATH: set "file_" to PATH, or /dev/null where it is no file: a pipe would block for ever.

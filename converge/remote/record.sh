@@ -7,7 +7,7 @@ status() { # status WORD REASON...: write the status, wholly or not at all; else
     standing=$* # set also where it cannot be written
     put "$T/status" "$*"
 }
-word() {
+word() { # print the status's word; also "now"
     regular "$T/status"
     IFS=' ' read -r now _ 2>/dev/null <"$file_" || now=''
     say "$now"
@@ -53,7 +53,8 @@ fi
 ACTIVATION_S=1800 BRIEF_S=120 GATHER_S=5
 
 nap() { # nap SINCE SECONDS: pause between two looks, briefly in the first five seconds after SINCE
-    if [ "$(uptime_s)" -lt $(($1 + 5)) ]; then sleep 0.03; else sleep "$2"; fi
+    uptime_s >/dev/null
+    if [ "$up_" -lt $(($1 + 5)) ]; then sleep 0.03; else sleep "$2"; fi
 }
 as_user() { for_user "$ACTIVATION_S" "$@"; } # as_user COMMAND...: run it as the user, also from root
 briefly() { for_user "$BRIEF_S" "$@"; }      # the same for quick commands
@@ -100,7 +101,9 @@ gathered() {
     "$@" >"$told_/pipe"
     code_=$?
     ended_=$(($(uptime_s) + GATHER_S))
-    until [ -e "$told_/whole" ] || [ "$(uptime_s)" -ge "$ended_" ]; do sleep 0.02; done
+    until [ -e "$told_/whole" ] || { uptime_s >/dev/null && [ "$up_" -ge "$ended_" ]; }; do
+        sleep 0.02
+    done
     kill -KILL "-$gatherer_" 2>/dev/null
     cat -- "$told_/said" 2>/dev/null
     rm -rf -- "$told_"

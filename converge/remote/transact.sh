@@ -82,7 +82,7 @@ await() { # await: set "decision" to confirm, undo, late, or failed with "why"
         case $status_ in
             confirm | undo) decision=$status_ && return ;;
         esac
-        if [ "$(uptime_s)" -ge "$end" ]; then decision=late && return; fi
+        if uptime_s >/dev/null && [ "$up_" -ge "$end" ]; then decision=late && return; fi
         nap "$from" 0.2
     done
 }
@@ -255,8 +255,8 @@ case $verb in
         from=$(uptime_s)
         limit=$((from + $3)) begun=$((from + 10))
         past=${4:-activating}
-        while [ "$(uptime_s)" -lt "$limit" ]; do
-            now=$(word)
+        while uptime_s >/dev/null && [ "$up_" -lt "$limit" ]; do
+            word >/dev/null
             case $past:$now in
                 activating:activating | decided:activat* | decided:keeping | *:undoing | *:) ;;
                 *) break ;;
@@ -265,7 +265,7 @@ case $verb in
                 say "gone $now"
                 exit 0
             fi
-            if [ -z "$now" ] && [ "$(uptime_s)" -ge "$begun" ]; then
+            if [ -z "$now" ] && [ "$up_" -ge "$begun" ]; then
                 say none # the payload never came, so no process will read it
                 exit 0
             fi
@@ -274,7 +274,7 @@ case $verb in
         # The process still writes a little after its last word, so wait for its end.
         case $(word) in kept | undone | broken)
             limit=$(($(uptime_s) + 10))
-            while runs && [ "$(uptime_s)" -lt "$limit" ]; do nap "$from" 0.05; done
+            while runs && uptime_s >/dev/null && [ "$up_" -lt "$limit" ]; do nap "$from" 0.05; done
             ;;
         esac
         say "status $(text_of "$T/status")"
