@@ -10,6 +10,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -91,6 +92,7 @@ def assert_passes(machine: Machine) -> None:
         assert {verdict.fact for verdict in verdicts} <= set(FACTS)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(
     st.tuples(*[st.sampled_from(NAMES)] * len(TOGETHER)),

@@ -191,6 +191,7 @@ def flat(desired: Desired) -> list[tuple[Group, str, str]]:
     return [(group, spelled, value) for (group, spelled), value in remembered(desired).items()]
 
 
+@pytest.mark.slow
 @HOSTILE
 @given(before=files(), desired=declarations(), data=st.data())
 def test_six_promises(kde: KDE, before: bytes, desired: Desired, data: st.DataObject) -> None:
@@ -246,12 +247,14 @@ def test_six_promises(kde: KDE, before: bytes, desired: Desired, data: st.DataOb
     assert merge(healed.text, desired).changes == ()
 
 
+@pytest.mark.slow
 @settings(HOSTILE, max_examples=10 * EXAMPLES)
 @given(text=files() | st.binary(max_size=80))
 def test_a_file_nobody_declares_anything_of_stays(text: bytes) -> None:
     assert merge(text, {}) == Merged(text, ())
 
 
+@pytest.mark.slow
 @settings(HOSTILE, max_examples=10 * EXAMPLES)
 @given(
     text=files()

@@ -67,6 +67,7 @@ def axe() -> str:
     return AXE.read_text(encoding="utf-8").replace("</script", "<\\/script")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", [(), (DARK,)], ids=["light", "dark"])
 def test_axe_finds_nothing_wrong_with_any_page(
     axe: str, tmp_path: Path, scheme: tuple[str, ...]

@@ -108,6 +108,7 @@ def test_the_keyboard_reaches_everything_in_order_and_is_seen_where_it_is(
             assert contrast(*map(hexadecimal, stop["colours"])) >= 3, (name, stop)
 
 
+@pytest.mark.slow
 def test_space_closes_a_fold_again_and_what_is_in_it_is_passed_by(
     browser: Browser, files: dict[str, Path]
 ) -> None:
@@ -122,6 +123,7 @@ def test_space_closes_a_fold_again_and_what_is_in_it_is_passed_by(
     assert not browser.ask("first.contains(document.activeElement)")
 
 
+@pytest.mark.slow
 def test_the_first_stop_of_a_page_of_many_workspaces_leads_past_their_list(
     browser: Browser, files: dict[str, Path]
 ) -> None:

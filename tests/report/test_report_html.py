@@ -111,6 +111,7 @@ def test_nothing_is_wider_than_the_window_with_every_fold_open(
         assert float(str(one["height"])) > 500, "an empty page fits everywhere"
 
 
+@pytest.mark.slow
 def test_no_letter_is_too_small_to_read_and_no_words_of_the_picture_meet(
     light: dict[str, dict[str, object]],
 ) -> None:
