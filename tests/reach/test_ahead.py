@@ -107,7 +107,7 @@ def test_a_server_of_one_session_at_a_time_is_asked_once_and_then_left_alone(
     assert lines.count("open") == len(COMMANDS) + 1
 
 
-@pytest.mark.parametrize("lost", ["kill $PPID", "kill -KILL $PPID"])
+@pytest.mark.parametrize("lost", ["kill $PPID; sleep 60", "kill -KILL $PPID; sleep 60"])
 def test_a_connection_that_breaks_meanwhile_breaks_the_next_command_and_says_nothing_else(
     ssh_server: sshd.Server, lost: str
 ) -> None:
