@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gevent
 import paramiko
+
+PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0)  # between two tries of opening a channel that is refused
 
 
 class Transport(paramiko.Transport):
@@ -24,11 +28,20 @@ class Transport(paramiko.Transport):
         begun, self._next = self._next, None
         ready: paramiko.Channel | None = begun.get() if begun is not None else None
         if ready is None or ready.closed:
-            ready = super().open_session(window_size, max_packet_size, timeout)
+            ready = self._patiently(window_size, max_packet_size, timeout)
         self._commands += 1
         if self._commands > 1 and not self._one_at_a_time:
             self._next = gevent.spawn(self._open, timeout)
         return ready
+
+    def _patiently(self, *options: Any) -> paramiko.Channel:
+        """A server of one session refuses the next while it still closes the last one."""
+        for pause in PAUSES_S:
+            try:
+                return super().open_session(*options)
+            except paramiko.ChannelException:
+                gevent.sleep(pause)
+        return super().open_session(*options)
 
     def _open(self, timeout: float | None) -> paramiko.Channel | None:
         try:
