@@ -241,6 +241,7 @@ def test_every_fact_of_the_gate_is_made_false() -> None:
         assert applies, fact
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("fact", FACTS)
 def test_a_false_fact_is_caught_on_every_machine(name: str, fact: str) -> None:
