@@ -32,8 +32,16 @@ def cases(place: Place, number: int) -> list[Case]:
         for user, box in zip(users, boxes, strict=True)
     ]
     return [
-        _at_once(place, f"{number} x the reading alone, by `ssh`, curve25519", readings),
-        _at_once(place, f"{number} x `ssh host true`", [[*place.ssh(), "true"]] * number),
+        Case(
+            name=f"{number} x the reading alone, by `ssh`, curve25519",
+            command=_at_once(place.directory / f"readings-{number}.json", readings),
+        ),
+        Case(
+            name=f"{number} x `ssh host true`",
+            command=_at_once(
+                place.directory / f"bare-{number}.json", [[*place.ssh(), "true"]] * number
+            ),
+        ),
         Case(
             name="`pyinfra HOSTS exec -- true`",
             command=[PYINFRA, all_of_them, "exec", "--", "true"],
@@ -43,8 +51,7 @@ def cases(place: Place, number: int) -> list[Case]:
     ]
 
 
-def _at_once(place: Place, name: str, commands: Sequence[Sequence[str]]) -> Case:
-    """All these commands, side by side."""
-    path = place.directory / f"{abs(hash(name))}.json"
+def _at_once(path: Path, commands: Sequence[Sequence[str]]) -> list[str]:
+    """The command that runs all these side by side; ``path``: where it finds them."""
     path.write_text(json.dumps(commands))
-    return Case(name=name, command=[sys.executable, "-c", CONNECT, str(path)])
+    return [sys.executable, "-c", CONNECT, str(path)]
