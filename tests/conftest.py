@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -86,7 +87,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if place is None or exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         return
     for directory, _, _ in os.walk(place):  # a store of Nix is closed to writing
-        os.chmod(directory, 0o700)
+        with contextlib.suppress(OSError):  # what a test left running may remove it meanwhile
+            os.chmod(directory, 0o700)
     shutil.rmtree(place, ignore_errors=True)
 
 
