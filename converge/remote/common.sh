@@ -181,14 +181,14 @@ boot_id() { boot_='' && { read -r boot_ </proc/sys/kernel/random/boot_id && say 
 # stat_field PID N: field N after the command name in proc_pid_stat(5): 2 is the parent, 20 the start
 # time in ticks since boot; also "stat_". Prints nothing for an ended process, a zombie included.
 stat_field() {
-    text='' field=$2 stat_=''
-    while IFS= read -r text_; do text=$text_; done 2>/dev/null <"/proc/$1/stat" || return 0
+    field_=$2 stat_='' last_=''
+    while IFS= read -r next_; do last_=$next_; done 2>/dev/null <"/proc/$1/stat" || return 0
     set -f
     # shellcheck disable=SC2086 # the command name before these fields may hold blanks
-    set -- ${text##*) }
+    set -- ${last_##*) }
     set +f
     case ${1:-X} in Z | X) return 0 ;; esac
-    shift $((field - 1))
+    shift $((field_ - 1))
     stat_=$1 && say "$stat_"
 }
 start_time() { stat_field "$1" 20; }

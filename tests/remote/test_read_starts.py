@@ -52,27 +52,35 @@ def started(reader: Reader, root: str | None = None) -> tuple[Counter[str], int,
         str(reader.root) if root is None else root, [*names, *files, "-d", "~/.local/share/ours"]
     )
     log = reader.root.parent / "log"
-    calls = "trace=execve,clone,clone3,fork,vfork"
-    traced = (need("strace"), "-f", "-qq", "-e", calls, "-e", "signal=none", "-o", str(log))
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "GIT_"))}
     done = subprocess.run(
-        [*traced, need("dash"), "-c", given.get_raw_value()],
+        [*traced(log), need("dash"), "-c", given.get_raw_value()],
         env={**kept, "HOME": str(reader.home), **reader.environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=True,
     )
-    text = log.read_text()
+    return *counted(log.read_text()), done.stdout.splitlines()
+
+
+def traced(log: Path) -> list[str]:
+    """What runs a command so that ``log`` has the processes and programs that it starts."""
+    calls = "trace=execve,clone,clone3,fork,vfork"
+    return [need("strace"), "-f", "-qq", "-e", calls, "-e", "signal=none", "-o", str(log)]
+
+
+def counted(log: str) -> tuple[Counter[str], int]:
+    """The programs that a log of strace has, and the number of processes."""
     programs: Counter[str] = Counter()
     waiting: dict[str, str] = {}  # process -> what it is about to become
-    for line in text.splitlines():
+    for line in log.splitlines():
         if begun := BEGUN.match(line):
             waiting[begun[1]] = begun[2]
         elif ran := EXEC.match(line):
             programs[ran[2] or waiting[ran[1]]] += 1
-    processes = [line for line in FORK.findall(text) if "CLONE_THREAD" not in line]
-    return programs, len(processes), done.stdout.splitlines()
+    processes = [line for line in FORK.findall(log) if "CLONE_THREAD" not in line]
+    return programs, len(processes)
 
 
 def test_a_reading_starts_few_programs(reader: Reader) -> None:
