@@ -11,8 +11,8 @@ PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0)  # between two tries of opening a channel 
 
 
 class Transport(paramiko.Transport):
-    """A transport that has the next channel open, from its second command on: a run that asks a
-    workspace twice changes something there, and asks more."""
+    """A transport that has the next channel open, from its second command on: a run without changes
+    has one command, and a run that changes something has six or more."""
 
     _commands = 0
     _next: gevent.Greenlet | None = None
@@ -24,7 +24,7 @@ class Transport(paramiko.Transport):
         max_packet_size: int | None = None,
         timeout: float | None = None,
     ) -> paramiko.Channel:
-        """A channel for one command. Raises ``paramiko.SSHException``."""
+        """A channel for one command. Raises as paramiko does: SSHException, OSError, EOFError."""
         begun, self._next = self._next, None
         ready: paramiko.Channel | None = begun.get() if begun is not None else None
         if ready is None or ready.closed:

@@ -1,5 +1,5 @@
-"""Answer interrupts before a run has begun. This module imports nothing else of the project, so
-that it works at once."""
+"""How an interrupt ends the process: before a run has begun, and before it changes anything. This
+module imports nothing else of the project, so that it works at once."""
 
 from __future__ import annotations
 

@@ -7,8 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import gevent
+import paramiko
 import pytest
 
+from tasks.reach import ahead
 from tests import sshd
 from tests.conftest import DESKTOP, PROJECT, Cli
 
@@ -105,8 +108,8 @@ def test_a_server_of_one_session_at_a_time_is_asked_once_and_then_left_alone(
         f"answer {number}" for number in range(4)
     ]
     # One ahead, and more only where the server still closes the session before.
-    ahead = lines[lines.index("answer 0") : lines.index("answer 1")]
-    assert ahead.count("open") >= 2
+    second = lines[lines.index("answer 0") : lines.index("answer 1")]
+    assert second.count("open") >= 2
     for number in (2, 3):
         part = lines[lines.index(f"answer {number - 1}") : lines.index(f"answer {number}")]
         assert part[-1] == "command", "nothing is opened beside it"
@@ -118,6 +121,48 @@ def test_a_connection_that_breaks_meanwhile_breaks_the_next_command_and_says_not
 ) -> None:
     lines = told(ssh_server, ssh_server.port, ("echo 0", "echo 1", lost, "echo 3"))
     assert lines[-1] == "error" and lines.count("error") <= 2
+
+
+class Answers:
+    """What the server says to each request for a channel, in order."""
+
+    def __init__(self, *answers: paramiko.Channel | Exception) -> None:
+        self.left = list(answers)
+
+    def __call__(self, *_: object, **__: object) -> paramiko.Channel:
+        answer = self.left.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def _asked(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> ahead.Transport:
+    monkeypatch.setattr(paramiko.Transport, "open_session", answers)
+    return ahead.Transport.__new__(ahead.Transport)
+
+
+def test_a_server_that_still_closes_its_session_is_asked_again_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refused, channel = paramiko.ChannelException(2, "Connect failed"), paramiko.Channel(1)
+    pauses: list[float] = []
+    monkeypatch.setattr(gevent, "sleep", pauses.append)
+    assert _asked(Answers(refused, refused, channel), monkeypatch).open_session() is channel
+    assert pauses == list(ahead.PAUSES_S[:2])
+    whole = Answers(*[refused] * 9)
+    with pytest.raises(paramiko.ChannelException):
+        _asked(whole, monkeypatch).open_session()
+    assert len(whole.left) == 9 - 1 - len(ahead.PAUSES_S)
+
+
+@pytest.mark.parametrize("lost", [OSError("reset"), EOFError(), paramiko.SSHException("over")])
+def test_a_channel_that_could_not_be_opened_ahead_is_asked_for_when_it_is_needed(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], lost: Exception
+) -> None:
+    first, second, third = (paramiko.Channel(number) for number in range(3))
+    way = _asked(Answers(first, second, lost, third, paramiko.Channel(3)), monkeypatch)
+    assert [way.open_session() for _ in range(3)] == [first, second, third]
+    assert capfd.readouterr().err == "", "the command itself tells, if it fails too"
 
 
 def test_a_run_through_such_a_server_says_nothing_of_it(
