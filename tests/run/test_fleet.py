@@ -121,7 +121,7 @@ def test_a_slow_workspace_does_not_hold_up_the_others(
     hold.chmod(0o666)
     shell.write_text(
         '#!/bin/sh\ncase "$(printf %s "$*" | tail -c 200)" in\n'
-        f"*transaction\\ 20*) while [ -e {hold} ]; do echo >{hold}; sleep 0.1; done ;;\nesac\n"
+        f"*transaction\\ 20*) while [ -e {hold} ]; do echo >>{hold}; sleep 0.1; done ;;\nesac\n"
         'exec /bin/sh "$@"\n'
     )
     shell.chmod(0o755)
@@ -132,7 +132,7 @@ def test_a_slow_workspace_does_not_hold_up_the_others(
         watchdog.start()
         until(process, "  quick: release the lock (")
         assert hold.exists(), "the quick one waited for the slow one"
-        assert hold.read_text(), "nobody was held"
+        sshd.wait_for(lambda: bool(hold.read_text()), "the slow one to be held", patience_s=60)
         hold.unlink()
         run = cli.end(process)
     finally:
