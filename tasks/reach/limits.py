@@ -21,6 +21,7 @@ from pyinfra.api.output import echo, format_text
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
 from converge.report.terminal import plain
+from tasks.reach.packing import Packer
 
 GREETING = 64 * 1024  # bytes before the SSH protocol begins; OpenSSH reads as many
 PACKET = 256 * 1024  # bytes of one packet, as OpenSSH
@@ -58,17 +59,6 @@ class Packets(Packetizer):
         if self._greeting > GREETING:
             raise SSHException(f"the server says more than {GREETING} bytes before it speaks SSH")
         return data
-
-
-class Packer(ZlibCompressor):
-    """Packs one packet after the other of a compressed connection, as OpenSSH does: paramiko would
-    forget at each packet what it has sent, and sends the same text as long as the first time."""
-
-    def __init__(self) -> None:
-        self.z = zlib.compressobj(zlib.Z_BEST_COMPRESSION)
-
-    def __call__(self, data: Any) -> bytes:
-        return self.z.compress(data) + self.z.flush(zlib.Z_SYNC_FLUSH)
 
 
 class Unpacker(ZlibDecompressor):

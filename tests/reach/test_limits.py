@@ -22,7 +22,7 @@ from paramiko.compress import ZlibCompressor
 
 import sandbox
 from converge.plan import unread
-from tasks.reach import connection, limits, output
+from tasks.reach import connection, limits, output, packing
 from tests import sshd
 from tests.conftest import Cli, Outcome
 from tests.plan.test_snapshot import answer, archive
@@ -143,14 +143,6 @@ def test_a_packet_unpacks_to_no_more_than_a_packet_may_hold() -> None:
         limits.Unpacker()(b"no stream of zlib")
 
 
-def test_what_was_sent_before_is_not_sent_again_in_full() -> None:
-    packer, unpacker = limits.Packer(), limits.Unpacker()
-    text = os.urandom(20_000)
-    first, second = packer(text), packer(text)
-    assert unpacker(first) == unpacker(second) == text
-    assert len(second) < 1000 < len(first)
-
-
 def test_a_connection_is_packed_and_never_before_the_login(ssh_server: sshd.Server) -> None:
     asked = {"user": "", "host": "127.0.0.1", "port": ""}
     options = connection.ssh(asked)["ssh_paramiko_connect_kwargs"]
@@ -170,7 +162,7 @@ def test_a_connection_is_packed_and_never_before_the_login(ssh_server: sshd.Serv
         way: Any = client.get_transport()
         both = (way.local_compression, way.remote_compression)
         assert both == ("zlib@openssh.com", "zlib@openssh.com")
-        assert isinstance(way.packetizer._Packetizer__compress_engine_out, limits.Packer)
+        assert isinstance(way.packetizer._Packetizer__compress_engine_out, packing.Packer)
         assert way.sock.gettimeout() == connection.IDLE_S >= 1  # not awake ten times a second
         _, out, _ = client.exec_command("head -c 3000000 /dev/zero; head -c 300000 /dev/urandom")
         assert len(out.read()) == 3_300_000
