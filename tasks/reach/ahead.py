@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import gevent
@@ -33,6 +34,13 @@ class Transport(paramiko.Transport):
         if self._commands > 1 and not self._one_at_a_time:
             self._next = gevent.spawn(self._open, timeout)
         return ready
+
+    def _send_user_message(self, data: Any) -> None:
+        """paramiko drops what is sent over a connection that is gone, but raises where the reader
+        has not seen that yet: Python would print the error where a file that nobody needs any more
+        closes the input of its program. The reader ends what waits for an answer."""
+        with contextlib.suppress(EOFError):
+            super()._send_user_message(data)  # type: ignore[misc]
 
     def _patiently(self, *options: Any) -> paramiko.Channel:
         """A server of one session refuses the next while it still closes the last one."""

@@ -187,7 +187,7 @@ class Run:
             )
             self.terminal.line("the next run reads what is there and goes on.")
             self.finish()
-        self.interrupted = True
+        self.interrupted = start.interrupted = True
         self.terminal.line(
             f"{name}: waiting for the running step, then ending. Again: do not wait."
         )

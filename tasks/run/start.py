@@ -60,6 +60,8 @@ _MEANT = {
 }
 #: Set by ``tasks.run.run.begin``: from then on the run itself reports its end.
 begun = False
+#: Set when that run is interrupted: what fails afterwards may fail because of that.
+interrupted = False
 
 
 def leave(code: int) -> NoReturn:
@@ -324,9 +326,11 @@ def _show(error: click.ClickException, file: Any = None) -> None:
 
 
 def _ends_a_run(error: click.ClickException, inner: object) -> bool:
-    """Whether the error is an end that the run reports itself: no host is left, or nobody answered
-    the question."""
-    return isinstance(inner, EOFError) or "No hosts remaining!" in error.format_message()
+    """Whether the error is an end that the run reports itself: it is interrupted, no host is left,
+    or nobody answered the question."""
+    return (
+        interrupted or isinstance(inner, EOFError) or "No hosts remaining!" in _text(error, inner)
+    )
 
 
 def _text(error: click.ClickException, inner: object) -> str:

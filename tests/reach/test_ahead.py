@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -163,6 +164,23 @@ def test_a_channel_that_could_not_be_opened_ahead_is_asked_for_when_it_is_needed
     way = _asked(Answers(first, second, lost, third, paramiko.Channel(3)), monkeypatch)
     assert [way.open_session() for _ in range(3)] == [first, second, third]
     assert capfd.readouterr().err == "", "the command itself tells, if it fails too"
+
+
+def test_the_input_of_a_program_closes_on_a_broken_connection_and_nothing_is_printed(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    way = ahead.Transport(ours)
+    way.active = True  # the reader has not seen it yet
+    way.clear_to_send.set()
+    channel = paramiko.Channel(1)
+    channel._set_transport(way)  # type: ignore[attr-defined]
+    with pytest.raises(EOFError):
+        way.packetizer.send_message(paramiko.Message(b"x"))
+    with ours:
+        channel.makefile_stdin("wb").close()
+    assert capfd.readouterr().err == ""
 
 
 def test_a_run_through_such_a_server_says_nothing_of_it(

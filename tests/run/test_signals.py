@@ -9,10 +9,11 @@ from typing import Any
 
 import gevent
 import pytest
+from pyinfra_cli import exceptions
 
 from converge.exits import Outcome
 from converge.journal.kinds import ProblemRecord
-from tasks.run import operations, signals
+from tasks.run import operations, signals, start
 from tasks.run.stages import Over, Workspace
 from tests.run.steps import make
 
@@ -84,3 +85,16 @@ def test_what_fails_during_an_interrupt_says_nothing_about_the_workspace(
     assert operations.look(work, broken) is None
     assert work.run.outcomes[work.host.name] is Outcome.INTERRUPTED
     assert capsys.readouterr().out == "" and not work.run.records(ProblemRecord, "shoshin")
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_an_error_of_a_command_is_one_line_and_none_after_an_interrupt(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], interrupted: bool
+) -> None:
+    """An interrupt ends a greenlet where it is; an import there may raise another error then."""
+    monkeypatch.setattr(start, "begun", True)
+    monkeypatch.setattr(start, "interrupted", interrupted)
+    error = exceptions.UnexpectedExternalError(RuntimeError("half a module"), "deploy.py")
+    start._show(error)
+    said = "" if interrupted else "RuntimeError: half a module\n"
+    assert capsys.readouterr().err == said
