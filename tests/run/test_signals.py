@@ -7,9 +7,9 @@ import signal
 from collections.abc import Callable, Container, Iterator
 from typing import Any
 
+import click
 import gevent
 import pytest
-from pyinfra_cli import exceptions
 
 from converge.exits import Outcome
 from converge.journal.kinds import ProblemRecord
@@ -87,6 +87,13 @@ def test_what_fails_during_an_interrupt_says_nothing_about_the_workspace(
     assert capsys.readouterr().out == "" and not work.run.records(ProblemRecord, "shoshin")
 
 
+class Unexpected(click.ClickException):
+    """As ``UnexpectedExternalError`` of pyinfra, whose import would patch this process."""
+
+    def __init__(self, inner: Exception) -> None:
+        self.exception = inner
+
+
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_an_error_of_a_command_is_one_line_and_none_after_an_interrupt(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], interrupted: bool
@@ -94,7 +101,6 @@ def test_an_error_of_a_command_is_one_line_and_none_after_an_interrupt(
     """An interrupt ends a greenlet where it is; an import there may raise another error then."""
     monkeypatch.setattr(start, "begun", True)
     monkeypatch.setattr(start, "interrupted", interrupted)
-    error = exceptions.UnexpectedExternalError(RuntimeError("half a module"), "deploy.py")
-    start._show(error)
+    start._show(Unexpected(RuntimeError("half a module")))
     said = "" if interrupted else "RuntimeError: half a module\n"
     assert capsys.readouterr().err == said
