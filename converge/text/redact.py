@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
-from converge.text.secret_forms import COMMANDS, PROSE
+from converge.text.secret_forms import COMMANDS, PROSE, TOKEN_NEEDS, TOKENS
 
 HIDDEN = "(not shown)"
 _MARK = "\ue000"  # stands for HIDDEN while a text is worked on
@@ -49,45 +49,6 @@ _BEGIN = (
     r"|---- BEGIN SSH2 (?:ENCRYPTED )?PRIVATE KEY ----"
 )
 _END = r"-----END (?:[A-Z0-9 ]{0,50}|OpenVPN Static key V1)-----|---- END SSH2 [A-Z ]{0,40} ----"
-#: Prefixes of tokens, each with what follows it.
-_TOKENS = (
-    r"gh[pousr]_[A-Za-z0-9]{16,}",  # GitHub
-    r"github_pat_\w{16,}",
-    r"gl(?:pat|dt|rt|rtr|cbt|ptt|ft|imt|agent|oas|soat)-[\w-]{16,}",  # GitLab
-    r"(?:xox[a-z]|xapp)-[\w-]{10,}|xoxe\.xox[bp]-[\w-]{10,}",  # Slack
-    r"npm_[A-Za-z0-9]{16,}",
-    r"pypi-[\w-]{16,}",
-    r"hf_[A-Za-z0-9]{16,}",  # Hugging Face
-    r"(?:sk|pk|rk|ak)[-_][\w-]{16,}",  # OpenAI, Anthropic, Stripe
-    r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}",  # AWS
-    r"AIza[\w-]{30,}|ya29\.[\w.-]{16,}|GOCSPX-[\w-]{16,}|1//[\w-]{30,}|AQ\.[\w-]{30,}",  # Google
-    r"SG\.[\w-]{16,}\.[\w-]{16,}",  # SendGrid
-    r"SK[0-9a-f]{32}|key-[0-9a-f]{32}|dapi[0-9a-f]{32}",  # Twilio, Mailgun, Databricks
-    r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{16,}",  # Shopify
-    r"do[opr]_v1_[0-9a-f]{16,}",  # DigitalOcean
-    r"dckr_(?:pat|oat)_[\w-]{16,}",  # Docker
-    r"dp\.(?:pt|st|ct|sa|scim|audit)\.[\w.-]{16,}",  # Doppler
-    r"hv[sbr]\.[\w-]{16,}",  # Vault
-    r"tskey-[\w-]{10,}",  # Tailscale
-    r"lin_api_\w{16,}|secret_\w{16,}|ntn_\w{16,}|figd_[\w-]{16,}|PMAK-[\w-]{16,}",
-    r"gls?[ac]_[\w-]{16,}|NRAK-[A-Z0-9]{16,}|sntr[yu]s_[\w=+/-]{16,}|sbp_\w{16,}|sb_secret_\w{16,}",
-    r"pscale_\w{2,12}_[\w-]{16,}|f(?:m[12][rp]?|o1)_[\w+/=-]{16,}|r8_\w{16,}|gsk_\w{16,}",
-    r"xai-\w{16,}|pplx-\w{16,}|rubygems_[0-9a-f]{16,}|cio[A-Za-z0-9]{32}",
-    r"ATATT[\w=-]{16,}|ATBB\w{16,}|[A-Za-z0-9]{14}\.atlasv1\.[\w-]{16,}",  # Atlassian, Terraform
-    r"(?:bot)?[0-9]{8,10}:AA[\w-]{30,}",  # Telegram
-    r"eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)*",  # JSON web tokens
-    r"AGE-(?:SECRET-KEY|PLUGIN)-[A-Z0-9-]{10,}",
-    r"[\w.-]{1,64}:[A-Za-z0-9+/]{86}==",  # signing keys of Nix
-    r"[MN][A-Za-z\d]{23,28}\.[\w-]{6}\.[\w-]{27,}",  # Discord
-    r"nf[pcoub]_\w{16,}|HRKU-[\w-]{16,}|sq0[a-z]{3}-[\w-]{16,}|pul-[0-9a-f]{32,}",
-    r"sk\.eyJ[\w-]{16,}\.[\w-]{16,}|sl\.[\w-]{40,}",  # Mapbox, Dropbox
-    r"nsec1[a-z0-9]{50,}|[xyzt]prv[A-Za-z0-9]{80,}",  # Nostr, wallets
-    r"RW[A-Z]TY0Iy[A-Za-z0-9+/]{40,}={0,2}",  # secret keys of minisign
-    r"whsec_[A-Za-z0-9+/=]{16,}|CLOJARS_[0-9a-f]{32,}|AKCp[A-Za-z0-9]{32,}",  # Stripe, Artifactory
-    r"ops_eyJ[\w-]{16,}|CCI(?:PAT|PRJ)_\w{16,}|bkua_[0-9a-f]{16,}",  # 1Password, CI services
-    r"syt_[\w-]{16,}|APA91b[\w-]{32,}|pat[A-Za-z0-9]{14}\.[0-9a-f]{32,}",  # Matrix, Airtable
-    r"[A-Za-z0-9_~.-]{3}[0-9]Q~[\w~.-]{30,}",  # secrets of Entra ID
-)
 #: A name in YAML whose value is the indented lines below it.
 _BLOCK = (
     rf"^[ \t-]{{0,80}}[\"']?[\w.-]{{0,64}}{_NAME}[\w.-]{{0,64}}[\"']?:[ \t]{{0,9}}"
@@ -100,19 +61,27 @@ class _Form:
     """An expression, compiled for the first text that it may be in: few are ever needed, and they
     take long to compile. Where it has a group, only the group is hidden.
 
-    ``needs``: one of these is in all that the expression matches; empty where that is not known."""
+    ``needs``: one of these is in all that the expression matches, in lower case where that ignores
+    case; empty where that is not known."""
 
     text: str
     flags: int
     needs: tuple[str, ...] = ()
+    folds: bool = False  # the expression ignores case
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         return re.compile(self.text, self.flags)
 
     def hide(self, value: str) -> str:
-        if self.needs and not any(one in value for one in self.needs):
-            return value
+        # Without case, letters beyond ASCII stand for some of ASCII.
+        if self.needs and (not self.folds or value.isascii()):
+            seen = value.lower() if self.folds else value
+            for one in self.needs:  # a loop: any() takes twice as long, and most texts have nothing
+                if one in seen:
+                    break
+            else:
+                return value
         return self.pattern.sub(_hide, value)
 
 
@@ -123,15 +92,15 @@ _BEGINS = re.compile(r"\\b(?:\(\?:([a-z0-9_|-]{2,})\)|([a-z0-9_-]{2,}))(?=[\\\[(
 def _form(text: str, flags: int, *needs: str) -> _Form:
     begins = None if flags else _BEGINS.match(text)
     if begins:
-        needs = tuple((begins[1] or begins[2]).split("|"))
-    return _Form(text, flags, tuple(filter(None, needs)))
+        needs = needs or tuple((begins[1] or begins[2]).split("|"))
+    return _Form(text, flags, tuple(filter(None, needs)), bool(flags & re.IGNORECASE))
 
 
 #: Key material that its own form gives away: expression, flags, and what is in all that it matches.
 _FORMS: tuple[tuple[Any, ...], ...] = (
     (rf"(?:{_BEGIN}).*?(?:{_END}|\Z)", re.DOTALL, "---- BEGIN ", "-----BEGIN "),
-    (r"(?m)^Private-Lines: [0-9]+\n((?:[A-Za-z0-9+/=]+\n?)+)", 0),  # PuTTY
-    (rf"(?<![\w.-])(?:{'|'.join(_TOKENS)})", 0),
+    (r"(?m)^Private-Lines: [0-9]+\n((?:[A-Za-z0-9+/=]+\n?)+)", 0, "Private-Lines: "),  # PuTTY
+    (rf"(?<![\w.-])(?:{'|'.join(TOKENS)})", 0, *TOKEN_NEEDS),
     *COMMANDS,
     # A word of prose ("basic indexing=true") has neither a digit nor a capital letter.
     (
@@ -139,39 +108,71 @@ _FORMS: tuple[tuple[Any, ...], ...] = (
         r"((?=[a-z._~+/-]{0,512}[A-Z0-9])[A-Za-z0-9._~+/-]{12,}={0,2})(?![\w=])",
         0,
     ),
-    (r"(?<=://)((?=[^/\s@\"'<>]{0,512}:)[^/\s\"'<>]{0,512})(?=@)", 0),
-    (r"\bhttps?://([^/\s@:\"'<>]{1,512})(?=@)", 0),
-    (r"(?<=://)((?=[^/\s@:]{0,63}[A-Z0-9])[^/\s@:\"'<>]{16,512})(?=@)", 0),
-    (r"hooks\.slack\.com/(?:services|workflows)/([\w/]{8,200})", 0),
-    (r"discord(?:app)?\.com/api/webhooks/([\w/-]{8,200})", 0),
+    (r"(?<=://)((?=[^/\s@\"'<>]{0,512}:)[^/\s\"'<>]{0,512})(?=@)", 0, "://"),
+    (r"\bhttps?://([^/\s@:\"'<>]{1,512})(?=@)", 0, "http"),
+    (r"(?<=://)((?=[^/\s@:]{0,63}[A-Z0-9])[^/\s@:\"'<>]{16,512})(?=@)", 0, "://"),
+    (r"hooks\.slack\.com/(?:services|workflows)/([\w/]{8,200})", 0, "hooks.slack.com/"),
+    (r"discord(?:app)?\.com/api/webhooks/([\w/-]{8,200})", 0, ".com/api/webhooks/"),
     (
         r"[?&;](?:x-amz-(?:signature|credential|security-token)|x-goog-(?:signature|credential)"
         r"|sig|signature|key|code|auth|apikey|awsaccesskeyid|jwt)=([^&\s#\"']+)",
         re.IGNORECASE,
+        "x-amz-",
+        "x-goog-",
+        "sig=",
+        "signature=",
+        "key=",
+        "code=",
+        "auth=",
+        "awsaccesskeyid=",
+        "jwt=",
     ),
-    (r"(?<!\S)(?:-u|-U|--user|--proxy-user)(?:[ =]|(?=\S))([^\s:/]{1,128}:[^\s]+)", 0),
+    (r"(?<!\S)(?:-u|-U|--user|--proxy-user)(?:[ =]|(?=\S))([^\s:/]{1,128}:[^\s]+)", 0, "-u", "-U"),
     (r"\bsshpass\s+-p\s*(\S+)", 0),
-    (r"(?<!\S)-pass(?:in|out)?[ =]pass:(\S+)", 0),  # openssl
-    (r"\s:\s+(?:PSK|EAP|XAUTH|NTLM)\s+[\"']?([^\s\"']+)", 0),  # ipsec.secrets
-    (r"\bBW_SESSION=[\"']?([^\s\"']+)", 0),
-    (r"<(?:D|P|Q|DP|DQ|InverseQ)>([A-Za-z0-9+/=]{16,})</", 0),  # an RSA key in XML
+    (r"(?<!\S)-pass(?:in|out)?[ =]pass:(\S+)", 0, "pass:"),  # openssl
+    (
+        r"\s:\s+(?:PSK|EAP|XAUTH|NTLM)\s+[\"']?([^\s\"']+)",
+        0,
+        "PSK",
+        "EAP",
+        "XAUTH",
+        "NTLM",
+    ),  # ipsec.secrets
+    (r"\bBW_SESSION=[\"']?([^\s\"']+)", 0, "BW_SESSION="),
+    (r"<(?:D|P|Q|DP|DQ|InverseQ)>([A-Za-z0-9+/=]{16,})</", 0, "</"),  # an RSA key in XML
     (r"\blogin\s+\S+\s+(?:account\s+\S+\s+)?password\s+(\S+)", 0),  # netrc
-    (r"(?m)^\s{0,40}password[ \t]+(\S+)[ \t]*$", 0),
-    (r"access-tokens\W{1,40}(?:value\W{1,40})?([^\n]+)", re.IGNORECASE),
-    (r"hooks\.zapier\.com/hooks/catch/([\w/-]{8,200})", 0),
-    (r"webhook\.office\.com/webhookb2/([\w/@-]{8,400})", 0),
-    (r"maker\.ifttt\.com/trigger/[^\s/]{1,128}/(?:json/)?with/key/([\w-]{8,200})", 0),
+    (r"(?m)^\s{0,40}password[ \t]+(\S+)[ \t]*$", 0, "password"),
+    (r"access-tokens\W{1,40}(?:value\W{1,40})?([^\n]+)", re.IGNORECASE, "access-tokens"),
+    (r"hooks\.zapier\.com/hooks/catch/([\w/-]{8,200})", 0, "hooks.zapier.com/"),
+    (r"webhook\.office\.com/webhookb2/([\w/@-]{8,400})", 0, "webhook.office.com/"),
+    (
+        r"maker\.ifttt\.com/trigger/[^\s/]{1,128}/(?:json/)?with/key/([\w-]{8,200})",
+        0,
+        "maker.ifttt.com/",
+    ),
     # Password options that are one letter, of programs that have them.
     (
         r"\b(?:redis-cli|mysql\w{0,16}|mariadb\w{0,16}|mosquitto_\w{1,8}|ldap\w{1,16}"
         r"|sshpass|gpg-preset-passphrase)\b[^\n|;&]{0,300}?\s-[aPpw][ =]?([^\s-]\S*)",
         0,
+        "redis-cli",
+        "mysql",
+        "mariadb",
+        "mosquitto_",
+        "ldap",
+        "sshpass",
+        "gpg-preset-passphrase",
     ),
-    (r"\bhttps?\s[^\n|;&]{0,200}?(?:-a|--auth)[ =]([^\s:/]{1,128}:[^\s]+)", 0),
-    (r"(?<!\S)-U[ =]?[^\s%]{1,128}%(\S+)", 0),  # smbclient
-    (r"\bIDENTIFIED\s+(?:WITH\s+\w{1,64}\s+)?BY\s+[\"']?([^\s\"';]+)", re.IGNORECASE),
-    (r"(?m)^[^\s:#]{1,255}:(?:\d{1,5}|\*):[^\s:]{1,64}:[^\s:]{1,64}:(\S+)$", 0),  # pgpass
-    (r"\t(?:TRUE|FALSE)\t/[^\t]{0,512}\t(?:TRUE|FALSE)\t\d{1,18}\t[^\t]{1,256}\t(\S+)", 0),
+    (r"\bhttps?\s[^\n|;&]{0,200}?(?:-a|--auth)[ =]([^\s:/]{1,128}:[^\s]+)", 0, "http"),
+    (r"(?<!\S)-U[ =]?[^\s%]{1,128}%(\S+)", 0, "-U"),  # smbclient
+    (r"\bIDENTIFIED\s+(?:WITH\s+\w{1,64}\s+)?BY\s+[\"']?([^\s\"';]+)", re.IGNORECASE, "identified"),
+    (r"(?m)^[^\s:#]{1,255}:(?:\d{1,5}|\*):[^\s:]{1,64}:[^\s:]{1,64}:(\S+)$", 0, ":"),  # pgpass
+    (
+        r"\t(?:TRUE|FALSE)\t/[^\t]{0,512}\t(?:TRUE|FALSE)\t\d{1,18}\t[^\t]{1,256}\t(\S+)",
+        0,
+        "\tTRUE\t",
+        "\tFALSE\t",
+    ),
     (rf"<[\w:.-]{{0,32}}{_NAME}[\w.-]{{0,32}}>([^<\n]{{1,2000}})<", re.IGNORECASE, "<"),
     # {"name": "DB_PASSWORD", "value": "..."}, as text
     (
@@ -181,14 +182,19 @@ _FORMS: tuple[tuple[Any, ...], ...] = (
         '"',
     ),
     (rf"(?m){_BLOCK}\n((?:[ \t]+\S[^\n]*\n?){{1,200}})", re.IGNORECASE, "\n"),
-    (r"\$(?:1|2[aby]|5|6|y|gy|7|apr1|argon2id?)\$([^\s:]{8,})", 0),
-    (r"\{S?SHA(?:256|512)?\}([A-Za-z0-9+/=]{16,})", 0),
-    (r"(?:authorization|cookie)[\"']?\s{0,9}[:=]\s{0,9}([^\n\"']+)", re.IGNORECASE),
+    (r"\$(?:1|2[aby]|5|6|y|gy|7|apr1|argon2id?)\$([^\s:]{8,})", 0, "$"),
+    (r"\{S?SHA(?:256|512)?\}([A-Za-z0-9+/=]{16,})", 0, "SHA"),
+    (
+        r"(?:authorization|cookie)[\"']?\s{0,9}[:=]\s{0,9}([^\n\"']+)",
+        re.IGNORECASE,
+        "authorization",
+        "cookie",
+    ),
 )
 _MATERIAL = tuple(_form(*row) for row in _FORMS)
 #: Sentences are looked at where one of their words is there: most texts have none.
 _TELLING = re.compile("pass|kenn|wacht|contrase|secret|token|key|pin|seed|recovery|mnemonic", re.I)
-_PROSE = tuple(_form(text, flags) for text, flags in PROSE)
+_PROSE = tuple(_form(*row) for row in PROSE)
 _SEPARATOR = r"\\?[\"']?(?:\[\$[a-z]{1,8}\])?\s{0,20}(?:=>|[=:]|%3[Dd])\s{0,20}"
 #: A name and its value: to the end of the line where the line begins with the name.
 _ENTRY = re.compile(
@@ -216,11 +222,12 @@ def _secrets(value: str) -> str:
     value = value.replace(HIDDEN, _MARK)  # without blanks, so that a second pass changes nothing
     for form in _MATERIAL:
         value = form.hide(value)
-    if _TELLING.search(value):
+    if telling := _TELLING.search(value):
         for form in _PROSE:
             value = form.hide(value)
     assigned = (_ENTRY, _ASSIGNMENT) if re.search("[=:]|%3[Dd]", value) else ()
-    for pattern in (*assigned, _FLAG):
+    flags = (_FLAG,) if telling else ()  # each has one of those words
+    for pattern in (*assigned, *flags):
         value = pattern.sub(rf"\g<1>{_MARK}", value)
     return value.replace(_MARK, HIDDEN)
 
