@@ -174,6 +174,18 @@ def test_a_program_that_does_not_do_the_work_is_not_compared() -> None:
     assert "did not do the work" in str(found["why"])
 
 
+@pytest.mark.parametrize("which", ["stock", "optimized"])
+def test_one_run_that_is_too_short_for_the_work_is_enough(which: str) -> None:
+    """On a busy machine the others may take as long as if they did the work."""
+    lines = [*GOOD, *PAIRS, "done"]
+    assert measure_samples.parse(lines).pairs
+    last = max(n for n, line in enumerate(lines) if line.startswith(f"sample {which}"))
+    lines[last] = f"sample {which} 0m0.0s 0m0.0s 0.004"
+    samples = measure_samples.parse(lines)
+    assert not samples.pairs
+    assert samples.why == f"the {which} build ended after 4 ms: it did not do the work"
+
+
 def test_a_program_that_fails_or_is_not_there_is_said(tmp_path: Path) -> None:
     assert (
         measure_samples.parse(run(str(shutil.which("false")), TRUE)).why
