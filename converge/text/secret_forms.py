@@ -1,9 +1,9 @@
-"""Secrets in a sentence or in a command line, where no ``name=`` or ``name:`` stands before them.
+"""Secrets without ``name=`` or ``name:`` before them: in a sentence, a command line, or as a token.
 
 Regular expressions for ``converge.text.redact``, with their flags and, behind these, strings of
-which one is in all that the expression matches. Where an expression has a group,
-the group is the secret. Each takes time that is linear in the length of the text. Sentences are the
-harder part: "the password is wrong" has no secret, "the password is swordfish" has one.
+which one is in all that the expression matches. Where an expression has a group, the group is the
+secret. Each takes time that is linear in the length of the text. Sentences are the harder part:
+"the password is wrong" has no secret, "the password is swordfish" has one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Open the channel of a command while the command before it runs: one round trip less for each."""
+"""paramiko's transport with the channel of a command opened while the command before it runs: one
+round trip less for each. What is sent over a connection that broke meanwhile is no error."""
 
 from __future__ import annotations
 
