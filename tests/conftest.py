@@ -129,16 +129,21 @@ class Cli:
         stdin: int = subprocess.DEVNULL,
     ) -> subprocess.Popen[str]:
         """Begin a run. ``under``: a program that runs it; ``own_group``: as a job of a terminal."""
-        process = subprocess.Popen(
-            [*under, str(PYINFRA), str(inventory), *arguments],
-            process_group=0 if own_group else None,
-            cwd=PROJECT,
-            env=self.environment,
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        if under or not _preloaded().can(self.environment):
+            process = subprocess.Popen(
+                [*under, str(PYINFRA), str(inventory), *arguments],
+                process_group=0 if own_group else None,
+                cwd=PROJECT,
+                env=self.environment,
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        else:
+            process = _preloaded().start(
+                [str(inventory), *arguments], self.environment, stdin=stdin, own_group=own_group
+            )
         # A test reads the one while the other fills: --debug says more than the 64 KiB of a pipe.
         for stream in (process.stdout, process.stderr):
             assert stream is not None
@@ -146,8 +151,7 @@ class Cli:
         return process
 
     def end(self, process: subprocess.Popen[str]) -> Outcome:
-        out, err = process.communicate(timeout=self.patience_s)
-        return self.outcome(process.returncode, out, err)
+        return self.outcome(*self._ended(process))
 
     def outcome(self, code: int, out: str, err: str) -> Outcome:
         journals = (self.state / "workspace-tuning/controller/runs").glob("*/journal.jsonl")
@@ -158,13 +162,19 @@ class Cli:
 
     def __call__(self, inventory: Path, *arguments: str, under: Sequence[str] = ()) -> Outcome:
         """A run to its end."""
-        if under or not _preloaded().can(self.environment):
-            return self.end(self.start(inventory, *arguments, under=under))
-        return self.outcome(*self.said(str(inventory), *arguments))
+        return self.end(self.start(inventory, *arguments, under=under))
 
     def said(self, *arguments: str) -> tuple[int, str, str]:
         """Exit code, output and errors of pyinfra with these arguments."""
-        return _preloaded().run(arguments, self.environment, self.patience_s)
+        return self._ended(_preloaded().start(arguments, self.environment))
+
+    def _ended(self, process: subprocess.Popen[str]) -> tuple[int, str, str]:
+        try:
+            out, err = process.communicate(timeout=self.patience_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        return process.returncode, out, err
 
 
 @pytest.fixture

@@ -3,24 +3,25 @@
 Most of the processor time of a short run goes into imports. A run from here is a process of its
 own, with its own arguments, environment and output. pyinfra as ``workspace_start`` has it, the
 libraries, ``converge`` and the packages of ``tasks``, whose imports do nothing, are imported
-already; ``config.py`` and the command are run anew. A test that looks at a running run, or at its
-interpreter, uses ``Cli.start``, which starts a new interpreter.
+already; ``config.py`` and the command are run anew. Its command line in /proc is that of the
+process it was forked from.
 """
 
 from __future__ import annotations
 
 import _socket
 import array
+import contextlib
+import ctypes
 import gc
 import importlib
 import json
 import os
 import pkgutil
-import selectors
-import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,8 @@ from pathlib import Path
 #: What an interpreter reads at its begin and no fork can change.
 OF_THE_INTERPRETER = ("PYTHON", "LANG", "LC_", "GEVENT")
 _SIZE = struct.Struct("!I")
+_OURS = b"!"  # the run is a child of whoever asked
+_C = ctypes.CDLL(None, use_errno=True)
 
 
 class Preloaded:
@@ -56,29 +59,58 @@ class Preloaded:
         """Whether a run in ``environment`` would be the same in an interpreter of its own."""
         return self._settled == _settled(environment)
 
-    def run(
-        self, arguments: Sequence[str], environment: Mapping[str, str], patience_s: float
-    ) -> tuple[int, str, str]:
-        """Exit code (minus a signal's number), output, errors.
+    def start(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        stdin: int = subprocess.DEVNULL,
+        own_group: bool = False,
+    ) -> subprocess.Popen[str]:
+        """Begin a run, which becomes a child of this process."""
+        request = json.dumps([list(arguments), dict(environment), own_group]).encode()
+        with contextlib.ExitStack() as opened:
+            if stdin == subprocess.DEVNULL:
+                stdin = os.open(os.devnull, os.O_RDONLY)
+                opened.callback(os.close, stdin)
+            pipes = [os.pipe() for _ in "12"]
+            for _, write in pipes:
+                opened.callback(os.close, write)
+            fds = array.array("i", [stdin, *(write for _, write in pipes)])
+            _inherit_orphans(True)
+            opened.callback(_inherit_orphans, False)
+            self._channel.sendmsg(
+                [_SIZE.pack(len(request))], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fds)]
+            )
+            self._channel.sendall(request)
+            (pid,) = _SIZE.unpack(_exactly(self._channel, _SIZE.size))
+            _exactly(self._channel, len(_OURS))
+        return Forked(arguments, pid, *(read for read, _ in pipes))
 
-        Raises ``TimeoutExpired`` when the run, or what holds its output, goes on for longer."""
-        request = json.dumps([list(arguments), dict(environment)]).encode()
-        pipes = [os.pipe() for _ in "12"]
-        fds = array.array("i", [write for _, write in pipes])
-        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fds)]
-        self._channel.sendmsg([_SIZE.pack(len(request))], rights)
-        self._channel.sendall(request)
-        for _, write in pipes:
-            os.close(write)
-        (pid,) = _SIZE.unpack(_exactly(self._channel, _SIZE.size))
-        try:
-            out, err = _read([read for read, _ in pipes], time.monotonic() + patience_s)
-        except TimeoutError:
-            os.kill(pid, signal.SIGKILL)
-            raise subprocess.TimeoutExpired(list(arguments), patience_s) from None
-        finally:
-            (status,) = _SIZE.unpack(_exactly(self._channel, _SIZE.size))
-        return os.waitstatus_to_exitcode(status), out, err
+
+class Forked(subprocess.Popen[str]):
+    """A run that this process did not start itself and has as its child."""
+
+    def __init__(self, arguments: Sequence[str], pid: int, out: int, err: int) -> None:
+        # What the methods of Popen read; its own __init__ would start a program.
+        self.args = list(arguments)
+        self.pid = pid
+        self.returncode: int | None = None
+        self.stdin = None
+        self.stdout, self.stderr = (open(fd, encoding="utf-8") for fd in (out, err))  # noqa: SIM115
+        self.text_mode = self.universal_newlines = True
+        self._child_created = True
+        self._communication_started = False
+        self._input = None
+        self._sigint_wait_secs = 0.25
+        self._waitpid_lock = threading.Lock()
+
+
+def _inherit_orphans(whether: bool) -> None:
+    """Let a descendant whose parent ends become a child of this process: prctl(2)."""
+    set_child_subreaper = 36
+    if _C.prctl(set_child_subreaper, int(whether), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
 
 
 def _settled(environment: Mapping[str, str]) -> dict[str, str]:
@@ -95,28 +127,6 @@ def _exactly(channel: _socket.socket, size: int) -> bytes:
     return read
 
 
-def _read(fds: Sequence[int], until: float) -> list[str]:
-    """All that comes from each, which is closed then."""
-    parts: dict[int, list[bytes]] = {fd: [] for fd in fds}
-    try:
-        with selectors.DefaultSelector() as selector:
-            for fd in fds:
-                selector.register(fd, selectors.EVENT_READ)
-            while selector.get_map():
-                ready = selector.select(until - time.monotonic())
-                if not ready:
-                    raise TimeoutError
-                for key, _ in ready:
-                    if part := os.read(key.fd, 65_536):
-                        parts[key.fd].append(part)
-                    else:
-                        selector.unregister(key.fd)
-    finally:
-        for fd in fds:
-            os.close(fd)
-    return [b"".join(parts[fd]).decode() for fd in fds]
-
-
 def _serve(channel: _socket.socket) -> Sequence[str]:
     """Fork for each request; in the child return the arguments of its run."""
     from gevent import monkey
@@ -124,26 +134,32 @@ def _serve(channel: _socket.socket) -> Sequence[str]:
     fork, waitpid = monkey.get_original("os", ["fork", "waitpid"])
     while True:
         fds = array.array("i")
-        head, rights, _, _ = channel.recvmsg(_SIZE.size, _socket.CMSG_SPACE(2 * fds.itemsize))
+        head, rights, _, _ = channel.recvmsg(_SIZE.size, _socket.CMSG_SPACE(3 * fds.itemsize))
         if not head:
             os._exit(0)
         for _, _, data in rights:
             fds.frombytes(data)
-        arguments, environment = json.loads(_exactly(channel, *_SIZE.unpack(head)))
-        pid = fork()
-        if pid == 0:
+        arguments, environment, own_group = json.loads(_exactly(channel, *_SIZE.unpack(head)))
+        between = fork()
+        if between == 0:  # ends at once, so that the run becomes a child of whoever asked
+            pid = fork()
+            if pid != 0:
+                channel.sendall(_SIZE.pack(pid))
+                os._exit(0)
             channel.close()
-            for number, fd in enumerate(fds, 1):
+            for number, fd in enumerate(fds):
                 os.dup2(fd, number)
                 os.close(fd)
+            if own_group:
+                os.setpgid(0, 0)
             os.environ.clear()
             os.environ.update(environment)
             time.tzset()
             return [str(argument) for argument in arguments]
         for fd in fds:
             os.close(fd)
-        channel.sendall(_SIZE.pack(pid))
-        channel.sendall(_SIZE.pack(waitpid(pid, 0)[1]))
+        waitpid(between, 0)
+        channel.sendall(_OURS)
 
 
 if __name__ == "__main__":
