@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -30,10 +30,11 @@ from converge.proof.check import (
 )
 from converge.proof.touched import Touched
 from converge.setting import NEEDS, Phase, Setting
-from converge.text.limits import count, frame, number
+from converge.text.limits import count, decoded, frame, number
 
 FIRST = "workspace-check 1"  # line of remote/check.sh
 CAP = 256 * 1024  # bytes of output kept of one probe
+_ERRORS = 4096  # and of its errors, from their end
 _CONVERGE = Path(__file__).parents[1]
 _SHARED = _CONVERGE / "remote" / "probes"
 #: The files of the probes in their order: shared functions, the probes of each subject, and the
@@ -182,14 +183,49 @@ def read(
     missing = failure or "the workspace gave no answer"
     for line in lines:
         words = line.split(" ")
-        if words[0] != "answer" or len(words) < 3 or count(words[1]) is None:
-            continue
-        place = number(words[1])
-        if place < len(asked) and asked[place] not in replies:
-            replies[asked[place]] = _reply(asked[place], words[2:])
+        found: Mapping[str, Reply | Sequence[str]] = {}
+        if words[0] == "share" and len(words) == 3:
+            found = _shared(words[1], words[2])
+        elif words[0] == "answer" and len(words) >= 3:
+            found = {words[1]: words[2:]}
+        for place, answer in found.items():
+            if count(place) is not None and number(place) < len(asked):
+                ask = asked[number(place)]
+                reply = answer if isinstance(answer, Reply) else _reply(ask, answer)
+                replies.setdefault(ask, reply)
     for ask in asked:
         replies.setdefault(ask, Reply(status=None, errors=f"{ask.probe}: {missing}"))
     return Answers(replies, sandbox=context.sandbox)
+
+
+def _shared(mark: str, stream: str) -> Mapping[str, Reply]:
+    """The replies in a line "share", by the place of their question; none of a damaged line."""
+    try:
+        *outputs, (last, _) = _marked(mark, decoded(stream))
+        complaints = dict(_marked(mark, decoded(last)))
+        replies = {}
+        for words, output in outputs:
+            place, status = words.split(" ")
+            replies[place] = Reply(
+                status=number(status),
+                output=output[:CAP],
+                errors=complaints[place][-_ERRORS:].decode(errors="replace"),
+                cut=len(output) >= CAP,
+            )
+    except (ValueError, KeyError):
+        return {}
+    return replies
+
+
+def _marked(mark: str, stream: bytes) -> list[tuple[str, bytes]]:
+    """The rest of each line that begins with the mark, and what is between the line and the one
+    before."""
+    found, (before, *parts) = [], stream.split(b"\n" + mark.encode() + b" ")
+    for part in parts:
+        line, _, behind = part.partition(b"\n")
+        found.append((line.decode(), before))
+        before = behind
+    return found
 
 
 def _reply(ask: Ask, words: Sequence[str]) -> Reply:

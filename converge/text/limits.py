@@ -52,10 +52,14 @@ def frame(text: str) -> tuple[int, bytes, str]:
     """The exit code, output and errors of a program, from the line that ``frame`` of
     ``remote/common.sh`` prints. Raises ValueError."""
     output, code, errors = text.split(" ")
-    if not output.startswith("=") or not errors.startswith("="):
-        raise ValueError("not the frame of an answer")
-    printed, complaints = (base64.b64decode(part[1:], validate=True) for part in (output, errors))
-    return number(code), printed, complaints.decode(errors="replace")
+    return number(code), decoded(output), decoded(errors).decode(errors="replace")
+
+
+def decoded(word: str) -> bytes:
+    """The bytes of the word "=BASE64" of a frame. Raises ValueError."""
+    if not word.startswith("="):
+        raise ValueError("not a word of a frame")
+    return base64.b64decode(word[1:], validate=True)
 
 
 def document(text: str | bytes) -> Any:

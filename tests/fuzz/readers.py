@@ -219,6 +219,10 @@ def _findings_seeds() -> Iterator[bytes]:
     text = base64.b64encode(b"vm.swappiness 10\n").decode()
     rows = [f"answer {place} ={text} 0 =" for place in range(12)]
     yield "\n".join(["workspace-check 1", *rows, "answer 13 timeout", "end", ""]).encode()
+    errors = base64.b64encode(b"no such file\n\nm 0\n\nm 1\n").decode()
+    stream = b"\nm 0 1\nvm.swappiness 10\n\nm 1 0\n\nm =" + errors.encode() + b"\n"
+    share = f"share m ={base64.b64encode(stream).decode()}"
+    yield "\n".join(["workspace-check 1", "done 0 1", share, "end", ""]).encode()
 
 
 @cache

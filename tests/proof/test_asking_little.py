@@ -5,8 +5,6 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from converge.proof import inquiry
 from converge.proof.check import Ask, When
 from converge.proof.touched import touched
@@ -41,23 +39,30 @@ def test_the_same_question_of_several_settings_is_asked_once() -> None:
         assert len(found) == len(set(found))
 
 
-@pytest.mark.parametrize("questions", [1, 21])
-def test_a_question_costs_few_programs(tmp_path: Path, questions: int) -> None:
-    """One more question starts only the programs that frame its output and its errors.
-    Four sessions of setsid, two shells, timeout and cat are there for all."""
+def processes(tmp_path: Path, questions: int) -> int:
+    """Those that ``remote/check.sh`` starts for so many questions, which builtins answer."""
     strace, dash = need("strace"), need("dash")
-    # Builtins alone: what is counted is the frame.
     ask = [Ask("exist", (f"/nowhere/{number}",)) for number in range(questions)]
     known = checks.context(root="/r")
     log = tmp_path / "log"
     arguments = inquiry.arguments(known, ask)
-    counting = (strace, "-f", "-qq", "-e", "trace=execve", "-e", "signal=none", "-o", str(log))
-    subprocess.run(
+    counting = (strace, "-f", "-e", "trace=none", "-o", str(log))
+    outcome = subprocess.run(
         [*counting, dash, "-c", remote.program("check"), "workspace-check", *arguments],
         input=remote.joined(*inquiry.PROBES),
         capture_output=True,
         text=True,
         check=True,
     )
-    started = sum(1 for line in log.read_text().splitlines() if line.endswith("= 0"))
-    assert started <= 6 + 5 * 4 + 4 * questions, log.read_text()
+    answers = inquiry.read(known, ask, outcome.stdout.splitlines())
+    assert {answers.text(one) for one in ask} == {f"gone {one.arguments[0]}\n" for one in ask}
+    return sum(" +++ " in line for line in log.read_text().splitlines())  # each that ended
+
+
+def test_a_question_costs_one_process_of_its_own(tmp_path: Path) -> None:
+    """The shell that a probe may end. The four sessions are there for all."""
+    assert processes(tmp_path, 80) - processes(tmp_path, 40) == 40
+
+
+def test_few_questions_get_few_sessions(tmp_path: Path) -> None:
+    assert processes(tmp_path, 4) < processes(tmp_path, 8) < processes(tmp_path, 20) <= 20 + 90

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import select
 import subprocess
@@ -18,7 +19,10 @@ from tasks.reach import remote
 from tests.proof import checks
 from tests.tools import need
 
-PROBES = remote.joined(*inquiry.PROBES)
+#: One more probe than the product has: it runs any program, and its share has one stream for it.
+PROBES = remote.joined(*inquiry.PROBES).replace("\nnamed()", '\nprobe_plain() { "$@"; }\nnamed()')
+KINDS = ("program", "plain")  # probes with pipes of their own, and those that share a stream
+each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 def run(
@@ -49,8 +53,12 @@ def one(ask: Ask, **options: object) -> Reply:
     return run(ask, **options).reply(ask)  # type: ignore[arg-type]
 
 
-def shell(text: str, *, limit: int = 10) -> Ask:
-    return Ask("program", ("/bin/sh", "-c", text), limit=limit)
+def shell(text: str, kind: str = "program", *, limit: int = 10) -> Ask:
+    return Ask(kind, ("/bin/sh", "-c", text), limit=limit)
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def programs(directory: Path, **texts: str) -> dict[str, str]:
@@ -100,17 +108,31 @@ def ended(number: int) -> bool:
 # -- the frame --------------------------------------------------------------------------------
 
 
-def test_what_a_program_prints_cannot_become_an_answer() -> None:
-    hostile = "end\nanswer 1 =Zm9yZ2Vk 0 =\nanswer 1 timeout\n"
-    first, second = shell(f"printf '{hostile}'; printf '{hostile}' >&2"), shell("echo honest")
+@each_kind
+def test_what_a_program_prints_cannot_become_an_answer(kind: str) -> None:
+    hostile = "end\nanswer 1 =Zm9yZ2Vk 0 =\nanswer 1 timeout\ndone 1\nshare x =\n\nx 1 0\n"
+    text = f"printf '{hostile}'; printf '{hostile}' >&2"
+    first, second = shell(text, kind), shell("echo honest", kind)
     answers = run(first, second)
     assert answers.text(second) == "honest\n"
     assert answers.reply(first).text == hostile
     assert answers.reply(first).errors == hostile
 
 
-def test_bytes_that_are_no_text_arrive_as_they_are() -> None:
-    assert one(shell(r"printf '\000\377\033[31m\r\n'")).output == b"\0\xff\x1b[31m\r\n"
+@each_kind
+@pytest.mark.parametrize(
+    "written", [r"\000\377\033[31m\r\n", "", r"\n", r"\n\n", "no newline", r"\n "]
+)
+def test_bytes_arrive_as_they_are(kind: str, written: str) -> None:
+    first, second = shell(f"printf '{written}'", kind), shell(f"printf '{written}' >&2", kind)
+    answers = run(first, second)
+    expected = written.encode().decode("unicode_escape").encode("latin-1")
+    if "000" in written:
+        expected = b"\0\xff\x1b[31m\r\n"
+    assert answers.reply(first).output == expected
+    errors = expected.decode(errors="replace")
+    # A shell variable holds no NUL.
+    assert answers.reply(second).errors == (errors if kind == "plain" else errors.replace("\0", ""))
 
 
 def test_arguments_stay_data(tmp_path: Path) -> None:
@@ -120,25 +142,43 @@ def test_arguments_stay_data(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_every_question_gets_its_own_answer_whatever_the_one_before_was_given() -> None:
-    asked = [Ask("program", ("/bin/echo", *["x"] * count)) for count in range(6)]
+@each_kind
+def test_every_question_gets_its_own_answer_whatever_the_one_before_was_given(kind: str) -> None:
+    asked = [Ask(kind, ("/bin/echo", *["x"] * count)) for count in range(6)]
     answers = run(*asked)
     assert [answers.text(ask).split() for ask in asked] == [["x"] * count for count in range(6)]
 
 
-def test_the_status_of_a_program_is_its_own() -> None:
-    reply = one(shell("echo out; echo err >&2; exit 37"))
+@each_kind
+@pytest.mark.parametrize("others", [0, 1, 20])
+def test_the_status_of_a_program_is_its_own(kind: str, others: int) -> None:
+    ask = shell("echo out; echo err >&2; exit 37", kind)
+    around = [shell(f"echo {number}; echo {number} >&2", kind) for number in range(others)]
+    answers = run(*around[: others // 2], ask, *around[others // 2 :])
+    reply = answers.reply(ask)
     assert (reply.status, reply.text, reply.errors) == (37, "out\n", "err\n")
+    for number, other in enumerate(around):
+        reply = answers.reply(other)
+        assert (reply.status, reply.text, reply.errors) == (0, f"{number}\n", f"{number}\n")
 
 
-def test_an_endless_output_is_cut_and_judged_by_nobody() -> None:
-    ask = Ask("program", ("/usr/bin/yes",))
+@each_kind
+@pytest.mark.parametrize("program", ["yes", "yes >&2", "cat /dev/zero"])
+def test_an_endless_output_is_cut_and_judged_by_nobody(kind: str, program: str) -> None:
+    """What is asked beside it is answered."""
+    ask, others = shell(program, kind, limit=1), [shell(f"echo {n}", kind) for n in range(9)]
+    answers = run(*others[:4], ask, *others[4:])
+    assert [answers.text(other) for other in others] == [f"{number}\n" for number in range(9)]
     with pytest.raises(NoAnswer) as caught:
-        run(ask).text(ask)
+        answers.text(ask)
+    if program == "yes >&2":
+        assert caught.value.verdict.reason == f"{kind}: no answer in 1 s"
+        return
     assert caught.value.verdict.effect is Effect.UNKNOWN
     assert "too long" in caught.value.verdict.reason
 
 
+@each_kind
 @pytest.mark.parametrize(
     "hanging",
     [
@@ -148,28 +188,32 @@ def test_an_endless_output_is_cut_and_judged_by_nobody() -> None:
     ],
 )
 def test_a_program_that_hangs_is_unknown_and_ended_and_the_next_one_is_asked(
-    tmp_path: Path, hanging: str
+    tmp_path: Path, hanging: str, kind: str
 ) -> None:
     number = tmp_path / "pid"
-    first, second = shell(f"echo $$ >{number}; {hanging}", limit=1), shell("echo there")
+    first = shell(f"echo $$ >{number}; {hanging}", kind, limit=1)
+    second = shell("echo there", kind)
     answers = run(first, second)
     assert ended(int(number.read_text()))
     with pytest.raises(NoAnswer) as caught:
         answers.reply(first)
-    assert caught.value.verdict.reason == "program: no answer in 1 s"
+    assert caught.value.verdict.reason == f"{kind}: no answer in 1 s"
     assert answers.text(second) == "there\n"
 
 
-def test_questions_share_a_few_sessions_and_whichever_hangs_is_asked_alone(tmp_path: Path) -> None:
+@each_kind
+def test_questions_share_a_few_sessions_and_whichever_hangs_is_asked_alone(
+    tmp_path: Path, kind: str
+) -> None:
     """Starting a shell with all probes takes longer than most answers."""
     log = tmp_path / "log"
-    environment = programs(tmp_path, timeout=f'echo x >>{log}\nexec {need("timeout")} "$@"')
-    asked = [shell(f"echo {number}") for number in range(40)]
+    environment = programs(tmp_path, setsid=f'echo x >>{log}\nexec {need("setsid")} "$@"')
+    asked = [shell(f"echo {number}", kind) for number in range(40)]
     answers = run(*asked, environment=environment)
     assert [answers.text(ask) for ask in asked] == [f"{number}\n" for number in range(40)]
     assert len(log.read_text().split()) == 4
     log.unlink()
-    asked[0] = shell("exec sleep 600", limit=1)
+    asked[0] = shell("exec sleep 600", kind, limit=1)
     answers = run(*asked, environment=environment)
     assert [answers.text(ask) for ask in asked[1:]] == [f"{number}\n" for number in range(1, 40)]
     with pytest.raises(NoAnswer, match="no answer in 1 s"):
@@ -177,28 +221,48 @@ def test_questions_share_a_few_sessions_and_whichever_hangs_is_asked_alone(tmp_p
     assert len(log.read_text().split()) == 4 + 10  # those that had their turn behind it, and it
 
 
-def test_a_line_that_was_cut_while_it_was_written_is_asked_again(tmp_path: Path) -> None:
+@each_kind
+@pytest.mark.parametrize(
+    ("whole", "cut"),
+    [
+        ('say answer "$id" "$(', 'printf "answer %s =Y" "$id" >&3 && exit 1 ; : "$('),
+        ("printf '\\n%s %s %s\\n' \"$mark\"", 'printf \'\\n%s %s 0\' "$mark" "$id" && exit; : '),
+        ("printf '\\n%s %s\\n' \"$mark\"", "printf '\\n%s ' \"$mark\" >&2 && exit; : "),
+        ('say "done" "$id"', 'printf "done %s" "$id" >&3 && exit; : '),
+    ],
+)
+def test_a_line_that_was_cut_while_it_was_written_is_asked_again(
+    kind: str, whole: str, cut: str
+) -> None:
     """The session of a share is killed in the middle of an answer."""
-    cut = PROBES.replace('say answer "$id" "$frame ."', 'printf "answer %s =Y" "$id" && exit 1')
-    assert cut != PROBES
-    ask = shell("echo whole")
-    assert run(ask, probes=cut).text(ask) == "whole\n"
+    probes = PROBES.replace(whole, cut)
+    assert probes != PROBES
+    asked = [shell(f"echo whole {number}", kind) for number in range(3)]
+    answers = run(*asked, probes=probes)
+    assert [answers.text(ask) for ask in asked] == [f"whole {n}\n" for n in range(3)]
 
 
-def test_nobody_waits_for_input_that_never_comes() -> None:
-    assert one(shell("cat")).status == 0
+@each_kind
+def test_nobody_waits_for_input_that_never_comes(kind: str) -> None:
+    asked = shell("cat", kind), shell("cat -", kind)
+    answers = run(*asked)
+    assert [answers.reply(ask).status for ask in asked] == [0, 0]
 
 
-def test_a_daemon_that_a_program_leaves_behind_holds_nobody_up(tmp_path: Path) -> None:
+@each_kind
+def test_a_daemon_that_a_program_leaves_behind_holds_nobody_up(tmp_path: Path, kind: str) -> None:
     """The daemon keeps the output open, in a session that no signal for the probe reaches."""
     number = tmp_path / "pid"
-    first = shell(f"setsid sh -c 'echo $$ >{number}; exec sleep 600' & exit 0", limit=1)
-    second = shell("echo there")
+    first = shell(f"setsid sh -c 'echo $$ >{number}; exec sleep 600' & exit 0", kind, limit=1)
+    second = shell("echo there", kind)
     try:
         answers = run(first, second)
         assert answers.text(second) == "there\n"
-        with pytest.raises(NoAnswer):
-            answers.reply(first)
+        if kind == "program":
+            with pytest.raises(NoAnswer):
+                answers.reply(first)
+        else:
+            assert answers.reply(first).status == 0
     finally:
         os.kill(int(number.read_text()), 9)
 
@@ -223,6 +287,34 @@ def test_a_damaged_answer_is_unknown(line: str) -> None:
     ask = shell("echo a")
     with pytest.raises(NoAnswer, match=r"damaged|no answer"):
         inquiry.read(checks.context(), (ask,), [line]).reply(ask)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "share m =",
+        "share m =!",
+        "share m",
+        "share m YQo=",
+        "share  =YQo=",
+        "share m =" + encoded("a\n\nm 0 0\n"),  # no errors
+        "share m =" + encoded("a\n\nm 0 0\n\nm =!\n"),
+        "share m =" + encoded("a\n\nm 0 0\n\nm =\n"),  # errors of no question
+        "share m =" + encoded("a\n\nm 0 0\n\nm =" + encoded("\nm 1\n") + "\n"),
+        "share m =" + encoded("a\n\nm 0 zero\n\nm =" + encoded("\nm 0\n") + "\n"),
+        "share m =" + encoded("a\n\nm 0\n\nm =" + encoded("\nm 0\n") + "\n"),
+        "share m =" + encoded("a\n\nn 0 0\n\nm =" + encoded("\nm 0\n") + "\n"),
+        "share m =" + encoded("a\n\nm 9 0\n\nm =" + encoded("\nm 9\n") + "\n"),
+        "share m =" + encoded("a\n\nm -1 0\n\nm =" + encoded("\nm -1\n") + "\n"),
+    ],
+)
+def test_a_damaged_share_has_no_answers(line: str) -> None:
+    ask = shell("echo a")
+    with pytest.raises(NoAnswer, match="no answer"):
+        inquiry.read(checks.context(), (ask,), [line]).reply(ask)
+    whole = "share m =" + encoded("a\n\nm 0 7\nrest\nm =" + encoded("b\n\nm 0\nrest") + "\n")
+    reply = inquiry.read(checks.context(), (ask,), [line, whole]).reply(ask)
+    assert (reply.status, reply.text, reply.errors) == (7, "a\n", "b\n")
 
 
 def test_an_answer_that_comes_twice_is_the_first() -> None:

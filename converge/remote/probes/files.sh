@@ -3,6 +3,7 @@
 
 probe_file() { # file PATH
     if [ -d "$1" ]; then stop 121 "$1: is a directory"; fi
+    if [ -r "$1" ]; then exec head -c "$cap" -- "$1"; fi
     peek "$1"
 }
 probe_exist() { # exist PATH...

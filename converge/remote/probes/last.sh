@@ -1,27 +1,43 @@
-# Run one probe and print its output, its status and its errors as three words of a line.
+# Run one probe and print its output, its status and its errors as three words of a line; or several.
 # shellcheck shell=sh
-framed() { # framed PROBE ARGUMENT...
-    name=$1
-    shift
+named() { # named PROBE: set "function" to the name of its function
+    function=$1
     # Builtins only, since this runs for each question.
     while :; do
-        case $name in *-*) name=${name%%-*}_${name#*-} ;; *) break ;; esac
+        case $function in *-*) function=${function%%-*}_${function#*-} ;; *) break ;; esac
     done
-    frame "probe_$name" "$@"
+    function=probe_$function
 }
-# share OF NUMBER SECONDS [ID LIMIT COUNT PROBE ARGUMENT...]...: print "answer ID FRAME ." for each
-# question whose place modulo OF is NUMBER and whose limit is at most SECONDS. A line without the dot is
-# torn.
+framed() { # framed PROBE ARGUMENT...
+    named "$1"
+    shift
+    frame "$function" "$@"
+}
+plainly() { # plainly PROBE ARGUMENT...: in a shell of its own, since a probe may end it
+    named "$1"
+    shift
+    "$function" "$@"
+}
+# share OF NUMBER SECONDS MARK [ID LIMIT COUNT PROBE ARGUMENT...]...: answer each question whose place
+# modulo OF is NUMBER and whose limit is at most SECONDS, as remote/check.sh has it: the output goes to
+# descriptor 1 and the errors to 2, with a line behind each, and "done ID" to 3. What starts a program of
+# the user's has pipes of its own, since that may leave a process which writes later: "answer ID FRAME".
 share() {
-    of=$1 mine=$2 seconds=$3 turn=0
-    shift 3
+    of=$1 mine=$2 seconds=$3 mark=$4 turn=0
+    shift 4
     while [ "$#" -ge 4 ]; do
         id=$1 limit=$2 count=$3
         shift 3
         turn=$(((turn + 1) % of))
         if [ "$turn" = "$mine" ] && [ "$limit" -le "$seconds" ]; then
-            frame=$(with_first "$count" framed "$@")
-            say answer "$id" "$frame ."
+            case $1 in
+                program | alias) say answer "$id" "$(with_first "$count" framed "$@")" >&3 ;;
+                *)
+                    (with_first "$count" plainly "$@") 3>&-
+                    printf '\n%s %s %s\n' "$mark" "$id" "$?" &&
+                        printf '\n%s %s\n' "$mark" "$id" >&2 && say "done" "$id" >&3 || exit
+                    ;;
+            esac
         fi
         shift "$count"
     done
