@@ -165,9 +165,9 @@ def apart(lines: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
 
 
 def arguments(context: Context, asked: Sequence[Ask]) -> list[str]:
-    """The arguments of ``remote/check.sh`` for these questions."""
+    """The arguments of ``remote/check.sh`` for these questions; the probes on standard input."""
     may = "sudo" if "sudo" in context.snapshot.marks and not context.root else "-"
-    words = [context.root, str(CAP), may]
+    words = [context.root, str(CAP), may, "-"]
     for place, ask in enumerate(asked):
         words += [str(place), str(ask.limit), str(1 + len(ask.arguments))]
         words += [ask.probe, *ask.arguments]

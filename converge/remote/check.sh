@@ -1,13 +1,14 @@
 # Ask one workspace for everything the checks want to know, in one command, and change nothing.
 # shellcheck shell=sh
 #
-# usage: check.sh ROOT CAP SUDO [ID LIMIT COUNT PROBE ARGUMENT...]... <probes
+# usage: check.sh ROOT CAP SUDO PROBES [ID LIMIT COUNT PROBE ARGUMENT...]...
 #   ROOT   prefix of /proc, /sys, /run and /boot ("" except in a sandbox)
 #   CAP    bytes of output that are kept of each probe
 #   SUDO   "sudo" where the reading found that it works without a password
+#   PROBES the text of the probes (remote/probes/*.sh, subjects/*/*probe.sh), or "-": it comes on
+#          standard input, where it is too long for an argument
 #   ID     name of the answer; LIMIT seconds; COUNT words follow: the probe and its arguments
-# Standard input is the program text of the probes (remote/probes/*.sh, subjects/*/*probe.sh). Each
-# session of probes can be stopped with all its processes. First a few sessions run side by side, each
+# Each session of probes can be stopped with all its processes. First a few sessions run side by side, each
 # with a share of the questions; then every question without an answer gets a session of its own.
 #
 # Output: "workspace-check 1", then the lines below, then "end". OUTPUT, ERRORS and STREAM are base64, so
@@ -20,11 +21,12 @@
 #       a word that no program can guess.
 #   done ID...                         what the stream of the next line "share" answers
 leave_git_alone
-root=$1 cap=$2 may_sudo=$3
+root=$1 cap=$2 may_sudo=$3 probes=$4
 export may_sudo
-shift 3
+shift 4
+if [ "$probes" = - ]; then probes=$(cat); fi
 # The user's id is asked once for all questions.
-check_uid=$(id -u) check_user=$(id -un)
+check_uid=$uid_ check_user=${login:-$(id -un)}
 export check_uid check_user
 # shellcheck disable=SC2016 # expanded by the probe's own shell
 identity='id() {
@@ -35,7 +37,7 @@ identity='id() {
     esac
 }
 '
-probes=$identity$(cat)
+probes=$identity$probes
 
 for program in setsid timeout base64; do
     command -v "$program" >/dev/null 2>&1 || {

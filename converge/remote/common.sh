@@ -22,7 +22,8 @@ system_places_alone() {
     export PATH
 }
 for_another=no login='' config='' uid_=''
-if [ "${SUDO_UID:-0}" != 0 ] && [ "$(system_places_alone && id -u)" = 0 ]; then
+{ while read -r word_ _ uid_ _ && [ "$word_" != Uid: ]; do :; done </proc/self/status; } || uid_=$(id -u)
+if [ "${SUDO_UID:-0}" != 0 ] && [ "$uid_" = 0 ]; then
     for_another=yes
     system_places_alone
     # Root ignores the user's settings, even where sudo passed them on: Nix's settings can name
@@ -124,10 +125,8 @@ unsettled() {
     why="$path_: cannot be written: $(reason "$why")"
     return 1
 }
-reason() { # reason TEXT: the system's own words in the error of a program
-    first_=${1%%"$newline"*}
-    say "${first_##*: }"
-}
+# reason TEXT: the system's own words in the error of a program
+reason() { first_=${1%%"$newline"*} && say "${first_##*: }"; }
 # by_root -n|-- COMMAND ARGUMENT...: run it by sudo without this environment, whatever sudo is
 # configured to keep. It runs through sh, so sudo has to allow sh alone.
 by_root() {
@@ -170,13 +169,17 @@ swappable() {
         set -- "$up_" "$@"
         up_=${up_%/*}
     done
-    find "$@" -maxdepth 0 \( ! -uid 0 ! -uid "${uid_:-$(id -u)}" ! -uid "$(stat -c %u /proc/sys)" -o \
-        -perm -002 ! -perm -1000 \) 2>/dev/null | grep .
+    among_ "$uid_" "$@" >/dev/null && among_ "$(stat -c %u /proc/sys)" "$@"
 }
-uptime_s() { # seconds since the boot, which nobody can set; also "up_", without a process of its own
-    read -r up_ _ </proc/uptime
-    up_=${up_%.*} && say "$up_"
+among_() { # among_ UID DIRECTORY...
+    trusted_=$1
+    shift
+    swapped_=$(find "$@" -maxdepth 0 \( ! -uid 0 ! -uid "$uid_" ! -uid "$trusted_" -o \
+        -perm -002 ! -perm -1000 \) 2>/dev/null)
+    [ -n "$swapped_" ] && say "$swapped_"
 }
+# uptime_s: seconds since the boot, which nobody can set; also "up_", without a process of its own
+uptime_s() { read -r up_ _ </proc/uptime && up_=${up_%.*} && say "$up_"; }
 boot_id() { boot_='' && { read -r boot_ </proc/sys/kernel/random/boot_id && say "$boot_"; } 2>/dev/null; }
 # stat_field PID N: field N after the command name in proc_pid_stat(5): 2 is the parent, 20 the start
 # time in ticks since boot; also "stat_". Prints nothing for an ended process, a zombie included.
@@ -199,10 +202,7 @@ lives() {
 }
 
 # regular PATH: set "file_" to PATH, or /dev/null where it is no file: a pipe would block for ever.
-regular() {
-    file_=$1
-    if [ ! -f "$1" ]; then file_=/dev/null; fi
-}
+regular() { if [ -f "$1" ]; then file_=$1; else file_=/dev/null; fi; }
 first_of() { # first_of FILE: its first line into "status_"
     regular "$1"
     IFS= read -r status_ 2>/dev/null <"$file_" || status_=''

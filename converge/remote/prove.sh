@@ -134,7 +134,7 @@ asked_of() { # asked_of COUNT <WORDS: print the answer of the probe, which runs 
     while [ "$#" -le "$1" ] && IFS= read -r one_; do set -- "$@" "$one_"; done
     count_=$1
     shift
-    told sh "$R/check.sh" "" "$CAP" - 0 "$limit" "$count_" "$@" <"$R/probes" | grep '^answer '
+    told sh "$R/check.sh" "" "$CAP" - - 0 "$limit" "$count_" "$@" <"$R/probes" | grep '^answer '
 }
 meets() { # meets RULE TEXT
     case $1 in

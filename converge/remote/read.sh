@@ -8,7 +8,7 @@
 # Output: lines "WORD VALUE...", then "files", a base64 tar.gz of both, then "end".
 # Values are data and never evaluated. Needs POSIX sh, coreutils, GNU find and tar.
 
-me=${login:-$(id -un)} uid=$(id -u)
+me=${login:-$(id -un)} uid=$uid_
 first_line() { # first_line FILE: set "first"
     regular "$1"
     first=''

@@ -44,7 +44,7 @@ fields() {
 # rooted: whether this is root acting for another user. Root then opens nothing below a home: a process
 # of the user does the user's part. It can neither block root for ever nor give root anything but the
 # content of a file that root has made.
-is_root() { [ "${uid_:=$(id -u)}" = 0 ]; }
+is_root() { [ "$uid_" = 0 ]; }
 rooted() { is_root && [ -f "$T/plan" ] && [ "$(plan user)" != "${login:-$(id -un)}" ]; }
 if [ "$for_another" = yes ] || rooted; then
     system_places_alone

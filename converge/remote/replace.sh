@@ -5,7 +5,8 @@ why=''
 
 digest() { # digest PATH: sha256 of a file, "absent", or "unreadable"
     if [ -e "$1" ] && [ ! -f "$1" ]; then
-        say unreadable # a FIFO would block for ever
+        # A FIFO would block for ever.
+        say unreadable
     elif sum=$(sha256sum 2>/dev/null <"$1"); then
         say "${sum%% *}"
     elif [ -e "$1" ] || [ -L "$1" ]; then
@@ -14,9 +15,23 @@ digest() { # digest PATH: sha256 of a file, "absent", or "unreadable"
         say absent
     fi
 }
-unchanged() { [ "$(digest "$2")" = "$1" ]; } # unchanged DIGEST PATH
+unchanged() { # unchanged DIGEST PATH
+    case $1 in
+        absent) [ ! -e "$2" ] && [ ! -L "$2" ] ;;
+        unreadable) [ "$(digest "$2")" = unreadable ] ;;
+        *) [ -f "$2" ] && sum=$(sha256sum 2>/dev/null <"$2") && [ "${sum%% *}" = "$1" ] ;;
+    esac
+}
 # shellcheck disable=SC2154 # of whoever stages something
-staged() { say "${1%/*}/.${1##*/}.wt-$run"; } # staged PATH: the path of the staged file
+staged() { stage_=${1%/*}/.${1##*/}.wt-$run; } # staged PATH: set "stage_", the path of the staged file
+private_=$newline
+# private DIRECTORY: whether no other user can replace what lies there; else "above_". Each directory is
+# looked at once.
+private() {
+    case $private_ in *"$newline$1$newline"*) return 0 ;; esac
+    if above_=$(swappable "$1"); then return 1; fi
+    private_=$private_$1$newline
+}
 # ours PATH: whether a rename may replace what is at PATH.
 ours() {
     if [ ! -d "${1%/*}" ]; then
@@ -29,7 +44,7 @@ ours() {
         why="$1: is not a regular file"
     elif [ -e "$1" ] && [ ! -O "$1" ]; then
         why="$1: belongs to another user"
-    elif [ "$for_another" = no ] && above_=$(swappable "${1%/*}"); then
+    elif [ "$for_another" = no ] && ! private "${1%/*}"; then
         why="$1: another user can replace it, in ${above_%%"$newline"*}"
     else
         return 0
@@ -41,16 +56,17 @@ ours() {
 # file. The mode is set while the file is empty, so that others can never read its bytes; the file is
 # opened before, because the mode may forbid its owner to write.
 stage() {
-    stage_=$(staged "$3")
-    rm -f -- "$stage_"
+    staged "$3"
+    if [ -e "$stage_" ] || [ -L "$stage_" ]; then rm -f -- "$stage_"; fi
     like_=${4:-$3}
     if [ "$1" = keep ]; then like_=$3; fi
     if [ ! -e "$like_" ]; then like_=''; fi
     # shellcheck disable=SC2094 # both commands change the mode only, and read nothing
     {
         if [ -n "$like_" ]; then
-            cp -a --attributes-only -- "$like_" "$stage_" # the write below sets a new time
-        fi && if [ "$1" != keep ]; then chmod "$1" -- "$stage_"; fi && cat -- "$2"
+            # The write below sets a new time.
+            cp -a --attributes-only -- "$like_" "$stage_"
+        fi && case $like_:$1 in *:keep | :600) ;; *) chmod "$1" -- "$stage_" ;; esac && cat -- "$2"
     } >"$stage_" || {
         why="$stage_: cannot be written"
         return 1

@@ -84,7 +84,8 @@ restore_file() {
             # A copy of a file, or of its attributes, fails where KDE replaces the file meanwhile.
             *) if [ "$attempt" -le 5 ] && ! unchanged "$held" "$path"; then continue; fi ;;
         esac
-        rm -f -- "$(staged "$path")"
+        staged "$path"
+        rm -f -- "$stage_"
         why="$why; $(by_hand)"
         return 1
     done
@@ -169,7 +170,8 @@ restore_entries() {
 # put_back staged|gone: look again, and replace the file; under KConfig's lock for a KDE file.
 put_back() {
     why="$path: not durable"
-    if [ "$1" = staged ]; then sync -- "$(staged "$path")" || return 70; fi
+    staged "$path"
+    if [ "$1" = staged ]; then sync -- "$stage_" || return 70; fi
     if [ "$kind" = kde ] && [ -z "$kde_taken" ] && ! kde_lock "$path"; then
         why=$kde_why
         return 70
@@ -181,7 +183,7 @@ put_back() {
     if [ "$1" = gone ]; then
         rm -f -- "$path"
     else
-        mv -fT -- "$(staged "$path")" "$path"
+        mv -fT -- "$stage_" "$path"
     fi || {
         why='it cannot be replaced'
         return 70

@@ -5,7 +5,8 @@
 #   WORK        directory of this run's record, 0700: new bytes, old bytes, the manifest
 #   LOCK        path of the workspace's lock, or "" (root's part works under the user's lock)
 #   CONTROLLER  "HOST USER PID SINCE" of the run, for a person who finds the workspace locked
-#   KEEP        "keep" leaves the lock in place for the steps that follow, "release" removes it
+#   KEEP        "keep" leaves the lock in place for the steps that follow, "release" removes it; "only"
+#               takes the lock and nothing else: there is no payload
 #   PART        directory of the payload that is ours, "user" or "root"; default: all of it
 # The payload is a tar.gz in base64: "manifest", the new bytes as "new/N", and for a file of KDE's the
 # entries that the run changes as "entries/N" (converge/kde/back.py). Manifest lines:
@@ -31,17 +32,18 @@ trap '' HUP INT PIPE
 run=$1 work=$2 lock=$3 controller=$4 keep=$5
 stages=''
 
-each() { # each LIST COMMAND...: run the command for every line of the list
-    lines=$1
-    shift
-    printf '%s' "$lines" | while IFS= read -r line; do "$@" "$line"; done
-}
 clean_up() {
     kde_unlock
-    each "$stages" rm -f --
+    for_stages rm -f
+}
+for_stages() { # for_stages COMMAND...: run it once for all staged files
+    if [ -z "$stages" ]; then return 0; fi
+    printf '%s' "$stages" | tr '\n' '\0' | xargs -0 "$@" --
 }
 at_end() { # remove staged files, and the lock if this run holds it
     clean_up
+    # What asks chezmoi ends first.
+    wait
     if [ "$1" != 71 ] && [ -n "$lock" ]; then give_back "$run" "$lock"; fi
 }
 
@@ -68,7 +70,8 @@ clearing() {
 $(readlink -- "$lock.clearing")
 EOF
     if lives "$pid" "$start" "$boot"; then return 1; fi
-    rm -rf -- "$lock.clearing" # its maker was killed meanwhile
+    # Its maker was killed meanwhile.
+    rm -rf -- "$lock.clearing"
     ln -sT -- "$mine" "$lock.clearing" 2>/dev/null
 }
 take_lock() {
@@ -129,6 +132,10 @@ failed() {
 
 [ -z "$lock" ] || take_lock
 place "${work%/*}" || stop 70 "$why"
+if [ "$keep" = only ]; then
+    say 'done'
+    exit
+fi
 mkdir -p -- "$work/before" || stop 70 "$work: cannot be made"
 text=$(unpack "$work" "${6:-}" 2>&1) ||
     stop 70 "$work: cannot hold the new files: $(reason "$text")"
@@ -150,7 +157,8 @@ layer_alone() {
     layer_=${work%/runs/*}/nixos
     case $kind:$path in
         *:*/../* | *:*/.. | *:*/./* | kde:* | link:* | apply:*) return 1 ;;
-        dir:*) case $layer_/ in "$path"/*) return 0 ;; esac ;; # above the layer
+        # Above the layer.
+        dir:*) case $layer_/ in "$path"/*) return 0 ;; esac ;;
         file:* | gone:* | sweep:*) ;;
         *) return 0 ;;
     esac
@@ -170,14 +178,35 @@ while IFS=' ' read -r kind number mode before path; do
     esac
 done <"$work/manifest"
 
+# What chezmoi has recorded of each target is kept, too. It is asked beside what follows, since its start
+# takes long; a chezmoi that does not answer stops the run before anything is replaced.
+keep_place() { # keep the path of chezmoi's record
+    known=$(cm dump-config --format=json |
+        sed -n 's/^ *"persistentState": *"\(\/[^"\\]*\)",*$/\1/p')
+    say "${known:-${XDG_CONFIG_HOME:-$HOME/.config}/chezmoi/chezmoistate.boltdb}" >"$work/state/place"
+}
+keep_note() { # keep_note NUMBER TARGET
+    answer=$(cm state get --bucket=entryState --key="$2") &&
+        say "${answer:-absent}" >"$work/state/$1"
+}
+# An earlier attempt may have left one.
+if [ -e "$work/state" ]; then rm -rf -- "$work/state"; fi
+while IFS=' ' read -r kind number mode before path; do
+    [ "$kind" = apply ] || continue
+    if [ ! -d "$work/state" ]; then
+        mkdir -- "$work/state" || stop 70 "$work/state: cannot be written"
+        keep_place 2>/dev/null &
+    fi
+    keep_note "$number" "$path" 2>/dev/null &
+done <"$work/manifest"
+
 while IFS=' ' read -r kind number mode before path; do
     case $kind in file | kde) ;; *) continue ;; esac
-    stages=$stages$(staged "$path")$newline
+    staged "$path"
+    stages=$stages$stage_$newline
     stage "$mode" "$work/new/$number" "$path" || failed "$why"
 done <"$work/manifest"
-if [ -n "$stages" ]; then
-    printf '%s' "$stages" | tr '\n' '\0' | xargs -0 sync -- || stop 70 "sync: not durable"
-fi
+for_stages sync || stop 70 "sync: not durable"
 
 # Keep the old bytes, which must be those that were read, before anything is replaced.
 while IFS=' ' read -r kind number mode before path; do
@@ -187,21 +216,16 @@ while IFS=' ' read -r kind number mode before path; do
         unchanged "$before" "$work/before/$number" || end_with 75 stale "$path"
     fi
 done <"$work/manifest"
-# Keep what chezmoi has recorded of each target, too. A chezmoi that does not answer stops the run here,
-# before anything is replaced.
-keep_notes() {
-    known=$(cm dump-config --format=json 2>/dev/null |
-        sed -n 's/^ *"persistentState": *"\(\/[^"\\]*\)",*$/\1/p')
-    known=${known:-${XDG_CONFIG_HOME:-$HOME/.config}/chezmoi/chezmoistate.boltdb}
-    mkdir -p -- "$work/state" && say "$known" >"$work/state/place" || return 1
+wait
+if [ -d "$work/state" ]; then
+    IFS= read -r known 2>/dev/null <"$work/state/place" || stop 70 "$work/state: cannot be written"
     if [ ! -e "$known" ]; then
         note_missing "${known%/*}"
         : >"$work/state/made"
     fi
-}
+fi
 while IFS=' ' read -r kind number mode before path; do
-    [ "$kind" = apply ] || continue
-    if [ ! -d "$work/state" ]; then keep_notes || stop 70 "$work/state: cannot be written"; fi
+    if [ "$kind" != apply ] || [ -s "$work/state/$number" ]; then continue; fi
     asked state get --bucket=entryState --key="$path" ||
         stop 70 "$path: chezmoi does not tell what it knows of it: $why"
     say "${answer:-absent}" >"$work/state/$number" || stop 70 "$work/state: cannot be written"
@@ -225,7 +249,7 @@ while IFS=' ' read -r kind number mode before path; do
 done <"$work/manifest"
 while IFS=' ' read -r kind number mode before path; do
     case $kind in
-        file | kde) mv -fT -- "$(staged "$path")" "$path" ;;
+        file | kde) staged "$path" && mv -fT -- "$stage_" "$path" ;;
         gone) rm -f -- "$path" ;;
         *) continue ;;
     esac || stop 70 "$path: cannot be replaced"
@@ -244,19 +268,30 @@ take_note() { # take_note NUMBER TARGET
     note="{\"type\":\"file\",\"mode\":$((0$(stat -c %a -- "$2"))),"
     # Note the bytes of the run, since KDE may have written the file again.
     note="$note\"contentsSHA256\":\"$(digest "$work/new/$1")\"}"
-    before=$(cm state set --bucket=entryState --key="$2" --value="$note" 2>&1) || return 1
-    before=$(umask "$login_umask" && cm verify --exclude=scripts,externals "$2" 2>&1) && return 0
-    before=$(printf '%s' "$before" | grep -v 'warning: ')
-    [ -z "$before" ] # without a word it is the mode, or KDE has written again
+    before=$(cm state set --bucket=entryState --key="$2" --value="$note" 2>&1)
 }
+agrees() { # agrees TARGET...: whether the files are what chezmoi would write; else "before"
+    before=$(umask "$login_umask" && cm verify --exclude=scripts,externals "$@" 2>&1) && return 0
+    before=$(printf '%s' "$before" | grep -v 'warning: ')
+    # Without a word it is the mode, or KDE has written again.
+    [ -z "$before" ]
+}
+disagrees() { # disagrees TARGET
+    problem="$1: chezmoi does not agree: $(say "${before:-it gave no reason}" | head -n 1)"
+}
+set --
 while IFS=' ' read -r kind number mode before path; do
     [ "$kind" = apply ] || continue
-    if take_note "$number" "$path"; then
-        say verified "$path"
-    else
-        problem="$path: chezmoi does not agree: $(say "${before:-it gave no reason}" | head -n 1)"
-    fi
+    if take_note "$number" "$path"; then set -- "$@" "$path"; else disagrees "$path"; fi
 done <"$work/manifest"
+# Several are asked in one call. If that call fails, each is asked alone.
+if [ "$#" -gt 1 ] && agrees "$@"; then
+    for target in "$@"; do say verified "$target"; done
+else
+    for target in "$@"; do
+        if agrees "$target"; then say verified "$target"; else disagrees "$target"; fi
+    done
+fi
 clean_up
 if [ -n "$problem" ]; then stop 70 "$problem"; fi
 if [ -n "$lock" ] && [ "$keep" = release ]; then give_back "$run" "$lock"; fi

@@ -11,7 +11,7 @@ from converge.plan import desired, layers
 from converge.profile.choices import Choices
 from converge.setting import Layer
 from converge.subjects.settings import ALL
-from tasks.reach import remote
+from tasks.reach import commands, remote
 
 LIMIT_S = 300
 _begun: dict[str, gevent.Greenlet] = {}  # by the name of pyinfra's host
@@ -45,5 +45,5 @@ def answer(host: Any, choices: Choices) -> remote.Answer:
 
 
 def _send(host: Any, choices: Choices) -> remote.Answer:
-    given = remote.read_command(choices.root, arguments(choices))
+    given = commands.read_command(choices.root, arguments(choices))
     return remote.send(host, given, timeout=LIMIT_S)

@@ -85,10 +85,10 @@ PARTS = {
 @cache
 def program(name: str) -> str:
     """The text of ``common.sh``, the parts of a program, and ``converge/remote/<name>.sh``."""
-    return text(PROGRAMS / "common.sh") + _without_common(name)
+    return text(PROGRAMS / "common.sh") + without_common(name)
 
 
-def _without_common(name: str) -> str:
+def without_common(name: str) -> str:
     return "".join(text(PROGRAMS / f"{part}.sh") for part in (*PARTS.get(name, ()), name))
 
 
@@ -97,7 +97,7 @@ def joined(*paths: Path) -> str:
     return "".join(text(path) for path in (PROGRAMS / "common.sh", *paths))
 
 
-_SIGNATURE = re.compile(r"^((?:function )?\w+\(.*\) [{(]) +#.*")
+_SIGNATURE = re.compile(r"^((?:function )?(\w+)\(.*\) (?:[{(]|[{(].*[)}](?= # \2\b))) +#.*")
 
 
 @cache
@@ -111,7 +111,7 @@ def text(path: Path) -> str:
 
 def command(name: str, arguments: Sequence[str]) -> StringCommand:
     """The command that runs a program with its arguments, all quoted."""
-    return _sh(program(name), f"workspace-{name}", *arguments)
+    return sh(program(name), f"workspace-{name}", *arguments)
 
 
 #: Runs a program from a file of the workspace or from a member of the payload, where its text is
@@ -144,12 +144,12 @@ echo lacking
 def kept(name: str, file: str, arguments: Sequence[str]) -> StringCommand:
     """The command that runs a program from the copy ``file``. It prints "lacking" where ``file`` is
     another text, or none."""
-    return _sh(_KEPT, f"workspace-{name}", file, _digest(name), *arguments)
+    return sh(_KEPT, f"workspace-{name}", file, _digest(name), *arguments)
 
 
 def carried(name: str, arguments: Sequence[str]) -> StringCommand:
     """The same for a program that its own payload has as ``<name>.sh``."""
-    return _sh(_CARRIED, f"workspace-{name}", f"{name}.sh", _digest(name), *arguments)
+    return sh(_CARRIED, f"workspace-{name}", f"{name}.sh", _digest(name), *arguments)
 
 
 def _digest(name: str) -> str:
@@ -191,7 +191,7 @@ def write_both(
     environment = host.data.get("_env") or {} if sudo else {}
     names = (f"{name}={value}" for name, value in environment.items())
     words = (program("write"), run, user, lock, controller, root, f'{_ROOTS} "$@"' if sudo else "")
-    answer = send(host, _sh(_BOTH, "workspace-write", *words, *names), stdin=stdin)
+    answer = send(host, sh(_BOTH, "workspace-write", *words, *names), stdin=stdin)
     if _ROOTS_PART not in answer.lines:
         return answer, None
     at = answer.lines.index(_ROOTS_PART)
@@ -203,65 +203,6 @@ def write_both(
         Answer(ok=True, lines=answer.lines[:at]),
         Answer(ok=answer.ok, lines=lines, errors=errors, lost=not lines and not errors),
     )
-
-
-#: The programs are functions of one shell, which begins once: common.sh starts programs too. Two
-#: halves at a time; a half that fails leaves the answer without its end.
-_SNAPSHOT = """\
-root=$1 system=$2 system_with=$3 home=$4 home_with=$5
-shift 5
-echo workspace-begin
-{
-    workspace_places "$root"
-    workspace_managed "$root" "$@" | workspace_read "$root" "$@"
-} </dev/null | {
-    workspace_detect "$root" </dev/null &&
-        workspace_flakes system "$system" "$system_with" home "$home" "$home_with" </dev/null &&
-        cat
-}
-"""
-
-
-def read_command(root: str, arguments: Sequence[str]) -> StringCommand:
-    """The command that reads a workspace: its machine, its flakes and its managed files.
-    ``arguments``: ``Choices.flakes``, then the arguments of ``read.sh``."""
-    whole = text(PROGRAMS / "common.sh") + _programs() + _SNAPSHOT
-    return _sh(whole, "workspace-snapshot", root, *arguments)
-
-
-#: A reading, then remote/check.sh, whose probes begin with the text of common.sh as well. They come
-#: on standard input: Linux allows no argument over 128 KiB, and sshd makes one of a whole command.
-_LOOK = """\
-common=$1 read=$2 check=$3
-shift 3
-sh -c "$common$read" "$0" "$@" </dev/null || exit
-shift "$((1 + $1))"
-{ printf %s "$common"; cat; } | sh -c "$common$check" workspace-check "$@" || :
-"""
-#: The reading in it: of its arguments the first is the number of those that are its own.
-_OWN = """\
-own=$1
-shift
-with_first "$own" workspace_snapshot "$@"
-"""
-
-
-def look_command(root: str, arguments: Sequence[str], questions: Sequence[str]) -> StringCommand:
-    """``read_command``, and behind its answer that of ``check.sh`` to these questions, if the
-    workspace could be read. Its standard input: the text of the probes."""
-    read = f"{_programs()}workspace_snapshot() {{\n{_SNAPSHOT}}}\n{_OWN}"
-    programs = (text(PROGRAMS / "common.sh"), read, _without_common("check"))
-    own = (str(1 + len(arguments)), root, *arguments)
-    return _sh(_LOOK, "workspace-snapshot", *programs, *own, *questions)
-
-
-def _programs() -> str:
-    programs = "".join(_function(name) for name in ("managed", "detect", "flakes", "read"))
-    return _function("places") + programs
-
-
-def _function(name: str) -> str:
-    return "".join(("workspace_", name, "() {\n", _without_common(name), "}\n"))
 
 
 #: The first program that sudo starts, in builtins of sh: root's part gets nothing of the user's
@@ -278,7 +219,7 @@ def as_root(given: StringCommand, environment: Mapping[str, str]) -> StringComma
     return StringCommand(_ROOTS, *named, given)
 
 
-def _sh(*arguments: str) -> StringCommand:
+def sh(*arguments: str) -> StringCommand:
     return StringCommand("sh", "-c", *(QuoteString(text) for text in arguments))
 
 

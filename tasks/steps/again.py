@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from converge.plan.snapshot import Snapshot
 from converge.proof import inquiry
-from tasks.reach import reading, remote
+from tasks.reach import commands, reading, remote
 from tasks.run.stages import Given, Planned
 from tasks.run.waits import PROGRAMS
 from tasks.steps import proof, read
@@ -21,15 +21,12 @@ def look(work: Planned, expected: Planned) -> tuple[Snapshot | None, proof.Earli
 
     def once(_: Given) -> Snapshot | str:
         nonlocal answered
-        given = remote.look_command(
-            work.choices.root,
-            reading.arguments(work.choices),
-            inquiry.arguments(proof.context(expected), asked),
-        )
-        probes = "".join(map(remote.text, inquiry.probes(asked)))
+        questions = inquiry.arguments(proof.context(expected), asked)
+        words, stdin = commands.asking(questions, inquiry.probes(asked))
+        given = commands.look_command(work.choices.root, reading.arguments(work.choices), words)
         with work.waits(PROGRAMS["check"]):
             limit = reading.LIMIT_S + proof.limit(asked)
-            answer = remote.send(work.host, given, stdin=probes, timeout=limit)
+            answer = remote.send(work.host, given, stdin=stdin, timeout=limit)
         lines, answered = inquiry.apart(answer.lines)
         return read.understood(replace(answer, lines=tuple(lines)))
 

@@ -9,7 +9,6 @@ import time
 
 from converge.exits import Exit
 from converge.text.reason import with_remedy
-from tasks.reach.payload import pack
 from tasks.reach.remote import Answer
 from tasks.run.stages import Over, Read
 
@@ -22,8 +21,7 @@ def take_lock(work: Read) -> None:
         f"{work.record_directory}/lock",
         work.lock,
         controller(),
-        "keep",
-        stdin=pack((), home=work.snapshot.home),
+        "only",
     )
     done(answer)
 

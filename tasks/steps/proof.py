@@ -23,7 +23,7 @@ from converge.report.ending import verified
 from converge.report.findings import show
 from converge.setting import Layer
 from converge.subjects.checks import ITEMS, PROOFS
-from tasks.reach import remote
+from tasks.reach import commands, remote
 from tasks.reach.remote import Answer
 from tasks.run.stages import Built, Given, Over, Planned, Read
 from tasks.steps import read, write
@@ -185,12 +185,9 @@ def ask(
 
 
 def _check(work: Given, known: Context, asked: Sequence[Ask]) -> Answer:
-    return work.remote(
-        "check",
-        *inquiry.arguments(known, asked),
-        stdin=remote.joined(*inquiry.probes(asked)),
-        timeout=limit(asked),
-    )
+    questions = inquiry.arguments(known, asked)
+    words, stdin = commands.asking(questions, inquiry.probes(asked), common=True)
+    return work.remote("check", *words, stdin=stdin, timeout=limit(asked))
 
 
 def limit(asked: Iterable[Ask]) -> int:

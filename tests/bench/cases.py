@@ -120,8 +120,8 @@ def reading(data: Workspace) -> str:
     from pyinfra.connectors.util import make_unix_command
 
     from converge.profile.choices import check_choices
+    from tasks.reach.commands import read_command
     from tasks.reach.reading import arguments
-    from tasks.reach.remote import read_command
 
     given = {key: value for key, value in data.items() if key not in ("name", "at")}
     given["workspace"] = data["name"]

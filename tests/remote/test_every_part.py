@@ -14,13 +14,13 @@ import pytest
 from converge.gate import detect
 from converge.plan import unread
 from converge.plan.observed import SnapshotError, parse
-from tasks.reach import remote
+from tasks.reach import commands, remote
 from tests.remote.reading import FILES
 
 PARTS = ast.literal_eval(
     next(
         node.generators[0].iter
-        for node in ast.walk(ast.parse(inspect.getsource(remote._programs)))
+        for node in ast.walk(ast.parse(inspect.getsource(commands._programs)))
         if isinstance(node, ast.GeneratorExp)
     )
 )
@@ -37,7 +37,7 @@ def read(place: Path) -> tuple[int, list[str]]:
     for name in ("home/.config", "var/lib", "etc"):
         (place / name).mkdir(parents=True, exist_ok=True)
     words = ["system", "/etc/none", "", "home", "~/none", ""]
-    given = remote.read_command(str(place), [*(words[n] for n in (1, 2, 4, 5)), *FILES])
+    given = commands.read_command(str(place), [*(words[n] for n in (1, 2, 4, 5)), *FILES])
     done = subprocess.run(
         ["sh", "-c", given.get_raw_value()],
         env={**os.environ, "HOME": str(place / "home"), "XDG_STATE_HOME": ""},
@@ -70,8 +70,8 @@ def test_a_workspace_is_read_by_all_of_them(tmp_path: Path) -> None:
 def test_a_part_that_breaks_is_no_reading(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, how: str
 ) -> None:
-    right = remote._without_common
+    right = remote.without_common
     monkeypatch.setattr(
-        remote, "_without_common", lambda name: BROKEN[how] if name == part else right(name)
+        remote, "without_common", lambda name: BROKEN[how] if name == part else right(name)
     )
     assert not whole(*read(tmp_path))

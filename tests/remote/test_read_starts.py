@@ -12,7 +12,7 @@ import pytest
 
 from converge.plan import flakes, unread
 from converge.plan.observed import parse
-from tasks.reach.remote import read_command
+from tasks.reach.commands import read_command
 from tests.remote.reading import Reader
 from tests.remote.test_flakes import repository
 from tests.tools import need

@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 from base64 import b64encode
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from converge.plan.snapshot import Snapshot
 from converge.proof import inquiry
 from converge.proof.check import Ask
-from tasks.reach import remote
+from tasks.reach import commands, remote
 from tasks.run.stages import Activated
 from tasks.steps import activate, again, proof, read
 from tests.plan.plans import EVERY, found, plan
@@ -89,23 +90,27 @@ def test_a_workspace_that_was_not_read_was_not_asked(make: Any, readable: None) 
 
 
 @pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("room", [False, True])
 def test_the_questions_are_answered_behind_a_reading_and_not_without_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool, room: bool
 ) -> None:
     for name in ("home/.config", "var/lib", "etc"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "etc/os-release").write_text("ID=nixos\n")
     if fails:
-        right = remote._without_common
+        right = remote.without_common
         monkeypatch.setattr(
-            remote, "_without_common", lambda n: "exit 1\n" if n == "detect" else right(n)
+            remote, "without_common", lambda n: "exit 1\n" if n == "detect" else right(n)
         )
     flakes = ["/etc/none", "", "~/none", ""]
     file = str(tmp_path / "etc/os-release")
     asked = ("file", file)
-    words = [str(tmp_path), "9999", "-", "0", "10", str(len(asked)), *asked]
-    given = remote.look_command(str(tmp_path), [*flakes, *FILES], words)
-    probes = "".join(map(remote.text, inquiry.probes([Ask("file", (file,))])))
+    words: Sequence[str] = [str(tmp_path), "9999", "-", "-", "0", "10", str(len(asked)), *asked]
+    if not room:
+        monkeypatch.setattr(commands, "_ROOM", 0)
+    words, probes = commands.asking(words, inquiry.probes([Ask("file", (file,))]))
+    assert bool(probes) is not room
+    given = commands.look_command(str(tmp_path), [*flakes, *FILES], words)
     done = subprocess.run(
         [need("dash"), "-c", given.get_raw_value()],
         input=probes,

@@ -30,15 +30,28 @@ def test_a_plan_without_changes_has_no_step_to_do(make: Any) -> None:
 
 
 def test_the_lock_is_taken_with_the_users_layer_and_kept_for_what_follows(make: Any) -> None:
-    work = make(DONE, stage=Looked)
-    assert write.layer_files(work).holds_lock
+    left = "/home/me/.config/.kwinrc.wt-20260101t000000-aaaa"
+    work = make(DONE, made=replace(plan(found()), sweep=(left,)), stage=Looked)
+    written = write.layer_files(work)
+    assert written.holds_lock and len(written.records) == 1
     name, run, place, lock, holder, keep = work.host.words()
     assert (name, run, keep) == ("workspace-write", work.run.id, "keep")
     assert place == f"{work.snapshot.state}/runs/{run}/layer"
     assert lock == f"{work.snapshot.state}/lock"
     assert len(holder.split(" ")) == 4
     assert "_sudo" not in work.host.commands[0][1]
-    assert work.host.stdin()["manifest"].endswith(b"end\n")
+    manifest = work.host.stdin()["manifest"]
+    assert left in manifest.decode() and manifest.endswith(b"end\n")
+
+
+def test_where_no_layer_of_the_users_changes_the_lock_is_taken_alone(make: Any) -> None:
+    """Without a payload, which would come a round trip later, and without a record of it."""
+    work = make(DONE, stage=Looked)
+    written = write.layer_files(work)
+    assert written.holds_lock and written.records == ()
+    *_, lock, _, keep = work.host.words()
+    assert (lock, keep) == (f"{work.snapshot.state}/lock", "only")
+    assert "_stdin" not in work.host.commands[0][1]
 
 
 def test_a_run_that_only_brings_the_record_up_to_date_gives_the_lock_back_at_once(

@@ -1,0 +1,90 @@
+"""The commands that read a workspace and that ask it the questions of checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pyinfra.api.command import StringCommand
+
+from tasks.reach import remote
+
+#: The programs are functions of one shell, which begins once: common.sh starts programs too. Two
+#: halves at a time; a half that fails leaves the answer without its end.
+_SNAPSHOT = """\
+root=$1 system=$2 system_with=$3 home=$4 home_with=$5
+shift 5
+echo workspace-begin
+{
+    workspace_places "$root"
+    workspace_managed "$root" "$@" | workspace_read "$root" "$@"
+} </dev/null | {
+    workspace_detect "$root" </dev/null &&
+        workspace_flakes system "$system" "$system_with" home "$home" "$home_with" </dev/null &&
+        cat
+}
+"""
+
+
+def read_command(root: str, arguments: Sequence[str]) -> StringCommand:
+    """The command that reads a workspace: its machine, its flakes and its managed files.
+    ``arguments``: ``Choices.flakes``, then the arguments of ``read.sh``."""
+    whole = remote.text(remote.PROGRAMS / "common.sh") + _programs() + _SNAPSHOT
+    return remote.sh(whole, "workspace-snapshot", root, *arguments)
+
+
+#: A reading, then remote/check.sh, whose probes begin with the text of common.sh as well.
+_LOOK = """\
+common=$1 read=$2 check=$3
+shift 3
+sh -c "$common$read" "$0" "$@" </dev/null || exit
+shift "$((1 + $1))"
+root=$1 cap=$2 may_sudo=$3 probes=$4
+shift 4
+if [ "$probes" = - ]; then probes=$(cat); fi
+sh -c "$common$check" workspace-check "$root" "$cap" "$may_sudo" "$common$probes" "$@" || :
+"""
+#: The reading in it: of its arguments the first is the number of those that are its own.
+_OWN = """\
+own=$1
+shift
+with_first "$own" workspace_snapshot "$@"
+"""
+
+
+def look_command(root: str, arguments: Sequence[str], questions: Sequence[str]) -> StringCommand:
+    """``read_command``, and behind its answer that of ``check.sh`` to these questions, if the
+    workspace could be read. The probes have no common text."""
+    read = f"{_programs()}workspace_snapshot() {{\n{_SNAPSHOT}}}\n{_OWN}"
+    common, check = remote.text(remote.PROGRAMS / "common.sh"), remote.without_common("check")
+    own = (str(1 + len(arguments)), root, *arguments)
+    return remote.sh(_LOOK, "workspace-snapshot", common, read, check, *own, *questions)
+
+
+#: How long the text of probes may be as an argument. A longer one would push the common text out of
+#: the 32 kB in which a connection finds what it has sent before.
+_ROOM = 12_000
+
+
+def asking(
+    questions: Sequence[str], probes: Iterable[Path], *, common: bool = False
+) -> tuple[Sequence[str], str]:
+    """The arguments of ``check.sh`` and its standard input. ``questions``: the arguments without
+    the probes; ``common``: the probes need the common text too.
+
+    The probes are an argument where there is room: what a program reads is sent a round trip
+    later, once the server has said that the program runs."""
+    own = "".join(map(remote.text, probes))
+    whole = remote.text(remote.PROGRAMS / "common.sh") + own if common else own
+    if len(own) > _ROOM:
+        return questions, whole
+    return (*questions[:3], whole, *questions[4:]), ""
+
+
+def _programs() -> str:
+    programs = "".join(_function(name) for name in ("managed", "detect", "flakes", "read"))
+    return _function("places") + programs
+
+
+def _function(name: str) -> str:
+    return "".join(("workspace_", name, "() {\n", remote.without_common(name), "}\n"))
