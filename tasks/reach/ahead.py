@@ -1,6 +1,5 @@
-"""paramiko's transport with two round trips less for each command: its channel is opened while the
-command before it runs, and what the command reads is sent behind it at once. What is sent over a
-connection that broke meanwhile is no error."""
+"""paramiko's transport with the channel of a command opened before the command: one round trip
+less for each. What is sent over a connection that broke meanwhile is no error."""
 
 from __future__ import annotations
 
@@ -9,39 +8,8 @@ from typing import Any
 
 import gevent
 import paramiko
-from paramiko.common import cMSG_CHANNEL_REQUEST
 
 PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0)  # between two tries of opening a channel that is refused
-
-
-class Channel(paramiko.Channel):
-    """A channel that does not wait for the server's word that a command has begun."""
-
-    _refused = False
-
-    def exec_command(self, command: Any) -> None:
-        """As paramiko's. A server that refuses is told by ``recv_exit_status``."""
-        if self.closed:
-            raise paramiko.SSHException("Channel is not open")
-        request = paramiko.Message()
-        request.add_byte(cMSG_CHANNEL_REQUEST)
-        request.add_int(self.remote_chanid)
-        request.add_string("exec")
-        request.add_boolean(True)  # the answer is wanted
-        request.add_string(command)
-        transport: Any = self.transport
-        transport._send_user_message(request)
-
-    def _request_failed(self, m: paramiko.Message) -> None:
-        self._refused = True
-        super()._request_failed(m)  # type: ignore[misc]
-
-    def recv_exit_status(self) -> int:
-        status = super().recv_exit_status()
-        self.transport.prepare()  # type: ignore[union-attr]
-        if self._refused:
-            raise paramiko.SSHException("the server runs no command")
-        return status
 
 
 class Transport(paramiko.Transport):
@@ -63,7 +31,6 @@ class Transport(paramiko.Transport):
         ready: paramiko.Channel | None = begun.get() if begun is not None else None
         if ready is None or ready.closed:
             ready = self._patiently(window_size, max_packet_size, timeout)
-        ready.__class__ = Channel  # paramiko makes its own
         self._commands += 1
         if self._commands > 1:
             self.prepare()

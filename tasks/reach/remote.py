@@ -284,6 +284,9 @@ def send(
     except LOST as error:
         reason = str(error) or type(error).__name__
         return Answer(ok=False, lines=(), errors=(reason,), lost=True)
+    prepare = getattr(_transport(host), "prepare", None)
+    if prepare:  # the channel of the next command, if there is one
+        prepare()
     lines = tuple(output.stdout_lines)
     return Answer(
         ok=bool(ok),
@@ -295,9 +298,16 @@ def send(
 
 def connected(host: Any) -> bool:
     """Whether the connection is still open, as far as this side knows; true for this machine."""
-    client = getattr(host.connector, "client", None)
-    transport = client.get_transport() if client else None
-    return client is None or bool(transport and transport.is_active())
+    if getattr(host.connector, "client", None) is None:
+        return True
+    transport = _transport(host)
+    return bool(transport and transport.is_active())
+
+
+def _transport(host: Any) -> Any:
+    """The transport of an open connection; None for this machine."""
+    client = getattr(getattr(host, "connector", None), "client", None)
+    return client.get_transport() if client else None
 
 
 def reconnect(host: Any, *, patience_s: int = 60) -> bool:

@@ -7,12 +7,13 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import gevent
 import paramiko
 import pytest
 
-from tasks.reach import ahead
+from tasks.reach import ahead, remote
 from tests import sshd
 from tests.conftest import DESKTOP, PROJECT, Cli
 
@@ -58,8 +59,8 @@ for command in commands:
     try:
         _, out, _ = client.exec_command(command, timeout=60)
         said = out.read().decode().strip()
-        out.channel.recv_exit_status()
-        gevent.sleep(0)  # what was begun at its end
+        client.get_transport().prepare()  # as tasks.reach.remote does
+        gevent.sleep(0)
         print("answer", said, flush=True)
     except (paramiko.SSHException, OSError, EOFError) as error:
         print("error", flush=True)
@@ -187,47 +188,22 @@ def test_the_input_of_a_program_closes_on_a_broken_connection_and_nothing_is_pri
     assert capfd.readouterr().err == ""
 
 
-class Way(ahead.Transport):
-    """A transport that keeps what is sent."""
+@pytest.mark.parametrize("lost", [None, OSError("reset"), paramiko.SSHException("over")])
+def test_a_command_that_ends_begins_to_open_the_channel_of_the_next(lost: Exception | None) -> None:
+    begun: list[str] = []
+    transport = SimpleNamespace(prepare=lambda: begun.append("open"))
+    client = SimpleNamespace(get_transport=lambda: transport)
 
-    def __init__(self) -> None:  # and opens nothing
-        self.sent: list[bytes] = []
+    def run(*_: object, **__: object) -> tuple[bool, SimpleNamespace]:
+        if lost:
+            raise lost
+        return True, SimpleNamespace(stdout_lines=["end"], stderr_lines=[])
 
-    def _send_user_message(self, message: paramiko.Message) -> None:
-        self.sent.append(message.asbytes())
-
-    def get_log_channel(self) -> str:
-        return "paramiko.way"
-
-
-def _opened() -> tuple[ahead.Channel, Way]:
-    channel, way = ahead.Channel(1), Way()
-    channel._set_transport(way)  # type: ignore[attr-defined]
-    channel._set_remote_channel(7, 2**20, 2**15)  # type: ignore[attr-defined]
-    return channel, way
-
-
-def test_what_a_command_reads_is_sent_before_the_server_has_said_that_it_runs() -> None:
-    channel, way = _opened()
-    channel.exec_command("cat")
-    channel.sendall(b"input")
-    theirs, other = paramiko.Channel(1), Way()
-    theirs._set_transport(other)  # type: ignore[attr-defined]
-    theirs._set_remote_channel(7, 2**20, 2**15)  # type: ignore[attr-defined]
-    theirs._wait_for_event = lambda: None  # type: ignore[attr-defined]
-    theirs.exec_command("cat")
-    theirs.sendall(b"input")
-    assert way.sent == other.sent and len(way.sent) == 2
-
-
-def test_a_server_that_refuses_a_command_is_told_by_the_exit_status() -> None:
-    channel, _ = _opened()
-    channel.exec_command("cat")
-    channel._request_failed(paramiko.Message())
-    with pytest.raises(paramiko.SSHException, match="the server runs no command"):
-        channel.recv_exit_status()
-    with pytest.raises(paramiko.SSHException, match="not open"):
-        channel.exec_command("cat")
+    connector = SimpleNamespace(client=client)
+    host = SimpleNamespace(connector=connector, data={}, run_shell_command=run)
+    answer = remote.send(host, remote.sh("true"))
+    assert answer.lost is bool(lost)
+    assert begun == ([] if lost else ["open"])
 
 
 def test_a_run_through_such_a_server_says_nothing_of_it(
