@@ -18,7 +18,7 @@
 #   share MARK =STREAM                 answers of a share, which has one stream for all: each output
 #       is followed by the line "MARK ID STATUS", and all by the line "MARK =ERRORS", a stream in
 #       which "MARK ID" follows the errors of each. A line begins with a newline of its own. MARK is
-#       a word that no program can guess.
+#       random, so that no output has it by chance.
 #   done ID...                         what the stream of the next line "share" answers
 leave_git_alone
 root=$1 cap=$2 may_sudo=$3 probes=$4
