@@ -66,7 +66,7 @@ stage() {
         if [ -n "$like_" ]; then
             # The write below sets a new time.
             cp -a --attributes-only -- "$like_" "$stage_"
-        fi && case $like_:$1 in *:keep | :600) ;; *) chmod "$1" -- "$stage_" ;; esac && cat -- "$2"
+        fi && if [ "$1" != keep ]; then chmod "$1" -- "$stage_"; fi && cat -- "$2"
     } >"$stage_" || {
         why="$stage_: cannot be written"
         return 1

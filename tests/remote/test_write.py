@@ -204,6 +204,20 @@ def test_killed_at_any_program_each_file_is_old_or_new_and_the_next_run_converge
         assert not place.leftovers(), f"after a kill at program {at}"
 
 
+def test_a_mode_counts_in_a_directory_that_gives_new_files_to_others(tmp_path: Path) -> None:
+    """A default access list counts instead of the umask."""
+    place = Place(tmp_path)
+    directory = place.home / ".config"
+    subprocess.run([need("setfacl"), "-d", "-m", "g::rwx,o::r", str(directory)], check=True)
+    record = directory / "record"
+    change = Change(
+        path=str(record), layer=Layer.PLASMA, before=None, after=b"private\n", mode=0o600
+    )
+    code, said = place.write(pack([change], home=str(place.home)))
+    assert (code, said[-1]) == (0, "done")
+    assert stat.S_IMODE(record.stat().st_mode) == 0o600
+
+
 def test_a_full_disk_leaves_every_file_as_it_was(tmp_path: Path) -> None:
     need("dash")
     if os.getuid() != 0:
