@@ -42,8 +42,6 @@ for_stages() { # for_stages COMMAND...: run it once for all staged files
 }
 at_end() { # remove staged files, and the lock if this run holds it
     clean_up
-    # What asks chezmoi ends first.
-    wait
     if [ "$1" != 71 ] && [ -n "$lock" ]; then give_back "$run" "$lock"; fi
 }
 
@@ -183,11 +181,12 @@ done <"$work/manifest"
 keep_place() { # keep the path of chezmoi's record
     known=$(cm dump-config --format=json |
         sed -n 's/^ *"persistentState": *"\(\/[^"\\]*\)",*$/\1/p')
-    say "${known:-${XDG_CONFIG_HOME:-$HOME/.config}/chezmoi/chezmoistate.boltdb}" >"$work/state/place"
+    known=${known:-${XDG_CONFIG_HOME:-$HOME/.config}/chezmoi/chezmoistate.boltdb}
+    say "$known" >"$work/state/place" || rm -f -- "$work/state/place"
 }
-keep_note() { # keep_note NUMBER TARGET
-    answer=$(cm state get --bucket=entryState --key="$2") &&
-        say "${answer:-absent}" >"$work/state/$1"
+keep_note() { # keep_note NUMBER TARGET; half of a note on a full disk is none
+    answer=$(cm state get --bucket=entryState --key="$2") || return
+    say "${answer:-absent}" >"$work/state/$1" || rm -f -- "$work/state/$1"
 }
 # An earlier attempt may have left one.
 if [ -e "$work/state" ]; then rm -rf -- "$work/state"; fi

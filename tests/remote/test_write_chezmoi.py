@@ -1,0 +1,143 @@
+"""remote/write.sh and chezmoi: it is asked seldom, and nothing is written without its answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from converge.plan.plan import Change
+from converge.setting import Layer
+from tasks.reach.payload import pack
+from tasks.reach.remote import program
+from tests.tools import need
+
+#: It knows one state for all targets, logs its calls, and agrees or not.
+CHEZMOI = """\
+#!/bin/sh
+printf '%s\\n' "$*" >>"$CALLS"
+case $* in
+    *"dump-config"*) printf '{\\n  "persistentState": "%s/state.boltdb"\\n}\\n' "$HOME" ;;
+    *"state get"*) echo '{"contentsSHA256": "known"}' ;;
+    *verify*"$REFUSED"*) echo "$REFUSED: no" && exit 1 ;;
+esac
+"""
+
+
+def write(root: Path, changes: list[Change], *before: str, **environment: str) -> list[str]:
+    """Write these files; what the program said."""
+    arguments = ["run-1", str(root / "work/runs/run-1"), "", "here me 1 1", "release"]
+    done = subprocess.run(
+        [*before, need("dash"), "-c", program("write"), "workspace-write", *arguments],
+        input=pack(changes, home=str(root)),
+        env={**os.environ, "HOME": str(root), **environment},
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(("files", "refused"), [(1, 0), (1, 1), (3, 0), (3, 2)])
+def test_chezmoi_starts_once_for_what_it_can_be_asked_at_once(
+    tmp_path: Path, files: int, refused: int
+) -> None:
+    (tmp_path / "chezmoi").write_text(CHEZMOI)
+    (tmp_path / "chezmoi").chmod(0o755)
+    targets = [str(tmp_path / f"rc{number}") for number in range(1, files + 1)]
+    changes = []
+    for number, target in enumerate(targets):
+        Path(target).write_text("[A]\n")
+        change = Change(
+            path=target,
+            layer=Layer.PLASMA,
+            before=b"[A]\n",
+            after=f"[A]\nx={number}\n".encode(),
+            kde=True,
+            chezmoi_target=target,
+        )
+        changes.append(change)
+    calls = tmp_path / "calls"
+    stale = tmp_path / "work/runs/run-1/state"
+    stale.mkdir(mode=0o700, parents=True)
+    for above in stale.parents[:3]:
+        above.chmod(0o700)
+    (stale / "1").write_text("of an earlier attempt\n")
+    said = write(
+        tmp_path,
+        changes,
+        PATH=f"{tmp_path}:{os.environ['PATH']}",
+        CALLS=str(calls),
+        REFUSED=targets[refused - 1] if refused else "nothing",
+    )
+    asked = [line.partition("=never ")[2] for line in calls.read_text().splitlines()]
+    verified = [line.split()[2:] for line in asked if line.startswith("verify")]
+    assert sum(line.startswith("dump-config") for line in asked) == 1
+    for verb in ("get", "set"):
+        keys = [line for line in asked if line.startswith(f"state {verb} ")]
+        assert [any(f"--key={target}" in key for key in keys) for target in targets] == [
+            True
+        ] * files
+        assert len(keys) == files
+    kept = [(tmp_path / "work/runs/run-1/state" / str(n + 1)).read_text() for n in range(files)]
+    assert [json.loads(text) for text in kept] == [{"contentsSHA256": "known"}] * files
+    if not refused:
+        assert verified == [targets] and said[-1] == "done"
+        assert [line for line in said if line.startswith("verified")] == [
+            f"verified {target}" for target in targets
+        ]
+    else:
+        alone = [[target] for target in targets]
+        assert verified == (alone if files == 1 else [targets, *alone])
+        wrong = targets[refused - 1]
+        assert said[-1] == f"failed {wrong}: chezmoi does not agree: {wrong}: no"
+        assert [line for line in said if line.startswith("verified")] == [
+            f"verified {target}" for target in targets if target != wrong
+        ]
+
+
+def test_a_chezmoi_that_does_not_answer_stops_the_run_before_anything_is_replaced(
+    tmp_path: Path,
+) -> None:
+    silent = CHEZMOI.replace('*"state get"*) echo', '*"state get"*) echo busy >&2 && exit 1; echo')
+    (tmp_path / "chezmoi").write_text(silent)
+    (tmp_path / "chezmoi").chmod(0o755)
+    target = tmp_path / "rc"
+    target.write_text("[A]\n")
+    change = Change(
+        path=str(target),
+        layer=Layer.PLASMA,
+        before=b"[A]\n",
+        after=b"[A]\nx=1\n",
+        kde=True,
+        chezmoi_target=str(target),
+    )
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    said = write(tmp_path, [change], PATH=path, CALLS=str(tmp_path / "calls"), REFUSED="nothing")
+    assert said[-1] == f"failed {target}: chezmoi does not tell what it knows of it: busy"
+    assert target.read_text() == "[A]\n"
+    assert not [one for one in tmp_path.iterdir() if ".wt-" in one.name]
+
+
+def test_half_of_a_note_is_none(tmp_path: Path) -> None:
+    """A limit for the size of a file, since a disk would be full for all files."""
+    (tmp_path / "chezmoi").write_text(CHEZMOI.replace("known", "k" * 50_000))
+    (tmp_path / "chezmoi").chmod(0o755)
+    target = tmp_path / "rc"
+    target.write_text("[A]\n")
+    change = Change(
+        path=str(target),
+        layer=Layer.PLASMA,
+        before=b"[A]\n",
+        after=b"[A]\nx=1\n",
+        kde=True,
+        chezmoi_target=str(target),
+    )
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    limited = ("sh", "-c", 'trap "" XFSZ; ulimit -f 40; exec "$@"', "sh")
+    calls = str(tmp_path / "calls")
+    said = write(tmp_path, [change], *limited, PATH=path, CALLS=calls, REFUSED="nothing")
+    assert said[-1] == f"failed {tmp_path}/work/runs/run-1/state: cannot be written"
+    assert target.read_text() == "[A]\n"
