@@ -199,20 +199,22 @@ def read(
 
 
 def _shared(mark: str, stream: str) -> Mapping[str, Reply]:
-    """The replies in a line "share", by the place of their question; none of a damaged line."""
+    """The replies in a line "share", by the place of their question, where both their output and
+    their errors have come; none of a damaged line."""
     try:
         *outputs, (last, _) = _marked(mark, decoded(stream))
         complaints = dict(_marked(mark, decoded(last)))
         replies = {}
         for words, output in outputs:
             place, status = words.split(" ")
-            replies[place] = Reply(
-                status=number(status),
-                output=output[:CAP],
-                errors=complaints[place][-_ERRORS:].decode(errors="replace"),
-                cut=len(output) >= CAP,
-            )
-    except (ValueError, KeyError):
+            if (errors := complaints.get(place)) is not None:
+                replies[place] = Reply(
+                    status=number(status),
+                    output=output[:CAP],
+                    errors=errors[-_ERRORS:].decode(errors="replace"),
+                    cut=len(output) >= CAP,
+                )
+    except ValueError:
         return {}
     return replies
 

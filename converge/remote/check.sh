@@ -84,7 +84,7 @@ share() { # share NUMBER QUESTION...: the answers of a share
                 {
                     probe "$SHARE_S" share "$SHARES" "$number" "$QUICK_S" "$mark" "$@" \
                         3>&1 >&4 2>&5 4>&- 5>&- 6>&- | attend >&6 4>&- 5>&-
-                } 5>&1 | kept "$((SHARE_S + 2))" 4>&- 6>&-
+                } 5>&1 | kept "$((SHARE_S + 5))" 4>&- 6>&-
             )
             if [ "${#errors}" -lt "$FULL" ]; then
                 printf '\n%s =%s\n' "$mark" "$errors"
@@ -92,7 +92,7 @@ share() { # share NUMBER QUESTION...: the answers of a share
                 say "done" >&6
             fi
         } 4>&1 | {
-            stream=$(kept "$((SHARE_S + 4))" 6>&-)
+            stream=$(kept "$((SHARE_S + 8))" 6>&-)
             if [ "${#stream}" -lt "$FULL" ]; then say "share $mark =$stream" >&6; fi
         }
     } 6>&1

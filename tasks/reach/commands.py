@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pyinfra.api.command import StringCommand
@@ -67,7 +67,7 @@ _ROOM = 12_000
 
 
 def asking(
-    questions: Sequence[str], probes: Iterable[Path], *, common: bool = False
+    questions: Sequence[str], probes: Sequence[Path], *, common: bool = False
 ) -> tuple[Sequence[str], str]:
     """The arguments of ``check.sh`` and its standard input. ``questions``: the arguments without
     the probes; ``common``: the probes need the common text too.
@@ -75,7 +75,7 @@ def asking(
     The probes are an argument where there is room: what a program reads is sent a round trip
     later, once the server has said that the program runs."""
     own = "".join(map(remote.text, probes))
-    whole = remote.text(remote.PROGRAMS / "common.sh") + own if common else own
+    whole = remote.joined(*probes) if common else own
     if len(own) > _ROOM:
         return questions, whole
     return (*questions[:3], whole, *questions[4:]), ""

@@ -37,8 +37,6 @@ from tests.plan.test_snapshot import answer
 from tests.proof import checks
 from tests.subjects import CASES
 
-CORPUS = Path(__file__).parents[1] / "data" / "fuzz"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
@@ -216,13 +214,10 @@ def _findings(data: bytes) -> None:
 
 
 def _findings_seeds() -> Iterator[bytes]:
-    text = base64.b64encode(b"vm.swappiness 10\n").decode()
-    rows = [f"answer {place} ={text} 0 =" for place in range(12)]
+    rows = [f"answer {place} =eAo= 0 =" for place in range(12)]
     yield "\n".join(["workspace-check 1", *rows, "answer 13 timeout", "end", ""]).encode()
-    errors = base64.b64encode(b"no such file\n\nm 0\n\nm 1\n").decode()
-    stream = b"\nm 0 1\nvm.swappiness 10\n\nm 1 0\n\nm =" + errors.encode() + b"\n"
-    share = f"share m ={base64.b64encode(stream).decode()}"
-    yield "\n".join(["workspace-check 1", "done 0 1", share, "end", ""]).encode()
+    shared = b"\nm 0 1\nx\n\nm 1 0\n\nm =%b\n" % base64.b64encode(b"none\n\nm 0\n\nm 1\n")
+    yield b"workspace-check 1\ndone 0 1\nshare m =%b\nend\n" % base64.b64encode(shared)
 
 
 @cache
@@ -295,7 +290,7 @@ def _kde(data: bytes) -> None:
 
 
 def _kde_seeds() -> Iterator[bytes]:
-    for path in sorted((CORPUS.parent / "kconfig").glob("*/before"))[::3]:
+    for path in sorted((Path(__file__).parents[1] / "data/kconfig").glob("*/before"))[::3]:
         yield path.read_bytes()
     yield b"[Compositing]\nBackend=XRender\n\0[Compositing]\nBackend=OpenGL\n"
 
