@@ -19,6 +19,7 @@ from converge.kde import back
 from converge.plan.plan import Change
 from converge.setting import Layer
 from tasks.reach.payload import pack
+from tasks.reach.remote import PROGRAMS, joined
 from tests.remote import recording
 from tests.remote.recording import Workspace, record, run_id
 from tests.remote.test_undo import immutable
@@ -270,3 +271,17 @@ def test_u1_a_file_that_kde_replaces_while_it_is_copied_is_read_again(
     assert (tmp_path / "once").exists()
     assert done.returncode == 0, done.stdout
     assert kwinrc.read_bytes() == BEFORE + b"[Theirs]\nk=1\n"
+
+
+def test_a_link_to_the_same_bytes_is_no_file_of_a_record(tmp_path: Path) -> None:
+    """Whoever owns what the link leads to could change it after the look."""
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(f"{name}\n")
+    parts = joined(PROGRAMS / "seal.sh")
+    sealed = [need("dash"), "-c", parts + 'seal "$1" record one two', "sh", str(tmp_path)]
+    subprocess.run(sealed, check=True)
+    (tmp_path / "one").rename(tmp_path / "copy")
+    (tmp_path / "one").symlink_to("copy")
+    mended = [need("dash"), "-c", parts + 'mend "$1" record', "sh", str(tmp_path)]
+    subprocess.run(mended, check=True)
+    assert not (tmp_path / "one").is_symlink() and (tmp_path / "one").read_text() == "one\n"
