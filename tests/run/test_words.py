@@ -33,6 +33,7 @@ def test_a_run_without_its_streams_does_and_records_all_the_same(
 @pytest.mark.parametrize("moment", [0.0, 0.1, 0.3, 0.6, 1.0, 1.5, 2.5, 4.0])
 def test_ctrl_c_from_the_first_line_on_ends_in_130(cli: Cli, desktop: Box, moment: float) -> None:
     """``moment``: seconds after the process began to answer signals by itself."""
+    # Under a program, since an interpreter of its own is what is interrupted.
     process = cli.start(desktop.inventory, "deploy.py", "--dry", under=("env",), own_group=True)
     status = Path(f"/proc/{process.pid}/status")
     deadline = time.monotonic() + 60
