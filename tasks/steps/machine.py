@@ -76,7 +76,10 @@ def write(work: Workspace, machine: Machine) -> None:
             stage = Path(directory) / path.name
             stage.write_text(text, encoding="utf-8")
             load_profile(stage)
-            os.link(stage, path)
+            if not work.run.dry:
+                os.link(stage, path)
+            elif os.path.lexists(path):
+                raise FileExistsError
     except FileExistsError:
         why = f"{path} is there already, and stays as it is; name a new file"
         raise Over(why, Exit.FAILED) from None
@@ -87,6 +90,10 @@ def write(work: Workspace, machine: Machine) -> None:
         raise Over(f"no profile was written: {error}", Exit.FAILED) from error
     for why in machine.unseen:
         work.run.terminal.row(("not seen", why), (12,), "dim")
+    if work.run.dry:
+        for line in text.splitlines():
+            work.run.terminal.line(line)
+        return work.ends(Outcome.SHOWN, "nothing was written; without --dry it would be")
     wrote = [os.path.relpath(path, PROJECT)]
     wrote += _inventory(work, wrote[0])
     read = "read both before you use them" if len(wrote) > 1 else "read it before you use it"

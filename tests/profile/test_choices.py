@@ -179,6 +179,9 @@ def test_setting_in_include_and_exclude_is_refused() -> None:
         ("write", "inventory/x.yml"),
         ("write", "a/../x.yaml"),
         ("write", "x.yaml\n"),
+        ("write", "inventory/hardware/My_Box.yaml"),
+        ("write", "-x.yaml"),
+        ("write", f"{'x' * 64}.yaml"),
         ("run", "../20250101t000000-abcd"),
     ],
 )

@@ -50,6 +50,20 @@ def test_it_writes_a_profile_and_an_inventory_that_a_dry_run_takes(copy: Copy) -
     assert plan.code in (0, 2), plan.out + plan.err
 
 
+def test_a_dry_run_writes_neither_profile_nor_inventory(copy: Copy) -> None:
+    profile = copy.project / "inventory/hardware/mine.yaml"
+    given = ("tasks/detect.py", "--dry", "--data", "workspace=mine", "--data", f"write={profile}")
+    before = sorted(copy.project.rglob("*.*"))
+    shown = copy(Path("@local"), *given)
+    assert shown.code == 0, shown.out + shown.err
+    assert "workspace: mine" in shown.out
+    assert "profile shown (nothing was written; without --dry it would be)" in shown.out
+    assert sorted(copy.project.rglob("*.*")) == before
+    profile.write_text("mine\n")
+    refused = copy(Path("@local"), *given)
+    assert refused.code == 1 and "stays as it is; name a new file" in " ".join(refused.out.split())
+
+
 def test_an_inventory_that_is_there_stays_as_it_is(copy: Copy) -> None:
     inventory = copy.project / "inventory/mine.py"
     inventory.write_text("mine = True\n")
