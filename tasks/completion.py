@@ -20,7 +20,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from converge.exits import Exit
-from converge.gate.gate import FACTS
+from converge.gate.gate import CONSENTS
 from converge.plan.layers import MOVED_ASIDE
 from converge.plan.standing import OFFERED
 from converge.profile.schema import load_schema
@@ -128,7 +128,7 @@ def values() -> dict[str, list[str]]:
     risky = [setting.id for setting in ALL if setting.risk is Risk.HIGH]
     found["setting"] = found["exclude"] = ids
     found["include"] = [OFFERED, *(one for one in wanted if _forcible(one))]
-    found["accept"] = [*risky, *FACTS, MOVED_ASIDE]
+    found["accept"] = [*risky, *CONSENTS, MOVED_ASIDE]
     return found
 
 

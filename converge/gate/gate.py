@@ -51,6 +51,17 @@ FACTS = (
     "session.type",
 )
 
+#: The facts that may block a run until ``--data accept=<fact>`` consents. Consent to another fact
+#: changes nothing.
+CONSENTS = (
+    "build.compiler.march",
+    "build.tiers",
+    "gpus",
+    "gpus.driver",
+    "gpus.role",
+    "session.type",
+)
+
 #: Former names of facts -> the present names. They were ids of settings too; now an id is one or
 #: the other.
 FORMER = {

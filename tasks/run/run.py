@@ -360,7 +360,7 @@ def _given(params: Mapping[str, Any]) -> frozenset[str]:
 
 def _input(host: Any, task: str, given: frozenset[str]) -> tuple[Choices, Profile | None]:
     """The checked choices and profile of one workspace; tasks/detect.py needs no profile."""
-    from converge.gate.gate import FACTS, FORMER
+    from converge.gate.gate import CONSENTS, FACTS, FORMER
     from converge.plan.standing import OFFERED
     from converge.subjects.settings import BY_ID
 
@@ -369,10 +369,8 @@ def _input(host: Any, task: str, given: frozenset[str]) -> tuple[Choices, Profil
         data = {**bare.choices(host), **data}
     known = [*BY_ID, *FACTS, OFFERED, MOVED_ASIDE]
     choices = check_choices(host.name, data, known_settings=known)
-    facts = (*FACTS, MOVED_ASIDE)
-    wrong = [
-        *asked.problems(choices, task=task, given=given, settings=BY_ID, facts=facts, former=FORMER)
-    ]
+    ids = asked.Ids(BY_ID, (*FACTS, MOVED_ASIDE), (*CONSENTS, MOVED_ASIDE), FORMER)
+    wrong = [*asked.problems(choices, task=task, given=given, ids=ids)]
     if task == "measure":
         try:
             Options.read(os.environ)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converge.plan.standing import ForbiddenSetting, Stand, Standing, standings
-from converge.profile.asked import _useless
+from converge.profile.asked import Ids, _useless
 from converge.report import fleet
 from converge.setting import NEEDS, Layer, Phase, Risk, State
 from converge.subjects.settings import ALL, BY_ID
@@ -183,6 +183,7 @@ def test_a_package_is_installed_for_a_setting_that_include_names_and_for_no_othe
     assert asked(include=names) == names
     assert asked(accept=names) == set()
     assert not BY_ID["kwin.contrast"].installable
+    ids = Ids(BY_ID, (), (), {})
     for name in sorted(names):
-        assert _useless("include", name, BY_ID[name], is_fact=False) == ("", "")
-    assert _useless("include", "kwin.contrast", BY_ID["kwin.contrast"], is_fact=False)[0]
+        assert _useless("include", name, ids) == ("", "")
+    assert _useless("include", "kwin.contrast", ids)[0]
