@@ -63,6 +63,9 @@ def workspace(name: str, *, at: str = "", **choices: object) -> Host:
     ``AT_<NAME>`` (the name in capitals, ``-`` as ``_``) replaces ``at``, so the same file works on
     another controller. Raises InvalidInput.
     """
+    for key, text in (("the name", name), ("at", at)):
+        if not isinstance(text, str):
+            raise TypeError(f"{key} of a workspace is {text!r}, which is no text")
     variable = f"AT_{name.upper().replace('-', '_')}"
     address = os.environ.get(variable, at)
     data: dict[str, Any] = {"workspace": name, **choices}

@@ -125,6 +125,20 @@ def _matches(inventory: Any, pattern: str, names: Collection[str]) -> bool:
         return any(fnmatch(name, pattern) for name in names)
 
 
+def is_host(value: object) -> bool:
+    """Whether a variable of an inventory is one workspace, which its lists may name."""
+    return isinstance(value, tuple) and [type(one) for one in value] == [str, dict]
+
+
+def alone(inventory: str, defined: Mapping[str, object]) -> Iterator[Problem]:
+    """Yield a workspace that stands where an inventory has to have a list."""
+    public = {name: value for name, value in defined.items() if not name.startswith("_")}
+    ones = [name for name, value in public.items() if is_host(value)]
+    if ones and not any(isinstance(value, list) for value in public.values()):
+        what = f"{ones[0]} is one workspace and no list"
+        yield problem(inventory, what, "write hosts = [workspace(...)]")
+
+
 def twice(inventory: str, defined: Mapping[str, object]) -> Iterator[Problem]:
     """Yield hosts that an inventory defines twice with different data: pyinfra would use the last.
 

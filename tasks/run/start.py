@@ -280,9 +280,10 @@ def _take_interrupts() -> None:
             raise exceptions.UnexpectedExternalError(error, filename) from error
         finally:
             os.chdir(here)  # whatever the file did: deploy.py is read from there
-        if found := list(options.twice(filename, defined)):
+        if found := [*options.alone(filename, defined), *options.twice(filename, defined)]:
             refuse(found)
-        return defined
+        # pyinfra takes (name, data) for (hosts, data): each letter of the name for a host.
+        return {name: value for name, value in defined.items() if not options.is_host(value)}
 
     module.exec_file = executed
 
