@@ -166,9 +166,6 @@ try_at_boot() { # fails where nothing is to be tried or can be: then the new sys
     said=$(sh "$trial/trial.sh" prepare "$T" "$old_number" "$old_path" "$profile" | tail -n 1)
     case $said in "trial prepared "*) tried=${said#trial prepared } ;; *) return 1 ;; esac
 }
-at_work() { # note this process as the one that undoes: other undos and runs wait for its end
-    runs || put "$T/process" "$$ $(start_time $$) $(boot_id)" || :
-}
 # ready ARGUMENT...: make sure that the files of an undo are whole, else set the status "broken". Where
 # they had to be mended, the undo begins anew, with the mended plan.
 ready() {
@@ -314,8 +311,10 @@ case $verb in
         ready "$@"
         # shellcheck source=converge/remote/undo.sh
         . "$T/undo.sh"
+        alone "$@"
         shift 2
         case $(word) in
+            undone) ;;
             kept | broken)
                 at_work
                 roll_back "$@"
@@ -343,6 +342,7 @@ case $verb in
         ready "$@"
         # shellcheck source=converge/remote/undo.sh
         . "$T/undo.sh"
+        alone "$@"
         # A change that is tried at this boot has a unit of its own, which decides.
         case $(text_of "${T%/transaction}/trial/state") in
             booting* | proving*) after_reboot disarm && exit ;;

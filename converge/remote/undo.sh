@@ -7,6 +7,30 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 trouble='' left='' held_up=''
 
+# alone ARGUMENT...: become the only process that undoes this transaction; two at once would stage the
+# same files. Where another one is at it, wait for its end, and end as it did, or begin anew with what
+# it has left in force. A process has the first turn whose process is gone; where the disk has no room
+# for a turn, the undo goes on.
+alone() {
+    turn=0 mine="$$ $(start_time $$) $(boot_id)"
+    until ln -sT -- "$mine" "$T/turn.$turn" 2>/dev/null; do
+        IFS=' ' read -r pid start boot <<TURN
+$(readlink -- "$T/turn.$turn")
+TURN
+        if lives "$pid" "$start" "$boot"; then
+            while lives "$pid" "$start" "$boot"; do sleep 0.1; done
+            case $(word) in undone | broken) say "status $(text_of "$T/status")" && exit ;; esac
+            exec sh "$self" "$@"
+        fi
+        if [ ! -L "$T/turn.$turn" ]; then return 0; fi
+        turn=$((turn + 1))
+    done
+    trap 'rm -f -- "$T/turn.$turn"' EXIT
+}
+at_work() { # note this process as the one that undoes: runs wait for its end
+    runs || put "$T/process" "$mine" || :
+}
+
 undo_home() {
     fields home-manager || return 0
     now=$(target_of "$profile")

@@ -111,3 +111,23 @@ def test_an_undo_beside_another_one_waits_and_ends_as_that_does(origin: Origin) 
     assert said.startswith("status broken") and said in second, (said, second)
     assert workspace.script().returncode == 0
     assert workspace.look() == before
+
+
+def test_two_undos_that_begin_at_once_are_whole_and_leave_no_staged_file(origin: Origin) -> None:
+    workspace, before = origin
+    environment = {**os.environ, "HOME": str(workspace.home), "ROOT": str(workspace.root)}
+    for _ in range(4):
+        anew(workspace)
+        both = [
+            subprocess.Popen(
+                ["sh", str(workspace.state / "rollback")],
+                env=environment,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(2)
+        ]
+        said = [(one.communicate(timeout=60)[0], one.returncode) for one in both]
+        assert said == [("status undone rolled back\n", 0)] * 2
+        assert not list(workspace.root.rglob("*.wt-*"))
+        assert workspace.look() == before
