@@ -28,11 +28,15 @@ function nibble(pair) { # the value of a byte that is a hexadecimal digit
     if (pair ~ /^[46][1-6]$/) return substr("abcdef", substr(pair, 2), 1)
     return ""
 }
-function decode(h,    out, at, c, high, low) { # sets sound: whether all releases of KDE agree
+function decode(h,    whole, out, at, c, high, low) { # sets sound: whether all releases of KDE agree
     sound = 1
     if (!find(h, "5c", 1)) return h
     h = trim(h)
     for (at = 1; at < length(h); at += 2) {
+        if (length(out) >= 4096) {
+            whole = whole out
+            out = ""
+        }
         c = substr(h, at, 2)
         if (c != "5c") {
             out = out c
@@ -56,7 +60,7 @@ function decode(h,    out, at, c, high, low) { # sets sound: whether all release
             sound = 0
         }
     }
-    return out
+    return whole out
 }
 function name(h,    plain) {
     plain = decode(h)
@@ -176,13 +180,12 @@ function add(e, body,    n, first, last) { # behind the last entry of its group
     else {
         for (n = 1; n <= lines && !(kind[n] == "header" && in_group[n] == entry_group[e]); n++);
         if (n > lines) {
-            if (entry_group[e] in begun) {
-                tail = tail body newline
-                return
+            if (!(entry_group[e] in begun)) {
+                begun[entry_group[e]] = ++groups
+                begins[groups] = lines && !blank(lines) || groups > 1 ? newline : ""
+                begins[groups] = begins[groups] header[e] newline
             }
-            begun[entry_group[e]] = 1
-            tail = tail (lines && !blank(lines) || tail != "" ? newline : "")
-            tail = tail header[e] newline body newline
+            begins[begun[entry_group[e]]] = begins[begun[entry_group[e]]] body newline
             return
         }
         first = n
@@ -263,16 +266,20 @@ NR == FNR {
     next
 }
 {
-    if ($1 == "0a") {
+    ended = $1 == "0a"
+    if (!ended) piece = piece $1
+    # A long text grows by pieces: awk copies all of it each time.
+    if (ended || length(piece) >= 4096) {
+        row = row piece
+        piece = ""
+    }
+    if (ended) {
         text[++lines] = row
         row = ""
-        ended = 1
-    } else {
-        row = row $1
-        ended = 0
     }
 }
 END {
+    row = row piece
     if (!ended && lines + length(row) > 0) text[++lines] = row
     newline = text[1] ~ /0d$/ ? "0d0a" : "0a"
     group = root
@@ -285,6 +292,7 @@ END {
     }
     top = blank(1)
     for (e = 1; e <= entries; e++) back(e)
+    for (n = 1; n <= groups; n++) tail = tail begins[n] # groups that the file has no more
     give(after[0] spaced)
     for (n = 1; n <= lines; n++) {
         # A blank line between our entry and the next group.

@@ -206,6 +206,15 @@ def test_of_an_entry_that_stands_twice_each_line_of_ours_goes_and_each_from_befo
     assert (taken.text, bool(taken.left)) == (wanted, left)
 
 
+def test_an_entry_of_a_group_that_is_gone_comes_back_in_its_own_group(place: Path) -> None:
+    """Two groups are gone, and the record comes back to the first after the second."""
+    before = b"[A]\nx=1\n[B]\ny=1\n[A]\nz=1\n"
+    entries = changed(before, b"", {})
+    taken = by_awk(FOREIGN, entries, place)
+    assert taken.text == FOREIGN + b"\n[A]\nx=1\nz=1\n\n[B]\ny=1\n"
+    assert taken == taken_back(FOREIGN, entries)
+
+
 @pytest.mark.slow
 @settings(HOSTILE, max_examples=4 * EXAMPLES)
 @given(

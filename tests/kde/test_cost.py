@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from converge.kde import back, book, taken
 from converge.kde.text import Placed, read_file
 from converge.plan.snapshot import Managed
 from tests.conftest import PROJECT
+from tests.kde.undoing import by_awk
 from tests.plan import plans
 
 LINES = 2000
@@ -73,3 +75,13 @@ assert "configobj" in sys.modules
 
 def test_a_file_in_which_nothing_changes_is_read_without_configobj() -> None:
     subprocess.run([sys.executable, "-c", SAME], cwd=PROJECT, check=True)
+
+
+@pytest.mark.parametrize("text", [b"x" * 800_000, b"\\\\" * 400_000], ids=["plain", "escapes"])
+def test_a_long_line_of_somebodys_holds_no_undo_up_for_minutes(tmp_path: Path, text: bytes) -> None:
+    """awk copies a text each time it grows, so a line that grew byte by byte took five minutes of
+    an undo; now four seconds. ``by_awk`` ends after one minute."""
+    before = b"[A]\nk=1\n[B]\nlong=" + text + b"\n"
+    after = before.replace(b"k=1", b"k=2")
+    entries = back.changed(before, after, {})
+    assert by_awk(after + b"theirs=1\n", entries, tmp_path).text == before + b"theirs=1\n"
