@@ -7,6 +7,7 @@ terminal, and ``converge.text.redact`` hides what it takes for a secret.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -35,6 +36,23 @@ _TYPED = re.compile(
 #: A value that lists things, as one of KConfig; an option that does is to be typed.
 _LISTED = re.compile(r"(?!-)(?:[^\s,]+,){2,}[^\s,]+")
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "bold": 1, "dim": 2}
+
+
+def flush() -> None:
+    """Write what was printed."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        _lost(error)
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.flush()
+
+
+def _lost(error: Exception) -> None:
+    """Say why a text could not be written, unless nobody reads any more (``| head``)."""
+    if isinstance(error, OSError) and error.errno not in (errno.EPIPE, errno.EBADF):
+        with contextlib.suppress(OSError, ValueError):
+            print(f"output is not complete: {error.strerror}", file=sys.stderr)
 
 
 class _Screen:
@@ -70,7 +88,8 @@ class Terminal:
         shown = shown.encode(encoding, "backslashreplace").decode(encoding)
         try:
             print(shown, file=self.stream)
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            _lost(error)
             self.stream = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the process
 
     def wrapped(self, text: str, *styles: str, always: bool = False) -> None:

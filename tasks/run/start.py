@@ -8,7 +8,6 @@ found), and a file ``pyinfra-debug.log`` in the current directory.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import traceback
@@ -21,7 +20,7 @@ import click
 
 from converge.exits import Outcome
 from converge.problem import InvalidInput, Problem, did_you_mean, nearest
-from converge.report.terminal import Terminal
+from converge.report.terminal import Terminal, flush
 from tasks.reach import quiet
 from tasks.reach.address import parse
 from tasks.run import inventory_word, options
@@ -66,9 +65,7 @@ interrupted = False
 
 def leave(code: int) -> NoReturn:
     """End the process with ``code``, whatever pyinfra's own exit code would have been."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
+    flush()
     os._exit(code)
 
 
@@ -99,7 +96,9 @@ def is_ours(params: Mapping[str, Any]) -> bool:
     paths = [(directory(params) / operation).resolve() for operation in operations]
     if any(p == PROJECT / "deploy.py" or PROJECT / "tasks" in p.parents for p in paths):
         return True
-    if directory(params) != PROJECT or operations[0] in ("exec", "fact", "debug-inventory"):
+    if (there := directory(params)) != PROJECT:
+        return any(one in COMMANDS and not (there / one).exists() for one in operations)
+    if operations[0] in ("exec", "fact", "debug-inventory"):
         return False
     if paths[0].is_dir():
         return True

@@ -334,6 +334,16 @@ def test_another_directory_is_refused_and_nothing_is_left_in_it(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_command_from_another_directory_is_told_where_it_is(place: Path, tmp_path: Path) -> None:
+    done = start("W deploy.py --dry", place, cwd=tmp_path)
+    assert done.returncode == 5
+    assert f"{tmp_path}: is not the project's directory; cd {PROJECT}, and the" in done.stderr
+    (tmp_path / "deploy.py").write_text("raise SystemExit(77)\n")
+    (tmp_path / "theirs.py").write_text("hosts = ['@local']\n")
+    done = start("theirs.py deploy.py --dry", place, cwd=tmp_path)
+    assert done.returncode != 5 and str(PROJECT) not in done.stdout, done.stderr
+
+
 def test_plain_pyinfra_stays_plain_pyinfra(place: Path) -> None:
     done = start("@local exec -- printf 'from %s' plain", place)
     assert done.returncode == 0, done.stderr

@@ -26,6 +26,8 @@ def test_a_run_without_its_streams_does_and_records_all_the_same(
     assert ended.code == 0, ended.out + ended.err
     assert ended.journal[-1]["outcome"] == "applied, some pending"
     assert "Traceback" not in ended.out + ended.err
+    full = "output is not complete: No space left on device\n" * (closed == ">/dev/full")
+    assert full in ended.err and "output is not complete" not in ended.err.replace(full, ""), closed
     again = cli(desktop.inventory, "deploy.py", "--dry")
     assert again.code == 0, again.out
 
