@@ -52,7 +52,7 @@ def nobody(reader: Reader) -> Reader:
         missing("giving files away needs root: run the tests as root")
     for parent in (reader.root, *reader.root.parents):
         if parent.stat().st_uid == 0 and parent.name.startswith(
-            ("pytest-", "popen-", "test_", "root")
+            ("pytest-", "wt-tests-", "popen-", "test_", "root")
         ):
             parent.chmod(0o755)
     reader.user = (need("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups")

@@ -102,7 +102,9 @@ def nobody(reader: Reader) -> Reader:
     if os.getuid() != 0:
         missing("giving files away needs root: run the tests as root")
     for parent in reader.root.parents:
-        if parent.stat().st_uid == 0 and parent.name.startswith(("pytest-", "popen-", "test_")):
+        if parent.stat().st_uid == 0 and parent.name.startswith(
+            ("pytest-", "wt-tests-", "popen-", "test_")
+        ):
             parent.chmod(0o755)
     return reader
 

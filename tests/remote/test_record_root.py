@@ -40,7 +40,9 @@ def rooted(tmp_path: Path) -> Iterator[Rooted]:
     need("dash")
     them = pwd.getpwnam(THEM)
     for parent in (tmp_path, *tmp_path.parents):
-        if parent.stat().st_uid == 0 and parent.name.startswith(("pytest-", "popen-", "test_")):
+        if parent.stat().st_uid == 0 and parent.name.startswith(
+            ("pytest-", "wt-tests-", "popen-", "test_")
+        ):
             parent.chmod(0o755)
     workspace = Rooted(tmp_path, {"SUDO_UID": str(them.pw_uid)}, THEM)
     workspace.state.mkdir(parents=True, mode=0o700)
