@@ -142,7 +142,7 @@ place() {
     runs=${1%/*}
     if ! own "${runs%/*}" || ! own "$runs"; then return 1; fi
     if [ "$for_another" = no ]; then
-        why=$(mkdir -p -- "$1" 2>&1) && return 0
+        why=$(mkdir -p -m 700 -- "$1" 2>&1) && return 0
     else
         why=$({
             (umask 022 && mkdir -p -- "${runs%/*}") &&

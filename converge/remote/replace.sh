@@ -61,6 +61,7 @@ stage() {
     like_=${4:-$3}
     if [ "$1" = keep ]; then like_=$3; fi
     if [ ! -e "$like_" ]; then like_=''; fi
+    case $1$like_ in keep) set -- 600 "$2" "$3" ;; esac
     # shellcheck disable=SC2094 # both commands change the mode only, and read nothing
     {
         if [ -n "$like_" ]; then

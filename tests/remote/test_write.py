@@ -13,7 +13,7 @@ import pytest
 from converge.plan.plan import Change
 from converge.setting import Layer
 from tasks.reach.payload import pack
-from tasks.reach.remote import program
+from tasks.reach.remote import PROGRAMS, joined, program
 from tests.tools import missing, need
 
 TOOLS = (
@@ -204,18 +204,32 @@ def test_killed_at_any_program_each_file_is_old_or_new_and_the_next_run_converge
         assert not place.leftovers(), f"after a kill at program {at}"
 
 
-def test_a_mode_counts_in_a_directory_that_gives_new_files_to_others(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [0o600, None])
+def test_a_mode_counts_in_a_directory_that_gives_new_files_to_others(
+    tmp_path: Path, mode: int | None
+) -> None:
     """A default access list counts instead of the umask."""
     place = Place(tmp_path)
     directory = place.home / ".config"
     subprocess.run([need("setfacl"), "-d", "-m", "g::rwx,o::r", str(directory)], check=True)
     record = directory / "record"
     change = Change(
-        path=str(record), layer=Layer.PLASMA, before=None, after=b"private\n", mode=0o600
+        path=str(record), layer=Layer.PLASMA, before=None, after=b"private\n", mode=mode
     )
     code, said = place.write(pack([change], home=str(place.home)))
     assert (code, said[-1]) == (0, "done")
     assert stat.S_IMODE(record.stat().st_mode) == 0o600
+
+
+def test_a_record_is_private_in_a_directory_that_gives_new_files_to_others(tmp_path: Path) -> None:
+    """It has copies of private files."""
+    place, script = Place(tmp_path), joined(PROGRAMS / "own.sh") + 'place "$1"'
+    runs = tmp_path / "state/runs"
+    runs.mkdir(mode=0o700, parents=True)
+    subprocess.run([need("setfacl"), "-d", "-m", "g::rx,o::rx", str(runs)], check=True)
+    environment = {**os.environ, "HOME": str(place.home)}
+    subprocess.run(["dash", "-c", script, "x", runs / "run"], env=environment, check=True)
+    assert stat.S_IMODE((runs / "run").stat().st_mode) == 0o700
 
 
 def test_a_full_disk_leaves_every_file_as_it_was(tmp_path: Path) -> None:
