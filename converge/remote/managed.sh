@@ -152,7 +152,7 @@ ask_chezmoi() { # ask_chezmoi TARGET
 ask_elsewhere() {
     case $1 in "$HOME"/*) name=${1#"$HOME"} ;; *) return 1 ;; esac
     place=$(mktemp -d) || return 1
-    mkdir -p -- "$place${name%/*}" && : >"$place$name" &&
+    mkdir -p -- "$place${name%/*}" && true >"$place$name" &&
         said=$(answer_of chezmoi "$1" source-path --destination "$place" "$place$name")
     rm -rf -- "$place"
     case $(printf '%s' "${said##*"$tab"}" | base64 -d) in

@@ -116,7 +116,7 @@ gathering() {
     # shellcheck disable=SC2016 # expanded by the inner shell
     exec setsid sh -c '(trap "" XFSZ && ulimit -f "$2" && exec cat >"$1")
         cat >/dev/null
-        if [ -n "$3" ]; then : >"$3"; fi' gathering "$1" "$2" "${3:-}" >/dev/null 2>&1
+        if [ -n "$3" ]; then true >"$3"; fi' gathering "$1" "$2" "${3:-}" >/dev/null 2>&1
 }
 # valid PATH: whether it is a path directly in the store that Nix knows to be whole. Root runs nothing
 # else, because the user could replace a link at any time.

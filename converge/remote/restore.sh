@@ -153,7 +153,7 @@ restore_entries() {
     fi
     ours "$path" || return 70
     why="$back: cannot hold the merged file"
-    mkdir -p -- "$back" && : >"$back/report" || return 70
+    mkdir -p -- "$back" && true >"$back/report" || return 70
     od -An -v -tx1 -w1 -- "$path" >"$back/bytes" || return 70
     REPORT=$back/report awk -f "$T/entries.awk" "$entries" "$back/bytes" \
         >"$back/digits" || return 70

@@ -84,14 +84,10 @@ take_lock() {
     put "$lock.$run" "run $run" "host $1" "user $2" "pid $3" "since $4" \
         "anchor $anchor" "start $(start_time "$anchor")" "boot $(boot_id)" ||
         stop 70 "$why"
-    if ! link_lock; then
-        if holds_lock "$run" "$lock"; then
-            :
-        elif [ -f "$lock" ] && ! holder_lives && clearing; then
-            if ! holder_lives; then rm -f -- "$lock"; fi
-            link_lock
-            rm -f -- "$lock.clearing"
-        fi
+    if ! link_lock && ! holds_lock "$run" "$lock" && [ -f "$lock" ] && ! holder_lives && clearing; then
+        if ! holder_lives; then rm -f -- "$lock"; fi
+        link_lock
+        rm -f -- "$lock.clearing"
     fi
     rm -f -- "$lock.$run"
     if ! holds_lock "$run" "$lock"; then
@@ -141,12 +137,12 @@ text=$(unpack "$work" "${6:-}" 2>&1) ||
 [ "$(tail -n 1 -- "$work/manifest" 2>/dev/null)" = end ] || stop 70 "the payload was cut off"
 
 note_missing() { # note_missing DIRECTORY: note the directories to make, which an undo removes
-    missing=$1
+    missing=$1 list=''
     until [ -d "$missing" ]; do
-        say "$missing"
-        missing=${missing%/*}
+        list=$list$missing$newline missing=${missing%/*}
         [ -n "$missing" ] || break
-    done >>"$work/made" || stop 70 "$work/made: cannot be written"
+    done
+    printf %s "$list" >>"$work/made" || stop 70 "$work/made: cannot be written"
 }
 # layer_alone: root who acts for a user writes nothing but the NixOS layer, which lies beside the
 # records; whatever the record of that user, or an answer in the user's name, says to be a file of ours.
@@ -177,14 +173,17 @@ while IFS=' ' read -r kind number mode before path; do
 done <"$work/manifest"
 
 # What chezmoi has recorded of each target is kept, too. It is asked beside what follows, since its start
-# takes long; a chezmoi that does not answer stops the run before anything is replaced.
+# takes long; a chezmoi that does not answer stops the run before anything is replaced. Whoever asks
+# keeps no output of this program open, so a chezmoi that hangs holds up no failure of something else.
 keep_place() { # keep the path of chezmoi's record
+    exec >/dev/null 2>&1
     known=$(cm dump-config --format=json |
         sed -n 's/^ *"persistentState": *"\(\/[^"\\]*\)",*$/\1/p')
     known=${known:-${XDG_CONFIG_HOME:-$HOME/.config}/chezmoi/chezmoistate.boltdb}
     say "$known" >"$work/state/place" || rm -f -- "$work/state/place"
 }
 keep_note() { # keep_note NUMBER TARGET; half of a note on a full disk is none
+    exec >/dev/null 2>&1
     answer=$(cm state get --bucket=entryState --key="$2") || return
     say "${answer:-absent}" >"$work/state/$1" || rm -f -- "$work/state/$1"
 }
@@ -194,9 +193,9 @@ while IFS=' ' read -r kind number mode before path; do
     [ "$kind" = apply ] || continue
     if [ ! -d "$work/state" ]; then
         mkdir -- "$work/state" || stop 70 "$work/state: cannot be written"
-        keep_place 2>/dev/null &
+        keep_place &
     fi
-    keep_note "$number" "$path" 2>/dev/null &
+    keep_note "$number" "$path" &
 done <"$work/manifest"
 
 while IFS=' ' read -r kind number mode before path; do
@@ -220,7 +219,7 @@ if [ -d "$work/state" ]; then
     IFS= read -r known 2>/dev/null <"$work/state/place" || stop 70 "$work/state: cannot be written"
     if [ ! -e "$known" ]; then
         note_missing "${known%/*}"
-        : >"$work/state/made"
+        true >"$work/state/made" || stop 70 "$work/state: cannot be written"
     fi
 fi
 while IFS=' ' read -r kind number mode before path; do
@@ -284,13 +283,11 @@ while IFS=' ' read -r kind number mode before path; do
     if take_note "$number" "$path"; then set -- "$@" "$path"; else disagrees "$path"; fi
 done <"$work/manifest"
 # Several are asked in one call. If that call fails, each is asked alone.
-if [ "$#" -gt 1 ] && agrees "$@"; then
-    for target in "$@"; do say verified "$target"; done
-else
-    for target in "$@"; do
-        if agrees "$target"; then say verified "$target"; else disagrees "$target"; fi
-    done
-fi
+agree=no
+if [ "$#" -gt 1 ] && agrees "$@"; then agree=yes; fi
+for target in "$@"; do
+    if [ "$agree" = yes ] || agrees "$target"; then say verified "$target"; else disagrees "$target"; fi
+done
 clean_up
 if [ -n "$problem" ]; then stop 70 "$problem"; fi
 if [ -n "$lock" ] && [ "$keep" = release ]; then give_back "$run" "$lock"; fi

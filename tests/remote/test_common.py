@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -161,3 +162,11 @@ def test_a_payload_is_unpacked_whole_or_not_taken(tmp_path: Path) -> None:
         assert (done.stdout == "0\n") is (sent == packed), (number, done.stdout, done.stderr)
     assert (tmp_path / "0/a").read_bytes() == b"1"
     assert (tmp_path / "0/b").stat().st_mode & 0o777 == 0o600
+
+
+def test_no_program_ends_where_a_file_cannot_be_opened() -> None:
+    """A redirection of a special builtin that fails ends the shell, without a word."""
+    special = re.compile(r"(?:^|[;&|({] *|\b(?:then|do|else) +)(?::|export|eval|set|trap) +>")
+    for path in (*PROGRAMS.rglob("*.sh"), *(PROGRAMS.parent / "subjects").rglob("*.sh")):
+        found = [line for line in text(path).splitlines() if special.search(line.strip())]
+        assert not found, (path.name, found)

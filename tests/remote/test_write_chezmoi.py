@@ -141,3 +141,49 @@ def test_half_of_a_note_is_none(tmp_path: Path) -> None:
     said = write(tmp_path, [change], *limited, PATH=path, CALLS=calls, REFUSED="nothing")
     assert said[-1] == f"failed {tmp_path}/work/runs/run-1/state: cannot be written"
     assert target.read_text() == "[A]\n"
+
+
+def told(root: Path, chezmoi: str, *before: str) -> list[str]:
+    """What the program says that is to change one target, with this chezmoi; "rc" is "old"."""
+    (root / "chezmoi").write_text(chezmoi)
+    (root / "chezmoi").chmod(0o755)
+    target = root / "rc"
+    target.write_text("old")
+    change = Change(
+        path=str(target),
+        layer=Layer.PLASMA,
+        before=b"old",
+        after=b"new",
+        chezmoi_target=str(target),
+    )
+    environment = {"PATH": f"{root}:{os.environ['PATH']}", "CALLS": str(root / "calls")}
+    return write(root, [change], *before, **environment, REFUSED="nothing")
+
+
+def test_a_note_that_cannot_be_made_ends_the_run_with_a_word(tmp_path: Path) -> None:
+    """As on a disk without a free inode."""
+    state = tmp_path / "work/runs/run-1/state"
+    said = told(tmp_path, CHEZMOI.replace("printf '{", f"mkdir {state}/made; printf '{{"))
+    assert said[-1] == f"failed {state}: cannot be written"
+    assert (tmp_path / "rc").read_text() == "old"
+    assert not [one for one in tmp_path.iterdir() if ".wt-" in one.name]
+
+
+def test_half_of_the_list_of_new_directories_ends_the_run(tmp_path: Path) -> None:
+    deep = "/".join(str(level) * 200 for level in range(10, 20))
+    chezmoi = CHEZMOI.replace("%s/state.boltdb", f"%s/{deep}/state.boltdb")
+    said = told(tmp_path, chezmoi, "sh", "-c", 'trap "" XFSZ; ulimit -f 16; exec "$@"', "sh")
+    assert said[-1] == f"failed {tmp_path}/work/runs/run-1/made: cannot be written"
+    assert (tmp_path / "rc").read_text() == "old"
+
+
+def test_a_chezmoi_that_hangs_does_not_hold_up_what_failed_meanwhile(tmp_path: Path) -> None:
+    pipe, ended = tmp_path / "pipe", tmp_path / "ended"
+    os.mkfifo(pipe)
+    (tmp_path / "sync").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "sync").chmod(0o755)
+    hangs = f'*"state get"*) timeout 20 cat {pipe}; touch {ended};'
+    said = told(tmp_path, CHEZMOI.replace('*"state get"*)', hangs))
+    assert said[-1] == "failed sync: not durable"
+    assert not ended.exists()
+    pipe.write_bytes(b"")  # its end
