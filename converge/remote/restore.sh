@@ -13,6 +13,12 @@
 restore() { # restore RECORD begun|written
     record=$1 back=$1/undo run=$(plan run)-undo
     list_=''
+    if moved_home; then
+        say trouble "$HOME is gone, and its record lies in $moved_ now; if that is the same home, by hand:" \
+            "ln -s -- $(quoted "$moved_") $(quoted "$HOME"), then repeat the undo"
+        say restored
+        return
+    fi
     mend "$record" record
     code=$? modes=$list_
     case $code:$2 in
@@ -47,6 +53,14 @@ restore() { # restore RECORD begun|written
         say trouble "$record/manifest is damaged: what the run wrote by it is not known"
     fi
     say restored
+}
+# moved_home: whether the home of the plan is gone, and the record lies at its place in another
+# directory, "moved_": somebody gave the home another name.
+moved_home() {
+    if [ -e "$HOME" ] || [ -L "$HOME" ]; then return 1; fi
+    within_=${record%/*} && within_=${within_#"$HOME/"}
+    moved_=${T%"/$within_/transaction"}
+    [ "$moved_" != "$T" ] && [ -d "$moved_" ]
 }
 remove_made() { # the directories that the run made, where nothing of anybody's is in them
     plain_file "$record/made" || return 0

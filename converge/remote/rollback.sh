@@ -10,7 +10,7 @@ usage: rollback [RUN] [PART...]   undo the newest run that has these parts in fo
        rollback --list            the runs that are known here, the newest last
 PART is nixos, home-manager or plasma+session; without one: all of the run that is still in force.
 Exit: 0 undone or nothing left to undo, 1 something was left alone or no such run is known, 4 not all
-could be undone, 7 another run is at work.
+could be undone, 7 another run is at work, 77 this is not the user whose records these are.
 TEXT
 }
 # list: print "NUMBER RUN PLACE STATUS" of every run of this user's, ordered by number.
@@ -22,7 +22,8 @@ list() {
         while IFS=' ' read -r word value; do
             case $word in number) number=$value ;; user) user=$value ;; esac
         done 2>/dev/null <"$file_" || : # the undo reports a damaged plan
-        [ "$user" = "$me" ] || continue
+        # Root keeps records of all users. Those here are this user's, also under an earlier name.
+        case $place in "$system"/*) [ "$user" = "$me" ] || continue ;; esac
         case $number in '' | *[!0-9]*) number=0 ;; esac
         run=${place%/transaction}
         say "$number ${run##*/} $place $status"
@@ -41,6 +42,11 @@ has() {
         for one in "$@"; do if [ "$one" = "$part" ]; then say "$part"; fi; done
     done | grep -q .
 }
+if [ ! -O "$here" ]; then
+    say "$here belongs to $(stat -c %U -- "$here"): run this as that user and without sudo (it asks" \
+        "for root itself where it needs root); nothing was undone"
+    exit 77
+fi
 named=''
 case ${1:-} in
     --list)
