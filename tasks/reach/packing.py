@@ -11,7 +11,7 @@ from paramiko.compress import ZlibCompressor
 
 PIECE = 16 * 1024  # bytes that are packed, and remembered, at a time
 BEGINNING = 96 * 1024  # bytes of a connection that others may begin with too: the reading is 70,000
-REMEMBERED = 16  # pieces, each with the state behind it, of 270 kB
+REMEMBERED = 16  # whole pieces, each with the state behind it, of 270 kB
 
 #: Digest of all that was packed so far -> the last piece packed, and the state behind it.
 _known: OrderedDict[bytes, tuple[bytes, Any]] = OrderedDict()
@@ -32,17 +32,16 @@ class Packer(ZlibCompressor):
     def __call__(self, data: Any) -> bytes:
         data = bytes(data)
         ends = range(PIECE, len(data), PIECE)
-        pieces = [self._step(data[end - PIECE : end], zlib.Z_NO_FLUSH) for end in ends]
-        return b"".join(pieces) + self._step(data[len(pieces) * PIECE :], zlib.Z_SYNC_FLUSH)
+        pieces = [self._piece(data[end - PIECE : end]) for end in ends]
+        return b"".join(pieces) + self._end(data[len(pieces) * PIECE :])
 
-    def _step(self, data: bytes, flush: int) -> bytes:
-        self._left -= len(data)
-        if self._left < 0:
-            return self._pack(data, flush)
-        self._so_far = sha256(b"%b %d " % (self._so_far, flush) + data).digest()
+    def _piece(self, data: bytes) -> bytes:
+        """A whole piece, packed, or as it was packed behind the same beginning."""
+        if not self._early(b"piece ", data):
+            return self._pack(data)
         known = _known.get(self._so_far)
         if known is None:
-            packed = self._pack(data, flush)
+            packed = self._pack(data)
             _known[self._so_far] = packed, self.z.copy()
             if len(_known) > REMEMBERED:
                 _known.popitem(last=False)
@@ -52,6 +51,17 @@ class Packer(ZlibCompressor):
         self.z = state.copy()
         return packed
 
-    def _pack(self, data: bytes, flush: int) -> bytes:
-        packed = self.z.compress(data)
-        return packed if flush == zlib.Z_NO_FLUSH else packed + self.z.flush(flush)
+    def _end(self, data: bytes) -> bytes:
+        """The end of a packet; most have names in it, and none is long."""
+        self._early(b"end ", data)
+        return self._pack(data) + self.z.flush(zlib.Z_SYNC_FLUSH)
+
+    def _early(self, kind: bytes, data: bytes) -> bool:
+        """Whether others may begin so too; if so, data is part of what was packed so far."""
+        self._left -= len(data)
+        if self._left >= 0:
+            self._so_far = sha256(self._so_far + kind + data).digest()
+        return self._left >= 0
+
+    def _pack(self, data: bytes) -> bytes:
+        return self.z.compress(data)

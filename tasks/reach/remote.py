@@ -223,6 +223,20 @@ def sh(*arguments: str) -> StringCommand:
     return StringCommand("sh", "-c", *(QuoteString(text) for text in arguments))
 
 
+def alike(given: StringCommand, environment: Mapping[str, str]) -> StringCommand:
+    """A command of ``sh`` with these variables too, which begins for all workspaces with the same
+    bytes: ``packing`` packs them once. So the variables, which pyinfra would put first, come last,
+    and blanks fill up the length, which SSH sends before the text."""
+    if environment:
+        named = (QuoteString(f"{name}={value}") for name, value in environment.items())
+        given = StringCommand("workspace() { exec", given, "; }; export", *named, "&& workspace")
+    blanks = " " * (-len(given.get_raw_value()) % _LENGTHS)
+    return StringCommand(given, blanks, _separator="")
+
+
+_LENGTHS = 1024  # bytes between two lengths that a command may have
+
+
 @contextlib.contextmanager
 def limited(seconds: int | None) -> Iterator[None]:
     """Raise TimeoutError ``GRACE_S`` after a remote command should have ended by itself."""
@@ -270,8 +284,8 @@ def send(
     environment = host.data.get("_env") or {}
     if sudo:
         given, options["_sudo"] = as_root(given, environment), True
-    elif environment:
-        options["_env"] = environment
+    else:
+        given = alike(given, environment)
     if stdin:
         options["_stdin"] = stdin
     try:

@@ -42,9 +42,9 @@ print(*(bool(one.__file__) for one in (dateutil.parser, distro, jinja2, typeguar
 """
 
 
-def started(script: str) -> list[str]:
+def started(script: str, before: str = "") -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-c", START + script],
+        [sys.executable, "-c", before + START + script],
         cwd=PROJECT,
         capture_output=True,
         text=True,
@@ -55,6 +55,16 @@ def started(script: str) -> list[str]:
 
 def test_a_start_imports_no_library_that_a_run_hardly_ever_uses() -> None:
     assert started(f"print(*[one for one in {LATER} if one in sys.modules])") == [""]
+
+
+def test_a_start_looks_for_no_unreachable_objects_and_a_long_run_does() -> None:
+    looks = """
+def looks():
+    return [one["collections"] for one in gc.get_stats()]
+"""
+    counted = f"import gc, workspace_start{looks}before = looks()\n"
+    made = "print(looks() == before)\nmade = [[one] for one in range(200_000)]\n"
+    assert started(made + "print(looks() == before)", counted) == ["True", "False"]
 
 
 def test_invoke_is_imported_by_whoever_uses_it() -> None:
