@@ -29,7 +29,7 @@ _COMMAND = re.compile(r"deploy\.py|tasks/[a-z]+\.py")
 _ABSENT: Any = None
 #: Objects that are made before the first look for unreachable ones. A start makes 50,000, which all
 #: stay: Python looks through them 130 times else, a twelfth of the time of a run without changes.
-_LOOK_AFTER = 100_000
+_LOOK_AFTER = 200_000
 #: What pyinfra imports at its start and calls in few runs: together a fifth of the time of a start.
 _LATER = ("typeguard", "jinja2", "dateutil.parser", "distro")
 

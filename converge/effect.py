@@ -40,6 +40,16 @@ class Effect(StrEnum):
     NOT_APPLICABLE = "not applicable"
 
 
+#: The order in which effects are shown: what needs a person comes first.
+WORST_FIRST = (
+    Effect.NOT_EFFECTIVE,
+    Effect.UNKNOWN,
+    Effect.PENDING,
+    Effect.EFFECTIVE,
+    Effect.NOT_APPLICABLE,
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
     """What one check says. ``reason`` may be empty where the effect needs no explanation.

@@ -21,8 +21,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from converge.exits import Exit
 from converge.gate.gate import CONSENTS
-from converge.plan.layers import MOVED_ASIDE
-from converge.plan.standing import OFFERED
+from converge.plan.standing import MOVED_ASIDE, OFFERED
 from converge.profile.schema import load_schema
 from converge.report.arguments import Arguments
 from converge.setting import Risk, State

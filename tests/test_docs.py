@@ -11,8 +11,7 @@ import pytest
 
 from converge.exits import Exit
 from converge.gate.gate import FACTS
-from converge.plan.layers import MOVED_ASIDE
-from converge.plan.standing import OFFERED
+from converge.plan.standing import MOVED_ASIDE, OFFERED
 from converge.setting import State
 from converge.subjects.checks import BY_ID as CHECKS
 from converge.subjects.settings import ALL, BY_ID

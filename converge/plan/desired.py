@@ -16,7 +16,7 @@ from converge.kde.merge import Entry, Group, declared
 from converge.plan import cascade, layers
 from converge.plan.snapshot import Snapshot
 from converge.plan.standing import Stand, Standing
-from converge.setting import Layer, Setting
+from converge.setting import Layer
 from converge.text.limits import document
 
 
@@ -106,7 +106,7 @@ def desired(
     kept: set[str] = set()
     for standing in standings:
         if standing.setting.layer is Layer.SESSION and Layer.SESSION not in not_applicable:
-            path, content = session_file(standing.setting)
+            path, content = layers.session_file(standing.setting)
             if standing.in_force:
                 files.append(
                     WholeFile(path=snapshot.expand(path), layer=Layer.SESSION, content=content)
@@ -150,22 +150,6 @@ def _nix_settings(
             yield setting.id, setting.value
         elif standing.stand is Stand.OTHER_PHASE and setting.id in current:
             yield setting.id, current[setting.id]
-
-
-def session_file(setting: Setting) -> tuple[str, bytes]:
-    """Path (with ``~``) and bytes of the file for one setting of the session layer."""
-    value = setting.value
-    assert isinstance(value, dict)
-    name = setting.id.replace(".", "-")
-    lines = [f"# {setting.title} (workspace-tuning: {setting.id})"]
-    if "unit" in value:
-        path = f"{layers.USER_UNITS}/{value['unit']}.d/60-{name}.conf"
-        lines.append("[Service]")
-        lines += (f"Environment={key}={text}" for key, text in value["variables"].items())
-    else:
-        path = f"{layers.ENVIRONMENT}/60-{name}.conf"
-        lines += (f"{key}={text}" for key, text in value["variables"].items())
-    return path, ("\n".join(lines) + "\n").encode()
 
 
 def kde_entries(snapshot: Snapshot, standings: Iterable[Standing]) -> Iterator[KdeEntries]:

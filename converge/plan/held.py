@@ -16,7 +16,8 @@ from pathlib import PurePosixPath
 from converge.kde import chezmoi, heal, lower, merge
 from converge.kde.declared import Desired
 from converge.plan.cascade import below, entries
-from converge.plan.desired import kde_entries, session_file
+from converge.plan.desired import kde_entries
+from converge.plan.layers import session_file
 from converge.plan.snapshot import Kind, Managed, Snapshot
 from converge.plan.standing import Stand, Standing
 from converge.setting import Layer

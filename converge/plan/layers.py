@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from converge.plan.snapshot import Snapshot
-from converge.setting import NEEDS, Layer
+from converge.setting import NEEDS, Layer, Setting
+
+if TYPE_CHECKING:  # a workspace is asked for its files before the rest of a plan is imported
+    from converge.plan.snapshot import Snapshot
 
 KDE_FILES = ("kwinrc", "baloofilerc", "kdeglobals")
 SYSTEM_LAYER = "/var/lib/workspace-tuning/nixos"
@@ -42,10 +44,6 @@ class Hardware(Protocol):
     def facts(self) -> frozenset[str]: ...
 
 
-#: The consent (``accept``) to move the user's own files at home-manager's targets aside.
-MOVED_ASIDE = "home.files"
-
-
 @dataclass(frozen=True, kw_only=True)
 class NixLayer:
     """How a Nix layer is built and where its generations are."""
@@ -72,6 +70,22 @@ class NixLayer:
     def report(self) -> str:
         """The attribute of the layer's flake that checks read."""
         return "home.report" if self.within else "report"
+
+
+def session_file(setting: Setting) -> tuple[str, bytes]:
+    """Path (with ``~``) and bytes of the file for one setting of the session layer."""
+    value = setting.value
+    assert isinstance(value, dict)
+    name = setting.id.replace(".", "-")
+    lines = [f"# {setting.title} (workspace-tuning: {setting.id})"]
+    if "unit" in value:
+        path = f"{USER_UNITS}/{value['unit']}.d/60-{name}.conf"
+        lines.append("[Service]")
+        lines += (f"Environment={key}={text}" for key, text in value["variables"].items())
+    else:
+        path = f"{ENVIRONMENT}/60-{name}.conf"
+        lines += (f"{key}={text}" for key, text in value["variables"].items())
+    return path, ("\n".join(lines) + "\n").encode()
 
 
 def home_within(snapshot: Snapshot) -> bool:

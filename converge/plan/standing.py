@@ -15,6 +15,8 @@ from converge.setting import NEEDS, Layer, Phase, Risk, Setting, State
 
 #: A word in ``include=`` and ``accept=``: every setting whose state is ``offered``.
 OFFERED = "offered"
+#: The consent (``accept``) to move the user's own files at home-manager's targets aside.
+MOVED_ASIDE = "home.files"
 
 
 class Stand(StrEnum):

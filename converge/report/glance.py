@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 
 from converge.effect import Effect, Finding, summary
 from converge.plan import rollout
-from converge.plan.desired import session_file
-from converge.plan.layers import home_within
+from converge.plan.layers import home_within, session_file
 from converge.plan.plan import Plan
 from converge.plan.snapshot import Snapshot
 from converge.plan.standing import Standing

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from converge.effect import Effect, Finding
+from converge.effect import Finding
 from converge.journal.journal import Line
 from converge.journal.kinds import (
     DriftRecord,
@@ -20,15 +20,6 @@ from converge.journal.kinds import (
 from converge.journal.measured import MeasurementRecord, MemoryRecord, ProgramMemory
 from converge.plan.diff import short
 from converge.report.ending import rerun
-
-#: The order in which effects are shown: what needs a person comes first.
-WORST_FIRST = (
-    Effect.NOT_EFFECTIVE,
-    Effect.UNKNOWN,
-    Effect.PENDING,
-    Effect.EFFECTIVE,
-    Effect.NOT_APPLICABLE,
-)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,14 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from converge.effect import Effect
+from converge.effect import WORST_FIRST, Effect
 from converge.exits import Outcome, kept, well
 from converge.journal.kinds import FACT_WORDS
 from converge.problem import count
 from converge.report.ending import EndingRow, open_ends
 from converge.report.model import Report, ReportedWorkspace
 from converge.report.parts import (
-    WORST_FIRST,
     ReportedChange,
     ReportedFact,
     ReportedFinding,

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from converge.effect import Effect
+from converge.effect import WORST_FIRST, Effect
 from converge.exits import kept
 from converge.journal.kinds import DriftRecord
 from converge.report.model import Report, ReportedWorkspace
-from converge.report.parts import WORST_FIRST, ReportedFinding, ReportedMeasurement
+from converge.report.parts import ReportedFinding, ReportedMeasurement
 
 #: How many of the newest runs are read; how many a workspace keeps so that they can be undone.
 RUNS, KEPT = 100, 10

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from converge.effect import Effect
+from converge.effect import WORST_FIRST, Effect
 from converge.exits import Exit, Outcome, kept, known
 from converge.problem import count
-from converge.report.model import Report, ReportedWorkspace
-from converge.report.parts import WORST_FIRST, ReportedFinding
+
+if TYPE_CHECKING:  # a run shows its progress by these words, and makes no report
+    from converge.report.model import Report, ReportedWorkspace
+    from converge.report.parts import ReportedFinding
 
 PHASES = {
     "1": "Phase 1, libraries",

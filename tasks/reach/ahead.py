@@ -8,6 +8,7 @@ from typing import Any
 
 import gevent
 import paramiko
+from gevent.event import Event
 
 PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0)  # between two tries of opening a channel that is refused
 
@@ -15,6 +16,10 @@ PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0)  # between two tries of opening a channel 
 class Transport(paramiko.Transport):
     """A transport that has the next channel open: from the end of its first command on, and then
     during each. A run without changes has one command, and one that changes something has six."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.asked = Event()  # set once the first command was sent
 
     _commands = 0
     _next: gevent.Greenlet | None = None
@@ -47,6 +52,8 @@ class Transport(paramiko.Transport):
         closes the input of its program. The reader ends what waits for an answer."""
         with contextlib.suppress(EOFError):
             super()._send_user_message(data)  # type: ignore[misc]
+            if self._commands:
+                self.asked.set()
 
     def _patiently(self, *options: Any) -> paramiko.Channel:
         """A server of one session refuses the next while it still closes the last one."""

@@ -7,13 +7,14 @@ from typing import Any
 
 import gevent
 
-from converge.plan import desired, layers
+from converge.plan import layers
 from converge.profile.choices import Choices
 from converge.setting import Layer
 from converge.subjects.settings import ALL
 from tasks.reach import commands, remote
 
 LIMIT_S = 300
+LONGEST_START_S = 2.0  # until a command is on its way; then others go on beside it
 _begun: dict[str, gevent.Greenlet] = {}  # by the name of pyinfra's host
 
 
@@ -24,15 +25,19 @@ def arguments(choices: Choices) -> list[str]:
         found += ["-k", f"~/.config/{name}"]
     for setting in ALL:
         if setting.layer is Layer.SESSION:
-            found += ["-f", desired.session_file(setting)[0]]
+            found += ["-f", layers.session_file(setting)[0]]
     for directory in (layers.HOME_LAYER, layers.system_layer(choices.root)):
         found += ["-d", directory]
     return [*found, "-c", choices.chezmoi_programs]
 
 
 def begin(host: Any, choices: Choices) -> None:
-    """Send the command that ``answer`` waits for."""
-    _begun[host.name] = gevent.spawn(_send, host, choices)
+    """Send the command that ``answer`` waits for, and come back once the command is on its way:
+    what the caller does then would hold up the round trip that opens a channel."""
+    _begun[host.name] = sending = gevent.spawn(_send, host, choices)
+    gevent.sleep(0)
+    if asked := remote.asked(host):
+        gevent.wait([asked, sending], timeout=LONGEST_START_S, count=1)
 
 
 def answer(host: Any, choices: Choices) -> remote.Answer:

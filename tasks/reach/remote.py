@@ -318,6 +318,11 @@ def connected(host: Any) -> bool:
     return bool(transport and transport.is_active())
 
 
+def asked(host: Any) -> Any:
+    """The event of the first command that was sent over SSH; None for this machine."""
+    return getattr(_transport(host), "asked", None)
+
+
 def _transport(host: Any) -> Any:
     """The transport of an open connection; None for this machine."""
     client = getattr(getattr(host, "connector", None), "client", None)

@@ -1,4 +1,4 @@
-"""Import what a command needs while the connections are opened, which wait for the other side."""
+"""Import what a command needs while the first workspace is read and the others are connected."""
 
 from __future__ import annotations
 

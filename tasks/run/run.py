@@ -26,8 +26,7 @@ from converge.exits import Exit, Outcome, together
 from converge.journal.journal import controller_state, of_kind
 from converge.journal.kinds import ProblemRecord, Record, ResultRecord, RunEndRecord, RunStartRecord
 from converge.measure.options import Options
-from converge.plan import saved
-from converge.plan.layers import MOVED_ASIDE
+from converge.plan.standing import MOVED_ASIDE
 from converge.problem import InvalidInput, Problem
 from converge.profile import asked, schema
 from converge.profile.choices import Choices, check_choices, fleet_problems
@@ -322,13 +321,13 @@ def begin(state: Any, params: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _connecting(run: Run, host: Any) -> Iterator[None]:
-    loading.begin(run.command)
     with run.waits.waiting(host.name, options.named(host), "connect"):
         yield
     if run.task not in LOOKS:
         from tasks.reach import reading
 
         reading.begin(host, run.inputs[host.name][0])
+    loading.begin(run.command)
 
 
 def _canary(choices: Mapping[str, Choices], *, at_once: int, serial: bool) -> str:
@@ -379,6 +378,8 @@ def _input(host: Any, task: str, given: frozenset[str]) -> tuple[Choices, Profil
     if wrong:
         raise InvalidInput(wrong)
     if task == "deploy" and choices.plan:
+        from converge.plan import saved
+
         shown = saved.load(controller_state() / "plans", choices.plan)
         choices = saved.narrowed(choices, shown, given)
     path = PROJECT / choices.profile

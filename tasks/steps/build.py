@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from converge.journal.kinds import EstimateRecord
-from converge.plan.layers import MOVED_ASIDE, home_within
+from converge.plan.layers import home_within
 from converge.plan.plan import Build
+from converge.plan.standing import MOVED_ASIDE
 from converge.problem import count
 from converge.setting import Layer
 from converge.text.limits import frame

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from converge.journal.kinds import DifferenceRecord
 from converge.plan import difference
-from converge.plan.layers import MOVED_ASIDE
+from converge.plan.standing import MOVED_ASIDE
 from converge.problem import count
 from tasks.reach.remote import Answer
 from tasks.run.operations import step

@@ -11,7 +11,7 @@ import pytest
 
 from converge.kde.merge import declared, merge, values
 from converge.plan import layers
-from converge.plan.desired import session_file
+from converge.plan.layers import session_file
 from converge.problem import hidden_characters
 from converge.profile.choices import check_choices
 from converge.setting import NEEDS, Layer, Phase, Risk, Setting, State

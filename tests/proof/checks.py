@@ -10,8 +10,8 @@ from pathlib import Path
 
 from converge.effect import Finding
 from converge.plan import layers
-from converge.plan.desired import session_file
 from converge.plan.flakes import Flake
+from converge.plan.layers import session_file
 from converge.plan.snapshot import Generation, Kind, Node, Snapshot
 from converge.plan.standing import Stand, Standing
 from converge.profile.profile import load_profile

@@ -11,8 +11,7 @@ from subprocess import CalledProcessError
 import pytest
 
 from converge.effect import Effect, Finding
-from converge.plan.desired import session_file
-from converge.plan.layers import KDE_FILES
+from converge.plan.layers import KDE_FILES, session_file
 from converge.proof import inquiry
 from converge.proof.check import Answers, Context, Reply
 from converge.subjects.applications.rows import slice_name

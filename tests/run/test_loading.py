@@ -1,15 +1,18 @@
-"""A command's modules are imported while its connections are opened, and each failure stays its
-own."""
+"""A command's modules are imported once its first workspace is being read, and each failure stays
+its own."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT
+from tests import sshd
+from tests.conftest import DESKTOP, PROJECT, Cli
+from tests.tools import need
 
 #: Beside a connection that waits, and again behind it: what was imported, in order.
 _SCRIPT = """\
@@ -56,3 +59,22 @@ def test_what_cannot_be_imported_is_told_by_the_command_alone(
     if text is not None:
         command.write_text(text)
     assert not [name for name in imported(command) if name.startswith("tasks.steps.")]
+
+
+def test_a_workspace_is_being_read_before_the_rest_is_imported(
+    cli: Cli, ssh_server: sshd.Server, tmp_path: Path
+) -> None:
+    inventory = cli.inventory({**ssh_server.box(sshd.ONE, "early"), "layers": DESKTOP})
+    calls = tmp_path / "calls"
+    traced = (need("strace"), "-qq", "-e", "trace=connect,openat,sendto,write", "-o", str(calls))
+    ended = cli.end(cli.start(inventory, "deploy.py", "--dry", under=traced))
+    assert ended.code == 2, ended.out + ended.err
+    before, connected, rest = calls.read_text().partition("sa_family=AF_INET,")
+    assert connected
+    modules = ("plan/__pycache__/plan", "plan/__pycache__/snapshot", "report/__pycache__/model")
+    late = "|".join((*modules, "subjects/__pycache__/checks"))
+    assert not re.search(late, before)
+    early, *later = re.split(late, rest)
+    assert later
+    sent = map(int, re.findall(r"^(?:sendto|write)\(.* = ([0-9]+)$", early, re.MULTILINE))
+    assert sum(sent) > 15_000, "the command that reads"

@@ -63,7 +63,7 @@ def looks():
     return [one["collections"] for one in gc.get_stats()]
 """
     counted = f"import gc, workspace_start{looks}before = looks()\n"
-    made = "print(looks() == before)\nmade = [[one] for one in range(200_000)]\n"
+    made = "print(looks() == before)\nmade = [[one] for one in range(300_000)]\n"
     assert started(made + "print(looks() == before)", counted) == ["True", "False"]
 
 

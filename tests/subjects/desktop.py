@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from converge.effect import Effect
-from converge.plan.desired import session_file
+from converge.plan.layers import session_file
 from converge.proof.check import NOBODY, Reply
 from converge.subjects.settings import ALL, BY_ID
 from tests.proof import checks

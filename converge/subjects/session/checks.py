@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from converge.effect import Verdict, effective, not_effective, pending, unknown
-from converge.plan.desired import session_file
+from converge.plan.layers import session_file
 from converge.proof.check import (
     DENIED,
     MISSING,
