@@ -13,7 +13,6 @@ import contextlib
 import gc
 import importlib.util
 import os
-import re
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
@@ -23,7 +22,6 @@ from types import ModuleType
 from typing import Any, cast
 
 PROJECT = Path(__file__).resolve().parent
-_COMMAND = re.compile(r"deploy\.py|tasks/[a-z]+\.py")
 #: While pyinfra is imported, paramiko does without invoke, which takes long to import: pyinfra puts
 #: its own in its place at once.
 _ABSENT: Any = None
@@ -38,7 +36,8 @@ def concerns(arguments: Sequence[str]) -> bool:
     """Whether a command line may be about this project: its directory, one of its files, or one
     of its commands where there is no file of that name."""
     with contextlib.suppress(OSError):
-        if any(_COMMAND.fullmatch(one) and not Path(one).exists() for one in arguments):
+        names = [one for one in arguments if one == "deploy.py" or one.startswith("tasks/")]
+        if any(not Path(name).exists() for name in names):
             return True
         places = [Path.cwd(), *(Path(one) for one in arguments if not one.startswith("-"))]
         return any(PROJECT in (one, *one.parents) for one in (each.resolve() for each in places))

@@ -61,7 +61,7 @@ class _Click:
 def _confirm(question: str) -> bool:
     """Ask in place of pyinfra; the changes are shown above the question."""
     click.echo("  Press enter to apply this, write no to leave it: ", err=True, nl=False)
-    return not input().strip()
+    return input().strip().lower() in ("", "y", "yes")  # what people write at other questions
 
 
 class Builds:
