@@ -67,6 +67,21 @@ def looks():
     assert started(made + "print(looks() == before)", counted) == ["True", "False"]
 
 
+def test_a_start_reads_once_which_plugins_are_installed() -> None:
+    counted = """
+from importlib import metadata
+asked = []
+real = metadata.entry_points
+def counts(**wanted):
+    asked.append(wanted)
+    return real(**wanted)
+metadata.entry_points = counts
+"""
+    kind = "group='console_scripts', name='pyinfra'"
+    same = f"print(metadata.entry_points({kind}) == real({kind}) != [], len(asked))"
+    assert started(same, counted) == ["True 1"]
+
+
 def test_invoke_is_imported_by_whoever_uses_it() -> None:
     assert started(INVOKE) == ["Context FakeInvoke"]
 
