@@ -30,7 +30,7 @@ _ABSENT: Any = None
 #: stay: Python looks through them 130 times else, a twelfth of the time of a run without changes.
 _LOOK_AFTER = 200_000
 #: What pyinfra imports at its start and calls in few runs: together a fifth of the time of a start.
-_LATER = ("typeguard", "jinja2", "dateutil.parser", "distro")
+_LATER = ("typeguard", "jinja2", "dateutil.parser", "distro", "pyinfra.operations.server")
 
 
 def concerns(arguments: Sequence[str]) -> bool:
