@@ -71,7 +71,8 @@ class Flake:
         """Why no layer can be built on the flake, and what to do; empty where one can, and where
         the flake is absent. ``key``: the choice that says how the flake is read."""
         if self.scheme in ("unreadable", "failed"):
-            return "; ".join(line for line in map(str.strip, self.why) if line) or self.scheme
+            words = "; ".join(line for line in map(str.strip, self.why) if line)
+            return words.replace(":; ", ": ") or self.scheme  # a line before a command
         return f"{self.shown}. To do: {self.remedy(key)}" if self.private else ""
 
     @property

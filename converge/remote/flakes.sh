@@ -118,6 +118,11 @@ by_git() {
     { IFS= read -r whole; IFS= read -r within; read -r shallow; read -r format; read -r head; } <<LINES
 $words
 LINES
+    # git passes by a repository that it cannot read, and takes the one around it.
+    if [ "${top#"${whole%/}"/}" != "$top" ] && ! words=$(git --git-dir="$top/.git" rev-parse 2>&1); then
+        not_read failed "$1" "$words"
+        return 0
+    fi
     if [ "$format" = sha256 ]; then
         not_read failed "$1" "$top has the object format sha256, which Nix does not read${newline}\
 Keep the flake in a repository of the usual format, or have the directory read as it is: \
@@ -131,9 +136,11 @@ Keep the flake in a repository of the usual format, or have the directory read a
         return 1
     fi
     if ! indexed tracked && ! words=$(git -C "$1" ls-files --error-unmatch -- flake.nix 2>&1); then
+        force=''
+        if git -C "$1" check-ignore -q -- flake.nix 2>/dev/null; then force=' --force'; fi
         case $words in
             *"did not match"*) words="flake.nix is not tracked by the git repository $top: Nix does \
-not see it${newline}To have it seen, call:${newline}    git -C $(quoted "$1") add flake.nix" ;;
+not see it${newline}To have it seen, call:${newline}    git -C $(quoted "$1") add$force flake.nix" ;;
         esac
         not_read failed "$1" "$words"
         return 0

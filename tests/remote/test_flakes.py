@@ -129,14 +129,18 @@ def test_a_flake_below_a_repository_is_read_with_its_directory(reader: Reader, f
     assert reader.flake(f"{flake}/my sub").url == f"git+file://{flake}?dir=my%20sub"
 
 
+@pytest.mark.parametrize("ignored", [False, True])
 def test_a_flake_that_its_repository_does_not_track_is_refused_with_the_command_that_helps(
-    reader: Reader, flake: Path
+    reader: Reader, flake: Path, ignored: bool
 ) -> None:
     (flake / "it's").mkdir()
     (flake / "it's/flake.nix").write_text("{ }\n")
     found = reader.flake(f"{flake}/it's")
     assert found.scheme == "failed"
     assert "not tracked" in found.fault("base_home_with")
+    assert "To have it seen, call: git -C " in found.fault("base_home_with")
+    (flake / ".gitignore").write_text("flake.nix\n" if ignored else "")
+    found = reader.flake(f"{flake}/it's")
     subprocess.run(["sh", "-c", found.why[-1]], check=True)
     assert reader.flake(f"{flake}/it's").scheme == "git"
 
@@ -325,6 +329,12 @@ def test_a_repository_that_git_cannot_read_is_failed_with_its_words(
 ) -> None:
     (flake / "flake.nix").write_text("{ a = 1; }\n")
     spoil(flake)
+    found = reader.flake()
+    assert found.scheme == "failed"
+    assert any(word in found.fault("k") for word in ("fatal:", "error:"))
+    around = reader.home  # a repository around it, as dotfiles have it, is not taken in its place
+    git(around, "init", "-q")
+    (around / ".gitignore").write_text("home-manager/\n")
     found = reader.flake()
     assert found.scheme == "failed"
     assert any(word in found.fault("k") for word in ("fatal:", "error:"))
