@@ -245,8 +245,8 @@ parts_of() {
     [ "$damaged_" = no ] || [ ! -f "$1/parts" ] || # the noted parts tell
         grep -xE '(nixos|home-manager|plasma[+]session) (in-force|undone|broken)' "$1/parts" 2>/dev/null
 }
-part_line() { # part_line TRANSACTION PART OLD_WORD: "PART STATE" as noted; a damaged note is ignored
-    regular "$1/parts"
+part_line() { # part_line TRANSACTION PART OLD_WORD: "PART STATE" as noted, unless all of it is undone
+    case $status_ in undone*) file_=/dev/null ;; *) regular "$1/parts" ;; esac # a cut off undo notes none
     while IFS= read -r noted_; do
         case $noted_ in "$2 in-force" | "$2 undone" | "$2 broken") say "$noted_" && return ;; esac
     done 2>/dev/null <"$file_"

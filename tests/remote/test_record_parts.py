@@ -193,3 +193,17 @@ def test_an_end_is_told_when_the_process_has_written_its_last(tmp_path: Path) ->
     assert "status kept" in said
     time.sleep(1.5)
     assert tree(tmp_path) == after
+
+
+def test_behind_an_undo_that_was_cut_off_the_script_reaches_the_older_runs(tmp_path: Path) -> None:
+    """The parts of such a run are still noted as in force: the script took the run again and again,
+    said "undone" each time, and never came to the run before."""
+    workspace = Workspace(tmp_path)
+    for number in (1, 2):
+        assert "status kept" in workspace.change(run_id(number), number, b"%d\n" % number)
+    (workspace.place(run_id(2)) / "status").write_text("undoing rolled back\n")
+    said = [(one.stdout, one.returncode) for one in (workspace.script() for _ in range(3))]
+    assert said[0] == ("status undone its process was gone\n", 0)
+    assert said[1] == ("status undone rolled back\n", 0)
+    assert said[2][0].startswith("nothing left to roll back") and said[2][1] == 0
+    assert not workspace.file().exists()
