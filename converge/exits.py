@@ -160,7 +160,9 @@ _TABLE = {
     Outcome.AS_DECLARED: Row(
         Exit.DONE, ("status", "detect"), "what could be seen is what is declared"
     ),
-    Outcome.UNDONE: Row(Exit.DONE, ("rollback",), "all of it is as it was before that run"),
+    Outcome.UNDONE: Row(
+        Exit.DONE, ("rollback",), "all of it, or the named part, is as it was before that run"
+    ),
     Outcome.NOTHING_LEFT: Row(
         Exit.DONE,
         ("rollback", "rollback --dry"),

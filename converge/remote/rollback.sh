@@ -98,7 +98,6 @@ if ! grep -q plasma+session "$chosen/transact.sh"; then # an older version has o
 fi
 said=$(${as:+"$as" --} sh "$chosen/transact.sh" undo "$chosen" "$@") || :
 say "$said"
-case $said in
-    "status broken"* | '') exit 4 ;;
-    *"left alone"*) exit 1 ;;
-esac
+case $said in "status broken"* | '') exit 4 ;; esac
+# The status of a part that is undone alone begins with what was said of the parts before.
+case ${said##*"; rolled back: "} in *"left alone"*) exit 1 ;; esac

@@ -66,6 +66,7 @@ class Run:
         self.yes = bool(params["yes"])
         self.verbose = bool(params.get("verbosity"))
         self.inventory = str(params.get("inventory", ""))
+        self.given = _given(params)  # the keys of --data; all other choices are the inventory's
         self.command = start.directory(params) / str(params["operations"][0])
         self.task = self.command.stem
         self.terminal = Terminal(sys.stderr if params.get("json_output") else sys.stdout)
@@ -271,7 +272,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     problems: list[Problem] = list(_flags(params))
     allowed.recall(controller_state())
     before = frozenset(schema.allowed)
-    given = _given(params)
+    given = run.given
     for host in state.inventory:
         if state.is_host_in_limit(host):
             wrong: list[Problem] = []

@@ -56,20 +56,23 @@ def held(one: Transaction, parts: tuple[str, ...]) -> bool:
 
 
 def parts(work: Read) -> tuple[str, ...]:
-    """The parts of the chosen layers; empty for the whole run. Raises ``Over`` where only a half of
-    a part is chosen."""
-    layers = work.choices.layers
-    if layers == frozenset(Layer):
-        return ()
-    if any(held & layers and not held <= layers for held in PARTS.values()):
+    """The parts of the chosen layers; empty for the whole run. Raises ``Over`` where ``--data``
+    names a half of a part. A half in an inventory means the whole part: what a run of this
+    inventory changed can be undone as the run said."""
+    layers, asked = work.choices.layers, "layers" in work.run.given
+    if asked and any(held & layers and not held <= layers for held in PARTS.values()):
         raise Over("plasma and session files are undone together: name both", Exit.INVALID)
-    if home_within(work.snapshot) and len(layers & {Layer.NIXOS, Layer.HOME_MANAGER}) == 1:
-        raise Over(
-            "the home is a part of the NixOS system here, and goes back with its generation: name "
-            "both nixos and home-manager",
-            Exit.INVALID,
-        )
-    return tuple(name for name, held in PARTS.items() if held <= layers)
+    nix = frozenset({Layer.NIXOS, Layer.HOME_MANAGER})
+    if home_within(work.snapshot) and layers & nix:
+        if asked and not nix <= layers:
+            raise Over(
+                "the home is a part of the NixOS system here, and goes back with its generation: "
+                "name both nixos and home-manager",
+                Exit.INVALID,
+            )
+        layers |= nix
+    names = tuple(name for name, held in PARTS.items() if held & layers)
+    return () if len(names) == len(PARTS) else names
 
 
 def choose(work: Read) -> Chosen:
@@ -90,7 +93,9 @@ def choose(work: Read) -> Chosen:
     if not held(one, some):
         of = f" for {' and '.join(some)}" if some and one.word != "undone" else ""
         raise Over(f"run {one.run} is undone already{of}", Outcome.NOTHING_LEFT, said=False)
-    what = ", ".join(some) or "all of it"
+    left = [part for part in PARTS if part in one.in_force and part in (some or PARTS)]
+    whole = not some and len(left) == len(one.parts)
+    what = "all of it" if whole or not left else ", ".join(left)
     work.problem(f"run {one.run} ({one.word}): undo {what}")
     work.run.changes(work.host.name, f"run {one.run} can be rolled back")
     return Chosen.of(work, undoing=one, parts=some)
@@ -128,8 +133,9 @@ def undo_one(work: Read, one: Transaction, parts: tuple[str, ...] = ()) -> str:
     return f"{word}: {reason}"
 
 
-#: The reason of a transaction of which nothing stays changed (record.sh).
-WHOLE = "rolled back"
+#: The reason of a transaction of which nothing stays changed, and of one that has parts in force
+#: (record.sh).
+WHOLE, _PART = "rolled back", "rolled back: "
 
 
 @step("release the lock", gives=Done)
@@ -139,6 +145,15 @@ def release(work: Undone) -> Done:
     if not answer.ok:
         said = answer.last_error or "it gave no reason"
         work.problem(f"the lock was not released: {said}; the next run clears it")
-    first, *left = work.undone.removeprefix("undone: ").split("; ")
-    code = Outcome.LEFT if any("left alone" in text for text in left) else Outcome.UNDONE
-    return Done.of(work, code=code, why="; ".join(left if first == WHOLE else [first, *left]))
+    first, *texts = work.undone.split("; ")
+    word, _, first = first.partition(": ")
+    if word == "kept":  # a part went back alone; the last "rolled back: PART..." is of this undo
+        last = max(at for at, text in enumerate(texts) if text.startswith(_PART))
+        back = ", ".join(texts[last].removeprefix(_PART).split())
+        stay = [part for part in PARTS if part in work.undoing.in_force and part not in back]
+        first = f"{back} of run {work.undoing.run}; still in force: {', '.join(stay)}"
+        texts = texts[last + 1 :]
+    elif first == WHOLE:
+        first = ""
+    code = Outcome.LEFT if any("left alone" in text for text in texts) else Outcome.UNDONE
+    return Done.of(work, code=code, why="; ".join([first, *texts] if first else texts))

@@ -91,6 +91,44 @@ def test_one_layer_is_rolled_back_alone(cli: Cli, make_box: Callable[..., Box]) 
     assert torn.code == 5
 
 
+def test_what_was_left_alone_of_one_part_is_not_said_of_the_next_one(
+    cli: Cli, make_box: Callable[..., Box]
+) -> None:
+    """The status of a run tells of all parts: a rollback of the home ended in 1 for a KDE entry
+    that an earlier one had left alone. And a dry run said "all of it" of what is left."""
+    box = make_box()
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    kwinrc = box.config("kwinrc")
+    kwinrc.write_bytes(kwinrc.read_bytes().replace(b"Backend=OpenGL", b"Backend=Vulkan"))
+    live = cli(box.inventory, "tasks/rollback.py", "-y", "--data", "layers=plasma,session")
+    said = " ".join(live.out.split())
+    assert live.code == 1 and "still in force: nixos, home-manager; changed since" in said, said
+    home = cli(box.inventory, "tasks/rollback.py", "-y", "--data", "layers=home-manager")
+    said = " ".join(home.out.split())
+    assert home.code == 0 and "left alone" not in said and "still in force: nixos)" in said, said
+    rest = cli(box.inventory, "tasks/rollback.py", "--dry")
+    assert "(kept): undo nixos\n" in rest.out, rest.out
+    script = box.home / ".local/state/workspace-tuning/workspace/rollback"
+    environment = {**cli.environment, **dict(sandbox.environment(box.root)), "ROOT": str(box.root)}
+    alone = subprocess.run([str(script)], env=environment, capture_output=True, timeout=120)
+    assert (alone.returncode, alone.stdout) == (0, b"status undone rolled back\n")
+
+
+@pytest.mark.parametrize("layer", ["plasma", "session"])
+def test_a_run_of_half_a_part_is_undone_by_the_command_that_it_prints(
+    cli: Cli, make_box: Callable[..., Box], layer: str
+) -> None:
+    """An inventory with one of the two layers: the undo was refused, with "name both"."""
+    box = make_box(layers=[layer])
+    before = box.config("kwinrc").read_bytes()
+    done = cli(box.inventory, "deploy.py", "-y")
+    assert done.code == 0
+    back = cli(box.inventory, "tasks/rollback.py", "-y", "--data", f"run={done.journal[0]['run']}")
+    assert back.code == 0, back.out
+    assert box.config("kwinrc").read_bytes() == before
+    assert not box.config("environment.d/60-video-variables.conf").exists()
+
+
 def test_a_run_that_is_not_known_is_refused_with_those_that_are(
     cli: Cli, make_box: Callable[..., Box]
 ) -> None:
