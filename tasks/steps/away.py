@@ -24,6 +24,10 @@ from tasks.steps.lock import controller, done, take_lock
 _LAYER = {"nixos": Layer.NIXOS, "home-manager": Layer.HOME_MANAGER, "plasma+session": Layer.SESSION}
 
 
+#: What an undo says of a whole file that it does not touch (remote/restore.sh).
+_LEFT = "changed since, left alone: "
+
+
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Leaving(Read):
     """``undoing``: the runs in force, newest first; ``wrote``: path -> digest, of the files that
@@ -86,6 +90,11 @@ def _theirs(found: Snapshot) -> Iterator[str]:
         node = found.nodes.get(path)
         if node is not None and node.sha256 != last:
             yield f"{path}: changed since, left alone"
+    for one in found.transactions:  # a rollback before this one left these files with our lines
+        for text in one.reason.split("; ") if one.word == "undone" else ():
+            node = found.nodes.get(text.removeprefix(_LEFT))
+            if text.startswith(_LEFT) and node is not None and node.kind is Kind.FILE:
+                yield text
     for path, entries in sorted(found.written.entries.items()):
         for (group, key), value in sorted(entries.items()):
             yield f"{path} [{']['.join(group)}] {key}={value}: what was there before is not known"
@@ -113,7 +122,7 @@ def undo(work: Leaving) -> Leaving:
 def files(work: Leaving) -> Leaving:
     """Remove the other files of the layers and the session: those of runs without a record."""
     found = work.snapshot
-    stays = (*work.stays, *_theirs(found))
+    stays = tuple(dict.fromkeys((*work.stays, *_theirs(found))))
     changes = tuple(_ours(work, found, work.wrote))
     if mine := tuple(one for one in changes if not one.root):
         done(

@@ -89,7 +89,14 @@ def choose(work: Read) -> Chosen:
         raise Over(f"no run to roll back; runs that are known there: {known}", Exit.INVALID)
     if one is None:
         of = f" of {' and '.join(some)}" if some else ""
-        raise Over(f"nothing left to roll back{of}", Outcome.NOTHING_LEFT, said=False)
+        why = f"nothing left to roll back{of}"
+        last = work.snapshot.written
+        if (last.files or last.entries) and not any(
+            held(one, ()) for one in work.snapshot.transactions
+        ):
+            why += f"; the record of run {last.run} is gone, so what it wrote stays"
+            why += ": tasks/remove.py removes our files and names the rest"
+        raise Over(why, Outcome.NOTHING_LEFT, said=False)
     if not held(one, some):
         of = f" for {' and '.join(some)}" if some and one.word != "undone" else ""
         raise Over(f"run {one.run} is undone already{of}", Outcome.NOTHING_LEFT, said=False)

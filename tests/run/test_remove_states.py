@@ -114,3 +114,28 @@ def test_the_records_of_another_user_stay_and_what_lies_beside_ours_is_named(
     assert sorted(said[:-1]) == sorted(f"left {path}" for path in beside)
     assert theirs.is_dir() and shared[1].is_dir()
     assert not ours.exists() and not shared[0].exists(), "of an older version as well"
+
+
+def test_a_file_that_an_earlier_rollback_left_alone_is_named(cli: Cli, desktop: Box) -> None:
+    """A line of the user's kept our session file; "nothing of it is left" was said of it."""
+    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
+    ours = desktop.config("environment.d/60-video-variables.conf")
+    ours.write_text(f"{ours.read_text()}MINE=1\n")
+    assert cli(desktop.inventory, "tasks/rollback.py", "-y").code == 1
+    gone = cli(desktop.inventory, "tasks/remove.py", "-y")
+    said = " ".join(gone.out.split())
+    assert gone.code == 1 and said.count(f"left alone: {ours}") == 2, said  # as found, and the end
+    assert "MINE=1" in ours.read_text()
+
+
+def test_a_rollback_without_a_record_says_that_what_was_written_stays(
+    cli: Cli, desktop: Box
+) -> None:
+    """As behind the newest ten runs: "nothing left to roll back" alone was taken for all undone."""
+    run = cli(desktop.inventory, "deploy.py", "-y").journal[0]["run"]
+    shutil.rmtree(transaction(desktop).parent)
+    back = cli(desktop.inventory, "tasks/rollback.py", "-y")
+    said = " ".join(back.out.split())
+    assert back.code == 0 and f"the record of run {run} is gone, so what it wrote stays" in said
+    gone = cli(desktop.inventory, "tasks/remove.py", "-y")
+    assert gone.code == 1 and "what was there before is not known" in gone.out
