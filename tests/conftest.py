@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
 import json
 import os
 import shutil
@@ -79,6 +80,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.basetemp is None:  # else a person's, or a worker's
         config.option.basetemp = tempfile.mkdtemp(prefix="wt-tests-")
         config.stash[_OWN] = Path(config.option.basetemp)
+
+
+def pytest_collection_finish() -> None:
+    """Python would look through thousands of tests, which all stay, for unreachable objects."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

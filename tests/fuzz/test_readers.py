@@ -6,6 +6,7 @@ import ast
 import pkgutil
 import random
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,20 @@ from tests.conftest import PROJECT
 from tests.fuzz import corpus
 from tests.fuzz.readers import ANSWERS, READERS
 
-SEEDS = {name: [*reader.seeds(), *corpus.kept(name)] for name, reader in READERS.items()}
+
+@cache
+def seeds() -> dict[str, list[bytes]]:
+    return {name: [*reader.seeds(), *corpus.kept(name)] for name, reader in READERS.items()}
+
+
+def _each() -> st.SearchStrategy[tuple[str, int]]:
+    return st.sampled_from([(name, n) for name, some in seeds().items() for n in range(len(some))])
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_what_was_ever_found_is_read_or_refused(name: str) -> None:
     assert corpus.kept(name), "make fuzz keeps what leads further"
-    for data in SEEDS[name]:
+    for data in seeds()[name]:
         READERS[name].read(data)
 
 
@@ -38,7 +46,7 @@ def spoilt(data: bytes, seed: int, words: list[bytes]) -> bytes:
 
 @settings(deadline=None, max_examples=200)
 @given(
-    st.sampled_from([(name, n) for name, seeds in SEEDS.items() for n in range(len(seeds))]),
+    st.deferred(_each),
     st.integers(0, 2**32),
     st.lists(st.binary(max_size=24), min_size=1, max_size=5),
 )
@@ -46,7 +54,7 @@ def test_any_bytes_are_read_or_refused(
     seed: tuple[str, int], chance: int, words: list[bytes]
 ) -> None:
     name, number = seed
-    READERS[name].read(spoilt(SEEDS[name][number], chance, words))
+    READERS[name].read(spoilt(seeds()[name][number], chance, words))
     READERS[name].read(b"".join(words))
 
 

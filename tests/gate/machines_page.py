@@ -123,6 +123,13 @@ def _why(name: str, plan: tuple[Standing, ...]) -> Iterator[str]:
         yield f"not seen: {', '.join(dict.fromkeys(unknown))}"
 
 
+def cards_on_page(name: str) -> str:
+    """The cards of a machine as the page has them; empty where it has none."""
+    rows = PAGE.read_text(encoding="utf-8").splitlines()
+    (cards,) = [row.split(" | ")[2] for row in rows if row.startswith(f"| `{name}` |")] or [""]
+    return "" if cards == "none" else cards
+
+
 def page() -> str:
     return HEAD + "\n".join(row(name) for name in NAMES) + "\n"
 

@@ -7,13 +7,13 @@ Each case starts from answers that make its check effective. One answer is then 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
 from converge.effect import Effect
 from converge.proof import inquiry
-from converge.proof.check import ABSENT, DENIED, MISSING, NOBODY, Reply
+from converge.proof.check import ABSENT, DENIED, MISSING, NOBODY, Ask, Reply
 from converge.proof.inquiry import CAP
 from converge.subjects import checks as registry
 from converge.subjects import settings
@@ -62,36 +62,39 @@ UNASKED = frozenset({"before.flakes", "flakes.readable"})
 def deciding() -> Iterator[tuple[str, str | tuple[str, str]]]:
     """Check and question: every answer that the check's effect rests on."""
     for name, case in CASES.items():
+        if case.expect is not Effect.EFFECTIVE or name in UNASKED:
+            continue
+        questions = checks.questions(name, case.context)
         keys = [key for key in case.good if key not in SECOND] or list(case.good)
-        for key in keys:
-            if case.expect is Effect.EFFECTIVE and name not in UNASKED and asked(name, key):
-                yield name, key
+        yield from ((name, key) for key in keys if asked(questions, key))
 
 
-def asked(name: str, key: str | tuple[str, str]) -> bool:
-    """Whether the check asks this question (some cases share one set of answers)."""
+def asked(questions: Iterable[Ask], key: str | tuple[str, str]) -> bool:
+    """Whether this is one of a check's questions (some cases share one set of answers)."""
     probe, part = (key, "") if isinstance(key, str) else key
     return any(
         ask.probe == probe and any(part in word for word in (*ask.arguments, ""))
-        for ask in checks.questions(name, CASES[name].context)
+        for ask in questions
     )
+
+
+DECIDING = list(deciding())
 
 
 def test_every_probe_and_every_check_is_answered_wrongly_here() -> None:
     """A new probe or check needs a case here, so that its wrong answers are tried."""
     text = "".join(path.read_text() for path in inquiry.PROBES)
     probes = {name.replace("_", "-") for name in re.findall(r"(?m)^probe_(\w+)\(\)", text)}
-    decided = list(deciding())
-    assert probes - {key if isinstance(key, str) else key[0] for _, key in decided} == set()
+    assert probes - {key if isinstance(key, str) else key[0] for _, key in DECIDING} == set()
     proved = {settings.BY_ID[name].check if name in settings.BY_ID else name for name in CASES}
     assert registry.BY_ID.keys() - proved == set()
-    judged = {name for name, _ in decided}
+    judged = {name for name, _ in DECIDING}
     rest = {name for name, case in CASES.items() if case.expect is Effect.EFFECTIVE} - judged
     assert rest <= UNASKED, "its effect rests on nothing that is asked"
 
 
 @pytest.mark.parametrize("how", BROKEN)
-@pytest.mark.parametrize(("name", "key"), list(deciding()), ids=str)
+@pytest.mark.parametrize(("name", "key"), DECIDING, ids=str)
 def test_a_broken_answer_of_any_probe_is_no_proof(
     name: str, key: str | tuple[str, str], how: str
 ) -> None:
@@ -102,7 +105,7 @@ def test_a_broken_answer_of_any_probe_is_no_proof(
         assert not EXCEPTION.search(text.replace("error: it broke", "")), found
 
 
-@pytest.mark.parametrize(("name", "key"), list(deciding()), ids=str)
+@pytest.mark.parametrize(("name", "key"), DECIDING, ids=str)
 def test_no_answer_in_time_is_told_from_an_answer_that_is_no_use(
     name: str, key: str | tuple[str, str]
 ) -> None:
@@ -112,7 +115,7 @@ def test_no_answer_in_time_is_told_from_an_answer_that_is_no_use(
 
 
 @pytest.mark.parametrize("status", [MISSING, ABSENT, NOBODY])
-@pytest.mark.parametrize(("name", "key"), list(deciding()), ids=str)
+@pytest.mark.parametrize(("name", "key"), DECIDING, ids=str)
 def test_what_is_absent_is_never_effective_and_says_what_is_absent(
     name: str, key: str | tuple[str, str], status: int
 ) -> None:
@@ -127,7 +130,7 @@ def test_each_question_that_may_be_absent_is_so_somewhere() -> None:
     """An exception that no check needs any more would hide a fault of the next one."""
     needed = {
         (part, status)
-        for name, key in deciding()
+        for name, key in DECIDING
         for part in {key, *key}
         for status in BESIDE.get(part, ())
         if judge(
