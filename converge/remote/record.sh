@@ -276,12 +276,32 @@ later_than_this() {
 from_before() {
     written=$(plan written) || return 1
     mend "$(user_record "$written")" before || [ "$?" = 2 ] || stop 70 "$why; $(without_it)"
-    if before=$(before_it "$written"); then return 0; fi
+    if before=$(before_it "$written"); then
+        behind_undone
+        return 0
+    fi
     regular "$written"
     if grep -qF "\"run\": \"$(plan run)\"" "$file_" 2>/dev/null; then
         stop 70 "$(user_record "$written")/written-before is gone; $(without_it)"
     fi
     return 1
+}
+# behind_undone: where the run of "before" was undone already, by its name, the record before that run
+# counts, and so on.
+behind_undone() {
+    runs_=${written%/*}/runs
+    while of_=$(sed -n 's/^ "run": "\([0-9a-z-]*\)".*/\1/p' "$before" | head -n 1) && [ -n "$of_" ]; do
+        for one in "$runs_/$of_/transaction" "${T%/*/transaction}/$of_/transaction"; do
+            first_of "$one/status"
+            case $status_ in undone*) break ;; esac
+        done
+        case $status_ in undone*) ;; *) return 0 ;; esac
+        for one in "$runs_/$of_/written-before" "$one/written-before" ''; do
+            if plain_file "$one"; then break; fi
+        done
+        if [ -z "$one" ] || [ "$one" = "$before" ]; then return 0; fi
+        before=$one
+    done
 }
 without_it() { # print how a person goes on without the former record
     say "by hand: rm -r -- $(quoted "$written") $(quoted "${written%/*}/undone"), then repeat the undo"

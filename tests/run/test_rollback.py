@@ -91,6 +91,25 @@ def test_one_layer_is_rolled_back_alone(cli: Cli, make_box: Callable[..., Box]) 
     assert torn.code == 5
 
 
+def test_runs_that_are_undone_in_another_order_leave_no_record_of_what_is_gone(
+    cli: Cli, desktop: Box
+) -> None:
+    """The newer run gave the record of the older one back, which was undone already: a status then
+    told of drift, and a removal of values whose past is not known, where nothing is left."""
+    before = desktop.config("kwinrc").read_bytes()
+    first = cli(desktop.inventory, "deploy.py", "-y", "--data", "exclude=kwin.contrast")
+    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
+    run = f"run={first.journal[0]['run']}"
+    for only in (["--data", run], []):
+        assert cli(desktop.inventory, "tasks/rollback.py", "-y", *only).code == 0
+    assert desktop.config("kwinrc").read_bytes() == before
+    none = cli(desktop.inventory, "tasks/rollback.py", "-y")
+    assert "what it wrote stays" not in " ".join(none.out.split()), none.out
+    assert cli(desktop.inventory, "tasks/status.py").kinds("drift") == []
+    gone = cli(desktop.inventory, "tasks/remove.py", "-y")
+    assert gone.code == 0, gone.out
+
+
 def test_what_was_left_alone_of_one_part_is_not_said_of_the_next_one(
     cli: Cli, make_box: Callable[..., Box]
 ) -> None:
