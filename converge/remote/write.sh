@@ -30,7 +30,7 @@
 # connection nor Ctrl-C at a local terminal stops the renames halfway.
 trap '' HUP INT PIPE
 run=$1 work=$2 lock=$3 controller=$4 keep=$5
-stages=''
+stages='' replaced=no
 
 clean_up() {
     kde_unlock
@@ -42,6 +42,10 @@ for_stages() { # for_stages COMMAND...: run it once for all staged files
 }
 at_end() { # remove staged files, and the lock if this run holds it
     clean_up
+    # While no file was replaced, no undo comes that would remove the directories.
+    if [ "$replaced" = no ] && [ -f "$work/made" ]; then
+        sort -ru -- "$work/made" | while IFS= read -r made; do rmdir -- "$made"; done 2>/dev/null
+    fi
     if [ "$1" != 71 ] && [ -n "$lock" ]; then give_back "$run" "$lock"; fi
 }
 
@@ -245,6 +249,7 @@ done <"$work/manifest"
 while IFS=' ' read -r kind number mode before path; do
     case $kind in file | kde | gone) unchanged "$before" "$path" || end_with 75 stale "$path" ;; esac
 done <"$work/manifest"
+replaced=yes
 while IFS=' ' read -r kind number mode before path; do
     case $kind in
         file | kde) staged "$path" && mv -fT -- "$stage_" "$path" ;;

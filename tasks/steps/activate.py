@@ -211,6 +211,10 @@ def begin(built: Built) -> Activated:
             return Kept.of(now)
         else:
             raise Over(*meaning(now, word, reason), short=word)
+    if ": KConfig's lock " in reason:
+        raise Over(
+            f"{reason.removeprefix(f'{NOTHING}: stale ')}; {NOTHING}; run again once it is free"
+        )
     raise Over("a file kept changing while it was to be written; nothing was changed")
 
 

@@ -123,6 +123,8 @@ def test_kconfigs_lock_is_waited_for_and_a_dead_one_is_cleared(place: Place) -> 
     assert code == 75
     assert f"KConfig's lock is held by process {os.getpid()}" in said[-1]
     assert lock.read_text().startswith(str(os.getpid()))
+    assert not (place.home / "new").exists(), "a directory that was made for nothing stayed"
+    assert not place.leftovers()
 
     lock.write_text(f"999999999\nkwin_x11\n{os.uname().nodename}\n")
     assert place.write(place.payload(), "run-2")[0] == 0

@@ -92,14 +92,24 @@ def test_the_plan_of_a_transaction_says_from_which_state_it_is_undone(make: Any)
     assert work.as_root
 
 
-def test_a_file_that_keeps_changing_is_tried_three_times_and_then_left(
-    make: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("stale_by", "says"),
+    [
+        ("/x", "kept changing while it was to be written; nothing was changed"),
+        (
+            "/x: KConfig's lock is held by process 7 (kwin) on h",
+            "^/x: KConfig's lock is held by process 7 .kwin. on h; nothing was changed; run again",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_had_is_tried_three_times_and_then_left(
+    make: Any, monkeypatch: pytest.MonkeyPatch, stale_by: str, says: str
 ) -> None:
-    stale = (("started process",), ("status undone nothing was changed: stale /x",))
+    stale = (("started process",), (f"status undone nothing was changed: stale {stale_by}",))
     work = make(*stale * 3, stage=Built)
     monkeypatch.setattr(reading, "take_again", lambda _: found())
     monkeypatch.setattr(reading, "plan_for", lambda _, here: plan(here))
-    with pytest.raises(Over, match="kept changing while it was to be written; nothing was changed"):
+    with pytest.raises(Over, match=says):
         activate.begin(work)
     sent = [c[1]["_stdin"] for c in work.host.commands if "_stdin" in c[1]]
     assert len(sent) == 3
