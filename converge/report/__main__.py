@@ -131,11 +131,16 @@ def show_list(terminal: Terminal) -> None:
 
 
 def write(path: Path, content: str) -> None:
-    """Replace a file wholly or not at all, with mode 0600. ``-`` is standard output. Raises
+    """Replace a file wholly or not at all, with mode 0600. ``-`` is standard output. A link stays,
+    and a device or a pipe is written to: root would put a file in the place of /dev/null. Raises
     ``OSError``."""
     if str(path) == "-":
         sys.stdout.write(content)
         return
+    if path.exists() and not path.is_file():
+        path.write_text(content, encoding="utf-8", newline="\n")
+        return
+    path = path.resolve()
     stage = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(stage, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -176,6 +177,22 @@ def test_a_place_that_cannot_be_written_is_a_failure_and_leaves_nothing(state: P
     assert "missing" in done.stderr and "No such file" in done.stderr
     full = run(state, "--html", "/dev/full/x")
     assert full.returncode == 1
+
+
+def test_a_device_a_pipe_and_a_link_stay_what_they_are(state: Path, tmp_path: Path) -> None:
+    pipe, link, file = tmp_path / "pipe", tmp_path / "link.html", tmp_path / "file.html"
+    os.mkfifo(pipe)
+    link.symlink_to(file)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    __main__.write(pipe, "through a pipe")
+    assert os.read(reading, 99) == b"through a pipe"
+    os.close(reading)
+    assert pipe.is_fifo()
+    __main__.write(link, "behind a link")
+    assert (file.read_text(), link.is_symlink()) == ("behind a link", True)
+    with pytest.raises(IsADirectoryError, match=re.escape(str(tmp_path))):
+        __main__.write(tmp_path, "")
+    assert run(state, "--html", "/dev/stdout", "--quiet").stdout.endswith("</html>\n")
 
 
 def test_a_write_that_breaks_off_leaves_the_old_report(
