@@ -23,7 +23,7 @@ def take_lock(work: Read) -> None:
         controller(),
         "only",
     )
-    done(answer)
+    done(answer, safe="this run has changed nothing")
 
 
 def controller() -> str:
@@ -39,8 +39,8 @@ def _word(text: str) -> str:
     return "".join(c for c in text if c.isalnum() or c in "-._") or "unknown"
 
 
-def done(answer: Answer) -> None:
-    """Raise ``Over`` where a write failed."""
+def done(answer: Answer, *, safe: str = "no change is in force") -> None:
+    """Raise ``Over`` where a write failed; ``safe``: what holds then."""
     if answer.of("done"):
         return
     if answer.of("locked"):
@@ -60,4 +60,4 @@ def done(answer: Answer) -> None:
         raise Over(f"{answer.first('stale')} was changed since it was read; nothing was written")
     if refused := answer.first("refused"):
         raise Over(refused)
-    raise Over(with_remedy(answer.last_error, "no change is in force"))
+    raise Over(with_remedy(answer.last_error, safe))

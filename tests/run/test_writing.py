@@ -156,8 +156,18 @@ def test_a_place_that_cannot_be_written_is_said_with_what_is_safe_and_what_to_do
     with pytest.raises(Over) as over:
         write.layer_files(work)
     assert str(over.value) == (
-        f"/home/me/lock: cannot be written: {said}; no change is in force; {do}, then run it again"
+        f"/home/me/lock: cannot be written: {said}; this run has changed nothing; {do}, "
+        "then run it again"
     )
+
+
+def test_a_rollback_that_cannot_take_the_lock_does_not_call_the_change_undone(make: Any) -> None:
+    """It said "no change is in force" of the change that it was to undo."""
+    said = "failed /home/me/lock: cannot be written: Read-only file system"
+    with pytest.raises(Over) as over:
+        back.lock(make((said,), stage=Looked))
+    assert "in force" not in str(over.value)
+    assert "; this run has changed nothing; make that file system writable" in str(over.value)
 
 
 @pytest.mark.parametrize(
