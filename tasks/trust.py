@@ -114,7 +114,10 @@ def decide(
 
 
 def remember(file: Path, name: str, key: known_hosts.KnownKey) -> None:
-    """Add the key to a file, in place of other keys of ``name``; the file is wholly old or new."""
+    """Add the key to a file, in place of other keys of ``name``; the file is wholly old or new. A
+    link of the user's stays, and the file behind it keeps its mode."""
+    file = file.resolve()
+    mode = file.stat().st_mode & 0o777 if file.exists() else 0o644
     lines = file.read_text().splitlines() if file.exists() else []
     kept = []
     for line in lines:
@@ -129,7 +132,7 @@ def remember(file: Path, name: str, key: known_hosts.KnownKey) -> None:
     descriptor, stage = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     with os.fdopen(descriptor, "w") as stream:
         stream.write("".join(f"{line}\n" for line in [*kept, entry]))
-        os.fchmod(stream.fileno(), 0o644)
+        os.fchmod(stream.fileno(), mode)
         os.fsync(stream.fileno())
     Path(stage).replace(file)
 
