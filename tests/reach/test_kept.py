@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from tasks.reach import remote
-from tests.run.steps import make
+from tests.run.steps import make, words_of
 from tests.tools import need
 
 __all__ = ["make"]  # the fixture
@@ -28,7 +27,7 @@ def copy(tmp_path: Path) -> Path:
 
 def run(copy: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
     given = remote.kept("transact", str(copy), ["word", str(copy.parent)])
-    command = shlex.split(given.get_raw_value())
+    command = words_of(given)
     command[0] = need("dash")
     return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
 

@@ -63,10 +63,10 @@ def places(node: object, path: tuple[object, ...] = ()) -> Iterator[tuple[object
 
 
 def replaced(record: dict[str, object], path: tuple[object, ...], value: object) -> object:
-    made = copy.deepcopy(record)
-    node: object = made
+    node = made = copy.copy(record)
     for step in path[:-1]:
-        node = node[step]  # type: ignore[index]
+        node[step] = copy.copy(node[step])  # type: ignore[index]
+        node = node[step]  # type: ignore[index,assignment]
     node[path[-1]] = value  # type: ignore[index]
     return made
 

@@ -11,7 +11,6 @@ import ast
 import importlib
 import itertools
 import re
-import shlex
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -38,7 +37,7 @@ from tests.fuzz.test_readers import programs
 from tests.plan.plans import EVERY, file, found, plan
 from tests.proof.checks import HOME
 from tests.proof.test_every_probe import UNASKED
-from tests.run.steps import make
+from tests.run.steps import make, words_of
 
 __all__ = ["make"]  # the fixture
 Reply = tuple[bool, list[str], list[str]]
@@ -86,7 +85,7 @@ class Host:
     asked: list[str] = field(default_factory=list)
 
     def run_shell_command(self, given: Any, **_: Any) -> tuple[bool, Any]:
-        words = shlex.split(given.get_raw_value())  # what root begins with stands before the shell
+        words = words_of(given)  # what root begins with stands before the shell
         self.asked.append(words[words.index("sh") + 3].removeprefix("workspace-"))
         assert len(self.asked) < 200, "it asks without end"
         if isinstance(self.reply, BaseException):

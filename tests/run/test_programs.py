@@ -22,7 +22,7 @@ from tasks.run.stages import Over
 from tasks.steps import activate, proof, read
 from tests.plan.plans import EVERY, found, plan
 from tests.proof.checks import PROJECT
-from tests.run.steps import make
+from tests.run.steps import make, words_of
 from tests.tools import need
 
 __all__ = ["make"]
@@ -33,9 +33,11 @@ HOSTILE = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs
 
 @given(st.lists(HOSTILE, max_size=4))
 def test_every_argument_of_a_command_is_data(arguments: list[str]) -> None:
-    words = shlex.split(command("release", arguments).get_raw_value())
+    released = command("release", arguments)
+    words = words_of(released)
+    assert words == shlex.split(released.get_raw_value())
     assert words == ["sh", "-c", program("release"), "workspace-release", *arguments]
-    words = shlex.split(read_command("/root", arguments).get_raw_value())
+    words = words_of(read_command("/root", arguments))
     common = plain(PROJECT / "converge/remote/common.sh")
     assert words[2].startswith(common) and words[2].count(common) == 1
     for name in ("managed", "detect", "flakes", "read"):
