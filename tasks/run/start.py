@@ -72,8 +72,8 @@ def leave(code: int) -> NoReturn:
 def refuse(problems: Iterable[Problem], terminal: Terminal | None = None) -> NoReturn:
     """Print the problems and end the process with exit code 5."""
     errors = Terminal(sys.stderr)
-    for fault in InvalidInput(problems).problems:
-        errors.wrapped(str(fault))
+    for line in str(InvalidInput(problems)).splitlines():
+        errors.wrapped(line)
     word = Outcome.INVALID
     (terminal or Terminal()).line(f"{word} (exit {int(word.exit)}): nothing was touched", "red")
     leave(word.exit)
