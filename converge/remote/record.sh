@@ -145,6 +145,9 @@ invalid() {
     return 1
 }
 
+alone() { mine="$$ $(start_time $$) $(boot_id)"; } # undo.sh has more, but not in an older record
+at_work() { runs || put "$T/process" "$mine" || :; } # note this process: runs wait for its end
+
 # -- parts ----------------------------------------------------------------------------------------
 
 in_force() { # print the parts of this change that are not undone, a line each

@@ -27,9 +27,6 @@ TURN
     done
     trap 'rm -f -- "$T/turn.$turn"' EXIT
 }
-at_work() { # note this process as the one that undoes: runs wait for its end
-    runs || put "$T/process" "$mine" || :
-}
 
 undo_home() {
     fields home-manager || return 0
