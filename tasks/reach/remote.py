@@ -189,8 +189,8 @@ def write_both(
     part was not begun. ``user`` and ``root``: the directories of their records. Root begins as with
     ``sudo=True`` of ``send``."""
     environment = host.data.get("_env") or {} if sudo else {}
-    names = (f"{name}={value}" for name, value in environment.items())
-    words = (program("write"), run, user, lock, controller, root, f'{_ROOTS} "$@"' if sudo else "")
+    names = _named(environment)
+    words = (program("write"), run, user, lock, controller, root, _ROOTS if sudo else "")
     answer = send(host, sh(_BOTH, "workspace-write", *words, *names), stdin=stdin)
     if _ROOTS_PART not in answer.lines:
         return answer, None
@@ -209,18 +209,47 @@ def write_both(
 #: environment, whatever sudo is configured to keep, and runs no program from a user's directory.
 _ROOTS = (
     "cd / && PATH=/run/current-system/sw/bin:/usr/bin:/bin && export PATH && exec env -i "
-    'PATH="$PATH" HOME=/root SUDO_UID="$SUDO_UID" SUDO_GID="$SUDO_GID" SUDO_USER="$SUDO_USER"'
+    'PATH="$PATH" HOME=/root SUDO_UID="$SUDO_UID" SUDO_GID="$SUDO_GID" SUDO_USER="$SUDO_USER" "$@"'
 )
 
 
 def as_root(given: StringCommand, environment: Mapping[str, str]) -> StringCommand:
     """The command with these variables and no others. ``environment`` is the inventory's."""
-    named = (QuoteString(f"{name}={value}") for name, value in environment.items())
-    return StringCommand(_ROOTS, *named, given)
+    return StringCommand(sh(_ROOTS, "sh", *_named(environment)), given)
+
+
+def _named(environment: Mapping[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in environment.items()]
 
 
 def sh(*arguments: str) -> StringCommand:
     return StringCommand("sh", "-c", *(QuoteString(text) for text in arguments))
+
+
+def for_login(given: StringCommand) -> StringCommand:
+    """The command for each login shell that takes it: fish too."""
+    bits = (
+        for_login(bit)
+        if isinstance(bit, StringCommand)
+        else quoted(str(bit.obj))
+        if isinstance(bit, QuoteString)
+        else bit
+        for bit in given.bits
+    )
+    return StringCommand(*bits, _separator=given.separator)
+
+
+_SPECIAL = re.compile(r"'|\\\\+|\\(?='|\Z)")
+
+
+def quoted(text: str) -> str:
+    """One word for them: between single quotes fish reads two backslashes, or one before a quote,
+    as an escape; between double quotes all read the same."""
+    return f"'{_SPECIAL.sub(_apart, text)}'"
+
+
+def _apart(found: re.Match[str]) -> str:
+    return "'\"" + found[0].replace("\\", "\\\\") + "\"'"
 
 
 def alike(given: StringCommand, environment: Mapping[str, str]) -> StringCommand:
@@ -228,13 +257,24 @@ def alike(given: StringCommand, environment: Mapping[str, str]) -> StringCommand
     bytes: ``packing`` packs them once. So the variables, which pyinfra would put first, come last,
     and blanks fill up the length, which SSH sends before the text."""
     if environment:
-        named = (QuoteString(f"{name}={value}") for name, value in environment.items())
-        given = StringCommand("workspace() { exec", given, "; }; export", *named, "&& workspace")
+        named = map(QuoteString, _named(environment))
+        given = StringCommand(sh(_LAST, "sh", str(len(given.bits))), given, *named)
     blanks = " " * (-len(given.get_raw_value()) % _LENGTHS)
     return StringCommand(given, blanks, _separator="")
 
 
 _LENGTHS = 1024  # bytes between two lengths that a command may have
+#: Moves so many words behind the variables that follow them, and runs that.
+_LAST = """\
+n=$1
+shift
+while [ "$n" -gt 0 ]; do
+    set -- "$@" "$1"
+    shift
+    n=$((n - 1))
+done
+exec env "$@"
+"""
 
 
 @contextlib.contextmanager
@@ -286,6 +326,8 @@ def send(
         given, options["_sudo"] = as_root(given, environment), True
     else:
         given = alike(given, environment)
+    # The quotes that the login shell reads are ours and not pyinfra's.
+    given, options["_shell_executable"] = for_login(given), None
     if stdin:
         options["_stdin"] = stdin
     try:

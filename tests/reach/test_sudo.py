@@ -201,7 +201,8 @@ def test_nothing_of_the_users_environment_reaches_roots_part(
     sshd.own(theirs, USER)
     part = remote.joined(remote.PROGRAMS / "own.sh") + "own /; start_time $$ >/dev/null; env\n"
     given = StringCommand("sh", "-c", QuoteString(part), "part")
-    asked = make_unix_command(remote.as_root(given, {"INVENTORYS": "a b"}), _sudo=True)
+    begun = remote.for_login(remote.as_root(given, {"INVENTORYS": "a b"}))
+    asked = make_unix_command(begun, _sudo=True, _shell_executable=None)  # as remote.send does
     before = "".join(f"export {name}='{value}'\n" for name, value in THEIRS.items())
     # The first sh is the one that sudo starts, by the name that its rule allows.
     line = f"{before}export PATH={theirs}:/usr/bin:/bin\n{asked.get_raw_value()}"

@@ -29,7 +29,7 @@ from tests.plan.plans import DESKTOP, found, plan, profile
 DONE = ("done",)
 
 
-_PART = re.compile(r"""'([^']*)'|"([^"\\]*)"|([^\s'"\\]+)""")
+_PART = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\\\)*)"|([^\s'"\\]+)""")
 _WORD = re.compile(rf"(?:{_PART.pattern})+")
 
 
@@ -39,7 +39,10 @@ def words_of(given: Any) -> list[str]:
     text = given.get_raw_value()
     assert not _WORD.sub("", text).strip(), "a word that this function does not know"
     return [
-        "".join(single or double or bare for single, double, bare in _PART.findall(word[0]))
+        "".join(
+            single or double.replace("\\\\", "\\") or bare
+            for single, double, bare in _PART.findall(word[0])
+        )
         for word in _WORD.finditer(text)
     ]
 
@@ -68,7 +71,9 @@ class Host:
         """The arguments of a command, without ``sh -c PROGRAM``, what root begins with, and where
         the program is."""
         given, options = self.commands[number]
-        assert (given[:2] == ["cd", "/"]) is options.get("_sudo", False)
+        assert given[2].startswith("cd / && ") is options.get("_sudo", False)
+        if options.get("_sudo"):
+            given = given[4:]
         shell, flag, text, *rest = given[given.index("sh") :]
         assert (shell, flag) == ("sh", "-c")
         if text in (remote._KEPT, remote._CARRIED):

@@ -29,6 +29,7 @@ from converge.measure.options import Options
 from converge.plan import held, layers
 from converge.plan.snapshot import Snapshot, Transaction
 from converge.trial import Trial, TrialState
+from tasks.reach import remote
 from tasks.run import operations
 from tasks.run.stages import Workspace
 from tasks.steps import away, back, sample, trial
@@ -85,7 +86,9 @@ class Host:
     asked: list[str] = field(default_factory=list)
 
     def run_shell_command(self, given: Any, **_: Any) -> tuple[bool, Any]:
-        words = words_of(given)  # what root begins with stands before the shell
+        words = words_of(given)
+        if words[2] == remote._ROOTS:
+            words = words[4:]
         self.asked.append(words[words.index("sh") + 3].removeprefix("workspace-"))
         assert len(self.asked) < 200, "it asks without end"
         if isinstance(self.reply, BaseException):
