@@ -1,6 +1,6 @@
 # The functions of all programs on a workspace: this text is put before each program
 # (tasks/reach/remote.py), also before the copies that a transaction keeps on the workspace.
-# shellcheck shell=sh disable=SC2034,SC2317,SC2119,SC2120
+# shellcheck shell=sh disable=SC2034,SC2317,SC2119,SC2120,SC2174
 set -u
 LC_ALL=C
 export LC_ALL

@@ -98,7 +98,8 @@ for path in "$root"/sys/bus/pci/devices/*; do
     [ -d "$path" ] || continue
     first "$path/class"
     case $line in
-    0x03* | '') ;; # an unreadable device may be a card
+    # An unreadable device may be a card.
+    0x03* | '') ;;
     *) continue ;;
     esac
     class=$line
@@ -175,10 +176,12 @@ for path in "$root"/sys/block/*; do
     esac
     member "$path"
     stacked=
-    for lower in "$path"/slaves/*; do # device mapper, md, bcache
+    # Device mapper, md, bcache.
+    for lower in "$path"/slaves/*; do
         [ -e "$lower" ] || [ -L "$lower" ] || continue
         first "$path/dm/uuid"
-        case $stacked$line in 1mpath-*) break ;; esac # another path to the same storage unit
+        # Another path to the same storage unit.
+        case $stacked$line in 1mpath-*) break ;; esac
         stacked=1
         first "$path/dm/name"
         row dm "$name" "${line:-$name}" "${lower##*/}"

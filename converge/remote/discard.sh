@@ -13,7 +13,8 @@ take_files() { # take_files RECORDS LAYERS: remove files of runs that stopped be
     find "$2" -type f ! -path "*$newline*" 2>/dev/null | while IFS= read -r file; do
         if of_stopped "$1" "$file" "$(digest "$file")"; then rm -f -- "$file"; fi
     done
-    find "$2" -depth -type d -empty -exec rmdir -- {} \; # at once: the one above may be empty then
+    # At once: the one above may be empty then.
+    find "$2" -depth -type d -empty -exec rmdir -- {} \;
 }
 drop_all() { # drop_all RECORDS
     for old in "$1"/[0-9]*t[0-9]*-* "$1"/.gone-*; do
@@ -31,7 +32,8 @@ discard() { # discard RECORDS LAYERS: root's of one user, .../runs/USER; prints 
     undone_all "$records"
     take_files "$records" "$2"
     drop_all "$records"
-    for old in "$runs"/[0-9]*t[0-9]*-*; do # root kept the records of all users in one place once
+    # Root kept the records of all users in one place once.
+    for old in "$runs"/[0-9]*t[0-9]*-*; do
         if ! grep -qxF "user ${records##*/}" "$old/transaction/plan" 2>/dev/null; then continue; fi
         case $(standing_of "$old/transaction") in undone*) ;; *) stop 73 "$old: it is not undone" ;; esac
         drop "$old" || stop 70 "$old: cannot be removed"

@@ -9,7 +9,8 @@
 # fat_boot: print "sync|async AT" for each partition of FAT that firmware or loader read and that can be
 # written: how it writes now, and where it is mounted.
 fat_boot() {
-    for at_ in /boot /efi /boot/efi; do [ -e "$at_/." ]; done # mounted when somebody looks
+    # Mounted when somebody looks.
+    for at_ in /boot /efi /boot/efi; do [ -e "$at_/." ]; done
     of_=$(tr -cd '[:xdigit:]-' 2>/dev/null <"${ROOT:-}/sys/firmware/efi/efivars/$LOADERS_PARTITION" |
         tr A-F a-f)
     findmnt -nro TARGET,OPTIONS,PARTUUID -t vfat 2>/dev/null | while read -r at_ how_ id_; do

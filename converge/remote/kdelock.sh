@@ -9,7 +9,8 @@
 # KF5 for ever, KF6 45 seconds, after which KF6 drops its changes.
 # Source: qtbase, qlockfile.cpp and qlockfile_unix.cpp; KDE/kconfig, KConfigIniBackend::lock.
 # shellcheck shell=sh disable=SC2034,SC2154
-kde_fd=3 # descriptor of the last lock; a shell has single digits only, so at most six locks
+# Descriptor of the last lock; a shell has single digits only, so at most six locks.
+kde_fd=3
 kde_taken='' kde_why=''
 
 machine_id() {
@@ -46,7 +47,8 @@ lock_line() { # lock_line: the next line into "got"; Qt takes the last byte for 
 }
 kde_read() { # kde_read LOCK: sets pid, app, host, machine, boot
     pid='' app='' host='' machine='' boot=''
-    if [ ! -f "$1" ]; then return 0; fi # a pipe would block for ever
+    # A pipe would block for ever.
+    if [ ! -f "$1" ]; then return 0; fi
     {
         lock_line && pid=$got
         lock_line && app=$got

@@ -32,7 +32,8 @@ asked_about() {
     IFS=$newline
     for target in $targets; do
         number=$((number + 1))
-        if has_seen "has $number"; then # a guess; chezmoi itself gives the answer
+        # A guess; chezmoi itself gives the answer.
+        if has_seen "has $number"; then
             likely=$likely$target$newline
         else
             alone=$alone$target$newline

@@ -12,7 +12,8 @@ me=${login:-$(id -un)} uid=$uid_
 first_line() { # first_line FILE: set "first"
     regular "$1"
     first=''
-    { IFS= read -r first <"$file_" || :; } 2>/dev/null # the last line may lack its end
+    # The last line may lack its end.
+    { IFS= read -r first <"$file_" || :; } 2>/dev/null
 }
 
 say workspace-read 1
@@ -152,7 +153,8 @@ for place in "$state/workspace-tuning/workspace/runs"/*/transaction \
         case $first in '' | *[!0-9]*) ;; *) left=$((first - ${now%.*})) ;; esac
     fi 2>/dev/null
     say transaction "$place" "$number" "$alive" "$left" "$status"
-    tried=${place%/transaction}/trial # remote/trial.sh
+    # Of remote/trial.sh.
+    tried=${place%/transaction}/trial
     if [ -f "$tried/state" ] && [ -r "$tried/state" ]; then
         regular "$tried/plan"
         new='' number=0 since=- booted=no
@@ -301,7 +303,8 @@ lower_layers() { # lower_layers -k FILE...: print the directories and set "lower
     unset IFS
     set +f
     for directory in "$@"; do
-        case $directory in /*) ;; *) continue ;; esac # as the XDG specification asks
+        # As the XDG specification asks.
+        case $directory in /*) ;; *) continue ;; esac
         say config_dir "${directory%/}"
         for name in $names; do lower_file "${directory%/}/$name"; done
     done

@@ -4,7 +4,8 @@
 verb=$1 T=$2
 
 status() { # status WORD REASON...: write the status, wholly or not at all; else "why"
-    standing=$* # set also where it cannot be written
+    # Set also where it cannot be written.
+    standing=$*
     put "$T/status" "$*"
 }
 word() { # print the status's word; also "now"
@@ -48,7 +49,8 @@ is_root() { [ "$uid_" = 0 ]; }
 rooted() { is_root && [ -f "$T/plan" ] && [ "$(plan user)" != "${login:-$(id -un)}" ]; }
 if [ "$for_another" = yes ] || rooted; then
     system_places_alone
-    umask 027 # the group is the user's own, so that the user's processes can read the record
+    # The group is the user's own, so that the user's processes can read the record.
+    umask 027
 fi
 ACTIVATION_S=1800 BRIEF_S=120 GATHER_S=5
 
@@ -327,7 +329,8 @@ forget() { # forget PART...: let the former record count again for these parts
     done
 }
 undo_record() {
-    if [ ! -f "$self" ]; then return 0; fi # undo_files reports this
+    # What undo_files reports.
+    if [ ! -f "$self" ]; then return 0; fi
     text_=$(told sh "$self" recall "$T") || trouble="$trouble; ${text_#failed }"
 }
 

@@ -37,7 +37,8 @@ restore() { # restore RECORD begun|written
                     if [ -f "$leftover" ] && [ -O "$leftover" ]; then rm -f -- "$leftover"; fi
                     restore_file || say trouble "$path: $why"
                     ;;
-                link) # the file of the link is restored; another thing in its place is not ours
+                # The file of the link is restored; another thing in its place is not ours.
+                link)
                     if [ "$(readlink -f -- "$path")" != "$last" ]; then
                         say left "no link to $last any more, left alone: $path"
                     fi
@@ -212,7 +213,8 @@ put_back() {
 # since. Without this, chezmoi would take the old bytes for an edit of the user's.
 restore_note() {
     kept=$record/state/$number
-    if [ "$1" = begun ] && [ ! -e "$kept" ]; then return 0; fi # the run came no further
+    # The run came no further.
+    if [ "$1" = begun ] && [ ! -e "$kept" ]; then return 0; fi
     known=$(text_of "$record/state/place" | head -n 1)
     if ! command -v chezmoi >/dev/null; then
         # Without its record there is nothing to give back.

@@ -119,7 +119,8 @@ undo_files() {
             *) continue ;;
         esac
         chosen "$part" "$@" || continue
-        if [ "$as" = root ] && ! is_root; then continue; fi # only root can; no effect alone
+        # Only root can; no effect alone.
+        if [ "$as" = root ] && ! is_root; then continue; fi
         # Live files are written while activating, files of a layer before the transaction.
         begun=written
         if [ "$word" = live ] && [ "$word_before" = activating ]; then begun=begun; fi
