@@ -194,8 +194,11 @@ def test_a_rollback_names_the_parts_and_never_tears_one(make: Any) -> None:
     assert back.parts(make()) == ()
     assert back.parts(make(layers=["plasma", "session"])) == ("plasma+session",)
     assert back.parts(make(layers=["nixos", "home-manager"])) == ("nixos", "home-manager")
+    assert back.parts(make(layers=["plasma"])) == ("plasma+session",), "an inventory's half"
+    asked = make(layers=["plasma"])
+    asked.run.given = frozenset({"layers"})
     with pytest.raises(Over, match="name both"):
-        back.parts(make(layers=["plasma"]))
+        back.parts(asked)
 
 
 def kept(number: int, run: str, word: str = "kept") -> Transaction:
