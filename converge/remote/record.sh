@@ -189,6 +189,7 @@ roll_back() {
     fi
     if [ "$#" = 0 ]; then return; fi
     before_=$(text_of "$T/status")
+    before_=${before_%"; a rollback was begun: "*}
     if [ "$*" = "$(parts_of "$T" | cut -d ' ' -f 1 | tr '\n' ' ' | sed 's/ $//')" ]; then
         undo "$back_"
         if [ -n "$trouble" ]; then note_parts broken; else note_parts undone; fi

@@ -157,8 +157,10 @@ undo() { # undo REASON [PART...]
     because=$1
     shift
     before=$(text_of "$T/status")
+    before=${before%"; a rollback was begun: "*}
     word_before=${before%% *}
-    status undoing "$because"
+    # An undo of a part that is cut off does not become an undo of the whole.
+    if [ "$#" = 0 ]; then status undoing "$because"; else status "$before; a rollback was begun: $*"; fi
     if ! plan run >/dev/null || ! plan boot >/dev/null || [ -z "$(parts_of "$T")" ]; then
         trouble="; $T/plan is damaged: what to undo is not known" # nor whose it is
         conclude "$because"

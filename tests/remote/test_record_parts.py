@@ -158,6 +158,28 @@ def test_u12_the_undo_of_a_first_generation_takes_away_what_it_set(homes: Homes)
     assert list(homes.profile.parent.glob("profile*")) == []
 
 
+def test_a_part_whose_undo_was_cut_off_is_undone_alone_by_the_next_one(homes: Homes) -> None:
+    homes.change(1, 1)
+    status = homes.workspace.place(run_id(1)) / "status"
+    seen = homes.workspace.root / "seen"
+    back = homes.workspace.root / "store/first/activate"
+    back.write_text(f"{back.read_text()}cp {status} {seen}\n")
+    assert homes.workspace.script("home-manager").returncode == 0
+    after = status.read_text()
+    assert seen.read_text().startswith("kept ") and seen.read_text() != after
+    # As a power cut would have left the record.
+    status.write_text(seen.read_text())
+    parts = status.with_name("parts")
+    parts.write_text(parts.read_text().replace("undone", "in-force"))
+    (one,) = homes.workspace.read().transactions
+    assert one.ended and "a rollback was begun: home-manager" in one.reason
+    assert homes.workspace.script("home-manager").returncode == 0
+    assert status.read_text() == after
+    (one,) = homes.workspace.read().transactions
+    assert one.in_force == {"plasma+session"}
+    assert (homes.content, homes.home) == ("run 1\n", "first")
+
+
 def test_records_of_an_older_version_are_understood(homes: Homes) -> None:
     homes.change(1, 1, "home")
     place = homes.workspace.place(run_id(1))
