@@ -97,14 +97,16 @@ def joined(*paths: Path) -> str:
     return "".join(text(path) for path in (PROGRAMS / "common.sh", *paths))
 
 
+#: Blank lines above a comment or a function, which no text of several lines has.
+_ABOVE = re.compile(r"(?m)^\n+(?=#|\w+\(\) )")
 _SIGNATURE = re.compile(r"^((?:function )?(\w+)\(.*\) (?:[{(]|[{(].*[)}](?= # \2\b))) +#.*")
 
 
 @cache
 def text(path: Path) -> str:
-    """The text of a shell program without its comment lines, and without the comments that name
-    the arguments of its functions (they cost transfer)."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    """The text of a shell program without its comment lines, the blank lines before them, and the
+    comments that name the arguments of its functions (they cost transfer)."""
+    lines = _ABOVE.sub("", path.read_text(encoding="utf-8")).splitlines()
     kept_lines = (line for line in lines if not line.lstrip().startswith("#"))
     return "\n".join(_SIGNATURE.sub(r"\1", line) for line in kept_lines) + "\n"
 
@@ -268,11 +270,7 @@ _LENGTHS = 1024  # bytes between two lengths that a command may have
 _LAST = """\
 n=$1
 shift
-while [ "$n" -gt 0 ]; do
-    set -- "$@" "$1"
-    shift
-    n=$((n - 1))
-done
+while [ "$n" -gt 0 ]; do set -- "$@" "$1" && shift && n=$((n - 1)); done
 exec env "$@"
 """
 

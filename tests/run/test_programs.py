@@ -78,8 +78,8 @@ def test_a_program_loses_its_comments_and_nothing_else() -> None:
         parts = ("common", *PARTS.get(name, ()), name)
         files = [PROJECT / f"converge/remote/{part}.sh" for part in parts]
         whole = [line for file in files for line in file.read_text().splitlines()]
-        kept = program(name).splitlines()
-        code = [line for line in whole if not line.lstrip().startswith("#")]
+        kept = [line for line in program(name).splitlines() if line]
+        code = [line for line in whole if line and not line.lstrip().startswith("#")]
         for line, now in zip(code, kept, strict=True):
             if line != now:  # what the arguments of a function are
                 assert line.removeprefix(now).lstrip(" ").startswith("# "), line
