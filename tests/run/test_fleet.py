@@ -121,7 +121,8 @@ def test_a_slow_workspace_does_not_hold_up_the_others(
     hold.chmod(0o666)
     shell.write_text(
         '#!/bin/sh\ncase "$(printf %s "$*" | tail -c 3000)" in\n'
-        f"*transaction\\'\\ \\'20*) while [ -e {hold} ]; do echo >>{hold}; sleep 0.1; done ;;\nesac\n"
+        f"*transaction\\'\\ \\'20*)\n"
+        f"    while [ -e {hold} ]; do echo >>{hold}; sleep 0.1; done ;;\nesac\n"
         'exec /bin/sh "$@"\n'
     )
     shell.chmod(0o755)

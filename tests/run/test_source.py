@@ -60,7 +60,7 @@ def test_commands_for_a_workspace_are_made_in_one_place_of_quoted_words() -> Non
         parts = [part for one in node.args for part in ast.walk(one)]
         assert not [part for part in parts if isinstance(part, ast.JoinedStr | ast.BinOp)]
         assert node is first or not [one for one in node.args if isinstance(one, ast.Constant)]
-    shell, flag, rest = first.args
+    _, flag, rest = first.args
     assert ast.unparse(flag) == "'-c'"
     assert isinstance(rest, ast.Starred)
     assert isinstance(rest.value, ast.GeneratorExp)
