@@ -98,13 +98,11 @@ def test_chezmoi_starts_once_for_what_it_can_be_asked_at_once(
         ]
 
 
-def test_a_chezmoi_that_does_not_answer_stops_the_run_before_anything_is_replaced(
-    tmp_path: Path,
-) -> None:
-    silent = CHEZMOI.replace('*"state get"*) echo', '*"state get"*) echo busy >&2 && exit 1; echo')
-    (tmp_path / "chezmoi").write_text(silent)
-    (tmp_path / "chezmoi").chmod(0o755)
-    target = tmp_path / "rc"
+def told(root: Path, chezmoi: str, *before: str) -> list[str]:
+    """What the program says that is to change one target, with this chezmoi; "rc" is "[A]"."""
+    (root / "chezmoi").write_text(chezmoi)
+    (root / "chezmoi").chmod(0o755)
+    target = root / "rc"
     target.write_text("[A]\n")
     change = Change(
         path=str(target),
@@ -114,8 +112,16 @@ def test_a_chezmoi_that_does_not_answer_stops_the_run_before_anything_is_replace
         kde=True,
         chezmoi_target=str(target),
     )
-    path = f"{tmp_path}:{os.environ['PATH']}"
-    said = write(tmp_path, [change], PATH=path, CALLS=str(tmp_path / "calls"), REFUSED="nothing")
+    environment = {"PATH": f"{root}:{os.environ['PATH']}", "CALLS": str(root / "calls")}
+    return write(root, [change], *before, **environment, REFUSED="nothing")
+
+
+def test_a_chezmoi_that_does_not_answer_stops_the_run_before_anything_is_replaced(
+    tmp_path: Path,
+) -> None:
+    silent = CHEZMOI.replace('*"state get"*) echo', '*"state get"*) echo busy >&2 && exit 1; echo')
+    target = tmp_path / "rc"
+    said = told(tmp_path, silent)
     assert said[-1] == f"failed {target}: chezmoi does not tell what it knows of it: busy"
     assert target.read_text() == "[A]\n"
     assert not [one for one in tmp_path.iterdir() if ".wt-" in one.name]
@@ -123,41 +129,10 @@ def test_a_chezmoi_that_does_not_answer_stops_the_run_before_anything_is_replace
 
 def test_half_of_a_note_is_none(tmp_path: Path) -> None:
     """A limit for the size of a file, since a disk would be full for all files."""
-    (tmp_path / "chezmoi").write_text(CHEZMOI.replace("known", "k" * 50_000))
-    (tmp_path / "chezmoi").chmod(0o755)
-    target = tmp_path / "rc"
-    target.write_text("[A]\n")
-    change = Change(
-        path=str(target),
-        layer=Layer.PLASMA,
-        before=b"[A]\n",
-        after=b"[A]\nx=1\n",
-        kde=True,
-        chezmoi_target=str(target),
-    )
-    path = f"{tmp_path}:{os.environ['PATH']}"
     limited = ("sh", "-c", 'trap "" XFSZ; ulimit -f 40; exec "$@"', "sh")
-    calls = str(tmp_path / "calls")
-    said = write(tmp_path, [change], *limited, PATH=path, CALLS=calls, REFUSED="nothing")
+    said = told(tmp_path, CHEZMOI.replace("known", "k" * 50_000), *limited)
     assert said[-1] == f"failed {tmp_path}/work/runs/run-1/state: cannot be written"
-    assert target.read_text() == "[A]\n"
-
-
-def told(root: Path, chezmoi: str, *before: str) -> list[str]:
-    """What the program says that is to change one target, with this chezmoi; "rc" is "old"."""
-    (root / "chezmoi").write_text(chezmoi)
-    (root / "chezmoi").chmod(0o755)
-    target = root / "rc"
-    target.write_text("old")
-    change = Change(
-        path=str(target),
-        layer=Layer.PLASMA,
-        before=b"old",
-        after=b"new",
-        chezmoi_target=str(target),
-    )
-    environment = {"PATH": f"{root}:{os.environ['PATH']}", "CALLS": str(root / "calls")}
-    return write(root, [change], *before, **environment, REFUSED="nothing")
+    assert (tmp_path / "rc").read_text() == "[A]\n"
 
 
 def test_a_note_that_cannot_be_made_ends_the_run_with_a_word(tmp_path: Path) -> None:
@@ -165,7 +140,7 @@ def test_a_note_that_cannot_be_made_ends_the_run_with_a_word(tmp_path: Path) -> 
     state = tmp_path / "work/runs/run-1/state"
     said = told(tmp_path, CHEZMOI.replace("printf '{", f"mkdir {state}/made; printf '{{"))
     assert said[-1] == f"failed {state}: cannot be written"
-    assert (tmp_path / "rc").read_text() == "old"
+    assert (tmp_path / "rc").read_text() == "[A]\n"
     assert not [one for one in tmp_path.iterdir() if ".wt-" in one.name]
 
 
@@ -174,7 +149,7 @@ def test_half_of_the_list_of_new_directories_ends_the_run(tmp_path: Path) -> Non
     chezmoi = CHEZMOI.replace("%s/state.boltdb", f"%s/{deep}/state.boltdb")
     said = told(tmp_path, chezmoi, "sh", "-c", 'trap "" XFSZ; ulimit -f 16; exec "$@"', "sh")
     assert said[-1] == f"failed {tmp_path}/work/runs/run-1/made: cannot be written"
-    assert (tmp_path / "rc").read_text() == "old"
+    assert (tmp_path / "rc").read_text() == "[A]\n"
 
 
 def test_a_chezmoi_that_hangs_does_not_hold_up_what_failed_meanwhile(tmp_path: Path) -> None:
