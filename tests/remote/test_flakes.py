@@ -332,9 +332,8 @@ def test_a_repository_that_git_cannot_read_is_failed_with_its_words(
     found = reader.flake()
     assert found.scheme == "failed"
     assert any(word in found.fault("k") for word in ("fatal:", "error:"))
-    around = reader.home  # a repository around it, as dotfiles have it, is not taken in its place
-    git(around, "init", "-q")
-    (around / ".gitignore").write_text("home-manager/\n")
+    git(reader.home, "init", "-q")  # one around it, as dotfiles have it, is not taken in its place
+    (reader.home / ".gitignore").write_text("home-manager/\n")
     found = reader.flake()
     assert found.scheme == "failed"
     assert any(word in found.fault("k") for word in ("fatal:", "error:"))
