@@ -141,7 +141,7 @@ by_root() {
 place() {
     runs=${1%/*}
     if ! own "${runs%/*}" || ! own "$runs"; then return 1; fi
-    if [ "$for_another" = no ]; then # shellcheck disable=SC2174 # the others are there
+    if [ "$for_another" = no ]; then
         why=$(mkdir -p -m 700 -- "$1" 2>&1) && return 0
     else
         why=$({

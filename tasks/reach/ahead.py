@@ -17,13 +17,13 @@ class Transport(paramiko.Transport):
     """A transport that has the next channel open: from the end of its first command on, and then
     during each. A run without changes has one command, and one that changes something has six."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.asked = Event()  # set once the first command was sent
-
     _commands = 0
     _next: gevent.Greenlet | None = None
     _one_at_a_time = False  # the server allows no more sessions (MaxSessions)
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.asked = Event()  # set once the first command was sent
 
     def open_session(
         self,
