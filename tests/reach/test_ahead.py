@@ -33,7 +33,7 @@ from tasks.reach.ahead import Transport
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 directory, port, user, *commands = sys.argv[1:]
-send = paramiko.Transport._send_user_message
+send = Transport._send_user_message
 
 
 def told(self, message):
@@ -55,10 +55,13 @@ client.connect(
     allow_agent=False,
     transport_factory=connection.transport,
 )
+asked = client.get_transport().asked
+assert not asked.is_set()
 for command in commands:
     try:
         _, out, _ = client.exec_command(command, timeout=60)
         said = out.read().decode().strip()
+        assert asked.is_set() or not said
         client.get_transport().prepare()  # as tasks.reach.remote does
         gevent.sleep(0)
         print("answer", said, flush=True)
