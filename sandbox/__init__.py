@@ -11,15 +11,24 @@ import functools
 import getpass
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from converge.problem import InvalidInput, Problem
+
 PROJECT = Path(__file__).parent.parent
 NIX = PROJECT / "sandbox"
 MADE = "etc/NIXOS.sandbox"  # made last, so that its presence means: the sandbox is whole
+#: What is at the top of a sandbox, the demo's own journals and notes among it.
+TOP = frozenset(("boot", "commands", "dev", "etc", "home", "miniature", "nix", "proc", "run"))
+TOP |= {"sys", "usr", "var", "controller", "demo.json"}
+#: A path that every program of a run takes as it is: what the key ``root`` of an inventory may be.
+PLAIN = re.compile(r"(?:/[A-Za-z0-9_.+@-]+)+")
+LONGEST = 200  # characters of its path: files in it have names too
 
 KWINRC = """\
 [$Version]
@@ -67,6 +76,33 @@ widgetStyle=Breeze
 """
 
 KDE_FILES = {"kwinrc": KWINRC, "baloofilerc": BALOOFILERC, "kdeglobals": KDEGLOBALS}
+
+
+def place() -> Path:
+    """The directory of the sandbox: ``SANDBOX``, or ``.sandbox`` in the project. Raises
+    InvalidInput where a sandbox cannot be there."""
+    root = Path(os.environ.get("SANDBOX") or PROJECT / ".sandbox").resolve()
+    if why := _unfit(root):
+        hint = "name another directory for it: export SANDBOX=/var/tmp/sandbox"
+        raise InvalidInput(
+            [Problem(os.fsencode(root).decode(errors="replace"), 0, 0, "", why, hint)]
+        )
+    return root
+
+
+def _unfit(root: Path) -> str:
+    """Say why a sandbox cannot be made in ``root``; empty where it can."""
+    if not PLAIN.fullmatch(str(root)) or len(str(root)) > LONGEST:
+        return (
+            "cannot be the sandbox: its path may have letters of English, digits and _ . + @ -,"
+            f" at most {LONGEST} of them"
+        )
+    if not root.exists():
+        return ""
+    if not root.is_dir():
+        return "cannot be the sandbox: it is no directory"
+    others = {one.name for one in root.iterdir()} - TOP
+    return f"cannot be the sandbox: it has other things in it ({min(others)})" if others else ""
 
 
 def data(
@@ -218,9 +254,14 @@ def _generations(root: Path, *, host: str, user: str) -> None:
 def _flake(directory: Path, *, root: Path, home: Path, host: str, user: str, within: bool) -> None:
     """A flake as a user would have it, on the miniature nixpkgs or on the named checkouts."""
     directory.mkdir(parents=True, exist_ok=True)
+    miniature = NIX
+    if not PLAIN.fullmatch(str(NIX)):  # Nix before 2.19 has no way to name such a path
+        miniature = root / "miniature"
+        for name in ("nixpkgs", "home-manager"):
+            shutil.copytree(NIX / name, miniature / name, dirs_exist_ok=True)
     inputs: Mapping[str, str] = {
-        "@NIXPKGS@": os.environ.get("NIXPKGS", str(NIX / "nixpkgs")),
-        "@HOME_MANAGER@": os.environ.get("HOME_MANAGER", str(NIX / "home-manager")),
+        "@NIXPKGS@": os.environ.get("NIXPKGS", str(miniature / "nixpkgs")),
+        "@HOME_MANAGER@": os.environ.get("HOME_MANAGER", str(miniature / "home-manager")),
     }
     sources = sorted((NIX / "base").glob("*.nix"))
     if within:

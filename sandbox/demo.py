@@ -19,9 +19,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import sandbox
-from converge.exits import Outcome, known
+from converge.exits import Exit, Outcome, known
 from converge.journal.journal import last_of_kind, read
 from converge.journal.kinds import RunEndRecord
+from converge.problem import InvalidInput
 
 PROJECT = Path(__file__).parent.parent
 PYINFRA = Path(sys.executable).parent / "pyinfra"
@@ -111,8 +112,13 @@ def again(place: Path, new: Sequence[str]) -> None:
 
 
 def main() -> None:
-    place = Path(os.environ.get("SANDBOX", ".sandbox"))
-    print(f"The sandbox is a complete workspace in {place}; nothing outside it is changed.")
+    try:
+        place = sandbox.place()
+    except InvalidInput as error:
+        print(f"{error}\nNothing was made.", file=sys.stderr)
+        raise SystemExit(int(Exit.INVALID)) from None
+    shown = os.path.relpath(place) if place.is_relative_to(Path.cwd()) else place
+    print(f"The sandbox is a complete workspace in {shown}; nothing outside it is changed.")
     for line in sandbox.left_out():
         print(textwrap.fill(line, 80, initial_indent="  left out: ", subsequent_indent=" " * 12))
     fresh = not (place / sandbox.MADE).exists()

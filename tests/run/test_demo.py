@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+import sandbox
 from sandbox import demo
-from tests.conftest import PROJECT, tree
+from tests.conftest import PROJECT, Cli, tree
 from tests.tools import need, path_without
 
 
@@ -99,6 +100,64 @@ def test_what_was_installed_since_is_applied_and_then_nothing_is_left(machine: M
     source = machine.sandbox / "home/.local/share/chezmoi/dot_config/private_kwinrc"
     assert source.read_bytes() == (machine.sandbox / "home/.config/kwinrc").read_bytes()
     assert list(machine.demo().values())[1:] == ["Nothing: the plan is applied."]
+
+
+@pytest.mark.parametrize(
+    ("name", "kept", "says"),
+    [
+        ("Meine Übungen", "", "its path may have letters of English, digits and _ . + @ -"),
+        ("a" * 220, "", "at most 200 of them"),
+        ("home", "notes.txt", "it has other things in it (notes.txt)"),
+        ("home", ".", "it is no directory"),
+    ],
+)
+def test_a_directory_that_can_be_no_sandbox_is_named_and_nothing_is_made(
+    name: str, kept: str, says: str, tmp_path: Path, cli: Cli
+) -> None:
+    place = tmp_path / name
+    if kept == ".":
+        place.touch()
+    elif kept:
+        place.mkdir()
+        (place / kept).touch()
+    before = tree(tmp_path)
+    environment = {**os.environ, "SANDBOX": str(place), "HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [sys.executable, "-m", "sandbox.demo"],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (5, "")
+    assert done.stderr.startswith(f"{place}: cannot be the sandbox: ") and says in done.stderr
+    assert done.stderr.endswith("export SANDBOX=/var/tmp/sandbox\nNothing was made.\n")
+    assert tree(tmp_path) == before
+    cli.environment = environment
+    code, out, err = cli.said("inventory/sandbox.py", "deploy.py", "--dry")
+    assert (code, out) == (5, "invalid input (exit 5): nothing was touched\n")
+    assert says in " ".join(err.split())
+    assert tree(tmp_path) == before
+
+
+def test_an_empty_name_is_none_for_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SANDBOX", "")
+    monkeypatch.chdir("/")
+    assert sandbox.place() == PROJECT / ".sandbox"
+
+
+def test_a_sandbox_of_a_project_in_an_odd_directory_has_its_own_miniature(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = tmp_path / "Meine Übungen" / "sandbox"
+    shutil.copytree(PROJECT / "sandbox", odd)
+    monkeypatch.setattr(sandbox, "NIX", odd)
+    root = tmp_path / "sandbox"
+    sandbox.data(root)
+    assert "Meine" not in (root / "etc/nixos/flake.nix").read_text()
+    if shutil.which("nix"):
+        assert (root / "nix/var/nix/profiles/system").exists()
 
 
 def test_a_python_that_is_too_old_is_named_before_anything_is_made(tmp_path: Path) -> None:
