@@ -8,7 +8,6 @@ results of programs that are not installed; ``left_out`` names what is missing.
 from __future__ import annotations
 
 import functools
-import getpass
 import json
 import os
 import re
@@ -19,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from converge.problem import InvalidInput, Problem
+from tasks.reach.login import own_name
 
 PROJECT = Path(__file__).parent.parent
 NIX = PROJECT / "sandbox"
@@ -114,12 +114,12 @@ def data(
     if not (root / MADE).exists():
         if sys.stderr.isatty():
             print(f"making the sandbox in {root}: a few seconds", file=sys.stderr)
-        make(root, host=workspace, user=user or getpass.getuser(), within=within)
+        make(root, host=workspace, user=user or own_name(), within=within)
     return {
         "workspace": workspace,
         "profile": "inventory/hardware/shoshin.yaml",
         "host": workspace,
-        "user": user or getpass.getuser(),
+        "user": user or own_name(),
         "root": str(root),
         "base_nixos": str(root / "etc" / "nixos"),
         "base_home": "~/.config/home-manager",
@@ -149,7 +149,7 @@ def environment(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def make(root: Path, *, host: str, user: str, within: bool = False) -> None:
-    """Set the sandbox up. Existing files stay as they are."""
+    """Set the sandbox up, also where an earlier making was interrupted."""
     home = root / "home"
     for directory in (
         "etc/nix",
@@ -172,7 +172,7 @@ def make(root: Path, *, host: str, user: str, within: bool = False) -> None:
     for flake in own[:1] if within else own:
         _flake(flake, root=root, home=home, host=host, user=user, within=within)
         if flake is own[1]:
-            _as_git(flake)
+            _as_git(flake, root)
     for name, text in KDE_FILES.items():
         live = home / ".config" / name
         live.write_text(text)
@@ -190,7 +190,7 @@ def catch_up(root: Path, *, host: str, user: str) -> None:
         sources.mkdir(parents=True, mode=0o700)
         for name in KDE_FILES:
             shutil.copyfile(home / ".config" / name, sources / f"private_{name}")
-    if shutil.which("nix") and not os.path.lexists(root / "nix/var/nix/profiles/system"):
+    if shutil.which("nix"):
         _generations(root, host=host, user=user)
 
 
@@ -221,10 +221,7 @@ def grow(recorded: Path, into: Path, *, without: str = "\0") -> Path:
 def _generations(root: Path, *, host: str, user: str) -> None:
     """Generation 1 of the system and of the home: the user's own flakes, without any layer."""
     home = root / "home"
-    environment_ = {**os.environ, **dict(environment(root))}
-    run = functools.partial(
-        subprocess.run, check=True, env=environment_, capture_output=True, text=True
-    )
+    run = functools.partial(_call, root)
     own = (
         (
             f"path:{root}/etc/nixos",
@@ -242,13 +239,34 @@ def _generations(root: Path, *, host: str, user: str) -> None:
     for flake, attribute, profile, activation in own:
         if flake.startswith("git") and not (home / ".config/home-manager").exists():
             continue  # the home is a part of the system
+        if os.path.lexists(profile) and (root / MADE).exists():
+            continue  # else it may be half of one
         profile.parent.mkdir(parents=True, exist_ok=True)
         build = ["nix", "build", "--no-write-lock-file", "--out-link", str(root / "nix" / "result")]
-        run([*build, f"{flake}#{attribute}"])
+        run(*build, f"{flake}#{attribute}")
         path = (root / "nix" / "result").resolve()
-        run(["nix-env", "--profile", str(profile), "--set", str(path)])
-        run([str(path / activation[0]), *activation[1:]])
-    (root / "nix" / "result").unlink()
+        run("nix-env", "--profile", str(profile), "--set", str(path))
+        run(str(path / activation[0]), *activation[1:])
+    (root / "nix" / "result").unlink(missing_ok=True)
+
+
+def _call(root: Path, *command: str) -> None:
+    """Run a program in the sandbox. Raises InvalidInput with what it said where it fails."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    done = subprocess.run(
+        # What the user or the machine set for git (signatures, hooks) is for other repositories.
+        command,
+        env={**own, **dict(environment(root)), "GIT_CONFIG_NOSYSTEM": "1"},
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode != 0:
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        said = next((line for line in lines if line.startswith("error:")), " ".join(lines[-3:]))
+        why = f"cannot be made: {' '.join(command[:2])} failed: {said or 'without a word'}"
+        raise InvalidInput([Problem(str(root), 0, 0, "", why, "mend it, then the same command")])
 
 
 def _flake(directory: Path, *, root: Path, home: Path, host: str, user: str, within: bool) -> None:
@@ -275,13 +293,12 @@ def _flake(directory: Path, *, root: Path, home: Path, host: str, user: str, wit
     (directory / "host.json").write_text(json.dumps(names, indent=2) + "\n")
 
 
-def _as_git(directory: Path) -> None:
-    for command in (["init", "-q"], ["add", "-A"]):
-        subprocess.run(["git", "-C", str(directory), *command], check=True)
+def _as_git(directory: Path, root: Path) -> None:
+    git = functools.partial(_call, root, "git", "-C", str(directory))
+    git("init", "-q")
+    git("add", "-A")
     who = ["-c", "user.name=sandbox", "-c", "user.email=sandbox@localhost"]
-    subprocess.run(
-        ["git", "-C", str(directory), *who, "commit", "-qm", "The user's own flake"], check=True
-    )
+    git(*who, "commit", "-q", "--allow-empty", "-m", "The user's own flake")
 
 
 def left_out() -> Iterator[str]:

@@ -8,7 +8,6 @@ sandbox of an earlier demo only looks, or applies what new programs of the machi
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import shutil
@@ -23,6 +22,7 @@ from converge.exits import Exit, Outcome, known
 from converge.journal.journal import last_of_kind, read
 from converge.journal.kinds import RunEndRecord
 from converge.problem import InvalidInput
+from tasks.reach.login import own_name
 
 PROJECT = Path(__file__).parent.parent
 PYINFRA = Path(sys.executable).parent / "pyinfra"
@@ -94,7 +94,7 @@ def again(place: Path, new: Sequence[str]) -> None:
     """A demo before this one made the sandbox: look at it, and apply what new programs allow."""
     if new:
         print(f"  new on this machine since the last demo: {', '.join(new)}")
-        sandbox.catch_up(place.resolve(), host="sandbox", user=getpass.getuser())
+        sandbox.catch_up(place.resolve(), host="sandbox", user=own_name())
     act(
         place,
         "The sandbox of an earlier demo: what would a run change?",

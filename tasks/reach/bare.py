@@ -6,7 +6,6 @@ that the machine can be read, and a profile and an inventory file can be offered
 
 from __future__ import annotations
 
-import getpass
 import json
 import re
 import socket
@@ -16,6 +15,7 @@ from typing import Any
 from converge.problem import InvalidInput, Problem
 from tasks.reach import connection
 from tasks.reach.address import FORM, parse, shown
+from tasks.reach.login import own_name
 
 INVENTORY = '''\
 """{title}: written from what the machine shows; docs/keys.md has every key."""
@@ -42,7 +42,7 @@ def choices(host: Any) -> dict[str, object]:
 
     Raises InvalidInput where the address is malformed."""
     if host.name == "@local":
-        name, user = socket.gethostname(), getpass.getuser()
+        name, user = socket.gethostname(), own_name()
     else:
         try:
             found = parse(host.name)
@@ -55,7 +55,7 @@ def choices(host: Any) -> dict[str, object]:
                 ]
             ) from error
         host.connector.data.update(connection.ssh(found))
-        name, user = found["host"], found["user"] or getpass.getuser()
+        name, user = found["host"], found["user"] or own_name()
     # A profile is named after its workspace, so --data write=FILE also names the workspace.
     written = Path(str(host.data.get("write") or "")).stem
     name = host.data.get("workspace") or workspace_name(written or name)

@@ -6,7 +6,6 @@ pyinfra connects: pyinfra 3.10 alone could ask a person, or accept an unknown ke
 
 from __future__ import annotations
 
-import getpass
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,6 +18,7 @@ from typing import Any
 from converge.problem import InvalidInput, Problem, did_you_mean
 from tasks.reach import unreached
 from tasks.reach.address import FORM, parse, shown, written
+from tasks.reach.login import own_name
 
 Host = tuple[str, dict[str, Any]]
 KNOWN_HOSTS = Path(__file__).parents[2] / "inventory" / "known_hosts"
@@ -373,7 +373,7 @@ def _explained(host: Any, error: Exception) -> str:
             f"{said} Either {server.name} was set up anew, or somebody sits in between: compare "
             f"the fingerprint at its console, then {again}"
         )
-    user = host.connector.data["ssh_user"] or server.user or getpass.getuser()
+    user = host.connector.data["ssh_user"] or server.user or own_name()
     if not server.direct:  # it may be another machine on the way that did not answer
         look = f"look how ssh itself fares: ssh -v {user}@{server.address}"
         return f"{unreached.words(error)}; {unreached.SAFE}; {look}"

@@ -7,7 +7,6 @@ can tell raises ValueError: nothing is connected then.
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 import shlex
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from tasks.reach.hostkeys import GLOBAL, USER
 from tasks.reach.known_hosts import host_name
+from tasks.reach.login import own_name
 
 #: Tokens that depend on more than is known before a connection.
 _UNKNOWN = "the token %{} in {}, which only ssh itself evaluates"
@@ -41,7 +41,7 @@ def known_by(
     alias = found.get("hostkeyalias", "")
     tokens = {
         **{"%": "%", "d": str(Path.home()), "h": real, "i": str(os.getuid()), "n": given},
-        **{"k": alias or given, "p": str(port), "u": getpass.getuser()},
+        **{"k": alias or given, "p": str(port), "u": own_name()},
         **{"l": socket.gethostname(), "L": socket.gethostname().partition(".")[0]},
     }
 

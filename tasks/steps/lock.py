@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import socket
 import time
 
 from converge.exits import Exit
 from converge.text.reason import with_remedy
+from tasks.reach.login import own_name
 from tasks.reach.remote import Answer
 from tasks.run.stages import Over, Read
 
@@ -28,11 +28,7 @@ def take_lock(work: Read) -> None:
 
 def controller() -> str:
     """Host, user, process and time of this run, for a person who finds the workspace locked."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a number without a name, as in a container
-        user = str(os.getuid())
-    return f"{_word(socket.gethostname())} {_word(user)} {os.getpid()} {int(time.time())}"
+    return f"{_word(socket.gethostname())} {_word(own_name())} {os.getpid()} {int(time.time())}"
 
 
 def _word(text: str) -> str:

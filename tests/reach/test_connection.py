@@ -322,7 +322,7 @@ def test_the_ssh_config_is_read_as_ssh_reads_it(
     direct: bool,
 ) -> None:
     monkeypatch.setenv("USER", "root")
-    monkeypatch.setattr("getpass.getuser", lambda: "root")
+    monkeypatch.setattr("tasks.reach.known_by.own_name", lambda: "root")
     found = servers("box", config_file=ssh_config(text))
     assert (found[-1].name, found[-1].direct) == (name, direct)
     assert all(server.name in {name, "gate"} for server in found)

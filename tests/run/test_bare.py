@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from converge.profile.profile import load_profile
 from converge.profile.schema import SCHEMAS
 from tasks.reach import bare
+from tasks.steps import lock
 from tests import sshd
 from tests.conftest import Cli
 from tests.gate.machines import grow
@@ -28,6 +32,23 @@ def test_this_machine_is_shown_as_a_profile_without_an_inventory(copy: Copy) -> 
     assert "--data write=inventory/hardware/" in shown.out
     assert "profile shown" in shown.last_line
     assert [p for p in sorted(copy.project.rglob("*.*")) if p not in before] == []
+
+
+@pytest.mark.parametrize("nameless", [False, True])
+def test_the_user_is_whose_process_it_is_whatever_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, *, nameless: bool
+) -> None:
+    def unknown(uid: int) -> pwd.struct_passwd:
+        raise KeyError(uid)
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "who-called-su")
+    user = str(os.getuid()) if nameless else pwd.getpwuid(os.getuid()).pw_name
+    if nameless:
+        monkeypatch.setattr("pwd.getpwuid", unknown)
+    host = SimpleNamespace(name="@local", data={})
+    assert bare.choices(host)["user"] == user
+    assert lock.controller().split()[1] == user
 
 
 def test_it_writes_a_profile_and_an_inventory_that_a_dry_run_takes(copy: Copy) -> None:

@@ -141,6 +141,72 @@ def test_a_directory_that_can_be_no_sandbox_is_named_and_nothing_is_made(
     assert tree(tmp_path) == before
 
 
+@pytest.mark.parametrize(
+    "at", ["git init", "git add", "git -c", "nix build", "nix-env --profile", "bin/", "touch"]
+)
+def test_a_sandbox_whose_making_was_interrupted_is_made_by_the_next_command(
+    at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need("nix")
+    root, call, touch = tmp_path / "sandbox", sandbox._call, Path.touch
+
+    def interrupted(root: Path, *command: str) -> None:
+        call(root, *command)
+        words = ("git", *command[3:]) if command[0] == "git" else command
+        if " ".join(words).startswith(at) or at in words[0]:
+            raise KeyboardInterrupt
+
+    def last(path: Path) -> None:
+        if at == "touch" and path == root / sandbox.MADE:
+            raise KeyboardInterrupt
+        touch(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sandbox, "_call", interrupted)
+        patch.setattr(Path, "touch", last)
+        with pytest.raises(KeyboardInterrupt):
+            sandbox.data(root)
+    assert not (root / sandbox.MADE).exists()
+    sandbox.data(root)
+    assert (root / sandbox.MADE).exists()
+    profiles = "nix/var/nix/profiles/system", "home/.local/state/nix/profiles/home-manager"
+    assert all((root / one).exists() for one in profiles)
+
+
+def test_the_sandboxs_own_repository_is_not_led_by_the_users_git(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, other, root = tmp_path / "home", tmp_path / "other", tmp_path / "sandbox"
+    home.mkdir()
+    (home / ".gitconfig").write_text(
+        "[commit]\n\tgpgSign = true\n[gpg]\n\tprogram = false\n[core]\n\thooksPath = /dev/null/no\n"
+        "[init]\n\tdefaultObjectFormat = sha256\n"
+    )
+    subprocess.run(["git", "init", "-q", str(other)], check=True)
+    before = tree(other)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git/index"))
+    monkeypatch.setattr(sandbox, "_generations", lambda *_, **__: None)
+    sandbox.data(root)
+    assert tree(other) == before
+    assert (root / "home/.config/home-manager/.git/refs/heads").exists()
+
+
+def test_what_a_program_said_is_shown_where_the_sandbox_cannot_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    for name, text in (("nix", "echo error: no room >&2; exit 1"), ("git", "exit 1")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        cli.environment = {**os.environ, "SANDBOX": str(tmp_path / f"of-{name}")}
+        code, _, err = cli.said("inventory/sandbox.py", "deploy.py", "--dry")
+        assert code == 5 and "Traceback" not in err
+        wanted = "nix build failed: error: no room" if name == "nix" else "git -C failed: without"
+        assert wanted in " ".join(err.split())
+
+
 def test_an_empty_name_is_none_for_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SANDBOX", "")
     monkeypatch.chdir("/")
