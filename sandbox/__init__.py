@@ -252,6 +252,9 @@ def _generations(root: Path, *, host: str, user: str) -> None:
 
 def _call(root: Path, *command: str) -> None:
     """Run a program in the sandbox. Raises InvalidInput with what it said where it fails."""
+    if shutil.which(command[0]) is None:
+        why = f"cannot be made: {command[0]} is not installed"
+        raise InvalidInput([Problem(str(root), 0, 0, "", why, "install it, then the same command")])
     own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     done = subprocess.run(
         # What the user or the machine set for git (signatures, hooks) is for other repositories.

@@ -309,7 +309,8 @@ def begin(state: Any, params: dict[str, Any]) -> None:
     try:
         run.start()
     except JournalError as error:
-        run.terminal.line(f"{Outcome.FAILED} (exit {int(Exit.FAILED)}): {error}")
+        elsewhere = "nothing was touched; mend that, or export XDG_STATE_HOME=DIRECTORY of yours"
+        run.terminal.line(f"{Outcome.FAILED} (exit {int(Exit.FAILED)}): {error}; {elsewhere}")
         leave(Exit.FAILED)
     current = run
     start.begun = True

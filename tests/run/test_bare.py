@@ -34,6 +34,14 @@ def test_this_machine_is_shown_as_a_profile_without_an_inventory(copy: Copy) -> 
     assert [p for p in sorted(copy.project.rglob("*.*")) if p not in before] == []
 
 
+def test_a_home_that_takes_no_journal_is_named_with_the_way_out(cli: Cli) -> None:
+    cli.environment["XDG_STATE_HOME"] = "/dev/null"
+    code, out, _ = cli.said("@local", "tasks/detect.py")
+    said = " ".join(out.split())
+    assert code == 1 and "journal.jsonl: Not a directory; nothing was touched; " in said
+    assert "export XDG_STATE_HOME=DIRECTORY of yours" in said
+
+
 @pytest.mark.parametrize("nameless", [False, True])
 def test_the_user_is_whose_process_it_is_whatever_the_environment_says(
     monkeypatch: pytest.MonkeyPatch, *, nameless: bool

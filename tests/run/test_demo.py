@@ -205,6 +205,11 @@ def test_what_a_program_said_is_shown_where_the_sandbox_cannot_be_made(
         assert code == 5 and "Traceback" not in err
         wanted = "nix build failed: error: no room" if name == "nix" else "git -C failed: without"
         assert wanted in " ".join(err.split())
+    (tmp_path / "git").unlink()
+    path = path_without("git", os.environ["PATH"], tmp_path / "no-git")
+    cli.environment = {**os.environ, "SANDBOX": str(tmp_path / "without"), "PATH": path}
+    code, _, err = cli.said("inventory/sandbox.py", "deploy.py", "--dry")
+    assert code == 5 and "cannot be made: git is not installed" in " ".join(err.split())
 
 
 def test_an_empty_name_is_none_for_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
