@@ -31,6 +31,14 @@ help:
 
 # Both ways install what uv.lock says, by hash; make requirements writes the file for pip.
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# The programs of .venv name the directory that they were made in: after a move all is made anew.
+ifneq (,$(shell [ ! -e $(BIN)/pyinfra ] || [ "$$(cat $(BIN)/.made 2>/dev/null)" = "$$(pwd -P)" ] || \
+    grep -qF "$$(pwd -P)/$(BIN)/python" $(BIN)/pyinfra || echo moved))
+.PHONY: moved
+moved:
+	@rm -rf .venv
+$(BIN)/.made: moved
+endif
 $(BIN)/.made: pyproject.toml uv.lock requirements.txt
 	@echo "making .venv, once: about half a minute"
 	@if command -v uv >/dev/null; then \
@@ -44,7 +52,7 @@ $(BIN)/.made: pyproject.toml uv.lock requirements.txt
 	    $(PIP) install --require-hashes --requirement requirements.txt && \
 	    $(PIP) install --no-deps --no-build-isolation --editable .; \
 	fi
-	@touch $@
+	@pwd -P > $@
 
 demo: $(BIN)/.made
 	@$(BIN)/python -m sandbox.demo $(ARGS)

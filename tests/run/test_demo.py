@@ -231,6 +231,33 @@ def test_a_sandbox_of_a_project_in_an_odd_directory_has_its_own_miniature(
         assert (root / "nix/var/nix/profiles/system").exists()
 
 
+@pytest.mark.parametrize("moved", [True, False])
+def test_an_environment_of_a_directory_that_was_moved_is_made_anew(
+    tmp_path: Path, *, moved: bool
+) -> None:
+    project = tmp_path / "it's mine"
+    (project / ".venv/bin").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", "uv.lock", "requirements.txt"):
+        shutil.copy(PROJECT / name, project)
+    old = tmp_path / "before" if moved else project
+    for name in (".made", "pyinfra", "python"):
+        (project / ".venv/bin" / name).write_text("#!/bin/sh\n")
+        (project / ".venv/bin" / name).chmod(0o755)
+    (project / ".venv/bin/pyinfra").write_text(f"#!{old}/.venv/bin/python\n")
+    (tmp_path / "uv").write_text("#!/bin/sh\necho made\n")
+    (tmp_path / "uv").chmod(0o755)
+    done = subprocess.run(
+        ["make", "demo"],
+        cwd=project,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (project / ".venv/bin/pyinfra").exists() is not moved
+    assert ("making .venv, once" in done.stdout) is moved, done.stdout + done.stderr
+
+
 def test_a_python_that_is_too_old_is_named_before_anything_is_made(tmp_path: Path) -> None:
     for name in ("Makefile", "pyproject.toml", "uv.lock", "requirements.txt"):
         shutil.copy(PROJECT / name, tmp_path)
