@@ -147,6 +147,8 @@ class Terminal:
 
 def plain(text: str) -> str:
     """``text`` without control characters (an escape sequence could move the cursor)."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in text)
 
 

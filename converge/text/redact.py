@@ -324,10 +324,10 @@ def harmless(record: Mapping[str, object]) -> dict[str, object]:
 
 def text(value: str) -> str:
     """One text for a report: without secrets and invisible characters, cut at LONGEST."""
-    value = secrets(value[:EXAMINED])
+    value = secrets(value if len(value) <= EXAMINED else value[:EXAMINED])
     if len(value) > LONGEST:
         value = f"{value[:LONGEST]}... ({len(value) - LONGEST} more characters)"
-    return visible(value)
+    return value if value.isprintable() else visible(value)
 
 
 def visible(value: str) -> str:
@@ -340,7 +340,9 @@ def visible(value: str) -> str:
 def _value(value: object, depth: int) -> object:
     if isinstance(value, str):
         return text(value)
-    if isinstance(value, Mapping):
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, dict | Mapping):  # a dict is known as one at once
         if depth >= DEEPEST:
             return {}
         named = _is_named(value)
@@ -350,8 +352,6 @@ def _value(value: object, depth: int) -> object:
         }
     if isinstance(value, list | tuple):
         return [] if depth >= DEEPEST else [_value(line, depth + 1) for line in _lines(value)]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if value is None or isinstance(value, bool | int | float):
-        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     return text(str(value))
