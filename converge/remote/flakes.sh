@@ -26,6 +26,8 @@ leave_git_alone
 fetch_nothing
 stamps=${XDG_STATE_HOME:-$HOME/.local/state}/workspace-tuning/workspace/flakes
 SHOWN=20 # names of each kind
+# A history has what was deleted since, and maybe what it was told to ignore.
+PRIVATE='( -type f ! -perm -004 -o -type d ! -perm -005 -o -name .git -o -name .jj -o -name .hg )'
 
 quoted() { # quoted TEXT: TEXT as a person types it in a shell
     case $1 in
@@ -88,7 +90,11 @@ flake() {
         directory=${real%/*}
         case $real in
             *"$newline"*) not_read failed "$given" "there is a line break in its path" ;;
-            */flake.nix) by_git "${directory:-/}" || as_path "${directory:-/}" ;;
+            */flake.nix)
+                tells=$(grep -Eo '^[^#]*(nixConfig|self[.]submodules *= *true)' -- "$real")
+                case $tells in *submodules*) with=$with,submodules, ;; esac # Nix from 2.27 on
+                by_git "${directory:-/}" || as_path "${directory:-/}"
+                ;;
             *) not_read failed "$given" "flake.nix is a link to $real, whose name is not flake.nix" ;;
         esac
     fi
@@ -258,10 +264,11 @@ state() (
 # as_path DIRECTORY: Nix copies all that is below it.
 as_path() {
     # One walk finds what Nix cannot copy, what is private, and the times of all.
+    # shellcheck disable=SC2086 # words of find
     walked=$newline$({
         find "$1" \( ! -type l ! -readable -o -type d ! -executable \) -fprintf /dev/fd/3 'closed\n' , \
             ! -type f ! -type d ! -type l -fprintf /dev/fd/3 'odd\n' , \
-            \( -type f ! -perm -004 -o -type d ! -perm -005 \) -fprintf /dev/fd/3 'private\n' , \
+            $PRIVATE -fprintf /dev/fd/3 'private\n' , \
             -printf '%P %y %m %s %T@ %C@ %l\0' | sort -z | sha256sum
     } 3>&1)
     case $walked in *"${newline}closed$newline"*)
@@ -290,15 +297,13 @@ as_path() {
     say flake "$name" path "$digest" "$1"
     if [ -n "$times" ]; then say flake_times "$name" "$times"; fi
     case $with in *,publish,*) return 0 ;; esac
-    case $walked in *"${newline}private$newline"*) ;; *)
-        if [ ! -e "$1/.git" ] && [ -z "$top" ]; then return 0; fi ;;
-    esac
+    case $top$walked in /* | *"${newline}private$newline"*) ;; *) return 0 ;; esac
+    # shellcheck disable=SC2086 # words of find
     hidden=$({
-        if [ -e "$1/.git" ]; then say .git; fi
         if [ -n "$top" ]; then
             git -C "$1" ls-files --others --ignored --exclude-standard --directory 2>/dev/null
         fi
-        cd -- "$1" && find . \( -type f ! -perm -004 -o -type d ! -perm -005 \) \
+        cd -- "$1" && find . $PRIVATE \
             ! -path "*$newline*" -print | sed 's:^\./::'
     } | sort -u)
     listed flake_private "$hidden"
@@ -306,10 +311,10 @@ as_path() {
 
 # one_flake NAME DIRECTORY WITH: print all lines of one flake.
 one_flake() {
-    name=$1 with=,$3, real=''
+    name=$1 with=,$3, tells=''
     case $name in system) key=nixos_with ;; *) key=home_with ;; esac
     flake "$2"
-    if [ -n "$real" ] && grep -Eqs '^[^#]*nixConfig' -- "$real"; then say flake_mark "$name" config; fi
+    case $tells in *nixConfig*) say flake_mark "$name" config ;; esac
     case $with in *,impure,*) say flake_mark "$name" impure ;; esac
 }
 # both NAME NAME DIRECTORY WITH: one flake has both, so a repository is read once. In what git tells, the

@@ -173,6 +173,24 @@ def test_submodules_are_named_and_with_the_choice_their_changes_count(
     assert reader.flake(choices="submodules").digest != with_.digest
 
 
+def test_submodules_that_the_flake_itself_asks_for_count_without_the_choice(
+    reader: Reader, flake: Path, tmp_path: Path
+) -> None:
+    repository(tmp_path / "part")
+    git(
+        flake, "-c", "protocol.file.allow=always", "submodule", "add", "-q", f"{tmp_path}/part", "p"
+    )
+    (flake / "flake.nix").write_text("{ # inputs.self.submodules = true;\n}\n")
+    git(flake, *WHO, "commit", "-qam", "a part")
+    assert "other-submodules" in reader.flake().marks
+    (flake / "flake.nix").write_text("{ inputs = { self.submodules=true; }; nixConfig = { }; }\n")
+    git(flake, *WHO, "commit", "-qam", "asked for")
+    found = reader.flake()
+    assert found.marks == {"submodules", "config"}
+    (flake / "p/flake.nix").write_text("{ a = 1; }\n")
+    assert reader.flake().digest != found.digest
+
+
 # ---- links and names -----------------------------------------------------------------------------
 
 

@@ -51,6 +51,17 @@ def test_a_repository_that_is_to_be_read_as_a_path_names_what_git_leaves_out(
     assert "base_home_with=path,publish" in found.fault("base_home_with")
 
 
+@pytest.mark.parametrize("name", [".jj", ".hg"])
+def test_the_history_of_another_tool_is_not_shown_to_everybody_unasked(
+    reader: Reader, name: str
+) -> None:
+    directory = plain(reader)
+    (directory / name / "repo").mkdir(parents=True)
+    (directory / name / "repo/old").write_text("x")
+    assert reader.flake().private == (name,)
+    assert reader.flake(choices="publish").fault("k") == ""
+
+
 def test_many_private_files_are_counted_and_the_first_are_named(reader: Reader) -> None:
     directory = plain(reader)
     for number in range(50):
