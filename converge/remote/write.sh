@@ -4,9 +4,8 @@
 #   RUN         id of the run, [0-9a-z-]+
 #   WORK        directory of this run's record, 0700: new bytes, old bytes, the manifest
 #   LOCK        path of the workspace's lock, or "" (root's part works under the user's lock)
-#   CONTROLLER  "HOST USER PID SINCE" of the run, for a person who finds the workspace locked
-#   KEEP        "keep" leaves the lock in place for the steps that follow, "release" removes it; "only"
-#               takes the lock and nothing else: there is no payload
+#   CONTROLLER  of the run; both as in lock.sh
+#   KEEP        "keep" leaves the lock in place for the steps that follow, "release" removes it
 #   PART        directory of the payload that is ours, "user" or "root"; default: all of it
 # The payload is a tar.gz in base64: "manifest", the new bytes as "new/N", and for a file of KDE's the
 # entries that the run changes as "entries/N" (converge/kde/back.py). Manifest lines:
@@ -49,74 +48,6 @@ at_end() { # remove staged files, and the lock if this run holds it
     if [ "$1" != 71 ] && [ -n "$lock" ]; then give_back "$run" "$lock"; fi
 }
 
-# session: print the process that lives as long as the run: sshd's, or the local controller.
-session() {
-    pid=$$
-    while [ "${pid:-0}" -gt 1 ]; do
-        name=$(cat "/proc/$pid/comm" 2>/dev/null)
-        case $name in sshd*) say "$pid" && return 0 ;; esac
-        if [ "$pid" = "$1" ]; then say "$pid" && return 0; fi
-        pid=$(stat_field "$pid" 2)
-    done
-    say $$
-}
-holder_lives() {
-    read_lock "$lock"
-    lives "$anchor" "$start" "$boot"
-}
-# clearing: make sure that only this process clears a dead lock; another could remove a fresh lock.
-clearing() {
-    mine="$$ $(start_time $$) $(boot_id)"
-    if ln -sT -- "$mine" "$lock.clearing" 2>/dev/null; then return 0; fi
-    IFS=' ' read -r pid start boot <<EOF
-$(readlink -- "$lock.clearing")
-EOF
-    if lives "$pid" "$start" "$boot"; then return 1; fi
-    # Its maker was killed meanwhile.
-    rm -rf -- "$lock.clearing"
-    ln -sT -- "$mine" "$lock.clearing" 2>/dev/null
-}
-take_lock() {
-    if [ -e "$lock" ] && [ ! -f "$lock" ]; then stop 70 "$lock: is not a regular file"; fi
-    own "${lock%/*}" || stop 70 "$why"
-    mkdir -p -- "${lock%/*}" || stop 70 "${lock%/*}: cannot be made"
-    set -f
-    # shellcheck disable=SC2086 # four words without blanks
-    set -- $controller
-    set +f
-    anchor=$(session "$3")
-    put "$lock.$run" "run $run" "host $1" "user $2" "pid $3" "since $4" \
-        "anchor $anchor" "start $(start_time "$anchor")" "boot $(boot_id)" ||
-        stop 70 "$why"
-    if ! link_lock && ! holds_lock "$run" "$lock" && [ -f "$lock" ] && ! holder_lives && clearing; then
-        if ! holder_lives; then rm -f -- "$lock"; fi
-        link_lock
-        rm -f -- "$lock.clearing"
-    fi
-    rm -f -- "$lock.$run"
-    if ! holds_lock "$run" "$lock"; then
-        [ -f "$lock" ] || stop 70 "$lock: cannot be made: $(reason "$why")"
-        [ -r "$lock" ] || stop 70 "$lock: cannot be read"
-        while IFS= read -r line; do say lock "$line"; done <"$lock"
-        end_with 71 locked
-    fi
-    # Left by runs that were killed here; not of a run that takes the lock at this moment.
-    for left in "$lock".[0-9]*; do
-        case $left in
-            *.new) [ -n "$(find "$left" -mmin +1 2>/dev/null)" ] || continue ;;
-            *) if read_lock "$left" && lives "$anchor" "$start" "$boot"; then continue; fi ;;
-        esac 2>/dev/null
-        rm -f -- "$left"
-    done
-}
-# link_lock: make the file the lock where there is none, whole from the start, also on a file system
-# without hard links. "mv -n" does not tell whether a lock exists, so its holder is read.
-link_lock() {
-    why=$(ln -- "$lock.$run" "$lock" 2>&1) && return 0
-    if [ -e "$lock" ]; then return 1; fi
-    why=$(mv -nT -- "$lock.$run" "$lock" 2>&1) && holds_lock "$run" "$lock"
-}
-
 check() { # check BEFORE PATH: refuse a target that is not ours, stop at a changed one
     ours "$2" || end_with 73 refused "$why"
     unchanged "$1" "$2" || end_with 75 stale "$2"
@@ -130,10 +61,6 @@ failed() {
 
 [ -z "$lock" ] || take_lock
 place "${work%/*}" || stop 70 "$why"
-if [ "$keep" = only ]; then
-    say 'done'
-    exit
-fi
 mkdir -p -- "$work/before" || stop 70 "$work: cannot be made"
 text=$(unpack "$work" "${6:-}" 2>&1) ||
     stop 70 "$work: cannot hold the new files: $(reason "$text")"
@@ -282,15 +209,26 @@ agrees() { # agrees TARGET...: whether the files are what chezmoi would write; e
 disagrees() { # disagrees TARGET
     problem="$1: chezmoi does not agree: $(say "${before:-it gave no reason}" | head -n 1)"
 }
+# All are asked in one call, beside the notes, which change no answer. If that call fails, each is asked
+# alone.
 set --
 while IFS=' ' read -r kind number mode before path; do
-    [ "$kind" = apply ] || continue
-    if take_note "$number" "$path"; then set -- "$@" "$path"; else disagrees "$path"; fi
+    if [ "$kind" = apply ]; then set -- "$@" "$path"; fi
 done <"$work/manifest"
-# Several are asked in one call. If that call fails, each is asked alone.
+asking=''
+if [ "$#" -gt 0 ]; then
+    agrees "$@" >/dev/null 2>&1 &
+    asking=$!
+fi
+noted=$newline
+while IFS=' ' read -r kind number mode before path; do
+    [ "$kind" = apply ] || continue
+    if take_note "$number" "$path"; then noted=$noted$path$newline; else disagrees "$path"; fi
+done <"$work/manifest"
 agree=no
-if [ "$#" -gt 1 ] && agrees "$@"; then agree=yes; fi
+if [ -n "$asking" ] && wait "$asking"; then agree=yes; fi
 for target in "$@"; do
+    case $noted in *"$newline$target$newline"*) ;; *) continue ;; esac
     if [ "$agree" = yes ] || agrees "$target"; then say verified "$target"; else disagrees "$target"; fi
 done
 clean_up

@@ -33,18 +33,19 @@ def read_command(root: str, arguments: Sequence[str]) -> StringCommand:
     return remote.sh(whole, "workspace-snapshot", root, *arguments)
 
 
-#: A reading, then remote/check.sh, whose probes begin with the text of common.sh as well.
-_LOOK = """\
-common=$1 read=$2 check=$3
+#: A program, and where it succeeds remote/check.sh, whose probes begin with the text of common.sh
+#: too. The first argument of the program is the number of those that are its own.
+_ASK = """\
+common=$1 first=$2 check=$3
 shift 3
-sh -c "$common$read" "$0" "$@" </dev/null || exit
+sh -c "$common$first" "$0" "$@" </dev/null || exit
 shift "$((1 + $1))"
 root=$1 cap=$2 may_sudo=$3 probes=$4
 shift 4
 if [ "$probes" = - ]; then probes=$(cat); fi
 sh -c "$common$check" workspace-check "$root" "$cap" "$may_sudo" "$common$probes" "$@" || :
 """
-#: The reading in it: of its arguments the first is the number of those that are its own.
+#: The reading as such a program.
 _OWN = """\
 own=$1
 shift
@@ -55,10 +56,47 @@ with_first "$own" workspace_snapshot "$@"
 def look_command(root: str, arguments: Sequence[str], questions: Sequence[str]) -> StringCommand:
     """``read_command``, and behind its answer that of ``check.sh`` to these questions, if the
     workspace could be read. The probes have no common text."""
+    return remote.sh(*_look(root, arguments, questions))
+
+
+def take_command(arguments: Sequence[str], questions: Sequence[str]) -> StringCommand:
+    """``take.sh``, and behind its answer that of ``check.sh`` to these questions, if the lock was
+    taken. The probes have no common text."""
+    take = f"shift\n{remote.without_common('take')}"
+    return remote.sh(*_ask("take", take, arguments, questions))
+
+
+#: Begins a transaction and, where its change is in force within the time that it waits, looks.
+_BEGIN = """\
+begun=$(sh -c "$1" "$2" "$3" "$4" "$5" "$6" "$7")
+code=$?
+printf '%s\\n' "$begun"
+case "
+$begun" in *"
+status activated "*) ;; *) exit "$code" ;; esac
+shift 7
+exec sh -c "$@" </dev/null
+"""
+
+
+def begin_command(
+    place: str, wait_s: int, root: str, arguments: Sequence[str], questions: Sequence[str]
+) -> StringCommand:
+    """``transact.sh start`` from its payload and, once the change is in force, ``look_command``:
+    a reading where the change can be seen. ``place``: the transaction's directory."""
+    begin = remote.carried_words("transact", ["start", place, str(wait_s)])
+    return remote.sh(_BEGIN, "workspace-begin", *begin, *_look(root, arguments, questions))
+
+
+def _look(root: str, arguments: Sequence[str], questions: Sequence[str]) -> Sequence[str]:
     read = f"{_programs()}workspace_snapshot() {{\n{_SNAPSHOT}}}\n{_OWN}"
+    return _ask("snapshot", read, (root, *arguments), questions)
+
+
+def _ask(name: str, first: str, own: Sequence[str], questions: Sequence[str]) -> Sequence[str]:
     common, check = remote.text(remote.PROGRAMS / "common.sh"), remote.without_common("check")
-    own = (str(1 + len(arguments)), root, *arguments)
-    return remote.sh(_LOOK, "workspace-snapshot", common, read, check, *own, *questions)
+    words = (common, first, check, str(len(own)), *own, *questions)
+    return (_ASK, f"workspace-{name}", *words)
 
 
 #: How long the text of probes may be as an argument. A longer one would push the common text out of

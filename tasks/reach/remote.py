@@ -74,7 +74,8 @@ PARTS = {
     "managed": ("places", "sources"),
     "build": ("difference",),
     "estimate": ("difference",),
-    "write": ("own", "kdelock", "replace", "seal"),
+    "take": ("own", "lock"),
+    "write": ("own", "lock", "kdelock", "replace", "seal"),
     "transact": ("own", "replace", "seal", "stopped", "discard", "record", "profiles", "installer"),
     "remove": ("own", "replace", "seal", "stopped", "discard"),
     "rollback": ("seal",),
@@ -151,7 +152,12 @@ def kept(name: str, file: str, arguments: Sequence[str]) -> StringCommand:
 
 def carried(name: str, arguments: Sequence[str]) -> StringCommand:
     """The same for a program that its own payload has as ``<name>.sh``."""
-    return sh(_CARRIED, f"workspace-{name}", f"{name}.sh", _digest(name), *arguments)
+    return sh(*carried_words(name, arguments))
+
+
+def carried_words(name: str, arguments: Sequence[str]) -> tuple[str, ...]:
+    """The same, as the arguments of ``sh -c``."""
+    return (_CARRIED, f"workspace-{name}", f"{name}.sh", _digest(name), *arguments)
 
 
 def _digest(name: str) -> str:

@@ -187,6 +187,12 @@ class Planned(Read):
         return tuple(path for path in self.plan.sweep if below(path, ours))
 
     @property
+    def only_locks(self) -> bool:
+        """Whether no file is written before the effects are looked at: the lock alone is taken."""
+        inert = any(not change.root for change in self.plan.inert)
+        return self.proves and not (inert or self.root_changes or self.plan.sweep)
+
+    @property
     def as_root(self) -> bool:
         """Whether root carries out the transaction, because the system is a part of it."""
         return self.snapshot.needs_sudo and any(build.nix.root for build in self.needed_builds)
@@ -197,6 +203,7 @@ class Looked(Planned):
     """The faults from before the change were recorded, so that they do not undo it."""
 
     known: tuple[Finding, ...] = ()
+    holds_lock: bool = False
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -207,7 +214,6 @@ class Written(Looked):
     was said when root's files were written in the same command as the user's."""
 
     records: tuple[tuple[str, str, str], ...] = ()
-    holds_lock: bool = False
     roots: Answer | None = None
 
 
@@ -223,9 +229,11 @@ class Built(Written):
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Activated(Built):
     """The change is in force and undecided. ``take_back``: a function that undoes the change; None
-    where nothing was activated."""
+    where nothing was activated. ``looked``: what the workspace answered, where it was asked in the
+    command that began the change."""
 
     take_back: Callable[[], None] | None = None
+    looked: Answer | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

@@ -38,6 +38,7 @@ PROGRAMS = {
     "read": "read the workspace",
     "release": "give the lock back",
     "remove": "remove what is left",
+    "take": "take the lock",
     "transact": "the workspace is at work",
     "write": "write files",
 }

@@ -23,7 +23,7 @@ from tasks.reach.payload import archive, encoded, pack, squeezed
 from tasks.reach.remote import PROGRAMS, Answer, program, text
 from tasks.run.operations import proves, step, transacts
 from tasks.run.stages import Activated, Built, Kept, Looked, Over, Planned, Proved
-from tasks.steps import again, proof, read, trial, write
+from tasks.steps import proof, read, together, trial, write
 from tasks.steps.transaction import ask, standing
 from tasks.steps.write import record
 
@@ -106,14 +106,16 @@ def preflight(planned: Planned) -> Looked:
     """Look at what has to hold before anything is written, and record the faults from before."""
     if any(build.nix.root for build in planned.needed_builds) and (why := read.to_leave(planned)):
         raise Over(why, Exit.LOCKED)
-    known = proof.before(planned, BLOCKING | keep.HEALTH)
+    first = proof.first(planned, BLOCKING | keep.HEALTH)
+    earlier = together.take(planned, first) if planned.only_locks else None
+    known = proof.before(planned, first, earlier)
     blocking = BLOCKING if planned.needed_builds else ()  # these are about new generations
     for one in known:
         if one.effect is Effect.NOT_EFFECTIVE and one.counts and one.check in blocking:
             raise Over(f"{one.title}: found {one.found}")
     if why := keep.held_back(read.stage_of(planned, planned.snapshot), known):
         raise Over(why)
-    return Looked.of(planned, known=known)
+    return Looked.of(planned, known=known, holds_lock=planned.only_locks)
 
 
 @step("prove", gives=Proved, idle=proves("nothing was activated"))
@@ -122,7 +124,7 @@ def prove(active: Activated) -> Proved:
     the change is disproved."""
     now, earlier = active, None
     if active.transacts:
-        found, earlier = again.look(active, _expected(active))
+        found, earlier = together.look(active, _expected(active), active.looked)
         if found is None:
             return Proved.of(active, disproved="the workspace could not be read after the change")
         now = Activated.of(
@@ -150,11 +152,11 @@ def prove(active: Activated) -> Proved:
     )
 
 
-def _expected(active: Activated) -> Activated:
+def _expected(work: Built) -> Built:
     """The workspace as it was read before the change, with the change."""
-    here = active.snapshot
+    here = work.snapshot
     nodes = dict(here.nodes)
-    for change in active.plan.changes:
+    for change in work.plan.changes:
         if change.after is None:
             nodes.pop(change.path, None)
         else:
@@ -168,7 +170,7 @@ def _expected(active: Activated) -> Activated:
                 owner=before.owner if before else "",
                 content=change.after,
             )
-    return Activated.of(active, snapshot=_as_if_kept(active, replace(here, nodes=nodes)))
+    return Built.of(work, snapshot=_as_if_kept(work, replace(here, nodes=nodes)))
 
 
 def _as_planned(active: Activated, found: Snapshot) -> Plan:
@@ -196,12 +198,12 @@ def begin(built: Built) -> Activated:
     """Write the live files and activate what was built, in a process of the workspace's own."""
     now = built
     for attempt in range(1, ATTEMPTS + 1):
-        answer = ask(now, "start", str(WAIT_S), stdin=payload(now, attempt))
+        answer, looked = together.begin(now, _expected(now), WAIT_S, payload(now, attempt))
         if not answer.of("started") and not answer.of("status"):
             raise _unknown(now, answer) if answer.lost else Over(answer.last_error)
         word, reason = _wait(now, answer)
         if word == "activated":
-            return Activated.of(now, take_back=partial(_take_back, now))
+            return Activated.of(now, take_back=partial(_take_back, now), looked=looked)
         if word == "undone" and reason.startswith(f"{NOTHING}: stale"):
             now.step("activate", "stale", reason)
             now = _again(now)

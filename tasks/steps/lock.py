@@ -12,18 +12,17 @@ from tasks.reach.login import own_name
 from tasks.reach.remote import Answer
 from tasks.run.stages import Over, Read
 
+UNTOUCHED = "this run has changed nothing"
+
 
 def take_lock(work: Read) -> None:
     """Take the lock of the workspace. Raises ``Over`` where another run holds it."""
-    answer = work.remote(
-        "write",
-        work.run.id,
-        f"{work.record_directory}/lock",
-        work.lock,
-        controller(),
-        "only",
-    )
-    done(answer, safe="this run has changed nothing")
+    done(work.remote("take", *arguments(work)), safe=UNTOUCHED)
+
+
+def arguments(work: Read) -> tuple[str, str, str]:
+    """The arguments of ``remote/take.sh``."""
+    return work.run.id, work.lock, controller()
 
 
 def controller() -> str:

@@ -75,13 +75,17 @@ def touched_by(work: Planned) -> Touched:
     return touched(frozenset(changed), files, in_force, ITEMS)
 
 
-def before(work: Planned, always: frozenset[str]) -> tuple[Finding, ...]:
-    """Findings of the items that have to hold before anything is written, of the items ``always``
-    (ids), and of all items that are asked again after the change, so that faults from before are
-    known."""
-    first = {item.id for item in ITEMS if item.when is When.BEFORE}
-    items = touched_by(work).items | always | first
-    return prove(work, frozenset(When), wanted=Touched(settings=frozenset(), items=items))
+def first(work: Planned, always: frozenset[str]) -> Touched:
+    """The items that have to hold before anything is written, the items ``always`` (ids), and all
+    items that are asked again after the change, so that faults from before are known."""
+    early = {item.id for item in ITEMS if item.when is When.BEFORE}
+    items = touched_by(work).items | always | early
+    return Touched(settings=frozenset(), items=items)
+
+
+def before(work: Planned, wanted: Touched, earlier: Earlier | None = None) -> tuple[Finding, ...]:
+    """Findings of ``first``."""
+    return prove(work, frozenset(When), wanted=wanted, earlier=earlier)
 
 
 @dataclass(frozen=True)
@@ -109,8 +113,17 @@ def after(work: Planned, earlier: Earlier | None = None) -> tuple[Finding, ...]:
 
 def foreseen(work: Planned) -> tuple[Ask, ...]:
     """The questions of ``after``, as far as they are known before the workspace is read again."""
+    return _questions(work, AFTER, _wanted(work))
+
+
+def at_first(work: Planned, wanted: Touched) -> tuple[Ask, ...]:
+    """The questions of ``before``."""
+    return _questions(work, frozenset(When), wanted)
+
+
+def _questions(work: Planned, when: frozenset[When], wanted: Touched) -> tuple[Ask, ...]:
     known = context(work)
-    return inquiry.questions(known, _jobs(work, known, AFTER, _wanted(work)))
+    return inquiry.questions(known, _jobs(work, known, when, wanted))
 
 
 def _wanted(work: Planned) -> Touched:

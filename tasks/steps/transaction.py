@@ -13,12 +13,22 @@ def directory(work: Planned) -> str:
     return f"{base}/transaction"
 
 
-def ask(work: Planned, *arguments: str, stdin: str = "", timeout: int = 300) -> Answer:
+LIMIT_S = 300
+
+
+def ask(
+    work: Planned,
+    *arguments: str,
+    stdin: str = "",
+    timeout: int = LIMIT_S,
+    answered: Answer | None = None,
+) -> Answer:
     """Ask the transaction. Where the connection breaks, it is opened and the question asked again.
+    ``answered``: the answer, where another command had the question in it.
 
     Every question may be asked twice, because only the first decision counts.
     """
-    answer = _asked(work, *arguments, stdin=stdin, timeout=timeout)
+    answer = answered or _asked(work, *arguments, stdin=stdin, timeout=timeout)
     if answer.lost and work.reconnect():
         if arguments[0] == "start":
             arguments, stdin = ("wait", "60"), ""

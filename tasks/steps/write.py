@@ -17,7 +17,7 @@ from tasks.run.operations import step
 from tasks.run.stages import Looked, Over, Planned, Read, Written
 from tasks.run.waits import PROGRAMS
 from tasks.steps import read
-from tasks.steps.lock import controller, done, take_lock
+from tasks.steps.lock import controller, done
 
 
 def record(work: Planned, proof: Mapping[str, SettingProof] | None = None) -> Change:
@@ -59,9 +59,8 @@ def layer_files(looked: Looked) -> Written:
     with_root = any(root)
     holds = looked.proves or with_root
     place, home, roots = f"{looked.record_directory}/layer", looked.snapshot.home, None
-    if not changes and not looked.plan.sweep and not with_root:
-        take_lock(looked)
-        return Written.of(looked, holds_lock=True)
+    if looked.holds_lock:
+        return Written.of(looked)
     if with_root:
         roots_alone(looked, *root)
         with looked.waits(PROGRAMS["write"]):

@@ -90,12 +90,33 @@ def test_chezmoi_starts_once_for_what_it_can_be_asked_at_once(
         ]
     else:
         alone = [[target] for target in targets]
-        assert verified == (alone if files == 1 else [targets, *alone])
+        assert verified == [targets, *alone]
         wrong = targets[refused - 1]
         assert said[-1] == f"failed {wrong}: chezmoi does not agree: {wrong}: no"
         assert [line for line in said if line.startswith("verified")] == [
             f"verified {target}" for target in targets if target != wrong
         ]
+
+
+#: Notes and agrees only while the other of the two is asked.
+BESIDE = """\
+case "$*" in
+    *"state set"*) mine=set other=verify ;;
+    *verify*) mine=verify other=set ;;
+    *) exit ;;
+esac
+: >"$CALLS.$mine"
+for _ in $(seq 300); do
+    if [ -e "$CALLS.$other" ]; then exit; fi
+    sleep 0.1
+done
+exit 1
+"""
+
+
+def test_chezmoi_is_asked_whether_it_agrees_beside_its_notes(tmp_path: Path) -> None:
+    said = told(tmp_path, CHEZMOI + BESIDE)
+    assert said[-2:] == [f"verified {tmp_path / 'rc'}", "done"]
 
 
 def told(root: Path, chezmoi: str, *before: str) -> list[str]:

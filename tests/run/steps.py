@@ -19,7 +19,7 @@ from converge.plan.plan import Plan
 from converge.plan.snapshot import Snapshot
 from converge.profile.choices import check_choices
 from converge.subjects.settings import BY_ID
-from tasks.reach import remote
+from tasks.reach import commands, remote
 from tasks.reach.remote import program
 from tasks.run.journal import Journal
 from tasks.run.run import Run
@@ -76,6 +76,12 @@ class Host:
             given = given[4:]
         shell, flag, text, *rest = given[given.index("sh") :]
         assert (shell, flag) == ("sh", "-c")
+        if text == commands._BEGIN:  # the seven words of the beginning, then those of a look
+            _, text, *rest = rest[:8]
+        if text == commands._ASK:
+            name, _, first, _, count, *rest = rest
+            assert first.endswith(remote.without_common(name.removeprefix("workspace-")))
+            return [name, *rest[: int(count)]]
         if text in (remote._KEPT, remote._CARRIED):
             name, copy, _, *rest = rest
             assert copy == (f"{rest[1]}/transact.sh" if text == remote._KEPT else "transact.sh")

@@ -56,6 +56,7 @@ def test_every_program_of_the_engine_is_plain_posix_shell() -> None:
             "record",
             "places",
             "loader",
+            "lock",
             "prove",
             "installer",
             *activate.UNDO,
@@ -101,7 +102,7 @@ def test_room_for_another_generation_is_asked_for_only_where_one_is_made(
     full = Finding(check="disk.room", title="Room", effect=Effect.NOT_EFFECTIVE, found="1 MiB")
     monkeypatch.setattr(proof, "before", lambda *_: (full,))
     monkeypatch.setattr(read, "stage_of", lambda *_: Stage(phases=frozenset()))
-    assert activate.preflight(make()).known == (full,)
+    assert activate.preflight(make(("done",))).known == (full,)
     with pytest.raises(Over, match="Room: found 1 MiB"):
         activate.preflight(make(made=plan(found(), selected=EVERY)))
 

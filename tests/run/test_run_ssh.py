@@ -19,7 +19,7 @@ def _real_tools() -> None:
     need("chezmoi")
 
 
-def test_two_workspaces_converge_and_a_run_without_changes_costs_one_command_each(
+def test_two_workspaces_converge_and_each_run_costs_few_commands(
     cli: Cli, ssh_server: sshd.Server
 ) -> None:
     boxes = [ssh_server.box(user, f"box-{user}") for user in sshd.USERS]
@@ -50,6 +50,19 @@ def test_two_workspaces_converge_and_a_run_without_changes_costs_one_command_eac
         sshd.TWO: 1,
     }
     assert [tree(root) for root in roots] == before
+
+    kwinrc = roots[0] / "home/.config/kwinrc"
+    declared = kwinrc.read_bytes()
+    kwinrc.write_bytes(declared.replace(b"contrastEnabled=false", b"contrastEnabled=true"))
+    assert kwinrc.read_bytes() != declared
+    used = {user: ssh_server.commands(user) for user in sshd.USERS}
+    one = cli(inventory, "deploy.py", "-y")
+    assert one.code == 0, one.out
+    assert kwinrc.read_bytes() == declared
+    assert {user: ssh_server.commands(user) - used[user] for user in sshd.USERS} == {
+        sshd.ONE: 4,  # read; lock and ask; begin, read and ask; decide
+        sshd.TWO: 1,
+    }
 
 
 def test_a_dry_run_over_ssh_writes_nothing(cli: Cli, ssh_server: sshd.Server) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from converge.exits import Exit
+from converge.proof import inquiry
+from tasks.reach import remote
 from tasks.reach.payload import pack
 from tasks.reach.remote import program
 from tasks.run.stages import Kept, Looked, Over, Written
@@ -18,6 +20,8 @@ from tests.proof.checks import HOME
 from tests.run.steps import DONE, make
 
 __all__ = ["make"]
+#: The lock is taken, and the questions behind it have no answer.
+ASKED = (*DONE, inquiry.FIRST, "end")
 
 
 def test_a_plan_without_changes_has_no_step_to_do(make: Any) -> None:
@@ -45,13 +49,50 @@ def test_the_lock_is_taken_with_the_users_layer_and_kept_for_what_follows(make: 
 
 
 def test_where_no_layer_of_the_users_changes_the_lock_is_taken_alone(make: Any) -> None:
-    """Without a payload, which would come a round trip later, and without a record of it."""
-    work = make(DONE, stage=Looked)
-    written = write.layer_files(work)
+    """In one command with the questions, and without a record of it."""
+    work = make(ASKED)
+    looked = activate.preflight(work)
+    name, run, lock, holder = work.host.words(0)
+    assert (name, run, lock) == ("workspace-take", work.run.id, f"{work.snapshot.state}/lock")
+    assert len(holder.split(" ")) == 4
+    written = write.layer_files(looked)
     assert written.holds_lock and written.records == ()
-    *_, lock, _, keep = work.host.words()
-    assert (lock, keep) == (f"{work.snapshot.state}/lock", "only")
-    assert "_stdin" not in work.host.commands[0][1]
+    ((command, _),) = work.host.commands
+    assert command.count(remote.text(remote.PROGRAMS / "common.sh")) == 1
+
+
+@pytest.mark.parametrize(
+    "what", ["a file", "a file of root's", "a staged file", "nothing to prove"]
+)
+def test_the_lock_is_not_taken_before_something_else_is_written(make: Any, what: str) -> None:
+    made = plan(found())
+    inert = plan(found(), selected=EVERY).inert
+    made = {
+        "a file": replace(made, changes=tuple(one for one in inert if not one.root)),
+        "a file of root's": replace(made, changes=tuple(one for one in inert if one.root)),
+        "a staged file": replace(made, sweep=("/home/mitsio/.config/.kwinrc.wt-x",)),
+        "nothing to prove": replace(made, changes=(), builds=(), recorded=False),
+    }[what]
+    assert make().only_locks and made != plan(found())
+    assert not make(made=made).only_locks
+
+
+def test_a_lock_that_another_run_holds_is_told_and_nothing_was_asked(make: Any) -> None:
+    with pytest.raises(Over, match=r"^locked by run r of h$") as over:
+        activate.preflight(make(("lock run r", "lock host h", "locked")))
+    assert over.value.code is Exit.LOCKED
+
+
+def test_a_lock_whose_answer_was_lost_is_asked_for_again(make: Any) -> None:
+    work = make(TimeoutError(), ASKED)
+    assert activate.preflight(work).holds_lock
+    assert work.host.words(0) == work.host.words(1)
+
+
+def test_questions_that_the_lock_did_not_answer_are_asked_alone(make: Any) -> None:
+    work = make(DONE, ASKED[1:])
+    assert activate.preflight(work).holds_lock
+    assert [words[3] for words, _ in work.host.commands] == ["workspace-take", "workspace-check"]
 
 
 def test_a_run_that_only_brings_the_record_up_to_date_gives_the_lock_back_at_once(
@@ -152,9 +193,9 @@ def test_what_a_killed_run_left_beside_files_of_root_is_swept_by_root(make: Any)
 def test_a_place_that_cannot_be_written_is_said_with_what_is_safe_and_what_to_do(
     make: Any, said: str, do: str
 ) -> None:
-    work = make((f"failed /home/me/lock: cannot be written: {said}",), stage=Looked)
+    work = make((f"failed /home/me/lock: cannot be written: {said}",))
     with pytest.raises(Over) as over:
-        write.layer_files(work)
+        activate.preflight(work)
     assert str(over.value) == (
         f"/home/me/lock: cannot be written: {said}; this run has changed nothing; {do}, "
         "then run it again"

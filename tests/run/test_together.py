@@ -1,5 +1,5 @@
-"""A workspace is read and asked in one command after its change; what was not foreseen, or not
-answered whole, is asked by itself."""
+"""A change is begun, and its workspace read and asked, in one command; what was not foreseen, or
+not answered whole, is asked by itself."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shlex
 import subprocess
 from base64 import b64encode
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from converge.plan.snapshot import Snapshot
 from converge.proof import inquiry
 from converge.proof.check import Ask
 from tasks.reach import commands, remote
-from tasks.run.stages import Activated
-from tasks.steps import activate, again, proof, read
+from tasks.reach.payload import archive, encoded
+from tasks.run.stages import Activated, Built
+from tasks.steps import activate, proof, read, together
 from tests.plan.plans import EVERY, found, plan
 from tests.remote.reading import FILES
 from tests.run.steps import make
@@ -58,7 +60,7 @@ def test_a_workspace_is_read_and_asked_in_one_command(
     asked = proof.foreseen(activate._expected(work))
     assert len(asked) > 50
     work.host.answers = [("workspace-begin", "end", *answers(asked)), answers(())]
-    snapshot, earlier = again.look(work, activate._expected(work))
+    snapshot, earlier = together.look(work, activate._expected(work))
     assert snapshot is not None
     known = proof.context(activate._expected(work))
     assert len(earlier.replies(known)) == len(asked)
@@ -71,6 +73,92 @@ def test_a_workspace_is_read_and_asked_in_one_command(
     assert len(work.host.commands) == 2, "what is wrong is asked once more, and nothing else"
 
 
+@pytest.fixture
+def small(make: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes a change whose questions have room in the command that begins it."""
+    monkeypatch.setattr(commands, "_ROOM", 100_000)
+    return partial(make, stage=Built)
+
+
+def begun(work: Any) -> tuple[remote.Answer, remote.Answer | None]:
+    return together.begin(work, activate._expected(work), 20, "payload")
+
+
+def test_a_change_is_begun_and_looked_at_in_one_command(small: Any, readable: None) -> None:
+    work = small()
+    asked = proof.foreseen(activate._expected(work))
+    look = ("workspace-begin", "end", *answers(asked))
+    work.host.answers = [("started process", "status activated r", *look)]
+    active = activate.begin(work)
+    assert (active.looked and active.looked.lines) == look
+    snapshot, earlier = together.look(active, activate._expected(active), active.looked)
+    assert snapshot is not None and len(earlier.replies(proof.context(active))) == len(asked) > 0
+    assert len(work.host.commands) == 1
+    work.host.answers = [look]
+    together.look(active, activate._expected(active))
+    assert len(work.host.commands) == 2, "what was looked at once is looked at anew"
+
+
+@pytest.mark.parametrize("how", ["a part of root's", "no room for the probes"])
+def test_what_cannot_go_with_the_beginning_is_asked_for_later(
+    small: Any, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    started = ("started process", "status activated r")
+    work = small(started)
+    if how == "a part of root's":
+        work = small(started, made=plan(found(), selected=EVERY), known=BUILT)
+        assert work.as_root
+    else:
+        monkeypatch.setattr(commands, "_ROOM", 0)
+    answer, looked = begun(work)
+    assert answer.first("status") == "activated r" and looked is None
+    ((command, options),) = work.host.commands
+    assert "workspace-snapshot" not in command and options["_stdin"] == "payload"
+
+
+def test_a_beginning_whose_answer_was_lost_is_waited_for_and_looked_at_later(
+    small: Any,
+) -> None:
+    work = small(TimeoutError(), ("status activated r",))
+    answer, looked = begun(work)
+    assert answer.first("status") == "activated r" and looked is None
+    assert work.host.words(1)[1::2] == ["wait", "60"]
+
+
+def test_a_workspace_that_cannot_unpack_the_program_is_sent_it(small: Any) -> None:
+    lacking, started = ("lacking",), ("started process", "status activated r")
+    work = small(lacking, lacking, started)
+    assert begun(work)[0].first("status") == "activated r"
+    assert [work.host.words(n)[1] for n in range(3)] == ["start"] * 3
+
+
+@pytest.mark.parametrize(
+    ("said", "reads"),
+    [
+        ("started process\nstatus activated r", True),
+        ("status activated r", True),
+        ("started process\nstatus activating r", False),
+        ("status undone nothing was changed: status activated r", False),
+        ("failed no room", False),
+        ("", False),
+    ],
+)
+@pytest.mark.parametrize("code", [0, 70])
+def test_the_workspace_is_read_behind_a_change_that_is_in_force_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, reads: bool, code: int
+) -> None:
+    text = f"printf '%s\\n' \"$1\" \"$3\"\ncat <<'E'\n{said}\nE\nexit {code}\n"
+    monkeypatch.setattr(remote, "program", lambda _: text)
+    monkeypatch.setattr(commands, "_look", lambda *_: ('echo "$0" "$@"', "looked", *"it's so"))
+    given = commands.begin_command("/a place", 20, "/", [], [])
+    packed = encoded(archive({"transact.sh": (text.encode(), 0o600)}))
+    run = [need("dash"), "-c", given.get_raw_value()]
+    done = subprocess.run(run, input=packed, capture_output=True, text=True, check=False)
+    lines = ["start", "20", *said.splitlines(), *(["looked i t ' s   s o"] if reads else [])]
+    assert done.stdout.rstrip("\n").splitlines() == lines, done.stderr
+    assert done.returncode == (0 if reads else code)
+
+
 @pytest.mark.parametrize("lines", [1, 2, 30, -1])
 def test_answers_that_are_not_whole_count_for_nothing(
     make: Any, readable: None, lines: int
@@ -78,14 +166,14 @@ def test_answers_that_are_not_whole_count_for_nothing(
     work = changed(make)
     asked = proof.foreseen(activate._expected(work))
     work.host.answers = [("workspace-begin", "end", *answers(asked)[:lines])]
-    snapshot, earlier = again.look(work, activate._expected(work))
+    snapshot, earlier = together.look(work, activate._expected(work))
     assert snapshot is not None
     assert earlier.replies(proof.context(work)) == {}
 
 
 def test_a_workspace_that_was_not_read_was_not_asked(make: Any, readable: None) -> None:
     work = changed(make, ("workspace-begin", "half of it"))
-    snapshot, earlier = again.look(work, activate._expected(work))
+    snapshot, earlier = together.look(work, activate._expected(work))
     assert (snapshot, earlier.lines) == (None, ())
 
 
