@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
+from collections.abc import Sequence
 
 from converge.plan.plan import Change
 
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")  # only \n ends a line in these files
+_PAIRS = 200_000  # of equal lines: difflib looks at each pair, some of them fifty times
 BINARY = "(not text: {} bytes)"
 
 
@@ -20,8 +23,7 @@ def unified(change: Change, *, home: str) -> list[str]:
     name = short(change.path, home)
     absent = "/dev/null"
     lines = difflib.unified_diff(
-        _LINES.findall(before),
-        _LINES.findall(after),
+        *_comparable(_LINES.findall(before), _LINES.findall(after)),
         fromfile=absent if change.before is None else name,
         tofile=absent if change.after is None else name,
         n=2,
@@ -32,6 +34,34 @@ def unified(change: Change, *, home: str) -> list[str]:
         if not line.endswith("\n"):
             shown.append("\\ No newline at end of file")
     return shown
+
+
+class _Line(str):
+    """A line that equals no other one of the same text."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+def _comparable(before: list[str], after: list[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """The lines for difflib. Where many lines are alike, which would take hours, all between the
+    same begin and the same end of both counts as changed."""
+    times = Counter(after)
+    popular = len(after) // 100 + 1 if len(after) >= 200 else len(after)  # these difflib leaves out
+    if sum(times[line] for line in before if times[line] <= popular) <= _PAIRS:
+        return before, after
+    shorter = min(len(before), len(after))
+    begin = next((n for n in range(shorter) if before[n] != after[n]), shorter)
+    rest = range(1, shorter - begin + 1)
+    end = next((n - 1 for n in rest if before[-n] != after[-n]), shorter - begin)
+    first, last = map(_Line, before[:begin]), map(_Line, before[len(before) - end :])
+    same = [*first], [*last]
+    changed = ([*map(_Line, lines[begin : len(lines) - end])] for lines in (before, after))
+    one, other = ([*same[0], *lines, *same[1]] for lines in changed)
+    return one, other
 
 
 def short(path: str, home: str) -> str:

@@ -38,7 +38,12 @@ NUMBERS = ("uid", "system_uid", "uptime_s")
 LOWER_LIMIT = 1024 * 1024  # bytes of a KDE file of a lower layer; a larger one is passed over
 #: A staged file that remote/write.sh puts beside a target, or a lock file of KConfig's while it is
 #: being made.
-_STAGED = re.compile(r".*/\.[^/\n]+\.wt-[0-9a-z.-]+")
+_STAGED = re.compile(r"\.[^\n]+\.wt-[0-9a-z.-]+")
+
+
+def _staged(path: str) -> bool:
+    directory, slash, name = path.rpartition("/")
+    return bool(slash and "\n" not in directory and len(name) < 256 and _STAGED.fullmatch(name))
 
 
 class SnapshotError(Exception):
@@ -198,7 +203,7 @@ def _parse(rows: list[str]) -> Snapshot:
             case "unreadable":
                 unreadable.add(rest)
             case "leftover":
-                if not _STAGED.fullmatch(rest):
+                if not _staged(rest):
                     raise SnapshotError("the snapshot names a left over file that is none of ours")
                 leftovers.append(rest)
             case "config_dir":
@@ -232,7 +237,7 @@ def _parse(rows: list[str]) -> Snapshot:
 
     nodes: dict[str, Node] = {}
     for node in _nodes("".join(rows[start + 1 : -1])):
-        if _STAGED.fullmatch(node.path):
+        if _staged(node.path):
             leftovers.append(node.path)
         else:
             nodes[node.path] = node

@@ -12,6 +12,7 @@ and where. Nix prints the reason in three forms:
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ _CAUSE = re.compile(r"\b(?:error|fatal|FAILED)\b.*:|: (?:command )?not found|No 
 _LOG_NOTE = re.compile(r"> note: ")
 _ERROR = re.compile(r"\s*error:\s*")
 _PLACE = re.compile(r"\s*(?:… )?at (\S.*?:\d+:\d+):?\s*$")
-_EXCERPT = re.compile(r"\s*\d*\s*\|")
+_EXCERPT = re.compile(r"\s*(?:\d+\s*)?\|")
 _NOISE = re.compile(r"\s*\((?:use '--show-trace'|stack trace truncated|\d+ duplicate frames)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 #: Kinds of failure to read from a place, by the words of curl, git, ssh and Nix. A refusal comes
@@ -76,6 +77,9 @@ _PLACES = (
     (r"Operation not permitted", "look at the attributes there (lsattr)"),
 )
 _LIMIT = 60  # lines of one reason
+#: What is looked at: characters of a line, and the last lines. Some of the expressions take the
+#: square of a line's length.
+_WIDEST, _MOST = 4000, 4000
 _HEADINGS = 3  # a first line that ends with ":" is joined with the lines that it announces
 
 
@@ -93,7 +97,7 @@ class Reason:
 
 def reason(printed: Iterable[str]) -> Reason | None:
     """The reason among the lines that a program printed; None where no line begins as an error."""
-    lines = [_COLOUR.sub("", line).rstrip() for line in printed]
+    lines = [_COLOUR.sub("", line[:_WIDEST]).rstrip() for line in deque(printed, _MOST)]
     lines = [line for line in lines if not _IGNORED.match(line)]
     begin = next((n for n, line in enumerate(lines) if _BEGINS.match(line)), None)
     if begin is None:
@@ -134,7 +138,8 @@ def trouble(said: str) -> str:
     """Why a place could not be read, from the words of a program: ``refused``, ``unreachable`` or
     ``absent``; the empty string for any other reason."""
     # Warnings tell of retries and of deprecated things: they are not the reason.
-    lines = (line for line in said.splitlines() if not line.startswith("warning:"))
+    last = (line[:_WIDEST] for line in said.splitlines()[-_MOST:])
+    lines = (line for line in last if not line.startswith("warning:"))
     text = "\n".join(line for line in lines if not _IGNORED.match(line))
     return next((kind for kind, how in _TROUBLES if re.search(how, text, re.IGNORECASE)), "")
 

@@ -18,7 +18,8 @@ from pyinfra.api.output import set_echo
 from converge.report.terminal import Terminal
 
 _STYLE = re.compile(r"\033\[[0-9;]*m")
-_BUILDING = re.compile(r"building '/\S*/[a-z0-9]{32}-(.*)\.drv'")
+#: A segment of a path ends where the next begins, so that a long line takes no longer than it is.
+_BUILDING = re.compile(r"building '(?:/[^\s'/]*)*/[a-z0-9]{32}-([^\s'/]*)\.drv'")
 _PLANNED = re.compile(r"(?:these (\d+) derivations|this derivation) will be built")
 #: The messages of a build that a person should see; the others are in Nix's own log.
 _WORTH = re.compile(r"(?:trace: )?((?:warning: workspace-tuning|error\b).*)")

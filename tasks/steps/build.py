@@ -22,10 +22,11 @@ from tasks.run.operations import step
 from tasks.run.stages import Built, Over, Planned, Workspace, Written
 from tasks.steps import elsewhere
 
-#: The copy of a flake's file in the store, as Nix names it in messages.
-_COPY = re.compile(r"/[^\s'\"«»]*/[0-9a-z]{32}-source/[^\s:'\"«»]+")
+#: The copy of a flake's file in the store, as Nix names it in messages, and what stands before it.
+#: A word is tried once, at its begin: from each slash on it would take the square of its length.
+_COPY = re.compile(r"(?<![^\s'\"«»])([^\s'\"«»/]*)(/[^\s'\"«»]*/[0-9a-z]{32}-source/[^\s:'\"«»]+)")
 _COPIES = 20
-_FETCHED = re.compile(r"paths? will be fetched \(([^)]*)\)")
+_FETCHED = re.compile(r"paths? will be fetched \(([^()]{1,200})\)")
 
 
 def estimate(work: Planned) -> Planned:
@@ -107,7 +108,7 @@ def tell(work: Workspace, answer: Answer) -> None:
 def _own_paths(work: Planned, build: Build, answer: Answer) -> Answer:
     """The answer, with the user's own paths in place of the copies in the store."""
     said = answer.reason.text if answer.reason and not answer.lost else ""
-    copies = list(dict.fromkeys(_COPY.findall(said)))[:_COPIES]
+    copies = list(dict.fromkeys(found[2] for found in _COPY.finditer(said)))[:_COPIES]
     if not copies:
         return answer
     directory = PurePosixPath(build.base.directory)  # the repository, for a flake in a git one
@@ -116,7 +117,7 @@ def _own_paths(work: Planned, build: Build, answer: Answer) -> Answer:
     own = dict(zip(found.of("origin"), found.of("at"), strict=False))
 
     def named(line: str) -> str:
-        return _COPY.sub(lambda copy: own.get(copy[0], copy[0]), line)
+        return _COPY.sub(lambda copy: copy[1] + own.get(copy[2], copy[2]), line)
 
     return replace(
         answer, lines=tuple(map(named, answer.lines)), errors=tuple(map(named, answer.errors))

@@ -213,12 +213,12 @@ def _entry(name: str, content: Sequence[str]) -> BootEntry:
     system, boots = _system(keys.get("options", "")), "missing" not in keys
     boots = boots and not _OTHER_PROCESSOR.fullmatch(keys.get("architecture", ""))
     title, version = keys.get("title", ""), keys.get("version", "")
-    if _OTHER_PROFILE.match(name) or re.search(r"\[[^\]]+\]", title):
+    if _OTHER_PROFILE.match(name) or re.search(r"\[[^\[\]]+\]", title):
         return BootEntry(name=name, system=system, boots=boots)
-    named = _FILE.fullmatch(name)
+    named = _FILE.fullmatch(name[:256])  # a name of a file has 255 characters at most
     special = bool(
         (named and named[2])
-        or re.search(r"\([^)]+\)\s*$", title if name.lower().endswith(".conf") else "")
+        or re.search(r"\([^()]+\)\s*$", title if name.lower().endswith(".conf") else "")
         or re.search(r"\bGeneration \d+-", version)
     )
     number = _NUMBER.search(version)
