@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from converge.hardware import graphics
@@ -170,7 +170,7 @@ class Profile:
         """The first of ``by_nvidia``."""
         return next(iter(self.by_nvidia), None)
 
-    @property
+    @cached_property  # a run asks for each check and each setting
     def facts(self) -> frozenset[str]:
         """Return the facts of ``converge.setting.NEEDS`` that hold."""
         plasma = self.session.desktop == "plasma6"

@@ -17,7 +17,8 @@ from converge.plan.standing import Stand, Standing
 from converge.profile.profile import load_profile
 from converge.proof import inquiry
 from converge.proof.check import ABSENT, Answers, Ask, Context, Reply, When
-from converge.setting import Layer, Phase
+from converge.proof.touched import Touched
+from converge.setting import Layer
 from converge.subjects.checks import ITEMS, PROOFS
 from converge.subjects.settings import ALL, BY_ID
 
@@ -160,8 +161,8 @@ def answers(asked: tuple[Ask, ...], replies: Replies, *, sandbox: bool = False) 
 
 def jobs(name: str, known: Context) -> tuple[inquiry.Job, ...]:
     """The one check of an item, or of a setting."""
-    todo = inquiry.jobs(known, ITEMS, PROOFS, when=frozenset(When), phases=frozenset(Phase))
-    found = tuple(job for job in todo if name == (job.setting.id if job.setting else job.check.id))
+    one = Touched(settings=frozenset((name,)), items=frozenset((name,)))
+    found = inquiry.jobs(known, ITEMS, PROOFS, when=frozenset(When), wanted=one)
     assert len(found) == 1, f"{name}: {len(found)} checks"
     return found
 

@@ -122,6 +122,7 @@ _NAMES = {
     "refind": "rEFInd",
     "extlinux": "extlinux",
 }
+_HEAD = re.compile(rf"loader (?:{'|'.join(_NAMES)})(?: /|$)")
 _UNREAD = re.compile(r"unreadable /")
 _SYSTEM = re.compile(r"init=(/nix/store/[^/\s\"]+)/init\b")
 _OTHER_PROFILE = re.compile(r"nixos-(?!generation-).+-generation-\d+")
@@ -132,7 +133,7 @@ def _blocks(text: str) -> Iterator[tuple[str, list[str]]]:
     """Yield the head of each menu, and its lines."""
     head, lines = "", list[str]()
     for line in text.splitlines():
-        if re.match(rf"loader (?:{'|'.join(_NAMES)})(?: /|$)", line):
+        if _HEAD.match(line):
             if head:
                 yield head, lines
             head, lines = line.removeprefix("loader "), []

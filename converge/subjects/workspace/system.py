@@ -119,13 +119,14 @@ def coredumps(text: str) -> tuple[str, ...]:
     raise Unreadable("coredumpctl printed neither dumps nor that there are none")
 
 
+_AMOUNT = re.compile(r"(\w+(?:\(\w+\))?):\s+(\d+)(?: kB)?")
+
+
 def memory(text: str) -> dict[str, int]:
     """``/proc/meminfo`` in bytes."""
     found = {}
-    for line in text.splitlines():
-        match = re.fullmatch(r"(\w+(?:\(\w+\))?):\s+(\d+)(?: kB)?", line)
-        if match:
-            found[match[1]] = int(match[2]) * 1024
+    for match in filter(None, map(_AMOUNT.fullmatch, text.splitlines())):
+        found[match[1]] = int(match[2]) * 1024
     if "MemTotal" not in found:
         raise Unreadable("/proc/meminfo has no MemTotal")
     return found
