@@ -36,7 +36,7 @@ def unified(change: Change, *, home: str) -> list[str]:
     return shown
 
 
-class _Line(str):
+class _Unlike(str):
     """A line that equals no other one of the same text."""
 
     __slots__ = ()
@@ -57,9 +57,9 @@ def _comparable(before: list[str], after: list[str]) -> tuple[Sequence[str], Seq
     begin = next((n for n in range(shorter) if before[n] != after[n]), shorter)
     rest = range(1, shorter - begin + 1)
     end = next((n - 1 for n in rest if before[-n] != after[-n]), shorter - begin)
-    first, last = map(_Line, before[:begin]), map(_Line, before[len(before) - end :])
+    first, last = map(_Unlike, before[:begin]), map(_Unlike, before[len(before) - end :])
     same = [*first], [*last]
-    changed = ([*map(_Line, lines[begin : len(lines) - end])] for lines in (before, after))
+    changed = ([*map(_Unlike, lines[begin : len(lines) - end])] for lines in (before, after))
     one, other = ([*same[0], *lines, *same[1]] for lines in changed)
     return one, other
 
