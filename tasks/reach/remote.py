@@ -101,15 +101,18 @@ def joined(*paths: Path) -> str:
 #: Blank lines above a comment or a function, which no text of several lines has.
 _ABOVE = re.compile(r"(?m)^\n+(?=#|\w+\(\) )")
 _SIGNATURE = re.compile(r"^((?:function )?(\w+)\(.*\) (?:[{(]|[{(].*[)}](?= # \2\b))) +#.*")
+#: Indentation; a line of a text for a person has another number of blanks before it.
+_INDENTED = re.compile(r"(?m)^(?: {4})+(?! )")
 
 
 @cache
 def text(path: Path) -> str:
-    """The text of a shell program without its comment lines, the blank lines before them, and the
-    comments that name the arguments of its functions (they cost transfer)."""
+    """The text of a shell program without what only costs transfer: comment lines, blank lines
+    before them, comments on a function's arguments, three of four blanks of an indentation."""
     lines = _ABOVE.sub("", path.read_text(encoding="utf-8")).splitlines()
     kept_lines = (line for line in lines if not line.lstrip().startswith("#"))
-    return "\n".join(_SIGNATURE.sub(r"\1", line) for line in kept_lines) + "\n"
+    kept_text = "\n".join(_SIGNATURE.sub(r"\1", line) for line in kept_lines) + "\n"
+    return _INDENTED.sub(lambda blanks: " " * (len(blanks[0]) // 4), kept_text)
 
 
 def command(name: str, arguments: Sequence[str]) -> StringCommand:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,14 +75,17 @@ def test_every_program_of_the_engine_is_plain_posix_shell() -> None:
         subprocess.run([need("dash"), "-n", "-c", joined], check=True)
 
 
-def test_a_program_loses_its_comments_and_nothing_else() -> None:
+def test_a_program_loses_its_comments_and_indentation_and_nothing_else() -> None:
     for name in ("read", "write", "transact", "undo", "build", "estimate", "origin", "check"):
         parts = ("common", *PARTS.get(name, ()), name)
         files = [PROJECT / f"converge/remote/{part}.sh" for part in parts]
         whole = [line for file in files for line in file.read_text().splitlines()]
         kept = [line for line in program(name).splitlines() if line]
         code = [line for line in whole if line and not line.lstrip().startswith("#")]
-        for line, now in zip(code, kept, strict=True):
+        for given_line, now in zip(code, kept, strict=True):
+            text = given_line.lstrip(" ")
+            blanks = len(given_line) - len(text)
+            line = " " * (blanks if blanks % 4 else blanks // 4) + text
             if line != now:  # what the arguments of a function are
                 assert line.removeprefix(now).lstrip(" ").startswith("# "), line
                 assert re.fullmatch(r"\w+\(\) [{(](.*[)}])?", now), line
@@ -114,3 +118,15 @@ def test_an_answer_is_read_by_its_words() -> None:
     assert answer.last_error == "e"
     assert Answer(ok=False, lines=("failed no room", "x")).last_error == "no room"
     assert Answer(ok=False, lines=()).last_error == "it gave no reason"
+
+
+def test_what_is_sent_of_a_program_lacks_comments_and_indentation_and_no_text(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.sh").write_text(
+        "# what it is\n\nf() { # f WORD\n    if true; then # why\n        say a\n    fi\n}\n\n"
+        "\n# usage\ncat <<'E'\nusage: a\n       b\n     \n\nE\n"
+    )
+    assert plain(tmp_path / "a.sh") == (
+        "f() {\n if true; then # why\n  say a\n fi\n}\ncat <<'E'\nusage: a\n       b\n     \n\nE\n"
+    )
