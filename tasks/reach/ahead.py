@@ -15,7 +15,7 @@ PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0)  # between two tries of opening a channel 
 
 class Transport(paramiko.Transport):
     """A transport that has the next channel open: from the end of its first command on, and then
-    during each. A run without changes has one command, and one that changes something has six."""
+    during each. A run without changes has one command, and each other run four or more."""
 
     _commands = 0
     _next: gevent.Greenlet | None = None

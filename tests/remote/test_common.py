@@ -34,6 +34,21 @@ def tool(path: Path, says: str) -> None:
     path.chmod(0o755)
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("mkdir: /x: No space left on device", "No space left on device"),
+        ("sh: 1: cannot create /x: Read-only file system\nmore: of it", "Read-only file system"),
+        ("\ngzip: stdout: No space left on device", "No space left on device"),
+        ("", ""),
+    ],
+)
+def test_the_reason_is_the_end_of_the_first_line_that_says_one(
+    tmp_path: Path, said: str, reason: str
+) -> None:
+    assert run('reason "$SAID"', tmp_path, SAID=said) == f"{reason}\n"
+
+
 def test_a_look_at_a_process_and_its_boot_starts_no_program(tmp_path: Path) -> None:
     """A wait for a change looks thirty times a second."""
     name = tmp_path / "a) Z 1\nb"  # the kernel puts the name of a program between parentheses

@@ -90,6 +90,8 @@ def test_a_change_is_begun_and_looked_at_in_one_command(small: Any, readable: No
     look = ("workspace-begin", "end", *answers(asked))
     work.host.answers = [("started process", "status activated r", *look)]
     active = activate.begin(work)
+    ((command, _),) = work.host.commands
+    assert len(shlex.quote(shlex.join(command))) < 110_000, "Linux allows no argument over 128 KiB"
     assert (active.looked and active.looked.lines) == look
     snapshot, earlier = together.look(active, activate._expected(active), active.looked)
     assert snapshot is not None and len(earlier.replies(proof.context(active))) == len(asked) > 0
