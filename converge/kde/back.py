@@ -34,6 +34,7 @@ last line is ``end``.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -138,7 +139,7 @@ class _Held:
 @lru_cache(maxsize=4)  # a plan asks for the same bytes of a file again: live, source, before, after
 def _held(text: bytes) -> _Held:
     found: dict[Identity, LineInForce] = {}
-    lines: dict[Identity, tuple[bytes, ...]] = {}
+    lines: defaultdict[Identity, list[bytes]] = defaultdict(list)
     fixed: set[Identity] = set()
     groups = {ROOT.encode()}
     header = b""
@@ -149,12 +150,12 @@ def _held(text: bytes) -> _Held:
             groups.add(placed.group)
         elif isinstance(placed.read, EntryLine):
             identity = placed.group, placed.read.key, placed.read.locale
-            lines[identity] = (*lines.get(identity, ()), line)
+            lines[identity].append(line)
             if identity not in fixed:
                 found[identity] = LineInForce(entry=placed.read, line=line, header=header)
             if placed.locked:
                 fixed.add(identity)
-    repeated = {identity: all_ for identity, all_ in lines.items() if len(all_) > 1}
+    repeated = {identity: tuple(all_) for identity, all_ in lines.items() if len(all_) > 1}
     return _Held(MappingProxyType(found), frozenset(groups), MappingProxyType(repeated))
 
 

@@ -27,6 +27,8 @@ from converge.kde.merge import EntryChange, KConfigError, merge
 from converge.kde.taken import taken_back
 from converge.kde.text import inner_name, read_spelling
 
+_WORK = 5_000_000  # bytes that are read to copy entries, each of which reads its file: 10 s
+
 
 @dataclass(frozen=True, kw_only=True)
 class Conflict:
@@ -92,11 +94,18 @@ def heal(
         if entry not in undecided
         and (_changed(entry, old, new, None if base is None else before) or prefer) == "source"
     ]
+    to_source = [entry for entry in differing if entry not in undecided and entry not in to_live]
+    if len(to_live) * len(live) + len(to_source) * len(source) > _WORK:
+        raise KConfigError(
+            f"{live_name} and {source_name} differ in {len(differing)} entries, too many to be "
+            "brought together",
+            do="let chezmoi bring them together: chezmoi re-add keeps the live file, chezmoi apply "
+            "the source",
+        )
     text = _with(live, to_live, old, new)
     text = merge(text, desired, name=live_name).text
     if not undecided:
         return Healed(text=text, source=text, changes=changes)
-    to_source = [entry for entry in differing if entry not in undecided and entry not in to_live]
     other = merge(_with(source, to_source, new, old), desired, name=source_name).text
     return Healed(text=text, source=other, changes=changes, conflicts=open_conflicts)
 

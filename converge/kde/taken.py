@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from converge.kde.back import Back, LineInForce, locked
 from converge.kde.declared import Reading
@@ -22,6 +23,13 @@ class Taken:
     text: bytes
     back: tuple[str, ...]
     left: tuple[str, ...]
+
+
+@lru_cache(maxsize=2)
+def _places(text: bytes) -> list[Placed]:
+    """The lines of a file; nobody changes this list. An entry ends with the file that the next one
+    begins with."""
+    return list(read_file(text))
 
 
 def taken_back(text: bytes, entries: Sequence[Back]) -> Taken:
@@ -40,8 +48,8 @@ def taken_back(text: bytes, entries: Sequence[Back]) -> Taken:
             if entry.new_group:
                 _drop_empty_group(lines, entry)
     if back and text and not _blank(_split(text)[0]):
-        while lines and _blank(lines[0]):  # blank lines between our entry and the next group
-            del lines[0]
+        # Blank lines between our entry and the next group.
+        del lines[: next((n for n, line in enumerate(lines) if not _blank(line)), len(lines))]
     if lines and not ended and text:
         if lines[-1].endswith(b"\n"):
             lines[-1] = lines[-1].removesuffix(b"\n").removesuffix(b"\r")
@@ -51,7 +59,7 @@ def taken_back(text: bytes, entries: Sequence[Back]) -> Taken:
 
 def _take_back(lines: list[bytes], entry: Back, newline: bytes) -> tuple[bool, bool]:
     """One entry: whether something was done, and whether what is in force is somebody else's."""
-    places = list(read_file(b"".join(lines)))
+    places = _places(b"".join(lines))
     if entry.repeated and _bare(lines, _all(places, entry)) == list(entry.our_lines):
         _exchange(lines, places, entry, newline)
         return True, False
@@ -70,7 +78,7 @@ def _take_back(lines: list[bytes], entry: Back, newline: bytes) -> tuple[bool, b
     elif at is not None:
         del lines[at]
     while True:  # a line of the run behind it may be in force now
-        places = list(read_file(b"".join(lines)))
+        places = _places(b"".join(lines))
         at = _in_force(places, entry)
         found = None if at is None else places[at].read
         assert found is None or isinstance(found, EntryLine)
@@ -114,7 +122,7 @@ def _exchange(lines: list[bytes], places: list[Placed], entry: Back, newline: by
         lines[last + 1 : last + 1] = [line + newline for line in more]
     elif more:
         for line in more:
-            _add(lines, list(read_file(b"".join(lines))), entry, line, newline)
+            _add(lines, _places(b"".join(lines)), entry, line, newline)
     for at in reversed(held[len(entry.old_lines) :]):
         del lines[at]
 
@@ -204,7 +212,7 @@ def _add(
 
 def _drop_empty_group(lines: list[bytes], entry: Back) -> None:
     while True:
-        places = list(read_file(b"".join(lines)))
+        places = _places(b"".join(lines))
         for at, placed in enumerate(places):
             if not isinstance(placed.read, HeaderLine) or placed.group != entry.identity[0]:
                 continue

@@ -47,9 +47,8 @@ def plan_kde(
             source_name=managed.source if managed else "",
         )
     except merge.KConfigError as error:
-        refusals.append(
-            Refusal(path=kde.path, what=str(error), fix="mend the line by hand, then run again")
-        )
+        what, do = (str(error), "mend the line by hand") if error.line else (error.what, error.do)
+        refusals.append(Refusal(path=kde.path, what=what, fix=f"{do}, then run again"))
         return
     before = snapshot.written.entries.get(kde.path, {})
     drift += (_entry_drift(kde.path, drifted) for drifted in merge.drift(healed.changes, before))

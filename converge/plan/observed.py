@@ -35,6 +35,7 @@ NEEDED_FACTS = frozenset(
     {"uid", "system_uid", "user", "home", "state", "hostname", "boot_id", "uptime_s", "soak_boot"}
 )
 NUMBERS = ("uid", "system_uid", "uptime_s")
+FILE_LIMIT = 1024 * 1024  # bytes of a managed file; KDE's own have a hundredth of it
 LOWER_LIMIT = 1024 * 1024  # bytes of a KDE file of a lower layer; a larger one is passed over
 #: A staged file that remote/write.sh puts beside a target, or a lock file of KConfig's while it is
 #: being made.
@@ -66,6 +67,11 @@ def _nodes(encoded: str) -> Iterable[Node]:
         packed = base64.b64decode(encoded, validate=True)
         for member, content in limits.members(limits.unpack(packed)):
             kind = _KINDS.get(member.type, Kind.DEVICE)
+            if len(content) > FILE_LIMIT:
+                raise SnapshotError(
+                    f"{member.name} has {len(content)} bytes, and a run looks at files of "
+                    f"{FILE_LIMIT} at most; move it away, then run again"
+                )
             yield Node(
                 path=member.name if member.name.startswith("/") else f"/{member.name}",
                 kind=kind,

@@ -13,14 +13,16 @@ from typing import Any
 
 import pytest
 
+from converge.kde import back, heal, merge
 from converge.plan.diff import unified
-from converge.plan.observed import _staged
+from converge.plan.observed import SnapshotError, _staged, parse
 from converge.plan.plan import Change
 from converge.setting import Layer
 from converge.subjects.workspace.boot_menu import _entry
 from converge.text import reason
 from tasks.reach.quiet import Builds
 from tasks.steps import build
+from tests.plan.test_snapshot import answer, archive
 from tests.tools import need
 
 LONG = 400_000  # characters; an answer may have a hundred times as many
@@ -87,6 +89,33 @@ def test_files_of_lines_that_are_alike_are_compared_in_a_moment(
         patch = [need("git"), "apply", "--whitespace=nowarn", "diff"]
         subprocess.run(patch, cwd=tmp_path, check=True)
         assert (tmp_path / "a").read_bytes() == other
+
+
+def file(entry: str, count: int) -> bytes:
+    lines = [entry.format(n) for n in range(count)]
+    return "\n".join(["[Plugins]", *lines, ""]).encode()
+
+
+def test_a_file_of_one_entry_is_read_in_a_moment() -> None:
+    began = time.process_time()
+    found = back.in_force(file("blurEnabled={}", 60_000))
+    assert time.process_time() - began < 6
+    assert [one.line for one in found.values()] == [b"blurEnabled=59999"]
+
+
+def test_files_that_differ_in_thousands_of_entries_are_refused_in_a_moment() -> None:
+    live, source = file("key{0}=live{0}", 3_000), file("blurEnabled=true", 3_000)
+    began = time.process_time()
+    with pytest.raises(merge.KConfigError) as refused:
+        heal.heal(live, source, "", {("Plugins",): {"blurEnabled": "false"}}, base=b"")
+    assert time.process_time() - began < 6
+    assert "3001 entries" in refused.value.what and "chezmoi re-add" in refused.value.do
+
+
+def test_a_file_that_is_larger_than_any_of_a_run_fails_the_reading_with_its_name() -> None:
+    large = archive(("/home/me/.config/kwinrc", b"\n" * (1024 * 1024 + 1)))
+    with pytest.raises(SnapshotError, match=r"kwinrc has 1048577 bytes.*move it away"):
+        parse(answer(files=large))
 
 
 def test_what_is_looked_for_is_found_all_the_same() -> None:
