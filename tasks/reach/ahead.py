@@ -52,7 +52,7 @@ class Transport(paramiko.Transport):
         closes the input of its program. The reader ends what waits for an answer."""
         with contextlib.suppress(EOFError):
             super()._send_user_message(data)  # type: ignore[misc]
-            if self._commands:
+            if self._commands and not self.asked.is_set():
                 self.asked.set()
 
     def _patiently(self, *options: Any) -> paramiko.Channel:
