@@ -42,7 +42,8 @@ take_lock() {
     put "$lock.$run" "run $run" "host $1" "user $2" "pid $3" "since $4" \
         "anchor $anchor" "start $(start_time "$anchor")" "boot $(boot_id)" ||
         stop 70 "$why"
-    if ! link_lock && ! holds_lock "$run" "$lock" && [ -f "$lock" ] && ! holder_lives && clearing; then
+    # A lock of this run, whose connection is gone, is made anew: others would take it for a dead one.
+    if ! link_lock && [ -f "$lock" ] && ! holder_lives && clearing; then
         if ! holder_lives; then rm -f -- "$lock"; fi
         link_lock
         rm -f -- "$lock.clearing"

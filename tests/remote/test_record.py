@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import subprocess
 import time
@@ -232,6 +233,23 @@ def test_u20_a_lock_of_a_process_that_is_gone_is_given_back_and_of_one_that_live
     assert lock.exists(), "another run took it meanwhile"
     workspace.call("release", run_id(1), str(lock), "dead", check=True)
     assert not lock.exists()
+
+
+@pytest.mark.parametrize("program", ["take", "write"])
+def test_a_run_whose_connection_is_gone_makes_its_lock_anew_on_the_next(
+    workspace: Workspace, program: str
+) -> None:
+    lock = workspace.state / "lock"
+    assert take_lock(workspace, run_id(1), "keep").returncode == 0
+    whole = lock.read_text()
+    lock.write_text(re.sub("(?m)^start .*", "start 1", whole))
+    if program == "write":
+        again = take_lock(workspace, run_id(1), "keep")
+    else:
+        again = workspace.call("take", run_id(1), str(lock), f"here me {os.getpid()} 1")
+    assert again.stdout == "done\n"
+    assert lock.read_text() == whole
+    assert take_lock(workspace, run_id(2), "keep").returncode == 71
 
 
 @pytest.mark.parametrize("case", ["kept", "undone", "on trial", "another run's"])
