@@ -42,15 +42,29 @@ if [ -L "$current" ] && [ -d "$current/home-files" ]; then
         [ -e "$generation/home-files/$file" ] || ! ours "$HOME/$file" || rm -f "$HOME/$file"
     done
 fi
-list "$generation" | while read -r file; do
+# put DIRECTORY FILE...: links to these files of the generation, by one program for a directory.
+put() {
+    directory=$1
+    shift
+    [ "$#" = 0 ] || ln -sf -t "$directory" -- "$@"
+}
+list "$generation" | {
+set -- "$HOME"
+while read -r file; do
     target=$HOME/$file
-    mkdir -p "$(dirname "$target")"
+    if [ "${target%/*}" != "$1" ]; then
+        put "$@"
+        set -- "${target%/*}"
+        [ -d "$1" ] || mkdir -p "$1"
+    fi
     if [ -e "$target" ] && [ ! -L "$target" ]; then
         [ -n "${HOME_MANAGER_BACKUP_EXT:-}" ] || continue # it has the same bytes
         mv "$target" "$target.$HOME_MANAGER_BACKUP_EXT"
     fi
-    ln -sfn "$generation/home-files/$file" "$target"
+    set -- "$@" "$generation/home-files/$file"
 done
+put "$@"
+}
 
 case " $(systemctl --user show --property=UnitPath --value 2>/dev/null) " in
 *" $HOME/.config/systemd/user "*)

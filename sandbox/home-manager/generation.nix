@@ -32,8 +32,9 @@ in
     buildCommand = ''
       mkdir -p "$out/bin" "$out/home-files" "$out/no-units"
       for entry in $files; do
-        mkdir -p "$out/home-files/$(dirname "''${entry%%=*}")"
-        ln -s "''${entry#*=}" "$out/home-files/''${entry%%=*}"
+        target=$out/home-files/''${entry%%=*}
+        [ -d "''${target%/*}" ] || mkdir -p "''${target%/*}"
+        ln -s "''${entry#*=}" "$target"
       done
       ln -s "$homePath" "$out/home-path"
       printf 1 > "$out/gen-version"

@@ -114,8 +114,9 @@ let
       ln -s "$kernel" "$out/kernel"
       [ -z "$driver" ] || ln -s "$driver" "$out/driver"
       for entry in $etcFiles; do
-        mkdir -p "$out/etc/$(dirname "''${entry%%=*}")"
-        ln -s "''${entry#*=}" "$out/etc/''${entry%%=*}"
+        target=$out/etc/''${entry%%=*}
+        [ -d "''${target%/*}" ] || mkdir -p "''${target%/*}"
+        ln -s "''${entry#*=}" "$target"
       done
       sed -e "s#@toplevel@#$out#" -e "s#@root@#$root#" -e "s#@log@#$log#" -e "s#@machine@#$machine#" "$activation" > "$out/bin/switch-to-configuration"
       chmod 755 "$out/init" "$out/bin/switch-to-configuration"

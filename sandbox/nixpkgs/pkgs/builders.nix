@@ -13,9 +13,9 @@ in
   writeTextFile = { name, text, executable ? false, destination ? "", ... }:
     run name { inherit text destination; mode = if executable then "755" else "644"; } ''
       target=$out$destination
-      mkdir -p "''${target%/*}"
+      [ -z "$destination" ] || mkdir -p "''${target%/*}"
       printf '%s' "$text" > "$target"
-      chmod "$mode" "$target"
+      [ "$mode" = 644 ] || chmod "$mode" "$target" # Nix takes all other modes for 444
     '';
   writeText = name: text: final.writeTextFile { inherit name text; };
   writeScript = name: text: final.writeTextFile { inherit name text; executable = true; };
@@ -38,9 +38,19 @@ in
       paths = map toString paths;
       buildCommand = ''
         mkdir -p "$out"
+        directories=$NIX_BUILD_TOP/directories
         for path in $paths; do
-          (cd "$path" && find . -type d -exec mkdir -p "$out/{}" \;)
-          (cd "$path" && find . ! -type d -exec sh -c '[ -e "$2/$1" ] || ln -s "$3/$1" "$2/$1"' sh {} "$out" "$path" \;)
+          (cd "$path" && find . -type d) > "$directories"
+          (cd "$out" && xargs -d '\n' mkdir -p -- < "$directories")
+          while read -r directory; do
+            set --
+            for file in "$path/$directory"/* "$path/$directory"/.[!.]*; do
+              if [ -d "$file" ] && [ ! -L "$file" ]; then continue; fi
+              if [ ! -e "$file" ] && [ ! -L "$file" ]; then continue; fi
+              [ -e "$out/$directory/''${file##*/}" ] || set -- "$@" "$file"
+            done
+            [ "$#" = 0 ] || ln -s -t "$out/$directory" -- "$@"
+          done < "$directories"
         done
       '' + postBuild;
     };
@@ -60,7 +70,10 @@ in
         : > "$taken"
         for entry in $paths; do
           priority=''${entry%%:*}; path=''${entry#*:}
-          (cd "$path" && find . ! -type d ! -path './nix-support/*') | while read -r file; do
+          (cd "$path" && find . ! -type d ! -path './nix-support/*') > "$NIX_BUILD_TOP/files"
+          set --
+          directory=.
+          while read -r file; do
             if [ -e "$out/$file" ]; then
               if [ "$(readlink -f "$out/$file")" != "$(readlink -f "$path/$file")" ] && grep -qxF "$priority $file" "$taken"; then
                 echo "error: collision between $(readlink -f "$out/$file") and $path/$file" >&2
@@ -69,9 +82,15 @@ in
               continue
             fi
             echo "$priority $file" >> "$taken"
-            mkdir -p "$out/''${file%/*}"
-            ln -s "$path/$file" "$out/$file"
-          done
+            if [ "''${file%/*}" != "$directory" ]; then
+              [ "$#" = 0 ] || ln -s -t "$out/$directory" -- "$@"
+              set --
+              directory=''${file%/*}
+              [ -d "$out/$directory" ] || mkdir -p "$out/$directory"
+            fi
+            set -- "$@" "$path/$file"
+          done < "$NIX_BUILD_TOP/files"
+          [ "$#" = 0 ] || ln -s -t "$out/$directory" -- "$@"
         done
       '' + postBuild;
     };
