@@ -160,7 +160,10 @@ def test_a_home_is_activated_and_rolled_back_without_a_trace(machine: Machine) -
     assert machine.activate(tuned).returncode == 0
     assert profile.resolve() == tuned
     assert (machine.home / MARKER).resolve().is_file()
-    assert (machine.home / ".config/systemd/user/app-tuned-discord.slice").is_file()
+    files_of_it = [path for path in (tuned / "home-files").rglob("*") if not path.is_dir()]
+    assert len(files_of_it) > 20
+    for path in files_of_it:
+        assert (machine.home / path.relative_to(tuned / "home-files")).readlink() == path
 
     assert machine.activate(plain).returncode == 0
     assert profile.resolve() == plain
