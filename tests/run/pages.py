@@ -175,13 +175,18 @@ def environment(home: Path) -> dict[str, str]:
 
 def installed(clone: Path, environment: Mapping[str, str]) -> None:
     """What ``make`` does first. Where it cannot without the network, the environment that the tests
-    run in takes its place, with the clone's own modules."""
+    run in takes its place."""
     made = subprocess.run(
         ["make", "-s", ".venv/bin/.made"], cwd=clone, env=environment, capture_output=True
     )
-    if made.returncode == 0:
-        return
-    shutil.rmtree(clone / ".venv", ignore_errors=True)
+    if made.returncode != 0:
+        shutil.rmtree(clone / ".venv", ignore_errors=True)
+        lent(clone)
+
+
+def lent(clone: Path) -> None:
+    """The environment that the tests run in, with the clone's own modules: for commands that do not
+    ask how it was made, which takes twelve seconds of a processor to compile all of it."""
     shutil.copytree(Path(sys.prefix), clone / ".venv", symlinks=True)
     old, new = str(Path(sys.prefix)), str(clone / ".venv")
     for script in (clone / ".venv/bin").iterdir():

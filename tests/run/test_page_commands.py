@@ -48,7 +48,7 @@ def person(
     place = tmp_path_factory.mktemp("pages")
     project = pages.repository(place / "project")
     someone = pages.Person(project, pages.environment(place / "person"))
-    pages.installed(project, someone.environment)
+    pages.lent(project)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sandbox, "_generations", lambda *_, **__: None)
         boxes = {
