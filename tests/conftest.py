@@ -120,6 +120,10 @@ class Cli:
         self.state = directory / "controller"
         self.environment = {**_environment(), "XDG_STATE_HOME": str(self.state)}
 
+    def preloaded(self) -> Preloaded:
+        """What its runs are forked from."""
+        return _preloaded()
+
     def inventory(self, *workspaces: dict[str, object], name: str = "some") -> Path:
         """An inventory file with these workspaces (arguments of ``connection.workspace``)."""
         path = self.directory / f"{name}.py"
@@ -136,7 +140,7 @@ class Cli:
         stdin: int = subprocess.DEVNULL,
     ) -> subprocess.Popen[str]:
         """Begin a run. ``under``: a program that runs it; ``own_group``: as a job of a terminal."""
-        if under or not _preloaded().can(self.environment):
+        if under or not self.preloaded().can(self.environment):
             process = subprocess.Popen(
                 [*under, str(PYINFRA), str(inventory), *arguments],
                 process_group=0 if own_group else None,
@@ -148,7 +152,7 @@ class Cli:
                 text=True,
             )
         else:
-            process = _preloaded().start(
+            process = self.preloaded().start(
                 [str(inventory), *arguments], self.environment, stdin=stdin, own_group=own_group
             )
         # A test reads the one while the other fills: --debug says more than the 64 KiB of a pipe.

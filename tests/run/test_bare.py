@@ -16,12 +16,9 @@ from tasks.steps import lock
 from tests import sshd
 from tests.conftest import Cli
 from tests.gate.machines import grow
-from tests.run.test_workspaces import Copy
+from tests.run.test_workspaces import Copy, copy, project
 
-
-@pytest.fixture
-def copy(tmp_path: Path) -> Copy:
-    return Copy(tmp_path)
+__all__ = ["copy", "project"]
 
 
 def test_this_machine_is_shown_as_a_profile_without_an_inventory(copy: Copy) -> None:

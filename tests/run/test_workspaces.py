@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from converge.profile.profile import load_profile
-from tests.conftest import PROJECT, Box, Cli, Outcome
+from tests.conftest import PROJECT, PYINFRA, Box, Cli, Outcome
+from tests.preloaded import Preloaded
 
 CODE = (
     *("converge", "tasks", "inventory", "schemas", "files"),
@@ -24,29 +25,58 @@ hosts = [workspace("atelier", profile="inventory/hardware/atelier.yaml", user="s
 '''
 
 
-class Copy(Cli):
-    """pyinfra in a copy of the project, so that files can be added to it."""
+class Project:
+    """A copy of the project, so that files can be added to it, and what runs there fork from."""
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
-        self.project = directory / "project"
-        self.project.mkdir()
+    def __init__(self, place: Path) -> None:
+        self.place = place
         for name in CODE:
             source = PROJECT / name
             if source.is_dir():
                 ignored = shutil.ignore_patterns("known_hosts")
-                shutil.copytree(source, self.project / name, ignore=ignored)
+                shutil.copytree(source, place / name, ignore=ignored)
             else:
-                shutil.copy(source, self.project / name)
-        self.environment["PYTHONPATH"] = str(self.project)
+                shutil.copy2(source, place / name)
+        shutil.copytree(place / "inventory", place.with_name("inventory"))
+        self._files = set(place.rglob("*"))
+        self.environment = {"PYTHONPATH": str(place)}
+        self.preloaded = Preloaded(PYINFRA, PROJECT, {**Cli(place).environment, **self.environment})
+
+    def anew(self) -> None:
+        """As the project has it: without what a test has put there."""
+        shutil.rmtree(self.place / "inventory")
+        shutil.copytree(self.place.with_name("inventory"), self.place / "inventory")
+        for path in set(self.place.rglob("*")) - self._files:
+            if "__pycache__" not in path.parts:
+                raise AssertionError(f"{path}: left by a test")
+
+
+class Copy(Cli):
+    """pyinfra in a copy of the project."""
+
+    def __init__(self, directory: Path, project: Project) -> None:
+        super().__init__(directory)
+        self.project = project.place
+        self.preloaded = lambda: project.preloaded  # type: ignore[method-assign]
+        self.environment |= project.environment
 
     def start(self, inventory: Path, *arguments: str, **options: object):  # type: ignore[no-untyped-def]
         return super().start(inventory, "--chdir", str(self.project), *arguments, **options)
 
 
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    place = tmp_path_factory.mktemp("copy") / "project"
+    place.mkdir()
+    made = Project(place)
+    yield made
+    made.preloaded.close()
+
+
 @pytest.fixture
-def copy(tmp_path: Path) -> Copy:
-    return Copy(tmp_path)
+def copy(tmp_path: Path, project: Project) -> Copy:
+    project.anew()
+    return Copy(tmp_path, project)
 
 
 def verdicts(run: Outcome) -> dict[object, object]:
