@@ -24,6 +24,7 @@ import sandbox
 from converge.journal import journal
 from tests import sshd
 from tests.preloaded import Preloaded
+from tests.rooms import Rooms
 
 # A deadline for an example measures the machine, not the code.
 settings.register_profile("unhurried", parent=settings(), deadline=None)
@@ -31,6 +32,7 @@ settings.load_profile("unhurried")
 
 PROJECT = Path(__file__).parent.parent
 _OWN = pytest.StashKey[Path]()
+_ROOMS = pytest.StashKey[Rooms]()
 # As make has it: a sandbox is made by the programs that its runs will find.
 os.environ["PATH"] = f"{PROJECT / '.tools/bin'}:{os.environ['PATH']}"
 PYINFRA = Path(sys.executable).parent / "pyinfra"
@@ -211,18 +213,93 @@ class Box:
         return self.home / ".local/share/chezmoi/dot_config" / f"private_{name}"
 
 
+@dataclass(frozen=True)
+class Applied(Box):
+    """A sandbox to which the plan was applied, the run, and what was kept of the time before."""
+
+    run: Outcome
+    before: Any
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Behind all fixtures: one may have something to take away in a room."""
+    try:
+        return (yield)
+    finally:
+        if _ROOMS in item.config.stash:
+            item.config.stash[_ROOMS].leave()
+
+
 @pytest.fixture
-def make_box(tmp_path: Path, cli: Cli) -> Callable[..., Box]:
+def rooms(
+    request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Rooms:
+    """Places that are furnished once, and as they were then for each test."""
+    stash = request.config.stash
+    if _ROOMS not in stash:
+        stash[_ROOMS] = Rooms(tmp_path_factory.mktemp("rooms", numbered=False))
+    stash[_ROOMS].aside = tmp_path / "rooms"
+    return stash[_ROOMS]
+
+
+def _sandbox(root: Path, *, within: bool, choices: Mapping[str, object]) -> dict[str, object]:
+    with pytest.MonkeyPatch.context() as patch:
+        if choices.get("layers") == DESKTOP:  # then nobody looks at generations of Nix
+            patch.setattr(sandbox, "_generations", lambda *_, **__: None)
+        return {**sandbox.data(root, within=within), **choices}
+
+
+def _box(cli: Cli, root: Path, data: dict[str, object]) -> Box:
+    return Box(root, cli.inventory({"name": data.pop("workspace"), **data}, name=root.name))
+
+
+@pytest.fixture
+def make_box(rooms: Rooms, cli: Cli) -> Callable[..., Box]:
     """A fresh sandbox; ``within``: its home is a part of the system; keyword arguments are further
     choices."""
+    laid: dict[str, Path] = {}
 
     def make(name: str = "box", *, within: bool = False, **choices: object) -> Box:
-        root = tmp_path / name
-        with pytest.MonkeyPatch.context() as patch:
-            if choices.get("layers") == DESKTOP:  # then nobody looks at generations of Nix
-                patch.setattr(sandbox, "_generations", lambda *_, **__: None)
-            data = {**sandbox.data(root, within=within), **choices}
-        return Box(root, cli.inventory({"name": data.pop("workspace"), **data}, name=name))
+        if name not in laid:
+            key = ("fresh", within, choices.get("layers") == DESKTOP, os.environ["PATH"])
+            laid[name], _ = rooms.lay(
+                name, key, lambda room: _sandbox(room / name, within=within, choices=choices)
+            )
+        root = laid[name] / name
+        return _box(cli, root, _sandbox(root, within=within, choices=choices))
+
+    return make
+
+
+@pytest.fixture
+def make_applied(rooms: Rooms, cli: Cli) -> Callable[..., Applied]:
+    """A sandbox to which the plan was applied by a run that is not under test: with these arguments
+    and choices it is done once, and the later tests find what it left, its journal too.
+    ``prepare`` changes the sandbox before the run, and returns what a test wants to know of it."""
+
+    def make(
+        *arguments: str,
+        prepare: Callable[[Box], object] = lambda _: None,
+        within: bool = False,
+        **choices: object,
+    ) -> Applied:
+        def furnish(room: Path) -> tuple[object, Outcome]:
+            first = Cli(room)
+            root = room / "box"
+            box = _box(first, root, _sandbox(root, within=within, choices=choices))
+            before = prepare(box)
+            run = first(box.inventory, "deploy.py", "-y", *arguments)
+            assert run.code == 0, run.out + run.err
+            return before, run
+
+        made = json.dumps([arguments, within, choices])
+        key = ("applied", made, prepare.__qualname__, os.environ["PATH"])
+        room, (before, run) = rooms.lay("box", key, furnish)
+        shutil.copytree(room / "controller", cli.state, dirs_exist_ok=True)
+        data = _sandbox(room / "box", within=within, choices=choices)
+        box = _box(cli, room / "box", data)
+        return Applied(box.root, box.inventory, run, before)
 
     return make
 
@@ -231,6 +308,12 @@ def make_box(tmp_path: Path, cli: Cli) -> Callable[..., Box]:
 def desktop(make_box: Callable[..., Box]) -> Box:
     """A sandbox in which only the layers that need no Nix are selected."""
     return make_box(layers=DESKTOP)
+
+
+@pytest.fixture
+def applied(make_applied: Callable[..., Applied]) -> Applied:
+    """A sandbox whose desktop layers were applied."""
+    return make_applied(layers=DESKTOP)
 
 
 @pytest.fixture(scope="session")

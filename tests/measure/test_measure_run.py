@@ -12,7 +12,7 @@ import pytest
 from converge.journal.measured import MeasurementRecord
 from converge.measure.options import Options
 from tasks.steps import sample
-from tests.conftest import Box, Cli, tree
+from tests.conftest import Applied, Box, Cli, tree
 from tests.run.steps import make
 from tests.tools import need
 
@@ -69,10 +69,9 @@ def test_a_measurement_is_recorded_compared_with_its_claim_and_kept(
 
 
 def test_what_is_measured_after_a_run_is_a_sample_of_after(
-    cli: Cli, desktop: Box, pair: Path
+    cli: Cli, applied: Box, pair: Path
 ) -> None:
-    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
-    done = cli(desktop.inventory, "tasks/measure.py", "-y")
+    done = cli(applied.inventory, "tasks/measure.py", "-y")
     assert done.kinds("memory")[0]["when"] == "after", done.out
 
 
@@ -143,12 +142,11 @@ def test_a_wrong_variable_is_refused_before_anything_is_measured(
 
 
 def test_the_pair_is_the_users_own_package_and_the_copy_of_the_layer(
-    cli: Cli, make_box: Callable[..., Box]
+    cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
     """The programs of the miniature do no work: they are found, and not timed."""
     need("nix")
-    box = make_box(phases=["1"])
-    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    box = make_applied(phases=["1"])
     cli.environment["MEASURE_ONLY"] = "zstd"
     done = cli(box.inventory, "tasks/measure.py", "-y")
     assert done.code == 0, done.out + done.err

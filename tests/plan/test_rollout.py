@@ -16,7 +16,7 @@ from converge.plan.written import SettingProof, digest_of
 from converge.setting import Layer, Phase, Setting
 from converge.subjects.settings import ALL as ALL_ROWS
 from converge.subjects.settings import BY_ID
-from tests.conftest import Box, Cli, Outcome
+from tests.conftest import Applied, Box, Cli, Outcome
 from tests.proof.checks import DATA
 from tests.subjects.desktop import kwin
 from tests.tools import need
@@ -216,12 +216,11 @@ def test_phases_go_in_one_by_one_and_what_is_only_pending_stops_them(
 
 @pytest.mark.slow
 def test_one_setting_that_was_in_force_before_lets_its_phase_not_in(
-    cli: Cli, make_box: Callable[..., Box]
+    cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
     """T2: a run of the layer session alone, then a staged rollout of everything."""
     need("nix")
-    box = make_box()
-    assert cli(box.inventory, "deploy.py", "-y", "--data", "layers=session").code == 0
+    box = make_applied("--data", "layers=session")
     assert record(box).keys() == {"video.variables"}
     dry = cli(box.inventory, "deploy.py", "--dry", "--data", "rollout=staged")
     assert dry.code == 2, dry.out

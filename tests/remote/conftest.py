@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Box, Cli
-from tests.remote.faults import Guard
+from tests.conftest import DESKTOP, Applied, Box, Cli
+from tests.remote.faults import Guard, looked
 from tests.remote.reading import Reader
 from tests.tools import missing, need
 
@@ -24,6 +24,15 @@ def chezmoi() -> str:
 @pytest.fixture
 def guard(cli: Cli, desktop: Box) -> Guard:
     return Guard(cli, desktop)
+
+
+@pytest.fixture
+def guard_applied(cli: Cli, make_applied: Callable[..., Applied]) -> Guard:
+    """The same after a run that applied the plan; "before" is the time before that."""
+    box = make_applied(layers=DESKTOP, prepare=looked)
+    guard = Guard(cli, box)
+    guard.before = box.before
+    return guard
 
 
 @pytest.fixture

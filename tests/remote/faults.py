@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -50,27 +51,29 @@ def unmanaged(text: bytes) -> list[bytes]:
     return [line for line in text.splitlines(keepends=True) if not _MANAGED.match(line) and line]
 
 
+def looked(box: Box) -> Held:
+    """What a run may write: content, mode, owner."""
+    places = [box.config(name) for name in sandbox.KDE_FILES]
+    places += [box.source(name) for name in sandbox.KDE_FILES]
+    places += (box.home / ".config/environment.d").glob("*.conf")
+    return {
+        path: (path.read_bytes(), path.stat().st_mode, path.stat().st_uid)
+        for path in places
+        if path.is_file()
+    }
+
+
 class Guard:
     """The invariants of one box. Made before the fault; ``after`` it; then ``converges``."""
 
     def __init__(self, cli: Cli, box: Box, *, chezmoi: bool = True) -> None:
         self.cli, self.box, self.chezmoi = cli, box, chezmoi
-        self.before = self._look()
+        self.before = looked(box)
         self.held: Held = {}
-
-    def _look(self) -> Held:
-        places = [self.box.config(name) for name in sandbox.KDE_FILES]
-        places += [self.box.source(name) for name in sandbox.KDE_FILES]
-        places += (self.box.home / ".config/environment.d").glob("*.conf")
-        return {
-            path: (path.read_bytes(), path.stat().st_mode, path.stat().st_uid)
-            for path in places
-            if path.is_file()
-        }
 
     def after(self, run: Outcome | None) -> None:
         """What holds right after the fault. ``run`` is None where the controller was killed."""
-        self.held = self._look()
+        self.held = looked(self.box)
         for path, (_, mode, uid) in self.before.items():
             assert (mode, uid) == self.held[path][1:], f"{path}: mode or owner changed"
         for directory in {path.parent for path in self.held}:
@@ -101,7 +104,7 @@ class Guard:
         """The next run does all that is left to do, and the one after it finds nothing."""
         run = self.cli(self.box.inventory, "deploy.py", "-y", *arguments)
         assert run.code == 0, run.out + run.err
-        new = self._look()
+        new = looked(self.box)
         for path, (content, _, _) in self.held.items():
             old = self.before.get(path, (None,))[0]
             assert content in (old, new[path][0]), f"{path} was torn by the fault"
@@ -191,5 +194,6 @@ def transaction(box: Box) -> Path:
 def end_of_power(box: Box) -> None:
     """Kill what a run left working on the workspace, as a power failure would."""
     with contextlib.suppress(IndexError, OSError, ValueError):
-        pid = int((transaction(box) / "process").read_text().split()[0])
-        os.kill(pid, 9)
+        pid, start, boot = (transaction(box) / "process").read_text().split()
+        if (start_time(int(pid)), BOOT) == (start, boot):  # else a later process has its number
+            os.kill(int(pid), signal.SIGKILL)

@@ -7,7 +7,6 @@ import pwd
 import re
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,21 +33,26 @@ class Rooted(Workspace):
 
 
 @pytest.fixture
-def rooted(tmp_path: Path) -> Iterator[Rooted]:
+def rooted(tmp_path: Path) -> Rooted:
+    return opened(tmp_path)
+
+
+def opened(place: Path) -> Rooted:
+    """Such a workspace; its user can go through the directories to it."""
     if os.getuid() != 0:
         missing("root's part needs root: run the tests as root")
     need("dash")
     them = pwd.getpwnam(THEM)
-    for parent in (tmp_path, *tmp_path.parents):
+    for parent in (place, *place.parents):
         if parent.stat().st_uid == 0 and parent.name.startswith(
             ("pytest-", "wt-tests-", "popen-", "test_")
         ):
             parent.chmod(0o755)
-    workspace = Rooted(tmp_path, {"SUDO_UID": str(them.pw_uid)}, THEM)
+    workspace = Rooted(place, {"SUDO_UID": str(them.pw_uid)}, THEM)
     workspace.state.mkdir(parents=True, mode=0o700)
     for path in (workspace.home, *workspace.home.rglob("*")):
         os.chown(path, them.pw_uid, them.pw_gid)
-    yield workspace
+    return workspace
 
 
 @pytest.mark.parametrize(

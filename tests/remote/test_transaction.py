@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+import sandbox
 from tasks.reach.remote import program
-from tests.conftest import PROJECT, Box, Cli
+from tests.conftest import DESKTOP, PROJECT, Applied, Box, Cli
 from tests.tools import need
 
 PROFILES = ("nix/var/nix/profiles/system", "home/.local/state/nix/profiles/home-manager")
@@ -42,6 +43,11 @@ def state(box: Box) -> dict[str, object]:
         found[profile] = os.readlink(box.root / profile)
     found["running"] = os.readlink(box.root / "run/current-system")
     return found
+
+
+def kde_files(box: Box) -> dict[str, bytes]:
+    """What the user's KDE files have."""
+    return {name: box.config(name).read_bytes() for name in sandbox.KDE_FILES}
 
 
 _APART = {  # kept for the next run, not part of any layer
@@ -75,8 +81,6 @@ def until(box: Box, *words: str, patience_s: float = 60) -> str:
 
 def ask(box: Box, *arguments: str) -> str:
     """Call the transaction's own program on the workspace, as a person there would."""
-    import sandbox
-
     verb, *rest = arguments
     place = transaction(box)
     path = f"{PROJECT / '.tools/bin'}:{os.environ['PATH']}"
@@ -131,8 +135,6 @@ case $* in *contrastEnabled*) echo true ;; *) exec {need("kreadconfig")} "$@" ;;
 
 
 def _environment(box: Box) -> dict[str, str]:
-    import sandbox
-
     return dict(sandbox.environment(box.root))
 
 
@@ -169,11 +171,10 @@ def test_a_controller_that_is_killed_leaves_a_change_that_undoes_itself(
 
 
 def test_confirming_twice_and_undoing_twice_change_nothing_more(
-    cli: Cli, make_box: Callable[..., Box]
+    make_applied: Callable[..., Applied],
 ) -> None:
-    box = make_box()
-    before = state(box)
-    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    box = make_applied(prepare=state)
+    before = box.before
     kept = state(box)
     assert "status kept" in ask(box, "decide", "confirm")
     assert "status kept" in ask(box, "decide", "undo")  # the first word stands
@@ -185,11 +186,10 @@ def test_confirming_twice_and_undoing_twice_change_nothing_more(
 
 
 def test_a_reboot_before_the_word_undoes_the_home_and_the_files(
-    cli: Cli, make_box: Callable[..., Box]
+    make_applied: Callable[..., Applied],
 ) -> None:
-    box = make_box()
-    before = state(box)
-    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    box = make_applied(prepare=state)
+    before = box.before
     # As if the machine had gone down while the change was being proved: another boot, the old
     # system running, the process gone, nothing decided.
     place = transaction(box)
@@ -213,26 +213,25 @@ def test_a_reboot_before_the_word_undoes_the_home_and_the_files(
 
 
 def test_an_old_generation_that_was_collected_is_said_and_the_rest_is_undone(
-    cli: Cli, make_box: Callable[..., Box]
+    make_applied: Callable[..., Applied],
 ) -> None:
-    box = make_box()
-    kwinrc = box.config("kwinrc").read_bytes()
-    old = (box.root / PROFILES[1]).resolve()
-    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    box = make_applied(prepare=state)
+    old = box.root / PROFILES[1]
+    old = old.with_name(str(box.before[PROFILES[1]])).resolve()
     subprocess.run(["chmod", "-R", "u+w", str(old)], check=True)
     old.rename(old.with_name("collected"))
     said = ask(box, "undo")
     assert "status broken" in said
     assert f"{old} is gone; by hand: home-manager generations" in said
-    assert box.config("kwinrc").read_bytes() == kwinrc
+    kwinrc = box.config("kwinrc")
+    assert kwinrc.read_bytes() == box.before[str(kwinrc)][0]
     assert os.readlink(box.root / PROFILES[0]) == "system-1-link"
 
 
 def test_a_profile_that_somebody_else_switched_is_left_alone_and_said(
-    cli: Cli, make_box: Callable[..., Box]
+    cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
-    box = make_box()
-    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    box = make_applied(prepare=state)
     profile = box.root / PROFILES[1]
     theirs = profile.with_name("home-manager-3-link")
     theirs.symlink_to(os.readlink(profile.with_name("home-manager-1-link")) + "-theirs")
@@ -247,11 +246,10 @@ def test_a_profile_that_somebody_else_switched_is_left_alone_and_said(
 
 
 def test_what_the_desktop_wrote_since_stays_and_ours_goes_back(
-    cli: Cli, make_box: Callable[..., Box]
+    make_applied: Callable[..., Applied],
 ) -> None:
-    box = make_box(layers=["plasma", "session"])
-    globals_, kwinrc = (box.config(name).read_bytes() for name in ("kdeglobals", "kwinrc"))
-    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    box = make_applied(layers=DESKTOP, prepare=kde_files)
+    globals_, kwinrc = (box.before[name] for name in ("kdeglobals", "kwinrc"))
     wrote = b"[Xwayland]\nScale=1\n"
     box.config("kwinrc").write_bytes(box.config("kwinrc").read_bytes() + wrote)
     assert ask(box, "undo").startswith("status undone")

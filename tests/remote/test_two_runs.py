@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Box, Cli, Outcome
+from tests.conftest import DESKTOP, Applied, Box, Cli, Outcome
 from tests.remote.faults import Guard, transaction
+from tests.remote.test_transaction import kde_files
 from tests.remote.test_undo import ALL, said
 from tests.tools import need
 
@@ -80,13 +81,12 @@ def test_a_run_that_finds_all_of_it_done_meanwhile_ends_well_and_leaves_no_run_t
 
 
 def test_a_run_that_read_the_files_of_another_and_not_its_record_finds_it_done(
-    cli: Cli, desktop: Box, held: Held
+    cli: Cli, applied: Box, held: Held
 ) -> None:
     """It read while the other run kept its change: files were written, the record not yet."""
-    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
-    written, aside = desktop.home / WRITTEN, desktop.home / f"{WRITTEN}.aside"
+    written, aside = applied.home / WRITTEN, applied.home / f"{WRITTEN}.aside"
     written.rename(aside)
-    held.begin(desktop, "deploy.py", "-y")
+    held.begin(applied, "deploy.py", "-y")
     aside.rename(written)
     second = held.end()
     assert second.code == 0, second.out + second.err
@@ -113,10 +113,12 @@ def test_a_run_that_another_overtook_with_something_else_is_refused_and_writes_n
     assert written.read_bytes() == record
 
 
-def test_an_undo_waits_for_a_process_that_was_only_just_started(cli: Cli, desktop: Box) -> None:
+def test_an_undo_waits_for_a_process_that_was_only_just_started(
+    cli: Cli, make_applied: Callable[..., Applied]
+) -> None:
     """The controller may be gone before the process on the workspace has noted itself."""
-    before = desktop.config("kwinrc").read_bytes()
-    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
+    desktop = make_applied(layers=DESKTOP, prepare=kde_files)
+    before = desktop.before["kwinrc"]
     place = transaction(desktop)
     (place / "status").write_text("activating x\n")
     (place / "process").unlink()

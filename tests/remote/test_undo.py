@@ -19,7 +19,7 @@ import pytest
 import sandbox
 from converge.kde.merge import values
 from tasks.steps import activate
-from tests.conftest import PROJECT, Box, Cli, Outcome
+from tests.conftest import DESKTOP, PROJECT, Applied, Box, Cli, Outcome
 from tests.remote.faults import transaction
 from tests.tools import missing, need
 
@@ -84,14 +84,14 @@ def script(box: Box) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def box(make_box: Callable[..., Box]) -> Box:
     """A desktop whose KDE files are nobody else's."""
-    box = make_box(layers=["plasma", "session"])
-    for name in sandbox.KDE_FILES:
-        box.source(name).unlink()
+    box = make_box(layers=DESKTOP)
+    alone(box)
     return box
 
 
-@pytest.fixture
-def before(box: Box) -> dict[str, tuple[bytes, int]]:
+def alone(box: Box) -> dict[str, tuple[bytes, int]]:
+    for name in sandbox.KDE_FILES:
+        box.source(name).unlink()
     return look(box)
 
 
@@ -105,11 +105,16 @@ def look(box: Box) -> dict[str, tuple[bytes, int]]:
 
 
 @pytest.fixture
-def applied(cli: Cli, box: Box, before: dict[str, tuple[bytes, int]]) -> Box:
-    run = cli(box.inventory, "deploy.py", "-y")
-    assert run.code == 0, run.out + run.err
-    assert look(box) != before
+def applied(make_applied: Callable[..., Applied]) -> Applied:
+    """The same to which the plan was applied."""
+    box = make_applied(layers=DESKTOP, prepare=alone)
+    assert look(box) != box.before
     return box
+
+
+@pytest.fixture
+def before(applied: Applied) -> dict[str, tuple[bytes, int]]:
+    return applied.before
 
 
 @pytest.fixture
@@ -156,9 +161,7 @@ def test_u2_what_somebody_changed_since_is_left_alone_named_and_exit_1(
     assert values(now[kwinrc][0], others) == values(before[kwinrc][0], others)
 
 
-def test_u3_of_a_file_that_the_run_made_what_kde_wrote_since_stays(
-    cli: Cli, box: Box, before: dict[str, tuple[bytes, int]]
-) -> None:
+def test_u3_of_a_file_that_the_run_made_what_kde_wrote_since_stays(cli: Cli, box: Box) -> None:
     box.config("kwinrc").unlink()
     assert cli(box.inventory, "deploy.py", "-y").code == 0
     write_key(box, "kwinrc", "Desktops", "Number", "4")
@@ -231,9 +234,7 @@ def test_u14_a_lock_that_is_held_is_broken_with_its_holder_and_the_rest_is_back(
 
 
 @pytest.mark.parametrize("full", [".config", ".local/state/workspace-tuning"])
-def test_u14_a_full_disk_is_broken_and_repeatable(
-    cli: Cli, box: Box, before: dict[str, tuple[bytes, int]], full: str
-) -> None:
+def test_u14_a_full_disk_is_broken_and_repeatable(cli: Cli, box: Box, full: str) -> None:
     if os.getuid() != 0:
         missing("only root can mount a small disk: run as root")
     place = box.home / full
@@ -341,10 +342,9 @@ def test_u1_undos_while_kde_writes_all_the_time_leave_nothing_and_lose_nothing(
 
 
 def test_an_undo_removes_the_directories_that_the_run_made_while_nothing_is_in_them(
-    cli: Cli, box: Box
+    cli: Cli, applied: Box
 ) -> None:
-    made = box.config("environment.d")
-    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    box, made = applied, applied.config("environment.d")
     mine = made / "10-mine.conf"
     mine.write_text("A=1\n")
     assert undo(box).startswith("undone")

@@ -12,7 +12,7 @@ import pytest
 
 import sandbox
 from converge.kde.merge import values
-from tests.conftest import Box, Cli
+from tests.conftest import DESKTOP, Applied, Box, Cli
 from tests.remote.faults import transaction
 from tests.remote.test_undo import ALL, said, spare_gone, undo, write_key
 from tests.remote.test_undo_state import DAMAGE
@@ -36,10 +36,16 @@ def chezmoi(box: Box, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def box(make_box: Callable[..., Box]) -> Box:
     """A desktop whose KDE files chezmoi has written."""
-    box = make_box(layers=["plasma", "session"])
+    box = make_box(layers=DESKTOP)
+    written_by_chezmoi(box)
+    return box
+
+
+def written_by_chezmoi(box: Box) -> str:
+    """What chezmoi remembers then."""
     assert chezmoi(box, "apply", "--force").returncode == 0
     assert chezmoi(box, "verify").returncode == 0
-    return box
+    return chezmoi(box, "state", "dump").stdout
 
 
 @pytest.fixture
@@ -238,10 +244,9 @@ def test_u5_a_record_of_chezmois_that_came_with_the_run_goes_with_it(
 
 @pytest.mark.parametrize("damage", ["gone", "empty", "garbled"])
 def test_u14_what_chezmoi_remembered_is_damaged_broken_and_repeatable(
-    cli: Cli, box: Box, damage: str
+    make_applied: Callable[..., Applied], damage: str
 ) -> None:
-    before = chezmoi(box, "state", "dump").stdout
-    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    box = make_applied(layers=DESKTOP, prepare=written_by_chezmoi)
     spare_gone(box)
     kept = {
         path: path.read_bytes() for path in (transaction(box).parent / "live-1/state").iterdir()
@@ -254,7 +259,7 @@ def test_u14_what_chezmoi_remembered_is_damaged_broken_and_repeatable(
     for one, text in kept.items():
         one.write_bytes(text)
     assert undo(box).startswith("undone")
-    assert chezmoi(box, "state", "dump").stdout == before
+    assert chezmoi(box, "state", "dump").stdout == box.before
 
 
 def test_u6_a_warning_of_chezmois_is_no_failure_and_gets_into_no_record(

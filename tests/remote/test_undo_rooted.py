@@ -9,19 +9,19 @@ import os
 import pwd
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tasks.reach.remote import program
 from tests.remote.recording import record, run_id
-from tests.remote.test_record_root import THEM, Rooted, rooted
+from tests.remote.test_record_root import THEM, Rooted, opened
 from tests.remote.test_undo import immutable
 from tests.remote.test_undo_damage import AFTER, BEFORE, DAMAGE, RAW, RUN, Recorded
 from tests.tools import need
 
-__all__ = ["immutable", "rooted"]
+__all__ = ["immutable"]
 
 
 class RootsRecord(Rooted, Recorded):
@@ -48,7 +48,19 @@ class RootsRecord(Rooted, Recorded):
 
 
 @pytest.fixture
-def changed(rooted: Rooted) -> Iterator[tuple[RootsRecord, dict[str, object]]]:
+def changed(
+    origin: tuple[RootsRecord, dict[str, object]],
+) -> tuple[RootsRecord, dict[str, object]]:
+    """Such a change, as it was when it was kept."""
+    origin[0].again()
+    return origin
+
+
+@pytest.fixture(scope="module")
+def origin(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[RootsRecord, dict[str, object]]:
+    rooted = opened(tmp_path_factory.mktemp("test_rooted"))
     workspace = RootsRecord(rooted.root, rooted.environment, THEM)
     workspace.file("kwinrc").write_bytes(BEFORE)
     workspace.file("kwinrc").chmod(0o644)
@@ -64,8 +76,7 @@ def changed(rooted: Rooted) -> Iterator[tuple[RootsRecord, dict[str, object]]]:
     assert "status kept" in said, said
     assert workspace.look() != before
     workspace.keep()
-    yield workspace, before
-    shutil.rmtree(workspace.kept)
+    return workspace, before
 
 
 def whole(

@@ -12,21 +12,29 @@ from pathlib import Path
 import pytest
 
 from tests.remote.recording import run_id
-from tests.remote.test_record_parts import Homes, homes
+from tests.remote.test_record_parts import Homes
 from tests.remote.test_undo import immutable
 from tests.remote.test_undo_state import DAMAGE
-from tests.tools import missing
+from tests.rooms import Rooms
+from tests.tools import missing, need
 
-__all__ = ["homes", "immutable"]
+__all__ = ["immutable"]
 
 RUN = run_id(2)
 
 
-@pytest.fixture
-def changed(homes: Homes) -> Homes:
-    """Two changes of a file and of the home."""
+def _changed(root: Path) -> Homes:
+    homes = Homes(root)
     homes.change(1, 1)
     homes.change(2, 2)
+    return homes
+
+
+@pytest.fixture
+def changed(rooms: Rooms) -> Homes:
+    """Two changes of a file and of the home."""
+    need("dash")
+    _, homes = rooms.lay("homes", "changed", _changed)
     return homes
 
 

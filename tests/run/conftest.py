@@ -6,17 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import Box, Cli
+from tests.conftest import Cli
 
 pytest.register_assert_rewrite("tests.run.ends")
 Becomes = Callable[..., None]
-
-
-@pytest.fixture
-def applied(cli: Cli, desktop: Box) -> Box:
-    """A sandbox whose desktop layers were applied."""
-    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
-    return desktop
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Box, Cli, tree
+from tests.conftest import Applied, Box, Cli, tree
 from tests.remote.test_flakes import WHO, git
 from tests.tools import need
 
@@ -47,10 +47,9 @@ def test_a_flake_that_is_given_and_not_there_is_invalid_input_and_a_fault_of_ver
 
 
 def test_a_layer_that_was_applied_and_lost_its_flake_is_a_fault_everywhere(
-    cli: Cli, make_box: Callable[..., Box]
+    cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
-    box = make_box(base_home="~/.config/home-manager", **HOME_LAYER)
-    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    box = make_applied(base_home="~/.config/home-manager", **HOME_LAYER)
     flake = box.config("home-manager")
     flake.rename(box.home / "moved")
     for command in (("deploy.py", "--dry"), ("tasks/verify.py",), ("tasks/status.py",)):

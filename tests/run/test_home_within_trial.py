@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import sandbox
-from tests.conftest import Box, Cli
+from tests.conftest import Applied, Box, Cli
 from tests.run.test_home_within import CONSENT, MARKER, NIX, TARGET, current, links, said, write
 from tests.run.trials import Tried
 from tests.tools import need
@@ -23,17 +23,18 @@ ALIAS = "alias sysmon="
 
 
 @pytest.fixture
-def box(cli: Cli, make_box: Callable[..., Box]) -> Box:
+def box(make_applied: Callable[..., Applied]) -> Box:
     """A workspace whose home is in its second system; a file of the user's was moved aside."""
     need("nix")
-    made = make_box(within=True, layers=NIX)
-    own = write(made, TARGET)
-    before = {"links": links(made), "home": str(current(made))}
-    (made.root / "before.json").write_text(json.dumps(before))
-    run = cli(made.inventory, "deploy.py", "-y", *CONSENT)
-    assert run.code == 0, run.out + run.err
-    assert own.is_symlink()
+    made = make_applied(*CONSENT, within=True, layers=NIX, prepare=with_a_file_of_the_users)
+    assert (made.home / TARGET).is_symlink()
     return made
+
+
+def with_a_file_of_the_users(box: Box) -> None:
+    write(box, TARGET)
+    before = {"links": links(box), "home": str(current(box))}
+    (box.root / "before.json").write_text(json.dumps(before))
 
 
 @pytest.fixture

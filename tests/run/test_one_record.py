@@ -148,38 +148,36 @@ def somebody_logs_in(cli: Cli, box: Box) -> None:
 
 
 def test_a_look_writes_nothing_where_another_run_is_at_work_or_in_a_dry_run(
-    cli: Cli, desktop: Box
+    cli: Cli, applied: Box
 ) -> None:
-    assert cli(desktop.inventory, "deploy.py", "-y").code == Exit.DONE
-    somebody_logs_in(cli, desktop)
-    before = record(desktop)
-    assert cli(desktop.inventory, *PLASMA, "--dry").code == Exit.DONE
-    assert record(desktop) == before
-    state = desktop.home / ".local/state/workspace-tuning/workspace"
+    somebody_logs_in(cli, applied)
+    before = record(applied)
+    assert cli(applied.inventory, *PLASMA, "--dry").code == Exit.DONE
+    assert record(applied) == before
+    state = applied.home / ".local/state/workspace-tuning/workspace"
     (run,) = (one for one in state.glob("runs/*/transaction/status"))
     kept = run.read_text()
     run.write_text("activated\n")  # a change is being proved
-    ended = cli(desktop.inventory, *PLASMA)
+    ended = cli(applied.inventory, *PLASMA)
     assert ended.code == Exit.DONE, ended.out
-    assert record(desktop) == before
+    assert record(applied) == before
     assert "note what was found: left out: run" in said(ended)
     run.write_text(kept)
-    assert cli(desktop.inventory, *PLASMA).code == Exit.DONE
-    assert {one["effect"] for name, one in record(desktop).items() if name.startswith("kwin.")} == {
+    assert cli(applied.inventory, *PLASMA).code == Exit.DONE
+    assert {one["effect"] for name, one in record(applied).items() if name.startswith("kwin.")} == {
         "effective"
     }
 
 
-def test_a_look_that_cannot_be_noted_says_so_and_its_word_stays(cli: Cli, desktop: Box) -> None:
-    assert cli(desktop.inventory, "deploy.py", "-y").code == Exit.DONE
-    somebody_logs_in(cli, desktop)
-    path = desktop.home / ".local/state/workspace-tuning/workspace/written.json"
+def test_a_look_that_cannot_be_noted_says_so_and_its_word_stays(cli: Cli, applied: Box) -> None:
+    somebody_logs_in(cli, applied)
+    path = applied.home / ".local/state/workspace-tuning/workspace/written.json"
     before = path.read_bytes()
     (cli.directory / "session/mv").write_text(
         '#!/bin/sh\ncase $* in *written.json) exit 1 ;; esac\nexec /bin/mv "$@"\n'
     )
     (cli.directory / "session/mv").chmod(0o755)
-    ended = cli(desktop.inventory, *PLASMA)
+    ended = cli(applied.inventory, *PLASMA)
     assert ended.kinds("result")[0]["outcome"] in (Outcome.EFFECTIVE.value, Outcome.AWAITED.value)
     assert "written.json: cannot be replaced" in said(ended)
     assert "the record there is as it was" in said(ended)

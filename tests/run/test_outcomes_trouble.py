@@ -13,7 +13,7 @@ import pytest
 import sandbox
 from converge.exits import Outcome
 from tests import sshd
-from tests.conftest import DESKTOP, Box, Cli
+from tests.conftest import DESKTOP, Applied, Box, Cli
 from tests.remote.faults import end_of_power, transaction
 from tests.run.conftest import Becomes
 from tests.run.ends import agree, answering, drives, typed
@@ -121,11 +121,10 @@ def test_what_the_user_locked_at_another_value_is_kept_and_not_effective(
 
 @drives({Outcome.LEFT: Outcome.LEFT.verbs})
 def test_what_somebody_changed_since_makes_it_undone_in_part(
-    cli: Cli, make_box: Callable[..., Box]
+    cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
     for verb in Outcome.LEFT.verbs:
-        box = make_box(verb, layers=DESKTOP)
-        assert cli(box.inventory, "deploy.py", "-y").code == 0
+        box = make_applied(layers=DESKTOP)
         drift(box, b"contrastEnabled=maybe")
         ended = cli(box.inventory, *typed(verb))
         agree(ended, Outcome.LEFT, verb=verb)

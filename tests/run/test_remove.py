@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import DESKTOP, Box, Cli
+from tests.conftest import DESKTOP, Applied, Box, Cli
 from tests.remote.test_transaction import begun, state, until
 from tests.tools import need
 
@@ -38,9 +38,11 @@ def record(box: Box) -> Path:
     return box.home / ".local/state/workspace-tuning"
 
 
-def test_remove_gives_the_home_back_as_it_was_before_the_first_run(cli: Cli, desktop: Box) -> None:
-    before = home(desktop)
-    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
+def test_remove_gives_the_home_back_as_it_was_before_the_first_run(
+    cli: Cli, make_applied: Callable[..., Applied]
+) -> None:
+    desktop = make_applied(layers=DESKTOP, prepare=home)
+    before = desktop.before
     first = home(desktop)
     assert first != before
     assert cli(desktop.inventory, "deploy.py", "-y", "--data", "exclude=kwin.contrast").code == 0
@@ -64,22 +66,21 @@ def test_remove_gives_the_home_back_as_it_was_before_the_first_run(cli: Cli, des
 
 
 def test_remove_names_what_it_cannot_give_back_and_takes_the_rest_off(
-    cli: Cli, desktop: Box
+    cli: Cli, applied: Box
 ) -> None:
-    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
-    sessions = list((desktop.home / ".config/environment.d").glob("60-*.conf"))
+    sessions = list((applied.home / ".config/environment.d").glob("60-*.conf"))
     assert sessions
     mine = sessions[0]
     mine.write_text(mine.read_text() + "MINE=1\n")
-    shutil.rmtree(record(desktop) / "workspace/runs")  # older than the newest ten
-    run = cli(desktop.inventory, "tasks/remove.py", "-y")
+    shutil.rmtree(record(applied) / "workspace/runs")  # older than the newest ten
+    run = cli(applied.inventory, "tasks/remove.py", "-y")
     said = " ".join(run.out.split())
     assert run.code == 1, run.out
     assert run.last_line.startswith("undone in part (exit 1)")
     assert f"{mine}: changed since, left alone" in said
     assert "[Plugins] contrastEnabled=false: what was there before is not known" in said
     assert [path for path in sessions if path.exists()] == [mine]
-    assert not record(desktop).exists()
+    assert not record(applied).exists()
 
 
 def test_remove_refuses_while_a_change_is_being_proved(
@@ -98,12 +99,11 @@ def test_remove_refuses_while_a_change_is_being_proved(
 
 
 def test_remove_takes_the_nix_layers_off_and_goes_back_to_the_generations_from_before(
-    cli: Cli, make_box: Callable[..., Box]
+    cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
     need("nix")
-    box = make_box()
-    before = state(box)
-    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    box = make_applied(prepare=state)
+    before = box.before
     assert state(box) != before
     look = cli(box.inventory, "tasks/remove.py", "--dry")
     assert look.code == 2, look.out

@@ -6,9 +6,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.conftest import Box, Cli
+from tests.conftest import DESKTOP, Applied, Box, Cli
 from tests.remote.faults import end_of_power, transaction
 from tests.remote.recording import Workspace, run_id
 from tests.remote.test_record import old
@@ -17,10 +18,10 @@ from tests.tools import need, path_without
 
 
 def test_a_run_that_was_cut_off_is_shown_by_a_dry_removal_and_taken_back_by_a_real_one(
-    cli: Cli, desktop: Box
+    cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
-    before = home(desktop)
-    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
+    desktop = make_applied(layers=DESKTOP, prepare=home)
+    before = desktop.before
     end_of_power(desktop)
     place = transaction(desktop)
     (place / "status").write_text("activated x\n")
@@ -35,10 +36,10 @@ def test_a_run_that_was_cut_off_is_shown_by_a_dry_removal_and_taken_back_by_a_re
 
 
 def test_after_an_undo_that_broke_the_record_stays_until_the_reason_is_mended(
-    cli: Cli, desktop: Box
+    cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
-    before = home(desktop)
-    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
+    desktop = make_applied(layers=DESKTOP, prepare=home)
+    before = desktop.before
     kwinrc = desktop.config("kwinrc")
     ours, mode = kwinrc.read_bytes(), kwinrc.stat().st_mode
     kwinrc.unlink()
@@ -56,15 +57,14 @@ def test_after_an_undo_that_broke_the_record_stays_until_the_reason_is_mended(
     assert home(desktop) == before
 
 
-def test_what_somebody_put_among_our_files_stays_and_is_named(cli: Cli, desktop: Box) -> None:
-    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
-    state = record(desktop) / "workspace"
+def test_what_somebody_put_among_our_files_stays_and_is_named(cli: Cli, applied: Box) -> None:
+    state = record(applied) / "workspace"
     mine = [state / "notes.txt", state / "runs/mine.txt", state / ".hidden"]
-    mine.append(desktop.home / ".local/share/workspace-tuning/home-manager/mine.nix")
+    mine.append(applied.home / ".local/share/workspace-tuning/home-manager/mine.nix")
     for path in mine:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("mine\n")
-    gone = cli(desktop.inventory, "tasks/remove.py", "-y")
+    gone = cli(applied.inventory, "tasks/remove.py", "-y")
     assert gone.code == 1, gone.out
     for path in mine:
         assert path.read_text() == "mine\n"
@@ -116,26 +116,25 @@ def test_the_records_of_another_user_stay_and_what_lies_beside_ours_is_named(
     assert not ours.exists() and not shared[0].exists(), "of an older version as well"
 
 
-def test_a_file_that_an_earlier_rollback_left_alone_is_named(cli: Cli, desktop: Box) -> None:
+def test_a_file_that_an_earlier_rollback_left_alone_is_named(cli: Cli, applied: Box) -> None:
     """A line of the user's kept our session file; "nothing of it is left" was said of it."""
-    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
-    ours = desktop.config("environment.d/60-video-variables.conf")
+    ours = applied.config("environment.d/60-video-variables.conf")
     ours.write_text(f"{ours.read_text()}MINE=1\n")
-    assert cli(desktop.inventory, "tasks/rollback.py", "-y").code == 1
-    gone = cli(desktop.inventory, "tasks/remove.py", "-y")
+    assert cli(applied.inventory, "tasks/rollback.py", "-y").code == 1
+    gone = cli(applied.inventory, "tasks/remove.py", "-y")
     said = " ".join(gone.out.split())
     assert gone.code == 1 and said.count(f"left alone: {ours}") == 2, said  # as found, and the end
     assert "MINE=1" in ours.read_text()
 
 
 def test_a_rollback_without_a_record_says_that_what_was_written_stays(
-    cli: Cli, desktop: Box
+    cli: Cli, applied: Applied
 ) -> None:
     """As behind the newest ten runs: "nothing left to roll back" alone was taken for all undone."""
-    run = cli(desktop.inventory, "deploy.py", "-y").journal[0]["run"]
-    shutil.rmtree(transaction(desktop).parent)
-    back = cli(desktop.inventory, "tasks/rollback.py", "-y")
+    run = applied.run.journal[0]["run"]
+    shutil.rmtree(transaction(applied).parent)
+    back = cli(applied.inventory, "tasks/rollback.py", "-y")
     said = " ".join(back.out.split())
     assert back.code == 0 and f"the record of run {run} is gone, so what it wrote stays" in said
-    gone = cli(desktop.inventory, "tasks/remove.py", "-y")
+    gone = cli(applied.inventory, "tasks/remove.py", "-y")
     assert gone.code == 1 and "what was there before is not known" in gone.out

@@ -9,9 +9,11 @@ from collections.abc import Callable
 import pytest
 
 import sandbox
-from tests.conftest import DESKTOP, Box, Cli
-from tests.remote.test_transaction import PROFILES, state
+from tests.conftest import DESKTOP, Applied, Box, Cli
+from tests.remote.test_transaction import PROFILES, kde_files, state
 from tests.tools import need
+
+WITHOUT_CONTRAST = ("--data", "exclude=kwin.contrast")
 
 
 @pytest.fixture(autouse=True)
@@ -21,12 +23,10 @@ def _real_tools() -> None:
 
 
 def test_rolling_every_run_back_gives_the_state_before_the_first(
-    cli: Cli, make_box: Callable[..., Box]
+    cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
-    box = make_box()
-    before = state(box)
-    assert cli(box.inventory, "deploy.py", "-y").code == 0
-    first = state(box)
+    box = make_applied(prepare=state)
+    before, first = box.before, state(box)
     assert cli(box.inventory, "deploy.py", "-y", "--data", "exclude=kwin.contrast").code == 0
     kwinrc = box.config("kwinrc")
     kwinrc.write_bytes(kwinrc.read_bytes().replace(b"Backend=OpenGL", b"Backend=XRender"))
@@ -53,10 +53,9 @@ def test_rolling_every_run_back_gives_the_state_before_the_first(
 
 
 def test_repeating_a_rollback_that_was_cut_off_ends_it_and_takes_no_other_run_back(
-    cli: Cli, make_box: Callable[..., Box]
+    cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
-    box = make_box(layers=DESKTOP)
-    assert cli(box.inventory, "deploy.py", "-y", "--data", "exclude=kwin.contrast").code == 0
+    box = make_applied(*WITHOUT_CONTRAST, layers=DESKTOP, prepare=kde_files)
     first = box.config("kwinrc").read_bytes()
     second = cli(box.inventory, "deploy.py", "-y")
     assert second.code == 0, second.out
@@ -72,10 +71,9 @@ def test_repeating_a_rollback_that_was_cut_off_ends_it_and_takes_no_other_run_ba
     assert cli(box.inventory, "tasks/rollback.py", "-y").code == 0  # the first, now asked for
 
 
-def test_one_layer_is_rolled_back_alone(cli: Cli, make_box: Callable[..., Box]) -> None:
-    box = make_box()
-    kwinrc = box.config("kwinrc").read_bytes()
-    assert cli(box.inventory, "deploy.py", "-y").code == 0
+def test_one_layer_is_rolled_back_alone(cli: Cli, make_applied: Callable[..., Applied]) -> None:
+    box = make_applied(prepare=state)
+    kwinrc = box.before[str(box.config("kwinrc"))][0]
     new = box.config("kwinrc").read_bytes()
     home = cli(box.inventory, "tasks/rollback.py", "-y", "--data", "layers=home-manager")
     assert home.code == 0, home.out
@@ -92,12 +90,12 @@ def test_one_layer_is_rolled_back_alone(cli: Cli, make_box: Callable[..., Box]) 
 
 
 def test_runs_that_are_undone_in_another_order_leave_no_record_of_what_is_gone(
-    cli: Cli, desktop: Box
+    cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
     """The newer run gave the record of the older one back, which was undone already: a status then
     told of drift, and a removal of values whose past is not known, where nothing is left."""
-    before = desktop.config("kwinrc").read_bytes()
-    first = cli(desktop.inventory, "deploy.py", "-y", "--data", "exclude=kwin.contrast")
+    desktop = make_applied(*WITHOUT_CONTRAST, layers=DESKTOP, prepare=kde_files)
+    before, first = desktop.before["kwinrc"], desktop.run
     assert cli(desktop.inventory, "deploy.py", "-y").code == 0
     run = f"run={first.journal[0]['run']}"
     for only in (["--data", run], []):
@@ -111,12 +109,11 @@ def test_runs_that_are_undone_in_another_order_leave_no_record_of_what_is_gone(
 
 
 def test_what_was_left_alone_of_one_part_is_not_said_of_the_next_one(
-    cli: Cli, make_box: Callable[..., Box]
+    cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
     """The status of a run tells of all parts: a rollback of the home ended in 1 for a KDE entry
     that an earlier one had left alone. And a dry run said "all of it" of what is left."""
-    box = make_box()
-    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    box = make_applied(prepare=state)
     kwinrc = box.config("kwinrc")
     kwinrc.write_bytes(kwinrc.read_bytes().replace(b"Backend=OpenGL", b"Backend=Vulkan"))
     live = cli(box.inventory, "tasks/rollback.py", "-y", "--data", "layers=plasma,session")
@@ -149,21 +146,18 @@ def test_a_run_of_half_a_part_is_undone_by_the_command_that_it_prints(
 
 
 def test_a_run_that_is_not_known_is_refused_with_those_that_are(
-    cli: Cli, make_box: Callable[..., Box]
+    cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
-    box = make_box(layers=["plasma", "session"])
-    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    box = make_applied(layers=["plasma", "session"])
     run = cli(box.inventory, "tasks/rollback.py", "-y", "--data", "run=20200101t000000-abcd")
     assert run.code == 5
     assert "runs that are known there: 2" in run.out
 
 
 def test_without_a_controller_the_script_on_the_workspace_rolls_back(
-    cli: Cli, make_box: Callable[..., Box]
+    cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
-    box = make_box()
-    before = state(box)
-    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    box = make_applied(prepare=state)
     script = box.home / ".local/state/workspace-tuning/workspace/rollback"
     environment = {
         **cli.environment,
@@ -179,17 +173,17 @@ def test_without_a_controller_the_script_on_the_workspace_rolls_back(
     assert "kept" in call("--list").stdout
     said = call()
     assert (said.returncode, said.stdout) == (0, "status undone rolled back\n")
-    assert state(box) == before
+    assert state(box) == box.before
     assert call().returncode == 0
     assert call("20200101t000000-abcd").returncode == 1
 
 
 def test_an_old_generation_that_was_deleted_from_the_profile_is_still_there_to_go_back_to(
-    cli: Cli, make_box: Callable[..., Box]
+    cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
-    box = make_box()
-    old = [str((box.root / profile).resolve()) for profile in PROFILES]
-    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    box = make_applied(prepare=state)
+    first = [(box.root / profile).with_name(box.before[profile]) for profile in PROFILES]
+    old = [str(link.resolve()) for link in first]
     environment = {**cli.environment, **dict(sandbox.environment(box.root))}
     for command in (
         ["nix-env", "--profile", str(box.root / PROFILES[0]), "--delete-generations", "old"],

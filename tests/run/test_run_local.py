@@ -90,18 +90,17 @@ def test_a_saved_plan_is_applied_exactly_or_refused_as_stale(cli: Cli, desktop: 
 
 
 def test_drift_of_a_managed_key_is_reported_and_healed_and_an_unmanaged_key_survives(
-    cli: Cli, desktop: Box
+    cli: Cli, applied: Box
 ) -> None:
     need("chezmoi")
-    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
-    kwinrc, source = desktop.config("kwinrc"), desktop.source("kwinrc")
+    kwinrc, source = applied.config("kwinrc"), applied.source("kwinrc")
     healed = kwinrc.read_bytes()
     changed = healed.replace(b"contrastEnabled=false", b"contrastEnabled=true")
     changed = changed.replace(b"FocusPolicy=FocusFollowsMouse", b"FocusPolicy=ClickToFocus")
     assert changed != healed
     kwinrc.write_bytes(changed)
 
-    run = cli(desktop.inventory, "deploy.py", "-y")
+    run = cli(applied.inventory, "deploy.py", "-y")
     assert run.code == 0
     (drift,) = run.kinds("drift")
     assert (drift["what"], drift["old"], drift["found"], drift["wanted"]) == (
@@ -115,12 +114,11 @@ def test_drift_of_a_managed_key_is_reported_and_healed_and_an_unmanaged_key_surv
     assert source.read_bytes() == wanted
 
 
-def test_a_file_of_ours_that_somebody_edited_is_drift(cli: Cli, desktop: Box) -> None:
-    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
-    path = desktop.home / ".config/environment.d/60-video-variables.conf"
+def test_a_file_of_ours_that_somebody_edited_is_drift(cli: Cli, applied: Box) -> None:
+    path = applied.home / ".config/environment.d/60-video-variables.conf"
     wanted = path.read_bytes()
     path.write_bytes(wanted + b"NVD_BACKEND=egl\n")
-    run = cli(desktop.inventory, "deploy.py", "-y")
+    run = cli(applied.inventory, "deploy.py", "-y")
     assert (run.code, [drift["what"] for drift in run.kinds("drift")]) == (0, ["the file"])
     assert path.read_bytes() == wanted
 
@@ -161,10 +159,9 @@ def test_a_file_of_somebody_else_is_refused_with_the_command_that_mends_it(
 
 
 def test_a_second_run_at_the_same_time_is_refused_with_the_owner_of_the_lock(
-    cli: Cli, desktop: Box
+    cli: Cli, applied: Box
 ) -> None:
-    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
-    lock = desktop.home / ".local/state/workspace-tuning/workspace/lock"
+    lock = applied.home / ".local/state/workspace-tuning/workspace/lock"
     start = Path("/proc/self/stat").read_text().rpartition(") ")[2].split()[19]
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     lock.write_text(
@@ -172,16 +169,16 @@ def test_a_second_run_at_the_same_time_is_refused_with_the_owner_of_the_lock(
         f"anchor {os.getpid()}\nstart {start}\nboot {boot}\n"
     )
     held = lock.read_bytes()
-    run = cli(desktop.inventory, "deploy.py", "-y")
+    run = cli(applied.inventory, "deploy.py", "-y")
     assert run.code == 7
     for word in ("20260101t000000-abcd", "somebody", "elsewhere", "4711"):
         assert word in run.out
     assert lock.read_bytes() == held
 
     # The same text of a process that is gone: nobody holds it, and the next run goes on.
-    desktop.config("kwinrc").write_text("[Plugins]\n")
+    applied.config("kwinrc").write_text("[Plugins]\n")
     lock.write_text(held.decode().replace(f"start {start}", "start 1"))
-    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
+    assert cli(applied.inventory, "deploy.py", "-y").code == 0
     assert not lock.exists()
 
 
@@ -228,13 +225,12 @@ def test_shoshin_on_a_machine_that_is_not_nixos_says_which_layers_do_not_apply(c
     assert "this machine is not NixOS" in run.out
 
 
-def test_phases_narrow_a_run_and_leave_what_other_phases_set(cli: Cli, desktop: Box) -> None:
-    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
-    variables = desktop.home / ".config/environment.d/60-video-variables.conf"
+def test_phases_narrow_a_run_and_leave_what_other_phases_set(cli: Cli, applied: Box) -> None:
+    variables = applied.home / ".config/environment.d/60-video-variables.conf"
     assert variables.exists()
-    run = cli(desktop.inventory, "deploy.py", "-y", "--data", "phases=4")
+    run = cli(applied.inventory, "deploy.py", "-y", "--data", "phases=4")
     assert (run.code, variables.exists()) == (0, True)
-    run = cli(desktop.inventory, "deploy.py", "-y", "--data", "exclude=video.variables")
+    run = cli(applied.inventory, "deploy.py", "-y", "--data", "exclude=video.variables")
     assert (run.code, variables.exists()) == (0, False)
 
 

@@ -18,7 +18,7 @@ from converge.report.findings import show
 from converge.report.terminal import Terminal
 from converge.subjects.settings import ALL
 from tests import sshd
-from tests.conftest import Box, Cli, Outcome, tree
+from tests.conftest import Applied, Box, Cli, Outcome, tree
 from tests.tools import need
 
 
@@ -150,13 +150,12 @@ def test_before_anything_was_applied_verify_fails_and_names_what_is_not_effectiv
     assert "first: " in outcome.out
 
 
-def test_verify_asks_nobody_changes_nothing_and_passes_after_a_run(cli: Cli, desktop: Box) -> None:
+def test_verify_asks_nobody_changes_nothing_and_passes_after_a_run(cli: Cli, applied: Box) -> None:
     """Standard input is closed, and there is no -y."""
-    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
-    before = tree(desktop.root, without=("nix", "home/.cache"))
-    outcome = cli(desktop.inventory, "tasks/verify.py")
+    before = tree(applied.root, without=("nix", "home/.cache"))
+    outcome = cli(applied.inventory, "tasks/verify.py")
     assert outcome.code == Exit.DONE, outcome.out
-    assert tree(desktop.root, without=("nix", "home/.cache")) == before
+    assert tree(applied.root, without=("nix", "home/.cache")) == before
     assert "Detected changes" not in outcome.out
     assert effects(outcome)["kwin.contrast"] == "pending"  # no KWin runs here
 
@@ -176,8 +175,7 @@ def test_phases_narrow_what_is_verified(cli: Cli, desktop: Box) -> None:
     assert "commands.basic" not in found  # of phase 1
 
 
-def test_every_value_that_somebody_changed_is_found(cli: Cli, desktop: Box) -> None:
-    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
+def test_every_value_that_somebody_changed_is_found(cli: Cli, applied: Box) -> None:
     planted = {
         "kwin.contrast": ("kwinrc", "contrastEnabled=false", "contrastEnabled=true"),
         "kwin.backend": ("kwinrc", "Backend=OpenGL", "Backend=XRender"),
@@ -190,19 +188,20 @@ def test_every_value_that_somebody_changed_is_found(cli: Cli, desktop: Box) -> N
         ),
     }
     for file, old, new in planted.values():
-        path = desktop.config(file)
+        path = applied.config(file)
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new))
-    outcome = cli(desktop.inventory, "tasks/verify.py")
+    outcome = cli(applied.inventory, "tasks/verify.py")
     assert outcome.code == Exit.FAILED
     found = effects(outcome)
     assert {name for name, effect in found.items() if effect == "not effective"} == planted.keys()
 
 
-def test_both_nix_layers_are_effective_after_a_run(cli: Cli, make_box: Callable[..., Box]) -> None:
+def test_both_nix_layers_are_effective_after_a_run(
+    cli: Cli, make_applied: Callable[..., Applied]
+) -> None:
     need("nix")
-    box = make_box()
-    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    box = make_applied()
     outcome = cli(box.inventory, "tasks/verify.py")
     found = effects(outcome)
     for name in ("generation.system", "generation.home", "libraries.leaf.home", "runtimes.go"):
