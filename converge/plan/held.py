@@ -1,9 +1,9 @@
 """Settings that a run leaves as they are because of their file or the file's chezmoi source.
 
 In: a snapshot and the standings. Out: the standings, with a setting ``HELD`` where its file is a
-link that is not written through, where its file cannot be kept in step with the source, or where
-both sides changed its entry and nobody decided. The plan says so before anything is written, and
-the rest of the run goes on.
+link that is not written through, or the user's own; where its file cannot be kept in step with the
+source; or where both sides changed its entry and nobody decided. The plan says so before anything
+is written, and the rest of the run goes on.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from converge.kde import chezmoi, heal, lower, merge
 from converge.kde.declared import Desired
 from converge.plan.cascade import below, entries
 from converge.plan.desired import kde_entries
-from converge.plan.layers import session_file
+from converge.plan.layers import MADE_BY, session_file
 from converge.plan.snapshot import Kind, Managed, Snapshot
 from converge.plan.standing import Stand, Standing
 from converge.setting import Layer
@@ -67,7 +67,8 @@ def with_holds(
     result = []
     for standing in standings:
         if standing.in_force and standing.setting.layer in (Layer.PLASMA, Layer.SESSION):
-            why = _linked(snapshot, standing) or _why(snapshot, standing, prefer)
+            why = _linked(snapshot, standing) or _theirs(snapshot, standing)
+            why = why or _why(snapshot, standing, prefer)
             if why:
                 standing = replace(standing, stand=Stand.HELD, why=why)
         result.append(standing)
@@ -92,6 +93,21 @@ def _linked(snapshot: Snapshot, standing: Standing) -> str:
                 f"written through; put a file in its place, or --data exclude={setting.id}"
             )
     return ""
+
+
+def _theirs(snapshot: Snapshot, standing: Standing) -> str:
+    """Why the file of a session setting is not written because it is the user's own, or ""."""
+    setting = standing.setting
+    if setting.layer is not Layer.SESSION:
+        return ""
+    path = snapshot.expand(session_file(setting)[0])
+    found = content(snapshot, path)
+    if not found or path in snapshot.written.files or MADE_BY in found.partition(b"\n")[0]:
+        return ""
+    return (
+        f"{path} is left as it is: it is a file of yours; give it another name, or "
+        f"--data exclude={setting.id}"
+    )
 
 
 def _why(snapshot: Snapshot, standing: Standing, prefer: str) -> str:

@@ -72,12 +72,16 @@ class NixLayer:
         return "home.report" if self.within else "report"
 
 
+#: In the first line of each file of the session layer: so a run knows its own without its record.
+MADE_BY = b"(workspace-tuning: "
+
+
 def session_file(setting: Setting) -> tuple[str, bytes]:
     """Path (with ``~``) and bytes of the file for one setting of the session layer."""
     value = setting.value
     assert isinstance(value, dict)
     name = setting.id.replace(".", "-")
-    lines = [f"# {setting.title} (workspace-tuning: {setting.id})"]
+    lines = [f"# {setting.title} {MADE_BY.decode()}{setting.id})"]
     if "unit" in value:
         path = f"{USER_UNITS}/{value['unit']}.d/60-{name}.conf"
         lines.append("[Service]")

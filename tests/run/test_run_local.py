@@ -123,6 +123,30 @@ def test_a_file_of_ours_that_somebody_edited_is_drift(cli: Cli, applied: Box) ->
     assert path.read_bytes() == wanted
 
 
+def test_a_file_of_the_users_own_by_the_name_of_ours_stays_as_it_is(cli: Cli, desktop: Box) -> None:
+    path = desktop.home / ".config/environment.d/60-video-variables.conf"
+    path.parent.mkdir()
+    path.write_bytes(b"MINE=1\n")
+    dry, run = (cli(desktop.inventory, "deploy.py", one) for one in ("--dry", "-y"))
+    assert (dry.code, run.code) == (2, 0), dry.out + run.out
+    for one in (dry, run):
+        said = " ".join(one.out.split())
+        assert "60-video-variables.conf is left as it is: it is a file of yours;" in said
+        assert "--data exclude=video.variables" in said
+    assert path.read_bytes() == b"MINE=1\n"
+    assert b"only basic indexing=true" in desktop.config("baloofilerc").read_bytes()
+
+
+def test_a_file_of_ours_whose_record_is_gone_is_still_ours(cli: Cli, desktop: Box) -> None:
+    path = desktop.home / ".config/environment.d/60-video-variables.conf"
+    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
+    (desktop.home / ".local/state/workspace-tuning/workspace/written.json").unlink()
+    wanted = path.read_bytes()
+    path.write_bytes(wanted + b"NVD_BACKEND=egl\n")
+    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
+    assert path.read_bytes() == wanted
+
+
 def test_mode_and_owner_of_a_kde_file_stay(cli: Cli, desktop: Box) -> None:
     kwinrc = desktop.config("kwinrc")
     kwinrc.chmod(0o640)
