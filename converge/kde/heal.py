@@ -27,7 +27,7 @@ from converge.kde.merge import EntryChange, KConfigError, merge
 from converge.kde.taken import taken_back
 from converge.kde.text import inner_name, read_spelling
 
-_WORK = 5_000_000  # bytes that are read to copy entries, each of which reads its file: 10 s
+_WORK = 40_000_000  # bytes that are read to copy entries, each of which reads its file: a minute
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,8 @@ NEEDED_FACTS = frozenset(
     {"uid", "system_uid", "user", "home", "state", "hostname", "boot_id", "uptime_s", "soak_boot"}
 )
 NUMBERS = ("uid", "system_uid", "uptime_s")
-FILE_LIMIT = 1024 * 1024  # bytes of a managed file; KDE's own have a hundredth of it
+#: Bytes and lines of a managed file: three times one of 100,000 lines, which takes seconds.
+FILE_LIMIT, LINE_LIMIT = 8 * 1024 * 1024, 300_000
 LOWER_LIMIT = 1024 * 1024  # bytes of a KDE file of a lower layer; a larger one is passed over
 #: A staged file that remote/write.sh puts beside a target, or a lock file of KConfig's while it is
 #: being made.
@@ -67,10 +68,11 @@ def _nodes(encoded: str) -> Iterable[Node]:
         packed = base64.b64decode(encoded, validate=True)
         for member, content in limits.members(limits.unpack(packed)):
             kind = _KINDS.get(member.type, Kind.DEVICE)
-            if len(content) > FILE_LIMIT:
+            if len(content) > FILE_LIMIT or content.count(b"\n") > LINE_LIMIT:
                 raise SnapshotError(
                     f"{member.name} has {len(content)} bytes, and a run looks at files of "
-                    f"{FILE_LIMIT} at most; move it away, then run again"
+                    f"{FILE_LIMIT} bytes and {LINE_LIMIT} lines at most; move it away, then run "
+                    "again"
                 )
             yield Node(
                 path=member.name if member.name.startswith("/") else f"/{member.name}",

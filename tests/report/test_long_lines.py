@@ -15,7 +15,7 @@ import pytest
 
 from converge.kde import back, heal, merge
 from converge.plan.diff import unified
-from converge.plan.observed import SnapshotError, _staged, parse
+from converge.plan.observed import FILE_LIMIT, LINE_LIMIT, SnapshotError, _staged, parse
 from converge.plan.plan import Change
 from converge.setting import Layer
 from converge.subjects.workspace.boot_menu import _entry
@@ -112,10 +112,21 @@ def test_files_that_differ_in_thousands_of_entries_are_refused_in_a_moment() -> 
     assert "3001 entries" in refused.value.what and "chezmoi re-add" in refused.value.do
 
 
-def test_a_file_that_is_larger_than_any_of_a_run_fails_the_reading_with_its_name() -> None:
-    large = archive(("/home/me/.config/kwinrc", b"\n" * (1024 * 1024 + 1)))
-    with pytest.raises(SnapshotError, match=r"kwinrc has 1048577 bytes.*move it away"):
+@pytest.mark.parametrize(
+    "content", [b"x" * (FILE_LIMIT + 1), b"\n" * (LINE_LIMIT + 1)], ids=["bytes", "lines"]
+)
+def test_a_file_that_is_larger_than_any_of_a_run_fails_the_reading_with_its_name(
+    content: bytes,
+) -> None:
+    large = archive(("/home/me/.config/kwinrc", content))
+    with pytest.raises(SnapshotError, match=rf"kwinrc has {len(content)} bytes.*move it away"):
         parse(answer(files=large))
+
+
+def test_a_file_of_a_hundred_thousand_lines_is_read() -> None:
+    long = b"[Group]\n" + b"".join(b"key%d=a value of it\n" % number for number in range(100_000))
+    found = parse(answer(files=archive(("/home/me/.config/kwinrc", long))))
+    assert found.nodes["/home/me/.config/kwinrc"].content == long
 
 
 def test_what_is_looked_for_is_found_all_the_same() -> None:
