@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import shutil
 import subprocess
@@ -23,9 +22,9 @@ STEP = re.compile(
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     for name in PARTS:
-        shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("*.pyc"))
+        shutil.copytree(PROJECT / name, tmp_path / name)
     for name in ("pyproject.toml", "README.md", "config.py", "deploy.py"):
-        shutil.copy(PROJECT / name, tmp_path / name)
+        shutil.copy2(PROJECT / name, tmp_path / name)
     return tmp_path
 
 
@@ -48,7 +47,6 @@ def run(copy: Path, *words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", *words],
         cwd=copy,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         check=False,
