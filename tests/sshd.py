@@ -76,9 +76,12 @@ class Server:
         path.write_text(f"{name} {(self.directory / 'host.pub').read_text()}")
         return str(path)
 
-    def box(self, user: str, name: str, *, within: bool = False) -> dict[str, object]:
+    def box(
+        self, user: str, name: str, *, within: bool = False, nix: bool = True
+    ) -> dict[str, object]:
         """A fresh sandbox in the user's home directory, and the choices that reach it over SSH;
-        ``within``: its home is a part of the system.
+        ``within``: its home is a part of the system; without ``nix`` its layers are those of the
+        desktop, and it has no generations.
 
         The server is shared: what an earlier test of the same name left, or still runs, stays in a
         directory of its own."""
@@ -88,7 +91,10 @@ class Server:
             data = sandbox.data(root, workspace=name, user=user, within=within)
         if within:  # a home within a system is activated as its user, at the first switch
             own(root, user)  # git of root's would refuse a flake that is another's
-        sandbox.catch_up(root, host=name, user=user)
+        with contextlib.nullcontext() if nix else mock.patch.object(sandbox, "_generations"):
+            sandbox.catch_up(root, host=name, user=user)
+        if not nix:
+            data["layers"] = ["plasma", "session"]
         self._chezmoi(root / "home/.local/bin/chezmoi")
         own(root, user)
         for key in ("workspace", "user"):

@@ -15,7 +15,7 @@ import pytest
 
 from tasks.reach import ahead, remote
 from tests import sshd
-from tests.conftest import DESKTOP, PROJECT, Cli
+from tests.conftest import PROJECT, Cli
 
 #: A process that gevent patches, as it does pyinfra. It prints what it sends, and the answers.
 CLIENT = """
@@ -212,9 +212,9 @@ def test_a_command_that_ends_begins_to_open_the_channel_of_the_next(lost: Except
 def test_a_run_through_such_a_server_says_nothing_of_it(
     cli: Cli, ssh_server: sshd.Server, tmp_path: Path
 ) -> None:
-    made = ssh_server.box(sshd.ONE, "alone")
+    made = ssh_server.box(sshd.ONE, "alone", nix=False)
     with ssh_server.again(config=_alone(ssh_server, tmp_path)) as (port, _):
         made["at"] = f"{sshd.ONE}@127.0.0.1:{port}"
-        ended = cli(cli.inventory({**made, "layers": DESKTOP}), "deploy.py", "-y")
+        ended = cli(cli.inventory(made), "deploy.py", "-y")
     assert ended.code == 0, ended.out + ended.err
     assert "open" not in ended.err and "annel" not in ended.out + ended.err

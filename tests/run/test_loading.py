@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import sshd
-from tests.conftest import DESKTOP, PROJECT, Cli
+from tests.conftest import PROJECT, Cli
 from tests.tools import need
 
 #: Beside a connection that waits, and again behind it: what was imported, in order.
@@ -64,7 +64,7 @@ def test_what_cannot_be_imported_is_told_by_the_command_alone(
 def test_a_workspace_is_being_read_before_the_rest_is_imported(
     cli: Cli, ssh_server: sshd.Server, tmp_path: Path
 ) -> None:
-    inventory = cli.inventory({**ssh_server.box(sshd.ONE, "early"), "layers": DESKTOP})
+    inventory = cli.inventory(ssh_server.box(sshd.ONE, "early", nix=False))
     calls = tmp_path / "calls"
     traced = (need("strace"), "-qq", "-e", "trace=connect,openat,sendto,write", "-o", str(calls))
     ended = cli.end(cli.start(inventory, "deploy.py", "--dry", under=traced))

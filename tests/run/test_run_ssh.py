@@ -117,8 +117,8 @@ def test_one_dead_host_does_not_stop_the_verdict_of_the_other(
 ) -> None:
     dead = ssh_server.choices(sshd.ONE, name="dead", profile="inventory/hardware/shoshin.yaml")
     dead["at"] = f"{sshd.ONE}@127.0.0.1:1"
-    alive = ssh_server.box(sshd.TWO, "alive")
-    run = cli(cli.inventory(dead, {**alive, "layers": ["plasma", "session"]}), "deploy.py", "-y")
+    alive = ssh_server.box(sshd.TWO, "alive", nix=False)
+    run = cli(cli.inventory(dead, alive), "deploy.py", "-y")
     assert run.code == 1
     assert {r["workspace"]: r["outcome"] for r in run.kinds("result")} == {
         "dead": "failed",

@@ -10,7 +10,7 @@ import pytest
 
 from converge.plan import unread
 from tests import sshd
-from tests.conftest import DESKTOP, Box, Cli
+from tests.conftest import Box, Cli
 from tests.tools import need
 
 USER = sshd.TWO
@@ -30,8 +30,7 @@ def login(ssh_server: sshd.Server) -> Iterator[Path]:
 
 
 def look(cli: Cli, server: sshd.Server) -> tuple[int, str, str]:
-    made = {**server.box(USER, "unread"), "layers": DESKTOP}
-    run = cli(cli.inventory(made), "deploy.py", "--dry")
+    run = cli(cli.inventory(server.box(USER, "unread", nix=False)), "deploy.py", "--dry")
     problems = " ".join(str(record["text"]) for record in run.kinds("problem"))
     return run.code, " ".join(run.out.split()), problems
 
