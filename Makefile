@@ -52,6 +52,11 @@ $(BIN)/.made: pyproject.toml uv.lock requirements.txt
 	    $(PIP) install --require-hashes --requirement requirements.txt && \
 	    $(PIP) install --no-deps --no-build-isolation --editable .; \
 	fi
+	@said=$$($(BIN)/python -c "import gevent" 2>&1) || { \
+	    echo "what was installed cannot be loaded: $$(echo "$$said" | tail -n 1)" >&2; \
+	    echo "On NixOS take what nixpkgs builds: nix run . -- inventory/sandbox.py deploy.py --dry" >&2; \
+	    exit 1; \
+	}
 	@pwd -P > $@
 
 demo: $(BIN)/.made

@@ -258,6 +258,38 @@ def test_an_environment_of_a_directory_that_was_moved_is_made_anew(
     assert ("making .venv, once" in done.stdout) is moved, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("loads", [True, False])
+def test_an_environment_that_cannot_be_loaded_is_named_with_what_runs_on_nixos(
+    tmp_path: Path, *, loads: bool
+) -> None:
+    """On NixOS a Python of nixpkgs finds no library for the wheels that are installed."""
+    for name in ("Makefile", "pyproject.toml", "uv.lock", "requirements.txt"):
+        shutil.copy(PROJECT / name, tmp_path)
+    python = tmp_path / ".venv/bin/python"
+    lacks = "ImportError: libstdc++.so.6: cannot open shared object file"
+    (tmp_path / "python").write_text(
+        f"#!/bin/sh\ncase $* in *gevent*) ;; *) exit 0 ;; esac\necho '{lacks}' >&2\nexit 1\n"
+    )
+    if loads:
+        (tmp_path / "python").write_text("#!/bin/sh\n")
+    (tmp_path / "uv").write_text(f"#!/bin/sh\nmkdir -p .venv/bin && cp -p python {python}\n")
+    for name in ("python", "uv"):
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        ["make", "demo"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode == 0) is loads, done.stdout + done.stderr
+    assert (tmp_path / ".venv/bin/.made").exists() is loads
+    if not loads:
+        assert f"what was installed cannot be loaded: {lacks}\n" in done.stderr
+        assert "nix run . -- inventory/sandbox.py deploy.py --dry" in done.stderr
+
+
 def test_a_python_that_is_too_old_is_named_before_anything_is_made(tmp_path: Path) -> None:
     for name in ("Makefile", "pyproject.toml", "uv.lock", "requirements.txt"):
         shutil.copy(PROJECT / name, tmp_path)
