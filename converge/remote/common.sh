@@ -2,8 +2,8 @@
 # (tasks/reach/remote.py), also before the copies that a transaction keeps on the workspace.
 # shellcheck shell=sh disable=SC2034,SC2317,SC2119,SC2120,SC2174
 set -u
-LC_ALL=C
-export LC_ALL
+export LC_ALL=C
+unset TAR_OPTIONS GZIP POSIXLY_CORRECT # with these, tar can leave files out, or change their modes
 login_umask=$(umask) # the user's own, for programs that make files in the user's name
 umask 077
 

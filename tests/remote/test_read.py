@@ -27,6 +27,20 @@ def test_a_file_comes_with_its_bytes_mode_and_owner(reader: Reader) -> None:
     assert (node.uid, node.owner) == (os.getuid(), reader.kwinrc.owner())
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("TAR_OPTIONS", "--exclude=kwinrc"), ("TAR_OPTIONS", "--mode=777"), ("GZIP", "--verbose")],
+)
+def test_options_in_the_users_environment_lead_no_program(
+    reader: Reader, name: str, value: str
+) -> None:
+    reader.kwinrc.write_bytes(b"[A]\n")
+    reader.kwinrc.chmod(0o640)
+    reader.environment[name] = value
+    node = reader.read().nodes[str(reader.kwinrc)]
+    assert (node.content, node.mode, reader.errors) == (b"[A]\n", 0o640, "")
+
+
 def test_absent_is_said_and_not_guessed(reader: Reader) -> None:
     found = reader.read()
     for path in (reader.kwinrc, reader.home / ".config/plain", reader.home / ".local/share/ours"):
