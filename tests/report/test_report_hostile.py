@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 from xml.etree import ElementTree
 
@@ -22,6 +23,7 @@ from converge.report.model import Report, build, load
 from converge.report.summary import show
 from converge.report.terminal import Terminal
 from converge.text import redact
+from tests.json_values import value as any_value
 from tests.report.report_reading import read
 
 JOURNALS = Path(__file__).parents[1] / "data" / "journals"
@@ -233,15 +235,13 @@ def test_markup_in_every_field_at_once_stays_text_on_the_page(name: str, tmp_pat
     assert len(shown) > len(planted) / 4, "most fields are on the page, and as they are"
 
 
-LEAVES = st.none() | st.booleans() | st.floats() | st.text()
-
-
-@given(st.recursive(LEAVES, lambda x: st.lists(x) | st.dictionaries(st.text(), x), max_leaves=20))
-@settings(deadline=None)
-def test_any_record_becomes_harmless_json(value: object) -> None:
-    made = redact.harmless({"kind": "x", "field": value})
-    text = json.dumps(made, allow_nan=False, ensure_ascii=False)
-    text.encode()
+@given(st.integers(0, 2**64 - 1))
+def test_any_record_becomes_harmless_json(seed: int) -> None:
+    random = Random(seed)
+    for _ in range(5):
+        made = redact.harmless({"kind": "x", "field": any_value(random)})
+        text = json.dumps(made, allow_nan=False, ensure_ascii=False)
+        text.encode()
 
 
 def test_a_record_without_an_end_to_its_depth_is_cut(tmp_path: Path) -> None:
