@@ -155,6 +155,8 @@ def _meets(found: EntryLine | None, wanted: LineInForce | None) -> bool:
     if found is None or wanted is None:
         return found is None and wanted is None
     other = wanted.entry
+    if "d" in found.options and "d" in other.options:  # KDE writes `[$di]`, which locks nothing
+        return True
     sound = not found.broken and not other.broken
     return _says(found) == _says(other) or (sound and _reading(found).meets(_reading(other)))
 

@@ -134,6 +134,7 @@ function meets(found, wanted,    f, w) { # whether KDE behaves the same with bot
     if (found == "-" || wanted == "-" || found ~ /!$/ || wanted ~ /!$/) return 0
     split(found, f, ":")
     split(wanted, w, ":")
+    if (w[1] ~ /d/ && f[1] ~ /d/) return 1 # KDE writes `[$di]`, which locks nothing
     if (w[1] ~ /i/ && f[1] !~ /i/) return 0
     if ((w[1] ~ /d/) != (f[1] ~ /d/) || f[2] != w[2]) return 0
     return !find(w[2], "24", 1) || (w[1] ~ /e/) == (f[1] ~ /e/)

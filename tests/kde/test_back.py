@@ -6,6 +6,7 @@ KCONFIG_EXAMPLES=5000 pytest tests/kde/test_back.py
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from converge.kde.back import Back, changed, in_force, reading
 from converge.kde.merge import Desired, Entry, KConfigError, merge
 from converge.kde.taken import Taken, taken_back
 from converge.kde.text import print_group
+from tests.kde.coded import octets, several
 from tests.kde.oracle import KDE
 from tests.kde.test_property import EXAMPLES, GROUPS, HOSTILE, KEYS, declarations, files, lines
-from tests.kde.undoing import by_awk
+from tests.kde.undoing import as_od_prints, by_awk
 
 OURS: Desired = {("Compositing",): {"Backend": "OpenGL"}, ("Plugins",): {"blur": "true"}}
 
@@ -37,6 +39,14 @@ def kde(tmp_path_factory: pytest.TempPathFactory) -> KDE:
 @pytest.fixture
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("awk")
+
+
+@pytest.mark.parametrize("text", [b"", b"\n", bytes(range(256)) * 3, b"aaaa" * 99])
+def test_the_bytes_of_a_file_reach_the_program_as_od_prints_them(text: bytes, place: Path) -> None:
+    (place / "live").write_bytes(text)
+    command = ["od", "-An", "-v", "-tx1", "-w1", str(place / "live")]
+    printed = subprocess.run(command, capture_output=True, check=True).stdout
+    assert printed == as_od_prints(text)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +101,19 @@ def test_u2_an_entry_that_kde_dropped_as_its_default_is_still_ours(place: Path) 
     assert taken.left == ()
 
 
+@pytest.mark.parametrize("before", [b"[Compositing]\nBackend[$i]=1\n", b"[Compositing]\n"])
+def test_u2_a_locked_entry_that_the_run_deleted_goes_back_after_kde_wrote_it_anew(
+    kde: KDE, place: Path, before: bytes
+) -> None:
+    """KDE reads `[$id]` as locked, and writes it as `[$di]`, which it does not."""
+    after, entries = run(before, {("Compositing",): {"Backend[$d]": "", "n[$i]": "1"}})
+    written = kde.write(after, ["Tiling"], "n", "1")
+    assert written is not None
+    taken = by_awk(written, entries, place)
+    assert taken == taken_back(written, entries)
+    assert (taken.text, taken.left) == (before + b"\n[Tiling]\nn=1\n", ())
+
+
 def test_u2_a_lock_that_somebody_put_on_our_entry_stays(place: Path) -> None:
     after, entries = run(b"[Compositing]\nBackend[$e]=$X\n", OURS)
     theirs = after.replace(b"Backend=", b"Backend[$i]=")
@@ -114,17 +137,17 @@ def test_an_entry_that_came_with_the_live_file_goes_back_in_the_source(place: Pa
 
 
 #: Few names and values, so that most entries stand twice, also under a header that does.
-REPEATED = st.lists(
-    st.one_of(
-        st.builds(
-            "{}{}={}\n".format,
-            st.sampled_from(["k", "K"]),
-            st.sampled_from(["", "[$i]", "[$e]", "[$ie]", "[de]"]),
-            st.sampled_from(["a", "b", "$HOME"]),
+REPEATED = several(
+    [
+        *(
+            f"{key}{options}={value}\n"
+            for key in ("k", "K")
+            for options in ("", "[$i]", "[$e]", "[$ie]", "[de]")
+            for value in ("a", "b", "$HOME")
         ),
-        st.sampled_from(["k[$d]\n", "K[$d]\n", "[A]\n", "[A]\n", "[a]\n", "# x\n"]),
-    ),
-    max_size=9,
+        *5 * ["k[$d]\n", "K[$d]\n", "[A]\n", "[A]\n", "[a]\n", "# x\n"],
+    ],
+    most=9,
 ).map(lambda lines: "".join(lines).encode())
 FOREIGN = b"[Theirs]\nn=1\n"
 
@@ -249,9 +272,9 @@ def test_the_program_does_what_the_rules_say(
 @pytest.mark.slow
 @settings(HOSTILE, max_examples=4 * EXAMPLES)
 @given(
-    text=st.lists(st.sampled_from(list(b"ak=[]$ied\\\r\n\t #\xff\0x1")), max_size=40).map(bytes),
-    old=st.lists(st.sampled_from(list(b"ak=[]$ied\\\r\n\t #\xffx1")), max_size=40).map(bytes),
-    new=st.lists(st.sampled_from(list(b"ak=[]$ied\\\r\n\t #\xffx1")), max_size=40).map(bytes),
+    text=octets(b"ak=[]$ied\\\r\n\t #\xff\0x1", most=40),
+    old=octets(b"ak=[]$ied\\\r\n\t #\xffx1", most=40),
+    new=octets(b"ak=[]$ied\\\r\n\t #\xffx1", most=40),
 )
 def test_no_byte_misleads_the_program(place: Path, text: bytes, old: bytes, new: bytes) -> None:
     entries = changed(old, new, {})

@@ -6,6 +6,7 @@ A long run: KCONFIG_EXAMPLES=5000 pytest tests/kde/test_property.py
 from __future__ import annotations
 
 import os
+from itertools import cycle
 
 import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
@@ -23,6 +24,7 @@ from converge.kde.merge import (
     values,
 )
 from converge.kde.text import ROOT, print_entry, print_group, read_spelling
+from tests.kde.coded import octets, several
 from tests.kde.oracle import KDE, Entries, unprinted
 
 EXAMPLES = int(os.environ.get("KCONFIG_EXAMPLES", "120"))
@@ -51,82 +53,127 @@ KEYS = [
     *("k", "K", "two words", "a=b", "a[b", '"q"', "'", "x#y", ";z", "%(x)s", " edge ", "a\tb"),
     *("é", "k@1", "-", "\u2028"),
 ]
-VALUE = st.sampled_from(
-    ["", " ", "1", "a,b", "a\\,b", '"q"', "'", '"""', "# c", "a # b", "x=y", "%(x)s", "[d]", "$$"]
-) | st.text(st.characters(codec="utf-8"), max_size=10)
+VALUES = [
+    *("", " ", "1", "a,b", "a\\,b", '"q"', "'", '"""', "# c", "a # b", "x=y", "%(x)s", "[d]", "$$")
+]
+TEXT = st.text(st.characters(codec="utf-8"), max_size=10)
+VALUE = st.sampled_from(VALUES) | TEXT
 #: What stands in files besides well-formed lines. Not `[]`: KDE's own rewrite moves what is below
 #: it to the root group. Not `[$i]`: KDE does not rewrite such a file.
-JUNK = st.sampled_from(
-    [
-        *(
-            "",
-            "   ",
-            "# c",
-            "#k=1",
-            "; k",
-            "junk",
-            "=5",
-            "k",
-            "[A",
-            "[A][B",
-            "[][B]",
-            "[x][]",
-            "[A]x",
-        ),
-        *(
-            "[A] # c",
-            "[A][$i] # c",
-            "[A][$i]",
-            "[B][$i]",
-            "k[$d]",
-            "k[$d]=1",
-            "k[$i]=1",
-            "k[$ie]=$x",
-        ),
-        *("[A][B][$i]", "k[$x]=2", "k[$di]", "k[$id]", " k = 1 ", "k\t=\t1\t", "k=a\\qb", "k=\\x4"),
-        *(
-            "K[de]=1",
-            "K[de][fr]=2",
-            "K[de",
-            "\\x6b=3",
-            "k=\\x31\\",
-            "k='1'",
-            "k=\\s1\\s",
-            "z=\\x80",
-        ),
-    ]
-)
+JUNK = [
+    *(
+        "",
+        "   ",
+        "# c",
+        "#k=1",
+        "; k",
+        "junk",
+        "=5",
+        "k",
+        "[A",
+        "[A][B",
+        "[][B]",
+        "[x][]",
+        "[A]x",
+    ),
+    *(
+        "[A] # c",
+        "[A][$i] # c",
+        "[A][$i]",
+        "[B][$i]",
+        "k[$d]",
+        "k[$d]=1",
+        "k[$i]=1",
+        "k[$ie]=$x",
+    ),
+    *("[A][B][$i]", "k[$x]=2", "k[$di]", "k[$id]", " k = 1 ", "k\t=\t1\t", "k=a\\qb", "k=\\x4"),
+    *(
+        "K[de]=1",
+        "K[de][fr]=2",
+        "K[de",
+        "\\x6b=3",
+        "k=\\x31\\",
+        "k='1'",
+        "k=\\s1\\s",
+        "z=\\x80",
+    ),
+]
+
+#: Some stand more often, so that a declaration meets an entry of the file, also one that is locked
+#: or stands twice.
+OFTEN_GROUPS = [*GROUPS, *9 * [(ROOT,), ("A",), ("A",)]]
+OFTEN_KEYS = [*KEYS, *14 * ["k", "K"]]
+#: A line of a file: a header, an entry as KDE writes it, or anything else. None for the value of an
+#: entry is drawn; the counts make two headers, five entries and three others of ten lines.
+Line = tuple[str, str, str | None] | bytes
+ENTRIES: list[Line] = [
+    (key, options, value)
+    for key in OFTEN_KEYS
+    for options in ("", "", "", "e", "i", "ie", "d")
+    for value in (*VALUES, *(None for _ in VALUES))
+]
+TENTH = len(ENTRIES) // 5
+LINES: list[Line] = [
+    *(print_group(group) for group in OFTEN_GROUPS for _ in range(2 * TENTH // len(OFTEN_GROUPS))),
+    *ENTRIES,
+    *(junk.encode() for junk in JUNK for _ in range(3 * TENTH // len(JUNK))),
+]
+ONE, SOME = several(LINES, least=1, most=1), several(LINES, most=25)
+UNIX, DOS = b"\n", b"\r\n"
+ENDS = ((UNIX,), (UNIX,), (UNIX, UNIX, DOS), (DOS, UNIX), (DOS,))  # of the lines, in turn
+ABOUT = [  # a mark of byte order, how lines end, and whether the last one has no end
+    (mark, ends, last)
+    for mark in (b"", b"", b"", b"\xef\xbb\xbf")
+    for ends in ENDS
+    for last in (False, False, False, False, True)
+]
+
+
+def joined(draw: st.DrawFn, found: list[Line], ends: tuple[bytes, ...]) -> bytes:
+    text = b""
+    for line, end in zip(found, cycle(ends)):
+        if not isinstance(line, bytes):
+            key, options, value = line
+            line = print_entry(key, options, draw(TEXT) if value is None else value)
+        text += line + end
+    return text
 
 
 @st.composite
 def lines(draw: st.DrawFn) -> bytes:
-    """One line of a file: a header, an entry as KDE writes it, or anything else."""
-    kind = draw(st.integers(0, 9))
-    if kind < 2:
-        line = print_group(draw(st.sampled_from(GROUPS)))
-    elif kind < 7:
-        options = draw(st.sampled_from(["", "", "", "", "e", "i", "ie", "d"]))
-        line = print_entry(draw(st.sampled_from(KEYS)), options, draw(VALUE))
-    else:
-        line = draw(JUNK).encode()
-    return line + draw(st.sampled_from([b"\n", b"\n", b"\n", b"\r\n"]))
+    """One line of a file."""
+    return joined(draw, draw(ONE), draw(st.sampled_from(ENDS)))
 
 
 @st.composite
 def files(draw: st.DrawFn) -> bytes:
-    text = draw(st.sampled_from([b"", b"", b"", b"\xef\xbb\xbf"]))
-    text += b"".join(draw(st.lists(lines(), max_size=25)))
-    return text.removesuffix(b"\n") if draw(st.integers(0, 4)) == 0 else text
+    mark, ends, last = draw(st.sampled_from(ABOUT))
+    text = mark + joined(draw, draw(SOME), ends)
+    return text.removesuffix(b"\n") if last else text
+
+
+DECLARED = several(
+    [
+        (group, key, option)
+        for group in OFTEN_GROUPS
+        for key in OFTEN_KEYS
+        for option in ("", "", "", "[$e]", "[$d]", "[$i]")
+    ],
+    least=1,
+    most=6,
+)
 
 
 @st.composite
 def declarations(draw: st.DrawFn) -> Desired:
+    """Up to three groups with up to two keys each."""
     desired: dict[Group, dict[str, str]] = {}
-    for group in draw(st.lists(st.sampled_from(GROUPS), min_size=1, max_size=3, unique=True)):
-        desired[group] = {}
-        for key in draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=2, unique=True)):
-            option = draw(st.sampled_from(["", "", "", "[$e]", "[$d]", "[$i]"]))
-            desired[group][key + option] = "" if option == "[$d]" else draw(VALUE)
+    named = set()
+    for group, key, option in draw(DECLARED):
+        keys = desired.setdefault(group, {}) if len(desired) < 3 else desired.get(group)
+        if keys is not None and len(keys) < 2 and (group, key) not in named:
+            named.add((group, key))
+            keys[key + option] = "" if option == "[$d]" else draw(VALUE)
     return desired
 
 
@@ -257,8 +304,7 @@ def test_a_file_nobody_declares_anything_of_stays(text: bytes) -> None:
 @pytest.mark.slow
 @settings(HOSTILE, max_examples=10 * EXAMPLES)
 @given(
-    text=files()
-    | st.lists(st.sampled_from(list(b"ak=[]$ied\\\r\n\t #\xffx1")), max_size=40).map(bytes),
+    text=files() | octets(b"ak=[]$ied\\\r\n\t #\xffx1", most=40),
     desired=declarations() | st.just({("a",): {"k": "1", "a[$d]": "", "e[$e]": "$x"}}),
 )
 def test_a_merge_settles_or_refuses(text: bytes, desired: Desired) -> None:

@@ -25,6 +25,7 @@ from converge.kde.text import (
     read_line,
     read_spelling,
 )
+from tests.kde.coded import several
 from tests.kde.oracle import KDE, unprinted
 
 #: A long run: KCONFIG_EXAMPLES=2000 pytest tests/kde/test_text.py
@@ -37,18 +38,16 @@ LONG = settings(
 )
 
 #: Pieces that mean something to one reader or another.
-SOUP = st.sampled_from(
-    [
-        *"abc=[]\\#;,.%$@'\"",
-        *(" ", "  ", "\t", "é", "\u00a0", "\u2028", "\x1c", "\x7f", "\x01"),
-        *("\\s", "\\t", "\\n", "\\r", "\\\\", "\\,", "\\;", "\\x41", "\\x3d", "\\xzz", "\\x4"),
-        *("[$e]", "[$i]", "[$d]", "[$ie]", "[$di]", "[$id]", "[$x]", "[$]", "[de]", "[]", "\\q"),
-        *("][", "[a]", "[b]", "x=", "=1", "<default>"),
-    ]
-)
-RAW = st.lists(SOUP, min_size=1, max_size=7).map("".join)
+SOUP = [
+    *"abc=[]\\#;,.%$@'\"",
+    *(" ", "  ", "\t", "é", "\u00a0", "\u2028", "\x1c", "\x7f", "\x01"),
+    *("\\s", "\\t", "\\n", "\\r", "\\\\", "\\,", "\\;", "\\x41", "\\x3d", "\\xzz", "\\x4"),
+    *("[$e]", "[$i]", "[$d]", "[$ie]", "[$di]", "[$id]", "[$x]", "[$]", "[de]", "[]", "\\q"),
+    *("][", "[a]", "[b]", "x=", "=1", "<default>"),
+]
+RAW = several(SOUP, least=1, most=7).map("".join)
 #: Text that a declaration may hold; no surrogates, and names without NUL.
-TEXT = st.text(st.characters(codec="utf-8"), max_size=12) | st.lists(SOUP, max_size=4).map("".join)
+TEXT = st.text(st.characters(codec="utf-8"), max_size=12) | several(SOUP, most=4).map("".join)
 NAME = TEXT.filter(lambda name: "\0" not in name)
 
 

@@ -12,20 +12,21 @@ from tasks.reach.remote import PROGRAMS
 from tests.tools import need
 
 
+def as_od_prints(text: bytes) -> bytes:
+    """``od -An -v -tx1 -w1``, which the program of a workspace reads a file by."""
+    return b"".join(b" %02x\n" % one for one in text)
+
+
 def by_awk(text: bytes, entries: Sequence[Back], place: Path, awk: str = "awk") -> Taken:
     """What the program makes of a file."""
     if not entries:  # remote/undo.sh does not call it then
         return Taken(text, (), ())
-    record, live, report = place / "record", place / "live", place / "report"
+    record, report = place / "record", place / "report"
     record.write_bytes(encode(entries))
-    live.write_bytes(text)
     program = [need(awk), "-f", str(PROGRAMS / "entries.awk")]
-    pairs = subprocess.run(
-        ["od", "-An", "-v", "-tx1", "-w1", str(live)], capture_output=True, check=True
-    ).stdout
     done = subprocess.run(
         [*program, str(record), "-"],
-        input=pairs,
+        input=as_od_prints(text),
         capture_output=True,
         check=True,
         env={"LC_ALL": "C", "PATH": "/usr/bin:/bin", "REPORT": str(report)},
