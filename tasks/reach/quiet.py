@@ -23,6 +23,7 @@ _BUILDING = re.compile(r"building '(?:/[^\s'/]*)*/[a-z0-9]{32}-([^\s'/]*)\.drv'"
 _PLANNED = re.compile(r"(?:these (\d+) derivations|this derivation) will be built")
 #: The messages of a build that a person should see; the others are in Nix's own log.
 _WORTH = re.compile(r"(?:trace: )?((?:warning: workspace-tuning|error\b).*)")
+_MESSAGES, _WIDEST = 100, 2000  # of one workspace, and characters of each: a build runs for hours
 
 
 #: Messages that ``tasks.run.run`` replaces by its own, with what to do.
@@ -73,6 +74,7 @@ class Builds:
         self.terminal, self.tell = terminal, tell
         self.begun: Counter[str] = Counter()
         self.of: dict[str, int] = {}
+        self.said: Counter[str] = Counter()
 
     def echo(self, message: Any = None, **options: Any) -> None:
         prefix, _, text = _STYLE.sub("", str(message)).partition("] ")
@@ -85,7 +87,11 @@ class Builds:
             number = f"{self.begun[host]}" + (f" of {most}" if most >= self.begun[host] else "")
             self.tell(host, f"derivation {number}, {building[1]}")
         elif worth := _WORTH.match(text):
-            self.terminal.wrapped(f"  {worth[1]}")
+            self.said[host] += 1
+            if self.said[host] <= _MESSAGES:
+                self.terminal.wrapped(f"  {worth[1][:_WIDEST]}")
+            elif self.said[host] == _MESSAGES + 1:
+                self.terminal.line(f"  {host} says more than {_MESSAGES} errors: nix log has them")
 
 
 def install(terminal: Terminal, tell: Callable[[str, str], None], *, whole: bool = False) -> None:
