@@ -11,7 +11,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -254,6 +255,14 @@ def _box(cli: Cli, root: Path, data: dict[str, object]) -> Box:
     return Box(root, cli.inventory({"name": data.pop("workspace"), **data}, name=root.name))
 
 
+def _fresh(
+    name: str, *, within: bool, choices: Mapping[str, object]
+) -> tuple[Hashable, Callable[[Path], object]]:
+    """How a room with a fresh sandbox of that name is called and furnished."""
+    key = ("fresh", within, choices.get("layers") == DESKTOP, os.environ["PATH"])
+    return key, lambda room: _sandbox(room / name, within=within, choices=choices)
+
+
 @pytest.fixture
 def make_box(rooms: Rooms, cli: Cli) -> Callable[..., Box]:
     """A fresh sandbox; ``within``: its home is a part of the system; keyword arguments are further
@@ -262,10 +271,7 @@ def make_box(rooms: Rooms, cli: Cli) -> Callable[..., Box]:
 
     def make(name: str = "box", *, within: bool = False, **choices: object) -> Box:
         if name not in laid:
-            key = ("fresh", within, choices.get("layers") == DESKTOP, os.environ["PATH"])
-            laid[name], _ = rooms.lay(
-                name, key, lambda room: _sandbox(room / name, within=within, choices=choices)
-            )
+            laid[name], _ = rooms.lay(name, *_fresh(name, within=within, choices=choices))
         root = laid[name] / name
         return _box(cli, root, _sandbox(root, within=within, choices=choices))
 
@@ -276,30 +282,40 @@ def make_box(rooms: Rooms, cli: Cli) -> Callable[..., Box]:
 def make_applied(rooms: Rooms, cli: Cli) -> Callable[..., Applied]:
     """A sandbox to which the plan was applied by a run that is not under test: with these arguments
     and choices it is done once, and the later tests find what it left, its journal too.
-    ``prepare`` changes the sandbox before the run, and returns what a test wants to know of it."""
+    ``prepare`` changes the sandbox before the run; ``look`` returns what a test wants to know of it
+    as it was before the run."""
 
     def make(
         *arguments: str,
         prepare: Callable[[Box], object] = lambda _: None,
+        look: Callable[[Box], object] = lambda _: None,
         within: bool = False,
         **choices: object,
     ) -> Applied:
-        def furnish(room: Path) -> tuple[object, Outcome]:
-            first = Cli(room)
+        def box_in(room: Path, cli: Cli) -> Box:
             root = room / "box"
-            box = _box(first, root, _sandbox(root, within=within, choices=choices))
-            before = prepare(box)
-            run = first(box.inventory, "deploy.py", "-y", *arguments)
+            return _box(cli, root, _sandbox(root, within=within, choices=choices))
+
+        def prepared(room: Path) -> None:
+            prepare(box_in(room, cli))
+
+        def applied(room: Path) -> Outcome:
+            first = Cli(room)
+            run = first(box_in(room, first).inventory, "deploy.py", "-y", *arguments)
             assert run.code == 0, run.out + run.err
-            return before, run
+            return run
 
         made = json.dumps([arguments, within, choices])
-        key = ("applied", made, prepare.__qualname__, os.environ["PATH"])
-        room, (before, run) = rooms.lay("box", key, furnish)
+        fresh = _fresh("box", within=within, choices=choices)
+        start = ("prepared", *fresh[0], prepare.__qualname__), prepared
+        looked = ("looked", start[0], look.__qualname__)
+        if looked not in rooms.known:
+            room, _ = rooms.lay("box", *start, upon=fresh)
+            rooms.known[looked] = look(box_in(room, cli))
+        room, run = rooms.lay("box", ("applied", made, start[0]), applied, upon=start)
         shutil.copytree(room / "controller", cli.state, dirs_exist_ok=True)
-        data = _sandbox(room / "box", within=within, choices=choices)
-        box = _box(cli, room / "box", data)
-        return Applied(box.root, box.inventory, run, before)
+        box = box_in(room, cli)
+        return Applied(box.root, box.inventory, run, deepcopy(rooms.known[looked]))
 
     return make
 

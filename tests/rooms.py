@@ -28,17 +28,28 @@ class Rooms:
         self._kept: dict[Hashable, tuple[Path, Any]] = {}
         self._open: set[Path] = set()
         self.aside = directory  # of the test that runs now
+        self.known: dict[Hashable, Any] = {}  # what was found out about a room
 
-    def lay(self, name: str, key: Hashable, furnish: Callable[[Path], T]) -> tuple[Path, T]:
+    def lay(
+        self,
+        name: str,
+        key: Hashable,
+        furnish: Callable[[Path], T],
+        *,
+        upon: tuple[Hashable, Callable[[Path], object]] | None = None,
+    ) -> tuple[Path, T]:
         """The room ``name`` as ``furnish`` leaves it, and what that returned. It is called once for
-        a name and a ``key``; later the room is a copy of what it left, also within one test."""
+        a name and a ``key``; later the room is a copy of what it left, also within one test.
+        ``upon``: the key and the function of what ``furnish`` goes on with."""
         room = self.directory / name
-        if room in self._open:
+        kept = self._kept.get((name, key))
+        if kept is None and upon:
+            self.lay(name, *upon)
+        elif room in self._open:
             self._put_aside(room)
         self._open.add(room)
-        kept = self._kept.get((name, key))
         if kept is None:
-            room.mkdir()
+            room.mkdir(exist_ok=upon is not None)
             made = furnish(room)
             copy = self.directory / f".kept-{len(self._kept)}"
             _copied(room, copy)

@@ -66,6 +66,28 @@ def test_another_key_is_furnished_anew_and_a_failure_is_not_kept(own: Rooms) -> 
         assert {one.name for one in own.aside.iterdir()} == {"one", "one.1"}
 
 
+def test_a_room_can_go_on_from_another_which_is_furnished_once_for_both(own: Rooms) -> None:
+    calls: list[str] = []
+
+    def first(room: Path) -> None:
+        calls.append("first")
+        furnish(room)
+
+    def second(room: Path) -> str:
+        calls.append("second")
+        (room / "file").write_text("gone on\n")
+        return "made"
+
+    for _ in range(2):
+        room, made = own.lay("one", "second", second, upon=("first", first))
+        assert ((room / "file").read_text(), made) == ("gone on\n", "made")
+        room, _ = own.lay("one", "first", first)
+        assert (room / "file").read_text() == "as furnished\n"
+        own.leave()
+        own.aside = own.aside.with_name("aside2")
+    assert calls == ["first", "second"]
+
+
 @pytest.mark.parametrize("by", ["its command", "its environment"])
 def test_what_a_test_leaves_running_in_a_room_is_ended_and_nothing_else(
     own: Rooms, by: str

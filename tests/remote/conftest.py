@@ -29,7 +29,7 @@ def guard(cli: Cli, desktop: Box) -> Guard:
 @pytest.fixture
 def guard_applied(cli: Cli, make_applied: Callable[..., Applied]) -> Guard:
     """The same after a run that applied the plan; "before" is the time before that."""
-    box = make_applied(layers=DESKTOP, prepare=looked)
+    box = make_applied(layers=DESKTOP, look=looked)
     guard = Guard(cli, box)
     guard.before = box.before
     return guard

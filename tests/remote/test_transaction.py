@@ -173,7 +173,7 @@ def test_a_controller_that_is_killed_leaves_a_change_that_undoes_itself(
 def test_confirming_twice_and_undoing_twice_change_nothing_more(
     make_applied: Callable[..., Applied],
 ) -> None:
-    box = make_applied(prepare=state)
+    box = make_applied(look=state)
     before = box.before
     kept = state(box)
     assert "status kept" in ask(box, "decide", "confirm")
@@ -188,7 +188,7 @@ def test_confirming_twice_and_undoing_twice_change_nothing_more(
 def test_a_reboot_before_the_word_undoes_the_home_and_the_files(
     make_applied: Callable[..., Applied],
 ) -> None:
-    box = make_applied(prepare=state)
+    box = make_applied(look=state)
     before = box.before
     # As if the machine had gone down while the change was being proved: another boot, the old
     # system running, the process gone, nothing decided.
@@ -215,7 +215,7 @@ def test_a_reboot_before_the_word_undoes_the_home_and_the_files(
 def test_an_old_generation_that_was_collected_is_said_and_the_rest_is_undone(
     make_applied: Callable[..., Applied],
 ) -> None:
-    box = make_applied(prepare=state)
+    box = make_applied(look=state)
     old = box.root / PROFILES[1]
     old = old.with_name(str(box.before[PROFILES[1]])).resolve()
     subprocess.run(["chmod", "-R", "u+w", str(old)], check=True)
@@ -231,7 +231,7 @@ def test_an_old_generation_that_was_collected_is_said_and_the_rest_is_undone(
 def test_a_profile_that_somebody_else_switched_is_left_alone_and_said(
     cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
-    box = make_applied(prepare=state)
+    box = make_applied(look=state)
     profile = box.root / PROFILES[1]
     theirs = profile.with_name("home-manager-3-link")
     theirs.symlink_to(os.readlink(profile.with_name("home-manager-1-link")) + "-theirs")
@@ -248,7 +248,7 @@ def test_a_profile_that_somebody_else_switched_is_left_alone_and_said(
 def test_what_the_desktop_wrote_since_stays_and_ours_goes_back(
     make_applied: Callable[..., Applied],
 ) -> None:
-    box = make_applied(layers=DESKTOP, prepare=kde_files)
+    box = make_applied(layers=DESKTOP, look=kde_files)
     globals_, kwinrc = (box.before[name] for name in ("kdeglobals", "kwinrc"))
     wrote = b"[Xwayland]\nScale=1\n"
     box.config("kwinrc").write_bytes(box.config("kwinrc").read_bytes() + wrote)

@@ -117,7 +117,7 @@ def test_an_undo_waits_for_a_process_that_was_only_just_started(
     cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
     """The controller may be gone before the process on the workspace has noted itself."""
-    desktop = make_applied(layers=DESKTOP, prepare=kde_files)
+    desktop = make_applied(layers=DESKTOP, look=kde_files)
     before = desktop.before["kwinrc"]
     place = transaction(desktop)
     (place / "status").write_text("activating x\n")

@@ -89,10 +89,9 @@ def box(make_box: Callable[..., Box]) -> Box:
     return box
 
 
-def alone(box: Box) -> dict[str, tuple[bytes, int]]:
+def alone(box: Box) -> None:
     for name in sandbox.KDE_FILES:
         box.source(name).unlink()
-    return look(box)
 
 
 def look(box: Box) -> dict[str, tuple[bytes, int]]:
@@ -107,7 +106,7 @@ def look(box: Box) -> dict[str, tuple[bytes, int]]:
 @pytest.fixture
 def applied(make_applied: Callable[..., Applied]) -> Applied:
     """The same to which the plan was applied."""
-    box = make_applied(layers=DESKTOP, prepare=alone)
+    box = make_applied(layers=DESKTOP, prepare=alone, look=look)
     assert look(box) != box.before
     return box
 

@@ -41,10 +41,13 @@ def box(make_box: Callable[..., Box]) -> Box:
     return box
 
 
-def written_by_chezmoi(box: Box) -> str:
-    """What chezmoi remembers then."""
+def written_by_chezmoi(box: Box) -> None:
     assert chezmoi(box, "apply", "--force").returncode == 0
     assert chezmoi(box, "verify").returncode == 0
+
+
+def remembered(box: Box) -> str:
+    """All that chezmoi remembers."""
     return chezmoi(box, "state", "dump").stdout
 
 
@@ -246,7 +249,7 @@ def test_u5_a_record_of_chezmois_that_came_with_the_run_goes_with_it(
 def test_u14_what_chezmoi_remembered_is_damaged_broken_and_repeatable(
     make_applied: Callable[..., Applied], damage: str
 ) -> None:
-    box = make_applied(layers=DESKTOP, prepare=written_by_chezmoi)
+    box = make_applied(layers=DESKTOP, prepare=written_by_chezmoi, look=remembered)
     spare_gone(box)
     kept = {
         path: path.read_bytes() for path in (transaction(box).parent / "live-1/state").iterdir()
@@ -259,7 +262,7 @@ def test_u14_what_chezmoi_remembered_is_damaged_broken_and_repeatable(
     for one, text in kept.items():
         one.write_bytes(text)
     assert undo(box).startswith("undone")
-    assert chezmoi(box, "state", "dump").stdout == box.before
+    assert remembered(box) == box.before
 
 
 def test_u6_a_warning_of_chezmois_is_no_failure_and_gets_into_no_record(

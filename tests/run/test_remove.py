@@ -41,7 +41,7 @@ def record(box: Box) -> Path:
 def test_remove_gives_the_home_back_as_it_was_before_the_first_run(
     cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
-    desktop = make_applied(layers=DESKTOP, prepare=home)
+    desktop = make_applied(layers=DESKTOP, look=home)
     before = desktop.before
     first = home(desktop)
     assert first != before
@@ -102,7 +102,7 @@ def test_remove_takes_the_nix_layers_off_and_goes_back_to_the_generations_from_b
     cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
     need("nix")
-    box = make_applied(prepare=state)
+    box = make_applied(look=state)
     before = box.before
     assert state(box) != before
     look = cli(box.inventory, "tasks/remove.py", "--dry")

@@ -20,7 +20,7 @@ from tests.tools import need, path_without
 def test_a_run_that_was_cut_off_is_shown_by_a_dry_removal_and_taken_back_by_a_real_one(
     cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
-    desktop = make_applied(layers=DESKTOP, prepare=home)
+    desktop = make_applied(layers=DESKTOP, look=home)
     before = desktop.before
     end_of_power(desktop)
     place = transaction(desktop)
@@ -38,7 +38,7 @@ def test_a_run_that_was_cut_off_is_shown_by_a_dry_removal_and_taken_back_by_a_re
 def test_after_an_undo_that_broke_the_record_stays_until_the_reason_is_mended(
     cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
-    desktop = make_applied(layers=DESKTOP, prepare=home)
+    desktop = make_applied(layers=DESKTOP, look=home)
     before = desktop.before
     kwinrc = desktop.config("kwinrc")
     ours, mode = kwinrc.read_bytes(), kwinrc.stat().st_mode

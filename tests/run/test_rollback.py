@@ -25,7 +25,7 @@ def _real_tools() -> None:
 def test_rolling_every_run_back_gives_the_state_before_the_first(
     cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
-    box = make_applied(prepare=state)
+    box = make_applied(look=state)
     before, first = box.before, state(box)
     assert cli(box.inventory, "deploy.py", "-y", "--data", "exclude=kwin.contrast").code == 0
     kwinrc = box.config("kwinrc")
@@ -55,7 +55,7 @@ def test_rolling_every_run_back_gives_the_state_before_the_first(
 def test_repeating_a_rollback_that_was_cut_off_ends_it_and_takes_no_other_run_back(
     cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
-    box = make_applied(*WITHOUT_CONTRAST, layers=DESKTOP, prepare=kde_files)
+    box = make_applied(*WITHOUT_CONTRAST, layers=DESKTOP, look=kde_files)
     first = box.config("kwinrc").read_bytes()
     second = cli(box.inventory, "deploy.py", "-y")
     assert second.code == 0, second.out
@@ -72,7 +72,7 @@ def test_repeating_a_rollback_that_was_cut_off_ends_it_and_takes_no_other_run_ba
 
 
 def test_one_layer_is_rolled_back_alone(cli: Cli, make_applied: Callable[..., Applied]) -> None:
-    box = make_applied(prepare=state)
+    box = make_applied(look=state)
     kwinrc = box.before[str(box.config("kwinrc"))][0]
     new = box.config("kwinrc").read_bytes()
     home = cli(box.inventory, "tasks/rollback.py", "-y", "--data", "layers=home-manager")
@@ -94,7 +94,7 @@ def test_runs_that_are_undone_in_another_order_leave_no_record_of_what_is_gone(
 ) -> None:
     """The newer run gave the record of the older one back, which was undone already: a status then
     told of drift, and a removal of values whose past is not known, where nothing is left."""
-    desktop = make_applied(*WITHOUT_CONTRAST, layers=DESKTOP, prepare=kde_files)
+    desktop = make_applied(*WITHOUT_CONTRAST, layers=DESKTOP, look=kde_files)
     before, first = desktop.before["kwinrc"], desktop.run
     assert cli(desktop.inventory, "deploy.py", "-y").code == 0
     run = f"run={first.journal[0]['run']}"
@@ -113,7 +113,7 @@ def test_what_was_left_alone_of_one_part_is_not_said_of_the_next_one(
 ) -> None:
     """The status of a run tells of all parts: a rollback of the home ended in 1 for a KDE entry
     that an earlier one had left alone. And a dry run said "all of it" of what is left."""
-    box = make_applied(prepare=state)
+    box = make_applied(look=state)
     kwinrc = box.config("kwinrc")
     kwinrc.write_bytes(kwinrc.read_bytes().replace(b"Backend=OpenGL", b"Backend=Vulkan"))
     live = cli(box.inventory, "tasks/rollback.py", "-y", "--data", "layers=plasma,session")
@@ -157,7 +157,7 @@ def test_a_run_that_is_not_known_is_refused_with_those_that_are(
 def test_without_a_controller_the_script_on_the_workspace_rolls_back(
     cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
-    box = make_applied(prepare=state)
+    box = make_applied(look=state)
     script = box.home / ".local/state/workspace-tuning/workspace/rollback"
     environment = {
         **cli.environment,
@@ -181,7 +181,7 @@ def test_without_a_controller_the_script_on_the_workspace_rolls_back(
 def test_an_old_generation_that_was_deleted_from_the_profile_is_still_there_to_go_back_to(
     cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
-    box = make_applied(prepare=state)
+    box = make_applied(look=state)
     first = [(box.root / profile).with_name(box.before[profile]) for profile in PROFILES]
     old = [str(link.resolve()) for link in first]
     environment = {**cli.environment, **dict(sandbox.environment(box.root))}

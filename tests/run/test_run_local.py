@@ -137,13 +137,12 @@ def test_a_file_of_the_users_own_by_the_name_of_ours_stays_as_it_is(cli: Cli, de
     assert b"only basic indexing=true" in desktop.config("baloofilerc").read_bytes()
 
 
-def test_a_file_of_ours_whose_record_is_gone_is_still_ours(cli: Cli, desktop: Box) -> None:
-    path = desktop.home / ".config/environment.d/60-video-variables.conf"
-    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
-    (desktop.home / ".local/state/workspace-tuning/workspace/written.json").unlink()
+def test_a_file_of_ours_whose_record_is_gone_is_still_ours(cli: Cli, applied: Box) -> None:
+    path = applied.home / ".config/environment.d/60-video-variables.conf"
+    (applied.home / ".local/state/workspace-tuning/workspace/written.json").unlink()
     wanted = path.read_bytes()
     path.write_bytes(wanted + b"NVD_BACKEND=egl\n")
-    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
+    assert cli(applied.inventory, "deploy.py", "-y").code == 0
     assert path.read_bytes() == wanted
 
 
