@@ -313,6 +313,8 @@ def test_kde_reads_the_values_from_before_and_its_own_writes(
 
 
 def _values(kde: KDE, text: bytes) -> dict[tuple[bytes, bytes], bytes | None]:
+    """The entries of a file. KDE loses the lock of a deleted entry when it writes the file, and the
+    undo has the user's own line with it."""
     found = kde.entries(text)
     assert found is not None
-    return dict(found)
+    return {(group, key.replace(b"[$di]", b"[$d]")): value for (group, key), value in found.items()}

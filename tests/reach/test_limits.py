@@ -261,7 +261,7 @@ def nested() -> str:
 
 
 HOSTILE: dict[str, tuple[Callable[[], str], str]] = {
-    "hard links to one big file": (lambda: lines(files=bomb()), "larger than"),
+    "hard links to one big file": (lambda: lines(files=bomb()), "has 41943040 bytes"),
     "many members": (lambda: lines(files=many()), "more than 10000 members"),
     "zeros without end": (
         lambda: lines(files=base64.b64encode(gzip.compress(b"\0" * (80 << 20))).decode()),
