@@ -48,10 +48,10 @@ def begin(work: Built, expected: Built, wait_s: int, payload: str) -> tuple[Answ
     with work.waits(PROGRAMS["transact"]):
         limit = transaction.LIMIT_S + _limit(asked)
         answer = remote.send(work.host, given, stdin=payload, timeout=limit)
-    if answer.of("lacking"):
-        return transaction.ask(work, *start, stdin=payload), None
     at = answer.lines.index(BEGIN) if BEGIN in answer.lines else len(answer.lines)
     begun, looked = (replace(answer, lines=part) for part in (answer.lines[:at], answer.lines[at:]))
+    if begun.lines[-1:] == ("lacking",):  # it could not unpack the program, and began nothing
+        return transaction.ask(work, *start, stdin=payload), None
     return (
         transaction.ask(work, *start, stdin=payload, answered=begun),
         looked if looked.lines else None,

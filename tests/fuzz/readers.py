@@ -393,9 +393,7 @@ ANSWERS: Mapping[str, tuple[str, ...]] = {
     "memory": (*_ALWAYS, "measured", "records"),
     **dict.fromkeys(("felt", "choose"), (*_ALWAYS, "measured")),
     # These say a few words, one a line.
-    **dict.fromkeys(
-        ("take", "write", "transact", "release", "remove", "pair", "elsewhere"), _ALWAYS
-    ),
+    **dict.fromkeys(("write", "transact", "release", "remove", "pair", "elsewhere"), _ALWAYS),
     "modified": (*_ALWAYS, "plan"),
-    **dict.fromkeys(("build", "estimate", "origin"), _ALWAYS),
+    **dict.fromkeys(("take", "build", "estimate", "origin"), _ALWAYS),
 }

@@ -231,14 +231,27 @@ def test_a_sandbox_of_a_project_in_an_odd_directory_has_its_own_miniature(
         assert (root / "nix/var/nix/profiles/system").exists()
 
 
+def make_demo(project: Path, path: str, *more: str) -> subprocess.CompletedProcess[str]:
+    """Run ``make demo`` in a project that has its Makefile and what that installs. ``path``: where
+    programs are looked for."""
+    for name in ("Makefile", "pyproject.toml", "uv.lock", "requirements.txt"):
+        shutil.copy2(PROJECT / name, project)  # older than an environment that is there
+    return subprocess.run(
+        ["make", "demo", *more],
+        cwd=project,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize("moved", [True, False])
 def test_an_environment_of_a_directory_that_was_moved_is_made_anew(
     tmp_path: Path, *, moved: bool
 ) -> None:
     project = tmp_path / "it's mine"
     (project / ".venv/bin").mkdir(parents=True)
-    for name in ("Makefile", "pyproject.toml", "uv.lock", "requirements.txt"):
-        shutil.copy(PROJECT / name, project)
     old = tmp_path / "before" if moved else project
     for name in (".made", "pyinfra", "python"):
         (project / ".venv/bin" / name).write_text("#!/bin/sh\n")
@@ -246,14 +259,7 @@ def test_an_environment_of_a_directory_that_was_moved_is_made_anew(
     (project / ".venv/bin/pyinfra").write_text(f"#!{old}/.venv/bin/python\n")
     (tmp_path / "uv").write_text("#!/bin/sh\necho made\n")
     (tmp_path / "uv").chmod(0o755)
-    done = subprocess.run(
-        ["make", "demo"],
-        cwd=project,
-        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = make_demo(project, f"{tmp_path}:{os.environ['PATH']}")
     assert (project / ".venv/bin/pyinfra").exists() is not moved
     assert ("making .venv, once" in done.stdout) is moved, done.stdout + done.stderr
 
@@ -263,8 +269,6 @@ def test_an_environment_that_cannot_be_loaded_is_named_with_what_runs_on_nixos(
     tmp_path: Path, *, loads: bool
 ) -> None:
     """On NixOS a Python of nixpkgs finds no library for the wheels that are installed."""
-    for name in ("Makefile", "pyproject.toml", "uv.lock", "requirements.txt"):
-        shutil.copy(PROJECT / name, tmp_path)
     python = tmp_path / ".venv/bin/python"
     lacks = "ImportError: libstdc++.so.6: cannot open shared object file"
     (tmp_path / "python").write_text(
@@ -275,14 +279,7 @@ def test_an_environment_that_cannot_be_loaded_is_named_with_what_runs_on_nixos(
     (tmp_path / "uv").write_text(f"#!/bin/sh\nmkdir -p .venv/bin && cp -p python {python}\n")
     for name in ("python", "uv"):
         (tmp_path / name).chmod(0o755)
-    done = subprocess.run(
-        ["make", "demo"],
-        cwd=tmp_path,
-        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = make_demo(tmp_path, f"{tmp_path}:{os.environ['PATH']}")
     assert (done.returncode == 0) is loads, done.stdout + done.stderr
     assert (tmp_path / ".venv/bin/.made").exists() is loads
     if not loads:
@@ -291,22 +288,13 @@ def test_an_environment_that_cannot_be_loaded_is_named_with_what_runs_on_nixos(
 
 
 def test_a_python_that_is_too_old_is_named_before_anything_is_made(tmp_path: Path) -> None:
-    for name in ("Makefile", "pyproject.toml", "uv.lock", "requirements.txt"):
-        shutil.copy(PROJECT / name, tmp_path)
     old = tmp_path / "python3.10"
     old.write_text(
         f'#!/bin/sh\nexec {sys.executable} -c "import sys; sys.version_info = (3, 10); $2"\n'
     )
     old.chmod(0o755)
     path = path_without("uv", os.environ["PATH"], tmp_path / "without")
-    done = subprocess.run(
-        ["make", "demo", f"PYTHON={old}"],
-        cwd=tmp_path,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = make_demo(tmp_path, path, f"PYTHON={old}")
     assert done.returncode == 2
     assert f"{old} is older than 3.11; nothing was made; make PYTHON=python3.11" in done.stderr
     assert not (tmp_path / ".venv").exists()

@@ -101,6 +101,13 @@ def test_a_change_is_begun_and_looked_at_in_one_command(small: Any, readable: No
     assert len(work.host.commands) == 2, "what was looked at once is looked at anew"
 
 
+def test_what_a_workspace_says_behind_a_beginning_does_not_begin_it_twice(small: Any) -> None:
+    work = small(("started process", "status activated r", "workspace-begin", "lacking", "end"))
+    answer, looked = begun(work)
+    assert answer.first("status") == "activated r" and looked is not None
+    assert len(work.host.commands) == 1
+
+
 @pytest.mark.parametrize("how", ["a part of root's", "no room for the probes"])
 def test_what_cannot_go_with_the_beginning_is_asked_for_later(
     small: Any, monkeypatch: pytest.MonkeyPatch, how: str
