@@ -34,6 +34,12 @@ def tool(path: Path, says: str) -> None:
     path.chmod(0o755)
 
 
+@pytest.mark.parametrize("name", ["TAR_OPTIONS", "GZIP", "POSIXLY_CORRECT"])
+def test_what_leads_the_programs_of_the_user_leads_none_of_ours(tmp_path: Path, name: str) -> None:
+    """With POSIXLY_CORRECT df counts other blocks, and options end at the first name."""
+    assert run(f'say "${{{name}-unset}}"', tmp_path, **{name: "1"}) == "unset\n"
+
+
 @pytest.mark.parametrize(
     ("said", "reason"),
     [

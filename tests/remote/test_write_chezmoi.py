@@ -98,6 +98,18 @@ def test_chezmoi_starts_once_for_what_it_can_be_asked_at_once(
         ]
 
 
+def test_a_target_that_chezmoi_took_no_note_of_is_told_and_not_called_verified(
+    tmp_path: Path,
+) -> None:
+    said = told(
+        tmp_path,
+        CHEZMOI.replace('*"state get"*', '*"state set"*) echo busy && exit 1 ;; *"state get"*'),
+    )
+    target = tmp_path / "rc"
+    assert said[-1] == f"failed {target}: chezmoi does not agree: busy"
+    assert not [line for line in said if line.startswith("verified")]
+
+
 #: Notes and agrees only while the other of the two is asked.
 BESIDE = """\
 case "$*" in
