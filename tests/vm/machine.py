@@ -275,9 +275,9 @@ class Machine(System):
 
 
 @contextlib.contextmanager
-def machine(image: Image, loader: str, directory: Path) -> Iterator[Machine]:
+def machine(image: Image, loader: str, directory: Path, *, cores: int = 2) -> Iterator[Machine]:
     """A machine that is up; its power is cut at the end, and its disk removed."""
-    one = Machine(image, loader, directory)
+    one = Machine(image, loader, directory, cores=cores)
     try:
         one.boot()
         yield one
