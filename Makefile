@@ -124,15 +124,16 @@ $(TOOLS)/chezmoi: tools/go.mod tools/go.sum tools/zxcvbn/zxcvbn.go
 	@echo "building chezmoi"
 	@cd tools && GOFLAGS=-mod=mod go build -o ../$@ github.com/twpayne/chezmoi/v2
 
+# Neither is optimised: that takes half of the time of a build, and the tests start them seldom.
 $(TOOLS)/nixpkgs-fmt:
 	@mkdir -p .tools
 	@echo "building nixpkgs-fmt"
-	@cargo install --quiet --locked --root .tools nixpkgs-fmt --version 1.3.0
+	@cargo install --quiet --locked --debug --root .tools nixpkgs-fmt --version 1.3.0
 
 $(TOOLS)/sd-switch:
 	@mkdir -p .tools
 	@echo "building sd-switch"
-	@cargo install --quiet --locked --root .tools sd-switch --version 0.6.4
+	@cargo install --quiet --locked --debug --root .tools sd-switch --version 0.6.4
 
 clean:
 	@if [ -d .sandbox ]; then chmod -R u+w .sandbox; fi
