@@ -11,7 +11,7 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # Descriptor of the last lock; a shell has single digits only, so at most six locks.
 kde_fd=3
-kde_taken='' kde_why=''
+kde_taken='' kde_why='' kde_failed=''
 
 machine_id() {
     { { IFS= read -r id_ || [ -n "$id_" ]; } </etc/machine-id && printf '%.32s' "$id_"; } 2>/dev/null
@@ -31,8 +31,10 @@ kde_make() { # kde_make LOCK: 0 made and held; 1 somebody else has it, or it can
     set +C
     [ "$made" = 0 ] || return 1
     kde_fd=$fd
-    if ! printf '%s\n' "$kde_owner" >&"$fd"; then
-        kde_drop "$1" # the disk is full: Qt gives up, too
+    if ! { printf '%s\n' "$kde_owner" >&"$fd"; } 2>/dev/null; then
+        # A full disk, where Qt gives up, too. The shell itself names no reason.
+        kde_failed=$(say "$kde_owner" | LC_ALL=C cat 2>&1 >&"$fd") || :
+        kde_drop "$1"
         return 1
     fi
     flock -n "$fd" 2>/dev/null || :
@@ -97,12 +99,19 @@ kde_try() { # kde_try LOCK: one try
     case $1 in *.rmlock.rmlock.rmlock) return 1 ;; esac
     kde_stale "$1" && kde_clear "$1" && kde_make "$1"
 }
-kde_lock() { # kde_lock PATH: take its lock, or wait five seconds and say in kde_why who has it
+# kde_lock PATH: take its lock, or wait five seconds. Else kde_why says who has it (1), or why it
+# cannot be written (2).
+kde_lock() {
     read -r kde_since _ </proc/uptime
+    kde_failed=''
     until kde_try "$1.lock"; do
         read -r kde_now _ </proc/uptime
-        if [ "$((${kde_now%.*} - ${kde_since%.*}))" -gt 5 ]; then
+        if [ -n "$kde_failed" ] || [ "$((${kde_now%.*} - ${kde_since%.*}))" -gt 5 ]; then
             kde_why="KConfig's lock $1.lock cannot be made"
+            if [ -n "$kde_failed" ]; then
+                kde_why="$kde_why: ${kde_failed##*: }"
+                return 2
+            fi
             if [ -e "$1.lock" ]; then
                 kde_read "$1.lock"
                 kde_why="KConfig's lock is held by ${pid:+process $pid }${app:+($app) }"

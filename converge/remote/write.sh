@@ -171,7 +171,10 @@ find "$work" -type f -print0 | xargs -0 sync -- || stop 70 "$work: not durable"
 # KDE waits from here on, only for a look and a rename of each file.
 while IFS=' ' read -r kind number mode before path; do
     [ "$kind" = kde ] || continue
-    kde_lock "$path" || end_with 75 stale "$path: $kde_why"
+    kde_lock "$path" || case $? in
+        1) end_with 75 stale "$path: $kde_why" ;;
+        *) stop 70 "$path: $kde_why" ;;
+    esac
 done <"$work/manifest"
 while IFS=' ' read -r kind number mode before path; do
     case $kind in file | kde | gone) unchanged "$before" "$path" || end_with 75 stale "$path" ;; esac

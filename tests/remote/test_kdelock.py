@@ -106,6 +106,15 @@ def test_u9_what_is_held_says_by_whom(file: Path) -> None:
     assert done.stdout == f"KConfig's lock is held by process {os.getpid()} ({NAME}) on {HOST}\n"
 
 
+def test_u9_a_lock_that_has_no_room_is_said_with_the_reason_and_is_gone(file: Path) -> None:
+    """The limit of a file's size stands for a full disk: both refuse the bytes, not the name."""
+    full = 'trap "" XFSZ; ulimit -f 0; '
+    done = ours(file, full + 'kde_lock "$1"; say "$? $kde_why"')
+    assert done.stdout == f"2 KConfig's lock {file}.lock cannot be made: File too large\n"
+    assert not done.stderr
+    assert not list(file.parent.iterdir())
+
+
 def test_u9_our_lock_is_one_that_kde_waits_for_even_when_it_is_old(file: Path) -> None:
     script = 'kde_lock "$1"; touch -d "1 hour ago" "$1.lock"; echo held; read -r _; kde_unlock'
     with subprocess.Popen(

@@ -131,6 +131,31 @@ def test_kconfigs_lock_is_waited_for_and_a_dead_one_is_cleared(place: Place) -> 
     assert not lock.exists()
 
 
+def test_a_disk_without_room_for_kconfigs_lock_is_said_as_full_and_not_as_stale(
+    place: Place,
+) -> None:
+    if os.getuid() != 0:
+        missing("only root can mount a small disk: run as root")
+    config = place.home / ".config"
+    payload = place.payload()
+    # The old files take three pages, the new ones four.
+    small = f"size={7 * os.sysconf('SC_PAGESIZE')}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", small, "none", str(config)], check=True)
+    try:
+        for path, (before, _) in place.files.items():
+            if before is not None:
+                path.write_bytes(before)
+        code, said = place.write(payload)
+        why = f"KConfig's lock {config}/kwinrc.lock cannot be made: No space left on device"
+        assert (code, said[-1]) == (70, f"failed {config}/kwinrc: {why}")
+        assert {path.name: path.read_bytes() for path in config.iterdir()} == {
+            "kwinrc": b"[A]\nx=1\n",
+            "plain": b"old\n" * 2000,
+        }
+    finally:
+        subprocess.run(["umount", str(config)], check=True)
+
+
 @pytest.mark.parametrize("kind", ["link", "fifo", "directory"])
 def test_what_came_to_stand_in_place_of_a_file_is_refused(place: Place, kind: str) -> None:
     payload = place.payload()
