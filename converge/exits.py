@@ -68,6 +68,7 @@ class Outcome(StrEnum):
     CHANGES = "changes found"
     ROLLED_BACK = "not proved, rolled back"
     UNKNOWN = "state unknown"
+    ROLLBACK_FAILED = "rollback failed"
     UNPROVED = "applied, not all known"
     NOT_KNOWN = "not all known"
     INVALID = "invalid input"
@@ -222,6 +223,11 @@ _TABLE = {
         Exit.UNKNOWN,
         (*_CHANGE, "confirm"),
         "what the workspace holds now is not known; the next run reads it and goes on",
+    ),
+    Outcome.ROLLBACK_FAILED: Row(
+        Exit.UNKNOWN,
+        ("deploy", "rollback", "remove"),
+        "what is not undone is named, with what to do by hand; tasks/rollback.py then goes on",
     ),
     Outcome.UNPROVED: Row(
         Exit.UNKNOWN, _APPLY, "kept, but a setting in force could not be looked at; it is named"

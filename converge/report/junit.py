@@ -112,6 +112,8 @@ def _result(report: Report, one: ReportedWorkspace) -> Element | None:
     if well(one.outcome) or (report.dry and one.outcome == Outcome.CHANGES):
         return None
     ended = known(word)
-    unknown = ended is None or ended.exit in (Exit.UNKNOWN, Exit.INTERRUPTED)
+    unknown = ended is None or (
+        ended.exit in (Exit.UNKNOWN, Exit.INTERRUPTED) and ended is not Outcome.ROLLBACK_FAILED
+    )
     kind = "error" if unknown or tone(word) == "waiting" else "failure"
     return Element(kind, message=": ".join(filter(None, (word, one.why))), type=word)

@@ -13,7 +13,7 @@ from functools import partial
 from hashlib import sha256
 
 from converge.effect import Effect
-from converge.exits import Exit
+from converge.exits import Exit, Outcome
 from converge.journal.kinds import FindingRecord
 from converge.plan.plan import Plan
 from converge.plan.snapshot import Generation, Kind, Node, Snapshot
@@ -262,8 +262,10 @@ def _unknown(work: Planned, answer: Answer) -> Over:
     )
 
 
-def meaning(work: Planned, word: str, reason: str, *, disproved: str = "") -> tuple[str, Exit]:
-    """The reason and the exit code of this run for the end of its transaction."""
+def meaning(
+    work: Planned, word: str, reason: str, *, disproved: str = ""
+) -> tuple[str, Exit | Outcome]:
+    """The reason and the outcome of this run for the end of its transaction."""
     match word:
         case "kept":
             return reason, Exit.DONE
@@ -275,7 +277,7 @@ def meaning(work: Planned, word: str, reason: str, *, disproved: str = "") -> tu
                 Exit.ROLLED_BACK
             )
         case "broken":
-            return f"the rollback failed: {reason}", Exit.UNKNOWN
+            return f"not all could be undone: {reason}", Outcome.ROLLBACK_FAILED
         case "none":
             return f"{reason}; nothing was activated", Exit.FAILED
         case "gone":

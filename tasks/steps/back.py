@@ -129,7 +129,7 @@ def undo_one(work: Read, one: Transaction, parts: tuple[str, ...] = ()) -> str:
     word, _, reason = answer.first("status").partition(" ")
     reason = spoken(reason)
     if word == "broken":
-        raise Over(f"not all could be undone: {reason}", Exit.UNKNOWN, short="broken")
+        raise Over(f"not all could be undone: {reason}", Outcome.ROLLBACK_FAILED, short="broken")
     if not word:
         raise Over(
             f"it is not known how far the rollback came: {answer.last_error}",

@@ -270,7 +270,7 @@ def test_35_a_rollback_that_fails_says_what_is_left_to_do_by_hand(
     back = cli(guard.box.inventory, "tasks/rollback.py", "-y", "--data", every)
     assert back.code == 4, back.out
     assert f"{old} is gone; by hand: home-manager generations" in back.out
-    assert back.last_line.startswith("state unknown (exit 4)")
+    assert back.last_line.startswith("rollback failed (exit 4)")
     guard.after(back)
     assert guard.held == guard.before, "what could be undone was"
     guard.converges()

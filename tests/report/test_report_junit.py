@@ -78,6 +78,8 @@ def test_a_run_has_passed_only_when_its_word_says_that_it_did(outcome: str, tmp_
     tree = ElementTree.fromstring(xml(build([load(path)])))
     case = next(one for one in tree.iter("testcase") if one.get("name") == "result")
     assert (len(case) == 0) is (Outcome(outcome).exit is Exit.DONE)
+    if outcome in (Outcome.UNKNOWN, Outcome.ROLLBACK_FAILED):
+        assert case[0].tag == ("error" if outcome == Outcome.UNKNOWN else "failure")
 
 
 def test_a_dry_run_that_found_changes_is_no_failure() -> None:

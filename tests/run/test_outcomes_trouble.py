@@ -106,6 +106,26 @@ def test_what_is_disproved_is_rolled_back_and_what_nobody_can_tell_is_kept_and_n
     agree(cli(desktop.inventory, "tasks/status.py"), Outcome.NOT_KNOWN, verb="status")
 
 
+@drives({Outcome.ROLLBACK_FAILED: Outcome.ROLLBACK_FAILED.verbs})
+def test_an_undo_that_is_not_whole_names_what_is_left_and_goes_on_when_that_can_be_undone(
+    cli: Cli, desktop: Box, program: Becomes
+) -> None:
+    """While the change is looked at, a pipe comes to stand in the place of a file."""
+    kwinrc = desktop.config("kwinrc")
+    before = kwinrc.read_bytes()
+    aside = desktop.root / "aside"
+    ours = f"[ -f '{kwinrc}' ] && grep -q {CONTRAST.decode()} '{kwinrc}'"
+    program(f"if {ours}; then mv '{kwinrc}' '{aside}'; mkfifo '{kwinrc}'; fi; echo other", *READERS)
+    for verb in Outcome.ROLLBACK_FAILED.verbs:
+        ended = cli(desktop.inventory, *typed(verb))
+        agree(ended, Outcome.ROLLBACK_FAILED, verb=verb)
+        assert f"{kwinrc}: it cannot be read" in " ".join(ended.out.split())
+    aside.replace(kwinrc)
+    back = cli(desktop.inventory, *typed("rollback"))
+    assert back.code == 0, back.out
+    assert kwinrc.read_bytes() == before
+
+
 @drives({Outcome.INEFFECTIVE: ["deploy"]})
 def test_what_the_user_locked_at_another_value_is_kept_and_not_effective(
     cli: Cli, desktop: Box
