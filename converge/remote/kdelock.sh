@@ -109,7 +109,7 @@ kde_lock() {
         if [ -n "$kde_failed" ] || [ "$((${kde_now%.*} - ${kde_since%.*}))" -gt 5 ]; then
             kde_why="KConfig's lock $1.lock cannot be made"
             if [ -n "$kde_failed" ]; then
-                kde_why="$kde_why: ${kde_failed##*: }"
+                kde_why="$kde_why: $(reason "$kde_failed")"
                 return 2
             fi
             if [ -e "$1.lock" ]; then
