@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from converge.exits import Exit
+from converge.exits import Exit, Outcome
 from converge.plan.snapshot import Transaction
 from tasks.reach.remote import program
 from tasks.reach.remote import text as plain
@@ -120,12 +120,14 @@ def test_a_file_that_cannot_be_had_is_tried_three_times_and_then_left(
     [
         ("status undone nothing was changed: refused /x: is a link", Exit.FAILED),
         ("status undone the system was switched, but units failed (exit 4)", Exit.ROLLED_BACK),
-        ("status broken by hand: this", Exit.UNKNOWN),
+        ("status broken by hand: this", Outcome.ROLLBACK_FAILED),
         ("gone activating", Exit.UNKNOWN),
         ("none", Exit.FAILED),
     ],
 )
-def test_every_end_of_an_activation_has_its_exit_code(make: Any, status: str, code: Exit) -> None:
+def test_every_end_of_an_activation_has_its_exit_code(
+    make: Any, status: str, code: Exit | Outcome
+) -> None:
     with pytest.raises(Over) as over:
         activate.begin(make(("started process",), (status,), stage=Built))
     assert over.value.code is code
@@ -137,7 +139,7 @@ def test_every_end_of_an_activation_has_its_exit_code(make: Any, status: str, co
         ("", "confirm", ("status kept r",), None),
         ("kwin.contrast: found true", "undo", ("status undone not proved",), Exit.ROLLED_BACK),
         ("", "confirm", ("status undone nobody confirmed it within 30 s",), Exit.ROLLED_BACK),
-        ("x", "undo", ("status broken by hand: this",), Exit.UNKNOWN),
+        ("x", "undo", ("status broken by hand: this",), Outcome.ROLLBACK_FAILED),
     ],
 )
 def test_what_was_proved_is_confirmed_and_what_was_not_is_undone(
@@ -145,7 +147,7 @@ def test_what_was_proved_is_confirmed_and_what_was_not_is_undone(
     disproved: str,
     verb: str,
     answer: tuple[str, ...],
-    code: Exit | None,
+    code: Exit | Outcome | None,
 ) -> None:
     work = make(answer, stage=Proved, known={"disproved": disproved})
     if code is None:
