@@ -33,6 +33,7 @@ from converge.subjects.checks import ITEMS, PROOFS
 from converge.text import limits
 from tests.fuzz import plans
 from tests.fuzz.words import lines, stream, stream_seeds, words, words_seeds
+from tests.gate.test_any_machine import assert_passes
 from tests.plan.test_snapshot import answer
 from tests.proof import checks
 from tests.subjects import CASES
@@ -168,8 +169,6 @@ def _machine(data: bytes) -> None:
 
 def _declared(data: bytes) -> None:
     """The profile that is written of such a machine loads, and its own gate is content with it."""
-    from tests.gate.test_any_machine import assert_passes
-
     with contextlib.suppress(detect.NotDetected):
         assert_passes(detect.parse("\n".join(_detected(data))))
 
