@@ -43,7 +43,7 @@ fi
 export PATH
 newline='
 '
-tab=$(printf '\t')
+tab='	' # one tab
 
 say() { printf '%s\n' "$*"; }
 row() { # row WORD VALUE...: one line, its parts with tabs between them
@@ -89,17 +89,14 @@ with_first() {
     shift "$(($# - count_))"
     "$command_" "$@"
 }
-stop() { # stop CODE TEXT...: end with the line "failed TEXT"
-    code=$1
-    shift
-    end_with "$code" failed "$*"
-}
+stop() { code=$1 && shift && end_with "$code" failed "$*"; } # stop CODE TEXT...: with "failed TEXT"
 
 # put PATH LINE...: write these lines to the file, wholly or not at all. On failure "why" is the path
-# with the system's own reason, such as a full disk.
+# with the system's own reason, such as a full disk; a program tells it, because the shell does not.
 put() {
     path_=$1
     shift
+    { printf '%s\n' "$@" >"$path_.new" && settle "$path_"; } 2>/dev/null && return 0
     why=$({ printf '%s\n' "$@" | cat >"$path_.new" && settle "$path_"; } 2>&1) && return 0
     unsettled
 }
@@ -140,9 +137,9 @@ by_root() {
 # user's group can read what root keeps for the user, so that the user can see how it stands.
 place() {
     runs=${1%/*}
-    if ! own "${runs%/*}" || ! own "$runs"; then return 1; fi
+    own "${runs%/*}" "$runs" || return 1
     if [ "$for_another" = no ]; then
-        why=$(mkdir -p -m 700 -- "$1" 2>&1) && return 0
+        [ -d "$1" ] || why=$(mkdir -p -m 700 -- "$1" 2>&1) && return 0
     else
         why=$({
             (umask 022 && mkdir -p -- "${runs%/*}") &&
@@ -161,7 +158,7 @@ drop() {
     rm -rf -- "$gone_" && { mv -T -- "$1" "$gone_" 2>/dev/null || [ ! -e "$1" ]; } && rm -rf -- "$gone_"
 }
 # swappable PATH: print the directories down to PATH in which a user other than root can replace what lies
-# there; fails without one. A group is trusted, and the owner of /proc/sys: root, also in a container.
+# there, also "swapped_"; fails without one. Trusted are groups, and who owns /proc/sys: a container's root.
 swappable() {
     up_=$(readlink -m -- "$1")
     set -- /
@@ -195,6 +192,7 @@ stat_field() {
     stat_=$1 && say "$stat_"
 }
 start_time() { stat_field "$1" 20; }
+itself() { start_time $$ >/dev/null; boot_id >/dev/null; mine="$$ $stat_ $boot_"; } # PID START BOOT
 # lives PID START BOOT: whether this process still runs; START and BOOT tell it from a later process.
 lives() {
     [ -n "$1" ] && [ -n "$2" ] && [ -e "/proc/$1" ] && boot_id >/dev/null && start_time "$1" >/dev/null &&
@@ -210,14 +208,15 @@ first_of() { # first_of FILE: its first line into "status_"
 
 # The lock of a workspace is a file of lines "WORD VALUE": run, host, user, pid, since (who asked),
 # then anchor, start, boot: the process that lives as long as the run.
-holds_lock() { [ -f "$2" ] && grep -qx "run $1" "$2" 2>/dev/null; } # holds_lock RUN LOCK
+holds_lock() { read_lock "$2" && [ "$holder" = "$1" ]; } # holds_lock RUN LOCK
 give_back() { if holds_lock "$1" "$2"; then rm -f -- "$2"; fi; } # give_back RUN LOCK
-read_lock() { # read_lock LOCK: sets anchor, start, boot; empty where they cannot be read
-    anchor='' start='' boot=''
+read_lock() { # read_lock LOCK: sets holder, anchor, start, boot; empty where they cannot be read
+    holder='' anchor='' start='' boot=''
     regular "$1"
     while IFS=' ' read -r word value; do
-        case $word in anchor) anchor=$value ;; start) start=$value ;; boot) boot=$value ;; esac
-    done <"$file_"
+        case $word in run) holder=$value ;; anchor) anchor=$value ;; esac
+        case $word in start) start=$value ;; boot) boot=$value ;; esac
+    done 2>/dev/null <"$file_"
 }
 
 # standing_of TRANSACTION: print its status; "broken" where the status cannot be read any more. Fails
@@ -254,6 +253,7 @@ part_line() { # part_line TRANSACTION PART OLD_WORD: "PART STATE" as noted, unle
 }
 state_of() { # state_of PART OLD_WORD: "PART STATE" from the status, for a record without a list of parts
     case $status_ in undone*) say undone && return ;; broken*) say broken && return ;; esac
+    case $status_ in *' rolled back: '*) ;; *) say in-force && return ;; esac
     for one in $(say "$status_" | tr ';' '\n' | sed -n 's/^ rolled back: //p'); do
         if [ "$one" = "$1" ] || [ "$one" = "$2" ]; then say undone && return; fi
     done

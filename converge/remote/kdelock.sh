@@ -16,11 +16,14 @@ kde_taken='' kde_why='' kde_failed=''
 machine_id() {
     { { IFS= read -r id_ || [ -n "$id_" ]; } </etc/machine-id && printf '%.32s' "$id_"; } 2>/dev/null
 }
-host_name() { { IFS= read -r host_ </proc/sys/kernel/hostname && say "$host_"; } 2>/dev/null; }
+# host_name: print it; also "host_"
+host_name() { host_='' && { IFS= read -r host_ </proc/sys/kernel/hostname && say "$host_"; } 2>/dev/null; }
 executable=$(readlink -- "/proc/$$/exe")
 executable=${executable% (deleted)}
 # No program runs between making and filling a lock: an empty lock would be in the way for long.
-kde_owner=$$$newline${executable##*/}$newline$(host_name)$newline$(machine_id)$newline$(boot_id)
+host_name >/dev/null
+boot_id >/dev/null
+kde_owner=$$$newline${executable##*/}$newline$host_$newline$(machine_id)$newline$boot_
 kde_make() { # kde_make LOCK: 0 made and held; 1 somebody else has it, or it cannot be made
     # The shell would open a pipe or a device of this name, and wait.
     if [ "$kde_fd" -ge 9 ] || [ -e "$1" ]; then return 1; fi

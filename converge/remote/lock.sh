@@ -7,10 +7,11 @@
 session() {
     pid=$$
     while [ "${pid:-0}" -gt 1 ]; do
-        name=$(cat "/proc/$pid/comm" 2>/dev/null)
+        { IFS= read -r name <"/proc/$pid/comm"; } 2>/dev/null || name=''
         case $name in sshd*) say "$pid" && return 0 ;; esac
         if [ "$pid" = "$1" ]; then say "$pid" && return 0; fi
-        pid=$(stat_field "$pid" 2)
+        stat_field "$pid" 2 >/dev/null
+        pid=$stat_
     done
     say $$
 }
@@ -20,7 +21,7 @@ holder_lives() {
 }
 # clearing: make sure that only this process clears a dead lock; another could remove a fresh lock.
 clearing() {
-    mine="$$ $(start_time $$) $(boot_id)"
+    itself
     if ln -sT -- "$mine" "$lock.clearing" 2>/dev/null; then return 0; fi
     IFS=' ' read -r pid start boot <<EOF
 $(readlink -- "$lock.clearing")
@@ -33,7 +34,7 @@ EOF
 take_lock() {
     if [ -e "$lock" ] && [ ! -f "$lock" ]; then stop 70 "$lock: is not a regular file"; fi
     own "${lock%/*}" || stop 70 "$why"
-    mkdir -p -- "${lock%/*}" || stop 70 "${lock%/*}: cannot be made"
+    [ -d "${lock%/*}" ] || mkdir -p -- "${lock%/*}" || stop 70 "${lock%/*}: cannot be made"
     set -f
     # shellcheck disable=SC2086 # four words without blanks
     set -- $controller
@@ -61,7 +62,7 @@ take_lock() {
             *.new) [ -n "$(find "$left" -mmin +1 2>/dev/null)" ] || continue ;;
             *) if read_lock "$left" && lives "$anchor" "$start" "$boot"; then continue; fi ;;
         esac 2>/dev/null
-        rm -f -- "$left"
+        if [ -e "$left" ]; then rm -f -- "$left"; fi
     done
 }
 # link_lock: make the file the lock where there is none, whole from the start, also on a file system

@@ -137,11 +137,12 @@ for place in "$state/workspace-tuning/workspace/runs"/*/transaction \
     regular "$place/plan"
     while IFS=' ' read -r word value; do
         case $word in number) number=$value ;; user) user=$value ;; esac
+        if [ "$number" != 0 ] && [ -n "$user" ]; then break; fi
     done 2>/dev/null <"$file_"
     case $place in "$runs"/*) [ "${user:-$me}" = "$me" ] || continue ;; esac
     case $number in '' | 0 | *[!0-9]*) # its plan is damaged
         regular "$place/programs.spare"
-        number=$(tar -xzOf "$file_" plan 2>/dev/null | sed -n 's/^number //p')
+        number=$(tar -xOf "$file_" plan 2>/dev/null | sed -n 's/^number //p')
         case $number in '' | *[!0-9]*) number=0 ;; esac
         ;;
     esac

@@ -13,16 +13,19 @@ word() { # print the status's word; also "now"
     IFS=' ' read -r now _ 2>/dev/null <"$file_" || now=''
     say "$now"
 }
-plan() { # plan WORD...: print the rest of the plan's first line that begins with one of these words
+# The plan is read once: a shell that reads a line of a file asks the kernel for each byte.
+read_plan() {
+    planned_=''
     regular "$T/plan"
-    while IFS=' ' read -r key rest; do
-        for wanted in "$@"; do
-            if [ "$key" = "$wanted" ]; then
-                say "$rest"
-                return 0
-            fi
-        done
-    done 2>/dev/null <"$file_"
+    while IFS= read -r one; do planned_=$planned_$one$newline; done 2>/dev/null <"$file_"
+}
+plan() { # plan WORD...: print the rest of the plan's first line that begins with one of these words
+    wanted_=" $* " left_=$planned_
+    while [ -n "$left_" ]; do
+        line_=${left_%%"$newline"*} left_=${left_#*"$newline"}
+        key_=${line_%% *} line_=${line_#"${line_%% *}"}
+        case $wanted_ in *" $key_ "*) say "${line_# }" && return ;; esac
+    done
     return 1
 }
 # fields LAYER: set new, profile, old_number and old_path of nixos or home-manager (system and home in
@@ -39,6 +42,8 @@ fields() {
     [ "$#" = 4 ] || return 1
     new=$1 profile=$2 old_number=$3 old_path=$4
 }
+
+read_plan
 
 # -- root and the user ----------------------------------------------------------------------------
 
@@ -68,10 +73,10 @@ variable_of() { # variable_of LINE: NAME=PATH of a line of the plan, else failur
     case $1 in "variable HOME="* | "variable XDG_"*_HOME=*) variable=${1#variable } ;; *) return 1 ;; esac
 }
 if [ -f "$T/plan" ] && [ "$for_another" = no ] && ! rooted; then
-    PATH=$PATH$(places)
-    while IFS= read -r one; do
-        if variable_of "$one"; then export "${variable?}"; fi
-    done <"$T/plan"
+    if where=$(plan places); then PATH=$PATH:$where; fi
+    set -f && IFS=$newline
+    for one in $planned_; do if variable_of "$one"; then export "${variable?}"; fi; done
+    unset IFS && set +f
 fi
 for_user() { # for_user SECONDS COMMAND...
     seconds=$1
@@ -147,7 +152,7 @@ invalid() {
     return 1
 }
 
-alone() { mine="$$ $(start_time $$) $(boot_id)"; } # undo.sh has more, but not in an older record
+alone() { itself; } # undo.sh has more, but not in an older record
 at_work() { runs || put "$T/process" "$mine" || :; } # note this process: runs wait for its end
 
 # -- parts ----------------------------------------------------------------------------------------
@@ -235,7 +240,7 @@ user_record() { # user_record WRITTEN: print the user's directory of this run's 
 }
 remember() { # remember <NEW: keep the former record, then replace it by NEW
     written=$(plan written) && kept=$(user_record "$written") || return 1
-    mkdir -p -- "$kept" || stop 70 "$kept: cannot be made"
+    [ -d "$kept" ] || mkdir -p -- "$kept" || stop 70 "$kept: cannot be made"
     plain "$written"
     if [ -e "$written" ]; then
         [ -r "$written" ] || stop 70 "$written: cannot be read"
@@ -245,7 +250,7 @@ remember() { # remember <NEW: keep the former record, then replace it by NEW
     fi
     seal "$kept" before written-before || stop 70 "$why"
     receive "$written" || stop 70 "$why"
-    rm -rf -- "${written%/*}/undone"
+    if [ -e "${written%/*}/undone" ]; then rm -rf -- "${written%/*}/undone"; fi
 }
 plain() { # whether it is a regular file: a FIFO would never end, a link may lead anywhere
     if [ -L "$1" ] || { [ -e "$1" ] && [ ! -f "$1" ]; }; then stop 70 "$1: is not a regular file"; fi
@@ -267,7 +272,7 @@ later() {
         for status in "$runs"/*/transaction/status; do
             first_of "$status"
             case $status_ in kept* | broken*) ;; *) continue ;; esac
-            if number=$(number_in "${status%/transaction/status}") && [ "$number" -gt "$mine" ]; then
+            if number_in "${status%/transaction/status}" >/dev/null && [ "$number" -gt "$mine" ]; then
                 return 0
             fi
         done
@@ -342,7 +347,7 @@ number_in() { # number_in RUN_DIRECTORY: print the number that orders the change
     number=''
     if [ -f "$1/transaction/plan" ]; then
         while IFS=' ' read -r key rest; do
-            if [ "$key" = number ]; then number=$rest; fi
+            if [ "$key" = number ]; then number=$rest && break; fi
         done <"$1/transaction/plan" 2>/dev/null
     elif [ -f "$1/number" ]; then
         IFS= read -r number <"$1/number" 2>/dev/null
@@ -357,20 +362,20 @@ number_in() { # number_in RUN_DIRECTORY: print the number that orders the change
 prune() {
     newest=0
     for old in "$1"/[0-9]*t[0-9]*-*; do
-        if number=$(number_in "$old") && [ "$number" -gt "$newest" ]; then newest=$number; fi
+        if number_in "$old" >/dev/null && [ "$number" -gt "$newest" ]; then newest=$number; fi
     done
     for old in "$1"/[0-9]*t[0-9]*-*; do
         if [ ! -d "$old" ] || [ -L "$old" ]; then continue; fi
-        if [ "${old##*/}" = "${2:-}" ] || of_another "$old"; then continue; fi
-        if number=$(number_in "$old"); then
+        if [ "${old##*/}" = "${2:-}" ]; then continue; fi
+        if number_in "$old" >/dev/null; then
             [ "$number" -le "$((newest - KEPT))" ] || continue
         elif [ -e "$old/transaction" ] || [ -e "$old/number" ] || has_bytes "$old" ||
             root_has "$1" "${old##*/}"; then
             continue
         fi
-        drop "$old"
+        of_another "$old" || drop "$old"
     done
-    rm -rf -- "$1"/.gone-*
+    for old in "$1"/.gone-*; do if [ -e "$old" ]; then rm -rf -- "$old"; fi; done
 }
 has_bytes() { # has_bytes RUN_DIRECTORY: whether it has old bytes of replaced files
     for bytes in "$1"/layer/before/* "$1"/live-*/before/*; do

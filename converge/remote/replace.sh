@@ -25,11 +25,11 @@ unchanged() { # unchanged DIGEST PATH
 # shellcheck disable=SC2154 # of whoever stages something
 staged() { stage_=${1%/*}/.${1##*/}.wt-$run; } # staged PATH: set "stage_", the path of the staged file
 private_=$newline
-# private DIRECTORY: whether no other user can replace what lies there; else "above_". Each directory is
+# private DIRECTORY: whether no other user can replace what lies there; else "swapped_". Each directory is
 # looked at once.
 private() {
     case $private_ in *"$newline$1$newline"*) return 0 ;; esac
-    if above_=$(swappable "$1"); then return 1; fi
+    if swappable "$1" >/dev/null; then return 1; fi
     private_=$private_$1$newline
 }
 # ours PATH: whether a rename may replace what is at PATH.
@@ -45,7 +45,7 @@ ours() {
     elif [ -e "$1" ] && [ ! -O "$1" ]; then
         why="$1: belongs to another user"
     elif [ "$for_another" = no ] && ! private "${1%/*}"; then
-        why="$1: another user can replace it, in ${above_%%"$newline"*}"
+        why="$1: another user can replace it, in ${swapped_%%"$newline"*}"
     else
         return 0
     fi

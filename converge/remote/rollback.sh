@@ -86,7 +86,7 @@ as=''
 if [ ! -O "$chosen" ]; then as=by_root; fi
 if ! usable "$chosen"; then
     if [ -n "$as" ]; then # root may be able to do it
-        why="$why; before that: sudo tar -xpzf $(quoted "$chosen/programs.spare") -C $(quoted "$chosen")"
+        why="$why; before that: sudo tar -xpf $(quoted "$chosen/programs.spare") -C $(quoted "$chosen")"
     fi
     say "status broken $why"
     exit 4

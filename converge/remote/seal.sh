@@ -2,7 +2,6 @@
 # has digest and mode, and the archive LABEL.spare has a second copy. A part of write.sh, transact.sh
 # and rollback.sh.
 # shellcheck shell=sh disable=SC2034,SC2154
-sums_of() { (cd -- "$1" && shift && sha256sum -- "$@" && stat -c '%a %n' -- "$@") 2>/dev/null; }
 text_of() { # text_of FILE: print it if it is a regular file
     regular "$1"
     cat -- "$file_" 2>/dev/null
@@ -17,14 +16,16 @@ seal() {
         if [ -f "$sealed_/$name_" ]; then set -- "$@" "$name_"; fi
     done
     [ "$#" -gt 0 ] || return 0
-    why="$sealed_: cannot be read"
-    list_=$(sums_of "$sealed_" "$@") || return 1
-    digest_=$(say "$list_" | sha256sum)
-    put "$sealed_/$label_.sums" "$list_" "whole ${digest_%% *}" || return 1
-    # shellcheck disable=SC2016 # expanded by the inner shell
-    why=$({ tar -czf "$sealed_/$label_.spare.new" -C "$sealed_" -- "$label_.sums" "$@" &&
-        settle "$sealed_/$label_.spare"; } 2>&1) && return 0
+    path_=$sealed_/$label_.sums
+    why=$({
+        cd -- "$sealed_" && { sha256sum -- "$@" && stat -c '%a %n' -- "$@"; } >"$path_.new" &&
+            digest_=$(sha256sum <"$path_.new") && say "whole ${digest_%% *}" >>"$path_.new" &&
+            settle "$path_"
+    } 2>&1) || unsettled || return 1
     path_=$sealed_/$label_.spare
+    # Written by the page, since of half a block tar does not say that the disk is full.
+    why=$({ tar -b 8 -cf "$path_.new" -C "$sealed_" -- "$label_.sums" "$@" && settle "$path_"; } 2>&1) &&
+        return 0
     unsettled
 }
 # sums_whole FILE: whether it is what seal wrote; sets "list_" to its lines and "names_" to its names.
@@ -63,7 +64,7 @@ mend() {
     why="its record is damaged: $1/$2.sums"
     rm -rf -- "$mending_"
     if plain_file "$spare_" && mkdir -p -- "$mending_" 2>/dev/null; then
-        tar -xpzf "$spare_" -C "$mending_" --no-same-owner 2>/dev/null
+        tar -xpf "$spare_" -C "$mending_" --no-same-owner 2>/dev/null
     fi
     if sums_whole "$1/$2.sums" || { sums_whole "$mending_/$2.sums" && mend_one "$1" "$2.sums"; }; then
         why=''

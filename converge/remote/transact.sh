@@ -49,8 +49,8 @@ runs() { # whether the process of this transaction still runs
 }
 # Make the user's running desktop read its files again; without a desktop nothing happens.
 reload_desktop() {
-    bus=/run/user/$(id -u "$(plan user)")/bus
-    if [ "$(id -un)" = "$(plan user)" ]; then bus=${XDG_RUNTIME_DIR:-${bus%/bus}}/bus; fi
+    bus=${XDG_RUNTIME_DIR:-/run/user/$uid_}/bus
+    if rooted; then bus=/run/user/$(id -u "$(plan user)")/bus; fi
     if [ ! -S "$bus" ]; then return 0; fi
     as_user timeout 20 systemctl --user daemon-reload
     as_user timeout 20 busctl --user --auto-start=no call org.kde.KWin /KWin org.kde.KWin reconfigure
@@ -72,7 +72,7 @@ unit_manager() {
 }
 
 await() { # await: set "decision" to confirm, undo, late, or failed with "why"
-    from=$(uptime_s)
+    uptime_s >/dev/null && from=$up_
     end=$((from + $(plan deadline)))
     decision=failed
     put "$T/deadline" "$end" && status activated "$(plan run)" || return
@@ -180,13 +180,13 @@ ready() {
 case $verb in
     start)
         place "${T%/*}" || stop 70 "$why"
-        mkdir -p -- "$T" || stop 70 "$T: cannot be made"
+        [ -d "$T" ] || mkdir -p -- "$T" || stop 70 "$T: cannot be made"
         # Left by an earlier attempt that found a changed file.
         rm -f -- "$T/process" "$T/decision" "$T/deadline" "$T/parts" \
             "$T/programs.sums" "$T/programs.spare"
-        text=$(unpack "$T" 2>&1) ||
-            stop 70 "$T: cannot be written: $(reason "$text")"
+        text=$(unpack "$T" 2>&1) || stop 70 "$T: cannot be written: $(reason "$text")"
         say "boot $(boot_id)" >>"$T/plan" || stop 70 "$T/plan: cannot be written"
+        read_plan
         # Root acts for whoever asked, and for nobody else: whoever is named here runs the user's part.
         if [ "$for_another" = yes ] && [ "$(id -u "$(plan user)")" != "$SUDO_UID" ]; then
             stop 64 "$(plan user): not the user who asked root"
@@ -228,8 +228,8 @@ case $verb in
         trap '' HUP INT PIPE
         # shellcheck source=converge/remote/undo.sh
         . "$T/undo.sh"
-        why=''
-        put "$T/process" "$$ $(start_time $$) $(boot_id)" || {
+        why='' && itself
+        put "$T/process" "$mine" || {
             status undone "nothing was changed: $why"
             exit 70
         }
@@ -249,8 +249,7 @@ case $verb in
         after_reboot disarm
         ;;
     wait)
-        from=$(uptime_s)
-        limit=$((from + $3)) begun=$((from + 10))
+        uptime_s >/dev/null && from=$up_ limit=$((up_ + $3)) begun=$((up_ + 10))
         past=${4:-activating}
         while uptime_s >/dev/null && [ "$up_" -lt "$limit" ]; do
             word >/dev/null
@@ -269,8 +268,9 @@ case $verb in
             nap "$from" 0.1
         done
         # The process still writes a little after its last word, so wait for its end.
-        case $(word) in kept | undone | broken)
-            limit=$(($(uptime_s) + 10))
+        word >/dev/null
+        case $now in kept | undone | broken)
+            uptime_s >/dev/null && limit=$((up_ + 10))
             while runs && uptime_s >/dev/null && [ "$up_" -lt "$limit" ]; do nap "$from" 0.05; done
             ;;
         esac
@@ -359,7 +359,7 @@ case $verb in
         after_reboot disarm
         ;;
     restore)
-        T=$3
+        T=$3 && read_plan
         # shellcheck source=converge/remote/undo.sh
         . "$T/undo.sh"
         restore "$2" "$4"

@@ -12,7 +12,8 @@ trouble='' left='' held_up=''
 # it has left in force. A process has the first turn whose process is gone; where the disk has no room
 # for a turn, the undo goes on.
 alone() {
-    turn=0 mine="$$ $(start_time $$) $(boot_id)"
+    turn=0
+    itself
     until ln -sT -- "$mine" "$T/turn.$turn" 2>/dev/null; do
         IFS=' ' read -r pid start boot <<TURN
 $(readlink -- "$T/turn.$turn")

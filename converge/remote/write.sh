@@ -36,8 +36,18 @@ clean_up() {
     for_stages rm -f
 }
 for_stages() { # for_stages COMMAND...: run it once for all staged files
-    if [ -z "$stages" ]; then return 0; fi
-    printf '%s' "$stages" | tr '\n' '\0' | xargs -0 "$@" --
+    if [ -n "$stages" ]; then for_lines "$stages" "$@"; fi
+}
+for_lines() { # for_lines LINES COMMAND...: run it with an argument for each line
+    lines_=$1
+    shift
+    set -f
+    IFS=$newline
+    # shellcheck disable=SC2086 # one argument for each line
+    set -- "$@" -- $lines_
+    unset IFS
+    set +f
+    "$@"
 }
 at_end() { # remove staged files, and the lock if this run holds it
     clean_up
@@ -61,11 +71,26 @@ failed() {
 
 [ -z "$lock" ] || take_lock
 place "${work%/*}" || stop 70 "$why"
-mkdir -p -- "$work/before" || stop 70 "$work: cannot be made"
+[ -d "$work/before" ] || mkdir -p -- "$work/before" || stop 70 "$work: cannot be made"
 text=$(unpack "$work" "${6:-}" 2>&1) ||
     stop 70 "$work: cannot hold the new files: $(reason "$text")"
+manifest=$(cat -- "$work/manifest" 2>/dev/null)
 # tar accepts an archive that ends between two members, so the last line is checked.
-[ "$(tail -n 1 -- "$work/manifest" 2>/dev/null)" = end ] || stop 70 "the payload was cut off"
+[ "${manifest##*"$newline"}" = end ] || stop 70 "the payload was cut off"
+rows_=$manifest$newline
+# next_row: set kind, number, mode, before and path of the next line; it fails behind the last one, and
+# begins anew.
+next_row() {
+    if [ -z "$rows_" ]; then
+        rows_=$manifest$newline
+        return 1
+    fi
+    row_=${rows_%%"$newline"*} rows_=${rows_#*"$newline"}
+    kind=${row_%% *} row_=${row_#* }
+    number=${row_%% *} row_=${row_#* }
+    mode=${row_%% *} row_=${row_#* }
+    before=${row_%% *} path=${row_#* }
+}
 
 note_missing() { # note_missing DIRECTORY: note the directories to make, which an undo removes
     missing=$1 list=''
@@ -89,7 +114,7 @@ layer_alone() {
     esac
     case $path in "$layer_"/*) ;; *) return 1 ;; esac
 }
-while IFS=' ' read -r kind number mode before path; do
+while next_row; do
     layer_alone || end_with 73 refused "$path: no file of the NixOS layer; root writes no other"
     case $kind in
         dir)
@@ -101,7 +126,7 @@ while IFS=' ' read -r kind number mode before path; do
         sweep) rm -f -- "$path" ;;
         file | kde | gone) check "$before" "$path" ;;
     esac
-done <"$work/manifest"
+done
 
 # What chezmoi has recorded of each target is kept, too. It is asked beside what follows, since its start
 # takes long; a chezmoi that does not answer stops the run before anything is replaced. Whoever asks
@@ -120,31 +145,31 @@ keep_note() { # keep_note NUMBER TARGET; half of a note on a full disk is none
 }
 # An earlier attempt may have left one.
 if [ -e "$work/state" ]; then rm -rf -- "$work/state"; fi
-while IFS=' ' read -r kind number mode before path; do
+while next_row; do
     [ "$kind" = apply ] || continue
     if [ ! -d "$work/state" ]; then
         mkdir -- "$work/state" || stop 70 "$work/state: cannot be written"
         keep_place &
     fi
     keep_note "$number" "$path" &
-done <"$work/manifest"
+done
 
-while IFS=' ' read -r kind number mode before path; do
+while next_row; do
     case $kind in file | kde) ;; *) continue ;; esac
     staged "$path"
     stages=$stages$stage_$newline
     stage "$mode" "$work/new/$number" "$path" || failed "$why"
-done <"$work/manifest"
+done
 for_stages sync || stop 70 "sync: not durable"
 
 # Keep the old bytes, which must be those that were read, before anything is replaced.
-while IFS=' ' read -r kind number mode before path; do
+while next_row; do
     case $kind in file | kde | gone) ;; *) continue ;; esac
     if [ "$before" != absent ]; then
         cp -a -- "$path" "$work/before/$number" || failed "$path: cannot be kept"
         unchanged "$before" "$work/before/$number" || end_with 75 stale "$path"
     fi
-done <"$work/manifest"
+done
 wait
 if [ -d "$work/state" ]; then
     IFS= read -r known 2>/dev/null <"$work/state/place" || stop 70 "$work/state: cannot be written"
@@ -153,12 +178,12 @@ if [ -d "$work/state" ]; then
         true >"$work/state/made" || stop 70 "$work/state: cannot be written"
     fi
 fi
-while IFS=' ' read -r kind number mode before path; do
+while next_row; do
     if [ "$kind" != apply ] || [ -s "$work/state/$number" ]; then continue; fi
     asked state get --bucket=entryState --key="$path" ||
         stop 70 "$path: chezmoi does not tell what it knows of it: $why"
     say "${answer:-absent}" >"$work/state/$number" || stop 70 "$work/state: cannot be written"
-done <"$work/manifest"
+done
 kept_names() { # print the names of the files that an undo needs
     for name in "$work"/before/* "$work"/entries/* "$work"/state/*; do
         if [ -f "$name" ]; then say "${name#"$work/"}"; fi
@@ -166,32 +191,37 @@ kept_names() { # print the names of the files that an undo needs
 }
 # shellcheck disable=SC2046 # names of ours, without blanks
 seal "$work" record manifest made $(kept_names) || stop 70 "$why"
-find "$work" -type f -print0 | xargs -0 sync -- || stop 70 "$work: not durable"
+find "$work" -type f -exec sync -- {} + || stop 70 "$work: not durable"
 
 # KDE waits from here on, only for a look and a rename of each file.
-while IFS=' ' read -r kind number mode before path; do
+while next_row; do
     [ "$kind" = kde ] || continue
     kde_lock "$path" || case $? in
         1) end_with 75 stale "$path: $kde_why" ;;
         *) stop 70 "$path: $kde_why" ;;
     esac
-done <"$work/manifest"
-while IFS=' ' read -r kind number mode before path; do
+done
+while next_row; do
     case $kind in file | kde | gone) unchanged "$before" "$path" || end_with 75 stale "$path" ;; esac
-done <"$work/manifest"
+done
 replaced=yes
-while IFS=' ' read -r kind number mode before path; do
+while next_row; do
     case $kind in
         file | kde) staged "$path" && mv -fT -- "$stage_" "$path" ;;
         gone) rm -f -- "$path" ;;
         *) continue ;;
     esac || stop 70 "$path: cannot be replaced"
     say wrote "$path"
-done <"$work/manifest"
+done
 kde_unlock
-while IFS=' ' read -r kind number mode before path; do
-    case $kind in file | kde | gone) say "${path%/*}" ;; esac
-done <"$work/manifest" | sort -u | tr '\n' '\0' | xargs -0 -r sync -- ||
+above=$newline
+while next_row; do
+    case $kind:$above in
+        *:*"$newline${path%/*}$newline"*) ;;
+        file:* | kde:* | gone:*) above=$above${path%/*}$newline ;;
+    esac
+done
+[ "$above" = "$newline" ] || for_lines "$above" sync ||
     stop 70 "sync: replaced, but not known to be durable"
 
 # chezmoi notes that both files are what it would write: only its record changes, so nothing that KDE
@@ -215,19 +245,19 @@ disagrees() { # disagrees TARGET
 # All are asked in one call, beside the notes, which change no answer. If that call fails, each is asked
 # alone.
 set --
-while IFS=' ' read -r kind number mode before path; do
+while next_row; do
     if [ "$kind" = apply ]; then set -- "$@" "$path"; fi
-done <"$work/manifest"
+done
 asking=''
 if [ "$#" -gt 0 ]; then
     agrees "$@" >/dev/null 2>&1 &
     asking=$!
 fi
 noted=$newline
-while IFS=' ' read -r kind number mode before path; do
+while next_row; do
     [ "$kind" = apply ] || continue
     if take_note "$number" "$path"; then noted=$noted$path$newline; else disagrees "$path"; fi
-done <"$work/manifest"
+done
 agree=no
 if [ -n "$asking" ] && wait "$asking"; then agree=yes; fi
 for target in "$@"; do

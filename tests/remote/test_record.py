@@ -117,7 +117,7 @@ def small(tmp_path: Path) -> Iterator[Workspace]:
         missing("mounting needs root: run the tests as root")
     workspace = Workspace(tmp_path)
     workspace.state.mkdir(parents=True)
-    options = ["-t", "tmpfs", "-o", "size=600k,mode=700", "none", str(workspace.state)]
+    options = ["-t", "tmpfs", "-o", "size=900k,mode=700", "none", str(workspace.state)]
     subprocess.run(["mount", *options], check=True)
     try:
         yield workspace

@@ -2,9 +2,11 @@
 # shellcheck shell=sh disable=SC2154 # root, cap: common.sh
 
 probe_kde() { # kde FILE GROUP KEY: as an application reads it, the system's files included
-    reader=$(command -v kreadconfig6 || command -v kreadconfig5) || stop 120 kreadconfig6
+    reader=kreadconfig6
+    command -v "$reader" >/dev/null || reader=kreadconfig5
+    command -v "$reader" >/dev/null || stop 120 kreadconfig6
     # A relative name: an absolute one would leave the system's files and their locks out.
-    "$reader" --file "$1" --group "$2" --key "$3" --default '(no entry)'
+    exec "$reader" --file "$1" --group "$2" --key "$3" --default '(no entry)'
 }
 kwin() { busctl --user --json=short call org.kde.KWin "$@"; }
 probe_kwin() { # kwin EFFECT...
