@@ -109,23 +109,24 @@ def _plain(encoded: str) -> str:
     return base64.b64decode(encoded, validate=True).decode(errors="replace")
 
 
-def parse(lines: Iterable[str]) -> Snapshot:
-    """The snapshot from the lines that one reading prints.
+def parse(lines: Iterable[str], earlier: Snapshot | None = None) -> Snapshot:
+    """The snapshot from the lines that one reading prints. ``earlier``: the snapshot that has the
+    machine and the flakes, where this reading has not looked at them.
 
     Raises ``SnapshotError`` where the lines are incomplete or malformed.
     """
     try:
-        return _parse(list(lines))
+        return _parse(list(lines), earlier)
     except (ValueError, IndexError) as error:
         raise SnapshotError(f"the snapshot is malformed: {error}") from error
 
 
-def _parse(rows: list[str]) -> Snapshot:
-    machine: tuple[str, ...] = ()
+def _parse(rows: list[str], earlier: Snapshot | None) -> Snapshot:
+    machine = earlier.machine if earlier else ()
     if "detected" in rows:  # remote/detect.sh comes first; its last line
         middle = rows.index("detected") + 1
         machine, rows = tuple(rows[:middle]), rows[middle:]
-    read: Mapping[str, Flake] = {}
+    read: Mapping[str, Flake] = earlier.flakes if earlier else {}
     if rows and rows[0] == flakes.BEGIN and flakes.END in rows:  # then remote/flakes.sh
         middle = rows.index(flakes.END)
         read, rows = flakes.parse(rows[1:middle]), rows[middle + 1 :]

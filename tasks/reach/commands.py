@@ -29,10 +29,20 @@ echo workspace-begin
 def read_command(root: str, arguments: Sequence[str]) -> StringCommand:
     """The command that reads a workspace: its machine, its flakes and its managed files.
     ``arguments``: ``Choices.flakes``, then the arguments of ``read.sh``."""
-    whole = remote.text(remote.PROGRAMS / "common.sh") + _programs() + _SNAPSHOT
+    programs = _programs("places", "managed", "detect", "flakes", "read")
+    whole = remote.text(remote.PROGRAMS / "common.sh") + programs + _SNAPSHOT
     return remote.sh(whole, "workspace-snapshot", root, *arguments)
 
 
+#: What is left of it once a change is in force: neither the machine nor the user's flakes are asked
+#: again.
+_AGAIN = """\
+root=$1
+shift
+echo workspace-begin
+workspace_places "$root"
+workspace_managed "$root" "$@" | workspace_read "$root" "$@"
+"""
 #: A program, and where it succeeds remote/check.sh, whose probes begin with the text of common.sh
 #: too. The first argument of the program is the number of those that are its own.
 _ASK = """\
@@ -49,13 +59,14 @@ sh -c "$common$check" workspace-check "$root" "$cap" "$may_sudo" "$common$probes
 _OWN = """\
 own=$1
 shift
-with_first "$own" workspace_snapshot "$@"
+with_first "$own" workspace_again "$@"
 """
 
 
 def look_command(root: str, arguments: Sequence[str], questions: Sequence[str]) -> StringCommand:
-    """``read_command``, and behind its answer that of ``check.sh`` to these questions, if the
-    workspace could be read. The probes have no common text."""
+    """The command that reads the managed files of a workspace and its records, and asks
+    ``check.sh`` these questions, if the workspace could be read. ``arguments``: those of
+    ``read.sh``. The probes have no common text."""
     return remote.sh(*_look(root, arguments, questions))
 
 
@@ -82,15 +93,16 @@ exec sh -c "$@" </dev/null
 def begin_command(
     place: str, wait_s: int, root: str, arguments: Sequence[str], questions: Sequence[str]
 ) -> StringCommand:
-    """``transact.sh start`` from its payload and, once the change is in force, ``look_command``:
-    a reading where the change can be seen. ``place``: the transaction's directory."""
+    """``transact.sh start`` from its payload and, once the change is in force, ``look_command``.
+    ``place``: the transaction's directory."""
     begin = remote.carried_words("transact", ["start", place, str(wait_s)])
     return remote.sh(_BEGIN, "workspace-begin", *begin, *_look(root, arguments, questions))
 
 
 def _look(root: str, arguments: Sequence[str], questions: Sequence[str]) -> Sequence[str]:
-    read = f"{_programs()}workspace_snapshot() {{\n{_SNAPSHOT}}}\n{_OWN}"
-    return _ask("snapshot", read, (root, *arguments), questions)
+    programs = _programs("places", "managed", "read")
+    read = f"{programs}workspace_again() {{\n{_AGAIN}}}\n{_OWN}"
+    return _ask("again", read, (root, *arguments), questions)
 
 
 def _ask(name: str, first: str, own: Sequence[str], questions: Sequence[str]) -> Sequence[str]:
@@ -119,10 +131,6 @@ def asking(
     return (*questions[:3], whole, *questions[4:]), ""
 
 
-def _programs() -> str:
-    programs = "".join(_function(name) for name in ("managed", "detect", "flakes", "read"))
-    return _function("places") + programs
-
-
-def _function(name: str) -> str:
-    return "".join(("workspace_", name, "() {\n", remote.without_common(name), "}\n"))
+def _programs(*names: str) -> str:
+    """The programs as functions, ``workspace_NAME``."""
+    return "".join(f"workspace_{name}() {{\n{remote.without_common(name)}}}\n" for name in names)

@@ -20,7 +20,12 @@ _begun: dict[str, gevent.Greenlet] = {}  # by the name of pyinfra's host
 
 def arguments(choices: Choices) -> list[str]:
     """The arguments for reading a workspace: its flakes and every managed path."""
-    found = [*choices.flakes]
+    return [*choices.flakes, *paths(choices)]
+
+
+def paths(choices: Choices) -> list[str]:
+    """The arguments of ``read.sh``: every managed path."""
+    found = []
     for name in layers.KDE_FILES:
         found += ["-k", f"~/.config/{name}"]
     for setting in ALL:

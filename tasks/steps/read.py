@@ -124,13 +124,14 @@ def attempt(work: Given) -> Snapshot | str:
     return understood(answer)
 
 
-def understood(answer: remote.Answer) -> Snapshot | str:
-    """The snapshot in the answer of a reading, or why the workspace could not be read."""
+def understood(answer: remote.Answer, earlier: Snapshot | None = None) -> Snapshot | str:
+    """The snapshot in the answer of a reading, or why the workspace could not be read. ``earlier``:
+    as for ``observed.parse``."""
     lines = unread.framed(answer.lines)
     if lines is None or not answer.ok:
         return unread.why(answer.lines, answer.errors, lost=answer.lost)
     try:
-        return parse(lines)
+        return parse(lines, earlier)
     except Exception as error:  # a hostile answer ends this workspace's part, not the run
         if unread.lacks(answer.errors):
             return unread.why(answer.lines, answer.errors)

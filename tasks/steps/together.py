@@ -43,7 +43,7 @@ def begin(work: Built, expected: Built, wait_s: int, payload: str) -> tuple[Answ
     start = ("start", str(wait_s))
     if work.as_root or stdin:
         return transaction.ask(work, *start, stdin=payload), None
-    place, reads = transaction.directory(work), reading.arguments(work.choices)
+    place, reads = transaction.directory(work), reading.paths(work.choices)
     given = commands.begin_command(place, wait_s, work.choices.root, reads, words)
     with work.waits(PROGRAMS["transact"]):
         limit = transaction.LIMIT_S + _limit(asked)
@@ -61,9 +61,10 @@ def begin(work: Built, expected: Built, wait_s: int, payload: str) -> tuple[Answ
 def look(
     work: Planned, expected: Planned, looked: Answer | None = None
 ) -> tuple[Snapshot | None, proof.Earlier]:
-    """The snapshot as of ``read.take_again``, and what was asked. ``expected``: the workspace as it
-    should be now, for which the questions are made; what it turns out to lack is asked later.
-    ``looked``: what ``begin`` has of it already."""
+    """The snapshot as of ``read.take_again``, and what was asked. The machine and the flakes are
+    those that the run has read before. ``expected``: the workspace as it should be now, for which
+    the questions are made; what it turns out to lack is asked later. ``looked``: what ``begin``
+    has of it already."""
     asked = proof.foreseen(expected)
     answered: Sequence[str] = ()
 
@@ -71,7 +72,7 @@ def look(
         nonlocal answered, looked
         answer, looked = looked or _look(work, expected, asked), None
         lines, answered = inquiry.apart(answer.lines)
-        return read.understood(replace(answer, lines=tuple(lines)))
+        return read.understood(replace(answer, lines=tuple(lines)), work.snapshot)
 
     found = read.take_again(work, once)
     return found, proof.Earlier(asked, answered)
@@ -79,7 +80,7 @@ def look(
 
 def _look(work: Planned, expected: Planned, asked: Sequence[Ask]) -> Answer:
     words, stdin = _words(expected, asked)
-    given = commands.look_command(work.choices.root, reading.arguments(work.choices), words)
+    given = commands.look_command(work.choices.root, reading.paths(work.choices), words)
     with work.waits(PROGRAMS["check"]):
         return remote.send(work.host, given, stdin=stdin, timeout=_limit(asked))
 

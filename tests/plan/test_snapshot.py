@@ -8,6 +8,7 @@ import io
 import json
 import tarfile
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,13 @@ def test_an_answer_that_is_cut_after_any_line_is_unknown() -> None:
     for length in range(len(lines)):
         with pytest.raises(SnapshotError):
             parse(lines[:length])
+
+
+def test_a_reading_after_a_change_has_the_machine_and_the_flakes_of_the_one_before() -> None:
+    before = replace(parse(answer()), machine=("detected",))
+    after = parse(answer("mark nixos", flakes=()), before)
+    assert "nixos" in after.marks - before.marks
+    assert (after.machine, after.flakes) == (before.machine, before.flakes) and after.flakes
 
 
 def test_an_answer_without_a_fact_a_profile_or_a_flake_is_unknown() -> None:
