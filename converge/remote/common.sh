@@ -77,17 +77,12 @@ end_with() { # end_with CODE WORD TEXT...: end with a line that the controller r
     at_end "$code"
     exit "$code"
 }
-# with_first COUNT COMMAND ARGUMENT...: run the command with the first COUNT of these arguments.
+# with_first COUNT COMMAND ARGUMENT...: run the command with the first COUNT of these arguments. What is
+# evaluated are their numbers.
 with_first() {
-    count_=$1 command_=$2 moved_=0
-    shift 2
-    while [ "$moved_" -lt "$count_" ]; do # move the first ones to the end of the list
-        set -- "$@" "$1"
-        shift
-        moved_=$((moved_ + 1))
-    done
-    shift "$(($# - count_))"
-    "$command_" "$@"
+    words_='' at_=2
+    while [ "$at_" -lt "$(($1 + 2))" ]; do at_=$((at_ + 1)) && words_="$words_ \"\${$at_}\""; done
+    eval "\"\$2\" $words_"
 }
 stop() { code=$1 && shift && end_with "$code" failed "$*"; } # stop CODE TEXT...: with "failed TEXT"
 

@@ -275,12 +275,12 @@ def alike(given: StringCommand, environment: Mapping[str, str]) -> StringCommand
 
 
 _LENGTHS = 1024  # bytes between two lengths that a command may have
-#: Moves so many words behind the variables that follow them, and runs that.
+#: Runs so many words with the variables behind them. It evaluates the numbers of the words alone.
 _LAST = """\
-n=$1
-shift
-while [ "$n" -gt 0 ]; do set -- "$@" "$1" && shift && n=$((n - 1)); done
-exec env "$@"
+n=$1 first= last= i=0 && shift
+for word do i=$((i + 1)) at=" \\"\\${$i}\\""
+if [ "$i" -gt "$n" ]; then first=$first$at; else last=$last$at; fi
+done; eval "exec env $first $last"
 """
 
 
