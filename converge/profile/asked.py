@@ -41,7 +41,7 @@ class Ids(NamedTuple):
 
     settings: Mapping[str, Setting]
     facts: Collection[str]
-    consents: Collection[str]  # the facts that take consent
+    consents: Collection[str]  # the facts that take consent, and what else does that is no setting
     former: Mapping[str, str]  # former name of a fact, now a setting's id -> its present name
 
 
@@ -75,6 +75,8 @@ def _useless(key: str, name: str, ids: Ids) -> tuple[str, str]:
         hint = f"the fact is {fact}: --data accept={fact}"
         return "is a setting, and needs no consent", hint
     if setting is None:
+        if name in ids.consents and name not in ids.facts and key != "accept":
+            return "is a word for accept= alone", f"leave {key}={name} out"
         if name in ids.facts and key != "accept":
             return "is a fact of the profile and no setting", "correct the profile instead"
         if name in ids.facts and name not in ids.consents:

@@ -370,7 +370,7 @@ def _input(host: Any, task: str, given: frozenset[str]) -> tuple[Choices, Profil
         data = {**bare.choices(host), **data}
     known = [*BY_ID, *FACTS, OFFERED, MOVED_ASIDE]
     choices = check_choices(host.name, data, known_settings=known)
-    ids = asked.Ids(BY_ID, (*FACTS, MOVED_ASIDE), (*CONSENTS, MOVED_ASIDE), FORMER)
+    ids = asked.Ids(BY_ID, FACTS, (*CONSENTS, MOVED_ASIDE), FORMER)
     wrong = [*asked.problems(choices, task=task, given=given, ids=ids)]
     if task == "measure":
         try:

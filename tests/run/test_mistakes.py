@@ -196,7 +196,10 @@ CHOICES = (
     ("W deploy.py --dry --data accept=memory.zramDevice", "is a fact that takes no consent; corr"),
     ("W deploy.py --dry --data accept=system", "--data accept: system is a fact that takes no"),
     ("W deploy.py --dry --data exclude=offered", "offered is a word for include= alone; leave"),
-    ("W deploy.py --dry --data exclude=home.files", "home.files is a fact of the profile and no"),
+    (
+        "W deploy.py --dry --data exclude=home.files",
+        "home.files is a word for accept= alone; leave",
+    ),
     ("W deploy.py --dry --data accept=kwin.gl-core", "--data include=kwin.gl-core"),
     ("W deploy.py -y --data plan=cccccccccccc", "no plan of that id was shown here"),
     ("W tasks/verify.py --data plan=cccccccccccc", "does nothing in tasks/verify.py; it is for"),
