@@ -8,7 +8,7 @@ profile, because these values become paths, unit names and Nix attributes.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from converge.problem import (
@@ -124,12 +124,25 @@ def check_choices(
     return _choices(given)
 
 
-def fleet_problems(choices: Mapping[str, Choices]) -> tuple[Problem, ...]:
-    """Return the problems between the hosts of one run. ``choices``: by pyinfra's host name."""
+def fleet_problems(
+    choices: Mapping[str, Choices], logins: Mapping[str, Hashable]
+) -> tuple[Problem, ...]:
+    """Return the problems between the hosts of one run. ``choices``: by pyinfra's host name;
+    ``logins``: what is equal where two names are one login."""
     problems: list[Problem] = []
     names: dict[str, str] = {}
+    there: dict[Hashable, str] = {}
     for name, chosen in choices.items():
         source = _HostData(name)
+        first = there.setdefault((logins[name], chosen.root), name)
+        if first != name:
+            problems.append(
+                source.problem(
+                    ("at",),
+                    f"this is the login of host {first}, too",
+                    "leave one of the two out: a workspace is the home of one user",
+                )
+            )
         if chosen.workspace in names:
             problems.append(
                 source.problem(

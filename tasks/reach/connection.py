@@ -136,6 +136,14 @@ def ssh(address: Mapping[str, str]) -> dict[str, Any]:
     return data
 
 
+def login(host: Any) -> tuple[object, ...]:
+    """What is equal where two hosts are one login on one machine, with the same variables."""
+    keys = ("ssh_hostname", "ssh_port", "ssh_user")
+    variables = dict(host.data.get("_env") or {})
+    where = host.data.get(keys[0]) or host.name
+    return (where, *map(host.data.get, keys[1:]), *sorted(variables.items()))
+
+
 # -- before the connection ------------------------------------------------------------------------
 
 

@@ -286,7 +286,7 @@ def begin(state: Any, params: dict[str, Any]) -> None:
             says = partial(_connecting, run, host)
             connection.guard(host, says)
     chosen = {name: choices for name, (choices, _) in run.inputs.items()}
-    problems += fleet_problems(chosen)
+    problems += fleet_problems(chosen, {one.name: connection.login(one) for one in state.inventory})
     for problem in builder.problems(state.inventory, chosen):
         problems.append(replace(problem, file="--data") if problem.path in given else problem)
     waiting = _canary(

@@ -266,26 +266,41 @@ def test_any_host_name_is_printed_safely(name: str) -> None:
     assert all(str(problem).isprintable() for problem in caught.value.problems)
 
 
+#: Where two hosts log in.
+HERE = {"a": "me@here", "b": "me@there"}
+
+
+def test_two_names_cannot_be_one_login() -> None:
+    one, two = check(), check(workspace="other")
+    same = {"a": "me@here", "b": "me@here"}
+    (problem,) = fleet_problems({"a": one, "b": two}, same)
+    assert 'host "b": at: this is the login of host a, too; leave one of the two out' in str(
+        problem
+    )
+    assert not fleet_problems({"a": one, "b": check(workspace="other", root="/srv/box")}, same)
+    assert not fleet_problems({"a": one, "b": two}, HERE)
+
+
 def test_two_hosts_cannot_be_one_workspace() -> None:
     one = check()
-    (problem,) = fleet_problems({"a": one, "b": one})
+    (problem,) = fleet_problems({"a": one, "b": one}, HERE)
     assert "shoshin is also the workspace of host a" in str(problem)
 
 
 def test_canary_must_be_one_of_the_workspaces() -> None:
-    (problem,) = fleet_problems({"a": check(canary="shosin")})
+    (problem,) = fleet_problems({"a": check(canary="shosin")}, HERE)
     assert str(problem).endswith(
         "canary: shosin is not a workspace of this run; did you mean shoshin?"
     )
-    assert not fleet_problems({"a": check(canary="shoshin")})
+    assert not fleet_problems({"a": check(canary="shoshin")}, HERE)
 
 
 def test_a_canary_that_waits_itself_would_wait_forever() -> None:
     one, two = check(canary="other"), check(workspace="other", canary="shoshin")
-    problems = [str(problem) for problem in fleet_problems({"a": one, "b": two})]
+    problems = [str(problem) for problem in fleet_problems({"a": one, "b": two}, HERE)]
     assert len(problems) == 2
     assert "canary: other itself waits for shoshin" in problems[0]
-    assert not fleet_problems({"a": one, "b": check(workspace="other", canary="other")})
+    assert not fleet_problems({"a": one, "b": check(workspace="other", canary="other")}, HERE)
 
 
 def test_where_detect_writes_may_be_anywhere_on_the_controller() -> None:
