@@ -69,13 +69,37 @@ remove_made() { # the directories that the run made, where nothing of anybody's 
         rmdir -- "$made" 2>/dev/null || :
     done
 }
-by_hand() { # print the command that restores the whole file
-    if [ "$before" = absent ]; then
+by_hand() { # print what a person can do; no command takes with it what somebody else wrote
+    if [ "$held" = unreadable ] && [ -f "$path" ]; then
+        say "by hand: make it readable, then repeat the undo"
+    elif [ "$held" = unreadable ]; then
+        say "by hand: move it away$(if [ "$before" != absent ]; then say ", then $(copy_back)"; fi)"
+    elif [ "$held" != "$written" ]; then
+        say "by hand: mend that, then repeat the undo; somebody wrote to the file since"
+    elif [ "$before" = absent ]; then
         say "by hand: rm -- $(quoted "$path")"
-    elif [ "$(digest "$record/before/$number")" != "$before" ]; then
-        say "by hand: put back a copy of your own" # the record has none
     else
-        say "by hand: cp -p -- $(quoted "$record/before/$number") $(quoted "$path")"
+        say "by hand: $(copy_back)"
+    fi
+}
+copy_back() { # print the command that restores the whole file
+    if [ "$(digest "$record/before/$number")" = "$before" ]; then
+        say "cp -p -- $(quoted "$record/before/$number") $(quoted "$path")"
+    else
+        say "put back a copy of your own" # the record has none
+    fi
+}
+what_is_there() { # print why the file cannot be read
+    if [ -f "$path" ]; then
+        say "it cannot be read"
+    elif [ -d "$path" ]; then
+        say "a directory is in its place"
+    elif [ -p "$path" ]; then
+        say "a pipe is in its place"
+    elif [ -L "$path" ]; then
+        say "a link to nothing is in its place"
+    else
+        say "no regular file is in its place"
     fi
 }
 
@@ -120,7 +144,7 @@ restore_once() { # 0 done, 75 it changed meanwhile, 70 failed
         restore_mode
         return
     elif [ "$held" = unreadable ]; then
-        why='it cannot be read'
+        why=$(what_is_there)
         return 70
     elif [ "$held" != "$written" ] && ! of_stopped "${record%/*/*}" "$path" "$held"; then
         restore_entries

@@ -117,14 +117,16 @@ usable() {
     return 1
 }
 quoted() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")"; }
-commands_of() { # commands_of RUN_DIRECTORY: print commands that restore its files, "; " after each
+# commands_of RUN_DIRECTORY: print commands that restore its files, "; " after each. What is there now stays
+# beside each, since somebody may have written to it.
+commands_of() {
     for record_ in "$1"/*/manifest; do
         plain_file "$record_" || continue
         while IFS=' ' read -r kind_ number_ _ before_ path_; do
             case $kind_:$before_ in
-                file:absent | kde:absent) printf 'rm -- %s; ' "$(quoted "$path_")" ;;
+                file:absent | kde:absent) printf 'mv -nT -- %s %s; ' "$(quoted "$path_")" "$(quoted "$path_.undone")" ;;
                 file:* | kde:* | gone:*)
-                    printf 'cp -p -- %s %s; ' "$(quoted "${record_%/*}/before/$number_")" "$(quoted "$path_")"
+                    printf 'cp -pT --backup=numbered -- %s %s; ' "$(quoted "${record_%/*}/before/$number_")" "$(quoted "$path_")"
                     ;;
             esac
         done <"$record_"

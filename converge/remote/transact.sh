@@ -202,6 +202,7 @@ case $verb in
         fi
         seal "$T" programs plan transact.sh write.sh undo.sh entries.awk rollback.sh after-reboot ||
             stop 70 "$why"
+        trap '' HUP INT PIPE # from here on the change has a process, or is taken for one that was cut off
         status activating "$(plan run)" || stop 70 "$why"
         if script=$(plan rollback); then
             # shellcheck disable=SC2016 # expanded by the inner shell
@@ -257,13 +258,12 @@ case $verb in
                 activating:activating | decided:activat* | decided:keeping | *:undoing | *:) ;;
                 *) break ;;
             esac
-            if [ -f "$T/process" ] && ! runs && [ "$(word)" = "$now" ]; then
-                say "gone $now"
-                exit 0
-            fi
-            if [ -z "$now" ] && [ "$up_" -ge "$begun" ]; then
-                say none # the payload never came, so no process will read it
-                exit 0
+            if [ -f "$T/process" ] && ! runs && [ "$(word)" = "$now" ]; then say "gone $now" && exit; fi
+            if [ ! -f "$T/process" ] && [ "$up_" -ge "$begun" ]; then
+                case $now in
+                    '') say none && exit ;;                # the payload never came
+                    activating) say "gone $now" && exit ;; # its starter was stopped before it began
+                esac
             fi
             nap "$from" 0.1
         done

@@ -14,6 +14,7 @@ from converge.effect import Effect, Finding, remedy, summary
 from converge.exits import Exit, Outcome, kept
 from converge.journal.journal import Line, last_of_kind, of_kind
 from converge.journal.kinds import FindingRecord, PlanRecord, RunStartRecord
+from converge.plan.saved import NARROWING
 from converge.problem import count
 
 PYINFRA = ".venv/bin/pyinfra"
@@ -105,9 +106,11 @@ def rows(
     *,
     run: str,
     inventory: str,
+    data: Iterable[str],
     wide: bool,
 ) -> Iterator[EndingRow]:
-    """The end of one workspace's part. ``wide``: the run has other workspaces too."""
+    """The end of one workspace's part. ``data``: the choices of the command line, as ``key=value``;
+    ``wide``: the run has other workspaces too."""
     task = next((record.task for record in of_kind(lines, RunStartRecord)), "")
     plan = last_of_kind(lines, PlanRecord, workspace)
     findings = latest(of_kind(lines, FindingRecord, workspace))
@@ -134,8 +137,12 @@ def rows(
             yield EndingRow(word="next", text=look, typed=True)
     elif task == "deploy" and outcome is Outcome.CHANGES:
         limit = f" --limit {shlex.quote(workspace)}" if wide else ""
-        shown = f"--data plan={plan.id if plan else ''}"
-        text = f"{PYINFRA} {shlex.quote(inventory)} deploy.py -y{limit} {shown}"
+        # The plan has the choices that narrowed it; the others are said again.
+        again = [one for one in data if one.partition("=")[0] not in (*NARROWING, "plan")]
+        shown = "".join(
+            f" --data {shlex.quote(one)}" for one in (f"plan={plan.id if plan else ''}", *again)
+        )
+        text = f"{PYINFRA} {shlex.quote(inventory)} deploy.py -y{limit}{shown}"
         yield EndingRow(word="to apply", text=text, typed=True)
     elif task == "deploy" and outcome.exit is Exit.UNKNOWN:
         yield EndingRow(

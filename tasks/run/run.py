@@ -66,7 +66,9 @@ class Run:
         self.yes = bool(params["yes"])
         self.verbose = bool(params.get("verbosity"))
         self.inventory = str(params.get("inventory", ""))
-        self.given = _given(params)  # the keys of --data; all other choices are the inventory's
+        self.data = tuple(map(str, params.get("data") or ()))
+        # The keys of --data; all other choices are the inventory's.
+        self.given = frozenset(one.partition("=")[0] for one in self.data)
         self.command = start.directory(params) / str(params["operations"][0])
         self.task = self.command.stem
         self.terminal = Terminal(sys.stderr if params.get("json_output") else sys.stdout)
@@ -133,6 +135,7 @@ class Run:
             outcome,
             run=self.id,
             inventory=self.inventory,
+            data=self.data,
             wide=len(self.inputs) > 1,
         ):
             if row.typed:
@@ -286,8 +289,9 @@ def begin(state: Any, params: dict[str, Any]) -> None:
             says = partial(_connecting, run, host)
             connection.guard(host, says)
     chosen = {name: choices for name, (choices, _) in run.inputs.items()}
-    problems += fleet_problems(chosen, {one.name: connection.login(one) for one in state.inventory})
-    for problem in builder.problems(state.inventory, chosen):
+    logins = {one.name: connection.login(one) for one in state.inventory}
+    between = (*fleet_problems(chosen, logins), *builder.problems(state.inventory, chosen))
+    for problem in between:
         problems.append(replace(problem, file="--data") if problem.path in given else problem)
     waiting = _canary(
         chosen,
@@ -354,11 +358,6 @@ def _flags(params: dict[str, Any]) -> Iterable[Problem]:
         yield _problem("standard input", "there is nobody to ask", "add -y to apply, --dry to look")
 
 
-def _given(params: Mapping[str, Any]) -> frozenset[str]:
-    """The keys of this command's ``--data``."""
-    return frozenset(str(one).partition("=")[0] for one in params.get("data") or ())
-
-
 def _input(host: Any, task: str, given: frozenset[str]) -> tuple[Choices, Profile | None]:
     """The checked choices and profile of one workspace; tasks/detect.py needs no profile."""
     from converge.gate.gate import CONSENTS, FACTS, FORMER
@@ -394,7 +393,7 @@ def _placed(problem: Problem, host: Any, given: frozenset[str], inventory: str) 
     """The problem with its true source: ``--data``, or the inventory's file and workspace."""
     if not problem.file.startswith("inventory host "):
         return problem
-    key = problem.path.partition(".")[0].partition("[")[0]
+    key = problem.path.partition(".")[0].partition("[")[0].strip('"')
     name = str(host.data.get("workspace") or host.name)
     file = inventory if name == inventory else f"{inventory}, workspace {name}"
     return replace(problem, file="--data" if key in given else file)

@@ -89,6 +89,7 @@ class Waits:
         self.passes = terminal.stream.isatty() and not stays
         self.open: list[Wait] = []
         self._ticker: gevent.Greenlet | None = None
+        self._ended: dict[str, tuple[Wait, float]] = {}  # by ``who``: the last one, and when
 
     @contextlib.contextmanager
     def waiting(self, who: str, name: str, what: str) -> Iterator[Wait]:
@@ -97,6 +98,9 @@ class Waits:
         outer = next((one for one in reversed(self.open) if one.who == who), None)
         within = outer.text if outer else ""
         one = Wait(who=who, name=name, what=what, since=self.clock(), within=within)
+        last, ended = self._ended.get(who, (one, one.since))
+        if last.text == one.text and one.since - ended < TICK_S:  # the same, asked in turns
+            one.since, one.said = last.since, last.said
         self.open.append(one)
         self._show()
         if self._ticker is None or self._ticker.dead:
@@ -105,6 +109,7 @@ class Waits:
             yield one
         finally:
             self.open.remove(one)
+            self._ended[who] = one, self.clock()
             if not self.open:
                 self._ticker.kill(block=False)
                 self.terminal.clear()

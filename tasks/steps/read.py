@@ -174,10 +174,13 @@ def _without_open_transaction(work: Given, found: Snapshot) -> Snapshot:
             "again when that has ended",
             Exit.LOCKED,
         )
-    if one.alive:
+    # Nobody holds the lock by now. A controller may come back on a new connection, but a person who
+    # asks for the way back goes first.
+    asked = work.run.task in ("rollback", "remove") and work.choices.run in ("", one.run)
+    if one.alive and not asked:
         raise Over(
-            f"run {one.run} is being proved there ({one.word}); it undoes itself in "
-            f"{max(0, one.left_s)} s unless it is confirmed",
+            f"run {one.run} waits there for its controller ({one.word}); it undoes itself in "
+            f"{max(0, one.left_s)} s unless it is confirmed; tasks/rollback.py undoes it now",
             Exit.LOCKED,
         )
     work.problem(f"run {one.run} was cut off while {one.word}: it is undone first")

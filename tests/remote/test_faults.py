@@ -212,7 +212,8 @@ def test_12_of_two_runs_at_once_one_changes_and_the_other_is_refused_or_finds_it
         assert run.journal[-1]["exit"] == run.code
         if run.code == 7:
             assert re.search(
-                r"locked by run \S+|has held this|is being proved there|changed this", run.out
+                r"locked by run \S+|has held this|waits there for its controller|changed this",
+                run.out,
             )
     guard.after(None)
     guard.converges()

@@ -161,13 +161,28 @@ def test_a_controller_that_is_killed_leaves_a_change_that_undoes_itself(
     if status.startswith("activated"):
         locked = cli(box.inventory, "deploy.py", "-y")
         assert locked.code == 7
-        assert "is being proved there" in locked.out
+        assert "waits there for its controller" in locked.out
         status = until(box, "undone", "kept")
     if status.startswith("undone"):
         assert state(box) == before
     again = cli(box.inventory, "deploy.py", "-y")
     assert again.code == 0, again.out
     assert "within 30 s" in again.out or status.startswith("kept")
+
+
+def test_a_rollback_does_not_wait_for_a_controller_that_was_killed(
+    cli: Cli, make_box: Callable[..., Box]
+) -> None:
+    box = make_box()
+    before = state(box)
+    process = begun(cli, box)
+    until(box, "activating", "activated")
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    until(box, "activated")
+    back = cli(box.inventory, "tasks/rollback.py", "-y")
+    assert back.code == 0, back.out
+    assert state(box) == before
 
 
 def test_confirming_twice_and_undoing_twice_change_nothing_more(

@@ -176,6 +176,23 @@ def test_u3_a_file_that_the_run_made_goes_while_it_is_exactly_ours(cli: Cli, box
     assert not box.config("kwinrc").exists()
 
 
+def test_no_command_by_hand_takes_with_it_what_somebody_wrote_since(
+    cli: Cli, applied: Box, immutable: Callable[[Path], None]
+) -> None:
+    """It was to copy the bytes from before over the file, and what was written since was lost."""
+    kwinrc = applied.config("kwinrc")
+    kwinrc.write_bytes(kwinrc.read_bytes() + b"[Mine]\nnew=1\n")
+    immutable(kwinrc)
+    back = cli(applied.inventory, "tasks/rollback.py", "-y", *ALL)
+    assert back.last_line.startswith("rollback failed (exit 4)"), back.out
+    assert "by hand: mend that, then repeat the undo; somebody wrote" in said(back)
+    assert "cp -p" not in said(back)
+    subprocess.run(["chattr", "-i", str(kwinrc)], check=True)
+    again = cli(applied.inventory, "tasks/rollback.py", "-y", *ALL)
+    assert again.code == 0, again.out
+    assert b"[Mine]\nnew=1\n" in kwinrc.read_bytes()
+
+
 def test_u14_an_immutable_file_is_broken_the_others_are_back_and_it_can_be_repeated(
     cli: Cli,
     applied: Box,

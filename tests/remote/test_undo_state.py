@@ -52,7 +52,7 @@ def test_u14_a_run_whose_plan_is_damaged_is_broken_and_its_record_stays(
     back = script(applied)
     assert back.returncode == 4, back.stdout + back.stderr
     assert f"its record is damaged: {plan}; by hand: " in back.stdout
-    assert f"cp -p -- '{plan.parents[1]}/live-1/before/" in back.stdout
+    assert f"cp -pT --backup=numbered -- '{plan.parents[1]}/live-1/before/" in back.stdout
     assert cli(applied.inventory, "tasks/remove.py", "-y").code == 4
     plan.write_bytes(whole)
     assert undo(applied).startswith("undone")

@@ -24,7 +24,10 @@ def test_a_pipe_in_place_of_a_file_is_broken_and_holds_nobody_up(
     os.mkfifo(kwinrc)
     back = cli(applied.inventory, "tasks/rollback.py", "-y", *ALL)
     assert back.code == 4, back.out
-    assert f"{kwinrc}: it cannot be read" in said(back)
+    copy = f"'{transaction(applied).parent}/live-1/before/"
+    assert f"{kwinrc}: a pipe is in its place; by hand: move it away, then cp -p -- {copy}" in said(
+        back
+    )
     kwinrc.unlink()
     again = cli(applied.inventory, "tasks/rollback.py", "-y", *ALL)
     assert again.code == 1, again.out  # the file itself is gone, which is somebody's doing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 from collections.abc import Callable
 from hashlib import sha256
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Box, Cli, tree
+from tests.remote.faults import transaction
 from tests.tools import missing, need
 
 
@@ -87,6 +89,23 @@ def test_a_saved_plan_is_applied_exactly_or_refused_as_stale(cli: Cli, desktop: 
     plan = plan_id(cli(desktop.inventory, "deploy.py", "--dry").out)
     assert cli(desktop.inventory, "deploy.py", "-y", "--data", f"plan={plan}").code == 0
     assert b"contrastEnabled=false" in kwinrc.read_bytes()
+
+
+def test_the_command_to_apply_says_again_what_no_plan_keeps(cli: Cli, desktop: Box) -> None:
+    """It dropped ``deadline_s=``, and with another value of the profile it was called stale."""
+    given = ("layers=plasma,session", "deadline_s=40", "zram_algorithm=lz4")
+    data = [word for one in given for word in ("--data", one)]
+    dry = cli(desktop.inventory, "deploy.py", "--dry", *data)
+    assert dry.code == 2, dry.out
+    shown = " ".join(dry.out.partition("to apply")[2].replace("\\\n", " ").split())
+    _, _, words = shown.partition(f"{desktop.inventory} ")
+    typed = shlex.split(words)[
+        : len(["deploy.py", "-y", "--data", "X", "--data", "X", "--data", "X"])
+    ]
+    assert typed[4:] == ["--data", "deadline_s=40", "--data", "zram_algorithm=lz4"]
+    done = cli(desktop.inventory, *typed)
+    assert done.code == 0, done.out
+    assert "deadline 40" in (transaction(desktop) / "plan").read_text().splitlines()
 
 
 def test_drift_of_a_managed_key_is_reported_and_healed_and_an_unmanaged_key_survives(
