@@ -99,6 +99,11 @@ class Transaction:
         status says."""
         return self.word in ("kept", "undone", "broken") and not self.alive
 
+    @property
+    def to_undo(self) -> bool:
+        """Whether the change has ended, and some of it is in force."""
+        return self.ended and self.word != "undone" and bool(self.in_force or not self.parts)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Managed:

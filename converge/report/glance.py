@@ -54,6 +54,8 @@ def status(
     yield "lock", _lock(snapshot)
     if snapshot.written.run:
         yield "last run", snapshot.written.run
+    if runs := ", ".join(one.run for one in reversed(snapshot.transactions) if one.to_undo):
+        yield "can be undone", runs
     if proof is None:
         known = (
             "what the workspace's record has stands above; " if snapshot.written.settings else ""

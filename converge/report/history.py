@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from converge.effect import Finding
 from converge.journal import journal
-from converge.journal.kinds import FindingRecord, RunStartRecord
+from converge.journal.kinds import FindingRecord, RunStartRecord, SnapshotRecord
 
 FIRST = 64 * 1024  # bytes of a first line that are read
 
@@ -26,8 +26,10 @@ class RunFindings:
         return next((finding for finding in self.findings if finding.setting == setting), None)
 
 
-def proofs(runs: Path, workspace: str) -> Iterable[RunFindings]:
-    """The findings of earlier runs, newest first. A journal that cannot be read is left out."""
+def proofs(runs: Path, workspace: str, facts: Mapping[str, str]) -> Iterable[RunFindings]:
+    """The findings of earlier runs, newest first. A journal that cannot be read is left out, and so
+    is a run on another workspace of that name. ``facts``: of a snapshot of this one."""
+    here = _home(facts)
     for path in sorted(runs.glob("*/journal.jsonl"), reverse=True):
         try:
             if not _may_prove(path, workspace):
@@ -37,17 +39,24 @@ def proofs(runs: Path, workspace: str) -> Iterable[RunFindings]:
             continue
         found: dict[tuple[str, str], Finding] = {}
         time = task = ""
+        there = here
         for line in lines:
             if isinstance(line.record, RunStartRecord):
                 task = line.record.task
+            if isinstance(line.record, SnapshotRecord) and line.workspace == workspace:
+                there = _home(line.record.facts)
             if isinstance(line.record, FindingRecord) and line.workspace == workspace:
                 finding = line.record.finding
                 found[finding.check, finding.setting] = finding
                 time = line.time
-        if found:
+        if found and there == here:
             yield RunFindings(
                 run=path.parent.name, time=time, task=task, findings=tuple(found.values())
             )
+
+
+def _home(facts: Mapping[str, str]) -> tuple[str | None, ...]:
+    return tuple(map(facts.get, ("hostname", "state")))
 
 
 def _may_prove(path: Path, workspace: str) -> bool:
@@ -60,13 +69,15 @@ def _may_prove(path: Path, workspace: str) -> bool:
     return True
 
 
-def last(runs: Path, workspace: str) -> RunFindings | None:
-    return next(iter(proofs(runs, workspace)), None)
+def last(runs: Path, workspace: str, facts: Mapping[str, str]) -> RunFindings | None:
+    return next(iter(proofs(runs, workspace, facts)), None)
 
 
-def last_of(runs: Path, workspace: str, setting: str) -> tuple[RunFindings, Finding] | None:
+def last_of(
+    runs: Path, workspace: str, facts: Mapping[str, str], setting: str
+) -> tuple[RunFindings, Finding] | None:
     """The newest run with a finding of the setting, and this finding; or None."""
-    for proof in proofs(runs, workspace):
+    for proof in proofs(runs, workspace, facts):
         if finding := proof.of(setting):
             return proof, finding
     return None

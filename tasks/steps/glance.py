@@ -24,7 +24,8 @@ def status(work: Planned) -> Planned:
         known, [item for item in ITEMS if item.id in glance.ITEMS], (), settings=False
     )
     findings = proof.ask(work, known, todo)
-    last = history.last(controller_state() / "runs", work.choices.workspace)
+    runs = controller_state() / "runs"
+    last = history.last(runs, work.choices.workspace, work.snapshot.facts)
     work.run.terminal.line()
     work.run.terminal.line(work.choices.workspace, "bold")
     for row in glance.status(known, work.plan, findings, last):
@@ -87,7 +88,8 @@ def why(work: Planned) -> Planned:
     found = {standing.setting.id: standing for standing in work.plan.standings}
     if name not in found:
         raise Over(glance.no_such_setting(name, found), Exit.INVALID)
-    newest = history.last_of(controller_state() / "runs", work.choices.workspace, name)
+    runs = controller_state() / "runs"
+    newest = history.last_of(runs, work.choices.workspace, work.snapshot.facts, name)
     terminal.line()
     terminal.line(f"{work.choices.workspace}: {name}", "bold")
     for row in glance.why(proof.context(work), found[name], newest):

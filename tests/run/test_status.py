@@ -11,7 +11,7 @@ import pytest
 
 from converge.exits import Exit
 from converge.journal.form import taken
-from converge.journal.kinds import FindingRecord, RunStartRecord
+from converge.journal.kinds import FindingRecord, RunStartRecord, SnapshotRecord
 from converge.plan.standing import Standing
 from converge.report import glance, history
 from tasks.run.journal import Journal
@@ -129,6 +129,9 @@ def test_why_without_a_setting_lists_each_of_them_by_how_it_stands(cli: Cli, des
 # -- history -------------------------------------------------------------------------------------
 
 
+HERE = {"hostname": "shoshin", "state": "/home/me/.local/state"}
+
+
 def write(directory: Path, run: str, *records: dict[str, object]) -> None:
     one = Journal(directory, run)
     one.append(RunStartRecord(version="0", task="verify", mode="run", workspaces=("a",)))
@@ -144,12 +147,24 @@ def test_the_newest_proof_counts_and_within_it_the_last_finding(tmp_path: Path) 
     write(tmp_path, "20260101t000000-0000", record("unknown"), record("effective", "other"))
     write(tmp_path, "20260102t000000-0000", record("not effective"), record("effective"))
     write(tmp_path, "20260103t000000-0000")
-    proof = history.last(tmp_path, "a")
+    proof = history.last(tmp_path, "a", HERE)
     assert proof is not None and proof.run == "20260102t000000-0000"
     assert [finding.effect for finding in proof.findings] == ["effective"]
-    older = history.last_of(tmp_path, "a", "other")
+    older = history.last_of(tmp_path, "a", HERE, "other")
     assert older is not None and older[0].run == "20260101t000000-0000"
-    assert history.last(tmp_path, "b") is None
+    assert history.last(tmp_path, "b", HERE) is None
+
+
+def test_a_proof_of_another_workspace_of_that_name_is_none(tmp_path: Path) -> None:
+    write(tmp_path, "20260101t000000-0000", record("effective"))
+    one = Journal(tmp_path, "20260102t000000-0000")
+    one.append(RunStartRecord(version="0", task="verify", mode="run", workspaces=("a",)))
+    there = SnapshotRecord(facts={**HERE, "state": "/srv/box/state"}, marks=())
+    one.append(there, workspace="a")
+    one.append(taken(FindingRecord, record("effective")), workspace="a")
+    here, elsewhere = (history.last(tmp_path, "a", facts) for facts in (HERE, there.facts))
+    assert here is not None and here.run == "20260101t000000-0000"
+    assert elsewhere is not None and elsewhere.run == "20260102t000000-0000"
 
 
 def test_what_was_proved_is_found_without_reading_the_runs_that_proved_nothing(
@@ -166,10 +181,10 @@ def test_what_was_proved_is_found_without_reading_the_runs_that_proved_nothing(
     whole: list[Path] = []
     read = history.journal.read
     monkeypatch.setattr(history.journal, "read", lambda path: whole.append(path) or read(path))
-    proof = history.last(tmp_path, "a")
+    proof = history.last(tmp_path, "a", HERE)
     assert proof is not None and proof.run == "20260101t000000-0000"
     assert len(whole) == 1
-    assert history.last_of(tmp_path, "a", "s") is not None
+    assert history.last_of(tmp_path, "a", HERE, "s") is not None
     assert len(whole) == 2
 
 
@@ -182,7 +197,7 @@ def test_a_journal_that_was_cut_or_forged_proves_nothing_more_than_it_says(tmp_p
         + '\n{"kind": "finding", "workspace": "a", "eff'
     )
     (tmp_path / "20260103t000000-0000").mkdir()
-    proof = history.last(tmp_path, "a")
+    proof = history.last(tmp_path, "a", HERE)
     assert proof is not None and proof.run == "20260102t000000-0000"
     assert [finding.effect for finding in proof.findings] == ["unknown"]
 
