@@ -118,7 +118,11 @@ unsettled() {
     return 1
 }
 # reason TEXT: the system's own words in the error of a program
-reason() { first_=${1#"$newline"} first_=${first_%%"$newline"*} && say "${first_##*: }"; }
+reason() {
+    first_=${1#"$newline"} first_=${first_%%"$newline"*} first_=${first_##*: }
+    case $first_ in "Wrote only "*) first_='No space left on device' ;; esac # tar's word for that
+    say "$first_"
+}
 # by_root -n|-- COMMAND ARGUMENT...: run it by sudo without this environment, whatever sudo is
 # configured to keep. It runs through sh, so sudo has to allow sh alone.
 by_root() {

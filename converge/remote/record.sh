@@ -28,6 +28,7 @@ plan() { # plan WORD...: print the rest of the plan's first line that begins wit
     done
     return 1
 }
+read_plan
 # fields LAYER: set new, profile, old_number and old_path of nixos or home-manager (system and home in
 # older records); fails where the layer is not a part of this change, or the line has other words.
 fields() {
@@ -42,8 +43,6 @@ fields() {
     [ "$#" = 4 ] || return 1
     new=$1 profile=$2 old_number=$3 old_path=$4
 }
-
-read_plan
 
 # -- root and the user ----------------------------------------------------------------------------
 
@@ -68,6 +67,8 @@ briefly() { for_user "$BRIEF_S" "$@"; }      # the same for quick commands
 # The plan has the PATH and the directories of the user's programs, as the reading found them: a unit of
 # the user has another PATH, and sudo drops the variables. Without them chezmoi would be missing or read
 # another source, and home-manager another home. Only the user's processes get them.
+# gone: end a wait for a change that has no process, with the reason where nothing can be written
+gone() { put "$T/.room" room && why='' && rm -f -- "$T/.room"; say "gone $now $why" && exit; }
 places() { if where=$(plan places); then printf ':%s' "$where"; fi; }
 variable_of() { # variable_of LINE: NAME=PATH of a line of the plan, else failure
     case $1 in "variable HOME="* | "variable XDG_"*_HOME=*) variable=${1#variable } ;; *) return 1 ;; esac

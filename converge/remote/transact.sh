@@ -258,11 +258,11 @@ case $verb in
                 activating:activating | decided:activat* | decided:keeping | *:undoing | *:) ;;
                 *) break ;;
             esac
-            if [ -f "$T/process" ] && ! runs && [ "$(word)" = "$now" ]; then say "gone $now" && exit; fi
+            if [ -f "$T/process" ] && ! runs && [ "$(word)" = "$now" ]; then gone; fi
             if [ ! -f "$T/process" ] && [ "$up_" -ge "$begun" ]; then
                 case $now in
-                    '') say none && exit ;;                # the payload never came
-                    activating) say "gone $now" && exit ;; # its starter was stopped before it began
+                    '') say none && exit ;; # the payload never came
+                    activating) gone ;;     # its starter was stopped before it began
                 esac
             fi
             nap "$from" 0.1

@@ -209,7 +209,9 @@ def _take_back(stage: Workspace) -> None:
 def _give_back(stage: Workspace) -> None:
     """Release the workspace's lock. Where its state is unknown, the lock stays, so that it tells
     the next run which run was there."""
-    if isinstance(stage, Read) and stage.run.outcomes[stage.host.name].exit is not Exit.UNKNOWN:
+    outcome = stage.run.outcomes[stage.host.name]
+    known = outcome.exit is not Exit.UNKNOWN or outcome is Outcome.ROLLBACK_FAILED
+    if isinstance(stage, Read) and known:
         stage.remote("release", stage.run.id, stage.lock)
 
 

@@ -56,6 +56,8 @@ def standing(answer: Answer) -> tuple[str, str]:
     if answer.of("none"):
         return "none", "the connection was lost before the change was begun"
     if answer.of("gone"):
-        return "gone", "its process ended without a result"
+        _, _, why = answer.first("gone").partition(" ")
+        said = "its process ended without a result"
+        return "gone", f"{said}: {spoken(why)}" if why else said
     word, _, reason = answer.first("status").partition(" ")
     return (word, spoken(reason)) if word else ("lost", answer.last_error)

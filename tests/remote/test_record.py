@@ -151,6 +151,15 @@ def test_u17_a_disk_that_fills_up_before_the_record_is_kept_undoes_the_change_an
     assert small.file().read_bytes() == b"first\n"
 
 
+def test_u17_a_change_that_ended_for_want_of_room_says_so(small: Workspace) -> None:
+    place = small.place(run_id(1))
+    place.mkdir(parents=True)
+    (place / "status").write_text(f"activating {run_id(1)}\n")
+    fill(small)
+    said = small.transact("wait", run_id(1), "20")
+    assert said.startswith("gone activating ") and "No space left on device" in said
+
+
 def test_u17_a_full_disk_is_said_as_one_before_anything_is_begun(small: Workspace) -> None:
     small.file().write_bytes(b"old\n")
     fill(small)

@@ -187,6 +187,7 @@ def test_no_command_by_hand_takes_with_it_what_somebody_wrote_since(
     assert back.last_line.startswith("rollback failed (exit 4)"), back.out
     assert "by hand: mend that, then repeat the undo; somebody wrote" in said(back)
     assert "cp -p" not in said(back)
+    assert not (transaction(applied).parents[2] / "lock").exists()
     subprocess.run(["chattr", "-i", str(kwinrc)], check=True)
     again = cli(applied.inventory, "tasks/rollback.py", "-y", *ALL)
     assert again.code == 0, again.out

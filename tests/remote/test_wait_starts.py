@@ -54,7 +54,7 @@ def test_a_change_whose_starter_was_stopped_before_its_process_began_is_gone(
     place = workspace.place(run_id(1))
     place.mkdir(parents=True)
     (place / "status").write_text(f"activating {run_id(1)}\n")
-    assert workspace.transact("wait", run_id(1), "20") == "gone activating\n"
+    assert workspace.transact("wait", run_id(1), "20") == "gone activating \n"
 
 
 def test_who_interrupts_a_begun_change_at_a_terminal_stops_its_starter_no_more(

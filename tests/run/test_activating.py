@@ -122,6 +122,7 @@ def test_a_file_that_cannot_be_had_is_tried_three_times_and_then_left(
         ("status undone the system was switched, but units failed (exit 4)", Exit.ROLLED_BACK),
         ("status broken by hand: this", Outcome.ROLLBACK_FAILED),
         ("gone activating", Exit.UNKNOWN),
+        ("gone activating /x: cannot be written: No space left on device", Exit.UNKNOWN),
         ("none", Exit.FAILED),
     ],
 )
