@@ -9,6 +9,8 @@ from pyinfra.api.command import StringCommand
 
 from tasks.reach import remote
 
+#: The programs of a reading.
+READ = ("managed", "detect", "flakes", "read")
 #: The programs are functions of one shell, which begins once: common.sh starts programs too. Two
 #: halves at a time; a half that fails leaves the answer without its end.
 _SNAPSHOT = """\
@@ -29,7 +31,7 @@ echo workspace-begin
 def read_command(root: str, arguments: Sequence[str]) -> StringCommand:
     """The command that reads a workspace: its machine, its flakes and its managed files.
     ``arguments``: ``Choices.flakes``, then the arguments of ``read.sh``."""
-    programs = _programs("places", "managed", "detect", "flakes", "read")
+    programs = _programs("places", *READ)
     whole = remote.text(remote.PROGRAMS / "common.sh") + programs + _SNAPSHOT
     return remote.sh(whole, "workspace-snapshot", root, *arguments)
 

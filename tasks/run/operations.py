@@ -155,7 +155,7 @@ def perform(stage: Workspace, one: Step[Any, Any]) -> Workspace | None:
     """Do one step, with a record in the journal before and after. None: the part is over."""
     run, title = stage.run, one.title(stage)
     if run.interrupted:
-        _take_back(stage)
+        _take_back(stage, "interrupted")
         _give_back(stage)
         return None
     over: Over | None = None
@@ -186,24 +186,24 @@ def perform(stage: Workspace, one: Step[Any, Any]) -> Workspace | None:
     except JournalError as error:
         stage.ends(Exit.FAILED, f"stopped before the next step: {error}")
         if reached is not None:
-            _take_back(reached)
+            _take_back(reached, str(error))
             _give_back(reached)
         return None
     if over is None:
         return after
     if unexpected and isinstance(stage, Activated) and stage.take_back:
-        _take_back(stage)
+        _take_back(stage, over.why)
         over = Over(over.why, run.outcomes[stage.host.name])
     stage.stop(over if over.code is not None else Over(f"{title}: {over.why}"))
     _give_back(stage)
     return None
 
 
-def _take_back(stage: Workspace) -> None:
+def _take_back(stage: Workspace, because: str) -> None:
     """Undo an activated change, since this run cannot go on and nobody would decide about it."""
     if isinstance(stage, Activated) and stage.take_back:
         with contextlib.suppress(JournalError):
-            stage.take_back()
+            stage.take_back(because)
 
 
 def _give_back(stage: Workspace) -> None:

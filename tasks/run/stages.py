@@ -228,11 +228,11 @@ class Built(Written):
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Activated(Built):
-    """The change is in force and undecided. ``take_back``: a function that undoes the change; None
-    where nothing was activated. ``looked``: what the workspace answered, where it was asked in the
-    command that began the change."""
+    """The change is in force and undecided. ``take_back``: a function that undoes the change, and
+    takes the reason; None where nothing was activated. ``looked``: what the workspace answered,
+    where it was asked in the command that began the change."""
 
-    take_back: Callable[[], None] | None = None
+    take_back: Callable[[str], None] | None = None
     looked: Answer | None = None
 
 

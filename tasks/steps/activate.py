@@ -245,10 +245,10 @@ def _again(work: Built) -> Built:
     return Built.of(work, snapshot=found, plan=plan)
 
 
-def _take_back(work: Built) -> None:
+def _take_back(work: Built, because: str) -> None:
     answer = ask(work, "decide", "undo")
     word, reason = ("lost", answer.last_error) if answer.lost else standing(answer)
-    why, code = meaning(work, word, reason)
+    why, code = meaning(work, word, reason, disproved=because)
     work.ends(code, why)
     work.step("take back", "done" if word == "undone" else "failed", why)
 

@@ -3,8 +3,6 @@ else, or fails, the workspace counts as not read, and nothing as absent."""
 
 from __future__ import annotations
 
-import ast
-import inspect
 import os
 import subprocess
 from pathlib import Path
@@ -17,13 +15,6 @@ from converge.plan.observed import SnapshotError, parse
 from tasks.reach import commands, remote
 from tests.remote.reading import FILES
 
-PARTS = ast.literal_eval(
-    next(
-        node.generators[0].iter
-        for node in ast.walk(ast.parse(inspect.getsource(commands._programs)))
-        if isinstance(node, ast.GeneratorExp)
-    )
-)
 BROKEN = {
     "empty": ":\n",
     "garbage": "printf '\\033[31m\\n%% = : [] {}\\nend\\n'\n",
@@ -61,12 +52,12 @@ def whole(code: int, lines: list[str]) -> bool:
 
 
 def test_a_workspace_is_read_by_all_of_them(tmp_path: Path) -> None:
-    assert len(PARTS) >= 4
+    assert len(commands.READ) >= 4
     assert whole(*read(tmp_path))
 
 
 @pytest.mark.parametrize("how", BROKEN)
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", commands.READ)
 def test_a_part_that_breaks_is_no_reading(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, how: str
 ) -> None:

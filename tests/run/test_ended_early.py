@@ -82,6 +82,7 @@ def test_what_is_active_is_taken_back_when_there_is_no_journal_any_more(
     assert work.host.commands[2][1]["_sudo"] is True
     assert work.host.words() == ["workspace-release", work.run.id, work.lock]
     assert work.run.exits["shoshin"] is Exit.ROLLED_BACK
+    assert work.run.whys["shoshin"] == "undone: no room"
 
 
 @pytest.mark.parametrize(("code", "released"), [(None, True), (Exit.UNKNOWN, False)])
