@@ -13,6 +13,7 @@ import contextlib
 import gc
 import importlib.util
 import os
+import pwd
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -43,6 +44,14 @@ def concerns(arguments: Sequence[str]) -> bool:
         places = [Path.cwd(), *(Path(one) for one in arguments if not one.startswith("-"))]
         return any(PROJECT in (one, *one.parents) for one in (each.resolve() for each in places))
     return False
+
+
+def _find_home() -> None:
+    """Give the process its user's home where HOME is no absolute path: pyinfra, OpenSSH's files and
+    this project would look below the directory that it was started in."""
+    if not Path(os.environ.get("HOME", "")).is_absolute():
+        with contextlib.suppress(KeyError):
+            os.environ["HOME"] = pwd.getpwuid(os.getuid()).pw_dir
 
 
 def _open_streams() -> None:
@@ -152,6 +161,7 @@ class _Finder(MetaPathFinder):
         execute = spec.loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
+            _find_home()
             _open_streams()
             _put_off()
             try:

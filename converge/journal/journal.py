@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -61,9 +62,12 @@ class Line:
 def controller_state() -> Path:
     """Directory on the controller for journals and saved plans.
 
-    A relative XDG_STATE_HOME is ignored, as the XDG Base Directory Specification asks."""
-    given = Path(os.environ.get("XDG_STATE_HOME", ""))
-    base = given if given.is_absolute() else Path.home() / ".local" / "state"
+    A relative XDG_STATE_HOME is ignored, as the XDG Base Directory Specification asks; and so is a
+    relative HOME."""
+    given, home = Path(os.environ.get("XDG_STATE_HOME", "")), Path(os.environ.get("HOME", ""))
+    if not home.is_absolute():
+        home = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    base = given if given.is_absolute() else home / ".local" / "state"
     return base / "workspace-tuning" / "controller"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 import stat
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import workspace_start
 from converge.journal import journal
 from converge.journal.kinds import (
     ProblemRecord,
@@ -209,6 +211,12 @@ def test_the_state_of_the_controller_follows_xdg(monkeypatch: pytest.MonkeyPatch
     for relative in ("state", "./state", "../state", "", "~"):
         monkeypatch.setenv("XDG_STATE_HOME", relative)
         assert journal.controller_state().is_relative_to(Path.home() / ".local/state"), relative
+    home = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    for relative in ("home", ""):
+        monkeypatch.setenv("HOME", relative)
+        assert journal.controller_state().is_relative_to(home / ".local/state"), relative
+        workspace_start._find_home()
+        assert os.environ["HOME"] == str(home), "and so for all else that a run looks for there"
 
 
 @pytest.mark.parametrize("line", [b"\xff\x00 not JSON", b"5", b"null", b"[" * 100_000])
