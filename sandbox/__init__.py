@@ -7,6 +7,8 @@ results of programs that are not installed; ``left_out`` names what is missing.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import functools
 import json
 import os
@@ -114,7 +116,9 @@ def data(
     if not (root / MADE).exists():
         if sys.stderr.isatty():
             print(f"making the sandbox in {root}: a few seconds", file=sys.stderr)
-        make(root, host=workspace, user=user or own_name(), within=within)
+        with _alone(root):
+            if not (root / MADE).exists():
+                make(root, host=workspace, user=user or own_name(), within=within)
     return {
         "workspace": workspace,
         "profile": "inventory/hardware/shoshin.yaml",
@@ -125,6 +129,18 @@ def data(
         "base_home": "~/.config/home-manager",
         "_env": dict(environment(root)),
     }
+
+
+@contextlib.contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Wait for another process that makes the same sandbox."""
+    root.mkdir(parents=True, exist_ok=True)
+    held = os.open(root, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
 
 
 def environment(root: Path) -> Iterator[tuple[str, str]]:
@@ -267,8 +283,10 @@ def _call(root: Path, *command: str) -> None:
     )
     if done.returncode != 0:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        said = next((line for line in lines if line.startswith("error:")), " ".join(lines[-3:]))
-        why = f"cannot be made: {' '.join(command[:2])} failed: {said or 'without a word'}"
+        told = (line for line in lines if line.startswith(("error:", "fatal:")))
+        said = next(told, " ".join(lines[-3:])) or "without a word"
+        name = " ".join(word for word in command[:2] if not word.startswith("-"))
+        why = f"cannot be made: {name} failed: {said}"
         raise InvalidInput([Problem(str(root), 0, 0, "", why, "mend it, then the same command")])
 
 
