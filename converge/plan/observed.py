@@ -320,6 +320,18 @@ def _written(facts: Mapping[str, str], nodes: Mapping[str, Node]) -> LastWritten
         if before is not None:
             earlier = LastWritten.parse(before.content or None)
             written = written.with_part(part, earlier, home=facts["home"])
+    noted = f"{facts['state']}/undone/"
+    ends = (path[len(noted) :].partition("/") for path in nodes if path.startswith(noted))
+    for run in sorted({run for run, inside, _ in ends if inside}):
+        files = (nodes.get(f"{noted}{run}/{name}") for name in ("after", "before", "parts"))
+        after, then, parts = (file.content if file else b"" for file in files)
+        if after:
+            written = written.without(
+                LastWritten.parse(after),
+                LastWritten.parse(then or None),
+                frozenset(parts.decode(errors="replace").splitlines()),
+                home=facts["home"],
+            )
     return written
 
 

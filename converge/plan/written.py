@@ -7,10 +7,10 @@ record of an older form still tells what was written, but proves nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 from converge.setting import Setting
 from converge.text.limits import count, document
@@ -20,6 +20,8 @@ OLDER = 1  # kept proof by phase, and one proved setting proved its whole phase
 #: Parts of a change that can be undone each by itself; plasma and session are written in one step.
 PARTS = ("nixos", "home-manager", "plasma+session")
 Group = tuple[str, ...]
+K = TypeVar("K")
+V = TypeVar("V")
 
 #: Effects (``converge.effect.Effect``) that leave nothing to prove.
 PROVEN = frozenset({"effective", "not applicable", "the user's own choice"})
@@ -109,6 +111,31 @@ class LastWritten:
         }
         return replace(self, files={**rest, **theirs}, entries=entries, settings=settings)
 
+    def without(
+        self, after: LastWritten, before: LastWritten, parts: Collection[str], *, home: str
+    ) -> LastWritten:
+        """The record without what a run added to these parts, which were undone while a later run
+        was in force. ``before`` and ``after``: the records around that run. What was written or
+        proved otherwise since stays."""
+        files = dict(self.files)
+        for path, sha in after.files.items():
+            if part_of(path, home) in parts and before.files.get(path) != sha == files.get(path):
+                _back(files, path, before.files)
+        entries = {path: dict(held) for path, held in self.entries.items()}
+        for path, held in after.entries.items() if "plasma+session" in parts else ():
+            then = before.entries.get(path, {})
+            for key, value in held.items():
+                if then.get(key) != value == entries.get(path, {}).get(key):
+                    _back(entries[path], key, then)
+        settings = dict(self.settings)
+        for name, proof in after.settings.items():
+            then_proved, now = before.settings.get(name), settings.get(name)
+            added = then_proved is None or then_proved.digest != proof.digest
+            if added and now is not None and now.digest == proof.digest:
+                del settings[name]
+        held_entries = {path: held for path, held in entries.items() if held}
+        return replace(self, files=files, entries=held_entries, settings=settings)
+
     def same(self, other: LastWritten, *, proof: bool) -> bool:
         """Whether ``other`` says that all of this was written and let in, and with ``proof`` that
         the same was found, whichever run it was."""
@@ -139,6 +166,14 @@ class LastWritten:
             "staged": self.staged,
         }
         return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _back(now: dict[K, V], key: K, then: Mapping[K, V]) -> None:
+    """Give ``key`` the value of ``then``, or take it away."""
+    if key in then:
+        now[key] = then[key]
+    else:
+        del now[key]
 
 
 def part_of(path: str, home: str) -> str:

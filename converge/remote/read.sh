@@ -342,6 +342,10 @@ classify "$state/workspace-tuning/workspace/written.json"
 for part in nixos home-manager plasma+session; do
     classify "$state/workspace-tuning/workspace/undone/$part"
 done
+for run in "$state/workspace-tuning/workspace/undone"/[0-9]*t[0-9]*-*; do # see former.sh
+    if [ ! -d "$run" ] || [ -L "$run" ]; then continue; fi
+    for what in before after parts; do classify "$run/$what"; done
+done
 answers=$(cat)
 case $answers in
     *"${newline}managed end") classify_sources "${answers%"$newline"*}" ;;

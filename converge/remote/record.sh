@@ -204,7 +204,7 @@ roll_back() {
     undo "rolled back" "$@"
     if [ -n "$trouble" ]; then note_parts broken "$@" && return; fi
     # Where the state of a part cannot be noted, the next rollback undoes the part again.
-    if ! text_=$(told sh "$self" forget "$T" "$@"); then
+    if ! text_=$(text_of "$T/written" | told sh "$self" forget "$T" "$@"); then
         trouble="$trouble; ${text_#failed }"
     elif ! note_parts undone "$@"; then
         trouble="$trouble; $why"
@@ -229,116 +229,6 @@ words_of() { # words_of PART...: the parts in the plan's words; older records an
             *) stop 64 "$part: not a part of a change" ;;
         esac
     done
-}
-
-# -- what was last written ------------------------------------------------------------------------
-
-# The record of what was written last is one file of the user's. A run keeps the former record, empty
-# where there was none. "undone/PART" beside the record counts for a part that was undone alone. A
-# process of the user does all of this (verbs remember, forget and recall).
-user_record() { # user_record WRITTEN: print the user's directory of this run's record
-    case $T in "${1%/*}/runs"/*) say "$T" ;; *) say "${1%/*}/runs/$(plan run)" ;; esac
-}
-remember() { # remember <NEW: keep the former record, then replace it by NEW
-    written=$(plan written) && kept=$(user_record "$written") || return 1
-    [ -d "$kept" ] || mkdir -p -- "$kept" || stop 70 "$kept: cannot be made"
-    plain "$written"
-    if [ -e "$written" ]; then
-        [ -r "$written" ] || stop 70 "$written: cannot be read"
-        receive "$kept/written-before" <"$written" || stop 70 "$why"
-    else
-        receive "$kept/written-before" </dev/null || stop 70 "$why"
-    fi
-    seal "$kept" before written-before || stop 70 "$why"
-    receive "$written" || stop 70 "$why"
-    if [ -e "${written%/*}/undone" ]; then rm -rf -- "${written%/*}/undone"; fi
-}
-plain() { # whether it is a regular file: a FIFO would never end, a link may lead anywhere
-    if [ -L "$1" ] || { [ -e "$1" ] && [ ! -f "$1" ]; }; then stop 70 "$1: is not a regular file"; fi
-}
-before_it() { # print the path of the former record, wherever the version of the run kept it
-    kept=$(user_record "$1")
-    for one in "$kept/written-before" "$T/written-before"; do
-        if [ -f "$one" ] && [ -r "$one" ] && [ ! -L "$one" ]; then
-            say "$one"
-            return 0
-        fi
-    done
-    return 1
-}
-# later RUNS...: whether a later run is in force; then the present record is that of the later run.
-later() {
-    mine=$(plan number) || return 1
-    for runs in "$@"; do
-        for status in "$runs"/*/transaction/status; do
-            first_of "$status"
-            case $status_ in kept* | broken*) ;; *) continue ;; esac
-            if number_in "${status%/transaction/status}" >/dev/null && [ "$number" -gt "$mine" ]; then
-                return 0
-            fi
-        done
-    done
-    return 1
-}
-later_than_this() {
-    written=$(plan written) && later "${written%/*}/runs" "${T%/*/transaction}"
-}
-# from_before: set "before" to the path of the former record; fails where this run has not replaced the
-# record. Ends the program where the former record is damaged or gone.
-from_before() {
-    written=$(plan written) || return 1
-    mend "$(user_record "$written")" before || [ "$?" = 2 ] || stop 70 "$why; $(without_it)"
-    if before=$(before_it "$written"); then
-        behind_undone
-        return 0
-    fi
-    regular "$written"
-    if grep -qF "\"run\": \"$(plan run)\"" "$file_" 2>/dev/null; then
-        stop 70 "$(user_record "$written")/written-before is gone; $(without_it)"
-    fi
-    return 1
-}
-# behind_undone: where the run of "before" was undone already, by its name, the record before that run
-# counts, and so on.
-behind_undone() {
-    runs_=${written%/*}/runs
-    while of_=$(sed -n 's/^ "run": "\([0-9a-z-]*\)".*/\1/p' "$before" | head -n 1) && [ -n "$of_" ]; do
-        for one in "$runs_/$of_/transaction" "${T%/*/transaction}/$of_/transaction"; do
-            first_of "$one/status"
-            case $status_ in undone*) break ;; esac
-        done
-        case $status_ in undone*) ;; *) return 0 ;; esac
-        for one in "$runs_/$of_/written-before" "$one/written-before" ''; do
-            if plain_file "$one"; then break; fi
-        done
-        if [ -z "$one" ] || [ "$one" = "$before" ]; then return 0; fi
-        before=$one
-    done
-}
-without_it() { # print how a person goes on without the former record
-    say "by hand: rm -r -- $(quoted "$written") $(quoted "${written%/*}/undone"), then repeat the undo"
-}
-recall() { # restore the former record, where this run replaced it and no later run has
-    if later_than_this; then return 0; fi
-    from_before || return 0
-    plain "$written"
-    if [ -s "$before" ]; then
-        receive "$written" <"$before" || stop 70 "$why"
-    else
-        rm -f -- "$written" || stop 70 "$written: cannot be removed"
-    fi
-}
-forget() { # forget PART...: let the former record count again for these parts
-    from_before || return 0
-    mkdir -p -- "${written%/*}/undone" || stop 70 "${written%/*}/undone: cannot be made"
-    for part in "$@"; do
-        receive "${written%/*}/undone/$part" <"$before" || stop 70 "$why"
-    done
-}
-undo_record() {
-    # What undo_files reports.
-    if [ ! -f "$self" ]; then return 0; fi
-    text_=$(told sh "$self" recall "$T") || trouble="$trouble; ${text_#failed }"
 }
 
 # -- old records ----------------------------------------------------------------------------------

@@ -19,7 +19,7 @@
 #   started by root, as the user:
 #        transact.sh restore RECORD T begun|written   undo the user's files
 #        transact.sh remember T <written.json       keep the record of what was last written
-#        transact.sh recall T, forget T PART...   restore the former record: wholly, or of these parts
+#        transact.sh recall T, forget T PART... <written   restore the former record: wholly, or of parts
 #        transact.sh prune  T RUNS                remove old records
 # T is a directory of whoever activates, root where NixOS is part of the transaction. It has
 #   plan    lines: "run ID", "number N" (larger than that of each change before), "deadline SECONDS",

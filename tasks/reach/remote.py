@@ -60,14 +60,11 @@ class Answer:
         """One line: what failed in the program's words, and why in the words of its tool."""
         said, why = self.first("failed"), self.reason
         parts = [part for part in (said, why.first if why else "") if part]
-        return (
-            ": ".join(parts)
-            or last_line(self.errors)
-            or last_line(self.lines)
-            or "it gave no reason"
-        )
+        told = ": ".join(parts) or last_line(self.errors) or last_line(self.lines)
+        return told or "it gave no reason"
 
 
+_RECORD = ("record", "former")
 #: Program -> the parts that it needs in addition to ``common.sh``.
 PARTS = {
     "read": ("places",),
@@ -76,10 +73,10 @@ PARTS = {
     "estimate": ("difference",),
     "take": ("own", "lock"),
     "write": ("own", "lock", "kdelock", "replace", "seal"),
-    "transact": ("own", "replace", "seal", "stopped", "discard", "record", "profiles", "installer"),
+    "transact": ("own", "replace", "seal", "stopped", "discard", *_RECORD, "profiles", "installer"),
     "remove": ("own", "replace", "seal", "stopped", "discard"),
     "rollback": ("seal",),
-    "trial": ("record", "loader", "prove", "installer"),
+    "trial": (*_RECORD, "loader", "prove", "installer"),
 }
 
 

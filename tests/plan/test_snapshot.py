@@ -300,6 +300,25 @@ def test_any_bytes_are_a_record_or_damaged(content: bytes) -> None:
     assert isinstance(LastWritten.parse(content), LastWritten)
 
 
+def test_what_an_older_run_added_is_taken_out_and_what_was_written_since_stays() -> None:
+    group = ("Plugins",)
+    before = LastWritten(files={"/h/a": "1"}, entries={"/h/k": {(group, "x"): "true"}})
+    after = LastWritten(
+        files={"/h/a": "2", "/h/b": "1", "/etc/c": "1"},
+        entries={"/h/k": {(group, "x"): "false", (group, "y"): "1"}, "/h/l": {(group, "z"): "1"}},
+    )
+    now = replace(after, files={**after.files, "/h/b": "9", "/h/d": "1"})
+    parts = {"plasma+session"}
+    assert now.without(after, before, parts, home="/h") == LastWritten(
+        files={"/h/a": "1", "/h/b": "9", "/etc/c": "1", "/h/d": "1"},
+        entries={"/h/k": {(group, "x"): "true"}},
+    )
+    assert now.without(after, before, {"nixos"}, home="/h") == replace(
+        now, files={name: sha for name, sha in now.files.items() if name != "/etc/c"}
+    )
+    assert before.without(after, before, parts, home="/h") == before
+
+
 def test_the_run_that_wrote_is_no_difference(tmp_path: Path) -> None:
     from dataclasses import replace
 

@@ -106,6 +106,7 @@ def test_every_program_of_the_engine_is_plain_posix_shell() -> None:
         alone = path.stem in (
             "common",
             "record",
+            "former",
             "places",
             "loader",
             "lock",

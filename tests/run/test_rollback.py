@@ -108,6 +108,35 @@ def test_runs_that_are_undone_in_another_order_leave_no_record_of_what_is_gone(
     assert gone.code == 0, gone.out
 
 
+def test_an_undo_of_an_older_run_is_no_drift_and_what_it_wrote_is_ours_no_more(
+    cli: Cli, desktop: Box
+) -> None:
+    """The record of the later run kept what the older one had added."""
+    first = cli(desktop.inventory, "deploy.py", "-y", "--data", "phases=5")
+    assert first.code == 0, first.out
+    written = desktop.config("environment.d/60-video-variables.conf")
+    assert written.exists()
+    assert cli(desktop.inventory, "deploy.py", "-y", "--data", "phases=4").code == 0
+    older = first.journal[0]["run"]
+    back = cli(desktop.inventory, "tasks/rollback.py", "-y", "--data", f"run={older}")
+    assert back.code == 0, back.out
+    assert not written.exists()
+    look = cli(desktop.inventory, "tasks/status.py").out
+    assert "we wrote" not in look and "phase 5: 0 of" in " ".join(look.split())
+    # What the user writes there now is the user's.
+    written.parent.mkdir(exist_ok=True)
+    written.write_text("MINE=1\n")
+    shown = cli(desktop.inventory, "deploy.py", "--dry")
+    assert not shown.kinds("drift"), shown.out
+    assert cli(desktop.inventory, "deploy.py", "-y").code == 0
+    assert written.read_text() == "MINE=1\n"
+    # The record goes back with the later runs, and knows then what it knew.
+    assert cli(desktop.inventory, "tasks/rollback.py", "-y").code == 0
+    look = cli(desktop.inventory, "tasks/status.py")
+    assert not look.kinds("drift") and "we wrote" not in look.out
+    assert written.read_text() == "MINE=1\n"
+
+
 def test_what_was_left_alone_of_one_part_is_not_said_of_the_next_one(
     cli: Cli, make_applied: Callable[..., Applied]
 ) -> None:
