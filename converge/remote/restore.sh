@@ -35,6 +35,7 @@ restore() { # restore RECORD begun|written
                     last=$path
                     leftover=${path%/*}/.${path##*/}.wt-$(plan run) # staged by a killed run
                     if [ -f "$leftover" ] && [ -O "$leftover" ]; then rm -f -- "$leftover"; fi
+                    behind_link
                     restore_file || say trouble "$path: $why"
                     ;;
                 # The file of the link is restored; another thing in its place is not ours.
@@ -54,6 +55,17 @@ restore() { # restore RECORD begun|written
         say trouble "$record/manifest is damaged: what the run wrote by it is not known"
     fi
     say restored
+}
+# behind_link: where the user has made the file a link to a file of the user's own in the home since, as a run
+# does set "path" to that file.
+behind_link() {
+    if [ ! -L "$path" ] || [ "$before" = absent ] || [ "$for_another" = yes ]; then return 0; fi
+    there_=$(readlink -f -- "$path") && [ -f "$there_" ] && [ -O "$there_" ] && [ -O "${there_%/*}" ] &&
+        [ "$(stat -c %u -- "$path")" = "$uid_" ] || return 0
+    case $there_ in
+        *"$newline"*) ;;
+        "$(readlink -f -- "$HOME")"/*) path=$there_ ;;
+    esac
 }
 # moved_home: whether the home of the plan is gone, and the record lies at its place in another
 # directory, "moved_": somebody gave the home another name.

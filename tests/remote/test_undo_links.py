@@ -42,6 +42,25 @@ def test_u23_a_link_into_the_users_own_tree_is_written_through_and_kept(cli: Cli
     assert not list(target.parent.glob("*.lock"))
 
 
+@pytest.mark.parametrize("edited", [False, True])
+def test_u23_a_file_that_the_user_moved_and_linked_since_goes_back_behind_its_link(
+    cli: Cli, box: Box, edited: bool
+) -> None:
+    """The undo refused the link, though a run would have written through it."""
+    kwinrc = box.config("kwinrc")
+    before = kwinrc.read_bytes()
+    assert cli(box.inventory, "deploy.py", "-y").code == 0
+    target = box.home / "dotfiles/kde/kwinrc"
+    linked(box, target)
+    leads_to = os.readlink(kwinrc)
+    if edited:
+        target.write_bytes(target.read_bytes() + b"[Theirs]\nn=1\n")
+    assert undo(box).startswith("undone")
+    assert os.readlink(kwinrc) == leads_to
+    assert values(target.read_bytes(), BACKEND) == values(before, BACKEND)
+    assert (b"[Theirs]\nn=1\n" in target.read_bytes()) is edited
+
+
 def test_u23_a_file_in_the_place_of_the_link_is_left_alone_named_and_exit_1(
     cli: Cli, box: Box
 ) -> None:
