@@ -227,6 +227,8 @@ CHOICES = (
     ("W tasks/detect.py --data write=My_Box.yaml", "NAME of small letters, digits and -, s"),
     ("W tasks/detect.py --data write=README.md", "such as inventory/hardware/shoshin.yaml"),
     ("W tasks/why.py --data setting=kwin", "there is no setting kwin; did you mean kwin.blur?"),
+    ("W deploy.py --dry --data canary=nobody", "--data: canary: nobody is not a workspace of this"),
+    ('W deploy.py --dry --data "layers =plasma"', '--data: "layers ": is not a known key; did you'),
     ("W tasks", "tasks: is no command; the commands are deploy.py"),
     ("W deploy.py --dry --data ssh_port=0", "ssh_port: 0 is no number from 1 to 65535; mend it"),
     ("W deploy.py --dry --data ssh_port=ten", "--data: ssh_port: 'ten' is no number from 1 to"),
