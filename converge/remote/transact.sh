@@ -250,7 +250,7 @@ case $verb in
         after_reboot disarm
         ;;
     wait)
-        uptime_s >/dev/null && from=$up_ limit=$((up_ + $3)) begun=$((up_ + 10))
+        uptime_s >/dev/null && from=$up_ limit=$((up_ + $3)) begun=$((up_ + 15))
         past=${4:-activating}
         while uptime_s >/dev/null && [ "$up_" -lt "$limit" ]; do
             word >/dev/null
