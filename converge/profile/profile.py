@@ -22,7 +22,7 @@ __all__ = ["InvalidInput", "Profile", "load_profile"]
 SCHEMA = "hardware-profile"
 _TERASCALE = frozenset({"terascale"})
 #: Architectures that intel-media-driver (iHD) does not support.
-_BEFORE_BROADWELL = frozenset({"gen5", "gen6", "gen7", "gen7.5"})
+_WITHOUT_IHD = frozenset({"gen5", "gen6", "gen7", "gen7.5", "gen8-lp"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,8 +181,8 @@ class Profile:
             "video-nvidia": decoder == "nvidia",
             "video-mesa": decoder == "mesa" and not self._drawn_by(_TERASCALE),
             "video-r600": decoder == "mesa" and self._drawn_by(_TERASCALE),
-            "video-intel": decoder == "intel" and not self._drawn_by(_BEFORE_BROADWELL),
-            "video-i965": decoder == "intel" and self._drawn_by(_BEFORE_BROADWELL),
+            "video-intel": decoder == "intel" and not self._drawn_by(_WITHOUT_IHD),
+            "video-i965": decoder == "intel" and self._drawn_by(_WITHOUT_IHD),
             "x11": self.session.type == "x11",
             "wayland": self.session.type == "wayland",
             "kwin": plasma,

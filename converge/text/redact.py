@@ -195,7 +195,7 @@ _MATERIAL = tuple(_form(*row) for row in _FORMS)
 #: Sentences are looked at where one of their words is there: most texts have none.
 _TELLING = re.compile("pass|kenn|wacht|contrase|secret|token|key|pin|seed|recovery|mnemonic", re.I)
 _PROSE = tuple(_form(*row) for row in PROSE)
-_SEPARATOR = r"\\?[\"']?(?:\[\$[a-z]{1,8}\])?\s{0,20}(?:=>|[=:]|%3[Dd])\s{0,20}"
+_SEPARATOR = r"\\?[\"']?(?:\[\$?[\w@.-]{1,16}\]){0,4}\s{0,20}(?:=>|[=:]|%3[Dd])\s{0,20}"
 #: A name and its value: to the end of the line where the line begins with the name.
 _ENTRY = re.compile(
     rf"(?im)^([ \t+-]{{0,40}}(?:export |set -gx |set -x |declare -x |environment=)?[\"']?"

@@ -4,6 +4,7 @@
 #   priority  of every value of the layers: stronger than an option's default (1500), weaker than
 #             mkDefault (1000). Two definitions of one priority collide, also equal ones where the type
 #             is unique; so mkDefault would collide with the mkDefault of nixos-hardware or the user.
+#   yielding  values -> these values at that priority
 #   ours      setting -> values -> the definitions of these values at that priority, and the record of
 #             which options they are (set.nix)
 #   oursEach  the same for many settings of one option: settings -> its path -> (setting -> values). The
@@ -50,7 +51,7 @@ let
       (lib.filter says spot.option.definitionsWithLocations)));
 in
 {
-  inherit priority;
+  inherit priority yielding;
 
   ours = setting: values: yielding values // { workspaceTuning.set.${setting} = leaves [ ] values; };
   oursEach = ids: path: values:

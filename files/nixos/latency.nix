@@ -5,7 +5,7 @@
 { lib, workspaceTuning, ... }:
 let
   inherit (workspaceTuning) settings;
-  inherit (import ./lib/ours.nix { inherit lib; }) ours;
+  inherit (import ./lib/ours.nix { inherit lib; }) ours yielding;
   inForce = id: settings ? ${id};
   protected.MemoryMin = settings."memory.session".protect;
   having = name: lib.filter (id: settings.${id} ? ${name}) (lib.attrNames settings);
@@ -31,11 +31,11 @@ in
       systemd.services."user@".serviceConfig = protected;
       systemd.user.slices.session.sliceConfig = protected;
     }))
-    (lib.mkIf (inForce "memory.session") {
+    (lib.mkIf (inForce "memory.session") (yielding {
       systemd.slices.user.overrideStrategy = "asDropin";
       systemd.slices."user-".overrideStrategy = "asDropin";
       systemd.user.slices.session.overrideStrategy = "asDropin";
-    })
+    }))
 
     (lib.mkIf (having "scx" != [ ]) (ours "memory.sched-ext" {
       services.scx = {

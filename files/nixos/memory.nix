@@ -3,7 +3,7 @@
 let
   inherit (workspaceTuning) settings;
   inherit (workspaceTuning.hardware) memory;
-  inherit (import ./lib/ours.nix { inherit lib; }) ours oursEach;
+  inherit (import ./lib/ours.nix { inherit lib; }) ours oursEach yielding;
   inForce = id: settings ? ${id};
   sysctls = lib.filter (id: settings.${id} ? sysctl) (lib.attrNames settings);
   slices = lib.filter (id: settings.${id} ? sliceConfig) (lib.attrNames settings);
@@ -31,9 +31,9 @@ in
 
     # Default: no limits. `user-` is the prefix of every user-<uid>.slice; as a unit file of its own systemd
     # would refuse it, as a drop-in it applies to each of them. app.slice holds a user's applications.
-    (lib.mkIf (slices != [ ]) { systemd.slices."user-".overrideStrategy = "asDropin"; })
+    (lib.mkIf (slices != [ ]) (yielding { systemd.slices."user-".overrideStrategy = "asDropin"; }))
     (oursEach slices [ "systemd" "slices" ] (id: { "user-".sliceConfig = settings.${id}.sliceConfig; }))
-    (lib.mkIf (inForce "memory.user-slice") { systemd.user.slices.app.overrideStrategy = "asDropin"; })
+    (lib.mkIf (inForce "memory.user-slice") (yielding { systemd.user.slices.app.overrideStrategy = "asDropin"; }))
     (lib.mkIf (inForce "memory.user-slice") (ours "memory.user-slice" {
       systemd.user.slices.app.sliceConfig = settings."memory.user-slice".userSlices.app;
     }))

@@ -106,7 +106,7 @@ in
     (lib.mkIf (inForce "video.variables") (ours "video.variables" { environment.variables = variables; }))
     (lib.mkIf (inForce "video.variables") {
       environment.etc."pam/environment".text = lib.concatMapStrings
-        (name: lib.optionalString (!(config.environment.sessionVariables ? ${name}))
+        (name: lib.optionalString (config.environment.variables ? ${name} && !(config.environment.sessionVariables ? ${name}))
           "${name} DEFAULT=\"${config.environment.variables.${name}}\"\n")
         (lib.attrNames variables);
     })

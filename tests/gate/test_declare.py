@@ -168,6 +168,22 @@ def test_a_card_before_kepler_is_named_and_nothing_is_set_for_it(
 
 
 @pytest.mark.parametrize(
+    ("device", "fact"), [("22b1", "video-i965"), ("161e", "video-intel"), ("5a85", "video-intel")]
+)
+def test_braswell_decodes_by_the_driver_that_knows_it(
+    tmp_path: Path, device: str, fact: str
+) -> None:
+    """iHD does not know Cherryview's graphics, which are of the generation of Broadwell's."""
+    card = FoundGpu(slot="0000:00:02.0", vendor="8086", device=device, driver="i915", boot_vga=True)
+    machine = dataclasses.replace(recorded("shoshin"), gpus=(card,), nvidia=())
+    path = tmp_path / "small.yaml"
+    path.write_text(declare(machine, "small"), encoding="utf-8")
+    profile = load_profile(path)
+    assert profile.facts & {"video-i965", "video-intel"} == {fact}
+    assert differences(profile, machine) == ()
+
+
+@pytest.mark.parametrize(
     ("vendor", "driver", "declared"),
     [
         ("10de", "i915", "other # i915"),

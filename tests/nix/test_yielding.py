@@ -125,6 +125,33 @@ def test_the_users_variable_reaches_shells_and_sessions(
         assert lines[0].endswith('DEFAULT="egl"')
 
 
+def test_a_variable_that_the_user_unset_is_nowhere(
+    nix: Nix, sources: dict[str, Path], layers: Path
+) -> None:
+    found = nix.evaluate(
+        """{ shells = system.config.environment.variables ? NVD_BACKEND;
+             pam = system.config.environment.etc."pam/environment".text; }""",
+        layers=layers,
+        userSystem="{ lib, ... }: { environment.variables.NVD_BACKEND = lib.mkForce null; }",
+        **sources,
+    )
+    assert not found["shells"] and "NVD_BACKEND" not in found["pam"]
+    assert "LIBVA_DRIVER_NAME" in found["pam"]
+
+
+@pytest.mark.parametrize("name", ["user.slices.app", 'slices."user-"'])
+def test_the_user_says_whether_a_drop_in_needs_its_unit(
+    nix: Nix, sources: dict[str, Path], layers: Path, name: str
+) -> None:
+    found = nix.evaluate(
+        f"system.config.systemd.{name}.overrideStrategy",
+        layers=layers,
+        userSystem=f'{{ systemd.{name}.overrideStrategy = "asDropinIfExists"; }}',
+        **sources,
+    )
+    assert found == "asDropinIfExists"
+
+
 #: What ``common/gpu/nvidia/pascal`` of nixos-hardware says (August 2026).
 PASCAL = """({ config, lib, ... }: {
   services.xserver.videoDrivers = lib.mkDefault [ "nvidia" ];

@@ -129,6 +129,8 @@ PLANTED: dict[str, tuple[str, str]] = {
     "unit": (f"Environment=API_TOKEN={L16}", L16),
     "fish": (f"set -gx CACHIX_AUTH_TOKEN {L16}", L16),
     "KDE entry": (f"Password[$e]={L16}", L16),
+    "KDE entry of a language": (f"Token[de_AT@euro]={L16}", L16),
+    "KDE entry with options apart": (f"ApiKey[$e][$i]={L16}", L16),
     "KDE entry with blanks": (f"+WebdavPassword=one two {L16}", L16),
     "wpa_supplicant": (f'psk="{L16}"', L16),
     "YAML": (f"client_secret: {L16}", L16),

@@ -61,12 +61,13 @@ _TABLE: Mapping[str, Codecs] = {
     "rdna3": _only(_ALL),
     "rdna3.5": _only(_ALL),
     "rdna4": _only(_ALL),
-    # Intel; Braswell is a gen8 with HEVC, Apollo Lake a gen9 with 10 bits and VP9
+    # Intel; Braswell is gen8-lp, Apollo Lake a gen9 with 10 bits and VP9
     "gen5": _only(_H264),
     "gen6": _only(_H264),
     "gen7": _only(_H264),
     "gen7.5": _only(_H264),
-    "gen8": _only(_H264, unsure=_HEVC),
+    "gen8": _only(_H264),
+    "gen8-lp": _only(_H264, unsure=_HEVC),
     "gen9": _only(_H264 | _HEVC, unsure=_HEVC10 | _VP9),
     "gen9.5": _only(_H264 | _HEVC10 | _VP9),
     "gen11": _only(_H264 | _HEVC10 | _VP9),
