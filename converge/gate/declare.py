@@ -241,14 +241,16 @@ def _memory(machine: Machine) -> list[str]:
         f"  totalGB: {total}",
         f"  type: {memory_kind.declared(machine.module_type)}",
     ]
-    device = next((device for device in machine.zram if device.size_bytes), None)
+    device = next(iter(machine.zram_swaps), None)
     if machine.container:
         return [*lines, "  # Swap is the host's."]
     if device is None:
-        return [*lines, "  # No zram is set up, and leaving it out leaves swap as it is."]
-    percent = round(100 * device.size_bytes / (total << 30))
-    priorities = [swap.priority for swap in machine.swaps if swap.file.endswith(device.name)]
-    priority = priorities[0] if priorities else 100
+        return [*lines, "  # No zram is swapped to, and leaving it out leaves swap as it is."]
+    if len(machine.zram_swaps) > 1:
+        found = f"{len(machine.zram_swaps)} devices"
+        return [*lines, f"  # zram is left as it is ({found}): a profile sets one."]
+    percent = machine.percent_of_memory(device) or 0
+    priority = next(area.priority for area in machine.swaps if area.file == f"/dev/{device.name}")
     rival = any(s.priority >= priority for s in machine.swaps if "zram" not in s.file)
     fits = 1 <= percent <= 200 and 0 <= priority <= 32767 and not rival
     if device.algorithm not in _ALGORITHMS or not fits:

@@ -125,6 +125,17 @@ class Machine:
         known = [size for size in (self.memory_gb, kernel) if size is not None]
         return min(known) if known else None
 
+    @property
+    def zram_swaps(self) -> tuple[ZramDevice, ...]:
+        """The zram devices that are swapped to. One can also hold a file system."""
+        files = {area.file for area in self.swaps}
+        return tuple(one for one in self.zram if one.size_bytes and f"/dev/{one.name}" in files)
+
+    def percent_of_memory(self, device: ZramDevice) -> int | None:
+        """The size of a zram device as NixOS and zram-generator reckon: of what the kernel
+        manages, not of what is installed."""
+        return round(100 * device.size_bytes / (self.memory_kib << 10)) if self.memory_kib else None
+
     def nvidia_of(self, gpu: FoundGpu) -> NvidiaGpu | None:
         """What nvidia-smi says of a card: the line with its PCI id, or a line without a PCI id
         where the machine has one NVIDIA card only. None where it says nothing."""

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from converge.gate.declare import CannotDeclare, declare
 from converge.gate.gate import differences
-from converge.gate.machine import BlockDevice, FoundGpu, Machine, NvidiaGpu, ZramDevice
+from converge.gate.machine import (
+    BlockDevice,
+    FoundGpu,
+    Machine,
+    NvidiaGpu,
+    SwapArea,
+    ZramDevice,
+)
 from converge.hardware import cpus
 from converge.profile.profile import load_profile
 from tests.gate.machines import recorded
@@ -180,6 +187,39 @@ def test_braswell_decodes_by_the_driver_that_knows_it(
     path.write_text(declare(machine, "small"), encoding="utf-8")
     profile = load_profile(path)
     assert profile.facts & {"video-i965", "video-intel"} == {fact}
+    assert differences(profile, machine) == ()
+
+
+GIB = 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("sizes", "swapped", "percent"),
+    [
+        ((6,), ("zram0",), 50),  # of the 12 GiB that the kernel manages; 16 are installed
+        ((1, 12), ("zram1",), 100),
+        ((6,), (), None),  # a file system
+        ((3, 3), ("zram0", "zram1"), None),
+    ],
+)
+def test_the_zram_that_is_swapped_to_is_declared_as_nixos_reckons_it(
+    tmp_path: Path, sizes: tuple[int, ...], swapped: tuple[str, ...], percent: int | None
+) -> None:
+    machine = dataclasses.replace(
+        recorded("shoshin"),
+        memory_kib=12 << 20,
+        module_bytes=16 * GIB,
+        zram=tuple(
+            ZramDevice(name=f"zram{number}", size_bytes=size * GIB, algorithm="zstd")
+            for number, size in enumerate(sizes)
+        ),
+        swaps=tuple(SwapArea(file=f"/dev/{name}", size_kib=1, priority=5) for name in swapped),
+    )
+    path = tmp_path / "packed.yaml"
+    path.write_text(declare(machine, "packed"), encoding="utf-8")
+    profile = load_profile(path)
+    zram = profile.memory.zram
+    assert (zram.percent if zram else None) == percent
     assert differences(profile, machine) == ()
 
 

@@ -39,7 +39,7 @@ def memory(look: Look) -> Iterator[FactVerdict]:
 def _zram(look: Look) -> Iterator[FactVerdict]:
     zram, machine = look.profile.memory.zram, look.machine
     needed = tuple(s for s in look.named("memory.") if "zram" in s.id)
-    devices = [device for device in machine.zram if device.size_bytes]
+    devices = machine.zram_swaps
     if zram is None:
         if needed:
             yield FactVerdict(
@@ -78,8 +78,7 @@ def _zram(look: Look) -> Iterator[FactVerdict]:
             settings=look.ids(needed),
         )
         return
-    memory = (machine.memory_gb or look.profile.memory.total_gb) << 30
-    percent = round(100 * devices[0].size_bytes / memory)
+    percent = machine.percent_of_memory(devices[0]) or 0
     close = abs(percent - zram.percent) <= 5 and devices[0].algorithm in {"", zram.algorithm}
     yield FactVerdict(
         fact="memory.zramDevice",
