@@ -14,7 +14,6 @@ from converge.effect import Effect, Finding, remedy, summary
 from converge.exits import Exit, Outcome, kept
 from converge.journal.journal import Line, last_of_kind, of_kind
 from converge.journal.kinds import FindingRecord, PlanRecord, RunStartRecord
-from converge.plan.saved import NARROWING
 from converge.problem import count
 
 PYINFRA = ".venv/bin/pyinfra"
@@ -137,6 +136,8 @@ def rows(
             yield EndingRow(word="next", text=look, typed=True)
     elif task == "deploy" and outcome is Outcome.CHANGES:
         limit = f" --limit {shlex.quote(workspace)}" if wide else ""
+        from converge.plan.saved import NARROWING
+
         # The plan has the choices that narrowed it; the others are said again.
         again = [one for one in data if one.partition("=")[0] not in (*NARROWING, "plan")]
         shown = "".join(

@@ -176,7 +176,7 @@ def _without_open_transaction(work: Given, found: Snapshot) -> Snapshot:
         )
     # Nobody holds the lock by now. A controller may come back on a new connection, but a person who
     # asks for the way back goes first.
-    asked = work.run.task in ("rollback", "remove") and work.choices.run in ("", one.run)
+    asked = work.run.task == "rollback" and work.choices.run in ("", one.run)
     if one.alive and not asked:
         raise Over(
             f"run {one.run} waits there for its controller ({one.word}); it undoes itself in "
