@@ -94,15 +94,25 @@ go_back() { # go_back LAYER: set the old generation, or make its path a new one 
         *) held_up='' && return 1 ;;
     esac
 }
-switch_back() { # switch_back test|switch: exit 4 means switched, but with failed units
-    case $1 in
-        test) (umask 022 && "$old_path/bin/switch-to-configuration" test) ;;
-        *) install_menu "$old_path" "$1" ;;
-    esac
+# switch_back test|switch: bring the system back that ran, and with "switch" the boot default. That is the
+# old generation, also where another system ran: one that was only tested, or a specialisation.
+switch_back() {
+    as_=$1
+    if [ "$as_" = switch ]; then
+        default_=$(readlink -f -- "$profile-$old_number-link")
+        if [ ! -x "$default_/bin/switch-to-configuration" ]; then default_=$old_path; fi
+        if [ "$default_" != "$old_path" ]; then as_=boot; fi
+        install_menu "$default_" "$as_"
+        if switched "$default_/bin/switch-to-configuration boot" && [ "$as_" = switch ]; then return; fi
+    fi
+    (umask 022 && "$old_path/bin/switch-to-configuration" test)
+    switched "$old_path/bin/switch-to-configuration test" || :
+}
+switched() { # switched COMMAND: whether the switch before this succeeded; else the command is to be done
     case $? in
         0) ;;
-        4) left="$left; units failed after the switch back: systemctl --failed" ;;
-        *) trouble="$trouble; $by_hand" ;;
+        4) left="$left; units failed after the switch back: systemctl --failed" ;; # it switched
+        *) trouble="$trouble; by hand: $1" && return 1 ;;
     esac
 }
 

@@ -40,6 +40,7 @@ exec REAL -k 1 1 "$@"
 SWITCH = """\
 #!/bin/sh
 if [ -e ROOT/fails ]; then echo "no space left on /boot" >&2; exit 1; fi
+case $1 in boot | switch) if [ -e ROOT/read-only ]; then exit 1; fi ;; esac
 case $1 in boot | switch) echo NAME >ROOT/default ;; esac
 case $1 in test | switch) echo NAME >ROOT/running ;; esac
 """
@@ -48,7 +49,7 @@ case $1 in test | switch) echo NAME >ROOT/running ;; esac
 class Systems:
     """A workspace whose user is root: a change of a file and of the system, kept."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, ran: str = "old") -> None:
         need("dash")
         self.root, self.workspace = root, Workspace(root)
         tools = root / "tools"
@@ -64,7 +65,8 @@ class Systems:
         link = self.profile.with_name("system-1-link")
         link.symlink_to(old)
         self.profile.symlink_to(link.name)
-        said = self.workspace.change(RUN, 1, b"new\n", f"nixos {new} {self.profile} 1 {old}")
+        before = old if ran == "old" else self.generation(ran)
+        said = self.workspace.change(RUN, 1, b"new\n", f"nixos {new} {self.profile} 1 {before}")
         assert "status kept" in said, said
         assert self.stands == ("new", "new", "new", True)
 
@@ -114,7 +116,7 @@ def system_gone(one: Systems) -> Iterator[None]:
 FAULTS = {"lock": profile_lock, "switch": switch_fails, "gone": system_gone}
 SAYS = {
     "lock": "another process of Nix holds {0.profile}.lock; by hand: nix-env -p {0.profile}",
-    "switch": "by hand: {0.root}/store/old/bin/switch-to-configuration switch",
+    "switch": "by hand: {0.root}/store/old/bin/switch-to-configuration boot",
     "gone": "{0.root}/store/old is gone; by hand: choose a generation in the boot menu",
 }
 
@@ -130,6 +132,29 @@ def test_u14_a_systems_step_that_fails_is_broken_and_whole_once_it_is_repeated(
     assert not systems.workspace.file().exists(), "the files do not wait for the system"
     again = systems.workspace.script()
     assert again.returncode == 0, again.stdout + again.stderr
+    assert systems.stands == ("old", "old", "old", False)
+
+
+def test_a_system_that_was_only_tested_runs_again_and_is_no_boot_default(tmp_path: Path) -> None:
+    """It became the default: in no profile, so the garbage collector could take it."""
+    systems = Systems(tmp_path, ran="tested")
+    back = systems.workspace.script()
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert systems.stands == ("old", "old", "tested", False)
+
+
+def test_a_boot_partition_that_cannot_be_written_leaves_no_change_running(
+    systems: Systems,
+) -> None:
+    (systems.root / "read-only").touch()
+    back = systems.workspace.script()
+    assert back.returncode == 4, back.stdout + back.stderr
+    assert (
+        "by hand: " in back.stdout and "/store/old/bin/switch-to-configuration boot" in back.stdout
+    )
+    assert systems.stands == ("old", "new", "old", False)
+    (systems.root / "read-only").unlink()
+    assert systems.workspace.script().returncode == 0
     assert systems.stands == ("old", "old", "old", False)
 
 
