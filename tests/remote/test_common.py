@@ -46,6 +46,7 @@ def test_what_leads_the_programs_of_the_user_leads_none_of_ours(tmp_path: Path, 
         ("mkdir: /x: No space left on device", "No space left on device"),
         ("sh: 1: cannot create /x: Read-only file system\nmore: of it", "Read-only file system"),
         ("\ngzip: stdout: No space left on device", "No space left on device"),
+        ("tar: plan: Wrote only 4096 of 6656 bytes\ntar: Exiting", "No space left on device"),
         ("", ""),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -191,6 +192,28 @@ def test_the_sandboxs_own_repository_is_not_led_by_the_users_git(
     sandbox.data(root)
     assert tree(other) == before
     assert (root / "home/.config/home-manager/.git/refs/heads").exists()
+
+
+def test_a_sandbox_is_made_once_where_two_ask_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, made = tmp_path / "box", []
+
+    def make(at: Path, **_: object) -> None:
+        with pytest.raises(BlockingIOError):  # so another process waits here
+            held = os.open(at, os.O_RDONLY)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            finally:
+                os.close(held)
+        made.append(at)
+        (at / sandbox.MADE).parent.mkdir()
+        (at / sandbox.MADE).touch()
+
+    monkeypatch.setattr(sandbox, "make", make)
+    for _ in range(2):
+        sandbox.data(root)
+    assert made == [root]
 
 
 def test_what_a_program_said_is_shown_where_the_sandbox_cannot_be_made(

@@ -40,6 +40,22 @@ def test_elsewhere_than_on_a_terminal_a_line_stays_after_two_seconds_and_each_mi
     assert all(WAITING.fullmatch(f"{line}\n") for line in stream.getvalue().splitlines())
 
 
+def test_what_is_asked_in_turns_is_one_wait() -> None:
+    """It was said every twenty seconds to be two seconds old."""
+    clock, stream = Clock(), io.StringIO()
+    told = Waits(Terminal(stream), clock=clock)
+    for begun in (0.0, 20.0, 40.0, 60.0):
+        with told.waiting("h", "box", "the workspace is at work"):
+            for clock.now in (begun + 2, begun + 20):
+                told.tell()
+    clock.now = 100.0
+    with told.waiting("h", "box", "the workspace is at work"):
+        clock.now = 102.0
+        told.tell()
+    lines = [line.partition(",")[2].partition(" so")[0] for line in stream.getvalue().splitlines()]
+    assert lines == [" 2 s", " 62 s", " 2 s"], stream.getvalue()
+
+
 def test_a_line_that_stays_fits_and_keeps_the_part_that_says_most() -> None:
     clock, stream = Clock(), io.StringIO()
     told = Waits(Terminal(stream), clock=clock)

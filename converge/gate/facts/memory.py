@@ -78,7 +78,17 @@ def _zram(look: Look) -> Iterator[FactVerdict]:
             settings=look.ids(needed),
         )
         return
-    percent = machine.percent_of_memory(devices[0]) or 0
+    percent = machine.percent_of_memory(devices[0])
+    if percent is None:
+        yield FactVerdict(
+            fact="memory.zramDevice",
+            outcome=FactOutcome.UNKNOWN,
+            declared=declared,
+            found=devices[0].algorithm,
+            why="how much memory the kernel manages is not known",
+            settings=look.ids(needed),
+        )
+        return
     close = abs(percent - zram.percent) <= 5 and devices[0].algorithm in {"", zram.algorithm}
     yield FactVerdict(
         fact="memory.zramDevice",
