@@ -132,6 +132,18 @@ def test_s3_a_change_of_roots_keeps_the_users_record_with_the_user(rooted: Roote
     assert not rooted.written.exists()
 
 
+def test_what_an_older_change_of_roots_added_is_noted_by_the_user(rooted: Rooted) -> None:
+    for number in (1, 2):
+        assert "status kept" in rooted.change(run_id(number), number, b"%d\n" % number)
+    older = run_id(1)
+    assert "status undone" in rooted.transact("undo", older)
+    noted = rooted.state / "undone" / older
+    held = {path.name: path.read_bytes() for path in noted.iterdir()}
+    assert held.keys() == {"after", "before", "parts"}
+    assert older.encode() in held["after"] and held["before"] == b""
+    assert {path.owner() for path in (noted, *noted.iterdir())} == {THEM}
+
+
 def test_the_users_programs_have_the_same_homes_in_a_change_of_roots_as_in_the_reading(
     rooted: Rooted,
 ) -> None:
