@@ -1,6 +1,6 @@
 # Storage and builds: I/O scheduler, boot menu, how much is built at once. Settings: storage.*, boot.*,
 # build.*
-{ config, lib, options, workspaceTuning, ... }:
+{ config, lib, pkgs, workspaceTuning, ... }:
 let
   inherit (workspaceTuning) settings;
   inherit (workspaceTuning.hardware) storage build;
@@ -8,19 +8,19 @@ let
   inForce = id: settings ? ${id};
   inherit (import ./lib/ours.nix { inherit lib; }) ours;
 
-  # Kernel names of whole disks, by declared kind. SSDs and rotating disks share names: where both kinds
-  # have a scheduler, the rule also looks at `rotational`.
-  # A virtual disk can be vda, xvda, sda or nvme0n1, except for names of another declared kind.
+  # Kernel names of whole disks, by declared kind; the profile has one scheduler for each kind. A virtual
+  # disk can be vda, xvda, sda or nvme0n1, except for names of another declared kind. SSDs and rotating
+  # disks share names, so their rules look at `rotational`, which sticks and bridges of USB set too.
+  of = kind: lib.filter (disk: disk.kind == kind) declared;
   virtual = "[sv]d[a-z]*|xvd[a-z]*" + lib.optionalString (of "nvme" == [ ]) "|nvme[0-9]*";
   pattern = kind: { inherit virtual; nvme = "nvme[0-9]*"; emmc = "mmcblk[0-9]"; }.${kind} or "sd[a-z]*";
-  of = kind: lib.filter (disk: disk.kind == kind) declared;
-  mixed = of "ssd" != [ ] && of "hdd" != [ ]
-    && (lib.head (of "ssd")).scheduler != (lib.head (of "hdd")).scheduler;
-  byName = lib.filter (disk: !mixed || !lib.elem disk.kind [ "ssd" "hdd" ]) declared;
-  rule = disk: rotates: ''
-    ACTION=="add|change", SUBSYSTEM=="block", TEST=="queue/scheduler", KERNEL=="${pattern disk.kind}", ${rotates}ATTR{queue/scheduler}="${disk.scheduler}"
+  more = {
+    ssd = ''ATTR{queue/rotational}=="0", '';
+    hdd = ''ATTR{queue/rotational}=="1", DEVPATH!="*/usb[0-9]*", '';
+  };
+  rule = { kind, scheduler, ... }: ''
+    ACTION=="add|change", SUBSYSTEM=="block", TEST=="queue/scheduler", KERNEL=="${pattern kind}", ${more.${kind} or ""}ATTR{queue/scheduler}="${scheduler}"
   '';
-  rotating = disk: rule disk ''ATTR{queue/rotational}=="${if disk.kind == "hdd" then "1" else "0"}", '';
   tier = build.parallelism.tiers.${settings."build.parallelism".tier};
 
   grub = config.boot.loader.grub;
@@ -32,19 +32,16 @@ let
 in
 {
   config = lib.mkMerge [
-    (lib.mkIf (inForce "storage.scheduler") (
-      # Default: what the kernel chooses, which is `none` for NVMe already.
-      if options.hardware ? block then
-        ours "storage.scheduler"
-          {
-            hardware.block.scheduler = lib.listToAttrs
-              (map (disk: lib.nameValuePair (pattern disk.kind) disk.scheduler) byName);
-          }
-      else { services.udev.extraRules = lib.concatMapStrings (disk: rule disk "") byName; }
-    ))
-
-    (lib.mkIf (inForce "storage.scheduler" && mixed) {
-      services.udev.extraRules = lib.concatMapStrings rotating [ (lib.head (of "ssd")) (lib.head (of "hdd")) ];
+    # Default: what the kernel chooses, which is `none` for NVMe already. udev reads rules by their name,
+    # and the last one counts: those of hardware.block (98) and extraRules (99), which are the user's.
+    (lib.mkIf (inForce "storage.scheduler") {
+      services.udev.packages = [
+        (pkgs.writeTextDir "lib/udev/rules.d/50-workspace-tuning.rules" (lib.concatMapStrings rule declared))
+      ];
+      workspaceTuning.set."storage.scheduler" = map (name: [ "hardware" "block" name ])
+        [ "defaultScheduler" "defaultSchedulerRotational" "scheduler" ]
+      ++ lib.optional (lib.hasInfix "queue/scheduler" config.services.udev.extraRules)
+        [ "services" "udev" "extraRules" ];
     })
 
     # Default: 5. With 0 the menu that offers the previous generation never shows.

@@ -179,7 +179,6 @@ def test_what_the_user_defines_wins_over_every_default_of_the_layers(
           jobs = system.config.nix.settings.max-jobs;
           slice = system.config.systemd.slices."user-".sliceConfig.MemoryHigh;
           open = system.config.hardware.nvidia.open;
-          scheduler = system.config.hardware.block.scheduler."nvme[0-9]*";
           alias = home.config.home.shellAliases.sysmon;
           discord = home.config.systemd.user.slices.app-tuned-discord.Slice.MemoryMax;
           rust = home.config.home.sessionVariables.CARGO_BUILD_RUSTFLAGS;
@@ -193,7 +192,6 @@ def test_what_the_user_defines_wins_over_every_default_of_the_layers(
           nix.settings.max-jobs = 1;
           systemd.slices."user-".sliceConfig.MemoryHigh = "1G";
           hardware.nvidia.open = true;
-          hardware.block.scheduler."nvme[0-9]*" = "kyber";
         }""",
         userHome="""{
           home.shellAliases.sysmon = "htop";
@@ -210,7 +208,6 @@ def test_what_the_user_defines_wins_over_every_default_of_the_layers(
         "jobs": 1,
         "slice": "1G",
         "open": True,
-        "scheduler": "kyber",
         "alias": "htop",
         "discord": "8G",
         "rust": "-g",

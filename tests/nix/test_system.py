@@ -12,6 +12,9 @@ from converge.subjects.video import rows as video
 from tests.nix import harness
 from tests.nix.harness import Make, Nix
 
+#: The rules of udev that the layer adds.
+RULES = "(builtins.head system.config.services.udev.packages).text"
+
 
 def test_zram_swap_and_the_kernels_values_are_those_of_the_profile(
     nix: Nix, sources: dict[str, Path], layers: Make
@@ -75,79 +78,54 @@ def test_limits_of_users_are_a_drop_in_that_systemd_applies(
     assert not (units / "user-.slice").exists()
 
 
+SD = 'KERNEL=="sd[a-z]*", ATTR{queue/rotational}=='
+
+
 @pytest.mark.parametrize(
-    ("kind", "pattern"),
+    ("kind", "which"),
     [
-        ("nvme", "nvme[0-9]*"),
-        ("ssd", "sd[a-z]*"),
-        ("hdd", "sd[a-z]*"),
-        ("emmc", "mmcblk[0-9]"),
-        ("virtual", "[sv]d[a-z]*|xvd[a-z]*|nvme[0-9]*"),
+        ("nvme", 'KERNEL=="nvme[0-9]*"'),
+        ("ssd", f'{SD}"0"'),
+        ("hdd", f'{SD}"1", DEVPATH!="*/usb[0-9]*"'),
+        ("emmc", 'KERNEL=="mmcblk[0-9]"'),
+        ("virtual", 'KERNEL=="[sv]d[a-z]*|xvd[a-z]*|nvme[0-9]*"'),
     ],
 )
 def test_the_scheduler_is_set_for_the_disks_that_the_profile_has(
-    nix: Nix, sources: dict[str, Path], layers: Make, kind: str, pattern: str
+    nix: Nix, sources: dict[str, Path], layers: Make, kind: str, which: str
 ) -> None:
     made = layers(
         lambda data: data["hardware"]["storage"]["disks"][0].update(
             kind=kind, scheduler="mq-deadline"
         )
     )
-    found = nix.evaluate("system.config.hardware.block.scheduler", layers=made, **sources)
-    assert found == {pattern: "mq-deadline"}
+    found = nix.evaluate(RULES, layers=made, **sources)
+    assert found == (
+        'ACTION=="add|change", SUBSYSTEM=="block", TEST=="queue/scheduler", '
+        f'{which}, ATTR{{queue/scheduler}}="mq-deadline"\n'
+    )
 
 
-def test_disks_that_rotate_and_disks_that_do_not_get_their_own_scheduler(
-    nix: Nix, layers: Make
-) -> None:
-    def two(data: dict) -> None:
+def test_each_kind_of_disk_gets_its_own_scheduler(nix: Nix, layers: Make) -> None:
+    def three(data: dict) -> None:
         data["hardware"]["storage"]["disks"] = [
             {"kind": "nvme", "sizeGB": 500, "scheduler": "none"},
             {"kind": "hdd", "sizeGB": 4000, "scheduler": "bfq"},
             {"kind": "ssd", "sizeGB": 500, "scheduler": "mq-deadline"},
             {"kind": "unknown"},
+            {"kind": "emmc", "sizeGB": 64},
         ]
 
-    found = nix.evaluate(
-        """{
-          inherit (system.config.hardware.block) scheduler;
-          rules = system.config.services.udev.extraRules;
-        }""",
-        layers=layers(two),
-    )
-    assert found["scheduler"] == {"nvme[0-9]*": "none"}
-    for rotates, name in (("1", "bfq"), ("0", "mq-deadline")):
-        rule = f'KERNEL=="sd[a-z]*", ATTR{{queue/rotational}}=="{rotates}", '
-        assert f'{rule}ATTR{{queue/scheduler}}="{name}"' in found["rules"]
-
-
-def test_a_release_without_the_schedulers_option_gets_the_rule(nix: Nix, layers: Make) -> None:
-    """The module alone, where hardware.block is not declared."""
-    found = nix.evaluate(
-        """(lib.evalModules { modules = [
-             (layers + "/nixos/storage.nix")
-             (layers + "/nixos/lib/set.nix")
-             ({ lib, ... }: {
-               options = lib.genAttrs [ "boot" "nix" "warnings" ] (_: lib.mkOption {
-                 type = lib.types.anything;
-                 default = { loader = { }; };
-               }) // {
-                 hardware.cpu = lib.mkOption { default = null; };
-                 services.udev.extraRules = lib.mkOption { type = lib.types.lines; };
-               };
-               config._module.args.workspaceTuning = {
-                 settings."storage.scheduler" = { };
-                 hardware = {
-                   storage.disks = [ { kind = "nvme"; scheduler = "none"; } ];
-                   build = { };
-                 };
-               };
-             })
-           ]; }).config.services.udev.extraRules""",
-        layers=layers(),
-    )
-    assert 'KERNEL=="nvme[0-9]*", ATTR{queue/scheduler}="none"' in found
-    assert 'TEST=="queue/scheduler"' in found
+    found = nix.evaluate(RULES, layers=layers(three)).splitlines()
+    assert len(found) == 3
+    for which, name in (
+        ('"nvme[0-9]*", ', "none"),
+        ('"1", DEVPATH!="*/usb[0-9]*", ', "bfq"),
+        ('"0", ', "mq-deadline"),
+    ):
+        assert (
+            len([line for line in found if f'{which}ATTR{{queue/scheduler}}="{name}"' in line]) == 1
+        )
 
 
 def test_the_daemon_gets_the_middle_tier_of_the_profile(

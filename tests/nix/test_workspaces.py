@@ -114,7 +114,7 @@ def test_every_row_in_force_changes_the_layer_that_it_names(nix: Nix, tmp_path: 
           (map toString c.config.environment.systemPackages)
           c.config.environment.sessionVariables c.config.zramSwap c.config.boot.kernel.sysctl
           c.config.systemd.slices c.config.systemd.user.slices
-          c.config.hardware.block c.config.nix.settings
+          (map toString c.config.services.udev.packages) c.config.nix.settings
           c.config.boot.loader.timeout c.config.hardware.graphics.enable
           c.config.hardware.nvidia.modesetting c.config.hardware.nvidia.open
           (map toString c.config.hardware.graphics.extraPackages)

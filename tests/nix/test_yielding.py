@@ -30,6 +30,12 @@ SYSTEM = {
     "hardware.graphics.enable32Bit": ("false", "video.graphics"),
     "environment.variables.NVD_BACKEND": ('"egl"', "video.variables"),
     "systemd.user.slices.app.sliceConfig.MemoryHigh": ('"50%"', "memory.user-slice"),
+    "services.udev.extraRules": (
+        '"KERNEL==\\"sda\\", ATTR{queue/scheduler}=\\"bfq\\""',
+        "storage.scheduler",
+    ),
+    "hardware.block.defaultScheduler": ('"bfq"', "storage.scheduler"),
+    "hardware.block.defaultSchedulerRotational": ('"kyber"', "storage.scheduler"),
 }
 HOME = {
     "home.shellAliases.sysmon": ('"top"', "monitoring.sysmon"),
@@ -104,6 +110,25 @@ def test_the_file_that_says_it_is_named_by_its_place_in_the_users_flake(
     assert found == {
         "memory.zram": [{"option": "zramSwap.memoryPercent", "files": ["hardware.nix"]}]
     }
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_scheduler_of_the_users_for_one_disk_is_read_after_ours(
+    nix: Nix, sources: dict[str, Path], layers: Path, form: str
+) -> None:
+    """By the kernel's name of the disk, which no pattern of ours is."""
+    ask = f"""{{
+      rules = map (one: one.destination or one.name) system.config.services.udev.packages;
+      kept = system.config.hardware.block.scheduler;
+      theirs = {_marker("system.config", ETC)};
+    }}"""
+    users = _defined('hardware.block.scheduler."nvme0n1"', '"kyber"', form)
+    found = nix.evaluate(ask, layers=layers, userSystem=users, **sources)
+    assert found["kept"] == {"nvme0n1": "kyber"}
+    [rules] = found["rules"]  # NixOS writes those of its option into 98-...
+    assert rules.rpartition("/")[2] == "50-workspace-tuning.rules"
+    named = [one["option"] for one in found["theirs"]["storage.scheduler"]]
+    assert named == ["hardware.block.scheduler"]
 
 
 def test_the_users_variable_reaches_shells_and_sessions(

@@ -40,7 +40,7 @@ def _kinds(
         outcome=FactOutcome.DIFFERS,
         why="a rule for another kind of disk matches nothing"
         if same_number
-        else "the disks that are not declared are left as they are",
+        else "a rule finds every disk of its kind; those of other kinds are left as they are",
         fix=look.edit("storage.disks", " and ".join(disk.kind for disk in found)),
         settings=needed,
     )

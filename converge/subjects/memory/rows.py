@@ -9,8 +9,15 @@ from converge.setting import Layer, Phase, Risk, Setting, State
 _row = partial(Setting, phase=Phase.MEMORY, layer=Layer.NIXOS)
 
 
-def _sysctl(id: str, title: str, *, says: str, sysctl: dict[str, int]) -> Setting:
-    return _row(id=id, title=title, says=says, value={"sysctl": sysctl}, check="memory.sysctl")
+def _sysctl(id: str, title: str, *, says: str, sysctl: dict[str, int], needs: str = "") -> Setting:
+    return _row(
+        id=id,
+        title=title,
+        says=says,
+        value={"sysctl": sysctl},
+        check="memory.sysctl",
+        needs=frozenset(needs.split()),
+    )
 
 
 ROWS: tuple[Setting, ...] = (
@@ -30,6 +37,7 @@ ROWS: tuple[Setting, ...] = (
         "Swap earlier, since it is cheap",
         says="Memory: swappiness 67, for zram",
         sysctl={"vm.swappiness": 67},
+        needs="zram",
     ),
     _sysctl(
         "memory.vfs-cache-pressure",
@@ -74,8 +82,9 @@ ROWS: tuple[Setting, ...] = (
         value={},
         check="storage.scheduler",
         needs=frozenset({"scheduler"}),
-        reason="NixOS has an option for it since 25.05 (hardware.block.scheduler); which disks "
-        "follows from the profile's kind. none is the kernel's own choice for NVMe",
+        reason="which disks follows from the profile's kind. none is the kernel's own choice for "
+        "NVMe. udev reads ours before the rules of NixOS' own options (hardware.block since 25.05, "
+        "services.udev.extraRules), so that what you set there wins",
     ),
     _row(
         id="storage.io-uring",

@@ -82,7 +82,9 @@ probe_disks() { # the I/O schedulers of real disks
     for directory in "$root"/sys/block/*; do
         case ${directory##*/} in loop* | ram* | zram* | dm-* | md* | sr* | fd* | nbd*) continue ;; esac
         [ -r "$directory/queue/scheduler" ] || continue
-        say disk "${directory##*/}" "$(first_line "$directory/queue/rotational")" \
+        rotational=$(first_line "$directory/queue/rotational")
+        case $rotational$(cd -P -- "$directory" && pwd) in 1*/usb[0-9]*) continue ;; esac # a stick says so
+        say disk "${directory##*/}" "$rotational" \
             "$(first_line "$directory/queue/scheduler")"
     done
 }

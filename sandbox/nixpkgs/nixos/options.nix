@@ -137,11 +137,16 @@ in
       } // lib.optionalAttrs (since "26.05") {
         branch = option (types.enum (lib.attrNames config.boot.kernelPackages.nvidiaPackages)) "stable";
       };
-      block.scheduler = option (types.attrsOf types.str) { };
+      block = {
+        scheduler = option (types.attrsOf types.str) { };
+        defaultScheduler = option (types.nullOr types.str) null;
+        defaultSchedulerRotational = option (types.nullOr types.str) null;
+      };
     };
     services.desktopManager.plasma6.enable = option types.bool false;
     services.xserver.videoDrivers = option (types.listOf types.str) [ "modesetting" "fbdev" ];
     services.udev.extraRules = option types.lines "";
+    services.udev.packages = option (types.listOf types.path) [ ];
     zramSwap = {
       enable = option types.bool false;
       algorithm = option (types.either (types.enum [ "842" "lzo" "lzo-rle" "lz4" "lz4hc" "zstd" ]) types.str) "zstd";

@@ -77,6 +77,7 @@ let
   toplevel = pkgs.stdenv.mkDerivation {
     name = "nixos-system-${config.networking.hostName}-${config.system.nixos.version}";
     release = config.system.nixos.version;
+    rules = lib.optionals (machine != null) config.services.udev.packages;
     etcFiles = map (entry: "${entry.file}=${entry.source}") (etc ++ machineFiles);
     sw = pkgs.buildEnv { name = "system-path"; paths = config.environment.systemPackages; };
     activation = ./switch-to-configuration.sh;
@@ -93,7 +94,8 @@ let
       inherit (config) zramSwap;
       inherit (config.boot) kernelParams;
       inherit (config.nix) settings;
-      inherit (config.hardware.block) scheduler;
+      inherit (config.hardware) block;
+      rules = map toString config.services.udev.packages;
       inherit (config.programs.firefox) preferences;
       modesetting = config.hardware.nvidia.modesetting.enable;
       replaced = map (r: [ (toString r.oldDependency) (toString r.newDependency) ]) config.system.replaceDependencies.replacements;
@@ -117,6 +119,10 @@ let
         target=$out/etc/''${entry%%=*}
         [ -d "''${target%/*}" ] || mkdir -p "''${target%/*}"
         ln -s "''${entry#*=}" "$target"
+      done
+      for package in $rules; do
+        mkdir -p "$out/etc/udev/rules.d"
+        ln -s -t "$out/etc/udev/rules.d" "$package"/lib/udev/rules.d/*
       done
       sed -e "s#@toplevel@#$out#" -e "s#@root@#$root#" -e "s#@log@#$log#" -e "s#@machine@#$machine#" "$activation" > "$out/bin/switch-to-configuration"
       chmod 755 "$out/init" "$out/bin/switch-to-configuration"

@@ -18,6 +18,8 @@ in
       [ "$mode" = 644 ] || chmod "$mode" "$target" # Nix takes all other modes for 444
     '';
   writeText = name: text: final.writeTextFile { inherit name text; };
+  writeTextDir = path: text:
+    final.writeTextFile { name = baseNameOf path; inherit text; destination = "/${path}"; };
   writeScript = name: text: final.writeTextFile { inherit name text; executable = true; };
   writeShellScript = name: text: final.writeScript name "#!/bin/sh\n${text}";
   writeScriptBin = name: text:

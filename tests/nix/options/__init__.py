@@ -35,7 +35,7 @@ MORE = (
 MORE_OF_NIXOS = (
     *("assertions", "warnings", "nixpkgs.overlays", "nixpkgs.hostPlatform", "boot.kernelParams"),
     *("environment.etc", "environment.systemPackages", "hardware.graphics.extraPackages"),
-    *("hardware.nvidia.package", "services.udev.extraRules", "systemd.tmpfiles.rules"),
+    *("hardware.nvidia.package", "services.udev.packages", "systemd.tmpfiles.rules"),
     *("system.replaceDependencies.replacements", "programs.firefox.preferences"),
 )
 #: Every setting that can be had, so that every option is asked about.
