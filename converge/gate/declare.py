@@ -150,6 +150,8 @@ def _build(machine: Machine) -> list[str]:
     most = max(1, threads - 1)  # one thread stays free for the person at the machine
     medium = max(1, min(3, memory // 4, most))
     light = max(1, min(threads + 4, memory // 2, 256))
+    # A compiler of C++ takes about a gigabyte; so do not run more of them than there are.
+    heavy, each = min(most, memory), min(most, threads // 2, memory // medium)
     return [
         "build:",
         "  compiler:",
@@ -160,8 +162,8 @@ def _build(machine: Machine) -> list[str]:
         f"  rustTargetCpu: {cpus.rust_cpu(march)}",
         "  parallelism: # as much as memory and threads bear: a choice, not a fact",
         "    tiers:",
-        f"      heavy: {{ jobs: 1, cores: {most}, memoryGB: {max(1, memory * 7 // 8)} }}",
-        f"      medium: {{ jobs: {medium}, cores: {max(1, min(most, threads // 2))},"
+        f"      heavy: {{ jobs: 1, cores: {heavy}, memoryGB: {max(1, memory * 7 // 8)} }}",
+        f"      medium: {{ jobs: {medium}, cores: {max(1, each)},"
         f" memoryGB: {max(1, memory // medium)} }}",
         f"      light: {{ jobs: {light}, cores: {min(most, 2)}, memoryGB: {min(2, memory)} }}",
     ]

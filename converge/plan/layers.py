@@ -77,7 +77,9 @@ MADE_BY = b"(workspace-tuning: "
 
 
 def session_file(setting: Setting) -> tuple[str, bytes]:
-    """Path (with ``~``) and bytes of the file for one setting of the session layer."""
+    """Path (with ``~``) and bytes of the file for one setting of the session layer.
+
+    A variable that is set already stays: by a file of environment.d before ours, or by PAM."""
     value = setting.value
     assert isinstance(value, dict)
     name = setting.id.replace(".", "-")
@@ -88,7 +90,7 @@ def session_file(setting: Setting) -> tuple[str, bytes]:
         lines += (f"Environment={key}={text}" for key, text in value["variables"].items())
     else:
         path = f"{ENVIRONMENT}/60-{name}.conf"
-        lines += (f"{key}={text}" for key, text in value["variables"].items())
+        lines += (f"{key}=${{{key}:-{text}}}" for key, text in value["variables"].items())
     return path, ("\n".join(lines) + "\n").encode()
 
 

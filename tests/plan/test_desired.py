@@ -104,7 +104,7 @@ def test_variables_of_the_session_are_files_of_the_user_manager() -> None:
     assert files[unit].splitlines()[1:] == ["[Service]", "Environment=__GL_YIELD=USLEEP"]
     variables = files[f"{HOME}/.config/environment.d/60-video-variables.conf"].splitlines()
     assert variables[0].startswith("# ")
-    assert "LIBVA_DRIVER_NAME=nvidia" in variables
+    assert "LIBVA_DRIVER_NAME=${LIBVA_DRIVER_NAME:-nvidia}" in variables
     assert len(files) == 2
 
 

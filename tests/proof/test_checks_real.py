@@ -264,6 +264,34 @@ def test_the_environment_of_a_running_program_is_read_and_nothing_but_what_was_a
         assert finding.effect is Effect.NOT_EFFECTIVE
 
 
+def test_who_sets_a_variable_is_told_in_the_order_of_a_login(tmp_path: Path) -> None:
+    """PAM's files, then environment.d by name, each name from its first directory."""
+    texts = {
+        "etc/security/pam_env.conf": 'NVD_BACKEND DEFAULT="a" OVERRIDE=@{PAM_RHOST}\n',
+        "etc/pam/environment": '#NVD_BACKEND DEFAULT=b\nKEY DEFAULT=x\nNVD_BACKEND\tDEFAULT="c"\n',
+        "etc/environment": "NVD_BACKEND_2=d\nNVD_BACKEND=e",
+        "etc/environment.d/90-z.conf": "NVD_BACKEND=hidden\n",
+        "usr/lib/environment.d/95-z.conf": "SECRET=x\nNVD_BACKEND=g\n",
+        "config/environment.d/90-z.conf": "NVD_BACKEND=f\n",
+        "config/environment.d/91-z.conf.bak": "NVD_BACKEND=hidden\n",
+    }
+    for name, text in texts.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "etc/environment.d/99-fifo.conf").mkdir()
+    environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    ask = Ask("environment-files", ("NVD_BACKEND",))
+    reply = one(ask, root=str(tmp_path), environment=environment)
+    assert reply.text.replace(f"{tmp_path}/", "") == (
+        'set etc/security/pam_env.conf\tNVD_BACKEND="a"\n'
+        'set etc/pam/environment\tNVD_BACKEND="c"\n'
+        "set etc/environment\tNVD_BACKEND=e\n"
+        "set config/environment.d/90-z.conf\tNVD_BACKEND=f\n"
+        "set usr/lib/environment.d/95-z.conf\tNVD_BACKEND=g\n"
+    )
+
+
 def test_a_program_that_nixpkgs_wrapped_is_found_by_the_name_the_kernel_has(
     tmp_path: Path,
 ) -> None:

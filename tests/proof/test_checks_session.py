@@ -112,15 +112,44 @@ def test_variables_of_environment_d_are_effective_once_the_session_has_them(
     assert find(session, "video.variables").effect is Effect.EFFECTIVE  # KWin is the session here
 
 
-def test_a_later_file_that_sets_another_value_is_found(session: kwin.Session) -> None:
-    session.write("environment.d/90-other.conf", b"NVD_BACKEND=egl\n")
-    session.systemctl("daemon-reload")
+@pytest.mark.parametrize("place", ["environment.d/10-mine.conf", "environment.d/90-mine.conf"])
+def test_what_a_file_of_the_users_sets_wins_before_and_after_ours(
+    session: kwin.Session, place: str
+) -> None:
+    session.write(place, b"NVD_BACKEND=egl\n")
+    try:
+        with kwin.session({**FILES, place: b"NVD_BACKEND=egl\n"}) as after:  # the next login
+            given = after.run("systemd-run", "--user", "--pipe", "--quiet", "--collect", "env")
+            assert {"NVD_BACKEND=egl", "LIBVA_DRIVER_NAME=nvidia"} <= set(given.splitlines())
+            for one in (session, after):
+                found = find(one, "video.variables")
+                assert (found.effect, found.counts) == (Effect.NOT_EFFECTIVE, False)
+                assert found.found.startswith("NVD_BACKEND=egl in /")
+                assert found.found.endswith(place)
+                assert found.reason.startswith("by your own choice")
+    finally:
+        session.remove(place)
+
+
+def test_what_a_login_script_hands_to_the_users_manager_wins(session: kwin.Session) -> None:
+    session.systemctl("set-environment", "LIBVA_DRIVER_NAME=vdpau")
     try:
         found = find(session, "video.variables")
-        assert (found.effect, found.found) == (Effect.NOT_EFFECTIVE, "NVD_BACKEND=egl")
+        assert (found.effect, found.counts) == (Effect.NOT_EFFECTIVE, False)
+        assert found.found == "LIBVA_DRIVER_NAME=vdpau in the environment of the user's manager"
     finally:
-        session.remove("environment.d/90-other.conf")
-        session.systemctl("daemon-reload")
+        session.systemctl("unset-environment", "LIBVA_DRIVER_NAME")
+
+
+def test_a_value_of_an_earlier_run_goes_with_the_session(session: kwin.Session) -> None:
+    """A manager that is reloaded keeps what its files said before."""
+    name, content = variables("video.variables")
+    earlier = content.replace(b"nvidia}", b"radeonsi}")
+    with kwin.session({**FILES, name: earlier}) as one:
+        one.write(name, content)
+        one.systemctl("daemon-reload")
+        waiting = find(one, "video.variables")
+        assert (waiting.effect, "log in again" in waiting.reason) == (Effect.PENDING, True)
 
 
 def test_a_file_that_came_after_the_login_waits_for_the_next_one() -> None:

@@ -43,7 +43,7 @@ def test_a_run_converges_all_layers_and_the_second_run_writes_nothing(
     assert first.code == 0
     profiles = box.root / "nix/var/nix/profiles"
     assert os.readlink(profiles / "system") == "system-2-link"
-    assert "LIBVA_DRIVER_NAME=nvidia" in (
+    assert "LIBVA_DRIVER_NAME=${LIBVA_DRIVER_NAME:-nvidia}" in (
         box.home / ".config/environment.d/60-video-variables.conf"
     ).read_text().split("\n")
     assert box.config("kwinrc").read_bytes() == box.source("kwinrc").read_bytes()
@@ -265,6 +265,19 @@ def test_shoshin_on_a_machine_that_is_not_nixos_says_which_layers_do_not_apply(c
     assert run.code == 5, run.out  # the inventory names a flake that is not here
     assert "it does not exist, and base_home names it" in " ".join(run.out.split())
     assert "this machine is not NixOS" in run.out
+
+
+def test_a_dry_run_as_another_user_ends_as_the_run_does(cli: Cli, desktop: Box) -> None:
+    """It shows the plan all the same, and no command to apply it."""
+    named = ("--data", "user=somebody")
+    dry, run = (cli(desktop.inventory, "deploy.py", one, *named) for one in ("--dry", "-y"))
+    assert (dry.code, run.code) == (5, 5), dry.out + run.out
+    for one in (dry, run):
+        said = " ".join(one.out.split())
+        assert said.count("but the workspace belongs to somebody") == 1
+        assert "deploy.py -y" not in said
+    assert "kwinrc" in dry.out
+    assert not desktop.config("environment.d").exists()
 
 
 def test_phases_narrow_a_run_and_leave_what_other_phases_set(cli: Cli, applied: Box) -> None:

@@ -183,8 +183,8 @@ def test_every_value_that_somebody_changed_is_found(cli: Cli, applied: Box) -> N
         "baloo.basic-indexing": ("baloofilerc", "only basic indexing=true", ""),
         "video.variables": (
             "environment.d/60-video-variables.conf",
-            "NVD_BACKEND=direct",
-            "NVD_BACKEND=egl",
+            "NVD_BACKEND:-direct",
+            "NVD_BACKEND:-egl",
         ),
     }
     for file, old, new in planted.values():

@@ -64,7 +64,10 @@ def variables_case(setting: str) -> Case:
         other: Replies = {"properties": f"LoadState=loaded\nEnvironment={name}=other\n"}
     else:
         ours = session_file(BY_ID[setting])[0].replace("~", HOME)
-        files = "".join(f"set {ours}\t{one}\n" for one in wanted)
+        files = "".join(
+            f"set {ours}\t{one}=${{{one}:-{text}}}\n" for one, text in row["variables"].items()
+        )
+        early = f"set {HOME}/.config/environment.d/50-mine.conf\t{name}=other\n{files}"
         good = {
             "environment": environment(*wanted),
             "fresh": environment(*wanted, first="fresh"),
@@ -77,6 +80,7 @@ def variables_case(setting: str) -> Case:
             bad={
                 "another value for what is started now": other,
                 "a file that is read after ours": {"environment-files": late},
+                "a file that is read before ours": {"environment-files": early},
                 "the same, and nobody runs yet": {
                     "environment-files": late,
                     "environment": failing(NOBODY, "no desktop session"),

@@ -64,7 +64,28 @@ probe_fresh() { # fresh VARIABLE...: what a program gets that the user's manager
         exit 0
     }
 }
-probe_environment_files() { # environment-files VARIABLE...: who sets them, in systemd's order of reading
+# who_sets FILE VARIABLE...: the lines of the variables, as shells, systemd and pam_env write them
+who_sets() {
+    file=$1
+    [ -f "$file" ] && [ -r "$file" ] || return 0 # systemd of the user cannot read it either
+    shift
+    while IFS= read -r line || [ -n "$line" ]; do
+        for variable in "$@"; do
+            case $line in
+                "$variable"=*) printf 'set %s\t%s\n' "$file" "$line" ;;
+                "$variable"[[:blank:]]*DEFAULT=*)
+                    text=${line#*DEFAULT=}
+                    printf 'set %s\t%s\n' "$file" "$variable=${text%%[[:blank:]]OVERRIDE=*}"
+                    ;;
+            esac
+        done
+    done <"$file"
+}
+probe_environment_files() { # environment-files VARIABLE...: who sets them, in the order of a login
+    for file in "$root/etc/security/pam_env.conf" "$root/etc/pam/environment" \
+        "$root/etc/environment"; do
+        who_sets "$file" "$@"
+    done
     # environment.d(5): by name across the directories; of one name, the first directory's file.
     for directory in "${XDG_CONFIG_HOME:-$HOME/.config}" "$root/etc" "$root/run" \
         "$root/usr/local/lib" "$root/usr/lib"; do
@@ -72,12 +93,6 @@ probe_environment_files() { # environment-files VARIABLE...: who sets them, in s
             if [ -e "$file" ]; then say "${file##*/}/$file"; fi
         done
     done | sort -s -t / -k 1,1 -u | while IFS= read -r file; do
-        file=${file#*/}
-        [ -r "$file" ] || continue # systemd of the user cannot read it either
-        while IFS= read -r line || [ -n "$line" ]; do
-            for variable in "$@"; do
-                case $line in "$variable"=*) printf 'set %s\t%s\n' "$file" "$line" ;; esac
-            done
-        done <"$file"
+        who_sets "${file#*/}" "$@"
     done
 }

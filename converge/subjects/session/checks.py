@@ -8,8 +8,9 @@ its variables.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from converge.effect import Verdict, effective, not_effective, pending, unknown
+from converge.effect import Effect, Verdict, effective, not_effective, pending, unknown
 from converge.plan.layers import session_file
 from converge.proof.check import (
     DENIED,
@@ -80,14 +81,34 @@ def _judge(context: Context, answers: Answers, setting: Setting) -> Verdict:
     if node is None or node.content != content:
         found = "no such file" if node is None else "other lines"
         return not_effective(f"{path}: {found}", expected=expected, reason="it was not written")
-    unit = "unit" in value(setting)
-    next_start = _unit_has(answers, setting) if unit else _fresh_has(answers, setting)
-    if next_start is not None and (other := _foreign(wanted, next_start)):
-        return not_effective(
-            other, expected=expected, reason="another file sets it for what is started now"
-        )
-    if not unit and (later := _later(answers, setting)):
-        return not_effective(later, expected=expected, reason="that file is read after ours")
+    if "unit" in value(setting):
+        next_start = _unit_has(answers, setting)
+        if next_start is not None and (other := _foreign(wanted, next_start)):
+            return not_effective(
+                other, expected=expected, reason="another file sets it for what is started now"
+            )
+        return _in_force(answers, setting, wanted, next_start)
+    ours = context.snapshot.expand(path)
+    next_start = _fresh_has(answers, setting)
+    theirs = {**_brought(next_start or {}, wanted), **_theirs(answers, setting, ours)}
+    rest = {name: text for name, text in wanted.items() if name not in theirs}
+    verdict = _in_force(answers, setting, rest, next_start)
+    if not theirs or verdict.effect is Effect.NOT_EFFECTIVE:
+        return verdict
+    found = ", ".join(f"{name}={text} in {file}" for name, (text, file) in theirs.items())
+    reason = "by your own choice: what is set there wins over ours"
+    return replace(not_effective(found, expected=expected, reason=reason), own=True)
+
+
+def _in_force(
+    answers: Answers,
+    setting: Setting,
+    wanted: Mapping[str, str],
+    next_start: Mapping[str, str] | None,
+) -> Verdict:
+    """Whether ``wanted`` is in the running session or program, and in ``next_start``, what a new
+    one gets (None: not known). The file has it, and no other file has it otherwise."""
+    expected = _shown(wanted)
     reply = answers.reply(_running(setting))
     if reply.status == NOBODY:
         return pending(f"at the next login: {reply.last_error}", expected=expected)
@@ -103,7 +124,7 @@ def _judge(context: Context, answers: Answers, setting: Setting) -> Verdict:
                 reason="only the running session has it",
             )
         return effective(_shown(wanted), expected=expected)
-    who = "KWin" if unit else "the session"
+    who = "KWin" if "unit" in value(setting) else "the session"
     return pending(
         f"{who} was started before it: log in again", expected=expected, found=difference
     )
@@ -126,24 +147,38 @@ def _fresh_has(answers: Answers, setting: Setting) -> Mapping[str, str] | None:
     return system.environment(answers.good(_fresh(setting)).output, "fresh")
 
 
-def _later(answers: Answers, setting: Setting) -> str:
-    """The variables that another file of environment.d will set otherwise at the next login; "" for
-    none. The probe prints the files in systemd's order, so the last line of a variable counts."""
+def _theirs(answers: Answers, setting: Setting, ours: str) -> dict[str, tuple[str, str]]:
+    """The variables that have another value from the next login on: name -> the value, and the file
+    that sets it. ``ours``: path of our file, in which a variable that is set already stays. The
+    probe prints the files in the order in which a login reads them."""
+    wanted = _variables(setting)
     last: dict[str, tuple[str, str]] = {}
     for line in answers.text(_files(setting)).splitlines():
         word, _, rest = line.partition(" ")
         path, _, assignment = rest.partition("\t")
         name, equals, text = assignment.partition("=")
-        if word == "set" and equals:
+        if word != "set" or not equals:
+            continue
+        if path != ours:
             last[name] = text.strip("\"'"), path
-    wanted = _variables(setting)
+        elif not last.get(name, ("", ""))[0]:
+            last[name] = wanted[name], path
     if lacking := sorted(wanted.keys() - last.keys()):
         raise Unreadable(f"no file of environment.d sets {lacking[0]}, although ours is there")
-    return " ".join(
-        f"{name}={last[name][0]} in {last[name][1]}"
-        for name, text in wanted.items()
-        if last[name][0] != text
-    )
+    return {name: last[name] for name, text in wanted.items() if last[name][0] != text}
+
+
+def _brought(
+    next_start: Mapping[str, str], wanted: Mapping[str, str]
+) -> dict[str, tuple[str, str]]:
+    """The variables that the user's manager has from no file, in the form of ``_theirs``: a login
+    script or ``systemctl set-environment`` set them. A value that ours can have is one of an
+    earlier run: a manager that is reloaded keeps what its files said before."""
+    return {
+        name: (next_start[name], "the environment of the user's manager")
+        for name in wanted
+        if name in next_start and next_start[name] not in rows.values(name)
+    }
 
 
 def _unit_has(answers: Answers, setting: Setting) -> Mapping[str, str] | None:

@@ -7,6 +7,8 @@ the variables, in a drop-in of that unit.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from converge.setting import Layer, Phase, Risk, Setting, State
 
 #: What draws -> libva's name of its driver; Mesa's VDPAU is gone since 25.3.
@@ -103,3 +105,11 @@ ROWS: tuple[Setting, ...] = (
         needs=frozenset({"video-nvidia"}),
     ),
 )
+
+
+def values(variable: str) -> frozenset[str]:
+    """Every value that the rows have for a variable, on any machine."""
+    each = [row.value for row in ROWS]
+    each += [fields["value"] for row in ROWS for fields in row.variants.values()]
+    named = [one["variables"] for one in each if isinstance(one, Mapping)]
+    return frozenset(variables[variable] for variables in named if variable in variables)
