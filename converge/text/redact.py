@@ -272,6 +272,8 @@ def record(value: Any) -> Any:
             more = len(value) - EXAMINED
             value = f"{value[:EXAMINED]}... ({more} more characters)"
         return secrets(value)
+    if value is None or isinstance(value, int | float):
+        return value
     if isinstance(value, dict | Mapping):  # a dict is known as one at once
         named = _is_named(value)
         return {

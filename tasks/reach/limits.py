@@ -7,6 +7,7 @@ every program. pyinfra 3.10 and paramiko 4.0 have no such limits.
 from __future__ import annotations
 
 import contextlib
+import hmac
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from functools import partial
 from typing import Any
 
 import gevent
-from paramiko import ChannelStderrFile, SSHException  # type: ignore[attr-defined]
+from paramiko import ChannelStderrFile, SSHException, util  # type: ignore[attr-defined]
 from paramiko.compress import ZlibCompressor, ZlibDecompressor
 from paramiko.packet import Packetizer
 from pyinfra.api.output import echo, format_text
@@ -22,6 +23,8 @@ from pyinfra.connectors.util import CommandOutput, OutputLine
 
 from converge.report.terminal import plain
 from tasks.reach.packing import Packer
+
+vars(util)["constant_time_bytes_eq"] = hmac.compare_digest  # that of paramiko is slow
 
 GREETING = 64 * 1024  # bytes before the SSH protocol begins; OpenSSH reads as many
 PACKET = 256 * 1024  # bytes of one packet, as OpenSSH

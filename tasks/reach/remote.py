@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -250,6 +250,7 @@ def for_login(given: StringCommand) -> StringCommand:
 _SPECIAL = re.compile(r"'|\\\\+|\\(?='|\Z)")
 
 
+@lru_cache(maxsize=64)  # the programs are the same for all workspaces of a fleet
 def quoted(text: str) -> str:
     """One word for them: between single quotes fish reads two backslashes, or one before a quote,
     as an escape; between double quotes all read the same."""

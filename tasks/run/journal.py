@@ -14,10 +14,13 @@ import secrets
 import stat
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import is_dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from converge.journal.form import plain
+from converge.journal.form import forms, plain, taken
 from converge.journal.journal import Line
 from converge.journal.kinds import (
     WORDS,
@@ -102,6 +105,35 @@ def prune(directory: Path, own: str) -> None:
                 run.rmdir()
 
 
+def _safe(record: Any) -> tuple[dict[str, Any], Any]:
+    """A record as JSON values without secrets, and as a reader gets it."""
+    fields = {form.name: getattr(record, form.name) for form in forms(type(record))}
+    parts = {
+        name: one
+        for name, one in fields.items()
+        if isinstance(one, tuple) and one and is_dataclass(one[0])
+    }
+    if not parts:
+        try:
+            return _remembered(record)
+        except TypeError:  # it has a mapping
+            return _made(record)
+    values, read = _made(replace(record, **dict.fromkeys(parts, ())))
+    each = {name: [_remembered(one) for one in found] for name, found in parts.items()}
+    return (
+        {**values, **{name: [one for one, _ in found] for name, found in each.items()}},
+        replace(read, **{name: tuple(one for _, one in found) for name, found in each.items()}),
+    )
+
+
+def _made(record: Any) -> tuple[dict[str, Any], Any]:
+    values = redact.record(plain(record))
+    return values, taken(type(record), values)
+
+
+_remembered = lru_cache(maxsize=4096)(_made)  # most records are alike in all workspaces of a fleet
+
+
 class Journal:
     """A journal that is only appended to. ``listeners`` get each line once it is written, in the
     form that a reader gets."""
@@ -136,16 +168,13 @@ class Journal:
         texts: list[str] = []
         for record in records:
             assert not isinstance(record, OtherRecord), "a record of no kind is only ever read"
-            fields = {
-                "run": self.run,
-                "seq": len(self.lines) + len(made) + 1,
-                "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "kind": WORDS[type(record)],
-                "workspace": workspace,
-                **redact.record(plain(record)),
-            }
+            values, read = _safe(record)
+            seq = len(self.lines) + len(made) + 1
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            head = {"run": self.run, "seq": seq, "time": now, "kind": WORDS[type(record)]}
+            fields = {**head, "workspace": workspace, **values}
             texts.append(json.dumps(fields, ensure_ascii=False) + "\n")
-            made.append(Line.of(fields))
+            made.append(Line(run=self.run, seq=seq, time=now, workspace=workspace, record=read))
         try:
             # A file name that is not UTF-8 has lone surrogates, which JSON can escape.
             self._write("".join(texts).encode(errors="backslashreplace"))

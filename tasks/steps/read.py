@@ -44,10 +44,11 @@ def snapshot(work: Given) -> Read:
         found = _without_open_transaction(work, found)
         if work.run.task in CHANGING and (why := on_trial(found)):
             raise Over(why, Exit.LOCKED)
-    if why := stranger(work, found):
-        if not work.run.dry:
-            raise Over(why, Exit.INVALID)
-        work.problem(why)  # and the end, once the plan was shown (tasks.steps.show)
+    why = stranger(work, found)
+    if why and not work.run.dry:
+        raise Over(why, Exit.INVALID)
+    if why:
+        work.problem(f"{why} (a run refuses)")
     return Read.of(work, snapshot=found)
 
 

@@ -17,7 +17,7 @@ from converge.report.show import show_gate, show_plan, stands
 from converge.setting import Layer
 from tasks.run import plans
 from tasks.run.stages import Over, Planned
-from tasks.steps import gate, read
+from tasks.steps import gate
 
 
 def plan(work: Planned) -> Planned:
@@ -27,19 +27,15 @@ def plan(work: Planned) -> Planned:
         record.layer: record.text for record in run.records(EstimateRecord, work.host.name)
     }
     work.record(plan_record(made))
-    strange = read.stranger(work, work.snapshot)  # a run was refused before
-    refused = Over(strange, Exit.INVALID, said=False) if strange else None
     if work.blocks:
         show_gate(run.terminal, run.records(VerdictRecord, work.host.name))
-        raise refused or gate.refused(work)
+        raise gate.refused(work)
     for drift in made.drift:
         work.record(copied(DriftRecord, drift))
     home = work.snapshot.home
     show_plan(run.terminal, made, home=home, diff=run.diff, whole=run.verbose, estimates=estimates)
     if not made.empty or run.verbose:
         show_gate(run.terminal, run.records(VerdictRecord, work.host.name))
-    if refused:
-        raise refused
     if made.refusals:
         first = made.refusals[0]
         code = Exit.INVALID if first.given else Exit.FAILED
