@@ -256,6 +256,10 @@ class TrialRecord:
         )
 
 
+#: The end of a problem that a dry run goes on with, and that a run is refused for.
+REFUSES = " (a run refuses)"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ProblemRecord:
     """Something that a person should read."""

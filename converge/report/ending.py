@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from converge.effect import Effect, Finding, remedy, summary
 from converge.exits import Exit, Outcome, kept
 from converge.journal.journal import Line, last_of_kind, of_kind
-from converge.journal.kinds import FindingRecord, PlanRecord, RunStartRecord
+from converge.journal.kinds import REFUSES, FindingRecord, PlanRecord, ProblemRecord, RunStartRecord
 from converge.problem import count
 
 PYINFRA = ".venv/bin/pyinfra"
@@ -135,6 +135,9 @@ def rows(
             look = f"{PYINFRA} {shlex.quote(inventory)} deploy.py --dry{limit}"
             yield EndingRow(word="next", text=look, typed=True)
     elif task == "deploy" and outcome is Outcome.CHANGES:
+        problems = of_kind(lines, ProblemRecord, workspace)
+        if any(one.text.endswith(REFUSES) for one in problems):
+            return  # the problem says what to do first
         limit = f" --limit {shlex.quote(workspace)}" if wide else ""
         from converge.plan.saved import NARROWING
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from converge.exits import Exit, Outcome
 from converge.journal.journal import controller_state
-from converge.journal.kinds import SnapshotRecord, TrialRecord
+from converge.journal.kinds import REFUSES, SnapshotRecord, TrialRecord
 from converge.kde import chezmoi
 from converge.plan import cascade, desired, held, layers, planning, saved, unread
 from converge.plan.observed import SnapshotError, parse
@@ -48,7 +48,7 @@ def snapshot(work: Given) -> Read:
     if why and not work.run.dry:
         raise Over(why, Exit.INVALID)
     if why:
-        work.problem(f"{why} (a run refuses)")
+        work.problem(f"{why}{REFUSES}")
     return Read.of(work, snapshot=found)
 
 
