@@ -25,9 +25,10 @@ let
     if lib.isOption at then { option = at; inherit rest; }
     else if rest != [ ] && at ? ${builtins.head rest} then reach at.${builtins.head rest} (lib.tail rest)
     else null;
-  # The priorities of one definition of an option for a part of its value.
+  # The priorities of one definition of an option for a part of its value. A submodule may be a function,
+  # which may define any part. What is stronger than a plain definition (100) replaces the whole value.
   spoken = strength: rest: value:
-    {
+    if builtins.isFunction value || strength < 100 then [ strength ] else {
       override = spoken value.priority rest value.content;
       "if" = if value.condition then spoken strength rest value.content else [ ];
       merge = lib.concatMap (spoken strength rest) value.contents;

@@ -33,10 +33,10 @@ in
 {
   config = lib.mkMerge [
     # Default: what the kernel chooses, which is `none` for NVMe already. udev reads rules by their name,
-    # and the last one counts: those of hardware.block (98) and extraRules (99), which are the user's.
+    # and the last one counts: packages of the user's, hardware.block (98) and extraRules (99).
     (lib.mkIf (inForce "storage.scheduler") {
       services.udev.packages = [
-        (pkgs.writeTextDir "lib/udev/rules.d/50-workspace-tuning.rules" (lib.concatMapStrings rule declared))
+        (pkgs.writeTextDir "lib/udev/rules.d/10-workspace-tuning.rules" (lib.concatMapStrings rule declared))
       ];
       workspaceTuning.set."storage.scheduler" = map (name: [ "hardware" "block" name ])
         [ "defaultScheduler" "defaultSchedulerRotational" "scheduler" ]

@@ -80,7 +80,7 @@ in
   };
 
   config = {
-    programs = lib.genAttrs [ "bash" "zsh" "fish" ] (_: { shellAliases = lib.mapAttrs (_: lib.mkDefault) config.home.shellAliases; });
+    programs = lib.genAttrs [ "bash" "zsh" "fish" ] (_: { shellAliases = config.home.shellAliases; });
     xdg.configFile = lib.mkMerge [
       (lib.mapAttrs' (name: unit: lib.nameValuePair "systemd/user/${name}.slice" { text = ini unit; }) config.systemd.user.slices)
       (lib.mapAttrs' (name: unit: lib.nameValuePair "systemd/user/${name}.service" { text = ini unit; }) config.systemd.user.services)

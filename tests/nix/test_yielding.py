@@ -126,9 +126,76 @@ def test_a_scheduler_of_the_users_for_one_disk_is_read_after_ours(
     found = nix.evaluate(ask, layers=layers, userSystem=users, **sources)
     assert found["kept"] == {"nvme0n1": "kyber"}
     [rules] = found["rules"]  # NixOS writes those of its option into 98-...
-    assert rules.rpartition("/")[2] == "50-workspace-tuning.rules"
+    assert rules.rpartition("/")[2] == "10-workspace-tuning.rules"
     named = [one["option"] for one in found["theirs"]["storage.scheduler"]]
     assert named == ["hardware.block.scheduler"]
+
+
+@pytest.mark.parametrize(
+    ("module", "setting", "option"),
+    [
+        ("boot.kernel.sysctl = M;", "memory.dirty-ratio", "boot.kernel.sysctl.vm.dirty_ratio"),
+        ("nix.settings = M;", "build.parallelism", "nix.settings.max-jobs"),
+        ("zramSwap = M;", "memory.zram", "zramSwap.memoryMax"),
+        (
+            'systemd.user.slices.app = { ... }: { sliceConfig.MemoryHigh = "50%"; };',
+            "memory.user-slice",
+            "systemd.user.slices.app.sliceConfig.MemoryHigh",
+        ),
+        (
+            'boot.kernel.sysctl."vm.dirty_bytes" = 268435456;',
+            "memory.dirty-ratio",
+            "boot.kernel.sysctl.vm.dirty_bytes",
+        ),
+    ],
+)
+def test_what_takes_the_place_of_a_value_or_of_the_whole_set_is_named(
+    nix: Nix, sources: dict[str, Path], layers: Path, module: str, setting: str, option: str
+) -> None:
+    whole = "lib.mkForce { cores = 2; }" if "nix." in module else "lib.mkForce { }"
+    whole = "{ memoryMax = 4294967296; }" if "zram" in module else whole
+    found = nix.evaluate(
+        _marker("system.config", ETC),
+        layers=layers,
+        userSystem=f"({{ lib, ... }}: {{ {module.replace('M;', whole + ';')} }})",
+        **sources,
+    )
+    assert option in [one["option"] for one in found[setting]]
+
+
+def test_a_number_of_bytes_of_the_users_takes_the_place_of_our_ratio(
+    nix: Nix, sources: dict[str, Path], layers: Path
+) -> None:
+    """The kernel holds one of both, and NixOS would write the ratio last."""
+    ask = "system.config.boot.kernel.sysctl"
+    users = '{ boot.kernel.sysctl."vm.dirty_bytes" = 268435456; }'
+    found = nix.evaluate(ask, layers=layers, userSystem=users, **sources)
+    assert (found["vm.dirty_bytes"], found["vm.dirty_ratio"]) == (268435456, None)
+    assert found["vm.dirty_background_ratio"] == 5
+    own = '{ boot.kernel.sysctl."vm.dirty_ratio" = 15; }'
+    assert nix.evaluate(ask, layers=layers, userSystem=own, **sources)["vm.dirty_ratio"] == 15
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_an_alias_of_one_shell_stands_beside_ours_in_the_others(
+    nix: Nix, sources: dict[str, Path], layers: Path, shell: str, form: str
+) -> None:
+    found = nix.evaluate(
+        f"""{{
+          each = lib.genAttrs [ "bash" "zsh" "fish" ]
+            (one: home.config.programs.${{one}}.shellAliases);
+          theirs = {_marker("home.config", FILE)};
+        }}""",
+        layers=layers,
+        userHome=_defined(f"programs.{shell}.shellAliases.sysmon", '"btop"', form),
+        **sources,
+    )
+    assert found["each"][shell]["sysmon"] == "btop"
+    others = found["each"].keys() - {shell}
+    assert all(found["each"][one]["sysmon"].startswith("watch ") for one in others)
+    named = [one["option"] for one in found["theirs"]["monitoring.sysmon"]]
+    assert named == [f"programs.{shell}.shellAliases.sysmon"]
 
 
 def test_the_users_variable_reaches_shells_and_sessions(

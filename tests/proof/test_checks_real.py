@@ -183,10 +183,14 @@ def test_a_builder_that_crashes_is_found(tmp_path: Path, store: dict[str, str]) 
     ],
 )
 def test_the_real_configuration_of_nix_is_read(
-    store: dict[str, str], line: str, effect: Effect
+    tmp_path: Path, store: dict[str, str], line: str, effect: Effect
 ) -> None:
-    store["NIX_CONFIG"] = f"{line}\nmax-jobs = 3\naccess-tokens = host=planted\n"
-    reply = one(libraries.NIX_CONFIG, environment=store)
+    """The machine's: a user's own file and NIX_CONFIG are for what that user builds."""
+    (tmp_path / "nix.conf").write_text(f"{line}\nmax-jobs = 3\naccess-tokens = host=planted\n")
+    (tmp_path / "nix").mkdir()
+    (tmp_path / "nix/nix.conf").write_text("max-jobs = 8\n")
+    store |= {"NIX_CONF_DIR": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    reply = one(libraries.NIX_CONFIG, environment={**store, "NIX_CONFIG": "max-jobs = 9\n"})
     assert "planted" not in reply.text
     assert {row.partition(" = ")[0] for row in reply.text.splitlines()} == {
         *("max-jobs", "cores", "system-features")
@@ -269,7 +273,7 @@ def test_who_sets_a_variable_is_told_in_the_order_of_a_login(tmp_path: Path) -> 
     texts = {
         "etc/security/pam_env.conf": 'NVD_BACKEND DEFAULT="a" OVERRIDE=@{PAM_RHOST}\n',
         "etc/pam/environment": '#NVD_BACKEND DEFAULT=b\nKEY DEFAULT=x\nNVD_BACKEND\tDEFAULT="c"\n',
-        "etc/environment": "NVD_BACKEND_2=d\nNVD_BACKEND=e",
+        "etc/environment": "NVD_BACKEND_2=d\n export NVD_BACKEND = e",
         "etc/environment.d/90-z.conf": "NVD_BACKEND=hidden\n",
         "usr/lib/environment.d/95-z.conf": "SECRET=x\nNVD_BACKEND=g\n",
         "config/environment.d/90-z.conf": "NVD_BACKEND=f\n",
@@ -361,9 +365,24 @@ def test_the_users_own_shell_is_asked_for_an_alias(tmp_path: Path) -> None:
     environment = {**programs(tmp_path, getent=getent), "HOME": str(tmp_path)}
     replies = {**checks.IN_USE, "alias": one(Ask("alias", ("crashmon",)), environment=environment)}
     assert judge("monitoring.crashmon", replies).effect is Effect.EFFECTIVE
-    (tmp_path / ".bashrc").write_text("alias crashmon='journalctl -xb -p err'\n")
-    replies = {**checks.IN_USE, "alias": one(Ask("alias", ("crashmon",)), environment=environment)}
-    assert judge("monitoring.crashmon", replies).effect is Effect.NOT_EFFECTIVE
+    made = tmp_path / "store/x-home-manager-files"
+    made.mkdir(parents=True)
+    (made / ".bashrc").write_text("")
+    for file, text, found, own in (
+        ("", "alias crashmon='journalctl -xb -p err'\n", "another crashmon", ".bashrc"),
+        ("", "", "knows no crashmon", "home-manager does not manage"),
+        ("managed", "crashmon() { :; }\nalias crashmon=x\n", "another", "its own crashmon"),
+        ("managed", "", "knows no crashmon", ""),  # home-manager has it, and the shell has not
+    ):
+        (tmp_path / ".bashrc").unlink()
+        if file:
+            (tmp_path / ".bashrc").symlink_to(made / ".bashrc")
+        (tmp_path / ".bashrc").write_text(text)
+        reply = one(Ask("alias", ("crashmon",)), environment=environment)
+        finding = judge("monitoring.crashmon", {**checks.IN_USE, "alias": reply})
+        assert finding.effect is Effect.NOT_EFFECTIVE
+        assert (found in finding.found, own in finding.reason) == (True, True), finding
+        assert finding.counts is not bool(own)
 
 
 def test_a_shell_that_nobody_knows_is_told_by_its_name(tmp_path: Path) -> None:

@@ -199,6 +199,14 @@ CASES: dict[str, Case] = {
                 '"-C target-cpu=skylake -C target-cpu=x86-64"\n'
             },
             "a variable takes its place": {"fresh": environment("RUSTFLAGS=-g", first="fresh")},
+            "a variable of login shells takes its place": {
+                ("file", VARIABLES): 'export CARGO_BUILD_RUSTFLAGS="-C target-cpu=skylake"\n'
+                'export RUSTFLAGS="-g"\n'
+            },
+            "flags of a target take its place": {
+                ("file", "/.cargo/config.toml"): "[target.x86_64-unknown-linux-gnu]\n"
+                'rustflags = ["-g"]\n'
+            },
         },
     ),
     "runtimes.go": Case(
@@ -213,6 +221,7 @@ CASES: dict[str, Case] = {
         bad={
             "a variable decides": {"program": "v1\n"},
             "a variable of the session": {"fresh": environment("GOAMD64=v1", first="fresh")},
+            "a variable of login shells": {("file", VARIABLES): 'export GOAMD64="v2"\n'},
             "a level of the user's own": {("file", "/go/env"): "GOPRIVATE=x\nGOAMD64=v2\n"},
         },
     ),

@@ -31,7 +31,11 @@ probe_closure() { # closure PATH: the hash parts of the derivations of all that 
 probe_nix_config() {
     need nix
     # Never the rest of it: access-tokens and netrc-file are settings like these.
-    config=$(flakes config show 2>/dev/null || flakes show-config) || return
+    # Of the daemon: a user's own nix.conf is for what that user builds.
+    config=$(
+        export NIX_CONFIG='' NIX_USER_CONF_FILES=''
+        flakes config show 2>/dev/null || flakes show-config
+    ) || return
     printf '%s\n' "$config" | sed -n -e '/^max-jobs = /p' -e '/^cores = /p' \
         -e '/^system-features = /p'
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from converge.effect import Verdict, effective, not_applicable, not_effective
+from converge.effect import Effect, Verdict, effective, not_applicable, not_effective
 from converge.proof.check import ABSENT, MISSING, Answers, Ask, Context, Proof, value
 from converge.setting import Phase, Setting
 from converge.subjects.monitoring import rows
@@ -29,12 +30,18 @@ def _judge_alias(context: Context, answers: Answers, setting: Setting) -> Verdic
         # bash and zsh print the command in single quotes, unchanged, and fish with its arguments.
         if _is_command(reply.text, command):
             return effective(f"{name} in the user's shell", expected=expected)
-        live = not_effective(
-            f"another {name}" if reply.text.strip() else f"the user's shell knows no {name}",
-            expected=expected,
-            reason="home-manager has to manage the shell's own files for it",
-        )
-        return settle(context, answers, setting, live)
+        lines = reply.text.splitlines()
+        start = lines[0].removeprefix("own ") if lines and lines[0].startswith("own ") else ""
+        another = any(line.strip() for line in lines[bool(start) :])
+        found = f"another {name}" if another else f"the user's shell knows no {name}"
+        verdict = settle(context, answers, setting, not_effective(found, expected=expected))
+        if verdict.effect is not Effect.NOT_EFFECTIVE or verdict.own:
+            return verdict
+        if start:
+            reason = f"by your own choice: home-manager does not manage {start}"
+        else:
+            reason = f"by your own choice: your shell has its own {name}" if another else ""
+        return replace(verdict, reason=reason, own=bool(reason))
     if reply.status == MISSING:
         return not_applicable(reply.last_error)
     answers.good(_alias(setting))

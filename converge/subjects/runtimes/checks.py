@@ -256,13 +256,17 @@ def _given(answers: Answers, ask: Ask) -> Mapping[str, str]:
 def _judge_go_builds(context: Context, answers: Answers, setting: Setting) -> Verdict:
     level = context.profile.build.goamd64
     expected = f"GOAMD64={level}"
+    shell = answers.reply(_variables(context))
     given = _given(answers, FRESH_GO)
     if given.get("GOAMD64", level) != level:
-        return not_effective(
-            f"GOAMD64={given['GOAMD64']}",
-            expected=expected,
-            reason="a variable of the session decides",
-        )
+        reason = "a variable of the session decides; if it is not your own, log in again"
+        found = f"GOAMD64={given['GOAMD64']}"
+        return replace(not_effective(found, expected=expected, reason=reason), own=True)
+    set_there = re.findall(r'^export GOAMD64="?([^"\n]*)', shell.text, re.MULTILINE)
+    if shell.status == 0 and set_there and set_there[-1] != level:
+        reason = "by your own choice: a variable of your login shells decides"
+        found = f"GOAMD64={set_there[-1]}"
+        return replace(not_effective(found, expected=expected, reason=reason), own=True)
     file = answers.reply(_go_file(context))
     own = [line for line in file.text.splitlines() if line.startswith("GOAMD64=")]
     if file.status == 0 and own and own[-1] != expected:
@@ -277,7 +281,6 @@ def _judge_go_builds(context: Context, answers: Answers, setting: Setting) -> Ve
             return effective(f"go env in a shell of the user: {found}", expected=expected)
         live = not_effective(f"go env: {found}", expected=expected, reason="another file decides")
         return settle(context, answers, setting, live)
-    shell = answers.reply(_variables(context))
     if expected in own or (shell.status == 0 and f'GOAMD64="{level}"' in shell.text):
         return effective(f"{expected} in every login shell", expected=expected)
     live = not_effective("no login shell sets it", expected=expected)
@@ -309,13 +312,26 @@ def _judge_rust(context: Context, answers: Answers, setting: Setting) -> Verdict
     if given[-1:] != [cpu]:  # rustc takes the last one
         live = not_effective(found or "no rustflags", expected=expected)
         return settle(context, answers, setting, live)
-    if set_there := sorted(_given(answers, FRESH_RUST)):
-        return not_effective(
-            f"{' '.join(set_there)} is set in the session",
-            expected=expected,
-            reason="the variable switches the flags of cargo's configuration off",
-        )
+    if found := _instead(context, answers):
+        reason = "by your own choice: it switches the flags of cargo's [build] off"
+        return replace(not_effective(found, expected=expected, reason=reason), own=True)
     return effective(f"{cpu} in {where}", expected=expected)
+
+
+def _instead(context: Context, answers: Answers) -> str:
+    """What cargo takes instead of the flags of ``[build]``, or ""."""
+    if set_there := sorted(_given(answers, FRESH_RUST)):
+        return f"{' '.join(set_there)} is set in the session"
+    shell, file = answers.reply(_variables(context)), answers.reply(_cargo(context))
+    names = "|".join(FRESH_RUST.arguments)
+    if shell.status == 0 and (line := re.search(rf"^export ({names})=", shell.text, re.MULTILINE)):
+        return f"{line[1]} is set in login shells"
+    mentioned = file.status == 0 and "[target" in file.text
+    targets = toml(answers.text(_cargo(context))).get("target", {}) if mentioned else {}
+    for name, one in targets.items() if isinstance(targets, dict) else ():
+        if isinstance(one, dict) and "rustflags" in one:
+            return f"rustflags of [target.{name}] in ~/.cargo/config.toml"
+    return ""
 
 
 def _judge_rust_programs(context: Context, answers: Answers, setting: Setting) -> Verdict:

@@ -97,14 +97,29 @@ probe_room() { # room PATH...: kilobytes that are free where each path lies
         if [ -e "$path" ]; then df -Pk -- "$path" | tail -n 1; fi
     done
 }
-probe_alias() { # alias NAME: as the user's own interactive shell knows it
+# alias NAME: as the user's own interactive shell knows it; first "own FILE" where home-manager does not
+# manage the file that the shell starts with
+probe_alias() {
     shell=$(getent passwd "$(id -un)" | cut -d : -f 7)
+    case ${shell##*/} in
+        bash) unmanaged "$HOME/.bashrc" ;;
+        zsh) unmanaged "${ZDOTDIR:-$HOME}/.zshrc" "$HOME/.zshenv" ;;
+        fish) unmanaged "${XDG_CONFIG_HOME:-$HOME/.config}/fish/config.fish" ;;
+    esac
     # shellcheck disable=SC2016 # the other shell fills in its own arguments
     case ${shell##*/} in
         bash | zsh) "$shell" -ic 'alias -- "$1"' "${shell##*/}" "$1" ;;
         fish) "$shell" -ic 'functions -- $argv[1]' "$1" ;;
         *) stop 120 "aliases are for bash, zsh and fish; the login shell is ${shell:-not known}" ;;
     esac
+}
+unmanaged() { # unmanaged FILE...: print "own" and the first, unless home-manager made one of them
+    for file in "$@"; do
+        if [ -L "$file" ]; then
+            case $(readlink -- "$file") in *home-manager*files/*) return ;; esac
+        fi
+    done
+    say own "$1"
 }
 probe_mold() { # link a program with it, run it, and ask the program who linked it
     need mold

@@ -93,8 +93,7 @@ let
     else if type == "if" then (if value.condition then discharge (definition // { value = value.content; }) else [ ])
     else if type == "override" then
       map (inner: inner // { inherit (value) priority; }) (discharge (definition // { value = value.content; }))
-    else if type == "order" then
-      map (inner: inner // { order = value.priority; }) (discharge (definition // { value = value.content; }))
+    else if type == "order" then [ (definition // { order = value.priority; value = value.content; }) ]
     else [ definition ];
 
   evalOption = path: option: definitions:

@@ -40,7 +40,8 @@ let
     {
       file = "sysctl.d/60-nixos.conf";
       source = pkgs.writeText "sysctl"
-        (lib.concatLines (lib.mapAttrsToList (name: value: "${name}=${toString value}") config.boot.kernel.sysctl));
+        (lib.concatLines (lib.mapAttrsToList (name: value: "${name}=${toString value}")
+          (lib.filterAttrs (_: value: value != null) config.boot.kernel.sysctl)));
     }
   ];
 

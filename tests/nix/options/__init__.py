@@ -29,7 +29,7 @@ MORE = (
     *("assertions", "warnings", "nixpkgs.overlays", "home.packages", "home.extraProfileCommands"),
     *("home.activation", "home.file", "home.sessionVariablesExtra", "xdg.configFile"),
     *("systemd.user.systemctlPath", "programs.cargo.settings", "programs.cargo.enable"),
-    *("programs.go.enable", "programs.go.env"),
+    *("programs.go.enable", "programs.go.env", "home.shellAliases"),
 )
 #: The same of the NixOS layer.
 MORE_OF_NIXOS = (
