@@ -85,7 +85,7 @@ def session_file(setting: Setting) -> tuple[str, bytes]:
     name = setting.id.replace(".", "-")
     lines = [f"# {setting.title} {MADE_BY.decode()}{setting.id})"]
     if "unit" in value:
-        path = f"{USER_UNITS}/{value['unit']}.d/60-{name}.conf"
+        path = f"{USER_UNITS}/{value['unit']}.d/00-{name}.conf"  # the last drop-in wins
         lines.append("[Service]")
         lines += (f"Environment={key}={text}" for key, text in value["variables"].items())
     else:

@@ -100,7 +100,7 @@ def test_data_on_the_workspace_that_is_damaged_counts_as_none(content: bytes) ->
 def test_variables_of_the_session_are_files_of_the_user_manager() -> None:
     want = made(include=["session.gl-yield"])
     files = {one.path: one.content.decode() for one in want.files if one.layer is Layer.SESSION}
-    unit = f"{HOME}/.config/systemd/user/plasma-kwin_x11.service.d/60-session-gl-yield.conf"
+    unit = f"{HOME}/.config/systemd/user/plasma-kwin_x11.service.d/00-session-gl-yield.conf"
     assert files[unit].splitlines()[1:] == ["[Service]", "Environment=__GL_YIELD=USLEEP"]
     variables = files[f"{HOME}/.config/environment.d/60-video-variables.conf"].splitlines()
     assert variables[0].startswith("# ")

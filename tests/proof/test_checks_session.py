@@ -21,7 +21,7 @@ from tests import kwin
 from tests.proof import checks
 
 APPS = ("discord", "signal")
-UNIT = "systemd/user/plasma-kwin_x11.service.d/60-session-gl-yield.conf"
+UNIT = "systemd/user/plasma-kwin_x11.service.d/00-session-gl-yield.conf"
 
 
 def variables(setting: str) -> tuple[str, bytes]:
@@ -141,6 +141,32 @@ def test_what_a_login_script_hands_to_the_users_manager_wins(session: kwin.Sessi
         session.systemctl("unset-environment", "LIBVA_DRIVER_NAME")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"NVD_BACKEND=${NVD_BACKEND:-direct}\n",
+        b"NVD_BACKEND=direct  \n",
+        b'  NVD_BACKEND = "direct"\n',
+        b"MINE=direct\nNVD_BACKEND=$MINE\n",
+    ],
+)
+def test_a_file_that_gives_the_same_value_in_other_words_is_no_difference(text: bytes) -> None:
+    with kwin.session({**FILES, "environment.d/90-mine.conf": text}) as one:
+        found = find(one, "video.variables")
+        assert found.effect is Effect.EFFECTIVE, found
+
+
+def test_a_value_that_a_run_can_have_set_is_the_next_logins(session: kwin.Session) -> None:
+    """It may be of an earlier run, on another card, or of a login script."""
+    session.systemctl("set-environment", "LIBVA_DRIVER_NAME=radeonsi")
+    try:
+        found = find(session, "video.variables")
+        assert (found.effect, found.found) == (Effect.PENDING, "LIBVA_DRIVER_NAME=radeonsi")
+        assert "a login script of yours" in found.reason
+    finally:
+        session.systemctl("unset-environment", "LIBVA_DRIVER_NAME")
+
+
 def test_a_value_of_an_earlier_run_goes_with_the_session(session: kwin.Session) -> None:
     """A manager that is reloaded keeps what its files said before."""
     name, content = variables("video.variables")
@@ -168,12 +194,15 @@ def test_a_drop_in_of_kwins_unit_is_effective_in_kwin_alone(session: kwin.Sessio
     assert "__GL_YIELD" not in found
 
 
-def test_another_drop_in_of_kwins_unit_is_found(session: kwin.Session) -> None:
-    other = UNIT.replace("60-session", "90-other")
+@pytest.mark.parametrize("name", ["10-mine", "override"])
+def test_another_drop_in_of_kwins_unit_wins_and_is_found(session: kwin.Session, name: str) -> None:
+    other = UNIT.replace("00-session-gl-yield", name)
     session.write(other, b"[Service]\nEnvironment=__GL_YIELD=NOTHING\n")
     session.systemctl("daemon-reload")
     try:
-        assert find(session, "session.gl-yield").effect is Effect.NOT_EFFECTIVE
+        found = find(session, "session.gl-yield")
+        assert (found.effect, found.counts) == (Effect.NOT_EFFECTIVE, False)
+        assert found.found == "__GL_YIELD=NOTHING in another drop-in of the unit"
     finally:
         session.remove(other)
         session.systemctl("daemon-reload")

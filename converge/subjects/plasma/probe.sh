@@ -64,18 +64,22 @@ probe_fresh() { # fresh VARIABLE...: what a program gets that the user's manager
         exit 0
     }
 }
-# who_sets FILE VARIABLE...: the lines of the variables, as shells, systemd and pam_env write them
+# who_sets FILE VARIABLE...: the lines of the variables as "NAME=VALUE", for systemd's form and pam_env's
 who_sets() {
     file=$1
     [ -f "$file" ] && [ -r "$file" ] || return 0 # systemd of the user cannot read it either
     shift
-    while IFS= read -r line || [ -n "$line" ]; do
+    while read -r line || [ -n "$line" ]; do
+        line=${line#export }
         for variable in "$@"; do
-            case $line in
-                "$variable"=*) printf 'set %s\t%s\n' "$file" "$line" ;;
-                "$variable"[[:blank:]]*DEFAULT=*)
-                    text=${line#*DEFAULT=}
-                    printf 'set %s\t%s\n' "$file" "$variable=${text%%[[:blank:]]OVERRIDE=*}"
+            text=${line#"$variable"}
+            [ "$text" != "$line" ] || continue
+            case $text in [[:blank:]]*DEFAULT=*) text=${text#*DEFAULT} text=${text%%[[:blank:]]OVERRIDE=*} ;; esac
+            text=${text#"${text%%[![:blank:]]*}"}
+            case $text in
+                =*)
+                    text=${text#=}
+                    printf 'set %s\t%s=%s\n' "$file" "$variable" "${text#"${text%%[![:blank:]]*}"}"
                     ;;
             esac
         done

@@ -7,6 +7,7 @@ its variables.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -81,16 +82,22 @@ def _judge(context: Context, answers: Answers, setting: Setting) -> Verdict:
     if node is None or node.content != content:
         found = "no such file" if node is None else "other lines"
         return not_effective(f"{path}: {found}", expected=expected, reason="it was not written")
+    next_start = (_unit_has if "unit" in value(setting) else _fresh_has)(answers, setting)
     if "unit" in value(setting):
-        next_start = _unit_has(answers, setting)
-        if next_start is not None and (other := _foreign(wanted, next_start)):
-            return not_effective(
-                other, expected=expected, reason="another file sets it for what is started now"
-            )
-        return _in_force(answers, setting, wanted, next_start)
-    ours = context.snapshot.expand(path)
-    next_start = _fresh_has(answers, setting)
-    theirs = {**_brought(next_start or {}, wanted), **_theirs(answers, setting, ours)}
+        place = "another drop-in of the unit"
+        theirs = {name: (text, place) for name, text in _other(wanted, next_start).items()}
+    else:
+        theirs = _theirs(answers, setting, context.snapshot.expand(path), next_start or {})
+        for name, text in _other(wanted, next_start).items():
+            if text in rows.values(name):
+                # A manager that is reloaded keeps what our file said before.
+                return pending(
+                    "an earlier run set it: log in again, or restart where the user's manager "
+                    "stays; if it is there again, a login script of yours sets it",
+                    expected=expected,
+                    found=f"{name}={text}",
+                )
+            theirs.setdefault(name, (text, "the environment of the user's manager"))
     rest = {name: text for name, text in wanted.items() if name not in theirs}
     verdict = _in_force(answers, setting, rest, next_start)
     if not theirs or verdict.effect is Effect.NOT_EFFECTIVE:
@@ -130,13 +137,13 @@ def _in_force(
     )
 
 
-def _foreign(wanted: Mapping[str, str], found: Mapping[str, str]) -> str:
-    """The variables with another value, which somebody else set."""
-    return " ".join(
-        f"{name}={found[name]}"
+def _other(wanted: Mapping[str, str], found: Mapping[str, str] | None) -> dict[str, str]:
+    """The variables of ``wanted`` that have another value in ``found``."""
+    return {
+        name: found[name]
         for name, text in wanted.items()
-        if name in found and found[name] != text
-    )
+        if found is not None and name in found and found[name] != text
+    }
 
 
 def _fresh_has(answers: Answers, setting: Setting) -> Mapping[str, str] | None:
@@ -147,7 +154,9 @@ def _fresh_has(answers: Answers, setting: Setting) -> Mapping[str, str] | None:
     return system.environment(answers.good(_fresh(setting)).output, "fresh")
 
 
-def _theirs(answers: Answers, setting: Setting, ours: str) -> dict[str, tuple[str, str]]:
+def _theirs(
+    answers: Answers, setting: Setting, ours: str, next_start: Mapping[str, str]
+) -> dict[str, tuple[str, str]]:
     """The variables that have another value from the next login on: name -> the value, and the file
     that sets it. ``ours``: path of our file, in which a variable that is set already stays. The
     probe prints the files in the order in which a login reads them."""
@@ -165,19 +174,12 @@ def _theirs(answers: Answers, setting: Setting, ours: str) -> dict[str, tuple[st
             last[name] = wanted[name], path
     if lacking := sorted(wanted.keys() - last.keys()):
         raise Unreadable(f"no file of environment.d sets {lacking[0]}, although ours is there")
-    return {name: last[name] for name, text in wanted.items() if last[name][0] != text}
-
-
-def _brought(
-    next_start: Mapping[str, str], wanted: Mapping[str, str]
-) -> dict[str, tuple[str, str]]:
-    """The variables that the user's manager has from no file, in the form of ``_theirs``: a login
-    script or ``systemctl set-environment`` set them. A value that ours can have is one of an
-    earlier run: a manager that is reloaded keeps what its files said before."""
     return {
-        name: (next_start[name], "the environment of the user's manager")
-        for name in wanted
-        if name in next_start and next_start[name] not in rows.values(name)
+        name: last[name]
+        for name, text in wanted.items()
+        if last[name][0] != text
+        # What systemd makes of a value in parts, the manager says.
+        and not (re.search(r"[$\\]", last[name][0]) and next_start.get(name) == text)
     }
 
 
