@@ -18,6 +18,11 @@ let
     ssd = ''ATTR{queue/rotational}=="0", '';
     hdd = ''ATTR{queue/rotational}=="1", DEVPATH!="*/usb[0-9]*", '';
   };
+  # What the user says of such disks: by their names, or by a pattern for any.
+  stem = { nvme = "nvme"; emmc = "mmcblk"; ssd = "sd"; hdd = "sd"; virtual = "x?vd|sd|nvme"; };
+  users = lib.filter
+    (name: lib.any (disk: builtins.match "(${stem.${disk.kind}}|[^a-z]).*" name != null) declared)
+    (lib.attrNames (config.hardware.block.scheduler or { }));
   rule = { kind, scheduler, ... }: ''
     ACTION=="add|change", SUBSYSTEM=="block", TEST=="queue/scheduler", KERNEL=="${pattern kind}", ${more.${kind} or ""}ATTR{queue/scheduler}="${scheduler}"
   '';
@@ -39,7 +44,7 @@ in
         (pkgs.writeTextDir "lib/udev/rules.d/10-workspace-tuning.rules" (lib.concatMapStrings rule declared))
       ];
       workspaceTuning.set."storage.scheduler" = map (name: [ "hardware" "block" name ])
-        [ "defaultScheduler" "defaultSchedulerRotational" "scheduler" ]
+        ([ "defaultScheduler" "defaultSchedulerRotational" ] ++ lib.optional (users != [ ]) "scheduler")
       ++ lib.optional (lib.hasInfix "queue/scheduler" config.services.udev.extraRules)
         [ "services" "udev" "extraRules" ];
     })

@@ -129,6 +129,8 @@ def test_a_scheduler_of_the_users_for_one_disk_is_read_after_ours(
     assert rules.rpartition("/")[2] == "10-workspace-tuning.rules"
     named = [one["option"] for one in found["theirs"]["storage.scheduler"]]
     assert named == ["hardware.block.scheduler"]
+    card = _defined('hardware.block.scheduler."mmcblk1"', '"bfq"', form)  # the profile has none
+    assert nix.evaluate(_marker("system.config", ETC), layers=layers, userSystem=card) == {}
 
 
 @pytest.mark.parametrize(

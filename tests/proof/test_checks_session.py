@@ -113,18 +113,26 @@ def test_variables_of_environment_d_are_effective_once_the_session_has_them(
 
 
 @pytest.mark.parametrize("place", ["environment.d/10-mine.conf", "environment.d/90-mine.conf"])
+@pytest.mark.parametrize(
+    ("line", "other"),
+    [
+        ("NVD_BACKEND=egl", "LIBVA_DRIVER_NAME=nvidia"),
+        ("LIBVA_DRIVER_NAME=radeonsi", "NVD_BACKEND=direct"),  # ours for another card
+    ],
+)
 def test_what_a_file_of_the_users_sets_wins_before_and_after_ours(
-    session: kwin.Session, place: str
+    session: kwin.Session, place: str, line: str, other: str
 ) -> None:
-    session.write(place, b"NVD_BACKEND=egl\n")
+    text = f"{line}\n".encode()
+    session.write(place, text)
     try:
-        with kwin.session({**FILES, place: b"NVD_BACKEND=egl\n"}) as after:  # the next login
+        with kwin.session({**FILES, place: text}) as after:  # the next login
             given = after.run("systemd-run", "--user", "--pipe", "--quiet", "--collect", "env")
-            assert {"NVD_BACKEND=egl", "LIBVA_DRIVER_NAME=nvidia"} <= set(given.splitlines())
+            assert {line, other} <= set(given.splitlines())
             for one in (session, after):
                 found = find(one, "video.variables")
                 assert (found.effect, found.counts) == (Effect.NOT_EFFECTIVE, False)
-                assert found.found.startswith("NVD_BACKEND=egl in /")
+                assert found.found.startswith(f"{line} in /")
                 assert found.found.endswith(place)
                 assert found.reason.startswith("by your own choice")
     finally:

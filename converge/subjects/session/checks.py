@@ -89,6 +89,8 @@ def _judge(context: Context, answers: Answers, setting: Setting) -> Verdict:
     else:
         theirs = _theirs(answers, setting, context.snapshot.expand(path), next_start or {})
         for name, text in _other(wanted, next_start).items():
+            if name in theirs:
+                continue
             if text in rows.values(name):
                 # A manager that is reloaded keeps what our file said before.
                 return pending(
@@ -97,7 +99,7 @@ def _judge(context: Context, answers: Answers, setting: Setting) -> Verdict:
                     expected=expected,
                     found=f"{name}={text}",
                 )
-            theirs.setdefault(name, (text, "the environment of the user's manager"))
+            theirs[name] = text, "the environment of the user's manager"
     rest = {name: text for name, text in wanted.items() if name not in theirs}
     verdict = _in_force(answers, setting, rest, next_start)
     if not theirs or verdict.effect is Effect.NOT_EFFECTIVE:
