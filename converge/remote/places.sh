@@ -13,6 +13,7 @@ if [ -z "$config" ]; then
             sed -n 's/^XDG_CONFIG_HOME=\(\/.*\)$/\1/p')
     fi
     case $config in /*) ;; *) config=$HOME/.config ;; esac
+    while [ "$config" != "${config%/}" ] && [ "$config" != / ]; do config=${config%/}; done
 fi
 
 absolute() { # absolute FILE: set "path"

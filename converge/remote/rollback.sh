@@ -10,7 +10,8 @@ usage: rollback [RUN] [PART...]   undo the newest run that has these parts in fo
        rollback --list            the runs that are known here, the newest last
 PART is nixos, home-manager or plasma+session; without one: all of the run that is still in force.
 Exit: 0 undone or nothing left to undo, 1 something was left alone or no such run is known, 4 not all
-could be undone, 7 another run is at work, 77 this is not the user whose records these are.
+could be undone, 7 another run is at work, 64 no such option or part, 77 this is not the user whose
+records these are.
 TEXT
 }
 # list: print "NUMBER RUN PLACE STATUS" of every run of this user's, ordered by number.
@@ -53,7 +54,8 @@ case ${1:-} in
         list | while IFS=' ' read -r _ run _ rest; do say "$run  $rest"; done
         exit 0
         ;;
-    -*) usage && exit 0 ;;
+    -h | --help) usage && exit 0 ;;
+    -*) usage && exit 64 ;;
     [0-9]*) named=$1 && shift ;;
 esac
 for part in "$@"; do

@@ -137,6 +137,10 @@ def alone(inventory: str, defined: Mapping[str, object]) -> Iterator[Problem]:
     if ones and not any(isinstance(value, list) for value in public.values()):
         what = f"{ones[0]} is one workspace and no list"
         yield problem(inventory, what, "write hosts = [workspace(...)]")
+    for name, value in public.items():
+        if isinstance(value, tuple) and len(value) == 1 and isinstance(value[0], list):
+            what = f"{name} is a tuple with a list in it"
+            yield problem(inventory, what, f"remove the comma behind the ] of {name}")
 
 
 def twice(inventory: str, defined: Mapping[str, object]) -> Iterator[Problem]:

@@ -124,9 +124,9 @@ def problems(params: Mapping[str, Any]) -> Iterator[Problem]:
     operations = [str(one) for one in params.get("operations") or ()]
     here = directory(params)
     if here != PROJECT:
-        yield problem(
-            str(here), "is not the project's directory", f"cd {PROJECT}, and the same command again"
-        )
+        todo = f"cd {PROJECT}, and the same command again"
+        todo += " without --chdir" if params.get("chdir") else ""
+        yield problem(str(here), "is not the project's directory", todo)
         return
     config = (here / str(params.get("config_filename") or "config.py")).resolve()
     if config != PROJECT / "config.py":

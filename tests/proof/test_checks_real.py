@@ -273,9 +273,9 @@ def test_who_sets_a_variable_is_told_in_the_order_of_a_login(tmp_path: Path) -> 
     texts = {
         "etc/security/pam_env.conf": 'NVD_BACKEND DEFAULT="a" OVERRIDE=@{PAM_RHOST}\n',
         "etc/pam/environment": '#NVD_BACKEND DEFAULT=b\nKEY DEFAULT=x\nNVD_BACKEND\tDEFAULT="c"\n',
-        "etc/environment": "NVD_BACKEND_2=d\n export NVD_BACKEND = e",
+        "etc/environment": "NVD_BACKEND_2=d\n export NVD_BACKEND = e # mine",
         "etc/environment.d/90-z.conf": "NVD_BACKEND=hidden\n",
-        "usr/lib/environment.d/95-z.conf": "SECRET=x\nNVD_BACKEND=g\n",
+        "usr/lib/environment.d/95-z.conf": "SECRET=x\nNVD_BACKEND=g\nexport NVD_BACKEND=no\n",
         "config/environment.d/90-z.conf": "NVD_BACKEND=f\n",
         "config/environment.d/91-z.conf.bak": "NVD_BACKEND=hidden\n",
     }

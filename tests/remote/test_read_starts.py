@@ -97,15 +97,17 @@ def test_a_reading_starts_few_programs(reader: Reader) -> None:
     assert processes <= 70
 
 
-def test_the_users_manager_is_asked_once_where_the_files_are(reader: Reader) -> None:
+@pytest.mark.parametrize("end", ["", "/", "//"])
+def test_the_users_manager_is_asked_once_where_the_files_are(reader: Reader, end: str) -> None:
     manager = reader.root / "bin/systemctl"
     manager.parent.mkdir()
-    manager.write_text(f"#!/bin/sh\necho XDG_CONFIG_HOME={reader.home}/.config/desktop\n")
+    manager.write_text(f"#!/bin/sh\necho XDG_CONFIG_HOME={reader.home}/.config/desktop{end}\n")
     manager.chmod(0o755)
     reader.environment["PATH"] = f"{manager.parent}:{reader.environment['PATH']}"
     programs, _, lines = started(reader, root="")
     assert programs["systemctl"] == 1
     assert f"absent {reader.home}/.config/desktop/kwinrc" in lines
+    assert f"fact config {reader.home}/.config/desktop" in lines
 
 
 def test_it_starts_no_program_more_for_each_change_of_before(reader: Reader) -> None:

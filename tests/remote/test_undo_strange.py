@@ -71,6 +71,9 @@ def test_the_script_finds_the_runs_of_a_user_who_has_another_name_now(tmp_path: 
     assert "status kept" in workspace.change(run_id(1), 1, b"1\n")
     plan = workspace.place(run_id(1)) / "plan"
     plan.write_text(plan.read_text().replace(f"\nuser {workspace.user}\n", "\nuser before\n"))
+    for wrong in ("-y", "--dry", "nixos --frob"):
+        odd = workspace.script(*wrong.split())
+        assert (odd.returncode, "usage: rollback" in odd.stdout) == (64, True), wrong
     assert workspace.script("--list").stdout.startswith(f"{run_id(1)}  kept")
 
 

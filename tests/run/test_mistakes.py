@@ -115,6 +115,14 @@ INVENTORY = (
     ("twice.py deploy.py --dry", "twice.py: names h twice, as x and y, and the last alone would"),
     ("tuple.py deploy.py --dry", "tuple.py: IndexError: tuple index out of range; mend it"),
     ("many.py deploy.py --dry", "\nand 154 more\n"),
+    (
+        "comma.py deploy.py --dry",
+        "comma.py: hosts is a tuple with a list in it; remove the comma be",
+    ),
+    (
+        "W deploy.py --dry --chdir /",
+        "/: is not the project's directory; leave --chdir out, and cd ",
+    ),
     ("alone.py deploy.py --dry", "alone.py: hosts is one workspace and no list; write hosts = [wo"),
     ("desk.py deploy.py --dry --limit none", "desk.py has box\n"),
     ("number.py deploy.py --dry", "number.py:2: TypeError: at of a workspace is 22, which is no t"),
@@ -145,6 +153,7 @@ FILES = {
     "twice.py": b"one = [('h', {'workspace': 'x'})]\nall = [('h', {'workspace': 'y'}), *one]\n",
     "tuple.py": b"hosts = [('a',)]\n",
     "many.py": b"hosts = [('h', {f'key{n}': 1 for n in range(201)})]\n",
+    "comma.py": b"hosts = [('h', {'workspace': 'x'})],\n",
     "alone.py": b"hosts = ('h', {'workspace': 'x'})\n",
     "desk.py": b"desk = ('box', {'workspace': 'x'})\nhosts = [desk]\n",
     "number.py": b"from tasks.reach.connection import workspace\nworkspace('x', at=22)\n",

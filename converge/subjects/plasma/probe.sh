@@ -70,7 +70,9 @@ who_sets() {
     [ -f "$file" ] && [ -r "$file" ] || return 0 # systemd of the user cannot read it either
     shift
     while read -r line || [ -n "$line" ]; do
-        line=${line#export }
+        case $file in
+            "$root"/etc/environment | "$root"/etc/*pam*) line=${line#export } line=${line%%[[:blank:]]#*} ;;
+        esac
         for variable in "$@"; do
             text=${line#"$variable"}
             [ "$text" != "$line" ] || continue

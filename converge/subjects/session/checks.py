@@ -180,8 +180,8 @@ def _theirs(
         name: last[name]
         for name, text in wanted.items()
         if last[name][0] != text
-        # What systemd makes of a value in parts, the manager says.
-        and not (re.search(r"[$\\]", last[name][0]) and next_start.get(name) == text)
+        # What systemd makes of a line in other words, the manager says.
+        and not (re.search(r"[$\\#'\"]", last[name][0]) and next_start.get(name) == text)
     }
 
 
