@@ -119,10 +119,7 @@ INVENTORY = (
         "comma.py deploy.py --dry",
         "comma.py: hosts is a tuple with a list in it; remove the comma be",
     ),
-    (
-        "W deploy.py --dry --chdir /",
-        "/: is not the project's directory; leave --chdir out, and cd ",
-    ),
+    ("W deploy.py --dry --chdir /", "and the same command again without --chdir\n"),
     ("alone.py deploy.py --dry", "alone.py: hosts is one workspace and no list; write hosts = [wo"),
     ("desk.py deploy.py --dry --limit none", "desk.py has box\n"),
     ("number.py deploy.py --dry", "number.py:2: TypeError: at of a workspace is 22, which is no t"),
