@@ -94,7 +94,7 @@ def write(work: Workspace, machine: Machine) -> None:
         for line in text.splitlines():
             work.run.terminal.line(line)
         return work.ends(Outcome.SHOWN, "nothing was written; without --dry it would be")
-    wrote = [os.path.relpath(path, PROJECT)]
+    wrote = [os.path.relpath(path, PROJECT) if path.is_relative_to(PROJECT) else str(path)]
     wrote += _inventory(work, wrote[0])
     read = "read both before you use them" if len(wrote) > 1 else "read it before you use it"
     if wrote[1:]:
@@ -104,8 +104,9 @@ def write(work: Workspace, machine: Machine) -> None:
 
 
 def _inventory(work: Workspace, profile: str) -> Iterator[str]:
-    """Write an inventory file for a machine that has none; an existing file stays."""
-    if not bare.is_bare(work.host):
+    """Write an inventory file for a machine that has none; an existing file stays. An inventory
+    names a profile of this project alone."""
+    if not bare.is_bare(work.host) or Path(profile).is_absolute():
         return
     choices = work.choices
     path = PROJECT / "inventory" / f"{choices.workspace}.py"

@@ -90,6 +90,17 @@ def test_a_dry_run_writes_neither_profile_nor_inventory(copy: Copy) -> None:
     assert refused.code == 1 and "stays as it is; name a new file" in " ".join(refused.out.split())
 
 
+def test_a_profile_outside_of_the_project_gets_no_inventory(copy: Copy, tmp_path: Path) -> None:
+    """An inventory names a profile of this project, and would be refused."""
+    profile = tmp_path / "mine.yaml"
+    given = ("--data", "workspace=mine", "--data", f"write={profile}")
+    wrote = copy(Path("@local"), "tasks/detect.py", *given)
+    assert wrote.code == 0, wrote.out + wrote.err
+    said = " ".join(wrote.out.split())
+    assert f"wrote {profile}; read it before you use it" in said
+    assert "deploy.py" not in said and not (copy.project / "inventory/mine.py").exists()
+
+
 def test_an_inventory_that_is_there_stays_as_it_is(copy: Copy) -> None:
     inventory = copy.project / "inventory/mine.py"
     inventory.write_text("mine = True\n")
