@@ -20,7 +20,10 @@ from converge.plan.desired import kde_entries
 from converge.plan.layers import MADE_BY, session_file
 from converge.plan.snapshot import Kind, Managed, Snapshot
 from converge.plan.standing import Stand, Standing
-from converge.setting import Layer
+from converge.setting import Layer, Setting
+
+#: Begins the words that leave one setting out; what is before, all settings of a file share.
+OTHERWISE = "; or --data "
 
 
 def content(snapshot: Snapshot, path: str) -> bytes | None:
@@ -32,6 +35,14 @@ def content(snapshot: Snapshot, path: str) -> bytes | None:
 def in_the_way(managed: Managed) -> str:
     """Why a file that chezmoi manages, or may manage, cannot be written, or the empty string."""
     return managed.trouble or chezmoi.classify(managed.source).refused
+
+
+def not_known(snapshot: Snapshot, setting: Setting) -> bool:
+    """Whether a setting is held back because chezmoi failed, which is nobody's choice."""
+    if setting.layer is not Layer.PLASMA:
+        return False
+    managed = snapshot.chezmoi.get(snapshot.expand(f"~/.config/{entries(setting)[0]}"))
+    return managed is not None and managed.failed
 
 
 def conflicts(snapshot: Snapshot, path: str, prefer: str) -> tuple[heal.Conflict, ...]:
@@ -120,7 +131,7 @@ def _why(snapshot: Snapshot, standing: Standing, prefer: str) -> str:
         return ""
     wanted = lower.over(wanted, below(snapshot, name))
     if why := in_the_way(managed):
-        return f"{path} is left as it is: {why}; or --data exclude={standing.setting.id}"
+        return f"{path} is left as it is: {why}{OTHERWISE}exclude={standing.setting.id}"
     if why := _fought(snapshot, path, wanted, prefer):
         return f"{why}; or --data exclude={standing.setting.id}"
     both = heal.touched(conflicts(snapshot, path, prefer), wanted)

@@ -95,7 +95,7 @@ def _managed(known: Managed | None, word: str, answer: tuple[int, str, str]) -> 
             return Managed(source=source.path) if source else None
         stamp = chezmoi.read_last_written(*answer) or ""
     except chezmoi.ChezmoiError as error:
-        return replace(known or Managed(), trouble=str(error))
+        return replace(known or Managed(), trouble=str(error), failed=True)
     return replace(known or Managed(), last_written=stamp)
 
 

@@ -113,6 +113,7 @@ class Managed:
     last_written: str = ""  # sha256 of what chezmoi wrote last; "": never, or both files are equal
     base: bytes | None = None  # these bytes, where they are known and neither file has them
     trouble: str = ""  # why chezmoi cannot say
+    failed: bool = False  # the trouble is an error of chezmoi's
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,6 +61,8 @@ def _declared(work: Planned) -> tuple[Outcome, str]:
     parts += [f"{', '.join(locked)} locked at another value"] if locked else []
     if parts:
         return Outcome.DIFFERS, f"{', '.join(parts)}; deploy.py --dry shows what"
+    if why := show.unasked(work):
+        return Outcome.NOT_KNOWN, why
     over = show.nothing_to_do(work)
     recorded = work.snapshot.written.settings
     wanted = (one.setting for one in work.plan.standings if one.in_force)

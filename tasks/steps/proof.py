@@ -10,10 +10,11 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from converge.effect import Effect, Finding, summary, verdict
+from converge.effect import Effect, Finding, summary, unknown, verdict
 from converge.exits import Exit, Outcome
 from converge.journal.kinds import FindingRecord
 from converge.plan import layers
+from converge.plan.held import OTHERWISE, not_known
 from converge.plan.standing import Stand
 from converge.plan.written import NOT_LOOKED_AT, SettingProof
 from converge.proof import inquiry, keep
@@ -142,7 +143,7 @@ def _jobs(
     work: Planned, known: Context, when: frozenset[When], wanted: Touched | None
 ) -> tuple[inquiry.Job, ...]:
     phases = read.stage_of(work, work.snapshot).phases
-    return inquiry.jobs(
+    todo = inquiry.jobs(
         known,
         ITEMS,
         PROOFS,
@@ -150,6 +151,20 @@ def _jobs(
         phases=phases,
         chosen=work.choices.phases,
         wanted=wanted,
+    )
+    if work.run.task != "verify":
+        return todo  # a run says what is held back with its plan
+    held = {one.setting.id: one.why for one in work.plan.standings if one.stand is Stand.HELD}
+    return tuple(
+        replace(
+            job, settled=unknown(held[job.setting.id].partition(OTHERWISE)[0], expected="in force")
+        )
+        if job.setting
+        and job.setting.id in held
+        and job.settled
+        and not_known(work.snapshot, job.setting)
+        else job
+        for job in todo
     )
 
 

@@ -9,7 +9,10 @@ from converge.exits import Exit, Outcome
 from converge.journal.form import copied
 from converge.journal.journal import controller_state
 from converge.journal.kinds import DriftRecord, EstimateRecord, VerdictRecord
+from converge.plan.held import OTHERWISE, not_known
+from converge.plan.standing import Stand
 from converge.plan.written import SettingProof
+from converge.problem import count
 from converge.profile.choices import Choices
 from converge.proof import keep
 from converge.report.record import plan_record
@@ -66,7 +69,9 @@ def nothing_to_do(work: Planned) -> Over:
         some = any(standing.in_force for standing in work.plan.standings) or work.plan.written.files
         word = Outcome.UNCHANGED if some else Outcome.NOWHERE
         return Over(
-            "; ".join(filter(None, (stands(work.plan.standings), waiting(work)))), word, said=False
+            "; ".join(filter(None, (stands(work.plan.standings), waiting(work), unasked(work)))),
+            word,
+            said=False,
         )
     why = "; ".join(dict.fromkeys(f"{layer}: {text}" for layer, text in missing.items()))
     written = work.snapshot.written
@@ -82,6 +87,15 @@ def waiting(work: Planned, recorded: Mapping[str, SettingProof] | None = None) -
     if all(one.holds for one in found.values()):
         return ""
     return keep.still_open(found, work.plan.standings, work.snapshot.clock)
+
+
+def unasked(work: Planned) -> str:
+    """A sentence: the settings that are held back because chezmoi failed, and why; or ""."""
+    held = [one for one in work.plan.standings if one.stand is Stand.HELD]
+    failed = [one.why for one in held if not_known(work.snapshot, one.setting)]
+    if not failed:
+        return ""
+    return f"{count(len(failed), 'setting')} not looked at: {failed[0].partition(OTHERWISE)[0]}"
 
 
 def asked_for(choices: Choices) -> bool:

@@ -122,6 +122,14 @@ def test_u6_a_broken_configuration_is_said_and_no_file_of_chezmois_is_written(
     assert "chezmoi source-path failed" in said(run)
     assert "invalid config" in said(run)
     assert {name: box.config(name).read_bytes() for name in sandbox.KDE_FILES} == before
+    looked = cli(box.inventory, "tasks/verify.py")
+    assert looked.code == 4, looked.out
+    found = {one["setting"]: one["effect"] for one in looked.kinds("finding")}
+    assert found["kwin.contrast"] == "unknown"
+    status = cli(box.inventory, "tasks/status.py")
+    assert (status.code, "chezmoi source-path failed" in said(status)) == (4, True), status.out
+    again = cli(box.inventory, "deploy.py", "-y")
+    assert "not looked at: " in said(again) and "invalid config" in said(again)
 
 
 def test_u6_a_busy_chezmoi_is_said_and_not_taken_for_not_managed(cli: Cli, box: Box) -> None:
