@@ -58,7 +58,7 @@ def test_every_option_that_the_nixos_layer_sets_is_what_the_manual_of_nixos_says
         assert {key: found[name][key] for key in one} == one, name
     # What the manual gives in another form or place: sets of units and files, and what joins all.
     assert found.keys() - real.keys() == {
-        *("assertions", "warnings", "environment.etc", "hardware.block.scheduler"),
+        *("assertions", "warnings", "environment.etc"),
         *("hardware.block.defaultScheduler", "hardware.block.defaultSchedulerRotational"),
         *("systemd.services", "systemd.slices"),
     }
