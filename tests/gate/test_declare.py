@@ -52,6 +52,22 @@ def test_profile_of_shoshin_agrees_with_the_one_of_the_plan(tmp_path: Path) -> N
     assert found.facts == plan.facts
 
 
+@pytest.mark.parametrize(("threads", "memory"), [(64, 16), (8, 16), (2, 1), (16, 256)])
+def test_no_tier_runs_more_compilers_than_there_are_gigabytes(
+    tmp_path: Path, threads: int, memory: int
+) -> None:
+    kib = memory * 1024**2
+    small = dataclasses.replace(recorded("shoshin"), threads=threads, memory_kib=kib)
+    small = dataclasses.replace(small, module_bytes=kib * 1024)
+    path = tmp_path / "small.yaml"
+    path.write_text(declare(small, "small"), encoding="utf-8")
+    tiers = load_profile(path).build.parallelism
+    for tier in (tiers.heavy, tiers.medium):
+        assert 1 <= tier.jobs * tier.cores <= max(memory, 1)
+    if memory > 16:
+        assert tiers.heavy.cores == threads - 1  # there, the threads are the limit
+
+
 def test_profile_says_what_could_not_be_seen() -> None:
     text = declare(recorded("gyakusatsu"), "gyakusatsu")
     assert all(len(line) <= 80 for line in text.splitlines() if line.startswith("# Not"))

@@ -207,6 +207,14 @@ def test_a_file_in_environment_d_is_nothing_before_the_session_has_it() -> None:
     assert (finding.effect, "log in again" in finding.reason) == (Effect.PENDING, True)
 
 
+def test_cargos_flags_for_another_machine_switch_off_nothing_here() -> None:
+    case = CASES["runtimes.rust"]
+    for target in ("wasm32-unknown-unknown", "x86_64-pc-windows-gnu", '"cfg(windows)"'):
+        text = f'[target.{target}]\nrustflags = ["-g"]\n'
+        replies = {**case.good, ("file", "/.cargo/config.toml"): text}
+        assert judge("runtimes.rust", replies).effect is Effect.EFFECTIVE
+
+
 def test_a_session_that_alone_has_the_variables_is_not_enough() -> None:
     finding = judge("video.variables", {**VARIABLES.good, "fresh": "fresh\n"})
     assert finding.effect is Effect.NOT_EFFECTIVE

@@ -278,6 +278,8 @@ def test_a_dry_run_as_another_user_shows_the_plan_and_no_command_to_apply_it(
         assert said.count("but the workspace belongs to somebody") == 1
         assert "deploy.py -y" not in said
     assert "kwinrc" in dry.out
+    for task in ("tasks/rollback.py", "tasks/remove.py"):  # these have nothing to show
+        assert cli(desktop.inventory, task, "--dry", *named).code == 5
     assert not desktop.config("environment.d").exists()
 
 

@@ -203,6 +203,9 @@ CASES: dict[str, Case] = {
                 ("file", VARIABLES): 'export CARGO_BUILD_RUSTFLAGS="-C target-cpu=skylake"\n'
                 'export RUSTFLAGS="-g"\n'
             },
+            "flags of what may be this machine take its place": {
+                ("file", "/.cargo/config.toml"): '[target."cfg(unix)"]\nrustflags = ["-g"]\n'
+            },
             "flags of a target take its place": {
                 ("file", "/.cargo/config.toml"): "[target.x86_64-unknown-linux-gnu]\n"
                 'rustflags = ["-g"]\n'

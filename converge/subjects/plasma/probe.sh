@@ -71,12 +71,16 @@ who_sets() {
     shift
     while read -r line || [ -n "$line" ]; do
         case $file in
-            "$root"/etc/environment | "$root"/etc/*pam*) line=${line#export } line=${line%%[[:blank:]]#*} ;;
+            "$root"/etc/environment | "$root"/etc/*pam*)
+                line=${line#export } line=${line%%[[:blank:]]#*}
+                ;;
         esac
         for variable in "$@"; do
             text=${line#"$variable"}
             [ "$text" != "$line" ] || continue
-            case $text in [[:blank:]]*DEFAULT=*) text=${text#*DEFAULT} text=${text%%[[:blank:]]OVERRIDE=*} ;; esac
+            case $text in
+                [[:blank:]]*DEFAULT=*) text=${text#*DEFAULT} text=${text%%[[:blank:]]OVERRIDE=*} ;;
+            esac
             text=${text#"${text%%[![:blank:]]*}"}
             case $text in
                 =*)

@@ -329,9 +329,18 @@ def _instead(context: Context, answers: Answers) -> str:
     mentioned = file.status == 0 and "[target" in file.text
     targets = toml(answers.text(_cargo(context))).get("target", {}) if mentioned else {}
     for name, one in targets.items() if isinstance(targets, dict) else ():
-        if isinstance(one, dict) and "rustflags" in one:
+        if isinstance(one, dict) and "rustflags" in one and _is_here(context, name):
             return f"rustflags of [target.{name}] in ~/.cargo/config.toml"
     return ""
+
+
+def _is_here(context: Context, target: str) -> bool:
+    """Whether a ``[target]`` of cargo's can be this machine, by its triple or its ``cfg(...)``; a
+    user who compiles for another machine, such as wasm32, has flags for that."""
+    machine = context.profile.system.partition("-")[0]
+    if target.startswith("cfg("):
+        return any(word in target for word in (machine, "linux", "unix", "all()"))
+    return target.startswith(f"{machine}-") and "linux" in target
 
 
 def _judge_rust_programs(context: Context, answers: Answers, setting: Setting) -> Verdict:
