@@ -43,6 +43,14 @@ def stands(
     return {one.setting.id: one for one in found}
 
 
+def test_what_is_for_compressed_swap_is_not_for_a_machine_without_it() -> None:
+    found = stands(facts=EVERY_FACT - {"zram"}, include=["memory.page-cluster"])
+    for name in ("memory.zram", "memory.swappiness", "memory.page-cluster"):
+        one = found[name]
+        assert (one.stand, one.why) == (Stand.NOT_APPLICABLE, "the profile declares no zram")
+    assert found["memory.dirty-ratio"].in_force
+
+
 def test_by_default_what_is_withheld_or_of_high_risk_is_not_in_force() -> None:
     for stand in stands().values():
         asked = stand.setting.state in (State.WITHHELD, State.OFFERED)
