@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from converge.effect import Effect
 from converge.profile.profile import Disk, Storage
+from converge.subjects.memory.checks import DISKS
 from tests.proof.checks import IN_USE, Replies, context, judge
+from tests.proof.test_checks_wire import one
 from tests.subjects.case import GIB, MEMINFO
 
 SLICE: Replies = {
@@ -87,3 +90,20 @@ def test_a_virtual_disk_is_called_as_the_machine_calls_it(
     line = f"disk {disk} 0 none [mq-deadline]\n"
     finding = judge("storage.scheduler", {**IN_USE, "disks": line}, known=known)
     assert finding.effect is effect, finding
+
+
+def test_a_stick_that_says_that_it_rotates_is_no_disk_of_the_profiles(tmp_path: Path) -> None:
+    """The rule of udev passes it over, by its place below USB; a disk of flash there is one."""
+    for name, place, rotates in (
+        ("sda", "pci0000:00/ata1/block", 1),
+        ("sdb", "pci0000:00/usb2/2-1/block", 1),
+        ("sdc", "pci0000:00/usb2/2-2/block", 0),
+    ):
+        queue = tmp_path / "sys/devices" / place / name / "queue"
+        queue.mkdir(parents=True)
+        (queue / "rotational").write_text(f"{rotates}\n")
+        (queue / "scheduler").write_text("none [bfq]\n")
+        (tmp_path / "sys/block").mkdir(exist_ok=True)
+        (tmp_path / "sys/block" / name).symlink_to(queue.parent)
+    reply = one(DISKS, root=str(tmp_path))
+    assert reply.text == "disk sda 1 none [bfq]\ndisk sdc 0 none [bfq]\n"
